@@ -1,0 +1,29 @@
+"""Events as JSON and back."""
+
+from typing import Union
+
+import msgspec
+
+from shared.event_log.log import UnknownEvent
+from shared.events import EVENTS, Event
+
+SCHEMA = 1
+"""The number written beside each event; raised, with an upcaster here, when the meaning of a stored shape changes."""
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[EVENTS])  # type: ignore[arg-type]  # noqa: UP007 - a union made of a tuple
+
+
+def encode(event: msgspec.Struct) -> bytes:
+    """An event or its metadata as JSON."""
+    return _encoder.encode(event)
+
+
+def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:
+    """The event stored as `data`; never raises, since whoever reads the log must be able to name what it cannot read."""
+    if schema > SCHEMA:
+        return UnknownEvent(type_name, schema, f"this release reads schema {SCHEMA} at most")
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        return UnknownEvent(type_name, schema, str(error))

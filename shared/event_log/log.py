@@ -1,0 +1,104 @@
+"""The event log as its readers see it."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import msgspec
+
+from shared.events import Event
+
+
+class EventLogUnavailable(Exception):
+    """The log cannot be reached now; try again later."""
+
+
+class EventLogUnsound(Exception):
+    """The log could skip or reorder events if it were read in this state; the message says what to mend."""
+
+
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an event came from. Never personal data."""
+
+    command: str
+    actor: str
+    correlation: str
+    traceparent: str | None = None
+
+
+class UnknownEvent(msgspec.Struct, frozen=True):
+    """An event this release cannot decode: it was written by a newer one."""
+
+    type: str
+    schema: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An event with its place in the log and in the history of its aggregate (versions start at 1, without gaps)."""
+
+    position: int
+    event_id: UUID
+    aggregate: str
+    aggregate_id: UUID
+    version: int
+    event: Event | UnknownEvent
+    metadata: Metadata
+    occurred_at: datetime
+
+
+class Identity(NamedTuple):
+    """What makes one history of the log differ from another: the event at a position and how many lead up to it."""
+
+    event_id: UUID | None
+    count: int
+
+
+class Holder(NamedTuple):
+    """Who keeps the log from being read further: a transaction that appended, or is about to, and has not ended."""
+
+    position: int
+    pid: int
+    since: datetime
+
+
+class EventReader(Protocol):
+    """One session with the log. Every method raises `EventLogUnavailable` when the session is lost."""
+
+    async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """
+        Events after a position, in order, at most `limit`.
+
+        Nothing that can still appear before the last one returned is left out; empty when nothing more can be delivered now.
+        """
+
+    async def head(self) -> int:
+        """The highest committed position, 0 for an empty log. A rolled-back tail does not count."""
+
+    async def identity(self, *, position: int, since: int = 0) -> Identity:
+        """The id of the event at `position` (None if there is none) and the number of events in (since, position]."""
+
+    async def oldest(self, *, after: int) -> datetime | None:
+        """When the first committed event after a position occurred; None if there is none."""
+
+    async def holder(self, *, after: int) -> Holder | None:
+        """The oldest transaction that holds up what is committed after a position, if one does."""
+
+    async def rung(self, *, seconds: float) -> bool:
+        """Wait until an append may have been committed, or for so many seconds; says whether the bell rang."""
+
+
+class EventLog(Protocol):
+    """The append-only history of all aggregates."""
+
+    def connect(self) -> AbstractAsyncContextManager[EventReader]:
+        """
+        Open a session, having checked that reading is sound.
+
+        :raises EventLogUnavailable: it cannot be reached.
+        :raises EventLogUnsound: a precondition of reading without loss does not hold.
+        """

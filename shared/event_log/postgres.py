@@ -1,0 +1,170 @@
+"""
+The event log in PostgreSQL, read by announced appends.
+
+Positions are drawn before commit, so a slow transaction can commit 7 after 8 was read. Every transaction that appends
+therefore announces, by an advisory lock, a bound above which all its positions will lie (the trigger is in the first
+migration), and the reader passes a gap only when no living transaction can still fill it. No time-out, no clock, no xmin.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.abc import Buffer, Params, Query
+from psycopg.adapt import Loader
+
+from shared.event_log.codec import decode
+from shared.event_log.log import EventLogUnavailable, EventLogUnsound, Holder, Identity, Metadata, RecordedEvent
+from shared.event_log.soundness import SOUNDNESS, violations
+
+CHANNEL = "muster_events"
+"""What the write side notifies after a commit; only a hint, so nothing is lost with it."""
+
+SESSION: dict[str, Any] = {
+    "target_session_attrs": "read-write",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""How every session with PostgreSQL is opened: on the primary, and soon aware that the other end is gone."""
+
+_COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
+_READ = sql.SQL(f"select {_COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
+_FOLLOWING = _READ.format(sql.SQL(""))
+_UP_TO_HORIZON = _READ.format(sql.SQL("and position <= %s"))
+_LAST_DRAWN = "select case when is_called then last_value else 0 end from event_log_position_seq"
+_ANNOUNCED = """
+    select ((classid::bigint & 65535) << 32) | objid::bigint as bound, pid
+      from pg_locks
+     where locktype = 'advisory' and objsubid = 1 and granted and classid::bigint >> 16 = x'4D55'::bigint
+       and database = (select oid from pg_database where datname = current_database())"""
+_LOWEST_ANNOUNCED = f"select min(bound) from ({_ANNOUNCED}) as appender"  # noqa: S608
+_HOLDER = f"""
+    select bound, pid, coalesce(xact_start, now())
+      from ({_ANNOUNCED}) as appender left join pg_stat_activity using (pid)
+     where xact_start < now() - interval '1 second'
+        or not exists (select from event_log where position = %(after)s + 1)
+       and exists (select from event_log where position > %(after)s)
+     order by bound, xact_start limit 1"""  # noqa: S608
+_IDENTITY = """
+    select (select event_id from event_log where position = %(position)s),
+           (select count(*) from event_log where position > %(since)s and position <= %(position)s)"""
+_OLDEST = "select occurred_at from event_log where position > %s order by position limit 1"
+
+_decode_metadata = msgspec.json.Decoder(Metadata).decode
+
+
+class _RawJson(Loader):
+    """Hands JSON over as bytes: msgspec reads them straight into the event."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def _recorded(row: Sequence[Any]) -> RecordedEvent:
+    position, event_id, aggregate, aggregate_id, version, type_name, schema, data, metadata, occurred_at = row
+    return RecordedEvent(
+        position=position,
+        event_id=event_id,
+        aggregate=aggregate,
+        aggregate_id=aggregate_id,
+        version=version,
+        event=decode(data, type_name=type_name, schema=schema),
+        metadata=_decode_metadata(metadata),
+        occurred_at=occurred_at,
+    )
+
+
+class PostgresEventLog:
+    """Reads `event_log` on the primary that `url` names; a session is a connection of its own in autocommit."""
+
+    def __init__(self, url: str, *, allow_unsafe: bool = False) -> None:
+        """
+        :param url: `postgresql://…`; several hosts are allowed.
+        :param allow_unsafe: accept a server without `fsync`, as tests use it.
+        """
+        self._url = url
+        self._allow_unsafe = allow_unsafe
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["PostgresEventReader"]:
+        with unavailable():
+            connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **SESSION)
+        async with connection:
+            with unavailable():
+                await self._prepare(connection)
+            yield PostgresEventReader(connection)
+
+    async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
+        connection.adapters.register_loader("json", _RawJson)
+        await connection.execute("set default_transaction_isolation = 'read committed'")
+        try:
+            row = await (await connection.execute(SOUNDNESS)).fetchone()
+        except psycopg.errors.UndefinedTable as error:
+            message = "the database has no event log: run `muster migrate`"
+            raise EventLogUnsound(message) from error
+        if row is not None and (broken := violations(row, allow_unsafe=self._allow_unsafe)):
+            raise EventLogUnsound(broken)
+        await connection.execute(f"listen {CHANNEL}")
+
+
+class PostgresEventReader:
+    """The three-step reader on one connection."""
+
+    def __init__(self, connection: psycopg.AsyncConnection) -> None:
+        self._connection = connection
+
+    async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
+        rows = await self._all(_FOLLOWING, (after, limit))
+        without_gap = sum(1 for nth, row in enumerate(rows, start=1) if row[0] == after + nth)
+        if rows and not without_gap:
+            # Three statements in this order, each with a snapshot of its own; any other order loses commits: who was not
+            # among the announced announces later, so draws above `last`; who was is above his bound; and whoever had
+            # ended by then is visible to the third.
+            last = await self._one(_LAST_DRAWN)
+            bound = await self._one(_LOWEST_ANNOUNCED)
+            horizon = last if bound is None else min(last, bound)
+            rows = await self._all(_UP_TO_HORIZON, (after, horizon, limit))
+            without_gap = len(rows)
+        return [_recorded(row) for row in rows[:without_gap]]
+
+    async def head(self) -> int:
+        return int(await self._one("select coalesce(max(position), 0) from event_log"))
+
+    async def identity(self, *, position: int, since: int = 0) -> Identity:
+        [(event_id, count)] = await self._all(_IDENTITY, {"position": position, "since": since})
+        return Identity(event_id, count)
+
+    async def oldest(self, *, after: int) -> datetime | None:
+        rows = await self._all(_OLDEST, (after,))
+        return rows[0][0] if rows else None
+
+    async def holder(self, *, after: int) -> Holder | None:
+        rows = await self._all(_HOLDER, {"after": after})
+        return Holder(*rows[0]) if rows else None
+
+    async def rung(self, *, seconds: float) -> bool:
+        with unavailable():
+            return bool([bell async for bell in self._connection.notifies(timeout=seconds, stop_after=1)])
+
+    async def _all(self, query: Query, parameters: Params | None = None) -> list[Any]:
+        with unavailable():
+            return await (await self._connection.execute(query, parameters)).fetchall()
+
+    async def _one(self, query: Query) -> Any:  # noqa: ANN401 - whatever the query selects
+        [(value,)] = await self._all(query)
+        return value
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Say `EventLogUnavailable` for what the driver says of a lost connection or a server that is away."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise EventLogUnavailable(str(error).strip()) from error

@@ -1,0 +1,55 @@
+"""What must hold of the database before anybody appends to the event log or reads it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Finding(NamedTuple):
+    """One precondition: what was asked, whether it holds, and what to do if not."""
+
+    name: str
+    holds: bool
+    remedy: str
+
+
+SOUNDNESS = """
+    select not pg_is_in_recovery(),
+           current_setting('fsync')::bool,
+           (select count(*) = 3 from pg_trigger
+             where tgrelid = 'event_log'::regclass and tgenabled = 'A'
+               and tgname in ('announce_append', 'event_log_is_immutable', 'event_log_is_not_truncated')),
+           (select seqcache = 1 and not seqcycle and seqincrement = 1 from pg_sequence
+             where seqrelid = 'event_log_position_seq'::regclass),
+           (select case when is_called then last_value else 0 end from event_log_position_seq)
+               >= (select coalesce(max(position), 0) from event_log)"""
+"""One row of booleans, in the order of `findings`."""
+
+
+def findings(row: Sequence[Any]) -> list[Finding]:
+    """The answer to `SOUNDNESS`, in words."""
+    primary, fsync, triggers, sequence, ahead = row
+    return [
+        Finding("PostgreSQL is the primary", primary, "advisory locks are not replicated: connect to the primary"),
+        Finding("fsync is on", fsync, "a crash could lose what was committed: set fsync = on and restart PostgreSQL"),
+        Finding(
+            "the event log's triggers are enabled always",
+            triggers,
+            "alter table event_log enable always trigger announce_append, event_log_is_immutable, event_log_is_not_truncated",
+        ),
+        Finding(
+            "positions are drawn one by one",
+            sequence,
+            "alter sequence event_log_position_seq increment 1 cache 1 no cycle",
+        ),
+        Finding(
+            "the sequence is not behind the log",
+            ahead,
+            "after a restore: select setval('event_log_position_seq', (select max(position) from event_log))",
+        ),
+    ]
+
+
+def violations(row: Sequence[Any], *, allow_unsafe: bool = False) -> str | None:
+    """Everything that does not hold, in one line with its remedies; None if all is well."""
+    broken = [each for each in findings(row) if not each.holds and not (allow_unsafe and each.name == "fsync is on")]
+    return "; ".join(f"not true that {each.name}: {each.remedy}" for each in broken) or None

@@ -1,0 +1,69 @@
+"""
+Every Redis key name.
+
+All keys of a partition share one hash tag, so that one MULTI and one WATCH reach them all. What users choose (handles,
+e-mail addresses, ids) is always a field of a hash, never part of a key: nothing a user types can name another key.
+"""
+
+from dataclasses import dataclass
+
+PARTITION = 0
+LEASE = f"muster:{{{PARTITION}}}:projector"
+PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionKeys:
+    """Keys that outlive a projection's generations."""
+
+    projection: str
+
+    def _key(self, name: str) -> str:
+        return f"muster:{{{PARTITION}}}:{self.projection}:{name}"
+
+    @property
+    def live(self) -> str:
+        """Names the generation that readers use: a `records.Pointer`. Absent until the first fill is complete."""
+        return self._key("live")
+
+    @property
+    def filling(self) -> str:
+        """Names the generation that a first fill is writing: a `records.Pointer`."""
+        return self._key("filling")
+
+    @property
+    def announce(self) -> str:
+        """The channel on which each commit and each switch is told: a `records.Announcement`."""
+        return self._key("announce")
+
+    def generation(self, name: str) -> "GenerationKeys":
+        return GenerationKeys(projection=self.projection, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationKeys:
+    """Keys of one generation of a projection; dropping them drops it whole."""
+
+    projection: str
+    name: str
+
+    def _key(self, name: str) -> str:
+        return f"muster:{{{PARTITION}}}:{self.projection}:{self.name}:{name}"
+
+    @property
+    def checkpoint(self) -> str:
+        """Which events the generation reflects: a `records.Checkpoint`."""
+        return self._key("checkpoint")
+
+    @property
+    def damaged(self) -> str:
+        """Why the generation must not be fed any more, in words; absent while it is sound."""
+        return self._key("damaged")
+
+    def documents(self, kind: str, variant: str) -> str:
+        """Hash of sealed documents by entity id; `variant` is `full` or `public`."""
+        return self._key(f"{kind}:{variant}")
+
+    def look_up(self, by: str) -> str:
+        """Hash of entity ids by a normalised value, such as `by-handle`."""
+        return self._key(by)

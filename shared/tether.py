@@ -1,0 +1,68 @@
+"""
+Processes that die with the one that started them, even when that one is killed with -9.
+
+As a program, `python tether.py PARENT ACCOUNT COMMAND…` ties itself to PARENT, becomes the numeric user:group ACCOUNT
+unless that is `-`, and turns into COMMAND. A program of its own, because nothing of Python may run between fork and
+exec in a process that has threads; standard library only, because it runs in front of every server.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+
+
+def tethered(command: Sequence[str], *, account: tuple[int, int] | None = None) -> list[str]:
+    """
+    Return the command line that runs `command` until the calling process ends, as `account` (uid, gid) if given.
+
+    The kernel watches the thread that starts it: start it from one that lives as long as the process does.
+    """
+    who = "-" if account is None else f"{account[0]}:{account[1]}"
+    return [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), who, *command]
+
+
+def die_with(parent: int) -> None:
+    """Arrange that the calling process is killed as soon as its parent, whose process id this is, has died."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _end_if_orphaned(parent)  # it may have died before the kernel was asked
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True, name="tether").start()
+
+
+def _end_if_orphaned(parent: int) -> None:
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch(parent: int) -> None:
+    while True:
+        _end_if_orphaned(parent)
+        time.sleep(0.5)
+
+
+def _become(account: str) -> None:
+    uid, gid = (int(number) for number in account.split(":"))
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parent, account, *command = arguments
+    if account != "-":
+        _become(account)
+    if sys.platform == "linux":  # a thread would not outlive the exec
+        die_with(int(parent))
+    os.execvp(command[0], command)  # noqa: S606 - to become the program, with no shell between, is the purpose
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

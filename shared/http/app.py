@@ -1,0 +1,80 @@
+"""The assembly that all services share: problems, documentation, health, request ids and the container of services."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Response, get
+from litestar.di import Provide
+from litestar.params import FromPath
+from litestar.types import ASGIApp
+
+from shared.http.health import HEALTH_HANDLERS
+from shared.http.pages import documentation_page, problem_page, problems_page
+from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Problem, Rejection
+from shared.http.requests import RequestScope
+from shared.http.services import Register, provide_services, registry_lifespan
+
+MAX_BODY_BYTES = 1024 * 1024
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def assemble(
+    *,
+    handlers: Sequence[Any],
+    registers: Sequence[Register],
+    problems: Iterable[Problem],
+    document: Mapping[str, Any],
+    lifespan: Sequence[Lifespan] = (),
+) -> ASGIApp:
+    """
+    A service.
+
+    :param registers: fill the registry, in this order; a test adds its own behind the service's.
+    :param problems: those the service adds to the common ones.
+    :param document: its OpenAPI document.
+    :param lifespan: what runs as long as the service does, with the registry at `app.state.registry`.
+    """
+    app = Litestar(
+        [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages((*COMMON_PROBLEMS, *problems))],
+        dependencies={"services": Provide(provide_services)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=[registry_lifespan(*registers), *lifespan],
+        logging_config=None,
+        openapi_config=None,
+        request_max_body_size=MAX_BODY_BYTES,
+    )
+    return RequestScope(app)
+
+
+def _documentation(document: Mapping[str, Any]) -> list[Any]:
+    as_json, as_page = msgspec.json.encode(document), documentation_page(document)
+
+    @get("/openapi.json")
+    async def openapi_json() -> Response[bytes]:
+        return Response(as_json, media_type="application/json")
+
+    @get("/docs")
+    async def docs() -> Response[bytes]:
+        return Response(as_page, media_type="text/html")
+
+    return [openapi_json, docs]
+
+
+def _problem_pages(problems: Sequence[Problem]) -> list[Any]:
+    pages = {problem.name: problem_page(problem) for problem in problems}
+    index = problems_page(problems)
+
+    @get("/problems")
+    async def all_problems() -> Response[bytes]:
+        return Response(index, media_type="text/html")
+
+    @get("/problems/{name:str}")
+    async def one_problem(name: FromPath[str]) -> Response[bytes]:
+        if name not in pages:
+            raise Rejection(NOT_FOUND, f"There is no problem called {name!r}")
+        return Response(pages[name], media_type="text/html")
+
+    return [all_problems, one_problem]

@@ -1,0 +1,154 @@
+"""Errors as problem details (RFC 9457), each with a page that says what to do."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from shared.http.requests import request_id
+
+MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger()
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A kind of error: its type is `/problems/<name>`, where `remedy` can be read."""
+
+    name: str
+    status: int
+    title: str
+    remedy: str
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field; `pointer` is a JSON Pointer (RFC 6901) into the body or `?name` in the query."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    request_id: str | None = None
+
+
+class Rejection(Exception):
+    """A request that is answered with a problem."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        detail: str,
+        *,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+    def details(self, *, request_id: str | None = None) -> ProblemDetails:
+        problem = self.problem
+        return ProblemDetails(
+            f"/problems/{problem.name}", problem.title, problem.status, self.detail, self.errors, request_id
+        )
+
+
+BAD_REQUEST = Problem("bad-request", 400, "The request cannot be understood", "Check the request line and the headers.")
+NOT_JSON = Problem(
+    "not-json",
+    400,
+    "The body is not JSON",
+    "Send one JSON object in UTF-8 (RFC 8259), nested a few levels deep at most.",
+)
+NOT_FOUND = Problem("not-found", 404, "There is nothing here", "See /docs for every address this service answers.")
+METHOD_NOT_ALLOWED = Problem(
+    "method-not-allowed", 405, "The method is not allowed", "Use one of the methods that the Allow header lists."
+)
+NOT_ACCEPTABLE = Problem(
+    "not-acceptable", 406, "The answer cannot have that media type", "Accept application/json, or leave Accept out."
+)
+TOO_LARGE = Problem(
+    "too-large", 413, "The request is too large", "A body is at most 1 MiB, a line of a stream of commands 64 KiB."
+)
+UNSUPPORTED_MEDIA_TYPE = Problem(
+    "unsupported-media-type",
+    415,
+    "The body has the wrong media type",
+    "Send Content-Type: application/json, or application/x-ndjson for a stream of commands.",
+)
+INVALID = Problem(
+    "invalid", 422, "Something in the request is not valid", "Mend the fields under `errors` and send the request again."
+)
+INTERNAL_ERROR = Problem(
+    "internal-error",
+    500,
+    "Something went wrong in Muster",
+    "This is a defect. Report it with the request id; the log says more under the same id.",
+)
+
+COMMON_PROBLEMS = (
+    BAD_REQUEST,
+    NOT_JSON,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    NOT_ACCEPTABLE,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    INVALID,
+    INTERNAL_ERROR,
+)
+_BY_STATUS = {problem.status: problem for problem in COMMON_PROBLEMS if problem not in (NOT_JSON,)}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> Response[bytes]:
+    """The answer to a request that was rejected."""
+    details = rejection.details(request_id=request_id(request.scope))
+    return Response(
+        _encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=rejection.headers
+    )
+
+
+def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What Litestar found wrong, in our form."""
+    problem = _BY_STATUS.get(error.status_code, BAD_REQUEST if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR)
+    headers = {name.title(): value for name, value in (error.headers or {}).items()}
+    if "GET" in (allowed := headers.get("Allow", "")):
+        headers["Allow"] = f"{allowed}, HEAD"
+    return answer_rejection(request, Rejection(problem, _detail(problem, error, request), headers=headers))
+
+
+def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, Any]) -> str:
+    if problem is NOT_FOUND:
+        return f"No {request.scope['path']} here"
+    if problem is METHOD_NOT_ALLOWED:
+        return f"{request.method} is not allowed for {request.scope['path']}"
+    return error.detail or problem.title
+
+
+def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """An error nobody expected: logged whole, told without its insides."""
+    log.error("unexpected error", path=request.scope["path"], request_id=request_id(request.scope), exc_info=error)
+    return answer_rejection(request, Rejection(INTERNAL_ERROR, "The request failed; nothing more is told here"))
+
+
+EXCEPTION_HANDLERS: dict[Any, Any] = {
+    Rejection: answer_rejection,
+    HTTPException: answer_framework_error,
+    Exception: answer_defect,
+}

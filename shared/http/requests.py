@@ -1,0 +1,87 @@
+"""What every request gets: an id, a count, a measured time, and HEAD wherever there is GET."""
+
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Counter, Histogram
+from uuid_utils import uuid7
+
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}").fullmatch
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUESTS = Counter("muster_http_requests_total", "Requests answered.", ("method", "route", "status"))
+_SECONDS = Histogram(
+    "muster_http_request_seconds",
+    "Time from the first byte of the request to the last of the answer.",
+    ("route",),
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+
+def request_id(scope: Scope | MutableMapping[str, Any]) -> str | None:
+    """The id of the request being answered."""
+    return scope.get("muster_request_id")  # type: ignore[return-value]
+
+
+def header(scope: Scope | MutableMapping[str, Any], name: bytes) -> str | None:
+    """A request header by its lower-case name, as Latin-1 text; the first if there are several."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+class RequestScope:
+    """The outermost layer of each service."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        with structlog.contextvars.bound_contextvars(request_id=exchange.id):
+            try:
+                await self._app(scope, receive, exchange.send)
+            finally:
+                exchange.measure()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("_method", "_scope", "_send", "_start", "_status", "id")
+
+    def __init__(self, scope: Any, send: Send) -> None:  # noqa: ANN401 - Litestar's scope is a closed TypedDict
+        self._start = time.perf_counter()
+        self._scope = scope
+        self._send = send
+        self._status = 0
+        self._method = scope["method"]
+        self.id = scope["muster_request_id"] = _sent_id(scope) or uuid7().hex
+        if self._method == "HEAD":
+            scope["method"] = "GET"
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"] = [*message["headers"], (b"request-id", self.id.encode())]
+        elif message["type"] == "http.response.body" and self._method == "HEAD":
+            message["body"] = b""
+        await self._send(message)
+
+    def measure(self) -> None:
+        route = self._scope.get("muster_route") or self._scope.get("path_template") or "none"
+        method = self._method if self._method in _METHODS else "other"
+        _REQUESTS.labels(method, route, str(self._status)).inc()
+        _SECONDS.labels(route).observe(time.perf_counter() - self._start)
+
+
+def _sent_id(scope: Any) -> str | None:  # noqa: ANN401
+    sent = header(scope, b"request-id")
+    return sent if sent and _WELL_FORMED(sent.encode("latin-1")) else None

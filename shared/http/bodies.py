@@ -1,0 +1,84 @@
+"""Bodies in JSON, decoded by msgspec, with every wrong field named."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from litestar.types import Scope
+
+from shared.http.problems import INVALID, NOT_JSON, UNSUPPORTED_MEDIA_TYPE, FieldError, Rejection
+from shared.http.requests import header
+
+T = TypeVar("T", bound=msgspec.Struct)
+ValueHook = Callable[[type[Any], Any], Any]
+
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+
+
+def require_media_type(scope: Scope, expected: str) -> None:
+    """
+    :raises Rejection: 415, the body is said to be something else, or nothing is said of it.
+    """
+    sent = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+    if sent != expected:
+        raise Rejection(UNSUPPORTED_MEDIA_TYPE, f"The body must be {expected}, not {sent or 'unlabelled'}")
+
+
+def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:
+    """
+    Make a function that decodes a body.
+
+    It raises `Rejection`: 400 for what is not JSON or is nested too deeply, 422 with every wrong field.
+    """
+    decode = msgspec.json.Decoder(kind, dec_hook=value_hook).decode
+
+    def decode_body(body: bytes) -> T:
+        try:
+            return decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _rejection(body, kind, value_hook, error) from None
+
+    return decode_body
+
+
+def _rejection(body: bytes, kind: type[msgspec.Struct], hook: ValueHook | None, error: Exception) -> Rejection:
+    try:
+        raw = msgspec.json.decode(body)
+    except RecursionError:
+        return Rejection(NOT_JSON, "The body is nested too deeply")
+    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        return Rejection(NOT_JSON, f"The body is not JSON: {broken}")
+    if not isinstance(raw, dict):
+        return Rejection(INVALID, "The body must be one JSON object", errors=[FieldError("", "must be an object")])
+    errors = list(_wrong_fields(raw, kind, hook)) or [_field_error("", str(error))]
+    named = ", ".join(dict.fromkeys(each.pointer for each in errors))
+    return Rejection(INVALID, f"Not valid: {named}", errors=errors)
+
+
+def _wrong_fields(raw: dict[str, Any], kind: type[msgspec.Struct], hook: ValueHook | None) -> Iterator[FieldError]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name in raw.keys() - fields.keys():
+        yield FieldError(_pointer(name), "is not a field here")
+    for name, field in fields.items():
+        if name not in raw:
+            if field.required:
+                yield FieldError(_pointer(name), "is required")
+            continue
+        try:
+            msgspec.convert(raw[name], field.type, dec_hook=hook)
+        except msgspec.ValidationError as error:
+            yield _field_error(_pointer(name), str(error))
+
+
+def _field_error(base: str, message: str) -> FieldError:
+    found = _PATH.match(message)
+    what, path = (found["what"], found["path"] or "") if found else (message, "")
+    steps = "".join(_pointer(name or index) for name, index in _STEPS.findall(path) if name != "..." )
+    return FieldError(base + steps, what)
+
+
+def _pointer(step: str) -> str:
+    """One step of a JSON Pointer (RFC 6901, section 3)."""
+    return "/" + step.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,93 @@
+"""A person's place in the directory."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from shared.events import (
+    AccountClosed,
+    AccountRegistered,
+    AccountReinstated,
+    AccountSuspended,
+    EmailChanged,
+    HandleChanged,
+)
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.values import EmailAddress, ExternalId, Handle
+
+
+class AccountStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class AccountAlreadyClosed(Exception):
+    """A closed account takes no further changes."""
+
+    def __init__(self, account_id: UUID) -> None:
+        super().__init__(f"Account {account_id} is closed")
+
+
+@dataclass(eq=False, kw_only=True)
+class Account(Aggregate):
+    """A person's place in the directory: one e-mail address, one handle, one status."""
+
+    email: EmailAddress
+    handle: Handle
+    external_id: ExternalId | None = None
+    status: AccountStatus = AccountStatus.ACTIVE
+
+    @classmethod
+    def register(
+        cls, *, id: UUID, email: EmailAddress, handle: Handle, external_id: ExternalId | None, at: datetime
+    ) -> Self:
+        account = cls(id=id, email=email, handle=handle, external_id=external_id)
+        event = AccountRegistered(
+            account_id=id, email=str(email), handle=str(handle), external_id=external_id and str(external_id)
+        )
+        account.record(event, at=at)
+        return account
+
+    def change_handle(self, handle: Handle, *, at: datetime) -> None:
+        self.require_open()
+        if handle == self.handle:
+            return
+        self.record(HandleChanged(account_id=self.id, old=str(self.handle), new=str(handle)), at=at)
+        self.handle = handle
+
+    def change_email(self, email: EmailAddress, *, at: datetime) -> None:
+        self.require_open()
+        if email == self.email:
+            return
+        self.record(EmailChanged(account_id=self.id, old=str(self.email), new=str(email)), at=at)
+        self.email = email
+
+    def suspend(self, *, reason: str | None, at: datetime) -> None:
+        self.require_open()
+        if self.status is AccountStatus.SUSPENDED:
+            return
+        self.record(AccountSuspended(account_id=self.id, reason=reason), at=at)
+        self.status = AccountStatus.SUSPENDED
+
+    def reinstate(self, *, reason: str | None, at: datetime) -> None:
+        self.require_open()
+        if self.status is AccountStatus.ACTIVE:
+            return
+        self.record(AccountReinstated(account_id=self.id, reason=reason), at=at)
+        self.status = AccountStatus.ACTIVE
+
+    def close(self, *, reason: str | None, at: datetime) -> None:
+        if self.status is AccountStatus.CLOSED:
+            return
+        self.record(AccountClosed(account_id=self.id, reason=reason), at=at)
+        self.status = AccountStatus.CLOSED
+
+    def require_open(self) -> None:
+        """
+        :raises AccountAlreadyClosed: nothing of the account or its profile may change any more.
+        """
+        if self.status is AccountStatus.CLOSED:
+            raise AccountAlreadyClosed(self.id)

@@ -1,0 +1,46 @@
+"""What all aggregates share: an identity, a version and the events they cause."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.events import Event
+
+
+class PendingEvent(NamedTuple):
+    """An event that its aggregate caused and nobody stored yet."""
+
+    version: int
+    event: Event
+    at: datetime
+
+
+@dataclass(eq=False, kw_only=True)
+class Aggregate:
+    """A unit of consistency: changed as a whole, by one command at a time. Its version is the number of its events."""
+
+    # A class attribute, because an object that a mapper loads is made without `__init__`.
+    _pending = ()
+
+    id: UUID
+    version: int = field(default=0, init=False)
+
+    def record(self, event: Event, *, at: datetime) -> None:
+        """Note what happened; the unit of work stores it together with the new state."""
+        self.version += 1
+        self._pending: tuple[PendingEvent, ...] = (*self._pending, PendingEvent(self.version, event, at))
+
+    @property
+    def pending(self) -> tuple[PendingEvent, ...]:
+        """Events not stored yet, in the order they happened."""
+        return self._pending
+
+    @property
+    def stored_version(self) -> int:
+        """The version before this unit of work changed anything; 0 for a new aggregate."""
+        return self.version - len(self._pending)
+
+    def forget_pending(self) -> None:
+        """The pending events are stored now."""
+        self._pending = ()

@@ -1,0 +1,196 @@
+"""What the use cases need of the world."""
+
+from datetime import timedelta
+from typing import NamedTuple, Protocol, Self
+from uuid import UUID
+
+import msgspec
+
+from write_side.domain.account import Account
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.profile import Profile
+from write_side.domain.values import AccountRef
+
+
+class Conflict(Exception):
+    """The command cannot be carried out because of what is there already."""
+
+
+class EmailTaken(Conflict):
+    """Another account holds the e-mail address."""
+
+
+class HandleTaken(Conflict):
+    """Another account holds the handle."""
+
+
+class ExternalIdTaken(Conflict):
+    """Another account holds the external id."""
+
+
+class AccountExists(Conflict):
+    """The id was given to an account before; ids are never used again."""
+
+
+class AccountNotFound(Exception):
+    """No account has that id, handle or external id."""
+
+    def __init__(self, ref: AccountRef | UUID) -> None:
+        super().__init__(f"No account {ref}")
+
+
+class VersionMismatch(Exception):
+    """The caller expected another version than the one found."""
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        super().__init__(f"Expected version {expected}, found {found}")
+
+
+class IdempotencyMismatch(Exception):
+    """The key was used for another command."""
+
+
+class Unsettled(Exception):
+    """Nothing was stored, and another attempt may succeed."""
+
+
+class StaleAggregate(Unsettled):
+    """An aggregate changed since it was read."""
+
+
+class Contention(Unsettled):
+    """The database gave up on this transaction for the sake of another one."""
+
+
+class StorageUnavailable(Unsettled):
+    """The database is away, or was lost before COMMIT was sent."""
+
+
+class OutcomeUnknown(Exception):
+    """The connection was lost after COMMIT was sent, and the key could not be asked for either."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a command did: the id and version of its aggregate, and the log's position that reflects it."""
+
+    id: UUID
+    version: int
+    position: int
+
+
+class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Who asks for what, once.
+
+    :param key: the caller's idempotency key, or one made for this command alone.
+    :param content: the decoded command in a canonical form: what must be equal when the key comes again.
+    :param keep_for: how long the outcome answers the key.
+    :param expected_version: what the aggregate's version must be before the command.
+    """
+
+    command: str
+    subject: str
+    key: str
+    key_was_sent: bool
+    content: bytes
+    keep_for: timedelta
+    correlation: str
+    expected_version: int | None = None
+    traceparent: str | None = None
+
+
+class AlreadyDone(Exception):
+    """The key has an outcome already; nothing is done twice."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(f"The outcome is {outcome}")
+        self.outcome = outcome
+
+
+class Ids(Protocol):
+    """Makes identities; injected, so that a test knows them."""
+
+    def new(self) -> UUID:
+        """A new UUID that sorts by time (RFC 9562, version 7)."""
+
+
+class Accounts(Protocol):
+    """All accounts."""
+
+    async def get(self, ref: AccountRef) -> Account:
+        """
+        :raises AccountNotFound: there is none.
+        """
+
+    async def get_unchanging(self, ref: AccountRef) -> Account:
+        """
+        The account, kept from changing until the unit of work ends: for those who rely on it without changing it.
+
+        :raises AccountNotFound: there is none.
+        """
+
+    def add(self, account: Account) -> None:
+        """Take up a new account; whether its id, e-mail address, handle and external id are free shows at commit."""
+
+
+class Profiles(Protocol):
+    """All profiles."""
+
+    async def of(self, account: Account) -> Profile:
+        """The profile of an account; every account has one."""
+
+    def add(self, profile: Profile) -> None:
+        """Take up the profile of a new account."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction: aggregates, their events and the command's outcome are stored together or not at all."""
+
+    accounts: Accounts
+    profiles: Profiles
+
+    async def __aenter__(self) -> Self:
+        """
+        Begin, and claim the command's key before anything is read.
+
+        :raises AlreadyDone: the same command was carried out under this key.
+        :raises IdempotencyMismatch: another command was.
+        """
+
+    async def __aexit__(self, *_: object) -> None:
+        """Roll back, unless it was committed."""
+
+    async def commit(self, of: Aggregate) -> Outcome:
+        """
+        Store what changed, append its events to the log and keep the outcome under the command's key.
+
+        :returns: id and version of `of`, and the position of the last event appended (of its last event, if nothing changed).
+        :raises VersionMismatch: the caller expected another version of `of`.
+        :raises Conflict: something that must be unique is taken: the subclass says what.
+        :raises StaleAggregate: an aggregate changed since it was read.
+        :raises OutcomeUnknown: the connection was lost after COMMIT was sent; the key will tell.
+        """
+
+
+class UnitsOfWork(Protocol):
+    """Where units of work come from. Everything in them can raise `StorageUnavailable` or `Contention`."""
+
+    def under(self, context: CommandContext) -> UnitOfWork:
+        """A unit of work for one command."""
+
+    async def outcome_of(self, context: CommandContext) -> Outcome | None:
+        """
+        What the command did under its key; None: certainly nothing.
+
+        Waits for a transaction that holds the key.
+
+        :raises IdempotencyMismatch: the key was used for another command.
+        :raises StorageUnavailable: it cannot be told now.
+        """
+
+
+class Answer(NamedTuple):
+    """An outcome, and whether it is one from before."""
+
+    outcome: Outcome
+    replayed: bool

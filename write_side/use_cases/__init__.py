@@ -1,0 +1,28 @@
+"""The only place of business operations: one file a command."""
+
+from write_side.use_cases.change_email import change_email
+from write_side.use_cases.change_handle import change_handle
+from write_side.use_cases.close_account import close_account
+from write_side.use_cases.command import Command
+from write_side.use_cases.register_account import register_account
+from write_side.use_cases.reinstate_account import reinstate_account
+from write_side.use_cases.suspend_account import suspend_account
+from write_side.use_cases.update_profile import update_profile
+from write_side.use_cases.use_case import UseCase, use_case
+
+USE_CASES: tuple[UseCase, ...] = tuple(
+    map(
+        use_case,
+        (
+            register_account,
+            update_profile,
+            change_handle,
+            change_email,
+            suspend_account,
+            reinstate_account,
+            close_account,
+        ),
+    )
+)
+
+__all__ = ["USE_CASES", "Command", "UseCase"]

@@ -1,0 +1,11 @@
+"""The limits of a profile's collections, for every command that sets them."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from write_side.domain.values import Label, Note, Tag, Url
+
+Links = Annotated[dict[Label, Url], Meta(max_length=50)]
+Tags = Annotated[tuple[Tag, ...], Meta(max_length=50)]
+Attributes = Annotated[dict[Label, Note], Meta(max_length=100)]

@@ -1,0 +1,44 @@
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
+
+from shared.clock import Clock
+from write_side.domain.values import AccountRef, Bio, Locale, Name, TimeZone, Title, Url
+from write_side.ports import Outcome, UnitOfWork
+from write_side.use_cases.command import Command
+from write_side.use_cases.profile_fields import Attributes, Links, Tags
+
+
+class UpdateProfile(Command, frozen=True, kw_only=True):
+    """Change what a person shows: an absent field keeps its value, null clears it."""
+
+    account: AccountRef
+    display_name: Name | UnsetType = UNSET
+    given_name: Name | None | UnsetType = UNSET
+    family_name: Name | None | UnsetType = UNSET
+    title: Title | None | UnsetType = UNSET
+    bio: Bio | None | UnsetType = UNSET
+    locale: Locale | None | UnsetType = UNSET
+    time_zone: TimeZone | None | UnsetType = UNSET
+    picture_url: Url | None | UnsetType = UNSET
+    links: Links | None | UnsetType = UNSET
+    tags: Tags | None | UnsetType = UNSET
+    attributes: Attributes | None | UnsetType = UNSET
+
+
+async def update_profile(command: UpdateProfile, *, uow: UnitOfWork, clock: Clock) -> Outcome:
+    async with uow:
+        account = await uow.accounts.get_unchanging(command.account)
+        account.require_open()
+        profile = await uow.profiles.of(account)
+        profile.update(at=clock.now(), **_changes(command))
+        return await uow.commit(profile)
+
+
+_EMPTY: dict[str, Any] = {"links": {}, "tags": (), "attributes": {}}
+
+
+def _changes(command: UpdateProfile) -> dict[str, Any]:
+    given = {name: value for name, value in asdict(command).items() if name != "account" and value is not UNSET}
+    return {name: _EMPTY.get(name) if value is None else value for name, value in given.items()}

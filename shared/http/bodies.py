@@ -67,7 +67,8 @@ def _wrong_fields(raw: dict[str, Any], kind: type[msgspec.Struct], hook: ValueHo
                 yield FieldError(_pointer(name), "is required")
             continue
         try:
-            msgspec.convert(raw[name], field.type, dec_hook=hook)
+            # Through JSON, because `msgspec.convert` does not call the hook for the keys of an object.
+            msgspec.json.decode(msgspec.json.encode(raw[name]), type=field.type, dec_hook=hook)
         except msgspec.ValidationError as error:
             yield _field_error(_pointer(name), str(error))
 
@@ -75,7 +76,7 @@ def _wrong_fields(raw: dict[str, Any], kind: type[msgspec.Struct], hook: ValueHo
 def _field_error(base: str, message: str) -> FieldError:
     found = _PATH.match(message)
     what, path = (found["what"], found["path"] or "") if found else (message, "")
-    steps = "".join(_pointer(name or index) for name, index in _STEPS.findall(path) if name != "..." )
+    steps = "".join(_pointer(name or index) for name, index in _STEPS.findall(path.replace("[...]", "")))
     return FieldError(base + steps, what)
 
 

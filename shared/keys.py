@@ -10,6 +10,8 @@ from dataclasses import dataclass
 PARTITION = 0
 LEASE = f"muster:{{{PARTITION}}}:projector"
 PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
+TENDED = f"muster:{{{PARTITION}}}:tended"
+"""The run id of the Redis server that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""
 
 
 @dataclass(frozen=True, slots=True)

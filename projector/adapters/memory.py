@@ -1,0 +1,208 @@
+"""The projector's ports in memory: for tests and for trying things out."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from projector.ports import (
+    Batch,
+    Candidate,
+    Candidates,
+    EvictionPossible,
+    GenerationDamaged,
+    Key,
+    LookUp,
+    ReadModelUnavailable,
+    Superseded,
+    Survey,
+)
+from projector.remedies import damage
+from projector.writes import Put, Remove, Set, Write, removing_only, writes
+from shared.keys import GenerationKeys, ProjectionKeys
+from shared.records import Announcement, Checkpoint, Pointer
+
+Stored = TypeVar("Stored", Pointer, Checkpoint)
+
+
+@dataclass
+class MemoryStore:
+    """
+    What a server would hold, under the same keys: strings and hashes.
+
+    It can be made to fail: `available`, `evicts`, and `tear_next`, which lets only the head of a commit be applied.
+    """
+
+    content: dict[str, bytes | dict[str, bytes]] = field(default_factory=dict)
+    announced: list[Announcement] = field(default_factory=list)
+    available: bool = True
+    evicts: bool = False
+    _torn_after: int | None = None
+
+    def tear_next(self, *, after: int) -> None:
+        """Crash in the middle of the next commit, once so many of its writes (counted field by field) are applied."""
+        self._torn_after = after
+
+    def check(self) -> None:
+        if not self.available:
+            raise ReadModelUnavailable("the store in memory was made unavailable")
+
+    def string(self, key: str) -> bytes | None:
+        value = self.content.get(key)
+        return value if isinstance(value, bytes) else None
+
+    def field(self, key: str, name: str) -> bytes | None:
+        value = self.content.get(key, {})
+        return value.get(name) if isinstance(value, dict) else None
+
+    def apply(self, transaction: Iterable[Write]) -> list[str]:
+        """Apply a transaction whole, says what failed: as in Redis, that keeps nothing else from being applied."""
+        single = [part for write in transaction for part in _singly(write)]
+        torn_after, self._torn_after = self._torn_after, None
+        failures = [failure for write in single[:torn_after] if (failure := self._apply_one(write))]
+        if torn_after is not None:
+            raise ReadModelUnavailable("the store in memory crashed in the middle of a commit")
+        return failures
+
+    def _apply_one(self, write: Write) -> str | None:
+        if isinstance(write, Set):
+            self.content[write.key] = write.value
+            return None
+        hash_ = self.content.setdefault(write.key, {})
+        if not isinstance(hash_, dict):
+            return f"{write.key} is not a hash"
+        if isinstance(write, Put):
+            hash_.update(write.fields)
+        else:
+            for name in write.fields:
+                hash_.pop(name, None)
+        return None
+
+
+def _singly(write: Write) -> Iterator[Write]:
+    match write:
+        case Put(key, fields):
+            yield from (Put(key, {name: value}) for name, value in fields.items())
+        case Remove(key, names):
+            yield from (Remove(key, [name]) for name in names)
+        case _:
+            yield write
+
+
+class MemoryReadModel:
+    """One projection's generations in a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore, *, projection: str) -> None:
+        self._store = store
+        self._keys = ProjectionKeys(projection)
+
+    async def attest(self) -> None:
+        self._store.check()
+        if self._store.evicts:
+            raise EvictionPossible(f"projection {self._keys.projection}: the store in memory was told to evict")
+
+    async def survey(self) -> Survey:
+        self._store.check()
+        live, filling = self._decoded(self._keys.live, Pointer), self._decoded(self._keys.filling, Pointer)
+        if (fed := live or filling) is None:
+            return Survey()
+        keys = self._keys.generation(fed.generation)
+        damaged = self._store.string(keys.damaged)
+        return Survey(live, filling, self._decoded(keys.checkpoint, Checkpoint), damaged.decode() if damaged else None)
+
+    async def begin_fill(self, pointer: Pointer) -> None:
+        survey = await self.survey()
+        if survey.live or survey.checkpoint:
+            raise Superseded
+        self._store.content[self._keys.generation(pointer.generation).checkpoint] = msgspec.json.encode(Checkpoint())
+        self._store.content[self._keys.filling] = msgspec.json.encode(pointer)
+
+    @asynccontextmanager
+    async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["MemoryCommit"]:
+        async def still_as_expected() -> None:
+            await self._require(generation, expected)
+
+        await still_as_expected()
+        yield MemoryCommit(self._store, self._keys.generation(generation), still_as_expected)
+
+    async def go_live(self, pointer: Pointer, *, expected: Checkpoint) -> None:
+        survey = await self._require(pointer.generation, expected)
+        if survey.filling != pointer:
+            raise Superseded
+        self._store.content[self._keys.live] = msgspec.json.encode(pointer)
+        del self._store.content[self._keys.filling]
+        self._store.announced.append(Announcement(pointer.generation, expected.position))
+
+    async def _require(self, generation: str, expected: Checkpoint) -> Survey:
+        survey = await self.survey()
+        if survey.damaged:
+            raise GenerationDamaged(survey.damaged)
+        if survey.fed is None or survey.fed.generation != generation or survey.checkpoint != expected:
+            raise Superseded
+        return survey
+
+    def _decoded(self, key: str, type_: type[Stored]) -> Stored | None:
+        value = self._store.string(key)
+        return msgspec.json.decode(value, type=type_) if value else None
+
+
+class MemoryCommit:
+    """One commit in the making."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        keys: GenerationKeys,
+        still_as_expected: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._still_as_expected = still_as_expected
+
+    async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
+        self._store.check()
+        return {key: self._store.field(self._keys.documents(key.kind, "full"), str(key.id)) for key in keys}
+
+    async def apply(self, batch: Batch) -> None:
+        await self._still_as_expected()
+        owners = {entry: self._owner(entry) for entry, _ in batch.removals}
+        failures = self._store.apply(writes(removing_only(batch, owners), self._keys))
+        if failures:
+            self._store.content[self._keys.damaged] = (why := damage(self._keys, failures)).encode()
+            raise GenerationDamaged(why)
+        self._store.announced.append(Announcement(self._keys.name, batch.checkpoint.position))
+
+    def _owner(self, entry: LookUp) -> str | None:
+        owner = self._store.field(self._keys.look_up(entry.by), entry.value)
+        return owner.decode() if owner else None
+
+
+class MemoryLease:
+    """A lease among the projectors of one process; `holder` may be set to play a projector that took it over."""
+
+    def __init__(self) -> None:
+        self.available = True
+        self.holder: Candidate | None = None
+        self._seen: dict[str, Candidate] = {}
+
+    async def hold(self, candidate: Candidate) -> bool:
+        self._check()
+        self._seen[candidate.id] = candidate
+        self.holder = self.holder or candidate
+        return self.holder == candidate
+
+    async def release(self, candidate: Candidate) -> None:
+        self._check()
+        self._seen.pop(candidate.id, None)
+        if self.holder == candidate:
+            self.holder = None
+
+    async def candidates(self) -> Candidates:
+        self._check()
+        return Candidates(self.holder, list(self._seen.values()))
+
+    def _check(self) -> None:
+        if not self.available:
+            raise ReadModelUnavailable("the lease in memory was made unavailable")

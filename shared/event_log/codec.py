@@ -1,6 +1,6 @@
 """Events as JSON and back."""
 
-from typing import Union
+from typing import Any, Union
 
 import msgspec
 
@@ -14,9 +14,9 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[EVENTS])  # type: ignore[arg-type]  # noqa: UP007 - a union made of a tuple
 
 
-def encode(event: msgspec.Struct) -> bytes:
-    """An event or its metadata as JSON."""
-    return _encoder.encode(event)
+def encode(value: Any) -> bytes:  # noqa: ANN401 - whatever msgspec encodes
+    """An event, its metadata or a part of them as JSON."""
+    return _encoder.encode(value)
 
 
 def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:

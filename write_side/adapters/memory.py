@@ -69,13 +69,12 @@ class MemoryStore:
     def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> None:
         metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent)
         for aggregate in aggregates:
-            kind = type(aggregate).__name__.lower()
             for version, event, at in aggregate.pending:
-                position = self.positions[kind, aggregate.id, version] = self.log.next_position
+                position = self.positions[aggregate.kind, aggregate.id, version] = self.log.next_position
                 recorded = RecordedEvent(
                     position=position,
                     event_id=uuid7(),
-                    aggregate=kind,
+                    aggregate=aggregate.kind,
                     aggregate_id=aggregate.id,
                     version=version,
                     event=event,
@@ -135,7 +134,7 @@ class MemoryUnitOfWork:
         store.append([*self.accounts.touched, *self.profiles.touched], self._context)
         store.accounts |= {account.id: copy(account) for account in self.accounts.touched}
         store.profiles |= {profile.id: copy(profile) for profile in self.profiles.touched}
-        outcome = Outcome(of.id, of.version, store.positions[type(of).__name__.lower(), of.id, of.version])
+        outcome = Outcome(of.id, of.version, store.positions[of.kind, of.id, of.version])
         until = store.clock.now() + self._context.keep_for
         store.outcomes[self._context.subject, self._context.key] = (self._context, outcome, until)
         return outcome

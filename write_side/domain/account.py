@@ -35,6 +35,8 @@ class AccountAlreadyClosed(Exception):
 class Account(Aggregate):
     """A person's place in the directory: one e-mail address, one handle, one status."""
 
+    kind = "account"
+
     email: EmailAddress
     handle: Handle
     external_id: ExternalId | None = None

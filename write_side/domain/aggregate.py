@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from shared.events import Event
@@ -20,8 +20,11 @@ class PendingEvent(NamedTuple):
 class Aggregate:
     """A unit of consistency: changed as a whole, by one command at a time. Its version is the number of its events."""
 
-    # A class attribute, because an object that a mapper loads is made without `__init__`.
-    _pending = ()
+    kind: ClassVar[str]
+    """What the event log calls it."""
+
+    # On the class, because an object that a mapper loads is made without `__init__`.
+    _pending: ClassVar[tuple[PendingEvent, ...]] = ()
 
     id: UUID
     version: int = field(default=0, init=False)
@@ -29,7 +32,7 @@ class Aggregate:
     def record(self, event: Event, *, at: datetime) -> None:
         """Note what happened; the unit of work stores it together with the new state."""
         self.version += 1
-        self._pending: tuple[PendingEvent, ...] = (*self._pending, PendingEvent(self.version, event, at))
+        self._pending = (*self._pending, PendingEvent(self.version, event, at))
 
     @property
     def pending(self) -> tuple[PendingEvent, ...]:

@@ -14,6 +14,8 @@ from write_side.domain.values import Bio, Label, Locale, Name, Note, Tag, TimeZo
 class Profile(Aggregate):
     """What a person shows of himself; it has the id of its account and a version of its own."""
 
+    kind = "profile"
+
     display_name: Name
     given_name: Name | None = None
     family_name: Name | None = None

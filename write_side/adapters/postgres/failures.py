@@ -1,0 +1,62 @@
+"""What PostgreSQL, its driver and SQLAlchemy say, in the words of the ports."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolExhausted
+from sqlalchemy.orm.exc import StaleDataError
+
+from shared.event_log import EventLogUnsound
+from write_side.ports import (
+    AccountExists,
+    Contention,
+    EmailTaken,
+    ExternalIdTaken,
+    HandleTaken,
+    StaleAggregate,
+    StorageUnavailable,
+)
+
+_BY_CONSTRAINT: dict[str, type[Exception]] = {
+    "accounts_email_is_unique": EmailTaken,
+    "accounts_handle_is_unique": HandleTaken,
+    "accounts_external_id_is_unique": ExternalIdTaken,
+    "accounts_pkey": AccountExists,
+    "event_log_versions_are_unique": StaleAggregate,
+}
+_GIVEN_UP = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a failure before COMMIT into what the ports promise; whatever else happens is a defect and stays as it is."""
+    try:
+        yield
+    except StaleDataError as error:
+        raise StaleAggregate(str(error)) from error
+    except PoolExhausted as error:
+        raise StorageUnavailable("all connections to the database are busy") from error
+    except EventLogUnsound as error:
+        raise StorageUnavailable(str(error)) from error
+    except DBAPIError as error:
+        raise _translation(error) from error
+
+
+def _translation(error: DBAPIError) -> Exception:
+    cause = error.orig
+    if isinstance(cause, psycopg.errors.IntegrityError):
+        refusal = _BY_CONSTRAINT.get(cause.diag.constraint_name or "")
+        return refusal() if refusal else error
+    if isinstance(cause, _GIVEN_UP):
+        return Contention(type(cause).__name__)
+    if isinstance(cause, _AWAY):
+        return StorageUnavailable(type(cause).__name__)
+    return error
+
+
+def is_certain(error: DBAPIError) -> bool:
+    """Whether an error at COMMIT is the server's own word that it rolled back, and not a lost connection."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state[:2] in {"23", "40"}

@@ -1,0 +1,153 @@
+"""The tables of the write side. Migrations make them; a test holds the two equal."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy import Text as TextColumn
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from write_side.domain.account import AccountStatus
+from write_side.domain.values import Bio, EmailAddress, ExternalId, Handle, Locale, Name, Tag, Text, TimeZone, Title, Url
+
+metadata = MetaData()
+
+
+class ValueColumn(TypeDecorator[Text]):
+    """A column of one of our values; what is stored was parsed before, so it is not parsed again."""
+
+    impl = TextColumn
+    cache_ok = True
+
+    def __init__(self, kind: type[Text]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Text | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Text | None:  # noqa: ARG002
+        return None if value is None else self.kind(value)
+
+
+class TagsColumn(TypeDecorator[tuple[Tag, ...]]):
+    """Tags in the order they were given."""
+
+    impl = ARRAY(TextColumn)
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Tag, ...] | None, dialect: Dialect) -> list[str]:  # noqa: ARG002
+        return [str(tag) for tag in value or ()]
+
+    def process_result_value(self, value: list[str] | None, dialect: Dialect) -> tuple[Tag, ...]:  # noqa: ARG002
+        return tuple(map(Tag, value or ()))
+
+
+class StatusColumn(TypeDecorator[AccountStatus]):
+    """The status of an account by its name."""
+
+    impl = TextColumn
+    cache_ok = True
+
+    def process_bind_param(self, value: AccountStatus | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> AccountStatus | None:  # noqa: ARG002
+        return None if value is None else AccountStatus(value)
+
+
+def _required(name: str, kind: Any) -> Column[Any]:  # noqa: ANN401 - SQLAlchemy's column types
+    return Column(name, kind, nullable=False)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("version", Integer),
+    _required("email", ValueColumn(EmailAddress)),
+    _required("email_unique", TextColumn),
+    _required("handle", ValueColumn(Handle)),
+    _required("handle_unique", TextColumn),
+    Column("external_id", ValueColumn(ExternalId)),
+    Column("external_id_unique", TextColumn),
+    _required("status", StatusColumn),
+    UniqueConstraint("email_unique", name="accounts_email_is_unique"),
+    UniqueConstraint("handle_unique", name="accounts_handle_is_unique"),
+    UniqueConstraint("external_id_unique", name="accounts_external_id_is_unique"),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", Uuid, ForeignKey("accounts.id", name="profiles_have_an_account"), primary_key=True),
+    _required("version", Integer),
+    _required("display_name", ValueColumn(Name)),
+    Column("given_name", ValueColumn(Name)),
+    Column("family_name", ValueColumn(Name)),
+    Column("title", ValueColumn(Title)),
+    Column("bio", ValueColumn(Bio)),
+    Column("locale", ValueColumn(Locale)),
+    Column("time_zone", ValueColumn(TimeZone)),
+    Column("picture_url", ValueColumn(Url)),
+    _required("links", JSON),
+    _required("tags", TagsColumn),
+    _required("attributes", JSON),
+)
+
+event_log = Table(
+    "event_log",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    _required("event_id", Uuid),
+    _required("aggregate", TextColumn),
+    _required("aggregate_id", Uuid),
+    _required("version", Integer),
+    _required("type", TextColumn),
+    _required("schema", Integer),
+    _required("data", JSON),
+    _required("metadata", JSON),
+    _required("occurred_at", DateTime(timezone=True)),
+    UniqueConstraint("aggregate", "aggregate_id", "version", name="event_log_versions_are_unique"),
+    UniqueConstraint("event_id", name="event_log_ids_are_unique"),
+)
+
+command_log = Table(
+    "command_log",
+    metadata,
+    Column("subject", TextColumn, primary_key=True),
+    Column("key", TextColumn, primary_key=True),
+    _required("command", TextColumn),
+    _required("fingerprint", LargeBinary),
+    Column("outcome_id", Uuid),
+    Column("outcome_version", Integer),
+    Column("outcome_position", BigInteger),
+    _required("expires_at", DateTime(timezone=True)),
+    Index("command_log_by_expiry", "expires_at"),
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    _required("fingerprint_key", LargeBinary),
+    CheckConstraint("only = 1", name="installation_has_one_row"),
+)
+
+__all__ = ["accounts", "command_log", "event_log", "installation", "metadata", "profiles"]

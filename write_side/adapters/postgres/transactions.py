@@ -1,0 +1,89 @@
+"""The one place where transactions of the write side begin and end."""
+
+from typing import Any
+
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from shared.event_log import EventLogUnsound
+from shared.event_log.codec import encode
+from shared.event_log.postgres import SESSION
+from shared.event_log.soundness import SOUNDNESS, violations
+from write_side.adapters.postgres.failures import is_certain, translated
+from write_side.adapters.postgres.mapping import map_aggregates
+from write_side.ports import OutcomeUnknown
+
+CONNECTIONS = 10
+POOL_WAIT_SECONDS = 5.0
+
+# The outcome of a command is durable when it is told: a laxer default of the server is overruled, a stricter one kept.
+_PREPARE = """
+    select set_config('idle_in_transaction_session_timeout', '10s', false),
+           case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
+                then set_config('synchronous_commit', 'on', false) end"""
+
+
+def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
+    """
+    Connections to the primary, each checked for what the event log relies on before it is used.
+
+    :param url: `postgresql://…`; several hosts are allowed.
+    :param allow_unsafe: accept a server without `fsync`, as tests use it.
+    """
+
+    async def connect() -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(url, **SESSION)
+
+    engine = create_async_engine(
+        "postgresql+psycopg://",
+        async_creator=connect,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        isolation_level="READ COMMITTED",
+        json_serializer=lambda value: encode(value).decode(),
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's face of the driver's connection
+        cursor = connection.cursor()
+        cursor.execute(_PREPARE)
+        cursor.execute(SOUNDNESS)
+        broken = violations(cursor.fetchone(), allow_unsafe=allow_unsafe)
+        cursor.close()
+        connection.commit()
+        if broken:
+            raise EventLogUnsound(broken)
+
+    map_aggregates()
+    return engine
+
+
+class PostgresTransactions:
+    """Begins, commits and rolls back; nobody else does, so that one transaction may serve several commands later."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    def open(self) -> AsyncSession:
+        """A session whose first statement begins a transaction."""
+        return AsyncSession(self._engine, autoflush=False, expire_on_commit=False)
+
+    async def commit(self, session: AsyncSession) -> None:
+        """
+        :raises OutcomeUnknown: the answer to COMMIT was lost.
+        """
+        try:
+            await session.commit()
+        except DBAPIError as error:
+            if not is_certain(error):
+                raise OutcomeUnknown(type(error.orig).__name__) from error
+            with translated():
+                raise
+
+    async def end(self, session: AsyncSession) -> None:
+        """Roll back what is not committed and give the connection back."""
+        with translated():
+            await session.close()

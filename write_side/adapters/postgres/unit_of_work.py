@@ -1,0 +1,129 @@
+"""The unit of work on PostgreSQL."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from shared.event_log import Metadata
+from shared.event_log.codec import SCHEMA
+from shared.events import type_of
+from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.failures import translated
+from write_side.adapters.postgres.repositories import PostgresAccounts, PostgresProfiles
+from write_side.adapters.postgres.tables import event_log
+from write_side.adapters.postgres.transactions import PostgresTransactions
+from write_side.domain.aggregate import Aggregate
+from write_side.ports import AccountExists, AlreadyDone, CommandContext, Outcome, StaleAggregate, VersionMismatch
+
+Ring = Callable[[], None]
+
+# Ordered, so that the positions of one command follow the order in which its events happened.
+_APPEND = insert(event_log).returning(event_log.c.position, sort_by_parameter_order=True)
+_WAIT_FOR_KEY = text("set local lock_timeout = '2s'")
+
+
+class PostgresUnitsOfWork:
+    def __init__(self, *, transactions: PostgresTransactions, command_log: CommandLog, ring: Ring) -> None:
+        """
+        :param ring: called after each commit; tells the readers of the event log.
+        """
+        self._transactions = transactions
+        self._command_log = command_log
+        self._ring = ring
+
+    def under(self, context: CommandContext) -> "PostgresUnitOfWork":
+        return PostgresUnitOfWork(context, transactions=self._transactions, command_log=self._command_log, ring=self._ring)
+
+    async def outcome_of(self, context: CommandContext) -> Outcome | None:
+        session = self._transactions.open()
+        try:
+            with translated():
+                await session.execute(_WAIT_FOR_KEY)
+                # A claim, not a look: it waits for whoever holds the key, so that "nothing" is certain.
+                await self._command_log.claim(session, context)
+        except AlreadyDone as done:
+            return done.outcome
+        finally:
+            await self._transactions.end(session)
+        return None
+
+
+class PostgresUnitOfWork:
+    def __init__(
+        self, context: CommandContext, *, transactions: PostgresTransactions, command_log: CommandLog, ring: Ring
+    ) -> None:
+        self._context = context
+        self._transactions = transactions
+        self._command_log = command_log
+        self._ring = ring
+        self._touched: list[Aggregate] = []
+
+    async def __aenter__(self) -> Self:
+        self._session = self._transactions.open()
+        self.accounts = PostgresAccounts(self._session, self._touched)
+        self.profiles = PostgresProfiles(self._session, self._touched)
+        try:
+            with translated():
+                await self._command_log.claim(self._session, self._context)
+        except BaseException:
+            await self._transactions.end(self._session)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transactions.end(self._session)
+
+    async def commit(self, of: Aggregate) -> Outcome:
+        expected = self._context.expected_version
+        if expected is not None and expected != of.stored_version:
+            raise VersionMismatch(expected=expected, found=of.stored_version)
+        with translated():
+            await self._session.flush()
+            outcome = Outcome(of.id, of.version, await self._append(of))
+            await self._command_log.fill(self._session, self._context, outcome)
+        await self._transactions.commit(self._session)
+        for aggregate in self._touched:
+            aggregate.forget_pending()
+        self._ring()
+        return outcome
+
+    async def _append(self, of: Aggregate) -> int:
+        """Append all pending events at once; answers the position that reflects `of`."""
+        rows = [row for aggregate in self._touched for row in _rows(aggregate, self._context)]
+        if not rows:
+            return await self._last_position(of)
+        try:
+            with translated():
+                return max((await self._session.execute(_APPEND, rows)).scalars())
+        except StaleAggregate:
+            # Somebody stored this version of it before; if it is version 1, the id is one that was used up.
+            raise (AccountExists(of.id) if of.stored_version == 0 else StaleAggregate(of.id)) from None
+
+    async def _last_position(self, of: Aggregate) -> int:
+        last = (
+            event_log.c.aggregate == of.kind,
+            event_log.c.aggregate_id == of.id,
+            event_log.c.version == of.version,
+        )
+        return int((await self._session.execute(select(event_log.c.position).where(*last))).scalar_one())
+
+
+def _rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]:
+    metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent)
+    return [
+        {
+            "event_id": uuid7(),
+            "aggregate": aggregate.kind,
+            "aggregate_id": aggregate.id,
+            "version": version,
+            "type": type_of(event),
+            "schema": SCHEMA,
+            "data": event,
+            "metadata": metadata,
+            "occurred_at": at,
+        }
+        for version, event, at in aggregate.pending
+    ]

@@ -1,0 +1,50 @@
+"""The write API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import svcs
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from shared.http.app import assemble
+from shared.http.services import Register
+from write_side.http.commands import command_route
+from write_side.http.documentation import document
+from write_side.http.problems import PROBLEMS
+from write_side.http.stream import stream_route
+from write_side.use_cases import USE_CASES
+
+
+class Background(tuple[Callable[[], Awaitable[None]], ...]):
+    """What runs beside the requests, for as long as the service lives."""
+
+    __slots__ = ()
+
+
+def write_api(*registers: Register) -> ASGIApp:
+    """
+    The write API on the adapters that `registers` name; what is registered last wins.
+
+    Needs a `CommandRunner`, a `Retention` and a `Background`.
+    """
+    return assemble(
+        handlers=[*map(command_route, USE_CASES), stream_route],
+        registers=registers,
+        problems=PROBLEMS,
+        document=document(),
+        lifespan=[_background],
+    )
+
+
+@asynccontextmanager
+async def _background(app: Litestar) -> AsyncIterator[None]:
+    async with svcs.Container(app.state.registry) as container:
+        tasks = [asyncio.create_task(run()) for run in container.get(Background)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,73 @@
+"""The write API as its OpenAPI document describes it."""
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from shared.http.openapi import Operation, Parameter, openapi
+from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+from write_side.domain.values import value_schema
+from write_side.http.problems import PROBLEMS
+from write_side.http.stream import NDJSON, DoneLine, FailedLine, StreamedCommand
+from write_side.ports import Outcome
+from write_side.use_cases import USE_CASES, UseCase
+
+_BODY_PROBLEMS = (NOT_JSON, NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID)
+_HEADERS = (
+    Parameter(
+        name="Idempotency-Key",
+        place="header",
+        type=Annotated[str, Meta(pattern="^[\\x21-\\x7e]+$", min_length=1, max_length=255)],
+        text="The same key with the same command is carried out once and answers the same again.",
+    ),
+    Parameter(
+        name="If-Match",
+        place="header",
+        type=Annotated[str, Meta(pattern='^"[0-9]{1,18}"$')],
+        text="The version that the aggregate must have, in quotes, such as `\"3\"`.",
+    ),
+)
+_ANSWER_HEADERS = {
+    "Muster-Position": "The position in the event log that reflects the command; send it as Muster-Min-Position to read it.",
+    "ETag": "The version of the aggregate, in quotes.",
+    "Request-Id": "The id of the request.",
+}
+
+
+def document() -> dict[str, Any]:
+    """Describe every command and the stream of commands."""
+    return openapi(
+        title="Muster write API",
+        version=version("muster"),
+        description="Post commands: each is carried out whole, once, or not at all.",
+        operations=[*map(_command, USE_CASES), _STREAM],
+        schema_hook=value_schema,
+    )
+
+
+def _command(use_case: UseCase) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"/commands/{use_case.name}",
+        summary=use_case.summary,
+        parameters=_HEADERS,
+        body=use_case.command,
+        answer=Outcome,
+        answer_headers=_ANSWER_HEADERS,
+        problems=(*_BODY_PROBLEMS, *PROBLEMS),
+    )
+
+
+_STREAM = Operation(
+    method="POST",
+    path="/commands",
+    summary="Carry out a stream of commands, one JSON object a line",
+    description="Each line is a command's own fields, with its name in `command`; each is atomic by itself, sees all before "
+    "it and is answered with a line as it is done.",
+    body=StreamedCommand,
+    body_media_type=NDJSON,
+    answer=DoneLine | FailedLine,
+    answer_media_type=NDJSON,
+    problems=(NOT_ACCEPTABLE, UNSUPPORTED_MEDIA_TYPE),
+)

@@ -1,0 +1,75 @@
+"""What a request says about its command, besides the command."""
+
+import re
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+from litestar.types import Scope
+from uuid_utils import uuid7
+
+from shared.http.problems import INVALID, FieldError, Rejection
+from shared.http.requests import header, request_id
+from write_side.domain.values import plain
+from write_side.ports import CommandContext
+from write_side.use_cases import Command, UseCase
+
+ANYBODY = "anybody"
+"""The subject of all requests as long as there is no authentication."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
+_VERSION = re.compile(r'"(\d{1,18})"').fullmatch
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+
+_canonical = msgspec.json.Encoder(enc_hook=plain, order="deterministic").encode
+
+
+class Retention(NamedTuple):
+    """How long the outcome of a command answers its idempotency key."""
+
+    requests: timedelta
+    streams: timedelta = timedelta(days=30)
+
+
+def context_of(
+    use_case: UseCase, command: Command, *, scope: Scope, key: str | None, if_match: str | None, keep_for: timedelta
+) -> CommandContext:
+    """
+    Put together who asks for what.
+
+    :raises Rejection: 422, the key or the expected version is malformed.
+    """
+    return CommandContext(
+        command=use_case.name,
+        subject=ANYBODY,
+        key=_well_formed_key(key) if key is not None else uuid7().hex,
+        key_was_sent=key is not None,
+        content=_canonical(command),
+        keep_for=keep_for,
+        correlation=request_id(scope) or "",
+        expected_version=_version(if_match),
+        traceparent=_traceparent(scope),
+    )
+
+
+def _well_formed_key(key: str) -> str:
+    if not _KEY(key):
+        raise _invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    return key
+
+
+def _version(if_match: str | None) -> int | None:
+    if if_match is None:
+        return None
+    if not (found := _VERSION(if_match)):
+        raise _invalid("If-Match", 'must be one version in quotes, such as "3"')
+    return int(found[1])
+
+
+def _traceparent(scope: Scope) -> str | None:
+    sent = header(scope, b"traceparent")
+    return sent if sent and _TRACEPARENT(sent) else None
+
+
+def _invalid(name: str, detail: str) -> Rejection:
+    return Rejection(INVALID, f"{name} {detail}", errors=[FieldError(name, detail)])

@@ -1,0 +1,170 @@
+"""`POST /commands`: a stream of commands, one a line, each answered with a line as it is done."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+from litestar import Request, post
+from litestar.response import Stream
+from litestar.types import Scope
+
+from shared.http.bodies import decoder, require_media_type
+from shared.http.negotiation import require_acceptable
+from shared.http.problems import INVALID, NOT_JSON, TOO_LARGE, FieldError, Rejection
+from shared.http.services import Services
+from write_side.domain.values import parse_value
+from write_side.http.problems import REFUSALS, rejection_of
+from write_side.http.requests import Retention, context_of
+from write_side.ports import Answer
+from write_side.runner import CommandRunner
+from write_side.use_cases import USE_CASES, Command, UseCase
+
+NDJSON = "application/x-ndjson"
+MAX_LINE_BYTES = 64 * 1024
+
+_encode = msgspec.json.Encoder().encode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_about = decoder(StreamedCommand)
+_BY_NAME = {use_case.name: (use_case, decoder(use_case.command, value_hook=parse_value)) for use_case in USE_CASES}
+
+
+class StreamedCommand(msgspec.Struct, frozen=True):
+    """A line: the command's own fields, its name, and what a single request says in headers."""
+
+    command: str
+    idempotency_key: str | None = None
+    if_match: str | None = None
+
+
+class DoneLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a line that was carried out."""
+
+    line: int
+    status: int
+    id: Any
+    version: int
+    position: int
+    replayed: bool
+
+
+class FailedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a line that was not carried out."""
+
+    line: int
+    status: int
+    type: str
+    title: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+
+
+@post("/commands", status_code=200, request_max_body_size=None)
+async def stream_route(request: Request[Any, Any, Any], services: Services) -> Stream:
+    require_media_type(request.scope, NDJSON)
+    require_acceptable(request.scope, NDJSON)
+    runner, retention = await services.aget(CommandRunner, Retention)
+    lines = CommandLines(runner=runner, retention=retention, scope=request.scope)
+    return Stream(lines.answers(split_lines(request.stream())), media_type=NDJSON)
+
+
+class CommandLines:
+    """Carries out the lines of one request in order; each is atomic by itself and sees all before it."""
+
+    def __init__(self, *, runner: CommandRunner, retention: Retention, scope: Scope) -> None:
+        self._runner = runner
+        self._retention = retention
+        self._scope = scope
+
+    async def answers(self, lines: AsyncIterable[bytes | None]) -> AsyncIterator[bytes]:
+        number = 0
+        async for line in lines:
+            number += 1
+            if line is None or line.strip():
+                yield _encode(await self._answer(number, line)) + b"\n"
+
+    async def _answer(self, number: int, line: bytes | None) -> DoneLine | FailedLine:
+        try:
+            if line is None:
+                raise Rejection(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
+            return _done(number, await self._run(line))
+        except Rejection as rejection:
+            return _failed(number, rejection)
+        except REFUSALS as refusal:
+            return _failed(number, rejection_of(refusal))
+
+    async def _run(self, line: bytes) -> Answer:
+        sent, fields = _take_apart(line)
+        use_case, decode = _named(sent.command)
+        command = decode(fields)
+        context = context_of(
+            use_case,
+            command,
+            scope=self._scope,
+            key=sent.idempotency_key,
+            if_match=sent.if_match,
+            keep_for=self._retention.streams,
+        )
+        return await self._runner.run(use_case, command, context)
+
+
+def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
+    """What a line says about its command, and the command as a body of its own."""
+    try:
+        fields = _decode_object(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_an_object(line, error) from None
+    about = {name: fields.pop(name) for name in StreamedCommand.__struct_fields__ if name in fields}
+    return _decode_about(_encode(about)), _encode(fields)
+
+
+def _named(name: str) -> tuple[UseCase, Callable[[bytes], Command]]:
+    if name not in _BY_NAME:
+        known = ", ".join(_BY_NAME)
+        raise Rejection(INVALID, f"There is no command {name!r}", errors=[FieldError("/command", f"must be one of {known}")])
+    return _BY_NAME[name]
+
+
+def _not_an_object(line: bytes, error: Exception) -> Rejection:
+    if isinstance(error, msgspec.ValidationError):
+        return Rejection(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
+    return Rejection(NOT_JSON, f"The line is not JSON: {error}")
+
+
+def _done(number: int, answer: Answer) -> DoneLine:
+    outcome = answer.outcome
+    return DoneLine(
+        line=number,
+        status=200,
+        id=outcome.id,
+        version=outcome.version,
+        position=outcome.position,
+        replayed=answer.replayed,
+    )
+
+
+def _failed(number: int, rejection: Rejection) -> FailedLine:
+    details = rejection.details()
+    return FailedLine(
+        line=number,
+        status=details.status,
+        type=details.type,
+        title=details.title,
+        detail=details.detail,
+        errors=details.errors,
+    )
+
+
+async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
+    """Lines without their ends; None stands for one that is too long, of which no more than the limit is ever held."""
+    held, too_long = b"", False
+    async for chunk in chunks:
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            whole = held + line
+            yield None if too_long or len(whole) > MAX_LINE_BYTES else whole
+            held, too_long = b"", False
+        held += rest
+        if len(held) > MAX_LINE_BYTES:
+            held, too_long = b"", True
+    if held or too_long:
+        yield None if too_long else held

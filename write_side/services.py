@@ -1,0 +1,58 @@
+"""The composition root of the write side: which adapter stands for which port."""
+
+import os
+from datetime import timedelta
+from functools import partial
+
+import svcs
+from litestar.types import ASGIApp
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.clock import Clock, SystemClock
+from shared.settings import Settings
+from write_side.adapters.ids import TimeOrderedIds
+from write_side.adapters.postgres.bell import PostgresBell
+from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.purge import purge_now_and_then
+from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
+from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
+from write_side.http.app import Background, write_api
+from write_side.http.requests import Retention
+from write_side.ports import Ids, UnitsOfWork
+from write_side.runner import CommandRunner
+
+
+def create_app() -> ASGIApp:
+    """The write API on PostgreSQL, as the environment says."""
+    return write_api(register_services)
+
+
+def register_services(registry: svcs.Registry) -> None:
+    """Register the real adapters, as the environment says."""
+    settings = Settings.load(os.environ).with_addresses()
+    register_postgres(registry, url=settings.required("database_url"))
+    registry.register_value(Retention, Retention(requests=timedelta(seconds=settings.idempotency_ttl)))
+
+
+def register_postgres(registry: svcs.Registry, *, url: str, allow_unsafe: bool = False) -> None:
+    """Register everything that stands on one database."""
+    clock = SystemClock()
+    engine = create_engine(url, allow_unsafe=allow_unsafe)
+    transactions = PostgresTransactions(engine)
+    command_log = CommandLog(clock=clock)
+    bell = PostgresBell(url)
+    units = PostgresUnitsOfWork(transactions=transactions, command_log=command_log, ring=bell.ring)
+    registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
+    registry.register_value(Background, Background((bell.run, partial(purge_now_and_then, transactions, command_log))))
+    register_runner(registry, units=units, clock=clock, ids=TimeOrderedIds())
+
+
+def register_runner(registry: svcs.Registry, *, units: UnitsOfWork, clock: Clock, ids: Ids) -> None:
+    """Register what runs commands on any adapters."""
+    registry.register_value(CommandRunner, CommandRunner(units=units, clock=clock, ids=ids))
+
+
+async def _answers(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("select 1"))

@@ -112,6 +112,11 @@ class EmbeddedServer(ABC):
                 start_new_session=True,  # Ctrl-C is for the supervisor alone
             )
 
+    def relaunch(self) -> None:
+        """Start the process again that has ended."""
+        self.prepare()
+        self.launch()
+
     def wait_until_ready(self, *, seconds: float = START_SECONDS) -> None:
         """
         Return once the launched process serves clients.
@@ -121,21 +126,16 @@ class EmbeddedServer(ABC):
         deadline = time.monotonic() + seconds
         while not self._answers():
             if self.process.poll() is not None:
-                raise ServerError(f"{self.name} ended with {self.process.returncode}; {self._last_words()}")
+                raise ServerError(f"{self.name} ended with {self.process.returncode}; {last_words(self.log)}")
             if time.monotonic() >= deadline:
                 self.stop()
-                raise ServerError(f"{self.name} was not ready within {seconds:.0f} s; {self._last_words()}")
+                raise ServerError(f"{self.name} was not ready within {seconds:.0f} s; {last_words(self.log)}")
             time.sleep(0.01)
 
     def stop(self) -> None:
         """Stop the server in an orderly way and let go of the directory; harmless if it does not run."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(self.stop_signal)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._process is not None:
+            stop_process(self._process, self.stop_signal)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -175,9 +175,21 @@ class EmbeddedServer(ABC):
             ) from None
         self._lock = lock
 
-    def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return "\n".join([f"the end of {self.log}:", *lines[-8:]])
+
+def stop_process(process: subprocess.Popen[bytes], wanted: signal.Signals) -> None:
+    """Ask a process to end, and kill it if it does not."""
+    process.send_signal(wanted)  # does nothing once it has ended
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def last_words(log: Path) -> str:
+    """Return the end of a program's log, for an error message."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return "\n".join([f"the end of {log}:", *lines[-8:]])
 
 
 def free_port() -> int:

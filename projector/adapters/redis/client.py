@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError, WatchError
@@ -32,19 +33,32 @@ def connect(url: str) -> Redis:
 
 
 @contextmanager
+def reachable() -> Iterator[None]:
+    """Say `ReadModelUnavailable` for whatever the driver raises."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise ReadModelUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
+
+
+@contextmanager
 def ported(keys: ProjectionKeys) -> Iterator[None]:
     """
-    Say in the port's words what the driver says.
+    Say in the words of `ReadModel` what the driver says.
 
     `WatchError` means that a watched key changed, but also that the connection was lost while watching.
     """
-    try:
-        yield
-    except WatchError as error:
-        raise Superseded(str(error)) from error
-    except ResponseError as error:
-        if str(error).startswith("WRONGTYPE"):
+    with reachable():
+        try:
+            yield
+        except WatchError as error:
+            raise Superseded(str(error)) from error
+        except ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
             raise GenerationDamaged(f"projection {keys.projection}: {error}; {refill(keys)}") from error
-        raise ReadModelUnavailable(str(error)) from error
-    except (RedisError, OSError) as error:
-        raise ReadModelUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def multi(pipe: Pipeline) -> None:
+    """From here on commands are collected, to be executed in one transaction."""
+    pipe.multi()  # type: ignore[no-untyped-call]  # redis-py leaves it without annotations

@@ -1,6 +1,6 @@
 """A projection's generations in Redis."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
-from projector.adapters.redis.client import ported
+from projector.adapters.redis.client import multi, ported
 from projector.ports import (
     Batch,
     EvictionPossible,
@@ -64,7 +64,7 @@ class RedisReadModel:
             async with self._client.pipeline() as pipe:
                 await pipe.watch(self._keys.live, self._keys.filling)
                 await self._require_nothing_to_feed()
-                _multi(pipe)
+                multi(pipe)
                 pipe.set(self._keys.generation(pointer.generation).checkpoint, msgspec.json.encode(Checkpoint()))
                 pipe.set(self._keys.filling, msgspec.json.encode(pointer))
                 await pipe.execute()
@@ -75,7 +75,7 @@ class RedisReadModel:
         with ported(self._keys):
             async with self._client.pipeline() as pipe:
                 await self._require(pipe, generation, expected)
-                yield RedisCommit(pipe, keys, on_damage=self._note_damage)
+                yield RedisCommit(pipe, keys, on_damage=self._damaged)
 
     async def go_live(self, pointer: Pointer, *, expected: Checkpoint) -> None:
         with ported(self._keys):
@@ -83,7 +83,7 @@ class RedisReadModel:
                 survey = await self._require(pipe, pointer.generation, expected)
                 if survey.filling != pointer:
                     raise Superseded(f"generation {pointer.generation} is not being filled")
-                _multi(pipe)
+                multi(pipe)
                 pipe.set(self._keys.live, msgspec.json.encode(pointer))
                 pipe.delete(self._keys.filling)
                 pipe.publish(self._keys.announce, _announcement(pointer.generation, expected))
@@ -124,11 +124,12 @@ class RedisReadModel:
                 log.warning("Redis does not rewrite its append-only file", error=str(error))
         await self._client.set(TENDED, server["run_id"])
 
-    def _note_damage(self, generation: str, why: str) -> None:
+    async def _damaged(self, generation: str, why: str) -> None:
         self._unmarked[generation] = why
+        await self._mark_damaged()
 
     async def _mark_damaged(self) -> None:
-        """Write down what was noted, before anything else: it must not be forgotten when the connection is lost."""
+        """Write down what is damaged; where the connection was lost over it, before anything else is done."""
         for generation, why in list(self._unmarked.items()):
             await self._client.set(self._keys.generation(generation).damaged, why)
             del self._unmarked[generation]
@@ -155,7 +156,9 @@ class RedisReadModel:
 class RedisCommit:
     """One commit in the making; everything is read on the connection that watches."""
 
-    def __init__(self, pipe: Pipeline, keys: GenerationKeys, *, on_damage: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, pipe: Pipeline, keys: GenerationKeys, *, on_damage: Callable[[str, str], Awaitable[None]]
+    ) -> None:
         self._pipe = pipe
         self._keys = keys
         self._on_damage = on_damage
@@ -170,7 +173,7 @@ class RedisCommit:
 
     async def apply(self, batch: Batch) -> None:
         owners = await self._owners(entry for entry, _ in batch.removals)
-        _multi(self._pipe)
+        multi(self._pipe)
         for write in writes(removing_only(batch, owners), self._keys):
             _queue(self._pipe, write)
         announce = ProjectionKeys(self._keys.projection).announce
@@ -179,7 +182,7 @@ class RedisCommit:
         # Redis applies the rest of a transaction when one of its commands fails.
         if failures := [str(reply) for reply in replies if isinstance(reply, Exception)]:
             why = damage(self._keys, failures)
-            self._on_damage(self._keys.name, why)
+            await self._on_damage(self._keys.name, why)
             raise GenerationDamaged(why)
 
     async def _owners(self, entries: Iterable[LookUp]) -> Mapping[LookUp, str | None]:
@@ -189,10 +192,6 @@ class RedisCommit:
             pairs = zip(values, found, strict=True)
             owners.update({LookUp(by, value): owner.decode() if owner else None for value, owner in pairs})
         return owners
-
-
-def _multi(pipe: Pipeline) -> None:
-    pipe.multi()  # type: ignore[no-untyped-call]  # redis-py leaves it without annotations
 
 
 async def _fields(pipe: Pipeline, key: str, names: list[str]) -> list[bytes | None]:

@@ -1,0 +1,210 @@
+"""The loop that feeds a projection: read, fold, commit, and look again whenever something is not as expected."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from projector.fold import Envelopes, Folder
+from projector.fork import ForkCheck
+from projector.ports import (
+    CannotGoOn,
+    Commit,
+    GenerationDamaged,
+    Key,
+    Projection,
+    ReadModel,
+    ReadModelUnavailable,
+    Superseded,
+    VersionDiffers,
+)
+from projector.progress import Progress
+from projector.remedies import refill
+from projector.tenure import Tenure
+from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, RecordedEvent
+from shared.keys import ProjectionKeys
+from shared.records import Checkpoint, Pointer
+
+ROUNDS = 3
+"""How often a projection may ask for further documents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often things are done; seconds, but for the batch."""
+
+    batch: int = 500
+    """Events in a commit: no reader waits long for it."""
+    poll: float = 0.25
+    """The bell is only a hint; this is the floor beneath it."""
+    attest: float = 5.0
+    recheck: float = 3.0
+    """Between two looks at what stopped a projection."""
+    first_retry: float = 0.05
+    longest_retry: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the loop believes the store to stand; every commit finds out whether it does."""
+
+    pointer: Pointer
+    checkpoint: Checkpoint
+    fills_up_to: int | None = None
+    """The head of the log when the first fill began or was taken up; None once the generation is live."""
+
+    @property
+    def is_filled(self) -> bool:
+        return self.fills_up_to is not None and self.checkpoint.position >= self.fills_up_to
+
+
+class Feeder:
+    """Feeds one projection, for ever."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        *,
+        log: EventLog,
+        model: ReadModel,
+        tenure: Tenure,
+        progress: Progress,
+        ids: Callable[[], str],
+        pace: Pace | None = None,
+    ) -> None:
+        """:param ids: makes the names of generations."""
+        self._projection = projection
+        self._keys = ProjectionKeys(projection.name)
+        self._folder = Folder(projection)
+        self._fork_check = ForkCheck(projection=projection.name)
+        self._log = log
+        self._model = model
+        self._tenure = tenure
+        self._progress = progress
+        self._ids = ids
+        self._pace = pace or Pace()
+        self._retry = self._pace.first_retry
+
+    async def run(self) -> None:
+        """
+        Feed while the lease is held, until cancelled.
+
+        What is away is tried again until it is back; what somebody must mend is looked at every few seconds.
+        """
+        while True:
+            try:
+                await self._turn()
+            except (ReadModelUnavailable, EventLogUnavailable) as error:
+                self._progress.wait(error)
+                await self._back_off()
+            except (CannotGoOn, EventLogUnsound) as error:
+                self._progress.stop(error)
+                await asyncio.sleep(self._pace.recheck)
+            except Exception as error:  # noqa: BLE001 - a defect must not go unseen, nor take /status along
+                self._progress.break_down(error)
+                await asyncio.sleep(self._pace.recheck)
+
+    async def _turn(self) -> None:
+        if not self._tenure.is_held:
+            self._progress.stand_by()
+            await self._tenure.begun()
+        async with self._log.connect() as reader:
+            await self._feed(reader)
+
+    async def _feed(self, reader: EventReader) -> None:
+        standing, attested = None, float("-inf")
+        while self._tenure.is_held:
+            if perf_counter() - attested > self._pace.attest:
+                await self._model.attest()
+                attested = perf_counter()
+            try:
+                standing = await self._pass(reader, standing or await self._stand(reader))
+            except Superseded as error:
+                self._progress.superseded(error)
+                standing = None
+
+    async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
+        events = await reader.read(after=standing.checkpoint.position, limit=self._pace.batch)
+        if events:
+            standing = await self._commit(standing, events)
+        else:
+            await self._require_unchanged(standing)
+        if standing.is_filled:
+            await self._model.go_live(standing.pointer, expected=standing.checkpoint)
+            standing = replace(standing, fills_up_to=None)
+        self._progress.stand(standing.checkpoint, filling=standing.fills_up_to is not None)
+        self._retry = self._pace.first_retry
+        if not events:
+            await reader.rung(seconds=self._pace.poll)
+        return standing
+
+    async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
+        began = perf_counter()
+        async with self._model.commit(standing.pointer.generation, expected=standing.checkpoint) as commit:
+            batch = self._folder.fold(events, await self._prefetch(commit, events), after=standing.checkpoint)
+            await commit.apply(batch)
+        applied = batch.checkpoint.count - standing.checkpoint.count
+        self._progress.committed(batch, events=applied, seconds=perf_counter() - began)
+        self._fork_check.passed(batch.checkpoint)
+        return replace(standing, checkpoint=batch.checkpoint)
+
+    async def _prefetch(self, commit: Commit, events: Sequence[RecordedEvent]) -> Envelopes:
+        """Read what the events touch; what is wanted after the last round, the fold will miss and name."""
+        envelopes: dict[Key, bytes | None] = {}
+        for _ in range(ROUNDS):
+            if not (wanted := self._folder.wanted(events, envelopes)):
+                break
+            envelopes.update(await commit.fetch(wanted))
+        return envelopes
+
+    async def _require_unchanged(self, standing: Standing) -> None:
+        """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
+        survey = await self._model.survey()
+        if (survey.fed, survey.checkpoint, survey.damaged) != (standing.pointer, standing.checkpoint, None):
+            raise Superseded("the store is not as it was left")
+
+    async def _stand(self, reader: EventReader) -> Standing:
+        """Take what the store says, having made sure that it can be gone on from."""
+        pointer, checkpoint, is_filling = await self._survey_or_begin()
+        if pointer.version != self._projection.version:
+            raise VersionDiffers(
+                f"projection {self._projection.name}: generation {pointer.generation} was made by version"
+                f" {pointer.version} and is frozen, this projector has version {self._projection.version};"
+                f" start a projector of that version, or {refill(self._keys)}"
+            )
+        await self._fork_check.require(reader, checkpoint)
+        return Standing(pointer, checkpoint, await reader.head() if is_filling else None)
+
+    async def _survey_or_begin(self) -> tuple[Pointer, Checkpoint, bool]:
+        survey = await self._model.survey()
+        if survey.damaged:
+            raise GenerationDamaged(survey.damaged)
+        if survey.fed and survey.checkpoint:
+            return survey.fed, survey.checkpoint, survey.filling == survey.fed
+        if survey.live:
+            raise GenerationDamaged(
+                f"projection {self._projection.name}: generation {survey.live.generation} has lost its checkpoint;"
+                f" {refill(self._keys)}"
+            )
+        pointer = Pointer(self._ids(), self._projection.version)
+        await self._model.begin_fill(pointer)
+        return pointer, Checkpoint(), True
+
+    async def _back_off(self) -> None:
+        await asyncio.sleep(self._retry)
+        self._retry = min(self._retry * 2, self._pace.longest_retry)
+
+
+class Engine:
+    """Feeds all projections for as long as the process lives."""
+
+    def __init__(self, *, feeders: Sequence[Feeder], tenure: Tenure) -> None:
+        self._feeders = feeders
+        self._tenure = tenure
+
+    async def run(self) -> None:
+        """Feed until cancelled, then give the lease up."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tenure.run())
+            for feeder in self._feeders:
+                group.create_task(feeder.run())

@@ -64,8 +64,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Become `muster` with these arguments; `test` becomes pytest in the clone."""
     if arguments[:1] == ["test"]:
         run_tool(["pytest", *arguments[1:]])
-    place = _ready_place(RUNTIME)
-    os.execv(place.python, [place.python, place.venv / "bin" / "muster", *arguments])
+    _become(_ready_place(RUNTIME), "muster", arguments)
 
 
 def run_tool(command: Sequence[str]) -> NoReturn:
@@ -76,7 +75,13 @@ def run_tool(command: Sequence[str]) -> NoReturn:
     if tool == "pytest" and not os.access(ROOT, os.W_OK):
         arguments = ["-p", "no:cacheprovider", *arguments]
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(place.venv.with_name("hypothesis"))
-    os.execv(place.python, [place.python, place.venv / "bin" / tool, *arguments])
+    _become(place, tool, arguments)
+
+
+def _become(place: Place, program: str, arguments: Sequence[str]) -> NoReturn:
+    """Turn into the program, so that signals and the exit status are its own."""
+    python, script = str(place.python), str(place.venv / "bin" / program)
+    os.execv(python, [python, script, *arguments])  # noqa: S606 - no shell is wanted in between
 
 
 def fingerprint(requirements: str, venv: Path) -> str:

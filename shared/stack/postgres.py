@@ -91,6 +91,7 @@ class EmbeddedPostgres(EmbeddedServer):
                 self._entrance = os.open(self._cluster, os.O_RDONLY | os.O_DIRECTORY)
         if self.data.exists():
             self._require_same_major()
+            self._forget_killed_process()
         else:
             self._make_data()
 
@@ -127,6 +128,17 @@ class EmbeddedPostgres(EmbeddedServer):
                 f"{self.data} was made by PostgreSQL {made_by}, and this is {ours}: name the programs of {made_by} in "
                 "MUSTER_POSTGRES_BIN, or empty the data with `muster up --fresh`"
             )
+
+    def _forget_killed_process(self) -> None:
+        """
+        Remove the file of a postmaster that was killed.
+
+        PostgreSQL refuses to start while that process id exists, and a killed process whose parent was killed too
+        exists until somebody reaps it, which process 1 of a container may never do. We know better: the directory is
+        ours, and no server process runs in it.
+        """
+        if sys.platform == "linux":
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _command(self) -> Sequence[str]:
         settings = {**self._options, "port": str(self.port)}

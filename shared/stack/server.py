@@ -86,10 +86,15 @@ class EmbeddedServer(ABC):
 
         :raises ServerError: it cannot be started.
         """
-        if not self.is_running:
+        if self.is_running:
+            return self
+        try:
             self.prepare()
             self.launch()
             self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def prepare(self) -> None:
@@ -121,14 +126,13 @@ class EmbeddedServer(ABC):
         """
         Return once the launched process serves clients.
 
-        :raises ServerError: it has ended, or is not ready in time; it is stopped then.
+        :raises ServerError: it has ended, or is not ready in time.
         """
         deadline = time.monotonic() + seconds
         while not self._answers():
             if self.process.poll() is not None:
                 raise ServerError(f"{self.name} ended with {self.process.returncode}; {last_words(self.log)}")
             if time.monotonic() >= deadline:
-                self.stop()
                 raise ServerError(f"{self.name} was not ready within {seconds:.0f} s; {last_words(self.log)}")
             time.sleep(0.01)
 

@@ -1,6 +1,6 @@
-"""Events as JSON and back."""
+"""What the log holds of an event, and how it is read."""
 
-from typing import Any, Union
+from typing import Union
 
 import msgspec
 
@@ -10,13 +10,7 @@ from shared.events import EVENTS, Event
 SCHEMA = 1
 """The number written beside each event; raised, with an upcaster here, when the meaning of a stored shape changes."""
 
-_encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[EVENTS])  # type: ignore[arg-type]  # noqa: UP007 - a union made of a tuple
-
-
-def encode(value: Any) -> bytes:  # noqa: ANN401 - whatever msgspec encodes
-    """An event, its metadata or a part of them as JSON."""
-    return _encoder.encode(value)
 
 
 def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer, Params, Query
 from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict
 
 from shared.event_log.codec import decode
 from shared.event_log.log import EventLogUnavailable, EventLogUnsound, Holder, Identity, Metadata, RecordedEvent
@@ -24,14 +25,16 @@ from shared.event_log.soundness import SOUNDNESS, violations
 CHANNEL = "muster_events"
 """What the write side notifies after a commit; only a hint, so nothing is lost with it."""
 
-SESSION: dict[str, Any] = {
-    "target_session_attrs": "read-write",
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
-"""How every session with PostgreSQL is opened: on the primary, and soon aware that the other end is gone."""
+
+def connect_args(url: str) -> dict[str, Any]:
+    """
+    How every session with PostgreSQL is opened: on the primary, and soon aware that the other end is gone.
+
+    :param url: any connection string of libpq; several hosts are allowed.
+    """
+    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    return {"target_session_attrs": "read-write", "connect_timeout": 5, **alive, **conninfo_to_dict(url)}
+
 
 _COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
 _READ = sql.SQL(f"select {_COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
@@ -94,7 +97,7 @@ class PostgresEventLog:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:
         with unavailable():
-            connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **SESSION)
+            connection = await psycopg.AsyncConnection.connect(autocommit=True, **connect_args(self._url))
         async with connection:
             with unavailable():
                 await self._prepare(connection)

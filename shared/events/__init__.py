@@ -8,7 +8,7 @@ from shared.events.accounts import (
     EmailChanged,
     HandleChanged,
 )
-from shared.events.event import Event
+from shared.events.event import Event, type_of
 from shared.events.profiles import ProfileCreated, ProfileUpdated
 
 EVENTS: tuple[type[Event], ...] = (
@@ -33,4 +33,5 @@ __all__ = [
     "HandleChanged",
     "ProfileCreated",
     "ProfileUpdated",
+    "type_of",
 ]

@@ -1,6 +1,6 @@
 """What all aggregates share: an identity, a version and the events they cause."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, NamedTuple
 from uuid import UUID
@@ -27,7 +27,7 @@ class Aggregate:
     _pending: ClassVar[tuple[PendingEvent, ...]] = ()
 
     id: UUID
-    version: int = field(default=0, init=False)
+    version: int = 0
 
     def record(self, event: Event, *, at: datetime) -> None:
         """Note what happened; the unit of work stores it together with the new state."""

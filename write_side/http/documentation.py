@@ -9,7 +9,7 @@ from shared.http.openapi import Operation, Parameter, openapi
 from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
 from write_side.domain.values import value_schema
 from write_side.http.problems import PROBLEMS
-from write_side.http.stream import NDJSON, DoneLine, FailedLine, StreamedCommand
+from write_side.http.stream import NDJSON, AnsweredLine, StreamedCommand
 from write_side.ports import Outcome
 from write_side.use_cases import USE_CASES, UseCase
 
@@ -67,7 +67,7 @@ _STREAM = Operation(
     "it and is answered with a line as it is done.",
     body=StreamedCommand,
     body_media_type=NDJSON,
-    answer=DoneLine | FailedLine,
+    answer=AnsweredLine,
     answer_media_type=NDJSON,
     problems=(NOT_ACCEPTABLE, UNSUPPORTED_MEDIA_TYPE),
 )

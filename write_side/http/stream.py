@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, post
-from litestar.response import Stream
-from litestar.types import Scope
+from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec import UNSET, UnsetType
 
 from shared.http.bodies import decoder, require_media_type
 from shared.http.negotiation import require_acceptable
@@ -24,7 +25,6 @@ MAX_LINE_BYTES = 64 * 1024
 
 _encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_about = decoder(StreamedCommand)
 _BY_NAME = {use_case.name: (use_case, decoder(use_case.command, value_hook=parse_value)) for use_case in USE_CASES}
 
 
@@ -36,35 +36,44 @@ class StreamedCommand(msgspec.Struct, frozen=True):
     if_match: str | None = None
 
 
-class DoneLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a line that was carried out."""
+_decode_about = decoder(StreamedCommand)
+
+
+class AnsweredLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a line: its outcome if it was carried out, else what a problem says."""
 
     line: int
     status: int
-    id: Any
-    version: int
-    position: int
-    replayed: bool
-
-
-class FailedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to a line that was not carried out."""
-
-    line: int
-    status: int
-    type: str
-    title: str
-    detail: str
-    errors: tuple[FieldError, ...] = ()
+    id: UUID | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+    replayed: bool | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    errors: tuple[FieldError, ...] | UnsetType = UNSET
 
 
 @post("/commands", status_code=200, request_max_body_size=None)
-async def stream_route(request: Request[Any, Any, Any], services: Services) -> Stream:
+async def stream_route(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
     require_media_type(request.scope, NDJSON)
     require_acceptable(request.scope, NDJSON)
     runner, retention = await services.aget(CommandRunner, Retention)
     lines = CommandLines(runner=runner, retention=retention, scope=request.scope)
-    return Stream(lines.answers(split_lines(request.stream())), media_type=NDJSON)
+    return duplex(lines.answers(split_lines(request.stream())))
+
+
+def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
+    """Answer while the request is still being read, which Litestar's `Stream` cannot: it takes the body to see who hung up."""
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", NDJSON.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for line in answers:
+            await send({"type": "http.response.body", "body": line, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return answer
 
 
 class CommandLines:
@@ -82,7 +91,7 @@ class CommandLines:
             if line is None or line.strip():
                 yield _encode(await self._answer(number, line)) + b"\n"
 
-    async def _answer(self, number: int, line: bytes | None) -> DoneLine | FailedLine:
+    async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         try:
             if line is None:
                 raise Rejection(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
@@ -130,9 +139,9 @@ def _not_an_object(line: bytes, error: Exception) -> Rejection:
     return Rejection(NOT_JSON, f"The line is not JSON: {error}")
 
 
-def _done(number: int, answer: Answer) -> DoneLine:
+def _done(number: int, answer: Answer) -> AnsweredLine:
     outcome = answer.outcome
-    return DoneLine(
+    return AnsweredLine(
         line=number,
         status=200,
         id=outcome.id,
@@ -142,15 +151,15 @@ def _done(number: int, answer: Answer) -> DoneLine:
     )
 
 
-def _failed(number: int, rejection: Rejection) -> FailedLine:
+def _failed(number: int, rejection: Rejection) -> AnsweredLine:
     details = rejection.details()
-    return FailedLine(
+    return AnsweredLine(
         line=number,
         status=details.status,
         type=details.type,
         title=details.title,
         detail=details.detail,
-        errors=details.errors,
+        errors=details.errors or UNSET,
     )
 
 

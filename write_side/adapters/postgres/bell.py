@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import structlog
 
-from shared.event_log.postgres import CHANNEL, SESSION
+from shared.event_log.postgres import CHANNEL, connect_args
 
 RECONNECT_SECONDS = 0.5
 
@@ -21,7 +21,7 @@ class PostgresBell:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._connect_args = connect_args(url)
         self._rung = asyncio.Event()
 
     def ring(self) -> None:
@@ -31,7 +31,7 @@ class PostgresBell:
         """Pass the rings on, for as long as the service lives."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, **SESSION) as connection:
+                async with await psycopg.AsyncConnection.connect(autocommit=True, **self._connect_args) as connection:
                     await self._pass_on(connection)
             except psycopg.Error as error:
                 log.info("the bell has no connection", error=type(error).__name__)

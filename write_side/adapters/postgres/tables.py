@@ -145,9 +145,9 @@ command_log = Table(
 installation = Table(
     "installation",
     metadata,
-    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     _required("fingerprint_key", LargeBinary),
-    CheckConstraint("only = 1", name="installation_has_one_row"),
+    CheckConstraint("id = 1", name="installation_has_one_row"),
 )
 
 __all__ = ["accounts", "command_log", "event_log", "installation", "metadata", "profiles"]

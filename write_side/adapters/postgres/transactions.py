@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import psycopg
+import msgspec
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.event_log import EventLogUnsound
-from shared.event_log.codec import encode
-from shared.event_log.postgres import SESSION
+from shared.event_log.postgres import connect_args
 from shared.event_log.soundness import SOUNDNESS, violations
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
+from write_side.domain.values import plain
 from write_side.ports import OutcomeUnknown
 
 CONNECTIONS = 10
@@ -24,6 +24,12 @@ _PREPARE = """
            case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
                 then set_config('synchronous_commit', 'on', false) end"""
 
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
+
+
+def _as_json(value: Any) -> str:  # noqa: ANN401 - whatever a column of JSON takes
+    return _encode(value).decode()
+
 
 def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
     """
@@ -32,18 +38,14 @@ def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
     :param url: `postgresql://…`; several hosts are allowed.
     :param allow_unsafe: accept a server without `fsync`, as tests use it.
     """
-
-    async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(url, **SESSION)
-
     engine = create_async_engine(
         "postgresql+psycopg://",
-        async_creator=connect,
+        connect_args=connect_args(url),
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         isolation_level="READ COMMITTED",
-        json_serializer=lambda value: encode(value).decode(),
+        json_serializer=_as_json,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

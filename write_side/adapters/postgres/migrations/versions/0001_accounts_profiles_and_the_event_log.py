@@ -97,9 +97,9 @@ create index command_log_by_expiry on command_log (expires_at)"""
 # The key of the fingerprints: two random UUIDs are 244 bits that no dump of the command log alone gives away.
 INSTALLATION = """
 create table installation (
-    only            integer primary key,
+    id              integer primary key,
     fingerprint_key bytea   not null,
-    constraint installation_has_one_row check (only = 1)
+    constraint installation_has_one_row check (id = 1)
 );
 insert into installation values (1, uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))"""
 

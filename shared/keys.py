@@ -1,8 +1,8 @@
 """
 Every Redis key name.
 
-All keys of a partition share one hash tag, so that one MULTI and one WATCH reach them all. What users choose (handles,
-e-mail addresses, ids) is always a field of a hash, never part of a key: nothing a user types can name another key.
+All keys of a partition share one hash tag, so that one MULTI and one WATCH reach them all. What users choose
+(handles, e-mail addresses, ids) is always a field of a hash, never part of a key: nobody can name another key.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PARTITION = 0
 LEASE = f"muster:{{{PARTITION}}}:projector"
 PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
 TENDED = f"muster:{{{PARTITION}}}:tended"
-"""The run id of the Redis server that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""
+"""The run id of the Redis that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def entity_tag(body: bytes) -> str:
 
 
 def seal(*, position: int, body: bytes) -> bytes:
-    """Put a header line `<position> <etag>` before the JSON, so that serving it means cutting bytes, not decoding them."""
+    """Put a header line `<position> <etag>` before the JSON, so that serving means cutting bytes, not decoding."""
     return b"%d %b\n%b" % (position, entity_tag(body).encode(), body)
 
 

@@ -1,4 +1,4 @@
-"""The one normalisation of handles, e-mail addresses, external ids and slugs: for uniqueness, for Redis and for read routes."""
+"""The one normalisation of handles, e-mail addresses and external ids: for uniqueness, Redis keys and read routes."""
 
 import unicodedata
 

@@ -118,9 +118,7 @@ class Accounts(Protocol):
     """All accounts."""
 
     async def get(self, ref: AccountRef) -> Account:
-        """
-        :raises AccountNotFound: there is none.
-        """
+        """:raises AccountNotFound: there is none."""
 
     async def get_unchanging(self, ref: AccountRef) -> Account:
         """
@@ -146,8 +144,11 @@ class Profiles(Protocol):
 class UnitOfWork(Protocol):
     """One transaction: aggregates, their events and the command's outcome are stored together or not at all."""
 
-    accounts: Accounts
-    profiles: Profiles
+    @property
+    def accounts(self) -> Accounts: ...
+
+    @property
+    def profiles(self) -> Profiles: ...
 
     async def __aenter__(self) -> Self:
         """
@@ -164,7 +165,7 @@ class UnitOfWork(Protocol):
         """
         Store what changed, append its events to the log and keep the outcome under the command's key.
 
-        :returns: id and version of `of`, and the position of the last event appended (of its last event, if nothing changed).
+        :returns: id and version of `of`, and the position of the last event appended (of its last one if none was).
         :raises VersionMismatch: the caller expected another version of `of`.
         :raises Conflict: something that must be unique is taken: the subclass says what.
         :raises StaleAggregate: an aggregate changed since it was read.

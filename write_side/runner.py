@@ -39,9 +39,7 @@ class CommandRunner:
         self._flights = SingleFlight()
 
     async def run(self, use_case: UseCase, command: Command, context: CommandContext) -> Answer:
-        """
-        :raises Exception: what the use case and its ports raise; nothing was stored then, except perhaps after `OutcomeUnknown`.
-        """
+        """:raises Exception: what the use case and its ports raise; nothing was stored, unless `OutcomeUnknown`."""
         async with self._flights.alone(context.subject, context.key):
             try:
                 return Answer(await self._attempts(use_case, command, context), replayed=False)
@@ -49,7 +47,7 @@ class CommandRunner:
                 return Answer(done.outcome, replayed=True)
             except OutcomeUnknown:
                 return Answer(await self._settled(context), replayed=False)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again unless the key has an outcome
                 # Whoever ran under the same key elsewhere may have won meanwhile: his success is our answer.
                 return Answer(await self._won_elsewhere(context, error), replayed=True)
 
@@ -68,14 +66,18 @@ class CommandRunner:
         :raises OutcomeUnknown: it cannot be told.
         """
         try:
-            async for attempt in _retried():
-                with attempt:
-                    outcome = await self._units.outcome_of(context)
+            outcome = await self._asked(context)
         except Unsettled as error:
             raise OutcomeUnknown(str(error)) from error
         if outcome is None:
             raise StorageUnavailable("the connection was lost and nothing was stored")
         return outcome
+
+    async def _asked(self, context: CommandContext) -> Outcome | None:
+        async for attempt in _retried():
+            with attempt:
+                return await self._units.outcome_of(context)
+        raise AssertionError("the last attempt returns or raises")
 
     async def _won_elsewhere(self, context: CommandContext, error: Exception) -> Outcome:
         """The outcome that another request under the caller's key reached, else the error."""

@@ -10,11 +10,11 @@ from shared.events import EVENTS, Event
 SCHEMA = 1
 """The number written beside each event; raised, with an upcaster here, when the meaning of a stored shape changes."""
 
-_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[EVENTS])  # type: ignore[arg-type]  # noqa: UP007 - a union made of a tuple
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[EVENTS])  # noqa: UP007 - a union made of a tuple
 
 
 def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:
-    """The event stored as `data`; never raises, since whoever reads the log must be able to name what it cannot read."""
+    """The event stored as `data`; never raises, since a reader must be able to name what it cannot read."""
     if schema > SCHEMA:
         return UnknownEvent(type_name, schema, f"this release reads schema {SCHEMA} at most")
     try:

@@ -51,8 +51,9 @@ class RecordedEvent:
     occurred_at: datetime
 
 
-class Identity(NamedTuple):
-    """What makes one history of the log differ from another: the event at a position and how many lead up to it."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one history of the log from another: the event at a position and how many lead up to it."""
 
     event_id: UUID | None
     count: int
@@ -73,7 +74,7 @@ class EventReader(Protocol):
         """
         Events after a position, in order, at most `limit`.
 
-        Nothing that can still appear before the last one returned is left out; empty when nothing more can be delivered now.
+        Nothing that can still appear before the last one returned is left out. Empty: nothing can be delivered now.
         """
 
     async def head(self) -> int:

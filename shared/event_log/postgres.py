@@ -3,7 +3,7 @@ The event log in PostgreSQL, read by announced appends.
 
 Positions are drawn before commit, so a slow transaction can commit 7 after 8 was read. Every transaction that appends
 therefore announces, by an advisory lock, a bound above which all its positions will lie (the trigger is in the first
-migration), and the reader passes a gap only when no living transaction can still fill it. No time-out, no clock, no xmin.
+migration), and the reader passes a gap only when no living transaction can still fill it. No time-out, clock or xmin.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.abc import Buffer, Params, Query
+from psycopg.abc import Buffer, Params
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 
@@ -35,6 +35,8 @@ def connect_args(url: str) -> dict[str, Any]:
     alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     return {"target_session_attrs": "read-write", "connect_timeout": 5, **alive, **conninfo_to_dict(url)}
 
+
+Statement = str | sql.Composed
 
 _COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
 _READ = sql.SQL(f"select {_COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
@@ -126,9 +128,9 @@ class PostgresEventReader:
         rows = await self._all(_FOLLOWING, (after, limit))
         without_gap = sum(1 for nth, row in enumerate(rows, start=1) if row[0] == after + nth)
         if rows and not without_gap:
-            # Three statements in this order, each with a snapshot of its own; any other order loses commits: who was not
-            # among the announced announces later, so draws above `last`; who was is above his bound; and whoever had
-            # ended by then is visible to the third.
+            # Three statements in this order, each with a snapshot of its own; any other order loses commits: who was
+            # not among the announced announces later, so draws above `last`; who was is above his bound; and whoever
+            # had ended by then is visible to the third.
             last = await self._one(_LAST_DRAWN)
             bound = await self._one(_LOWEST_ANNOUNCED)
             horizon = last if bound is None else min(last, bound)
@@ -155,11 +157,11 @@ class PostgresEventReader:
         with unavailable():
             return bool([bell async for bell in self._connection.notifies(timeout=seconds, stop_after=1)])
 
-    async def _all(self, query: Query, parameters: Params | None = None) -> list[Any]:
+    async def _all(self, query: Statement, parameters: Params | None = None) -> list[Any]:
         with unavailable():
             return await (await self._connection.execute(query, parameters)).fetchall()
 
-    async def _one(self, query: Query) -> Any:  # noqa: ANN401 - whatever the query selects
+    async def _one(self, query: Statement) -> Any:
         [(value,)] = await self._all(query)
         return value
 

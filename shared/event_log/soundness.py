@@ -34,7 +34,8 @@ def findings(row: Sequence[Any]) -> list[Finding]:
         Finding(
             "the event log's triggers are enabled always",
             triggers,
-            "alter table event_log enable always trigger announce_append, event_log_is_immutable, event_log_is_not_truncated",
+            "alter table event_log enable always trigger each of announce_append, event_log_is_immutable and "
+            "event_log_is_not_truncated",
         ),
         Finding(
             "positions are drawn one by one",

@@ -7,7 +7,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_de
     """
     Something that happened; its tag is the `type` column of the event log.
 
-    Fields are only ever added, with a default. A changed meaning raises the log's `schema` number and brings an upcaster.
+    Fields are only ever added, with a default. A changed meaning raises the log's `schema` and brings an upcaster.
     """
 
 

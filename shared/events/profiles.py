@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from shared.events.event import Event
 
@@ -19,9 +19,9 @@ class ProfileCreated(Event, frozen=True, kw_only=True, tag="profile-created"):
     locale: str | None = None
     time_zone: str | None = None
     picture_url: str | None = None
-    links: dict[str, str] = {}
+    links: dict[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 class ProfileUpdated(Event, frozen=True, kw_only=True, tag="profile-updated"):
@@ -29,13 +29,13 @@ class ProfileUpdated(Event, frozen=True, kw_only=True, tag="profile-updated"):
 
     account_id: UUID
     display_name: str | UnsetType = UNSET
-    given_name: str | None | UnsetType = UNSET
-    family_name: str | None | UnsetType = UNSET
-    title: str | None | UnsetType = UNSET
-    bio: str | None | UnsetType = UNSET
-    locale: str | None | UnsetType = UNSET
-    time_zone: str | None | UnsetType = UNSET
-    picture_url: str | None | UnsetType = UNSET
+    given_name: str | UnsetType | None = UNSET
+    family_name: str | UnsetType | None = UNSET
+    title: str | UnsetType | None = UNSET
+    bio: str | UnsetType | None = UNSET
+    locale: str | UnsetType | None = UNSET
+    time_zone: str | UnsetType | None = UNSET
+    picture_url: str | UnsetType | None = UNSET
     links: dict[str, str] | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     attributes: dict[str, str] | UnsetType = UNSET

@@ -18,9 +18,7 @@ _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
 def require_media_type(scope: Scope, expected: str) -> None:
-    """
-    :raises Rejection: 415, the body is said to be something else, or nothing is said of it.
-    """
+    """:raises Rejection: 415, the body is said to be something else, or nothing is said of it."""
     sent = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     if sent != expected:
         raise Rejection(UNSUPPORTED_MEDIA_TYPE, f"The body must be {expected}, not {sent or 'unlabelled'}")

@@ -1,7 +1,6 @@
 """Whether a service lives, whether it can serve, and its metrics."""
 
 import asyncio
-from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -57,4 +56,4 @@ async def metrics() -> Response[bytes]:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
 
 
-HEALTH_HANDLERS: Sequence[object] = (livez, readyz, metrics)
+HEALTH_HANDLERS = (livez, readyz, metrics)

@@ -9,9 +9,7 @@ _EVERYTHING = frozenset({None, "", "*/*", "application/json"})
 
 
 def require_acceptable(scope: Scope, offered: str) -> None:
-    """
-    :raises Rejection: 406, the Accept header excludes the media type offered.
-    """
+    """:raises Rejection: 406, the Accept header excludes the media type offered."""
     accept = header(scope, b"accept")
     if accept not in _EVERYTHING and not _accepts(accept or "", offered):
         raise Rejection(NOT_ACCEPTABLE, f"The answer is {offered}, which Accept leaves out")

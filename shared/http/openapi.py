@@ -41,7 +41,12 @@ class Operation:
 
 
 def openapi(
-    *, title: str, version: str, description: str, operations: Iterable[Operation], schema_hook: SchemaHook | None = None
+    *,
+    title: str,
+    version: str,
+    description: str,
+    operations: Iterable[Operation],
+    schema_hook: SchemaHook | None = None,
 ) -> dict[str, Any]:
     """Describe the operations; schemas are made by msgspec, types that it does not know by `schema_hook`."""
     operations = tuple(operations)
@@ -65,7 +70,7 @@ class _Schemas:
         )
         self._by_type = {repr(each): schema for each, schema in zip(unique, described, strict=True)}
 
-    def of(self, each: Any) -> Any:  # noqa: ANN401 - any type
+    def of(self, each: Any) -> Any:
         return self._by_type[repr(each)]
 
 

@@ -1,4 +1,4 @@
-"""The pages a service serves to people: its documentation and what to do about each problem. No script, no foreign asset."""
+"""The pages a service serves to people: its documentation, and what to do about each problem. They work offline."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -72,7 +72,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     )
     body = "".join(_content(each) for each in [operation.get("requestBody"), operation["responses"]["200"]] if each)
     return (
-        f'<h2 id="{operation["operationId"]}"><code><span class="method">{method.upper()}</span> {escape(path)}</code></h2>'
+        f'<h2 id="{operation["operationId"]}">'
+        f'<code><span class="method">{method.upper()}</span> {escape(path)}</code></h2>'
         f"<p>{escape(operation['summary'])}</p><p>{escape(operation['description'])}</p>"
         f"{body}<table>{parameters}</table><table>{answers}</table>"
     )
@@ -94,4 +95,5 @@ def _reference(schema: Mapping[str, Any]) -> str:
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
     shown = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode()
-    return f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary><pre>{escape(shown)}</pre></details>'
+    summary = f"<summary><code>{escape(name)}</code></summary>"
+    return f'<details id="{escape(name)}">{summary}<pre>{escape(shown)}</pre></details>'

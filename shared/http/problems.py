@@ -91,7 +91,10 @@ UNSUPPORTED_MEDIA_TYPE = Problem(
     "Send Content-Type: application/json, or application/x-ndjson for a stream of commands.",
 )
 INVALID = Problem(
-    "invalid", 422, "Something in the request is not valid", "Mend the fields under `errors` and send the request again."
+    "invalid",
+    422,
+    "Something in the request is not valid",
+    "Mend the fields under `errors` and send the request again.",
 )
 INTERNAL_ERROR = Problem(
     "internal-error",
@@ -111,7 +114,7 @@ COMMON_PROBLEMS = (
     INVALID,
     INTERNAL_ERROR,
 )
-_BY_STATUS = {problem.status: problem for problem in COMMON_PROBLEMS if problem not in (NOT_JSON,)}
+_BY_STATUS = {problem.status: problem for problem in COMMON_PROBLEMS if problem is not NOT_JSON}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -119,14 +122,14 @@ _encode = msgspec.json.Encoder().encode
 def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> Response[bytes]:
     """The answer to a request that was rejected."""
     details = rejection.details(request_id=request_id(request.scope))
-    return Response(
-        _encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=rejection.headers
-    )
+    return Response(_encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=rejection.headers)
 
 
 def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What Litestar found wrong, in our form."""
-    problem = _BY_STATUS.get(error.status_code, BAD_REQUEST if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR)
+    problem = _BY_STATUS.get(
+        error.status_code, BAD_REQUEST if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR
+    )
     headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if "GET" in (allowed := headers.get("Allow", "")):
         headers["Allow"] = f"{allowed}, HEAD"

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 from uuid_utils import uuid7
@@ -41,7 +42,7 @@ class RequestScope:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
@@ -57,7 +58,7 @@ class _Exchange:
 
     __slots__ = ("_method", "_scope", "_send", "_start", "_status", "id")
 
-    def __init__(self, scope: Any, send: Send) -> None:  # noqa: ANN401 - Litestar's scope is a closed TypedDict
+    def __init__(self, scope: Any, send: Send) -> None:
         self._start = time.perf_counter()
         self._scope = scope
         self._send = send
@@ -82,6 +83,6 @@ class _Exchange:
         _SECONDS.labels(route).observe(time.perf_counter() - self._start)
 
 
-def _sent_id(scope: Any) -> str | None:  # noqa: ANN401
+def _sent_id(scope: Any) -> str | None:
     sent = header(scope, b"request-id")
     return sent if sent and _WELL_FORMED(sent.encode("latin-1")) else None

@@ -111,11 +111,13 @@ class MemoryUnitOfWork:
     async def __aenter__(self) -> Self:
         await self._claim.acquire()
         try:
-            if outcome := self._store.outcome(self._context):
-                raise AlreadyDone(outcome)
+            outcome = self._store.outcome(self._context)
         except BaseException:
             self._claim.release()
             raise
+        if outcome is not None:
+            self._claim.release()
+            raise AlreadyDone(outcome)
         return self
 
     async def __aexit__(self, *_: object) -> None:

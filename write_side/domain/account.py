@@ -88,8 +88,6 @@ class Account(Aggregate):
         self.status = AccountStatus.CLOSED
 
     def require_open(self) -> None:
-        """
-        :raises AccountAlreadyClosed: nothing of the account or its profile may change any more.
-        """
+        """:raises AccountAlreadyClosed: nothing of the account or its profile may change any more."""
         if self.status is AccountStatus.CLOSED:
             raise AccountAlreadyClosed(self.id)

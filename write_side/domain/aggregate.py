@@ -16,15 +16,18 @@ class PendingEvent(NamedTuple):
     at: datetime
 
 
+class Recorder:
+    """What happened until it is stored. No dataclass: an object that a mapper loads is made without `__init__`."""
+
+    _pending: tuple[PendingEvent, ...] = ()
+
+
 @dataclass(eq=False, kw_only=True)
-class Aggregate:
+class Aggregate(Recorder):
     """A unit of consistency: changed as a whole, by one command at a time. Its version is the number of its events."""
 
     kind: ClassVar[str]
     """What the event log calls it."""
-
-    # On the class, because an object that a mapper loads is made without `__init__`.
-    _pending: ClassVar[tuple[PendingEvent, ...]] = ()
 
     id: UUID
     version: int = 0

@@ -29,12 +29,12 @@ class Profile(Aggregate):
     attributes: dict[Label, Note] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, *, id: UUID, at: datetime, **shown: Any) -> Self:  # noqa: ANN401 - the fields above
+    def create(cls, *, id: UUID, at: datetime, **shown: Any) -> Self:
         profile = cls(id=id, **shown)
         profile.record(ProfileCreated(account_id=id, **plain(shown)), at=at)
         return profile
 
-    def update(self, *, at: datetime, **changes: Any) -> None:  # noqa: ANN401 - the fields above
+    def update(self, *, at: datetime, **changes: Any) -> None:
         """Take on the fields given; those that are as they were count as not given."""
         changed = {name: value for name, value in changes.items() if value != getattr(self, name)}
         if not changed:

@@ -27,9 +27,7 @@ class Text(str):
 
     @classmethod
     def parse(cls, given: object) -> Self:
-        """
-        :raises InvalidValue: it is too short or too long, counted in code points, or breaks the rule.
-        """
+        """:raises InvalidValue: it is too short or too long, counted in code points, or breaks the rule."""
         if not isinstance(given, str):
             raise InvalidValue("must be text")
         if not cls.shortest <= len(given) <= cls.longest:
@@ -186,9 +184,7 @@ class AccountRef:
 
     @classmethod
     def parse(cls, given: object) -> Self:
-        """
-        :raises InvalidValue: it is none of the three forms.
-        """
+        """:raises InvalidValue: it is none of the three forms."""
         if not isinstance(given, str):
             raise InvalidValue(cls.rule)
         if given.startswith("@"):
@@ -210,7 +206,7 @@ class AccountRef:
         return {"anyOf": forms, "description": f"It {cls.rule}."}
 
 
-def parse_value(kind: type[Any], given: object) -> Any:  # noqa: ANN401 - a hook of msgspec
+def parse_value(kind: type[Any], given: object) -> Any:
     """Make a value while a command is decoded."""
     return kind.parse(given)
 
@@ -221,7 +217,7 @@ def value_schema(kind: type[Any]) -> dict[str, Any]:
     return schema
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - any value, or a container of values
+def plain(value: Any) -> Any:
     """The same without our types, as events and JSON have it."""
     match value:
         case Text() | AccountRef():

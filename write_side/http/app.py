@@ -1,7 +1,7 @@
 """The write API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import svcs
@@ -17,7 +17,7 @@ from write_side.http.stream import stream_route
 from write_side.use_cases import USE_CASES
 
 
-class Background(tuple[Callable[[], Awaitable[None]], ...]):
+class Background(tuple[Callable[[], Coroutine[None, None, None]], ...]):
     """What runs beside the requests, for as long as the service lives."""
 
     __slots__ = ()

@@ -17,7 +17,7 @@ from write_side.runner import CommandRunner
 from write_side.use_cases import UseCase
 
 
-def command_route(use_case: UseCase) -> Any:  # noqa: ANN401 - Litestar's route handlers
+def command_route(use_case: UseCase) -> Any:
     """The route of one command, derived from its use case."""
     decode = decoder(use_case.command, value_hook=parse_value)
 

@@ -25,11 +25,11 @@ _HEADERS = (
         name="If-Match",
         place="header",
         type=Annotated[str, Meta(pattern='^"[0-9]{1,18}"$')],
-        text="The version that the aggregate must have, in quotes, such as `\"3\"`.",
+        text='The version that the aggregate must have, in quotes, such as `"3"`.',
     ),
 )
 _ANSWER_HEADERS = {
-    "Muster-Position": "The position in the event log that reflects the command; send it as Muster-Min-Position to read it.",
+    "Muster-Position": "The log's position that reflects the command; send it as Muster-Min-Position to read it.",
     "ETag": "The version of the aggregate, in quotes.",
     "Request-Id": "The id of the request.",
 }
@@ -63,8 +63,8 @@ _STREAM = Operation(
     method="POST",
     path="/commands",
     summary="Carry out a stream of commands, one JSON object a line",
-    description="Each line is a command's own fields, with its name in `command`; each is atomic by itself, sees all before "
-    "it and is answered with a line as it is done.",
+    description="Each line is a command's own fields, with its name in `command`; each is atomic by itself, sees all "
+    "before it and is answered with a line as it is done.",
     body=StreamedCommand,
     body_media_type=NDJSON,
     answer=AnsweredLine,

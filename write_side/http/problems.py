@@ -1,5 +1,7 @@
 """Which problem each refusal of the write side is."""
 
+from http import HTTPStatus
+
 from shared.http.problems import Problem, Rejection
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.ports import (
@@ -18,29 +20,48 @@ from write_side.ports import (
 
 RETRY_AFTER_SECONDS = 1
 
-_TRY_AGAIN = "Send the same request again after the time in Retry-After; with an Idempotency-Key that is safe in every case."
+_TRY_AGAIN = "Send the same request again after Retry-After; with an Idempotency-Key that is safe in every case."
 _CONTENTION = Problem("contention", 503, "Too many changes at once", f"Others changed the same. {_TRY_AGAIN}")
 
 PROBLEM_OF: dict[type[Exception], Problem] = {
-    EmailTaken: Problem("email-taken", 409, "The e-mail address is taken", "Choose another, or change the account that holds it."),
-    HandleTaken: Problem("handle-taken", 409, "The handle is taken", "Choose another, or change the account that holds it."),
+    EmailTaken: Problem(
+        "email-taken", 409, "The e-mail address is taken", "Choose another, or change the account that holds it."
+    ),
+    HandleTaken: Problem(
+        "handle-taken", 409, "The handle is taken", "Choose another, or change the account that holds it."
+    ),
     ExternalIdTaken: Problem(
-        "external-id-taken", 409, "The external id is taken", "An account with this id is there already: refer to it as ext:<id>."
+        "external-id-taken",
+        409,
+        "The external id is taken",
+        "An account with this id is there already: refer to it as ext:<id>.",
     ),
     AccountExists: Problem(
-        "account-exists", 409, "The account id was used before", "Ids are never used again: leave account_id out to get a new one."
+        "account-exists",
+        409,
+        "The account id was used before",
+        "Ids are never used again: leave account_id out to get a new one.",
     ),
     AccountAlreadyClosed: Problem(
         "account-closed", 409, "The account is closed", "A closed account takes no further changes; register a new one."
     ),
     AccountNotFound: Problem(
-        "account-not-found", 404, "There is no such account", "Refer to an account by its id, @handle or ext:<external id>."
+        "account-not-found",
+        404,
+        "There is no such account",
+        "Refer to an account by its id, @handle or ext:<external id>.",
     ),
     VersionMismatch: Problem(
-        "version-mismatch", 412, "The version is another one", "Read the record again, and send its version in If-Match."
+        "version-mismatch",
+        412,
+        "The version is another one",
+        "Read the record again, and send its version in If-Match.",
     ),
     IdempotencyMismatch: Problem(
-        "idempotency-mismatch", 422, "The key was used for another command", "Use a new Idempotency-Key for each command."
+        "idempotency-mismatch",
+        422,
+        "The key was used for another command",
+        "Use a new Idempotency-Key for each command.",
     ),
     StorageUnavailable: Problem(
         "storage-unavailable", 503, "The database is away", f"Nothing was stored. {_TRY_AGAIN}"
@@ -51,8 +72,8 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
         "outcome-unknown",
         503,
         "It is not known whether the command took effect",
-        "The connection to the database was lost during COMMIT. Send the same request with the same Idempotency-Key: it "
-        "answers what became of it, and does nothing twice. Without a key, read the record first.",
+        "The connection to the database was lost during COMMIT. Send the same request with the same Idempotency-Key: "
+        "it answers what became of it, and does nothing twice. Without a key, read the record first.",
     ),
 }
 PROBLEMS = tuple(dict.fromkeys(PROBLEM_OF.values()))
@@ -62,6 +83,6 @@ REFUSALS = tuple(PROBLEM_OF)
 def rejection_of(refusal: Exception) -> Rejection:
     """How a refusal is told to a client."""
     problem = PROBLEM_OF[type(refusal)]
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == 503 else {}
-    detail = problem.title if problem.status == 503 else str(refusal) or problem.title
-    return Rejection(problem, detail, headers=headers)
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return Rejection(problem, problem.title, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return Rejection(problem, str(refusal) or problem.title)

@@ -64,7 +64,7 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
 
 
 def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
-    """Answer while the request is still being read, which Litestar's `Stream` cannot: it takes the body to see who hung up."""
+    """Answer while the request is being read; Litestar's `Stream` would read the body away to see who hung up."""
 
     async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
         headers = [(b"content-type", NDJSON.encode())]
@@ -93,15 +93,15 @@ class CommandLines:
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         try:
-            if line is None:
-                raise Rejection(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
             return _done(number, await self._run(line))
         except Rejection as rejection:
             return _failed(number, rejection)
         except REFUSALS as refusal:
             return _failed(number, rejection_of(refusal))
 
-    async def _run(self, line: bytes) -> Answer:
+    async def _run(self, line: bytes | None) -> Answer:
+        if line is None:
+            raise Rejection(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
         sent, fields = _take_apart(line)
         use_case, decode = _named(sent.command)
         command = decode(fields)
@@ -121,7 +121,7 @@ def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
     try:
         fields = _decode_object(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_an_object(line, error) from None
+        raise _not_an_object(error) from None
     about = {name: fields.pop(name) for name in StreamedCommand.__struct_fields__ if name in fields}
     return _decode_about(_encode(about)), _encode(fields)
 
@@ -129,11 +129,13 @@ def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
 def _named(name: str) -> tuple[UseCase, Callable[[bytes], Command]]:
     if name not in _BY_NAME:
         known = ", ".join(_BY_NAME)
-        raise Rejection(INVALID, f"There is no command {name!r}", errors=[FieldError("/command", f"must be one of {known}")])
+        raise Rejection(
+            INVALID, f"There is no command {name!r}", errors=[FieldError("/command", f"must be one of {known}")]
+        )
     return _BY_NAME[name]
 
 
-def _not_an_object(line: bytes, error: Exception) -> Rejection:
+def _not_an_object(error: Exception) -> Rejection:
     if isinstance(error, msgspec.ValidationError):
         return Rejection(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
     return Rejection(NOT_JSON, f"The line is not JSON: {error}")

@@ -10,19 +10,14 @@ from write_side.use_cases.suspend_account import suspend_account
 from write_side.use_cases.update_profile import update_profile
 from write_side.use_cases.use_case import UseCase, use_case
 
-USE_CASES: tuple[UseCase, ...] = tuple(
-    map(
-        use_case,
-        (
-            register_account,
-            update_profile,
-            change_handle,
-            change_email,
-            suspend_account,
-            reinstate_account,
-            close_account,
-        ),
-    )
+USE_CASES: tuple[UseCase, ...] = (
+    use_case(register_account),
+    use_case(update_profile),
+    use_case(change_handle),
+    use_case(change_email),
+    use_case(suspend_account),
+    use_case(reinstate_account),
+    use_case(close_account),
 )
 
 __all__ = ["USE_CASES", "Command", "UseCase"]

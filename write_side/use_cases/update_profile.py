@@ -15,16 +15,16 @@ class UpdateProfile(Command, frozen=True, kw_only=True):
 
     account: AccountRef
     display_name: Name | UnsetType = UNSET
-    given_name: Name | None | UnsetType = UNSET
-    family_name: Name | None | UnsetType = UNSET
-    title: Title | None | UnsetType = UNSET
-    bio: Bio | None | UnsetType = UNSET
-    locale: Locale | None | UnsetType = UNSET
-    time_zone: TimeZone | None | UnsetType = UNSET
-    picture_url: Url | None | UnsetType = UNSET
-    links: Links | None | UnsetType = UNSET
-    tags: Tags | None | UnsetType = UNSET
-    attributes: Attributes | None | UnsetType = UNSET
+    given_name: Name | UnsetType | None = UNSET
+    family_name: Name | UnsetType | None = UNSET
+    title: Title | UnsetType | None = UNSET
+    bio: Bio | UnsetType | None = UNSET
+    locale: Locale | UnsetType | None = UNSET
+    time_zone: TimeZone | UnsetType | None = UNSET
+    picture_url: Url | UnsetType | None = UNSET
+    links: Links | UnsetType | None = UNSET
+    tags: Tags | UnsetType | None = UNSET
+    attributes: Attributes | UnsetType | None = UNSET
 
 
 async def update_profile(command: UpdateProfile, *, uow: UnitOfWork, clock: Clock) -> Outcome:

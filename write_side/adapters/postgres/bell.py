@@ -16,8 +16,8 @@ class PostgresBell:
     """
     Rings NOTIFY on a connection of its own, once for all commits since the last time.
 
-    Outside the command's transaction, where NOTIFY would take a lock that makes all commits of the cluster queue. It is a
-    hint: readers poll as well, so a ring that is lost costs time and no event.
+    Outside the command's transaction, where NOTIFY would take a lock that makes all commits of the cluster queue. It is
+    a hint: readers poll as well, so a ring that is lost costs time and no event.
     """
 
     def __init__(self, url: str) -> None:

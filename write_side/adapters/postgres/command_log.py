@@ -22,13 +22,14 @@ _CLAIM = _NEW.on_conflict_do_update(
 _FIND = select(command_log).where(*_ROW)
 _FILL = update(command_log).where(*_ROW)
 _PURGE = text("""
-    delete from command_log where (subject, key) in
-        (select subject, key from command_log where expires_at <= :now order by expires_at limit :limit for update skip locked)""")
+    delete from command_log where (subject, key) in (
+        select subject, key from command_log where expires_at <= :now
+         order by expires_at limit :limit for update skip locked)""")
 PURGED_AT_ONCE = 500
 
 
 class CommandLog:
-    """Keys are claimed before anything else happens: of two transactions with one key, the second waits for the first."""
+    """Keys are claimed before anything else: of two transactions with one key, the second waits for the first."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -69,7 +70,7 @@ class CommandLog:
         raise AlreadyDone(Outcome(found.outcome_id, found.outcome_version, found.outcome_position))
 
     async def _fingerprint(self, session: AsyncSession, context: CommandContext) -> bytes:
-        """Tells commands apart without keeping what they say: a keyed hash (RFC 2104), its key made with the database."""
+        """Tell commands apart without keeping what they say: a keyed hash (RFC 2104) under the database's own key."""
         if self._fingerprint_key is None:
             self._fingerprint_key = (await session.execute(select(installation.c.fingerprint_key))).scalar_one()
         message = context.command.encode() + b"\n" + context.content

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolExhausted
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 
 from shared.event_log import EventLogUnsound
@@ -31,7 +32,7 @@ _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOn
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn a failure before COMMIT into what the ports promise; whatever else happens is a defect and stays as it is."""
+    """Turn a failure before COMMIT into what the ports promise; anything else is a defect and stays as it is."""
     try:
         yield
     except StaleDataError as error:

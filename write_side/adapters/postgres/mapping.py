@@ -15,17 +15,13 @@ from write_side.domain.profile import Profile
 def map_aggregates() -> None:
     """Map each aggregate once; its version, which the domain counts, is what an UPDATE compares."""
     mapper_registry = registry()
-    mapper_registry.map_imperatively(
-        Account, accounts, version_id_col=accounts.c.version, version_id_generator=False
-    )
-    mapper_registry.map_imperatively(
-        Profile, profiles, version_id_col=profiles.c.version, version_id_generator=False
-    )
+    mapper_registry.map_imperatively(Account, accounts, version_id_col=accounts.c.version, version_id_generator=False)
+    mapper_registry.map_imperatively(Profile, profiles, version_id_col=profiles.c.version, version_id_generator=False)
     event.listen(Account, "before_insert", _fill_unique)
     event.listen(Account, "before_update", _fill_unique)
 
 
-def _fill_unique(_mapper: object, _connection: object, account: Any) -> None:  # noqa: ANN401 - it has columns the domain lacks
+def _fill_unique(_mapper: object, _connection: object, account: Any) -> None:
     """Uniqueness is decided on the normalised forms, which `shared.text` alone makes."""
     account.email_unique = account.email.unique
     account.handle_unique = account.handle.unique

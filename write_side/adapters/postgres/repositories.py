@@ -1,4 +1,8 @@
-"""The repositories on a session. They keep what they touched: SQLAlchemy's identity map would forget an aggregate, and its events."""
+"""
+The repositories on a session.
+
+They keep what they touched: SQLAlchemy's identity map is weak, and an aggregate that it forgets takes its events along.
+"""
 
 from typing import Any
 

@@ -24,7 +24,19 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from write_side.domain.account import AccountStatus
-from write_side.domain.values import Bio, EmailAddress, ExternalId, Handle, Locale, Name, Tag, Text, TimeZone, Title, Url
+from write_side.domain.values import (
+    Bio,
+    EmailAddress,
+    ExternalId,
+    Handle,
+    Locale,
+    Name,
+    Tag,
+    Text,
+    TimeZone,
+    Title,
+    Url,
+)
 
 metadata = MetaData()
 
@@ -72,7 +84,7 @@ class StatusColumn(TypeDecorator[AccountStatus]):
         return None if value is None else AccountStatus(value)
 
 
-def _required(name: str, kind: Any) -> Column[Any]:  # noqa: ANN401 - SQLAlchemy's column types
+def _required(name: str, kind: Any) -> Column[Any]:
     return Column(name, kind, nullable=False)
 
 

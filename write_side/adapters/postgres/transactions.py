@@ -27,7 +27,7 @@ _PREPARE = """
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
-def _as_json(value: Any) -> str:  # noqa: ANN401 - whatever a column of JSON takes
+def _as_json(value: Any) -> str:
     return _encode(value).decode()
 
 
@@ -49,7 +49,7 @@ def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
     )
 
     @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's face of the driver's connection
+    def prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute(_PREPARE)
         cursor.execute(SOUNDNESS)
@@ -74,9 +74,7 @@ class PostgresTransactions:
         return AsyncSession(self._engine, autoflush=False, expire_on_commit=False)
 
     async def commit(self, session: AsyncSession) -> None:
-        """
-        :raises OutcomeUnknown: the answer to COMMIT was lost.
-        """
+        """:raises OutcomeUnknown: the answer to COMMIT was lost."""
         try:
             await session.commit()
         except DBAPIError as error:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from sqlalchemy import insert, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from shared.event_log import Metadata
@@ -27,15 +26,15 @@ _WAIT_FOR_KEY = text("set local lock_timeout = '2s'")
 
 class PostgresUnitsOfWork:
     def __init__(self, *, transactions: PostgresTransactions, command_log: CommandLog, ring: Ring) -> None:
-        """
-        :param ring: called after each commit; tells the readers of the event log.
-        """
+        """:param ring: called after each commit; tells the readers of the event log."""
         self._transactions = transactions
         self._command_log = command_log
         self._ring = ring
 
     def under(self, context: CommandContext) -> "PostgresUnitOfWork":
-        return PostgresUnitOfWork(context, transactions=self._transactions, command_log=self._command_log, ring=self._ring)
+        return PostgresUnitOfWork(
+            context, transactions=self._transactions, command_log=self._command_log, ring=self._ring
+        )
 
     async def outcome_of(self, context: CommandContext) -> Outcome | None:
         session = self._transactions.open()
@@ -97,7 +96,7 @@ class PostgresUnitOfWork:
             return await self._last_position(of)
         try:
             with translated():
-                return max((await self._session.execute(_APPEND, rows)).scalars())
+                return int(max((await self._session.execute(_APPEND, rows)).scalars()))
         except StaleAggregate:
             # Somebody stored this version of it before; if it is version 1, the id is one that was used up.
             raise (AccountExists(of.id) if of.stored_version == 0 else StaleAggregate(of.id)) from None

@@ -48,10 +48,10 @@ create table event_log (
     constraint event_log_versions_are_unique unique (aggregate, aggregate_id, version)
 )"""
 
-# Announced appends. Every transaction that appends takes, before its first position is drawn, a shared advisory lock whose
-# key is the sequence's value at that moment: "whatever I append will have a position above this". The lock ends with the
-# transaction. A statement-level BEFORE trigger does it, so no writer (psql, COPY, a migration) can forget. What the reader
-# does with it, and why that skips nothing, stands in shared/event_log/postgres.py.
+# Announced appends. Every transaction that appends takes, before its first position is drawn, a shared advisory lock
+# whose key is the sequence's value at that moment: "whatever I append will have a position above this". The lock ends
+# with the transaction. A statement-level BEFORE trigger does it, so no writer (psql, COPY, a migration) forgets. What
+# the reader does with it, and why that skips nothing, stands in shared/event_log/postgres.py.
 ANNOUNCE = """
 create function announce_append() returns trigger language plpgsql as $$
 begin

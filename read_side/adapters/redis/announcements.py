@@ -1,0 +1,84 @@
+"""Hearing what the projector announces."""
+
+import asyncio
+from typing import Self
+
+import msgspec
+import structlog
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import RedisError
+
+from read_side.adapters.redis.connections import Connect
+from read_side.freshness import Freshness
+from shared.records import Announcement
+
+SILENCE_SECONDS = 2.0
+"""After so long without a word we ask whether anybody is there, and after as long again we believe that nobody is."""
+
+BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+log = structlog.get_logger()
+_decode = msgspec.json.Decoder(Announcement).decode
+
+
+class Announcements:
+    """
+    Listens on a channel for as long as it is entered, and wakes those who wait.
+
+    What is said while nobody listens is lost, therefore everybody reads again once it listens (again).
+    """
+
+    def __init__(self, connect: Connect, *, channel: str, freshness: Freshness) -> None:
+        self._connect = connect
+        self._channel = channel
+        self._freshness = freshness
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._listen_for_ever(), name="announcements")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _listen_for_ever(self) -> None:
+        failures = 0
+        while True:
+            connection = self._connect()
+            try:
+                await self._subscribe(connection)
+                failures = 0
+                await self._listen(connection)
+            except (RedisError, OSError, msgspec.DecodeError) as error:
+                log.warning("announcements are not heard", channel=self._channel, error=repr(error))
+            finally:
+                await connection.disconnect(nowait=True)
+            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            failures += 1
+
+    async def _subscribe(self, connection: AbstractConnection) -> None:
+        await connection.send_command("SUBSCRIBE", self._channel)
+        if await connection.read_response(timeout=SILENCE_SECONDS) is None:
+            raise ConnectionLost("SUBSCRIBE is not answered")
+        self._freshness.read_again()
+
+    async def _listen(self, connection: AbstractConnection) -> None:
+        asked = False
+        while True:
+            reply = await connection.read_response(timeout=SILENCE_SECONDS, disconnect_on_error=False)
+            if reply is not None:
+                self._hear(reply)
+                asked = False
+            elif asked:
+                raise ConnectionLost("the server has fallen silent")
+            else:
+                await connection.send_command("PING")
+                asked = True
+
+    def _hear(self, reply: list[bytes]) -> None:
+        """Take a message; what else comes, such as the answer to PING, says only that somebody is there."""
+        if reply[0] == b"message":
+            self._freshness.announce(_decode(reply[2]).position)

@@ -1,0 +1,60 @@
+"""Connections to Redis as the read side uses them: raw, one exchange at a time, within its own time limits."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.exceptions import ConnectionError as ConnectionLost
+
+CONNECT_SECONDS = 1.0
+EXCHANGE_SECONDS = 2.0
+
+Connect = Callable[[], AbstractConnection]
+"""Makes a connection, which connects when it is first used."""
+
+
+def connector(url: str) -> Connect:
+    """
+    Make connections to the server that `url` names.
+
+    Without redis-py's socket timeout, which costs a task for every command; without its repetitions, because only the
+    caller knows what may be sent twice; in RESP2, where published messages come as ordinary replies.
+    """
+    options: dict[str, Any] = {**parse_url(url)}
+    kind: type[AbstractConnection] = options.pop("connection_class", Connection)
+    options |= {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS}
+    return lambda: kind(**options)
+
+
+def pack(*words: str | bytes) -> bytes:
+    """Put a command into Redis' protocol."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows commands of one word only
+    return packed
+
+
+async def converse(connection: AbstractConnection, packed: bytes, *, replies: int) -> list[Any]:
+    """
+    Send packed commands that only read, and return their replies.
+
+    If the connection turns out to be lost they are sent once more, on a fresh one.
+
+    After an error the connection has to be disconnected before it is used again.
+
+    :raises RedisError: the server cannot be reached, or refuses a command.
+    :raises TimeoutError: it does not answer in time.
+    """
+    was_connected = connection.is_connected
+    async with asyncio.timeout(EXCHANGE_SECONDS):
+        try:
+            return await _send_and_read(connection, packed, replies)
+        except ConnectionLost:
+            if not was_connected:
+                raise
+        return await _send_and_read(connection, packed, replies)
+
+
+async def _send_and_read(connection: AbstractConnection, packed: bytes, replies: int) -> list[Any]:
+    await connection.send_packed_command(packed, check_health=False)
+    return [await connection.read_response(disable_decoding=True) for _ in range(replies)]

@@ -1,0 +1,75 @@
+"""
+Whether Redis may evict.
+
+Under `allkeys-lru` records go and the checkpoint stays: a look-up that finds nothing would be a lie.
+"""
+
+import asyncio
+import re
+from typing import Self
+
+import structlog
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from read_side.adapters.redis.connections import Connect, converse, pack
+from read_side.views import EvictionPossible
+
+CHECK_SECONDS = 5.0
+
+log = structlog.get_logger()
+_INFO = pack("INFO", "memory")
+_POLICY = re.compile(rb"^maxmemory_policy:(\S+)", re.MULTILINE)
+
+
+class EvictionWatch:
+    """Asks Redis for its policy as long as it is entered."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connection = connect()
+        self._policy: str | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._look()
+        self._task = asyncio.create_task(self._watch(), name="eviction")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._connection.disconnect(nowait=True)
+
+    def require_none(self) -> None:
+        """
+        Return if records stay.
+
+        :raises EvictionPossible: they might not have when Redis was last asked.
+        """
+        if self._policy is not None:
+            raise EvictionPossible(f"Redis may evict records: its maxmemory-policy is {self._policy}")
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Without an answer the last one stands: whoever reads will find out that Redis is away."""
+        try:
+            policy = await evicting_policy(self._connection)
+        except (RedisError, OSError) as error:
+            await self._connection.disconnect(nowait=True)
+            log.warning("Redis does not tell its maxmemory-policy", error=repr(error))
+            return
+        if policy != self._policy:
+            log.warning("Redis' maxmemory-policy has changed", evicts=policy)
+        self._policy = policy
+
+
+async def evicting_policy(connection: AbstractConnection) -> str | None:
+    """Return the policy by which Redis may evict; None if it may not, or does not say."""
+    (info,) = await converse(connection, _INFO, replies=1)
+    found = _POLICY.search(info)
+    return None if found is None or found[1] == b"noeviction" else found[1].decode()

@@ -1,0 +1,224 @@
+"""
+Many look-ups, few trips.
+
+All that is asked in one turn of the event loop travels together, in one transaction with the pointer and the
+checkpoint. While a few trips are under way the next questions gather.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import msgspec
+import structlog
+from prometheus_client import Histogram
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ResponseError
+
+from read_side.adapters.redis.connections import Connect, converse, pack
+from read_side.adapters.redis.generation import Generation, Hashes
+from read_side.freshness import Freshness
+from read_side.views import NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
+from shared.keys import ProjectionKeys
+
+AT_ONCE = 2
+"""Trips under way; one is being read while Redis works on the other."""
+
+FIELDS = 500
+"""What one trip carries, so that no writer waits long for it; a question that wants more travels alone."""
+
+QUEUED_FIELDS = 20_000
+"""What may wait; more could not be answered in any reasonable time."""
+
+SWITCHES = 3
+"""How often one trip follows a pointer that moves."""
+
+_LOOK_UPS = Histogram(
+    "muster_read_trip_look_ups", "Look-ups that shared one trip to Redis.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+
+log = structlog.get_logger()
+
+
+class Want(NamedTuple):
+    """One field of one of a view's hashes."""
+
+    hash: str
+    field: bytes
+
+
+class Seen(NamedTuple):
+    """What one question was answered: all values as they were when `generation` stood at `position`."""
+
+    generation: str
+    position: int
+    values: Sequence[bytes | None]
+
+
+class Position(msgspec.Struct, frozen=True):
+    """What a reader needs of a `records.Checkpoint`."""
+
+    position: int
+
+
+class _Question(NamedTuple):
+    wants: Sequence[Want]
+    answer: asyncio.Future[Seen]
+
+
+_decode_position = msgspec.json.Decoder(Position).decode
+
+
+class Trips:
+    """
+    The way to one projection in Redis; open while it is entered.
+
+    :param hashes: what can be asked for.
+    :param freshness: told when another generation goes live.
+    """
+
+    def __init__(self, connect: Connect, *, keys: ProjectionKeys, hashes: Hashes, freshness: Freshness) -> None:
+        self._connect = connect
+        self._keys = keys
+        self._hashes = hashes
+        self._freshness = freshness
+        self._generation: Generation | None = None
+        self._questions: deque[_Question] = deque()
+        self._queued = 0
+        self._asked = asyncio.Event()
+        self._workers: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._workers = [asyncio.create_task(self._work(), name="trips") for _ in range(AT_ONCE)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.wait(self._workers)
+        while self._questions:
+            _fail(self._questions.popleft(), ReadModelUnavailable("The read side is stopping"))
+
+    async def ask(self, *wants: Want) -> Seen:
+        """
+        Return the values of these fields, in this order, all from one moment.
+
+        :raises Unreadable: they cannot be had.
+        """
+        if self._queued + len(wants) > QUEUED_FIELDS:
+            raise Overloaded("Too many look-ups are waiting")
+        question = _Question(wants, asyncio.get_running_loop().create_future())
+        self._questions.append(question)
+        self._queued += len(wants)
+        self._asked.set()
+        return await question.answer
+
+    def _take(self) -> Sequence[_Question]:
+        """Take the questions that the next trip carries; those whose asker has gone are dropped."""
+        taken: list[_Question] = []
+        room = FIELDS
+        while self._questions and (not taken or len(self._questions[0].wants) <= room):
+            question = self._questions.popleft()
+            self._queued -= len(question.wants)
+            if not question.answer.done():
+                room -= len(question.wants)
+                taken.append(question)
+        if not self._questions:
+            self._asked.clear()
+        return taken
+
+    async def _work(self) -> None:
+        connection = self._connect()
+        try:
+            while True:
+                await self._asked.wait()
+                if questions := self._take():
+                    await self._answer(questions, connection)
+        finally:
+            await connection.disconnect(nowait=True)
+
+    async def _answer(self, questions: Sequence[_Question], connection: AbstractConnection) -> None:
+        try:
+            await self._travel(questions, connection)
+        except Unreadable as error:
+            _fail_all(questions, error)
+        except asyncio.CancelledError:
+            _fail_all(questions, ReadModelUnavailable("The read side is stopping"))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who asked must not wait for ever
+            await connection.disconnect(nowait=True)
+            log.warning("a trip to Redis failed", projection=self._keys.projection, error=repr(error))
+            _fail_all(questions, ReadModelUnavailable(f"Redis does not answer: {type(error).__name__}"))
+
+    async def _travel(self, questions: Sequence[_Question], connection: AbstractConnection) -> None:
+        """Make the trip, and make it again when the generation it read is not live any more."""
+        load = _Load(questions)
+        for _ in range(SWITCHES):
+            generation = self._generation or await self._learn(connection)
+            packed = generation.packed(load.fields)
+            pointer, checkpoint, *values = await _exchange(connection, packed, reads=len(load.fields))
+            if pointer == generation.pointer:
+                load.deliver(generation.name, _position(checkpoint, generation), values)
+                return
+            self._follow(pointer)
+        raise ReadModelUnavailable("The live generation keeps changing")
+
+    async def _learn(self, connection: AbstractConnection) -> Generation:
+        (pointer,) = await converse(connection, pack("GET", self._keys.live), replies=1)
+        return self._follow(pointer)
+
+    def _follow(self, pointer: bytes | None) -> Generation:
+        """Read the generation the pointer names from now on; whoever waits has to look at it."""
+        self._generation = None
+        if pointer is None:
+            raise NeverFilled(f"The read model {self._keys.projection} was not filled yet")
+        self._generation = Generation(pointer, keys=self._keys, hashes=self._hashes)
+        self._freshness.read_again()
+        return self._generation
+
+
+class _Load:
+    """What one trip carries; a field that several ask for travels once."""
+
+    def __init__(self, questions: Sequence[_Question]) -> None:
+        self.fields: dict[str, dict[bytes, int]] = {}
+        self._questions = questions
+        for question in questions:
+            for name, field in question.wants:
+                places = self.fields.setdefault(name, {})
+                places.setdefault(field, len(places))
+        _LOOK_UPS.observe(len(questions))
+
+    def deliver(self, generation: str, position: int, values: Sequence[Sequence[bytes | None]]) -> None:
+        found = dict(zip(self.fields, values, strict=True))
+        for wants, answer in self._questions:
+            if not answer.done():
+                own = [found[name][self.fields[name][field]] for name, field in wants]
+                answer.set_result(Seen(generation, position, own))
+
+
+async def _exchange(connection: AbstractConnection, packed: bytes, *, reads: int) -> list[Any]:
+    """Send one packed transaction and return what its commands answered, checked one by one."""
+    *_, answers = await converse(connection, packed, replies=reads + 4)
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            raise answer
+    return list(answers)
+
+
+def _position(checkpoint: bytes | None, generation: Generation) -> int:
+    if checkpoint is None:
+        raise NeverFilled(f"The generation {generation.name} has lost its checkpoint")
+    return _decode_position(checkpoint).position
+
+
+def _fail_all(questions: Sequence[_Question], error: Unreadable) -> None:
+    for question in questions:
+        _fail(question, error)
+
+
+def _fail(question: _Question, error: Unreadable) -> None:
+    if not question.answer.done():
+        # An exception of its own for everyone: a traceback grows where it is raised.
+        question.answer.set_exception(type(error)(str(error)))

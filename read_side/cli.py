@@ -1,0 +1,34 @@
+"""The read side's command."""
+
+import asyncio
+import os
+import sys
+
+from read_side.adapters.redis import EvictionWatch, connector
+from read_side.views import EvictionPossible
+from shared import telemetry
+from shared.http.serving import serve
+from shared.settings import Settings
+
+
+def read(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+    """Serve the read API until SIGTERM or SIGINT."""
+    settings = Settings.load(os.environ).with_addresses()
+    telemetry.configure(settings.log_format)
+    asyncio.run(_refuse_eviction(settings.required("redis_url")))
+    serve(
+        "read_side.services:create_app",
+        host=host or settings.read_host,
+        port=port or settings.read_port,
+        workers=workers or settings.workers,
+        log_format=settings.log_format,
+    )
+
+
+async def _refuse_eviction(url: str) -> None:
+    """A Redis that is away is no reason not to start; one that may lose records is."""
+    async with EvictionWatch(connector(url)) as watch:
+        try:
+            watch.require_none()
+        except EvictionPossible as error:
+            sys.exit(f"{error}; run `CONFIG SET maxmemory-policy noeviction` and write it into Redis' configuration")

@@ -1,0 +1,94 @@
+"""Waiting until a projection has come as far as a reader needs it to be."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+
+class Positioned(Protocol):
+    """An answer that says which checkpoint it was read at."""
+
+    @property
+    def position(self) -> int: ...
+
+
+Answer = TypeVar("Answer", bound=Positioned)
+
+
+class ProjectionBehind(Exception):
+    """The projection did not come as far as was asked within the time a reader may wait."""
+
+    def __init__(self, *, position: int, minimum: int) -> None:
+        super().__init__(f"The projection stands at {position}, before {minimum}")
+        self.position = position
+        self.minimum = minimum
+
+
+class Freshness:
+    """
+    Those who wait for one projection.
+
+    Nobody polls: whoever waits is woken by what the projection announces. Announcements can be lost, so everybody
+    reads again after a break in hearing them, when another generation goes live, and before giving up.
+
+    :param patience: how long a reader may wait, in seconds.
+    """
+
+    def __init__(self, *, patience: float) -> None:
+        self._patience = patience
+        self._waiters: dict[asyncio.Future[None], int] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many wait at this moment."""
+        return len(self._waiters)
+
+    async def reach(self, minimum: int, read: Callable[[], Awaitable[Answer]]) -> Answer:
+        """
+        Read, again if need be, until the answer's position is at least `minimum`.
+
+        :raises ProjectionBehind: it is not in time.
+        """
+        answer = await read()
+        if answer.position >= minimum:
+            return answer
+        return await self._wait_for(minimum, read)
+
+    def announce(self, position: int) -> None:
+        """Wake those who need no more than `position`."""
+        for waiter, minimum in self._waiters.items():
+            if minimum <= position:
+                _wake(waiter)
+
+    def read_again(self) -> None:
+        """Wake everybody: something may have been missed."""
+        for waiter in self._waiters:
+            _wake(waiter)
+
+    async def _wait_for(self, minimum: int, read: Callable[[], Awaitable[Answer]]) -> Answer:
+        deadline = asyncio.get_running_loop().time() + self._patience
+        while True:
+            # Registered before the checkpoint is read: what is announced in between is not missed.
+            with self._registered(minimum) as waiter:
+                answer = await read()
+                if answer.position >= minimum:
+                    return answer
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    raise ProjectionBehind(position=answer.position, minimum=minimum)
+                await asyncio.wait([waiter], timeout=left)
+
+    @contextmanager
+    def _registered(self, minimum: int) -> Iterator[asyncio.Future[None]]:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = minimum
+        try:
+            yield waiter
+        finally:
+            del self._waiters[waiter]
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,86 @@
+"""`POST /profiles/batch-get`: many records by many keys."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.types import Scope
+from msgspec import Meta
+
+from read_side.freshness import ProjectionBehind
+from read_side.http.conditions import is_known, minimum_position
+from read_side.http.problems import rejection
+from read_side.http.profiles import CACHE_CONTROL
+from read_side.views import Batch, ProfileKeys, ProfileViews, Unreadable
+from shared.http.bodies import decoder, require_media_type
+from shared.http.negotiation import require_acceptable
+from shared.http.problems import INVALID, FieldError, Rejection
+from shared.http.services import Services
+from shared.records import ProfileRecord, entity_tag
+
+PATH = "/profiles/batch-get"
+MOST_KEYS = 500
+
+
+class BatchGet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys of the profiles wanted: 500 in all at most."""
+
+    ids: Annotated[tuple[UUID, ...], Meta(max_length=MOST_KEYS)] = ()
+    handles: Annotated[tuple[str, ...], Meta(max_length=MOST_KEYS)] = ()
+    emails: Annotated[tuple[str, ...], Meta(max_length=MOST_KEYS)] = ()
+    external_ids: Annotated[tuple[str, ...], Meta(max_length=MOST_KEYS)] = ()
+
+    def keys(self) -> ProfileKeys:
+        """
+        Return them as the views know them.
+
+        :raises Rejection: 422, there are too many.
+        """
+        if (count := sum(map(len, msgspec.structs.astuple(self)))) > MOST_KEYS:
+            error = FieldError("", f"must be at most {MOST_KEYS} keys in all, not {count}")
+            raise Rejection(INVALID, "Not valid: too many keys", errors=[error])
+        return ProfileKeys(
+            ids=tuple(map(str, self.ids)), handles=self.handles, emails=self.emails, external_ids=self.external_ids
+        )
+
+
+class FoundAndMissing(msgspec.Struct, frozen=True):
+    """Records found, each person once, and the keys nobody has."""
+
+    found: tuple[ProfileRecord, ...]
+    missing: ProfileKeys
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """The same, with the records as they are stored."""
+
+    found: list[msgspec.Raw]
+    missing: ProfileKeys
+
+
+_decode = decoder(BatchGet)
+_encode = msgspec.json.Encoder().encode
+
+
+@post(PATH, status_code=200)
+async def batch_get(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+    require_media_type(request.scope, "application/json")
+    require_acceptable(request.scope, "application/json")
+    minimum = minimum_position(request.scope)
+    keys = _decode(await request.body()).keys()
+    views: ProfileViews = await services.aget_abstract(ProfileViews)
+    try:
+        batch = await views.freshness.reach(minimum, lambda: views.by_keys(keys))
+    except (Unreadable, ProjectionBehind) as error:
+        raise rejection(error) from error
+    return _answer(batch, request.scope)
+
+
+def _answer(batch: Batch, scope: Scope) -> Response[bytes]:
+    body = _encode(_Stored([msgspec.Raw(document.body) for document in batch.found], batch.missing))
+    etag = entity_tag(body)
+    headers = {"Muster-Position": str(batch.position), "ETag": etag, "Cache-Control": CACHE_CONTROL}
+    if is_known(scope, etag):
+        return Response(b"", status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)

@@ -79,9 +79,9 @@ def run_tool(command: Sequence[str]) -> NoReturn:
 
 
 def _become(place: Place, program: str, arguments: Sequence[str]) -> NoReturn:
-    """Turn into the program, so that signals and the exit status are its own."""
-    python, script = str(place.python), str(place.venv / "bin" / program)
-    os.execv(python, [python, script, *arguments])  # noqa: S606 - no shell is wanted in between
+    """Turn into an installed program, so that signals and the exit status are its own."""
+    path = str(place.venv / "bin" / program)
+    os.execv(path, [path, *arguments])  # noqa: S606 - no shell is wanted in between
 
 
 def fingerprint(requirements: str, venv: Path) -> str:

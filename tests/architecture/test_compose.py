@@ -1,0 +1,98 @@
+"""The container way: what compose.yaml and the Dockerfile promise, as far as it can be seen without running them."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared.cli import COMMANDS
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+OURS = ("migrate", "write", "project", "read")
+PASSWORDS = {"POSTGRES_PASSWORD": "secret", "VALKEY_PASSWORD": "secret"}
+
+
+@pytest.fixture(scope="module")
+def services():
+    """The services as written, with passwords filled in."""
+    text = (ROOT / "compose.yaml").read_text()
+    return yaml.safe_load(re.sub(r"\$\{(\w+):\?[^}]*\}", lambda name: PASSWORDS[name[1]], text))["services"]
+
+
+def test_docker_compose_accepts_it():
+    """By its own word, where there is such a client."""
+    if shutil.which("docker") is None:
+        pytest.skip("no docker client here")
+    if subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode:
+        pytest.skip("the docker client here has no compose plugin")
+
+    ran = subprocess.run(
+        ["docker", "compose", "config", "--quiet"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **PASSWORDS},
+    )
+
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_every_process_is_there_and_runs_its_command(services):
+    """The three processes, the migrations, and the two servers."""
+    assert {*OURS, "postgres", "valkey"} == set(services)
+    assert [[name] for name in OURS] == [services[name]["command"] for name in OURS]
+    assert set(OURS) < set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_is_one(services, name):
+    """A misspelt variable would stop the container at its start."""
+    settings = Settings.load(services[name]["environment"])
+
+    assert settings.required("database_url").endswith("@postgres:5432/muster")
+    assert settings.required("redis_url").endswith("@valkey:6379/0")
+
+
+def test_what_runs_for_long_says_whether_it_is_well(services):
+    """And the migrations run once, before those who need the tables."""
+    assert {"migrate"} == {name for name, service in services.items() if "healthcheck" not in service}
+    for name in ("write", "project"):
+        assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_the_read_side_needs_no_postgres(services):
+    """It starts and serves with PostgreSQL down."""
+    assert set(services["read"]["depends_on"]) == {"valkey"}
+
+
+def test_the_servers_keep_what_they_are_told(services):
+    """On volumes, and without evicting anything."""
+    assert [services[name]["volumes"] for name in ("postgres", "valkey")] == [
+        ["postgres:/var/lib/postgresql"],
+        ["valkey:/data"],
+    ]
+    assert "appendonly yes" in services["valkey"]["command"][-1]
+    assert "maxmemory-policy noeviction" in services["valkey"]["command"][-1]
+
+
+def test_nothing_of_ours_runs_as_root_or_may_become_it(services):
+    """Nor can it write anywhere but to its temporary files."""
+    assert re.search(r"^USER muster$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for name in OURS:
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["read_only"]
+
+
+def test_the_image_is_made_from_the_lock():
+    """With its hashes, and with every package of the project."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+
+    assert "--require-hashes -r requirements.lock" in dockerfile
+    for package in ("shared", "write_side", "projector", "read_side"):
+        assert f"COPY {package} {package}" in dockerfile

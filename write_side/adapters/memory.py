@@ -66,7 +66,9 @@ class MemoryStore:
         if external_id and any(other.external_id == external_id for other in others):
             raise ExternalIdTaken(external_id)
 
-    def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> None:
+    def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> int | None:
+        """Append all pending events; answers the position of the last one, None if there were none."""
+        position = None
         metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent)
         for aggregate in aggregates:
             for version, event, at in aggregate.pending:
@@ -84,6 +86,7 @@ class MemoryStore:
                 self.log.append([recorded])
             aggregate.forget_pending()
         self.log.ring()
+        return position
 
 
 class MemoryUnitsOfWork:
@@ -133,10 +136,10 @@ class MemoryUnitOfWork:
 
     def _store_all(self, of: Aggregate) -> Outcome:
         store = self._store
-        store.append([*self.accounts.touched, *self.profiles.touched], self._context)
+        appended = store.append([*self.accounts.touched, *self.profiles.touched], self._context)
         store.accounts |= {account.id: copy(account) for account in self.accounts.touched}
         store.profiles |= {profile.id: copy(profile) for profile in self.profiles.touched}
-        outcome = Outcome(of.id, of.version, store.positions[of.kind, of.id, of.version])
+        outcome = Outcome(of.id, of.version, appended or store.positions[of.kind, of.id, of.version])
         until = store.clock.now() + self._context.keep_for
         store.outcomes[self._context.subject, self._context.key] = (self._context, outcome, until)
         return outcome

@@ -1,0 +1,66 @@
+"""Servers and clocks that tests of several kinds share. Servers are real, started once, and end with the run."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from shared.stack.postgres import EmbeddedPostgres
+from write_side.adapters.postgres.migrate import migrate
+
+TEMPLATE = "migrated"
+_databases = count(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave soaks out unless they are asked for."""
+    if "soak" in config.getoption("-m"):
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: ask for it with -m soak"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server_home() -> Iterator[Path]:
+    """A directory that the account of an embedded server can reach; pytest's own is closed to it when we are root."""
+    home = Path(tempfile.mkdtemp(prefix="muster-tests-"))
+    home.chmod(0o711)
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_home: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL with a migrated template database."""
+    options = {"max_prepared_transactions": "5", "max_connections": "200"}
+    with EmbeddedPostgres(server_home / "postgres", durable=False, options=options) as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"create database {TEMPLATE}")
+        migrate(database_at(server, TEMPLATE))
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    name = f"test_{os.getpid()}_{next(_databases)}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}")
+        yield database_at(postgres, name)
+        connection.execute(f"drop database {name} with (force)")
+
+
+def database_at(server: EmbeddedPostgres, name: str) -> str:
+    """The URL of another database on the same server."""
+    return server.url.rpartition("/")[0] + f"/{name}"

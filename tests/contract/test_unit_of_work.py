@@ -1,0 +1,320 @@
+"""What every unit of work promises, on every adapter."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from shared.events import AccountRegistered, HandleChanged, ProfileCreated, ProfileUpdated
+from tests.support.write_side import ANDRE, WriteSide, context, memory_write_side, postgres_write_side
+from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
+from write_side.domain.values import AccountRef, EmailAddress, Handle
+from write_side.ports import (
+    AccountExists,
+    AccountNotFound,
+    AlreadyDone,
+    Answer,
+    EmailTaken,
+    ExternalIdTaken,
+    HandleTaken,
+    IdempotencyMismatch,
+    Outcome,
+    StaleAggregate,
+    VersionMismatch,
+)
+
+pytestmark = pytest.mark.anyio
+
+BY_HANDLE = AccountRef.parse("@andre.carson")
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def write_side(request: pytest.FixtureRequest) -> AsyncIterator[WriteSide]:
+    if request.param == "memory":
+        yield memory_write_side()
+        return
+    async with postgres_write_side(request.getfixturevalue("database_url")) as real:
+        yield real
+
+
+async def test_a_registration_stores_both_aggregates_and_their_events_together(write_side):
+    """Account and profile come into being in one unit of work, each with a history of its own."""
+    answer = await write_side.run("register-account", **ANDRE)
+
+    first, second = await write_side.events()
+    id = answer.outcome.id
+    assert answer == Answer(Outcome(id, 1, second.position), replayed=False)
+    assert (first.aggregate, first.aggregate_id, first.version) == ("account", id, 1)
+    assert (second.aggregate, second.aggregate_id, second.version) == ("profile", id, 1)
+    assert first.event == AccountRegistered(account_id=id, email="andre@example.org", handle="andre.carson")
+    assert second.event == ProfileCreated(account_id=id, display_name="André Carson")
+    assert first.occurred_at == write_side.clock.now()
+    assert (first.metadata.command, first.metadata.actor, first.metadata.correlation) == (
+        "register-account",
+        "tester",
+        "a-request",
+    )
+
+
+async def test_what_is_not_committed_is_forgotten(write_side):
+    """Leaving a unit of work without commit stores nothing, and frees the key."""
+    await write_side.run("register-account", **ANDRE)
+    unfinished = context("suspend-account", key="k")
+
+    async with write_side.units.under(unfinished) as uow:
+        account = await uow.accounts.get(BY_HANDLE)
+        account.suspend(reason=None, at=write_side.clock.now())
+
+    async with write_side.units.under(unfinished) as uow:
+        assert (await uow.accounts.get(BY_HANDLE)).status is AccountStatus.ACTIVE
+    assert len(await write_side.events()) == 2
+    assert await write_side.units.outcome_of(unfinished) is None
+
+
+async def test_the_second_of_two_concurrent_changes_is_stale(write_side):
+    """Of two units of work that read the same version, one commits."""
+    await write_side.run("register-account", **ANDRE)
+    now = write_side.clock.now()
+
+    async with write_side.units.under(context("one")) as one, write_side.units.under(context("two")) as two:
+        first, second = await one.accounts.get(BY_HANDLE), await two.accounts.get(BY_HANDLE)
+        first.suspend(reason=None, at=now)
+        second.change_handle(Handle("other"), at=now)
+        await one.commit(first)
+        with pytest.raises(StaleAggregate):
+            await two.commit(second)
+
+    assert [type(each.event).__name__ for each in await write_side.events()][2:] == ["AccountSuspended"]
+
+
+async def test_what_is_relied_on_does_not_change_meanwhile(write_side):
+    """A profile is not updated on the strength of an account that is being closed: one of the two has to give way."""
+    await write_side.run("register-account", **ANDRE)
+
+    outcomes = await asyncio.gather(
+        *(write_side.run("update-profile", account="@andre.carson", bio=f"{n}") for n in range(5)),
+        write_side.run("close-account", account="@andre.carson"),
+        *(write_side.run("update-profile", account="@andre.carson", bio=f"{n}") for n in range(5, 10)),
+        return_exceptions=True,
+    )
+
+    refused = [each for each in outcomes if not isinstance(each, Answer)]
+    assert {type(each) for each in refused} <= {AccountAlreadyClosed, StaleAggregate}
+    kinds = [type(each.event).__name__ for each in await write_side.events()]
+    assert kinds[-1] == "AccountClosed"
+    assert kinds.count("ProfileUpdated") == len(outcomes) - len(refused) - 1
+
+
+@pytest.mark.parametrize(
+    ("clash", "refusal"),
+    [
+        ({"handle": "b", "external_id": "2", "email": "ANDRE@example.ORG"}, EmailTaken),
+        ({"handle": "Andre.Carson", "external_id": "2", "email": "b@example.org"}, HandleTaken),
+        ({"handle": "b", "external_id": "1", "email": "b@example.org"}, ExternalIdTaken),
+    ],
+)
+async def test_what_must_be_unique_is_unique_without_case(write_side, clash, refusal):
+    await write_side.run("register-account", **ANDRE, external_id="1")
+
+    with pytest.raises(refusal):
+        await write_side.run("register-account", display_name="B", **clash)
+
+    assert len(await write_side.events()) == 2
+
+
+async def test_of_twenty_racing_registrations_one_wins(write_side):
+    """The e-mail address goes to one; the others are told that it is taken, and leave nothing behind."""
+    racers = [
+        write_side.run("register-account", email="same@example.org", handle=f"h{n}", display_name="R") for n in range(20)
+    ]
+
+    outcomes = await asyncio.gather(*racers, return_exceptions=True)
+
+    assert sum(isinstance(each, Answer) for each in outcomes) == 1
+    assert sum(isinstance(each, EmailTaken) for each in outcomes) == 19
+    assert len(await write_side.events()) == 2
+
+
+async def test_an_id_is_given_once(write_side):
+    id = str(uuid4())
+    await write_side.run("register-account", **ANDRE, account_id=id)
+
+    with pytest.raises(AccountExists):
+        await write_side.run("register-account", account_id=id, email="b@example.org", handle="b", display_name="B")
+
+
+async def test_a_freed_handle_can_be_taken_at_once(write_side):
+    """Two accounts swap their handles by way of a third one."""
+    await write_side.run("register-account", **ANDRE)
+    await write_side.run("register-account", email="b@example.org", handle="b", display_name="B")
+
+    await write_side.run("change-handle", account="@b", handle="c")
+    await write_side.run("change-handle", account="@andre.carson", handle="b")
+    last = await write_side.run("change-handle", account="@c", handle="andre.carson")
+
+    changes = [each.event for each in await write_side.events() if isinstance(each.event, HandleChanged)]
+    assert [(change.old, change.new) for change in changes] == [("b", "c"), ("andre.carson", "b"), ("c", "andre.carson")]
+    assert last.outcome.version == 3
+
+
+@pytest.mark.parametrize("ref", ["@ANDRE.carson", "ext:bioguide:C001072", "id"])
+async def test_an_account_is_found_by_each_reference(write_side, ref):
+    registered = await write_side.run("register-account", **ANDRE, external_id="bioguide:C001072")
+
+    answer = await write_side.run("suspend-account", account=str(registered.outcome.id) if ref == "id" else ref)
+
+    assert answer.outcome.id == registered.outcome.id
+    assert answer.outcome.version == 2
+
+
+async def test_an_account_that_is_not_there_is_not_found(write_side):
+    with pytest.raises(AccountNotFound, match="@nobody"):
+        await write_side.run("suspend-account", account="@nobody")
+
+
+async def test_a_command_that_changes_nothing_answers_the_last_position(write_side):
+    """Its version and position are those of the aggregate's last event, however far the log has gone meanwhile."""
+    await write_side.run("register-account", **ANDRE)
+    suspended = await write_side.run("suspend-account", account="@andre.carson")
+    await write_side.run("register-account", email="b@example.org", handle="b", display_name="B")
+
+    again = await write_side.run("suspend-account", account="@andre.carson")
+
+    assert again == suspended
+    assert len(await write_side.events()) == 5
+
+
+async def test_a_profile_keeps_what_is_absent_and_loses_what_is_null(write_side):
+    await write_side.run("register-account", **ANDRE, bio="Hello", title="Senator", tags=["in"])
+
+    answer = await write_side.run("update-profile", account="@andre.carson", bio=None, tags=None, title="Senator")
+
+    *_, last = await write_side.events()
+    assert last.event == ProfileUpdated(account_id=answer.outcome.id, bio=None, tags=())
+    assert answer.outcome.version == 2
+
+
+async def test_a_closed_account_takes_no_change(write_side):
+    await write_side.run("register-account", **ANDRE)
+    await write_side.run("close-account", account="@andre.carson")
+
+    for name, fields in {"suspend-account": {}, "change-handle": {"handle": "b"}, "update-profile": {"bio": "x"}}.items():
+        with pytest.raises(AccountAlreadyClosed):
+            await write_side.run(name, account="@andre.carson", **fields)
+
+    assert (await write_side.run("close-account", account="@andre.carson")).outcome.version == 2
+
+
+async def test_the_same_key_is_carried_out_once(write_side):
+    """A repeated command answers as the first time, also after its subject moved on."""
+    first = await write_side.run("register-account", key="k", **ANDRE)
+    await write_side.run("suspend-account", account="@andre.carson")
+
+    again = await write_side.run("register-account", key="k", **ANDRE)
+
+    assert again == Answer(first.outcome, replayed=True)
+    assert len(await write_side.events()) == 3
+
+
+async def test_a_key_belongs_to_one_command(write_side):
+    await write_side.run("register-account", key="k", **ANDRE)
+
+    with pytest.raises(IdempotencyMismatch):
+        await write_side.run("suspend-account", key="k", account="@andre.carson")
+    with pytest.raises(IdempotencyMismatch):
+        await write_side.run("register-account", key="k", **{**ANDRE, "handle": "other"})
+
+    assert len(await write_side.events()) == 2
+
+
+async def test_a_refused_command_leaves_its_key_free(write_side):
+    with pytest.raises(AccountNotFound):
+        await write_side.run("suspend-account", key="k", account="@andre.carson")
+    await write_side.run("register-account", **ANDRE)
+
+    answer = await write_side.run("suspend-account", key="k", account="@andre.carson")
+
+    assert not answer.replayed
+
+
+async def test_a_key_is_forgotten_after_its_time(write_side):
+    await write_side.run("register-account", key="k", **ANDRE)
+    write_side.clock.advance(timedelta(days=1, seconds=1))
+
+    answer = await write_side.run("suspend-account", key="k", account="@andre.carson")
+
+    assert not answer.replayed
+
+
+async def test_twenty_requests_with_one_key_are_one_command(write_side):
+    """Also from several processes, which know nothing of one another."""
+    runners = [write_side.another_runner() for _ in range(4)]
+    requests = [write_side.run("register-account", key="k", by=runners[n % 4], **ANDRE) for n in range(20)]
+
+    answers = await asyncio.gather(*requests)
+
+    assert len({answer.outcome for answer in answers}) == 1
+    assert sum(answer.replayed for answer in answers) == 19
+    assert len(await write_side.events()) == 2
+
+
+async def test_whoever_asks_for_an_outcome_waits_for_the_key(write_side):
+    """While a transaction holds the key, nobody can say that nothing was done."""
+    await write_side.run("register-account", **ANDRE)
+    running = context("suspend-account", key="k")
+
+    async with write_side.units.under(running) as uow:
+        account = await uow.accounts.get(BY_HANDLE)
+        account.suspend(reason=None, at=write_side.clock.now())
+        asking = asyncio.create_task(write_side.units.outcome_of(running))
+        outcome = await uow.commit(account)
+
+    assert await asking == outcome
+
+
+async def test_the_expected_version_is_compared(write_side):
+    """It is the version of the aggregate that the command answers, before the command."""
+    await write_side.run("register-account", **ANDRE)
+    await write_side.run("suspend-account", account="@andre.carson", expected=1)
+
+    with pytest.raises(VersionMismatch, match="Expected version 1, found 2"):
+        await write_side.run("reinstate-account", account="@andre.carson", expected=1)
+
+    updated = await write_side.run("update-profile", account="@andre.carson", bio="x", expected=1)
+    assert updated.outcome.version == 2
+    assert len(await write_side.events()) == 4
+
+
+async def test_a_replay_comes_before_the_expected_version(write_side):
+    """Who repeats a command whose answer he lost still expects the version from before it."""
+    await write_side.run("register-account", **ANDRE)
+    first = await write_side.run("suspend-account", key="k", expected=1, account="@andre.carson")
+
+    again = await write_side.run("suspend-account", key="k", expected=1, account="@andre.carson")
+
+    assert again == Answer(first.outcome, replayed=True)
+
+
+async def test_a_key_with_an_outcome_stops_a_unit_of_work_before_it_reads(write_side):
+    done = await write_side.run("register-account", key="k", **ANDRE)
+
+    with pytest.raises(AlreadyDone) as stopped:
+        async with write_side.units.under(context("register-account", key="k", **ANDRE)):
+            pytest.fail("nothing is to be read")
+
+    assert stopped.value.outcome == done.outcome
+
+
+async def test_a_unit_of_work_keeps_what_it_touched(write_side):
+    """Events are appended also when nobody holds the aggregate any more at commit."""
+    account = Account.register(
+        id=uuid4(), email=EmailAddress("a@example.org"), handle=Handle("a"), external_id=None, at=write_side.clock.now()
+    )
+
+    async with write_side.units.under(context("register-account")) as uow:
+        uow.accounts.add(account)
+        await uow.commit(account)
+
+    assert [each.aggregate_id for each in await write_side.events()] == [account.id]

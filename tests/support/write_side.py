@@ -1,0 +1,87 @@
+"""The write side on any of its adapters, as tests talk to it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
+from shared.event_log.postgres import PostgresEventLog
+from tests.support.clock import SettableClock
+from write_side.adapters.ids import TimeOrderedIds
+from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
+from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
+from write_side.domain.values import parse_value, plain
+from write_side.ports import Answer, CommandContext, UnitsOfWork
+from write_side.runner import CommandRunner
+from write_side.use_cases import USE_CASES
+
+_BY_NAME = {use_case.name: use_case for use_case in USE_CASES}
+_numbers = count(1)
+
+ANDRE = {"email": "andre@example.org", "handle": "andre.carson", "display_name": "André Carson"}
+
+
+@dataclass(kw_only=True)
+class WriteSide:
+    """Runs commands given as plain fields."""
+
+    units: UnitsOfWork
+    log: EventLog
+    clock: SettableClock
+    runner: CommandRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runner = self.another_runner()
+
+    def another_runner(self) -> CommandRunner:
+        """As another process would have it: no single-flight with ours."""
+        return CommandRunner(units=self.units, clock=self.clock, ids=TimeOrderedIds())
+
+    async def run(
+        self, name: str, *, key: str | None = None, expected: int | None = None, by: CommandRunner | None = None, **fields: Any
+    ) -> Answer:
+        use_case = _BY_NAME[name]
+        command = msgspec.convert(fields, use_case.command, dec_hook=parse_value)
+        return await (by or self.runner).run(use_case, command, context(name, key=key, expected=expected, **fields))
+
+    async def events(self) -> list[RecordedEvent]:
+        async with self.log.connect() as reader:
+            return list(await reader.read(after=0, limit=10_000))
+
+
+def context(name: str, *, key: str | None = None, expected: int | None = None, **fields: Any) -> CommandContext:
+    return CommandContext(
+        command=name,
+        subject="tester",
+        key=key or f"made-{next(_numbers)}",
+        key_was_sent=key is not None,
+        content=msgspec.json.encode(fields, enc_hook=plain, order="deterministic"),
+        keep_for=timedelta(days=1),
+        correlation="a-request",
+        expected_version=expected,
+    )
+
+
+def memory_write_side() -> WriteSide:
+    clock, log = SettableClock(), MemoryEventLog()
+    return WriteSide(units=MemoryUnitsOfWork(MemoryStore(clock=clock, log=log)), log=log, clock=clock)
+
+
+@asynccontextmanager
+async def postgres_write_side(url: str) -> AsyncIterator[WriteSide]:
+    clock = SettableClock()
+    engine = create_engine(url, allow_unsafe=True)
+    units = PostgresUnitsOfWork(
+        transactions=PostgresTransactions(engine), command_log=CommandLog(clock=clock), ring=lambda: None
+    )
+    try:
+        yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
+    finally:
+        await engine.dispose()

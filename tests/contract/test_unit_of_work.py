@@ -127,7 +127,8 @@ async def test_what_must_be_unique_is_unique_without_case(write_side, clash, ref
 async def test_of_twenty_racing_registrations_one_wins(write_side):
     """The e-mail address goes to one; the others are told that it is taken, and leave nothing behind."""
     racers = [
-        write_side.run("register-account", email="same@example.org", handle=f"h{n}", display_name="R") for n in range(20)
+        write_side.run("register-account", email="same@example.org", handle=f"h{n}", display_name="R")
+        for n in range(20)
     ]
 
     outcomes = await asyncio.gather(*racers, return_exceptions=True)
@@ -155,7 +156,11 @@ async def test_a_freed_handle_can_be_taken_at_once(write_side):
     last = await write_side.run("change-handle", account="@c", handle="andre.carson")
 
     changes = [each.event for each in await write_side.events() if isinstance(each.event, HandleChanged)]
-    assert [(change.old, change.new) for change in changes] == [("b", "c"), ("andre.carson", "b"), ("c", "andre.carson")]
+    assert [(change.old, change.new) for change in changes] == [
+        ("b", "c"),
+        ("andre.carson", "b"),
+        ("c", "andre.carson"),
+    ]
     assert last.outcome.version == 3
 
 
@@ -200,7 +205,11 @@ async def test_a_closed_account_takes_no_change(write_side):
     await write_side.run("register-account", **ANDRE)
     await write_side.run("close-account", account="@andre.carson")
 
-    for name, fields in {"suspend-account": {}, "change-handle": {"handle": "b"}, "update-profile": {"bio": "x"}}.items():
+    for name, fields in {
+        "suspend-account": {},
+        "change-handle": {"handle": "b"},
+        "update-profile": {"bio": "x"},
+    }.items():
         with pytest.raises(AccountAlreadyClosed):
             await write_side.run(name, account="@andre.carson", **fields)
 

@@ -45,7 +45,13 @@ class WriteSide:
         return CommandRunner(units=self.units, clock=self.clock, ids=TimeOrderedIds())
 
     async def run(
-        self, name: str, *, key: str | None = None, expected: int | None = None, by: CommandRunner | None = None, **fields: Any
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        expected: int | None = None,
+        by: CommandRunner | None = None,
+        **fields: Any,
     ) -> Answer:
         use_case = _BY_NAME[name]
         command = msgspec.convert(fields, use_case.command, dec_hook=parse_value)

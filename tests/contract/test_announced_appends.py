@@ -1,0 +1,358 @@
+"""The event log in PostgreSQL never skips a late commit, in the interleavings by which other logs lose events."""
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Iterator
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from shared.event_log import EventLogUnsound
+from shared.event_log.postgres import CHANNEL, PostgresEventLog
+from write_side.adapters.postgres.bell import PostgresBell
+
+pytestmark = pytest.mark.anyio
+
+_APPEND = """
+    insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
+    values (gen_random_uuid(), 'account', %s, %s, 'account-suspended', 1, %s,
+            '{"command": "suspend-account", "actor": "anybody", "correlation": ""}', now()) returning position"""
+
+Connect = Callable[[], psycopg.Connection]
+
+
+def append(connection: psycopg.Connection, *, aggregate_id: UUID | None = None, version: int = 1) -> int:
+    id = aggregate_id or uuid4()
+    data = f'{{"type": "account-suspended", "account_id": "{id}", "reason": null}}'
+    [(position,)] = connection.execute(_APPEND, (id, version, data)).fetchall()
+    return position
+
+
+@pytest.fixture
+def connect(database_url: str) -> Iterator[Connect]:
+    """Opens sessions that begin a transaction with their first statement."""
+    opened: list[psycopg.Connection] = []
+
+    def open_one() -> psycopg.Connection:
+        opened.append(psycopg.connect(database_url))
+        return opened[-1]
+
+    yield open_one
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+async def reader(database_url: str):
+    async with PostgresEventLog(database_url, allow_unsafe=True).connect() as session:
+        yield session
+
+
+async def positions(reader, *, after: int = 0) -> list[int]:
+    return [event.position for event in await reader.read(after=after, limit=100)]
+
+
+async def test_a_late_commit_is_waited_for(reader, connect):
+    """7 commits after 8: the reader stops before 7, and then delivers both in order."""
+    slow, fast = connect(), connect()
+    first = append(slow)
+    second = append(fast)
+    fast.commit()
+
+    assert await positions(reader) == []
+
+    slow.commit()
+    assert await positions(reader) == [first, second]
+
+
+async def test_a_rolled_back_hole_is_passed_at_once(reader, connect):
+    hole, writer = connect(), connect()
+    append(hole)
+    later = append(writer)
+    writer.commit()
+    hole.rollback()
+
+    assert await positions(reader) == [later]
+
+
+async def test_two_commits_around_a_slow_one(reader, connect):
+    """What comes before the slow one is delivered, what comes after waits for it."""
+    slow, writer = connect(), connect()
+    before = append(writer)
+    writer.commit()
+    late = append(slow)
+    after = append(writer)
+    writer.commit()
+
+    assert await positions(reader) == [before]
+    assert await positions(reader, after=before) == []
+
+    slow.commit()
+    assert await positions(reader, after=before) == [late, after]
+
+
+async def test_an_early_transaction_id_means_nothing(reader, connect):
+    """A transaction that is old, but appends late, has late positions: an xmin filter would invert the versions."""
+    old, writer = connect(), connect()
+    old.execute("select pg_current_xact_id()")
+    id = uuid4()
+    first = append(writer, aggregate_id=id, version=1)
+    writer.commit()
+    second = append(old, aggregate_id=id, version=2)
+    third = append(writer)
+    writer.commit()
+
+    assert await positions(reader) == [first]
+
+    old.commit()
+    assert [event.version for event in await reader.read(after=0, limit=100) if event.aggregate_id == id] == [1, 2]
+    assert await positions(reader, after=second) == [third]
+
+
+async def test_strangers_with_open_transactions_hold_nobody_up(reader, connect, postgres):
+    """Neither one that writes another table of this database, nor one in another database."""
+    here, writer = connect(), connect()
+    here.execute("create table foreign_work (n int)")
+    here.execute("insert into foreign_work values (1)")
+    with psycopg.connect(postgres.url) as elsewhere:
+        elsewhere.execute("create temp table foreign_work (n int)")
+        elsewhere.execute("select pg_advisory_xact_lock_shared((x'4D55'::bigint << 48) | 0)")
+        hole = connect()
+        append(hole)
+        hole.rollback()
+        position = append(writer)
+        writer.commit()
+
+        assert await positions(reader) == [position]
+
+
+async def test_a_prepared_transaction_is_waited_for(reader, connect):
+    """Its locks outlive its session."""
+    preparer, writer = connect(), connect()
+    prepared = append(preparer)
+    preparer.execute("prepare transaction 'held'")
+    later = append(writer)
+    writer.commit()
+
+    assert await positions(reader) == []
+
+    writer.autocommit = True
+    writer.execute("commit prepared 'held'")
+    assert await positions(reader) == [prepared, later]
+
+
+async def test_a_rolled_back_savepoint_keeps_what_was_announced(reader, connect):
+    """The lock of a rolled-back savepoint is gone, but the transaction announces again when it appends again."""
+    writer, other = connect(), connect()
+    writer.execute("savepoint here")
+    append(writer)
+    writer.execute("rollback to savepoint here")
+    again = append(writer)
+    after = append(other)
+    other.commit()
+
+    assert await positions(reader) == []
+
+    writer.commit()
+    assert await positions(reader) == [again, after]
+
+
+async def test_an_appender_that_idles_is_named(reader, connect):
+    idle, writer = connect(), connect()
+    append(idle)
+    append(writer)
+    writer.commit()
+
+    holder = await reader.holder(after=0)
+
+    assert holder is not None
+    assert (holder.position, holder.pid) == (0, idle.info.backend_pid)
+
+
+async def test_a_rolled_back_tail_is_not_the_head(reader, connect):
+    writer, hole = connect(), connect()
+    position = append(writer)
+    writer.commit()
+    append(hole)
+    hole.rollback()
+
+    assert await reader.head() == position
+
+
+async def test_a_naive_reader_loses_the_late_commit(database_url, connect):
+    """The teeth of this file: reading what is visible in order of position skips the slow transaction for ever."""
+    slow, fast, naive = connect(), connect(), psycopg.connect(database_url, autocommit=True)
+    late = append(slow)
+    append(fast)
+    fast.commit()
+
+    [(checkpoint,)] = naive.execute("select position from event_log where position > 0 order by position").fetchall()
+    slow.commit()
+    read_later = naive.execute("select position from event_log where position > %s", (checkpoint,)).fetchall()
+    naive.close()
+
+    assert (late,) not in read_later
+    assert late < checkpoint
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update event_log set type = 'x'",
+        "delete from event_log",
+        "truncate event_log",
+        "set session_replication_role = replica; delete from event_log",
+    ],
+)
+async def test_history_cannot_be_rewritten(connect, statement):
+    writer = connect()
+    append(writer)
+    writer.commit()
+
+    with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
+        writer.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "remedy"),
+    [
+        ("alter table event_log disable trigger announce_append", "enable always trigger"),
+        ("alter sequence event_log_position_seq cache 20", "cache 1"),
+        ("alter sequence event_log_position_seq cycle", "no cycle"),
+        ("select setval('event_log_position_seq', 1)", "setval"),
+        ("drop table event_log", "muster migrate"),
+    ],
+)
+async def test_a_log_that_could_skip_is_not_read(database_url, connect, spoil, remedy):
+    """Each precondition is looked at whenever a session begins; the error says what to do."""
+    writer = connect()
+    append(writer)
+    append(writer)
+    writer.execute(spoil)
+    writer.commit()
+
+    with pytest.raises(EventLogUnsound, match=remedy):
+        async with PostgresEventLog(database_url, allow_unsafe=True).connect():
+            pytest.fail("it must not be read")
+
+
+async def test_without_fsync_nothing_is_promised(database_url):
+    with pytest.raises(EventLogUnsound, match="fsync"):
+        async with PostgresEventLog(database_url).connect():
+            pytest.fail("it must not be read")
+
+
+async def test_the_bell_wakes_a_reader(database_url, reader):
+    """Rung twice before it is passed on, it is passed on once."""
+    bell = PostgresBell(database_url)
+    bell.ring()
+    bell.ring()
+    passing_on = asyncio.create_task(bell.run())
+
+    rang = await reader.rung(seconds=20)
+    again = await reader.rung(seconds=0.05)
+
+    passing_on.cancel()
+    assert (rang, again) == (True, False)
+    assert CHANNEL == "muster_events"
+
+
+@pytest.mark.parametrize("naive", [False, True], ids=["three steps", "naive"])
+async def test_under_stress_nothing_is_skipped(database_url, naive):
+    """
+    Writers with pauses, roll-backs and early transaction ids against an oracle kept from their commits alone.
+
+    The naive reader must lose events under the same load, or this test has no teeth.
+    """
+    stress = Stress(database_url, seed=20261125)
+    stress.start()
+
+    delivered = await stress.follow(naive=naive)
+
+    missing = stress.committed - {position for position, _, _ in delivered}
+    assert len(stress.committed) > 300
+    if naive:
+        assert missing
+        return
+    assert not missing
+    assert [position for position, _, _ in delivered] == sorted(stress.committed)
+    assert in_version_order(delivered)
+
+
+def in_version_order(delivered: list[tuple[int, UUID, int]]) -> bool:
+    last: dict[UUID, int] = {}
+    for _, id, version in delivered:
+        if version != last.get(id, 0) + 1:
+            return False
+        last[id] = version
+    return True
+
+
+class Stress:
+    """Writers on a few shared aggregates, and a reader that follows them until they are done."""
+
+    WRITERS = 8
+    TRANSACTIONS = 40
+
+    def __init__(self, url: str, *, seed: int) -> None:
+        self._url = url
+        self._seed = seed
+        self._ids = [UUID(int=n + 1) for n in range(12)]
+        self._lock = threading.Lock()
+        self._pause = threading.Event()
+        self.committed: set[int] = set()
+        self._threads = [threading.Thread(target=self._write, args=(n,)) for n in range(self.WRITERS)]
+
+    def start(self) -> None:
+        with psycopg.connect(self._url) as connection:
+            connection.execute("create table heads (id uuid primary key, version int not null)")
+            connection.cursor().executemany("insert into heads values (%s, 0)", [(id,) for id in self._ids])
+        for thread in self._threads:
+            thread.start()
+
+    async def follow(self, *, naive: bool) -> list[tuple[int, UUID, int]]:
+        delivered: list[tuple[int, UUID, int]] = []
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            async with PostgresEventLog(self._url, allow_unsafe=True).connect() as reader:
+                while True:
+                    writing = any(thread.is_alive() for thread in self._threads)
+                    after = delivered[-1][0] if delivered else 0
+                    if naive:
+                        rows = connection.execute(
+                            "select position, aggregate_id, version from event_log where position > %s order by position",
+                            (after,),
+                        ).fetchall()
+                    else:
+                        events = await reader.read(after=after, limit=500)
+                        rows = [(event.position, event.aggregate_id, event.version) for event in events]
+                    delivered.extend(rows)
+                    if not rows and not writing:
+                        return delivered
+
+    def _write(self, number: int) -> None:
+        choose = random.Random(self._seed * 100 + number)
+        with psycopg.connect(self._url) as connection:
+            for _ in range(self.TRANSACTIONS):
+                if choose.random() < 0.5:
+                    connection.execute("select pg_current_xact_id()")
+                appended = self._append_some(connection, choose)
+                if choose.random() < 0.15:
+                    connection.rollback()
+                    continue
+                connection.commit()
+                with self._lock:
+                    self.committed.update(appended)
+
+    def _append_some(self, connection: psycopg.Connection, choose: random.Random) -> list[int]:
+        id, number = choose.choice(self._ids), choose.randint(1, 3)
+        [(head,)] = connection.execute(
+            "update heads set version = version + %s where id = %s returning version", (number, id)
+        ).fetchall()
+        appended = []
+        for version in range(head - number + 1, head + 1):
+            appended.append(append(connection, aggregate_id=id, version=version))
+            # A pause in the middle of a transaction is what makes commits late.
+            self._pause.wait(choose.random() * 0.01)
+        return appended

@@ -1,0 +1,85 @@
+"""What every event log promises to its readers, on every adapter."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from shared.event_log import Identity
+from tests.support.write_side import ANDRE, WriteSide, memory_write_side, postgres_write_side
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def write_side(request: pytest.FixtureRequest) -> AsyncIterator[WriteSide]:
+    if request.param == "memory":
+        yield memory_write_side()
+        return
+    async with postgres_write_side(request.getfixturevalue("database_url")) as real:
+        yield real
+
+
+async def test_an_empty_log_has_no_head(write_side):
+    async with write_side.log.connect() as reader:
+        assert await reader.read(after=0, limit=10) == []
+        assert await reader.head() == 0
+        assert await reader.oldest(after=0) is None
+        assert await reader.identity(position=0) == Identity(None, 0)
+
+
+async def test_events_are_read_in_order_and_in_portions(write_side):
+    for n in range(3):
+        await write_side.run("register-account", email=f"{n}@example.org", handle=f"h{n}", display_name=str(n))
+    everything = await write_side.events()
+
+    async with write_side.log.connect() as reader:
+        first = await reader.read(after=0, limit=4)
+        rest = await reader.read(after=first[-1].position, limit=4)
+
+    assert [*first, *rest] == everything
+    assert [each.position for each in everything] == sorted(each.position for each in everything)
+    assert len({each.event_id for each in everything}) == 6
+
+
+async def test_the_identity_of_a_history_is_its_last_event_and_their_number(write_side):
+    await write_side.run("register-account", **ANDRE)
+    first, second = await write_side.events()
+
+    async with write_side.log.connect() as reader:
+        assert await reader.identity(position=second.position) == Identity(second.event_id, 2)
+        assert await reader.identity(position=second.position, since=first.position) == Identity(second.event_id, 1)
+        assert await reader.identity(position=second.position + 7) == Identity(None, 2)
+
+
+async def test_the_oldest_event_tells_how_far_a_reader_lags(write_side):
+    await write_side.run("register-account", **ANDRE)
+    head = len(await write_side.events())
+
+    async with write_side.log.connect() as reader:
+        assert await reader.oldest(after=head - 1) == write_side.clock.now()
+        assert await reader.oldest(after=head) is None
+
+
+async def test_nobody_holds_a_quiet_log(write_side):
+    await write_side.run("register-account", **ANDRE)
+
+    async with write_side.log.connect() as reader:
+        assert await reader.holder(after=0) is None
+
+
+async def test_without_a_ring_the_wait_ends(write_side):
+    async with write_side.log.connect() as reader:
+        assert await reader.rung(seconds=0.01) is False
+
+
+async def test_a_ring_in_memory_wakes_a_waiting_reader():
+    memory = memory_write_side()
+    async with memory.log.connect() as reader:
+        waiting = asyncio.create_task(reader.rung(seconds=30))
+        await asyncio.sleep(0)
+
+        await memory.run("register-account", **ANDRE, account_id=str(uuid4()))
+
+        assert await waiting

@@ -1,6 +1,6 @@
 """From events and the documents they touch to one commit: pure, no I/O."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
@@ -33,8 +33,9 @@ class _Document:
     A document on its way through a batch.
 
     A server that comes back from a crash in the middle of a commit may hold a document that is ahead of the
-    checkpoint. An event the document reflects already is not folded into it again, but its index entries are put in
-    place once more: whoever is folded again from further back may have taken an entry that this document owns by now.
+    checkpoint. An event the document reflects already is not folded into it again, but the document is written once
+    more with all its index entries: whoever is folded again from further back may have taken an entry that is this
+    document's by now, and an older commit that turns up after a further crash may have brought back an older state.
     """
 
     record: msgspec.Struct | None
@@ -42,8 +43,6 @@ class _Document:
     entries: frozenset[Entry]
     stored: frozenset[Entry]
     """The entries it has in the store, as far as its stored record tells."""
-    exists: bool
-    """Whether the store has it."""
     left: set[Entry] = field(default_factory=set)
     """Entries given up on the way, even if they were taken again: a torn commit may have removed them."""
     changed: bool = False
@@ -55,6 +54,10 @@ class _Document:
             return
         self.left |= self.entries - entries
         self.record, self.entries, self.position, self.changed = record, entries, position, True
+
+    @property
+    def is_written(self) -> bool:
+        return self.changed or self.ahead
 
     @property
     def removals(self) -> Collection[Entry]:
@@ -151,13 +154,15 @@ class FoldedDocuments:
 
     def batch(self, *, checkpoint: Checkpoint) -> Batch:
         """Everything that changed, in the form of one commit."""
-        public = {key: self._projection.public(document.record) for key, document in self._saved()}
+        saved = {key: each.record for key, each in self._documents.items() if each.is_written and each.record}
+        public = {key: self._projection.public(record) for key, record in saved.items()}
         return Batch(
             removals=[(entry, key.id) for key, each in self._documents.items() for entry in each.removals],
             additions=[(entry, key.id) for key, each in self._documents.items() for entry in each.additions],
             public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
-            full={key: self._sealed(key, document.record) for key, document in self._saved()},
-            forgotten=[key for key, each in self._documents.items() if each.record is None and each.exists],
+            full={key: self._sealed(key, record) for key, record in saved.items()},
+            # Even those the store does not have: a crash may put them there, before this commit.
+            forgotten=[key for key, each in self._documents.items() if each.is_written and not each.record],
             checkpoint=checkpoint,
         )
 
@@ -170,19 +175,16 @@ class FoldedDocuments:
 
     def _opened(self, key: Key, envelope: bytes | None) -> _Document:
         if envelope is None:
-            return _Document(None, 0, frozenset(), frozenset(), exists=False)
+            return _Document(None, 0, frozenset(), frozenset())
         position, _, body = unseal(envelope)
         record = self._decoders[key.kind].decode(body)
         entries = self._entries(record)
-        return _Document(record, position, entries, entries, exists=True)
+        return _Document(record, position, entries, entries)
 
     def _entries(self, record: msgspec.Struct) -> frozenset[Entry]:
         return frozenset(self._projection.index(record))
 
-    def _saved(self) -> Iterator[tuple[Key, _Document]]:
-        return ((key, each) for key, each in self._documents.items() if each.changed and each.record is not None)
-
-    def _sealed(self, key: Key, record: msgspec.Struct | None) -> bytes:
+    def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
         return seal(position=self._documents[key].position, body=_encode(record))
 
 

@@ -44,8 +44,8 @@ class ForkCheck:
             raise LogForked(
                 f"projection {self._keys.projection}: the log is not the one that was projected."
                 f" The checkpoint says {checkpoint.count} events up to position {checkpoint.position}, the last of them"
-                f" {checkpoint.event_id}; the log has {found.count}, with {found.event_id} there. Was it restored, or did"
-                f" it fail over? If the log is right, {refill(self._keys)}"
+                f" {checkpoint.event_id}; the log has {found.count}, with {found.event_id} there."
+                f" Was it restored, or did it fail over? If the log is right, {refill(self._keys)}"
             )
 
 

@@ -142,7 +142,7 @@ class Batch:
     """
 
     removals: Collection[Placed] = ()
-    """Index entries given up; each is removed only if it still leads to this document."""
+    """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
     additions: Collection[Placed] = ()
     public: Mapping[Key, bytes] = field(default_factory=dict)
     """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""

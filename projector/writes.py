@@ -45,10 +45,16 @@ def by_hash(look_ups: Iterable[LookUp]) -> Mapping[str, list[str]]:
     return values
 
 
-def removing_only(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
-    """The batch without removals of entries that lead to another document by now (or to none)."""
-    held = [(entry, owner) for entry, owner in batch.removals if owners[entry] == str(owner)]
-    return replace(batch, removals=held)
+def without_taken(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
+    """
+    The batch without removals of entries that lead to another document by now.
+
+    An entry that leads nowhere is removed all the same: after two crashes the head of a transaction that was dropped
+    at the first restart may turn up before this one at the second, and have put it there.
+    """
+    leaving = {(entry, str(owner)) for entry, owner in batch.removals}
+    mine = [each for each in batch.removals if (owner := owners[each[0]]) is None or (each[0], owner) in leaving]
+    return replace(batch, removals=mine)
 
 
 def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from projector.ports import (
     Survey,
 )
 from projector.remedies import damage
-from projector.writes import Put, Remove, Set, Write, removing_only, writes
+from projector.writes import Put, Remove, Set, Write, without_taken, writes
 from shared.keys import GenerationKeys, ProjectionKeys
 from shared.records import Announcement, Checkpoint, Pointer
 
@@ -59,9 +60,8 @@ class MemoryStore:
 
     def apply(self, transaction: Iterable[Write]) -> list[str]:
         """Apply a transaction whole, says what failed: as in Redis, that keeps nothing else from being applied."""
-        single = [part for write in transaction for part in _singly(write)]
         torn_after, self._torn_after = self._torn_after, None
-        failures = [failure for write in single[:torn_after] if (failure := self._apply_one(write))]
+        failures = [failure for write in head(transaction, torn_after) if (failure := self._apply_one(write))]
         if torn_after is not None:
             raise ReadModelUnavailable("the store in memory crashed in the middle of a commit")
         return failures
@@ -79,6 +79,11 @@ class MemoryStore:
             for name in write.fields:
                 hash_.pop(name, None)
         return None
+
+
+def head(transaction: Iterable[Write], length: int | None) -> Iterator[Write]:
+    """The first writes of a transaction, counted field by field; all of them if no length is given."""
+    return islice((part for write in transaction for part in _singly(write)), length)
 
 
 def _singly(write: Write) -> Iterator[Write]:
@@ -168,7 +173,7 @@ class MemoryCommit:
     async def apply(self, batch: Batch) -> None:
         await self._still_as_expected()
         owners = {entry: self._owner(entry) for entry, _ in batch.removals}
-        failures = self._store.apply(writes(removing_only(batch, owners), self._keys))
+        failures = self._store.apply(writes(without_taken(batch, owners), self._keys))
         if failures:
             self._store.content[self._keys.damaged] = (why := damage(self._keys, failures)).encode()
             raise GenerationDamaged(why)

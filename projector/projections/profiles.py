@@ -115,16 +115,20 @@ def _registration(event: AccountRegistered, recorded: RecordedEvent) -> Registra
 
 
 def _create(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> None:
-    registration = documents.get(REGISTRATION, event.account_id)
-    profile = ProfileRecord(
-        **msgspec.structs.asdict(registration),
+    # A store that came back from a crash may have the profile and no registration: it is ahead of its checkpoint.
+    profile = documents.find(PROFILE, event.account_id) or _profile(event, recorded, documents)
+    documents.save(PROFILE, event.account_id, profile)
+    documents.forget(REGISTRATION, event.account_id)
+
+
+def _profile(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> ProfileRecord:
+    return ProfileRecord(
+        **msgspec.structs.asdict(documents.get(REGISTRATION, event.account_id)),
         **{name: getattr(event, name) for name in _DESCRIPTION},
         status="active",
         updated_at=_utc(recorded),
         profile_version=recorded.version,
     )
-    documents.save(PROFILE, event.account_id, profile)
-    documents.forget(REGISTRATION, event.account_id)
 
 
 def _change_account(account_id: UUID, recorded: RecordedEvent, documents: Documents, **change: str) -> None:

@@ -21,7 +21,7 @@ from projector.ports import (
     Survey,
 )
 from projector.remedies import damage, refill
-from projector.writes import Put, Remove, Write, by_hash, removing_only, writes
+from projector.writes import Put, Remove, Write, by_hash, without_taken, writes
 from shared.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.records import Announcement, Checkpoint, Pointer
 
@@ -174,7 +174,7 @@ class RedisCommit:
     async def apply(self, batch: Batch) -> None:
         owners = await self._owners(entry for entry, _ in batch.removals)
         multi(self._pipe)
-        for write in writes(removing_only(batch, owners), self._keys):
+        for write in writes(without_taken(batch, owners), self._keys):
             _queue(self._pipe, write)
         announce = ProjectionKeys(self._keys.projection).announce
         self._pipe.publish(announce, _announcement(self._keys.name, batch.checkpoint))

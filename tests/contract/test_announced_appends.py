@@ -24,9 +24,9 @@ Connect = Callable[[], psycopg.Connection]
 
 
 def append(connection: psycopg.Connection, *, aggregate_id: UUID | None = None, version: int = 1) -> int:
-    id = aggregate_id or uuid4()
-    data = f'{{"type": "account-suspended", "account_id": "{id}", "reason": null}}'
-    [(position,)] = connection.execute(_APPEND, (id, version, data)).fetchall()
+    account_id = aggregate_id or uuid4()
+    data = f'{{"type": "account-suspended", "account_id": "{account_id}", "reason": null}}'
+    [(position,)] = connection.execute(_APPEND, (account_id, version, data)).fetchall()
     return position
 
 
@@ -97,17 +97,20 @@ async def test_an_early_transaction_id_means_nothing(reader, connect):
     """A transaction that is old, but appends late, has late positions: an xmin filter would invert the versions."""
     old, writer = connect(), connect()
     old.execute("select pg_current_xact_id()")
-    id = uuid4()
-    first = append(writer, aggregate_id=id, version=1)
+    account_id = uuid4()
+    first = append(writer, aggregate_id=account_id, version=1)
     writer.commit()
-    second = append(old, aggregate_id=id, version=2)
+    second = append(old, aggregate_id=account_id, version=2)
     third = append(writer)
     writer.commit()
 
     assert await positions(reader) == [first]
 
     old.commit()
-    assert [event.version for event in await reader.read(after=0, limit=100) if event.aggregate_id == id] == [1, 2]
+    assert [event.version for event in await reader.read(after=0, limit=100) if event.aggregate_id == account_id] == [
+        1,
+        2,
+    ]
     assert await positions(reader, after=second) == [third]
 
 
@@ -283,10 +286,10 @@ async def test_under_stress_nothing_is_skipped(database_url, naive):
 
 def in_version_order(delivered: list[tuple[int, UUID, int]]) -> bool:
     last: dict[UUID, int] = {}
-    for _, id, version in delivered:
-        if version != last.get(id, 0) + 1:
+    for _, account_id, version in delivered:
+        if version != last.get(account_id, 0) + 1:
             return False
-        last[id] = version
+        last[account_id] = version
     return True
 
 
@@ -308,7 +311,7 @@ class Stress:
     def start(self) -> None:
         with psycopg.connect(self._url) as connection:
             connection.execute("create table heads (id uuid primary key, version int not null)")
-            connection.cursor().executemany("insert into heads values (%s, 0)", [(id,) for id in self._ids])
+            connection.cursor().executemany("insert into heads values (%s, 0)", [(each,) for each in self._ids])
         for thread in self._threads:
             thread.start()
 
@@ -321,7 +324,7 @@ class Stress:
                     after = delivered[-1][0] if delivered else 0
                     if naive:
                         rows = connection.execute(
-                            "select position, aggregate_id, version from event_log where position > %s order by position",
+                            "select position, aggregate_id, version from event_log where position > %s order by 1",
                             (after,),
                         ).fetchall()
                     else:
@@ -346,13 +349,13 @@ class Stress:
                     self.committed.update(appended)
 
     def _append_some(self, connection: psycopg.Connection, choose: random.Random) -> list[int]:
-        id, number = choose.choice(self._ids), choose.randint(1, 3)
+        account_id, number = choose.choice(self._ids), choose.randint(1, 3)
         [(head,)] = connection.execute(
-            "update heads set version = version + %s where id = %s returning version", (number, id)
+            "update heads set version = version + %s where id = %s returning version", (number, account_id)
         ).fetchall()
         appended = []
         for version in range(head - number + 1, head + 1):
-            appended.append(append(connection, aggregate_id=id, version=version))
+            appended.append(append(connection, aggregate_id=account_id, version=version))
             # A pause in the middle of a transaction is what makes commits late.
             self._pause.wait(choose.random() * 0.01)
         return appended

@@ -44,12 +44,12 @@ async def test_a_registration_stores_both_aggregates_and_their_events_together(w
     answer = await write_side.run("register-account", **ANDRE)
 
     first, second = await write_side.events()
-    id = answer.outcome.id
-    assert answer == Answer(Outcome(id, 1, second.position), replayed=False)
-    assert (first.aggregate, first.aggregate_id, first.version) == ("account", id, 1)
-    assert (second.aggregate, second.aggregate_id, second.version) == ("profile", id, 1)
-    assert first.event == AccountRegistered(account_id=id, email="andre@example.org", handle="andre.carson")
-    assert second.event == ProfileCreated(account_id=id, display_name="André Carson")
+    account_id = answer.outcome.id
+    assert answer == Answer(Outcome(account_id, 1, second.position), replayed=False)
+    assert (first.aggregate, first.aggregate_id, first.version) == ("account", account_id, 1)
+    assert (second.aggregate, second.aggregate_id, second.version) == ("profile", account_id, 1)
+    assert first.event == AccountRegistered(account_id=account_id, email="andre@example.org", handle="andre.carson")
+    assert second.event == ProfileCreated(account_id=account_id, display_name="André Carson")
     assert first.occurred_at == write_side.clock.now()
     assert (first.metadata.command, first.metadata.actor, first.metadata.correlation) == (
         "register-account",
@@ -139,11 +139,13 @@ async def test_of_twenty_racing_registrations_one_wins(write_side):
 
 
 async def test_an_id_is_given_once(write_side):
-    id = str(uuid4())
-    await write_side.run("register-account", **ANDRE, account_id=id)
+    account_id = str(uuid4())
+    await write_side.run("register-account", **ANDRE, account_id=account_id)
 
     with pytest.raises(AccountExists):
-        await write_side.run("register-account", account_id=id, email="b@example.org", handle="b", display_name="B")
+        await write_side.run(
+            "register-account", account_id=account_id, email="b@example.org", handle="b", display_name="B"
+        )
 
 
 async def test_a_freed_handle_can_be_taken_at_once(write_side):

@@ -1,0 +1,92 @@
+"""What the contract lists is there: commands, routes, problems, and a projection for every event."""
+
+import re
+from inspect import getsource
+from pathlib import Path
+
+import pytest
+
+import projector.projections.profiles as profiles_module
+from read_side.http.documentation import document as read_document
+from read_side.http.problems import PROBLEMS as READ_PROBLEMS
+from shared.events import EVENTS
+from shared.http.problems import COMMON_PROBLEMS
+from write_side import ports
+from write_side.domain import account
+from write_side.http.documentation import document as write_document
+from write_side.http.problems import PROBLEM_OF
+from write_side.http.problems import PROBLEMS as WRITE_PROBLEMS
+from write_side.use_cases import USE_CASES
+
+ROOT = Path(__file__).parents[2]
+
+COMMANDS = {
+    "register-account",
+    "change-handle",
+    "change-email",
+    "update-profile",
+    "suspend-account",
+    "reinstate-account",
+    "close-account",
+}
+READ_ROUTES = {
+    "/profiles/{id}",
+    "/profiles/by-handle/{handle}",
+    "/profiles/by-email/{email}",
+    "/profiles/by-external-id/{id}",
+    "/profiles/batch-get",
+}
+
+
+def test_every_command_has_a_use_case_and_a_route():
+    assert {use_case.name for use_case in USE_CASES} == COMMANDS
+    assert set(write_document()["paths"]) == {"/commands", *(f"/commands/{name}" for name in COMMANDS)}
+
+
+def test_every_use_case_is_one_file_named_like_its_command():
+    for use_case in USE_CASES:
+        module = use_case.name.replace("-", "_")
+        assert use_case.command.__module__ == f"write_side.use_cases.{module}"
+        assert use_case.command.__name__ == "".join(word.title() for word in module.split("_"))
+
+
+def test_every_look_up_has_a_route():
+    assert {re.sub(r"{[^}]*}", "{}", path) for path in read_document()["paths"]} == {
+        re.sub(r"{[^}]*}", "{}", path) for path in READ_ROUTES
+    }
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+def test_every_event_is_projected(event):
+    """An event that no projection names would change the truth and no record."""
+    assert event.__name__ in getsource(profiles_module)
+
+
+@pytest.mark.parametrize("problem", [*COMMON_PROBLEMS, *WRITE_PROBLEMS, *READ_PROBLEMS], ids=lambda each: each.name)
+def test_every_problem_says_what_to_do(problem):
+    assert problem.remedy
+    assert problem.title
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", problem.name)
+    assert 400 <= problem.status < 600
+
+
+def test_every_refusal_of_the_write_side_is_a_problem():
+    """An error of the ports or the domain that has no problem would be answered with 500."""
+    internal = {"Conflict", "Unsettled", "AlreadyDone"}
+    errors = {
+        each
+        for module in (ports, account)
+        for name, each in vars(module).items()
+        if isinstance(each, type) and issubclass(each, Exception) and name not in internal
+    }
+
+    assert errors == set(PROBLEM_OF)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs"])
+def test_problem_names_in_the_documentation_exist(name):
+    known = {problem.name for problem in (*COMMON_PROBLEMS, *WRITE_PROBLEMS, *READ_PROBLEMS)}
+    files = [ROOT / name] if (ROOT / name).is_file() else sorted((ROOT / name).rglob("*.md"))
+    named = {found for file in files for found in re.findall(r"/problems/([a-z-]+)", file.read_text())}
+
+    assert named <= known

@@ -1,0 +1,50 @@
+"""The import contracts of pyproject.toml hold, and each was seen to break."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("write_side", "read_side", "projector", "shared")
+
+
+def lint(root: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).parent / "lint-imports"
+    return subprocess.run([program, "--no-cache"], cwd=root, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_contracts_hold():
+    linted = lint(ROOT)
+
+    assert linted.returncode == 0, linted.stdout
+
+
+@pytest.mark.parametrize(
+    ("place", "planted", "contract"),
+    [
+        ("projector/engine.py", "import write_side.domain.account", "The three processes never import one another"),
+        ("shared/text.py", "import read_side.views", "What is shared knows none of the three"),
+        ("write_side/use_cases/command.py", "import write_side.runner", "The write side is a hexagon"),
+        ("write_side/domain/values.py", "import sqlalchemy", "What decides knows no technology"),
+        ("projector/projections/profiles.py", "import redis", "What decides knows no technology"),
+    ],
+)
+def test_a_planted_import_breaks_its_contract(copy, place, planted, contract):
+    with (copy / place).open("a") as module:
+        module.write(f"\n{planted}\n")
+
+    linted = lint(copy)
+
+    assert linted.returncode == 1
+    assert f"{contract} BROKEN" in linted.stdout

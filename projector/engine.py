@@ -18,7 +18,7 @@ from projector.ports import (
     Superseded,
     VersionDiffers,
 )
-from projector.progress import Progress
+from projector.progress import Progress, State
 from projector.remedies import refill
 from projector.tenure import Tenure
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, RecordedEvent
@@ -58,6 +58,10 @@ class Standing:
         return self.fills_up_to is not None and self.checkpoint.position >= self.fills_up_to
 
 
+class NotFed(Exception):
+    """A projection stands still; the message says why."""
+
+
 class Feeder:
     """Feeds one projection, for ever."""
 
@@ -80,7 +84,7 @@ class Feeder:
         self._log = log
         self._model = model
         self._tenure = tenure
-        self._progress = progress
+        self.progress = progress
         self._ids = ids
         self._pace = pace or Pace()
         self._retry = self._pace.first_retry
@@ -95,18 +99,18 @@ class Feeder:
             try:
                 await self._turn()
             except (ReadModelUnavailable, EventLogUnavailable) as error:
-                self._progress.wait(error)
+                self.progress.wait(error)
                 await self._back_off()
             except (CannotGoOn, EventLogUnsound) as error:
-                self._progress.stop(error)
+                self.progress.stop(error)
                 await asyncio.sleep(self._pace.recheck)
             except Exception as error:  # noqa: BLE001 - a defect must not go unseen, nor take /status along
-                self._progress.break_down(error)
+                self.progress.break_down(error)
                 await asyncio.sleep(self._pace.recheck)
 
     async def _turn(self) -> None:
         if not self._tenure.is_held:
-            self._progress.stand_by()
+            self.progress.stand_by()
             await self._tenure.begun()
         async with self._log.connect() as reader:
             await self._feed(reader)
@@ -120,7 +124,7 @@ class Feeder:
             try:
                 standing = await self._pass(reader, standing or await self._stand(reader))
             except Superseded as error:
-                self._progress.superseded(error)
+                self.progress.superseded(error)
                 standing = None
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
@@ -132,7 +136,7 @@ class Feeder:
         if standing.is_filled:
             await self._model.go_live(standing.pointer, expected=standing.checkpoint)
             standing = replace(standing, fills_up_to=None)
-        self._progress.stand(standing.checkpoint, filling=standing.fills_up_to is not None)
+        self.progress.stand(standing.checkpoint, filling=standing.fills_up_to is not None)
         self._retry = self._pace.first_retry
         if not events:
             await reader.rung(seconds=self._pace.poll)
@@ -144,7 +148,7 @@ class Feeder:
             batch = self._folder.fold(events, await self._prefetch(commit, events), after=standing.checkpoint)
             await commit.apply(batch)
         applied = batch.checkpoint.count - standing.checkpoint.count
-        self._progress.committed(batch, events=applied, seconds=perf_counter() - began)
+        self.progress.committed(batch, events=applied, seconds=perf_counter() - began)
         self._fork_check.passed(batch.checkpoint)
         return replace(standing, checkpoint=batch.checkpoint)
 
@@ -208,3 +212,13 @@ class Engine:
             group.create_task(self._tenure.run())
             for feeder in self._feeders:
                 group.create_task(feeder.run())
+
+    def require_feeding(self) -> None:
+        """
+        Return if every projection is fed, by this projector or another, or will be once a server is back.
+
+        :raises NotFed: one is not, and why.
+        """
+        for progress in (feeder.progress for feeder in self._feeders):
+            if progress.state in {State.STARTING, State.STOPPED}:
+                raise NotFed(progress.error or f"projection {progress.projection} is starting")

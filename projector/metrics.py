@@ -1,0 +1,21 @@
+"""What the projector counts and measures; every name carries its unit."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_BY = ("projection",)
+
+LAG_EVENTS = Gauge("muster_projection_lag_events", "Events committed and not yet projected.", _BY)
+LAG_SECONDS = Gauge("muster_projection_lag_seconds", "Age of the oldest event not yet projected.", _BY)
+CHECKPOINT_POSITION = Gauge("muster_projection_checkpoint_position", "Position of the last event projected.", _BY)
+STATE = Gauge("muster_projection_state", "1 for the state the projection is in, 0 for the others.", (*_BY, "state"))
+EVENTS = Counter("muster_projection_events", "Events projected by this process.", _BY)
+SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the compare-and-set refused.", _BY)
+BATCH_EVENTS = Histogram(
+    "muster_projection_batch_events", "Events in one commit.", _BY, buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+COMMIT_SECONDS = Histogram(
+    "muster_projection_commit_seconds",
+    "Time to prefetch, fold and store one commit.",
+    _BY,
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)

@@ -1,0 +1,75 @@
+"""The projector's commands."""
+
+import os
+import sys
+
+import httpx
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from projector.status import ProjectionStatus, Status
+from shared.http.serving import serve
+from shared.settings import Settings
+
+ANSWER_SECONDS = 10.0
+
+
+def project(*, host: str | None = None, port: int | None = None) -> None:
+    """Project events into Redis and serve the ops API until SIGTERM or SIGINT."""
+    settings = Settings.load(os.environ)
+    serve(
+        "projector.services:create_app",
+        host=host or settings.ops_host,
+        port=port or settings.ops_port,
+        log_format=settings.log_format,
+    )
+
+
+def status(*, json: bool = False) -> None:
+    """
+    Show how far each projection is.
+
+    :param json: print one JSON document instead of a table.
+    """
+    settings = Settings.load(os.environ).with_addresses()
+    answer = _ask(f"{settings.required('ops_url')}/status")
+    if json:
+        sys.stdout.write(f"{answer.decode()}\n")
+    else:
+        _show(msgspec.json.decode(answer, type=Status), Console())
+
+
+def _ask(url: str) -> bytes:
+    try:
+        return httpx.get(url, timeout=ANSWER_SECONDS).raise_for_status().content
+    except httpx.HTTPError as error:
+        sys.exit(f"the projector does not answer at {url} ({error}): start `muster up`, or `muster project`")
+
+
+def _show(told: Status, console: Console) -> None:
+    table = Table("projection", "version", "state", "checkpoint", "behind", "age", "events/s", "generation", box=None)
+    for each in told.projections:
+        table.add_row(*_cells(each))
+    console.print(table)
+    console.print(f"head of the log: {_or_unknown(told.head)}")
+    for projector in told.projectors:
+        console.print(f"projector {projector.id}: {projector.role}, since {projector.since}", highlight=False)
+    for line in _standstills(told):
+        console.print(line, style="red", highlight=False, soft_wrap=True)
+
+
+def _cells(each: ProjectionStatus) -> list[str]:
+    age = None if each.lag_seconds is None else f"{each.lag_seconds:.1f} s"
+    known = [_or_unknown(value) for value in (each.checkpoint, each.lag_events, age)]
+    return [each.name, str(each.version), each.state, *known, str(each.events_per_second), _or_unknown(each.generation)]
+
+
+def _standstills(told: Status) -> list[str]:
+    errors = [f"{each.name} {each.state}: {each.error}" for each in told.projections if each.error]
+    held = [f"the event log is {told.held_by.text}"] if told.held_by else []
+    return [*errors, *held, *([told.error] if told.error else [])]
+
+
+def _or_unknown(value: object) -> str:
+    return "?" if value is None else str(value)

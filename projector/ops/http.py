@@ -1,0 +1,91 @@
+"""The ops API: how far each projection is; the engine runs as long as it is served."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+import svcs
+from litestar import Litestar, Response, get
+from litestar.types import ASGIApp
+
+from projector.engine import Engine
+from projector.status import Status, StatusBoard
+from shared.http.app import assemble
+from shared.http.health import json
+from shared.http.openapi import Operation, openapi
+from shared.http.services import Register, Services
+
+log = structlog.get_logger()
+
+
+def ops_api(*registers: Register) -> ASGIApp:
+    """
+    The ops API on the adapters that `registers` name; what is registered last wins.
+
+    Needs `Engine` and `StatusBoard`, and runs both.
+    """
+    return assemble(
+        handlers=[status], registers=registers, problems=(), document=_document(), lifespan=[_run_projector]
+    )
+
+
+@get("/status")
+async def status(services: Services) -> Response[bytes]:
+    board = services.get(StatusBoard)
+    return json(await board.read(), headers={"Cache-Control": "no-store"})
+
+
+async def notes(board: StatusBoard) -> Mapping[str, str]:
+    """What an operator wants to know of a projector that is ready: lag, standstills and their causes."""
+    told = await board.read()
+    lines = {each.name: _line(each.state, each.checkpoint, each.lag_events, each.error) for each in told.projections}
+    if told.held_by:
+        lines["event log"] = told.held_by.text
+    if told.error:
+        lines["error"] = told.error
+    return lines
+
+
+def _line(state: str, checkpoint: int | None, lag: int | None, error: str | None) -> str:
+    reached = "nowhere yet" if checkpoint is None else f"at {checkpoint}"
+    behind = "lag unknown" if lag is None else f"{lag} events behind"
+    return f"{state}, {reached}, {behind}" + (f": {error}" if error else "")
+
+
+@asynccontextmanager
+async def _run_projector(app: Litestar) -> AsyncIterator[None]:
+    async with svcs.Container(app.state.registry) as container:
+        engine, board = container.get(Engine, StatusBoard)
+        tasks = [asyncio.create_task(engine.run()), asyncio.create_task(board.keep_metrics())]
+        for task in tasks:
+            task.add_done_callback(_tell_of_a_defect)
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_of_a_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("a task of the projector has ended", exc_info=error)
+
+
+def _document() -> dict[str, Any]:
+    return openapi(
+        title="Muster ops API",
+        version=version("muster"),
+        description="See how far each projection is.",
+        operations=[
+            Operation(
+                method="GET",
+                path="/status",
+                summary="Get the state of every projection",
+                description="Answers while PostgreSQL or Redis is away, too: what cannot be found out then is null.",
+                answer=Status,
+                answer_headers={"Request-Id": "The id of the request."},
+            )
+        ],
+    )

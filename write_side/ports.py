@@ -35,8 +35,9 @@ class AccountExists(Conflict):
 class AccountNotFound(Exception):
     """No account has that id, handle or external id."""
 
-    def __init__(self, ref: AccountRef | UUID) -> None:
-        super().__init__(f"No account {ref}")
+    def __init__(self, ref: AccountRef) -> None:
+        # Says how it was looked for and not for whom: what is told may end in a log.
+        super().__init__(f"No account has this {ref.kind}")
 
 
 class VersionMismatch(Exception):

@@ -177,7 +177,7 @@ async def test_an_account_is_found_by_each_reference(write_side, ref):
 
 
 async def test_an_account_that_is_not_there_is_not_found(write_side):
-    with pytest.raises(AccountNotFound, match="@nobody"):
+    with pytest.raises(AccountNotFound, match="has this handle"):
         await write_side.run("suspend-account", account="@nobody")
 
 

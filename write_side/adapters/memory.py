@@ -53,18 +53,18 @@ class MemoryStore:
             return None
         first, outcome, _ = found
         if (first.command, first.content) != (context.command, context.content):
-            raise IdempotencyMismatch(context.key)
+            raise IdempotencyMismatch
         return outcome
 
     def require_unique(self, account: Account) -> None:
         others = [other for other in self.accounts.values() if other.id != account.id]
         if any(other.email.unique == account.email.unique for other in others):
-            raise EmailTaken(account.email)
+            raise EmailTaken
         if any(other.handle.unique == account.handle.unique for other in others):
-            raise HandleTaken(account.handle)
+            raise HandleTaken
         external_id = account.external_id
         if external_id and any(other.external_id == external_id for other in others):
-            raise ExternalIdTaken(external_id)
+            raise ExternalIdTaken
 
     def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> int | None:
         """Append all pending events; answers the position of the last one, None if there were none."""

@@ -182,6 +182,11 @@ class AccountRef:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def kind(self) -> str:
+        """By what it names the account, in words."""
+        return {Handle: "handle", ExternalId: "external id"}.get(type(self.by), "id")
+
     @classmethod
     def parse(cls, given: object) -> Self:
         """:raises InvalidValue: it is none of the three forms."""

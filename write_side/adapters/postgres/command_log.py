@@ -66,7 +66,7 @@ class CommandLog:
     async def _raise_found(self, session: AsyncSession, context: CommandContext, fingerprint: bytes) -> None:
         found = (await session.execute(_FIND, _keys(context))).one()
         if not hmac.compare_digest(found.fingerprint, fingerprint):
-            raise IdempotencyMismatch("The key was used for another command")
+            raise IdempotencyMismatch
         raise AlreadyDone(Outcome(found.outcome_id, found.outcome_version, found.outcome_position))
 
     async def _fingerprint(self, session: AsyncSession, context: CommandContext) -> bytes:

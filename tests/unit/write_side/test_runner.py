@@ -1,0 +1,160 @@
+"""A command is carried out once, and what cannot be known is not claimed."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from tests.support.clock import SettableClock
+from tests.support.write_side import ANDRE, WriteSide, memory_write_side
+from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.ports import (
+    AccountNotFound,
+    Answer,
+    Contention,
+    EmailTaken,
+    Outcome,
+    OutcomeUnknown,
+    StaleAggregate,
+    StorageUnavailable,
+)
+from write_side.runner import ATTEMPTS
+
+pytestmark = pytest.mark.anyio
+
+
+class FailingUnits(MemoryUnitsOfWork):
+    """Units of work whose commits fail as they are told to, before or after they took effect."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+        self.asked: list[Exception] = []
+        self.attempts = 0
+
+    def under(self, context):
+        unit = super().under(context)
+        commit = unit.commit
+
+        async def failing_commit(of) -> Outcome:
+            self.attempts += 1
+            if self.before:
+                raise self.before.pop(0)
+            outcome = await commit(of)
+            if self.after:
+                raise self.after.pop(0)
+            return outcome
+
+        unit.commit = failing_commit
+        return unit
+
+    async def outcome_of(self, context):
+        if self.asked:
+            raise self.asked.pop(0)
+        return await super().outcome_of(context)
+
+
+@pytest.fixture
+def write_side() -> WriteSide:
+    clock = SettableClock()
+    store = MemoryStore(clock=clock)
+    return WriteSide(units=FailingUnits(store), log=store.log, clock=clock)
+
+
+@pytest.mark.parametrize("error", [StaleAggregate, Contention, StorageUnavailable])
+async def test_what_may_pass_is_tried_again(write_side, error):
+    write_side.units.before = [error("once"), error("twice")]
+
+    answer = await write_side.run("register-account", **ANDRE)
+
+    assert write_side.units.attempts == 3
+    assert answer.outcome.position == 2
+
+
+async def test_trying_again_has_an_end(write_side):
+    write_side.units.before = [StorageUnavailable("gone") for _ in range(20)]
+
+    with pytest.raises(StorageUnavailable):
+        await write_side.run("register-account", **ANDRE)
+
+    assert write_side.units.attempts == ATTEMPTS
+    assert await write_side.events() == []
+
+
+async def test_a_refusal_is_not_tried_again(write_side):
+    write_side.units.before = [EmailTaken()]
+
+    with pytest.raises(EmailTaken):
+        await write_side.run("register-account", **ANDRE)
+
+    assert write_side.units.attempts == 1
+
+
+async def test_a_lost_answer_to_commit_is_asked_for(write_side):
+    """The command took effect: its outcome is answered, and nothing is done twice."""
+    write_side.units.after = [OutcomeUnknown("cut")]
+
+    answer = await write_side.run("register-account", **ANDRE)
+
+    assert answer == Answer(Outcome(answer.outcome.id, 1, 2), replayed=False)
+    assert write_side.units.attempts == 1
+    assert len(await write_side.events()) == 2
+
+
+async def test_a_commit_that_did_not_take_effect_is_said_to_be_nothing(write_side):
+    """Not repeated either: once COMMIT was sent, asking is all that is done."""
+    write_side.units.before = [OutcomeUnknown("cut")]
+
+    with pytest.raises(StorageUnavailable):
+        await write_side.run("register-account", **ANDRE)
+
+    assert write_side.units.attempts == 1
+    assert await write_side.events() == []
+
+
+async def test_an_outcome_nobody_can_tell_stays_unknown(write_side):
+    write_side.units.after = [OutcomeUnknown("cut")]
+    write_side.units.asked = [StorageUnavailable("gone") for _ in range(20)]
+
+    with pytest.raises(OutcomeUnknown):
+        await write_side.run("register-account", key="k", **ANDRE)
+
+    write_side.units.asked = []
+    assert (await write_side.run("register-account", key="k", **ANDRE)).replayed
+
+
+async def test_the_loser_of_a_race_under_one_key_answers_as_the_winner(write_side):
+    """Elsewhere the same request won, and its e-mail address is what we met."""
+    won = await write_side.run("register-account", key="k", **ANDRE)
+
+    class LatePeer:
+        """Stands for a transaction that claimed the key before the winner's was visible."""
+
+        accounts = profiles = None
+
+        async def __aenter__(self):
+            raise EmailTaken
+
+        async def __aexit__(self, *_):
+            return None
+
+    write_side.units.under = lambda _context: LatePeer()
+
+    assert await write_side.run("register-account", key="k", **ANDRE) == Answer(won.outcome, replayed=True)
+    with pytest.raises(EmailTaken):
+        await write_side.run("register-account", **ANDRE)
+
+
+async def test_without_a_key_a_refusal_is_final():
+    write_side = memory_write_side()
+
+    with pytest.raises(AccountNotFound):
+        await write_side.run("close-account", account=str(uuid4()))
+
+
+async def test_requests_with_one_key_run_one_after_another(write_side):
+    answers = await asyncio.gather(*(write_side.run("register-account", key="k", **ANDRE) for _ in range(20)))
+
+    assert write_side.units.attempts == 1
+    assert len({answer.outcome for answer in answers}) == 1

@@ -1,0 +1,119 @@
+"""Values hold only what is allowed."""
+
+import json
+
+import pytest
+
+from write_side.domain.values import (
+    AccountRef,
+    Bio,
+    EmailAddress,
+    ExternalId,
+    Handle,
+    InvalidValue,
+    Locale,
+    Name,
+    Tag,
+    TimeZone,
+    Url,
+    plain,
+    value_schema,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (Handle, "a"),
+        (Handle, "Andre.Carson_1-x"),
+        (Handle, "a" * 64),
+        (EmailAddress, "andré@exämple.org"),
+        (EmailAddress, "a" * 252 + "@b"),
+        (Name, "Linda T. Sánchez"),
+        (Name, "x" * 200),
+        (Bio, ""),
+        (Bio, "x" * 4000),
+        (ExternalId, "bioguide:C001072"),
+        (Locale, "zh-Hant-TW"),
+        (TimeZone, "America/Indiana/Indianapolis"),
+        (Url, "https://example.org/ä?b=c#d"),
+        (Tag, "in"),
+    ],
+)
+def test_what_is_allowed_is_kept_as_it_is(kind, given):
+    assert kind.parse(given) == given
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (Handle, ""),
+        (Handle, "a" * 65),
+        (Handle, ".a"),
+        (Handle, "a-"),
+        (Handle, "ä"),
+        (Handle, "a b"),
+        (Handle, "a\n"),
+        (EmailAddress, "a"),
+        (EmailAddress, "a b@c"),
+        (EmailAddress, "a@b@c"),
+        (EmailAddress, "a" * 253 + "@b"),
+        (EmailAddress, "a@b\x00"),
+        (Name, ""),
+        (Name, "x" * 201),
+        (Name, "a\x00b"),
+        (Name, "a\x85b"),
+        (Name, 3),
+        (Name, None),
+        (Bio, "x" * 4001),
+        (Bio, "one\ntwo"),
+        (ExternalId, "x" * 256),
+        (Locale, "english language"),
+        (TimeZone, "Mars/Olympus"),
+        (Url, "ftp://example.org"),
+        (Url, "javascript:alert(1)"),
+        (Tag, "x" * 65),
+    ],
+)
+def test_what_is_not_allowed_is_refused(kind, given):
+    with pytest.raises(InvalidValue):
+        kind.parse(given)
+
+
+def test_text_is_stored_composed():
+    """NFC, and nothing else: two ways to write é are one."""
+    assert Name.parse("Andre\u0301") == "Andr\u00e9"
+    assert Name.parse("ﬁ") == "ﬁ"
+
+
+def test_uniqueness_is_blind_to_case():
+    assert EmailAddress.parse("Straße@Example.org").unique == EmailAddress.parse("STRASSE@example.ORG").unique
+    assert Handle.parse("Andre").unique == Handle.parse("aNDRE").unique
+    assert ExternalId.parse("A").unique != ExternalId.parse("a").unique
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [("@andre", Handle), ("ext:b:1", ExternalId), ("0197d0a0-0000-7000-8000-000000000000", object)],
+)
+def test_an_account_is_referred_to_in_three_ways(given, kind):
+    ref = AccountRef.parse(given)
+
+    assert isinstance(ref.by, kind)
+    assert str(ref) == given
+
+
+@pytest.mark.parametrize("given", ["", "andre", "@", "@a b", "ext:", "ext:\x00", "0197d0a0", 7])
+def test_any_other_reference_is_refused(given):
+    with pytest.raises(InvalidValue):
+        AccountRef.parse(given)
+
+
+def test_values_become_plain_again():
+    assert plain({Tag("a"): (Tag("b"), AccountRef.parse("@c"))}) == {"a": ("b", "@c")}
+    assert type(plain(Name("a"))) is str
+
+
+@pytest.mark.parametrize("kind", [Handle, EmailAddress, Name, AccountRef, TimeZone])
+def test_every_value_describes_itself(kind):
+    assert "description" in json.loads(json.dumps(value_schema(kind)))

@@ -1,0 +1,202 @@
+"""The write API on memory: statuses, headers and problem details."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from tests.support.clock import SettableClock
+from tests.support.http import client_of
+from tests.support.write_side import ANDRE
+from write_side.adapters.ids import TimeOrderedIds
+from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.http.app import Background, write_api
+from write_side.http.requests import Retention
+from write_side.http.stream import MAX_LINE_BYTES, split_lines
+from write_side.services import register_runner
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore(clock=SettableClock())
+
+
+@pytest.fixture
+async def client(store) -> AsyncIterator[httpx.AsyncClient]:
+    def register(registry) -> None:
+        register_runner(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
+        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+        registry.register_value(Background, Background())
+
+    async with client_of(write_api(register)) as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, name: str, headers: dict[str, str] | None = None, **fields) -> httpx.Response:
+    return await client.post(f"/commands/{name}", json=fields, headers=headers)
+
+
+async def test_a_command_answers_id_version_and_position(client):
+    answer = await post(client, "register-account", **ANDRE)
+
+    assert answer.status_code == 200
+    assert answer.json() == {"id": answer.json()["id"], "version": 1, "position": 2}
+    assert (answer.headers["muster-position"], answer.headers["etag"]) == ("2", '"1"')
+    assert "idempotency-replayed" not in answer.headers
+
+
+async def test_a_repeated_key_says_that_it_replays(client):
+    first = await post(client, "register-account", {"Idempotency-Key": "k"}, **ANDRE)
+    again = await post(client, "register-account", {"Idempotency-Key": "k"}, **ANDRE)
+
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_a_refusal_is_a_problem_with_the_id_of_its_request(client):
+    await post(client, "register-account", **ANDRE)
+
+    answer = await post(client, "register-account", {"Request-Id": "my-request"}, **ANDRE)
+
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["request-id"] == "my-request"
+    assert answer.json() == {
+        "type": "/problems/email-taken",
+        "title": "The e-mail address is taken",
+        "status": 409,
+        "detail": "The e-mail address is taken",
+        "request_id": "my-request",
+    }
+    assert (await client.get(answer.json()["type"])).status_code == 200
+
+
+async def test_an_ill_formed_request_id_is_replaced(client):
+    answer = await client.get("/livez", headers={"Request-Id": "no good"})
+
+    assert answer.headers["request-id"] != "no good"
+
+
+async def test_the_expected_version_is_a_quoted_number(client):
+    await post(client, "register-account", **ANDRE)
+
+    right = await post(client, "suspend-account", {"If-Match": '"1"'}, account="@andre.carson")
+    stale = await post(client, "reinstate-account", {"If-Match": '"1"'}, account="@andre.carson")
+    wrong = await post(client, "reinstate-account", {"If-Match": "1"}, account="@andre.carson")
+
+    assert [each.status_code for each in (right, stale, wrong)] == [200, 412, 422]
+    assert wrong.json()["errors"][0]["pointer"] == "If-Match"
+
+
+async def test_a_store_that_is_away_is_503_and_comes_back(client, store):
+    store.available = False
+    away = await post(client, "register-account", **ANDRE)
+    store.available = True
+    back = await post(client, "register-account", **ANDRE)
+
+    assert (away.status_code, away.headers["retry-after"]) == (503, "1")
+    assert away.json()["type"] == "/problems/storage-unavailable"
+    assert back.status_code == 200
+
+
+async def test_a_stream_runs_line_by_line(client):
+    """Each line sees all before it, and one that fails stops none."""
+    lines = [
+        {"command": "register-account", "idempotency_key": "one", **ANDRE},
+        {"command": "close-account", "account": "@nobody"},
+        {"command": "suspend-account", "account": "@andre.carson", "if_match": '"1"'},
+        {"command": "no-such-thing"},
+        {"command": "register-account", "idempotency_key": "one", **ANDRE},
+    ]
+    body = "\n".join(map(json.dumps, lines)) + "\n\nnot json\n" + "x" * (MAX_LINE_BYTES + 1)
+
+    answer = await client.post("/commands", content=body, headers={"Content-Type": "application/x-ndjson"})
+
+    answers = [json.loads(line) for line in answer.text.splitlines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert [(each["line"], each["status"]) for each in answers] == [
+        (1, 200),
+        (2, 404),
+        (3, 200),
+        (4, 422),
+        (5, 200),
+        (7, 400),
+        (8, 413),
+    ]
+    assert [answers[n]["replayed"] for n in (0, 4)] == [False, True]
+    assert answers[1]["type"] == "/problems/account-not-found"
+    assert answers[3]["errors"][0]["pointer"] == "/command"
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+async def test_lines_are_found_however_the_stream_is_cut(size):
+    whole = b"a\n\nbc\n" + b"x" * MAX_LINE_BYTES + b"\n" + b"y" * (MAX_LINE_BYTES + 1) + b"\nlast"
+
+    async def chunks():
+        for start in range(0, len(whole), size):
+            yield whole[start : start + size]
+
+    lines = [line async for line in split_lines(chunks())]
+
+    assert lines == [b"a", b"", b"bc", b"x" * MAX_LINE_BYTES, None, b"last"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("*/*", 200),
+        ("application/json", 200),
+        ("text/html, application/*;q=0.5", 200),
+        ("text/html", 406),
+        ("*/*;q=0", 406),
+    ],
+)
+async def test_what_a_client_does_not_accept_is_not_answered(client, accept, status):
+    answer = await post(client, "register-account", {"Accept": accept}, **ANDRE)
+
+    assert answer.status_code == status
+
+
+async def test_get_is_not_allowed_for_commands(client):
+    answer = await client.get("/commands/register-account")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
+
+
+async def test_head_answers_like_get_without_the_body(client):
+    get, head = await client.get("/openapi.json"), await client.head("/openapi.json")
+
+    assert head.status_code == 200
+    assert head.headers["content-length"] == get.headers["content-length"]
+    assert head.content == b""
+
+
+async def test_the_documentation_needs_nothing_from_elsewhere(client):
+    page = (await client.get("/docs")).text
+
+    assert "register-account" in page
+    assert not re.search(r"<(script|link|img)|(src|href)=.?(https?:)?//|url\(|@import", page)
+
+
+async def test_a_defect_tells_nothing_of_itself(client, store):
+    """A 500 is a problem as well, and says no more than that."""
+    del store.accounts
+
+    answer = await post(client, "suspend-account", account="@andre.carson")
+
+    assert answer.status_code == 500
+    assert answer.json()["type"] == "/problems/internal-error"
+    assert "accounts" not in answer.text
+
+
+async def test_requests_are_counted_by_route(client):
+    await post(client, "suspend-account", account="@nobody")
+
+    metrics = (await client.get("/metrics")).text
+
+    assert 'muster_http_requests_total{method="POST",route="/commands/suspend-account",status="404"}' in metrics

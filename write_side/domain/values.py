@@ -185,7 +185,12 @@ class AccountRef:
     @property
     def kind(self) -> str:
         """By what it names the account, in words."""
-        return {Handle: "handle", ExternalId: "external id"}.get(type(self.by), "id")
+        match self.by:
+            case Handle():
+                return "handle"
+            case ExternalId():
+                return "external id"
+        return "id"
 
     @classmethod
     def parse(cls, given: object) -> Self:

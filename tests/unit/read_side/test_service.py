@@ -1,0 +1,76 @@
+"""What the read API serves besides people."""
+
+import pytest
+
+from read_side.freshness import ProjectionBehind
+from read_side.http.problems import PROBLEMS, rejection
+from read_side.views import EvictionPossible, NeverFilled, Overloaded, ReadModelUnavailable
+
+
+async def test_it_is_ready_once_it_can_say_where_it_stands(client, empty_views):
+    """Alive at once; ready when the read model is filled, and until then it says what is missing."""
+    before, alive = await client.get("/readyz"), await client.get("/livez")
+
+    empty_views.commit(position=0)
+
+    assert alive.status_code == 200
+    assert before.status_code == 503
+    assert "NeverFilled" in before.json()["checks"]["ProfileViews"]
+    assert (await client.get("/readyz")).json() == {"status": "ready", "checks": {"ProfileViews": "ok"}}
+
+
+async def test_reads_are_counted_by_look_up_and_outcome(client, views):
+    """Keys are people's names: no metric carries one."""
+    await client.get("/profiles/by-handle/ada")
+    await client.get("/profiles/by-handle/nobody")
+
+    metrics = (await client.get("/metrics")).text
+
+    for outcome in ("hit", "miss"):
+        assert f'muster_reads_total{{look_up="/profiles/by-handle/{{handle}}",outcome="{outcome}"}}' in metrics
+    assert 'route="/profiles/by-handle/{handle}"' in metrics
+    assert 'muster_read_waiters{projection="profiles"} 0.0' in metrics
+    assert "nobody" not in metrics
+
+
+async def test_every_problem_has_a_page(client):
+    """The type of a problem can be opened, and says what to do."""
+    for problem in PROBLEMS:
+        response = await client.get(f"/problems/{problem.name}")
+
+        assert response.status_code == 200
+        assert problem.title in response.text
+
+
+async def test_the_documentation_names_every_route(client):
+    """One document, and one page made of it."""
+    document, page = (await client.get("/openapi.json")).json(), (await client.get("/docs")).text
+
+    assert document["openapi"] == "3.1.0"
+    assert list(document["paths"]) == [
+        "/profiles/{id}",
+        "/profiles/by-handle/{handle}",
+        "/profiles/by-email/{email}",
+        "/profiles/by-external-id/{external_id}",
+        "/profiles/batch-get",
+    ]
+    assert all(path in page for path in document["paths"])
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (ProjectionBehind(position=1, minimum=2), "projection-behind"),
+        (NeverFilled("x"), "read-model-not-filled"),
+        (ReadModelUnavailable("x"), "read-model-unavailable"),
+        (EvictionPossible("x"), "eviction-possible"),
+        (Overloaded("x"), "overloaded"),
+    ],
+)
+def test_whatever_keeps_a_view_from_answering_is_503_with_a_time_to_try_again(error, name):
+    """It is never a 404, and never a 500."""
+    rejected = rejection(error)
+
+    assert name == rejected.problem.name
+    assert rejected.problem.status == 503
+    assert int(rejected.headers["Retry-After"]) > 0

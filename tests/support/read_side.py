@@ -62,6 +62,9 @@ def changed(record: ProfileRecord, **changes: Any) -> ProfileRecord:
     return msgspec.structs.replace(record, **changes)
 
 
+BOB = person(0xB, handle="bob", email="bob@example.org", external_id=None)
+
+
 def served(answer: Answer) -> ProfileRecord | None:
     """Decode the record of an answer."""
     return answer.document and msgspec.json.decode(answer.document.body, type=ProfileRecord)

@@ -138,12 +138,16 @@ def _time_zones() -> frozenset[str]:
 
 
 class Url(Text):
-    """An absolute address on the web."""
+    """
+    An absolute address with an authority (RFC 3986, section 3), of any scheme.
+
+    People's links are taken as published, misspelt or not. Who shows one as a link must look at its scheme.
+    """
 
     __slots__ = ()
     longest = 2000
-    pattern = r"https?://[^\s\x00-\x1f\x7f-\x9f]+"
-    rule = "must be a URL that begins with http:// or https://"
+    pattern = r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f-\x9f]+"
+    rule = "must be an absolute URL such as https://example.org/"
 
 
 class Tag(Text):

@@ -37,6 +37,7 @@ from write_side.domain.values import (
         (Locale, "zh-Hant-TW"),
         (TimeZone, "America/Indiana/Indianapolis"),
         (Url, "https://example.org/ä?b=c#d"),
+        (Url, "hhttps://example.org/as-published"),
         (Tag, "in"),
     ],
 )
@@ -70,7 +71,7 @@ def test_what_is_allowed_is_kept_as_it_is(kind, given):
         (ExternalId, "x" * 256),
         (Locale, "english language"),
         (TimeZone, "Mars/Olympus"),
-        (Url, "ftp://example.org"),
+        (Url, "www.example.org"),
         (Url, "javascript:alert(1)"),
         (Tag, "x" * 65),
     ],

@@ -1,8 +1,18 @@
 """The write side's commands."""
 
 import os
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter, validators
 
 from shared.settings import Settings
+
+WRONG_USAGE = 2
+
+Count = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=999_999_999))]
+"""It is part of every handle, which has 64 characters."""
 
 
 def migrate() -> None:
@@ -24,3 +34,45 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
         workers=workers or settings.workers,
         log_format=settings.log_format,
     )
+
+
+def import_commands(
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    write_url: str | None = None,
+    json: bool = False,
+) -> int:
+    """
+    Post a file of commands, one JSON object a line; running it again does nothing twice.
+
+    :param file: a path, or - for stdin.
+    :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
+    :param json: print the result as JSON.
+    """
+    from write_side.importing import import_file  # noqa: PLC0415 - nor an HTTP client to serve
+
+    return import_file(file, url=_write_url(write_url), as_json=json)
+
+
+def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
+    """
+    Register synthetic people; the same seed makes the same people, so that running it again changes nothing.
+
+    :param people: how many.
+    :param groups: not in this release.
+    :param seed: those of different seeds can live together.
+    :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
+    :param json: print the result as JSON.
+    """
+    from write_side.seeding import seed_people  # noqa: PLC0415 - faker least of all
+
+    if groups:
+        print("groups come with the next release: leave --groups out", file=sys.stderr)  # noqa: T201 - wrong usage
+        return WRONG_USAGE
+    return seed_people(people, seed=seed, url=_write_url(write_url), as_json=json)
+
+
+def _write_url(given: str | None) -> str:
+    environment = {**os.environ, **({"MUSTER_WRITE_URL": given} if given else {})}
+    return Settings.load(environment).with_addresses().required("write_url")

@@ -1,0 +1,136 @@
+"""A source of commands, one JSON object a line, cut into chunks that can be sent again."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+MAX_LINE_BYTES = 64 * 1024
+"""The write API takes no longer line."""
+
+CHUNK_LINES = 200
+"""Few enough that a chunk is done in a second, so that little is in doubt when the connection is lost."""
+
+BLOCK_BYTES = 128 * 1024
+"""Together with the line that the last block left unfinished it bounds what a request holds."""
+
+_KEY = "idempotency_key"
+_NULL = b"null"
+
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Source(Protocol):
+    """A file opened for bytes; `sys.stdin.buffer` is one."""
+
+    def read1(self, size: int, /) -> bytes: ...
+
+
+class Line(NamedTuple):
+    """A command as it is sent, with its idempotency key."""
+
+    number: int
+    """Its place in the source, from 1; blank lines count."""
+    body: bytes | None
+    """None: it is too long to be sent."""
+    reached: int
+    """How much of the source is done with this line: bytes of a file, people of a seed."""
+
+
+Chunk = Sequence[Line]
+
+
+def read_chunks(source: Source) -> Iterator[Chunk]:
+    """
+    The commands of a source, never more than a block of it in memory.
+
+    What one read returned makes a chunk, if it is not too much: of a pipe that is what is there, so that no command
+    waits for the next to be written.
+    """
+    keys, number, reached = Keys(), 0, 0
+    for texts in _cut(iter(lambda: source.read1(BLOCK_BYTES), b"")):
+        lines = []
+        for text, size in texts:
+            number, reached = number + 1, reached + size
+            if text is None or text.strip():
+                lines.append(Line(number, text and keys.keyed(text), reached))
+        yield from in_chunks(lines)
+
+
+def in_chunks(lines: Iterable[Line]) -> Iterator[Chunk]:
+    remaining = iter(lines)
+    while chunk := tuple(islice(remaining, CHUNK_LINES)):
+        yield chunk
+
+
+class Keys:
+    """
+    Gives each line the key that makes it safe to send it again.
+
+    The key is made of a hash of the line and of how many times the line has occurred: the same source sent again has
+    the same keys, and a line that is meant twice has two. To count, 8 bytes of each hash are remembered; two lines that
+    share them count as one, which neither makes two keys equal nor changes the keys of the next run.
+    """
+
+    def __init__(self) -> None:
+        self._occurred: Counter[int] = Counter()
+
+    def keyed(self, line: bytes) -> bytes | None:
+        """
+        The line with its key, None if it is too long with it.
+
+        A line that brings a key keeps it. One that is no JSON object stays as it is: the write API says what is wrong.
+        """
+        try:
+            fields = _decode_object(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return line
+        if bytes(fields.get(_KEY, _NULL)) != _NULL:
+            return line
+        fields[_KEY] = msgspec.Raw(_encode(self._key(line.strip())))
+        keyed = _encode(fields)
+        return keyed if len(keyed) <= MAX_LINE_BYTES else None
+
+    def _key(self, line: bytes) -> str:
+        digest = blake2b(line, digest_size=16).digest()
+        short = int.from_bytes(digest[:8])
+        self._occurred[short] += 1
+        return f"import:{digest.hex()}:{self._occurred[short]}"
+
+
+class _Text(NamedTuple):
+    text: bytes | None
+    size: int
+
+
+class _Unfinished:
+    """The line that has not ended yet; of one that is too long, nothing is held but its size."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._held = b""
+
+    def add(self, part: bytes) -> None:
+        self.size += len(part)
+        self._held = self._held + part if self.size <= MAX_LINE_BYTES else b""
+
+    def end(self, part: bytes) -> _Text:
+        self.add(part)
+        ended = _Text(self._held if self.size <= MAX_LINE_BYTES else None, self.size + len(b"\n"))
+        self.size, self._held = 0, b""
+        return ended
+
+
+def _cut(blocks: Iterable[bytes]) -> Iterator[list[_Text]]:
+    """The lines that each block ends."""
+    unfinished = _Unfinished()
+    for block in blocks:
+        *ends, rest = block.split(b"\n")
+        yield [unfinished.end(part) for part in ends]
+        unfinished.add(rest)
+    if unfinished.size:
+        yield [unfinished.end(b"")]

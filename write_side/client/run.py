@@ -1,0 +1,102 @@
+"""A whole run: from the first chunk to the summary and the exit status."""
+
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+
+import httpx
+import msgspec
+
+from write_side.client.lines import Chunk, Line
+from write_side.client.progress import Progress
+from write_side.client.sender import TIMEOUT, Answer, GaveUp, Sender
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the lines; each of them is applied, replayed or failed."""
+
+    lines: int
+    applied: int
+    replayed: int
+    failed: int
+    position: int
+    """Of the log, with everything applied and replayed in it; 0 if nothing was."""
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.lines:,} lines in {self.seconds:.1f} s: {self.applied:,} applied, {self.replayed:,} replayed, "
+            f"{self.failed:,} failed; the log is at position {self.position}"
+        )
+
+
+class Tally:
+    """Counts the lines that are settled, and tells of those that failed."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._start = time.monotonic()
+        self._applied = self._replayed = self._failed = self._position = 0
+
+    def settled(self, line: Line, answer: Answer) -> None:
+        if answer.status != HTTPStatus.OK:
+            self._failed += 1
+            self._progress.say(failure(line, answer))
+        elif answer.replayed:
+            self._replayed += 1
+        else:
+            self._applied += 1
+        self._position = max(self._position, answer.position)
+        self._progress.show(lines=self._lines, reached=line.reached)
+
+    def waiting(self, why: str) -> None:
+        self._progress.wait(why)
+
+    def summary(self) -> Summary:
+        return Summary(
+            lines=self._lines,
+            applied=self._applied,
+            replayed=self._replayed,
+            failed=self._failed,
+            position=self._position,
+            seconds=round(time.monotonic() - self._start, 3),
+        )
+
+    @property
+    def _lines(self) -> int:
+        return self._applied + self._replayed + self._failed
+
+
+def failure(line: Line, answer: Answer) -> str:
+    """What to tell of a line that failed: a line, and one more for each wrong field."""
+    first = f"line {line.number}: {answer.status} {answer.title}: {answer.detail}"
+    return "\n".join([first, *(f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)])
+
+
+def post_all(chunks: Iterable[Chunk], *, url: str, progress: Progress, as_json: bool) -> int:
+    """
+    Post everything, print the summary, and return the exit status.
+
+    :param url: of the write API.
+    """
+    with httpx.Client(base_url=url, timeout=TIMEOUT) as client, progress:
+        tally = Tally(progress)
+        status = send_all(chunks, sender=Sender(client=client, watch=tally), progress=progress)
+    summary = tally.summary()
+    print(msgspec.json.encode(summary).decode() if as_json else summary)  # noqa: T201 - the command's result
+    return FAILED if status == DONE and summary.failed else status
+
+
+def send_all(chunks: Iterable[Chunk], *, sender: Sender, progress: Progress) -> int:
+    try:
+        for chunk in chunks:
+            sender.send(chunk)
+    except GaveUp as error:
+        progress.say(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        progress.say("interrupted: run this again to do the rest; what was applied is not applied twice")
+        return INTERRUPTED
+    return DONE

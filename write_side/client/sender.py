@@ -1,0 +1,200 @@
+"""Sends chunks of commands, strictly in order, and again until each line has an answer that will stay."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from http import HTTPStatus
+from typing import Protocol
+
+import httpx
+import msgspec
+
+from write_side.client.lines import MAX_LINE_BYTES, Chunk, Line
+
+PATH = "/commands"
+NDJSON = "application/x-ndjson"
+
+PATIENCE_SECONDS = 60.0
+"""How long to go on although no line is settled."""
+
+TIMEOUT = httpx.Timeout(10.0, read=30.0)
+"""The write API tries for some 20 seconds before it gives a line up."""
+
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
+_TRY_AGAIN = frozenset({429, 502, 503, 504})
+
+
+class WrongField(msgspec.Struct, frozen=True):
+    pointer: str
+    detail: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the write API says to a line, or to a request that it refuses whole."""
+
+    status: int
+    line: int = 0
+    position: int = 0
+    replayed: bool = False
+    title: str = ""
+    detail: str = ""
+    errors: tuple[WrongField, ...] = ()
+
+
+class GaveUp(Exception):
+    """Nothing more can be sent; the text says why and what to do."""
+
+
+class Watch(Protocol):
+    """Is told what becomes of the lines."""
+
+    def settled(self, line: Line, answer: Answer) -> None:
+        """The line has the answer that it will always have: it took effect, once, or never will as it is."""
+
+    def waiting(self, why: str) -> None:
+        """Nothing can be sent for the moment."""
+
+
+class _Unsettled(Exception):
+    """What is not answered is to be sent again; with the keys it does nothing twice."""
+
+    def __init__(self, why: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+
+
+TOO_LONG = Answer(
+    413, title="The line is too long", detail=f"A line is at most {MAX_LINE_BYTES} bytes, its idempotency key included"
+)
+
+_decode_line = msgspec.json.Decoder(Answer).decode
+
+
+class Sender:
+    """
+    Posts commands to one write API.
+
+    :param client: its base URL is that of the write API.
+    :param clock: seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: httpx.Client,
+        watch: Watch,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._client = client
+        self._watch = watch
+        self._clock = clock
+        self._sleep = sleep
+        self._patience = patience
+        self._wait = _FIRST_WAIT_SECONDS
+        self._progress_at = 0.0
+
+    def send(self, chunk: Chunk) -> None:
+        """
+        Return once every line is settled, one after the other.
+
+        The next chunk may rely on this one, so there is never more than one request under way.
+
+        :raises GaveUp: no line was settled for as long as patience lasts, or nobody there will ever take one.
+        """
+        self._progress_at = self._clock()
+        remaining = deque(chunk)
+        while remaining:
+            try:
+                self._settle(remaining)
+            except _Unsettled as unsettled:
+                if remaining:
+                    self._wait_a_little(unsettled)
+
+    def _settle(self, remaining: deque[Line]) -> None:
+        with closing(self._answers([line.body for line in remaining if line.body is not None])) as answers:
+            while remaining:
+                answer = TOO_LONG if remaining[0].body is None else next(answers, None)
+                if answer is None:
+                    raise _Unsettled("the answer ended too early")
+                if answer.status in _TRY_AGAIN:
+                    raise _Unsettled(_said(answer))
+                self._progress_at, self._wait = self._clock(), _FIRST_WAIT_SECONDS
+                self._watch.settled(remaining.popleft(), answer)
+            next(answers, None)  # to its very end, or the connection could not be used again
+
+    def _answers(self, bodies: list[bytes]) -> Generator[Answer]:
+        headers = {"Content-Type": NDJSON, "Accept": NDJSON}
+        try:
+            with self._client.stream("POST", PATH, content=b"\n".join(bodies), headers=headers) as response:
+                self._require_taken(response)
+                # Not `iter_lines`: it also ends lines where a text has U+2028 or U+0085.
+                for number, line in enumerate(_lines(response.iter_bytes()), start=1):
+                    yield self._decoded(line, number)
+        except httpx.TransportError as error:
+            raise _Unsettled(f"{type(error).__name__}: {error}") from error
+
+    def _require_taken(self, response: httpx.Response) -> None:
+        if response.status_code == HTTPStatus.OK:
+            return
+        answer = _refusal(response)
+        if response.status_code in _TRY_AGAIN:
+            raise _Unsettled(_said(answer), retry_after=_seconds(response.headers.get("retry-after", "")))
+        raise GaveUp(f"{self._url} answers {_said(answer)}: see that this is the address of Muster's write API")
+
+    def _decoded(self, line: bytes, number: int) -> Answer:
+        try:
+            answer = _decode_line(line)
+        except msgspec.DecodeError as error:
+            raise GaveUp(f"{self._url} does not answer as a write API does ({error}): is it one?") from error
+        if answer.line != number:
+            raise GaveUp(f"{self._url} answered line {answer.line} of a request where line {number} was due")
+        return answer
+
+    def _wait_a_little(self, unsettled: _Unsettled) -> None:
+        seconds = max(self._wait, unsettled.retry_after)
+        waited = self._clock() - self._progress_at
+        if waited + seconds > self._patience:
+            raise GaveUp(
+                f"{self._url} has settled nothing for {waited:.0f} s ({unsettled}): see that the write API and its "
+                "database run, then run this again; what was applied is not applied twice"
+            )
+        self._watch.waiting(str(unsettled))
+        self._sleep(seconds)
+        self._wait = min(2 * self._wait, _LONGEST_WAIT_SECONDS)
+
+    @property
+    def _url(self) -> str:
+        return f"{str(self._client.base_url).rstrip('/')}{PATH}"
+
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for block in blocks:
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            yield held + line
+            held = b""
+        held += rest
+    if held:
+        raise _Unsettled("the answer ended in the middle of a line")
+
+
+def _refusal(response: httpx.Response) -> Answer:
+    """Why the whole request was refused; a proxy may say so in another form than ours."""
+    try:
+        problem = _decode_line(response.read())
+    except msgspec.DecodeError:
+        return Answer(response.status_code, title=response.reason_phrase)
+    return msgspec.structs.replace(problem, status=response.status_code)
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.status} {answer.title}"
+
+
+def _seconds(retry_after: str) -> float:
+    """It may also be a date (RFC 9110, section 10.2.3); then we wait as long as we would without it."""
+    return float(retry_after) if retry_after.isdecimal() else 0.0

@@ -1,0 +1,43 @@
+"""`muster import`: a file of commands, posted to the write API."""
+
+import os
+import stat
+import sys
+from io import BufferedReader
+from pathlib import Path
+
+from write_side.client.lines import read_chunks
+from write_side.client.progress import progress_on
+from write_side.client.run import post_all
+
+STDIN = "-"
+UNREADABLE = 2
+
+
+def import_file(file: str, *, url: str, as_json: bool) -> int:
+    """
+    Post the commands of a file and return the exit status; running it again does nothing twice.
+
+    :param file: a path, or `-` for stdin.
+    :param url: of the write API.
+    """
+    try:
+        source = _opened(file)
+    except OSError as error:
+        print(f"{file} cannot be read: {error.strerror}", file=sys.stderr)  # noqa: T201 - a wrong argument
+        return UNREADABLE
+    with source:
+        progress = progress_on(sys.stderr, total=_size(source))
+        return post_all(read_chunks(source), url=url, progress=progress, as_json=as_json)
+
+
+def _opened(file: str) -> BufferedReader:
+    if file == STDIN:
+        return os.fdopen(0, "rb", closefd=False)
+    return Path(file).open("rb")
+
+
+def _size(source: BufferedReader) -> int | None:
+    """In bytes; None for a pipe or a terminal."""
+    about = os.fstat(source.fileno())
+    return about.st_size if stat.S_ISREG(about.st_mode) else None

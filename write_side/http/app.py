@@ -12,7 +12,7 @@ from shared.http.app import assemble
 from shared.http.services import Register
 from write_side.http.commands import command_route
 from write_side.http.documentation import document
-from write_side.http.problems import PROBLEMS
+from write_side.http.problems import NOT_REACHED, PROBLEMS
 from write_side.http.stream import stream_route
 from write_side.use_cases import USE_CASES
 
@@ -32,7 +32,7 @@ def write_api(*registers: Register) -> ASGIApp:
     return assemble(
         handlers=[*map(command_route, USE_CASES), stream_route],
         registers=registers,
-        problems=PROBLEMS,
+        problems=(*PROBLEMS, NOT_REACHED),
         document=document(),
         lifespan=[_background],
     )

@@ -76,6 +76,15 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
         "it answers what became of it, and does nothing twice. Without a key, read the record first.",
     ),
 }
+NOT_REACHED = Problem(
+    "not-reached",
+    503,
+    "A line before it could not be carried out",
+    "Lines are carried out in order. Send them again from the first that was answered with 503, with the same "
+    "idempotency keys.",
+)
+"""For the lines of a stream only."""
+
 PROBLEMS = tuple(dict.fromkeys(PROBLEM_OF.values()))
 REFUSALS = tuple(PROBLEM_OF)
 

@@ -1,6 +1,7 @@
 """`POST /commands`: a stream of commands, one a line, each answered with a line as it is done."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from shared.http.negotiation import require_acceptable
 from shared.http.problems import INVALID, NOT_JSON, TOO_LARGE, FieldError, Rejection
 from shared.http.services import Services
 from write_side.domain.values import parse_value
-from write_side.http.problems import REFUSALS, rejection_of
+from write_side.http.problems import NOT_REACHED, REFUSALS, rejection_of
 from write_side.http.requests import Retention, context_of
 from write_side.ports import Answer
 from write_side.runner import CommandRunner
@@ -77,12 +78,18 @@ def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
 
 
 class CommandLines:
-    """Carries out the lines of one request in order; each is atomic by itself and sees all before it."""
+    """
+    Carries out the lines of one request in order; each is atomic by itself and sees all before it.
+
+    Once a line could not be carried out for want of the database (503), none after it is: the client will send it
+    again, and would otherwise find it done after those that were to follow it.
+    """
 
     def __init__(self, *, runner: CommandRunner, retention: Retention, scope: Scope) -> None:
         self._runner = runner
         self._retention = retention
         self._scope = scope
+        self._halted: Rejection | None = None
 
     async def answers(self, lines: AsyncIterable[bytes | None]) -> AsyncIterator[bytes]:
         number = 0
@@ -92,12 +99,19 @@ class CommandLines:
                 yield _encode(await self._answer(number, line)) + b"\n"
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
+        if self._halted is not None:
+            return _failed(number, self._halted)
         try:
             return _done(number, await self._run(line))
         except Rejection as rejection:
             return _failed(number, rejection)
         except REFUSALS as refusal:
-            return _failed(number, rejection_of(refusal))
+            return _failed(number, self._refused(number, rejection_of(refusal)))
+
+    def _refused(self, number: int, rejection: Rejection) -> Rejection:
+        if rejection.problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self._halted = Rejection(NOT_REACHED, f"Line {number} could not be carried out, so this one was not tried")
+        return rejection
 
     async def _run(self, line: bytes | None) -> Answer:
         if line is None:
@@ -121,7 +135,7 @@ def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
     try:
         fields = _decode_object(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_an_object(error) from None
+        raise _not_an_object(line, error) from None
     about = {name: fields.pop(name) for name in StreamedCommand.__struct_fields__ if name in fields}
     return _decode_about(_encode(about)), _encode(fields)
 
@@ -135,10 +149,14 @@ def _named(name: str) -> tuple[UseCase, Callable[[bytes], Command]]:
     return _BY_NAME[name]
 
 
-def _not_an_object(error: Exception) -> Rejection:
-    if isinstance(error, msgspec.ValidationError):
-        return Rejection(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
-    return Rejection(NOT_JSON, f"The line is not JSON: {error}")
+def _not_an_object(line: bytes, error: Exception) -> Rejection:
+    try:
+        msgspec.json.decode(line)
+    except RecursionError:
+        return Rejection(NOT_JSON, "The line is nested too deeply")
+    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        return Rejection(NOT_JSON, f"The line is not JSON: {broken}")
+    return Rejection(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
 
 
 def _done(number: int, answer: Answer) -> AnsweredLine:

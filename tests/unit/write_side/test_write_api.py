@@ -133,6 +133,23 @@ async def test_a_stream_runs_line_by_line(client):
     assert answers[3]["errors"][0]["pointer"] == "/command"
 
 
+async def test_no_line_overtakes_one_that_the_database_could_not_take(client, store):
+    """Whoever sends the rest again has it carried out in the order that was meant."""
+
+    async def lines():
+        yield json.dumps({"command": "register-account", **ANDRE}).encode() + b"\n"
+        store.available = False
+        yield b'{"command": "change-handle", "account": "@andre.carson", "handle": "first"}\n'
+        store.available = True
+        yield b'{"command": "change-handle", "account": "@andre.carson", "handle": "second"}\n'
+
+    answer = await client.post("/commands", content=lines(), headers={"Content-Type": "application/x-ndjson"})
+
+    answers = [json.loads(line) for line in answer.text.splitlines()]
+    assert [each["status"] for each in answers] == [200, 503, 503]
+    assert answers[2]["type"] == "/problems/not-reached"
+
+
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 async def test_lines_are_found_however_the_stream_is_cut(size):
     whole = b"a\n\nbc\n" + b"x" * MAX_LINE_BYTES + b"\n" + b"y" * (MAX_LINE_BYTES + 1) + b"\nlast"

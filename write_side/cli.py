@@ -50,9 +50,11 @@ def import_commands(
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
-    from write_side.importing import import_file  # noqa: PLC0415 - nor an HTTP client to serve
+    from write_side.client.sender import connect  # noqa: PLC0415 - nor an HTTP client to serve
+    from write_side.importing import import_file  # noqa: PLC0415 - likewise
 
-    return import_file(file, url=_write_url(write_url), as_json=json)
+    with connect(_write_url(write_url)) as client:
+        return import_file(file, client=client, as_json=json)
 
 
 def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
@@ -65,12 +67,14 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
+    from write_side.client.sender import connect  # noqa: PLC0415 - likewise
     from write_side.seeding import seed_people  # noqa: PLC0415 - faker least of all
 
     if groups:
         print("groups come with the next release: leave --groups out", file=sys.stderr)  # noqa: T201 - wrong usage
         return WRONG_USAGE
-    return seed_people(people, seed=seed, url=_write_url(write_url), as_json=json)
+    with connect(_write_url(write_url)) as client:
+        return seed_people(people, seed=seed, client=client, as_json=json)
 
 
 def _write_url(given: str | None) -> str:

@@ -6,6 +6,8 @@ import sys
 from io import BufferedReader
 from pathlib import Path
 
+import httpx
+
 from write_side.client.lines import read_chunks
 from write_side.client.progress import progress_on
 from write_side.client.run import post_all
@@ -14,12 +16,11 @@ STDIN = "-"
 UNREADABLE = 2
 
 
-def import_file(file: str, *, url: str, as_json: bool) -> int:
+def import_file(file: str, *, client: httpx.Client, as_json: bool) -> int:
     """
     Post the commands of a file and return the exit status; running it again does nothing twice.
 
     :param file: a path, or `-` for stdin.
-    :param url: of the write API.
     """
     try:
         source = _opened(file)
@@ -28,7 +29,7 @@ def import_file(file: str, *, url: str, as_json: bool) -> int:
         return UNREADABLE
     with source:
         progress = progress_on(sys.stderr, total=_size(source))
-        return post_all(read_chunks(source), url=url, progress=progress, as_json=as_json)
+        return post_all(read_chunks(source), client=client, progress=progress, as_json=as_json)
 
 
 def _opened(file: str) -> BufferedReader:

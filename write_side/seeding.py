@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 
+import httpx
 import msgspec
 
 from write_side.client.lines import Keys, Line, in_chunks
@@ -14,14 +15,10 @@ from write_side.client.run import post_all
 _encode = msgspec.json.Encoder().encode
 
 
-def seed_people(count: int, *, seed: int, url: str, as_json: bool) -> int:
-    """
-    Register people and return the exit status; the same people again change nothing, more of them go on.
-
-    :param url: of the write API.
-    """
+def seed_people(count: int, *, seed: int, client: httpx.Client, as_json: bool) -> int:
+    """Register people and return the exit status; the same people again change nothing, more of them go on."""
     progress = progress_on(sys.stderr, total=count)
-    return post_all(in_chunks(commands(count, seed=seed)), url=url, progress=progress, as_json=as_json)
+    return post_all(in_chunks(commands(count, seed=seed)), client=client, progress=progress, as_json=as_json)
 
 
 def commands(count: int, *, seed: int) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from faker import Faker
 
-POOL = 300
+POOL = 100
 """Names of a kind that are drawn from faker once, because it is too slow to be asked for each person."""
 
 PLACES: Mapping[str, tuple[str, ...]] = {

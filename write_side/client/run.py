@@ -9,7 +9,7 @@ import msgspec
 
 from write_side.client.lines import Chunk, Line
 from write_side.client.progress import Progress
-from write_side.client.sender import TIMEOUT, Answer, GaveUp, Sender
+from write_side.client.sender import Answer, GaveUp, Sender
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -75,13 +75,9 @@ def failure(line: Line, answer: Answer) -> str:
     return "\n".join([first, *(f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)])
 
 
-def post_all(chunks: Iterable[Chunk], *, url: str, progress: Progress, as_json: bool) -> int:
-    """
-    Post everything, print the summary, and return the exit status.
-
-    :param url: of the write API.
-    """
-    with httpx.Client(base_url=url, timeout=TIMEOUT) as client, progress:
+def post_all(chunks: Iterable[Chunk], *, client: httpx.Client, progress: Progress, as_json: bool) -> int:
+    """Post everything, print the summary, and return the exit status."""
+    with progress:
         tally = Tally(progress)
         status = send_all(chunks, sender=Sender(client=client, watch=tally), progress=progress)
     summary = tally.summary()

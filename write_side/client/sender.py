@@ -21,6 +21,7 @@ PATIENCE_SECONDS = 60.0
 TIMEOUT = httpx.Timeout(10.0, read=30.0)
 """The write API tries for some 20 seconds before it gives a line up."""
 
+_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 
@@ -71,11 +72,16 @@ TOO_LONG = Answer(
 _decode_line = msgspec.json.Decoder(Answer).decode
 
 
+def connect(url: str) -> httpx.Client:
+    """A client of the write API at this address; no proxy stands between a machine and itself."""
+    return httpx.Client(base_url=url, timeout=TIMEOUT, mounts=dict.fromkeys(_LOOPBACK))
+
+
 class Sender:
     """
     Posts commands to one write API.
 
-    :param client: its base URL is that of the write API.
+    :param client: of `connect`, or one like it.
     :param clock: seconds that only ever grow.
     """
 
@@ -111,7 +117,7 @@ class Sender:
                 self._settle(remaining)
             except _Unsettled as unsettled:
                 if remaining:
-                    self._wait_a_little(unsettled)
+                    self._wait_a_little(unsettled, number=remaining[0].number)
 
     def _settle(self, remaining: deque[Line]) -> None:
         with closing(self._answers([line.body for line in remaining if line.body is not None])) as answers:
@@ -126,6 +132,8 @@ class Sender:
             next(answers, None)  # to its very end, or the connection could not be used again
 
     def _answers(self, bodies: list[bytes]) -> Generator[Answer]:
+        if not bodies:
+            return
         headers = {"Content-Type": NDJSON, "Accept": NDJSON}
         try:
             with self._client.stream("POST", PATH, content=b"\n".join(bodies), headers=headers) as response:
@@ -153,13 +161,13 @@ class Sender:
             raise GaveUp(f"{self._url} answered line {answer.line} of a request where line {number} was due")
         return answer
 
-    def _wait_a_little(self, unsettled: _Unsettled) -> None:
+    def _wait_a_little(self, unsettled: _Unsettled, *, number: int) -> None:
         seconds = max(self._wait, unsettled.retry_after)
         waited = self._clock() - self._progress_at
         if waited + seconds > self._patience:
             raise GaveUp(
-                f"{self._url} has settled nothing for {waited:.0f} s ({unsettled}): see that the write API and its "
-                "database run, then run this again; what was applied is not applied twice"
+                f"{self._url} has taken nothing from line {number} on for {waited:.0f} s ({unsettled}): see that the "
+                "write API and its database run, then run this again; what was applied is not applied twice"
             )
         self._watch.waiting(str(unsettled))
         self._sleep(seconds)

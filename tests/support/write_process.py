@@ -1,0 +1,82 @@
+"""The write API in a process of its own, served as in production, on any database."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import svcs
+from litestar.types import ASGIApp
+
+from shared.stack.server import free_port
+from write_side.http.app import write_api
+from write_side.http.requests import Retention
+from write_side.services import register_postgres
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30.0
+
+
+class WriteProcess:
+    """May be killed and started again on the same port."""
+
+    def __init__(self, database_url: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._database_url = database_url
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return once it answers."""
+        program = f"from shared.http.serving import serve; serve({_TARGET!r}, host='127.0.0.1', port={self.port})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "MUSTER_DATABASE_URL": self._database_url},
+        )
+        self._await_answer(time.monotonic() + START_SECONDS)
+
+    def kill(self) -> None:
+        """End it as a crash would, and its worker with it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _await_answer(self, deadline: float) -> None:
+        while True:
+            try:
+                httpx.get(f"{self.url}/readyz").raise_for_status()
+            except (httpx.TransportError, httpx.HTTPStatusError):
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.02)  # nothing tells when a port begins to be listened on
+            else:
+                return
+
+
+@contextmanager
+def write_process(database_url: str) -> Iterator[WriteProcess]:
+    process = WriteProcess(database_url)
+    try:
+        process.start()
+        yield process
+    finally:
+        process.kill()
+
+
+def create_app() -> ASGIApp:
+    """The write API on a database that may do without `fsync`."""
+    return write_api(_register)
+
+
+def _register(registry: svcs.Registry) -> None:
+    register_postgres(registry, url=os.environ["MUSTER_DATABASE_URL"], allow_unsafe=True)
+    registry.register_value(Retention, Retention(requests=timedelta(days=1)))
+
+
+_TARGET = f"{__name__}:create_app"

@@ -177,7 +177,8 @@ def _with_uv(uv: str, place: Place, lock: Path) -> None:
     if not place.python.exists():
         _run(uv, "venv", "--quiet", "--no-project", "--python", sys.executable, place.venv)
     install = (uv, "pip", "install", "--quiet", "--python", place.python)
-    _run(*install, "--require-hashes", "-r", lock)
+    # Compiled once here, not by three processes at once when they start, or at every start where they may not write.
+    _run(*install, "--compile-bytecode", "--require-hashes", "-r", lock)
     _run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT)
 
 

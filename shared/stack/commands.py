@@ -11,7 +11,6 @@ from cyclopts import Parameter, validators
 
 from shared.settings import Settings, printable, variable
 from shared.stack import up as stack
-from shared.stack.doctor import FAILED, Check, examine
 from shared.stack.programs import ProgramMissingError
 from shared.stack.server import ServerError
 
@@ -54,8 +53,10 @@ def up(
 
 def doctor() -> int:
     """Check every precondition of running Muster here; the exit status is 1 if one fails."""
+    from shared.stack.doctor import FAILED, examine  # noqa: PLC0415 - `up` and `config` need no Alembic
+
     checks = list(examine(Settings.load(os.environ).with_addresses()))
-    _print(*(_line(check) for check in checks))
+    _print(*(f"{mark} {what}: {remedy}" if remedy else f"{mark} {what}" for mark, what, remedy in checks))
     return int(any(check.mark == FAILED for check in checks))
 
 
@@ -65,10 +66,6 @@ def config() -> None:
     rows = [(variable(field), printable(settings, field), source) for field, source in settings.sources.items()]
     width = max(len(value) for _, value, _ in rows)
     _print(*(f"{name:<24}  {value:<{width}}  {source}" for name, value, source in rows))
-
-
-def _line(check: Check) -> str:
-    return f"{check.mark} {check.what}" + (f": {check.remedy}" if check.remedy else "")
 
 
 def _print(*lines: str) -> None:

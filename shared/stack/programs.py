@@ -160,8 +160,8 @@ def _copy(*trees: Path, to: Path) -> None:
     try:
         for tree in trees:
             shutil.copytree(tree, partial / tree.name, symlinks=True)
-        for each in (to.parent, partial, *(partial / tree.name for tree in trees)):
-            each.chmod(0o755)
+        for each in (to.parent, partial, *partial.rglob("*")):
+            _open_to_all(each)
         partial.rename(to)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -170,6 +170,12 @@ def _copy(*trees: Path, to: Path) -> None:
                 f"PostgreSQL cannot be copied to {to} ({error}): put its programs where everybody may run them, "
                 "and name the directory in MUSTER_POSTGRES_BIN"
             ) from error
+
+
+def _open_to_all(copied: Path) -> None:
+    """Let everybody read a copy of ours, and run it if anybody may, whatever umask the original was installed under."""
+    mode = copied.stat().st_mode
+    copied.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
 
 
 def _output(program: Path, *arguments: str) -> str:

@@ -242,7 +242,7 @@ def _with_working_directory(data: Path) -> Iterator[int]:
 
 
 def _with_argument(data: Path) -> Iterator[int]:
-    listing = subprocess.run(["ps", "-axo", "pid=,args="], check=True, capture_output=True, text=True)  # noqa: S607
+    listing = subprocess.run(["ps", "-axwwo", "pid=,args="], check=True, capture_output=True, text=True)  # noqa: S607
     for line in listing.stdout.splitlines():
         pid, _, arguments = line.strip().partition(" ")
         if f"{data.parent}/" in arguments:

@@ -21,7 +21,6 @@ from shared.stack.redis import EmbeddedRedis
 from shared.stack.server import EmbeddedServer, end_leftovers, free_port, last_words, write_private
 from shared.stack.supervisor import Program, Service, Supervisor
 
-PROCESSES = ("write", "read", "project")
 PATIENCE_SECONDS = 10.0
 """How long to wait in silence for a process to get ready."""
 
@@ -111,11 +110,13 @@ async def _run(settings: Settings, *, fresh: bool) -> None:
             await cleanup.enter_async_context(_started(server))
         addresses = _addresses(stack)
         environ = _environment(settings, addresses)
-        await _migrate(supervisor, environ=environ, log=settings.home / "logs" / "migrate.log")
         cleanup.enter_context(_written(addresses, settings.home))
-        services = [Service(name, environ=environ, log=settings.home / "logs" / f"{name}.log") for name in PROCESSES]
-        await cleanup.enter_async_context(_launched(services))
-        await _supervise(supervisor, [*stack.servers, *services], addresses)
+        migrate, write, read, project = _services(environ, logs=settings.home / "logs")
+        await cleanup.enter_async_context(_launched(read))  # knows no PostgreSQL, so it need not wait for its tables
+        await _migrated(supervisor, migrate)
+        await cleanup.enter_async_context(_launched(write, project))
+        cleanup.callback(say, "stopping")
+        await _supervise(supervisor, [*stack.servers, write, read, project], addresses)
 
 
 def _empty(stack: Stack) -> None:
@@ -149,16 +150,21 @@ async def _stopped(*programs: Program) -> None:
     await asyncio.gather(*(asyncio.to_thread(program.stop) for program in programs))
 
 
-async def _migrate(supervisor: Supervisor, *, environ: Mapping[str, str], log: Path) -> None:
+def _services(environ: Mapping[str, str], *, logs: Path) -> Sequence[Service]:
+    return [
+        Service(name, environ=environ, log=logs / f"{name}.log") for name in ("migrate", "write", "read", "project")
+    ]
+
+
+async def _migrated(supervisor: Supervisor, migrate: Service) -> None:
     say("database: bringing its tables up to date")
-    migration = Service("migrate", environ=environ, log=log)
-    migration.relaunch()
+    migrate.relaunch()
     try:
-        status = await supervisor.ended(migration.process)
+        status = await supervisor.ended(migrate.process)
     finally:
-        await _stopped(migration)
+        await _stopped(migrate)
     if status != 0:
-        raise UpError(f"`muster migrate` ended with {status}; {last_words(log)}")
+        raise UpError(f"`muster migrate` ended with {status}; {last_words(migrate.log)}")
 
 
 @contextlib.contextmanager
@@ -172,14 +178,13 @@ def _written(addresses: Addresses, home: Path) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _launched(services: Sequence[Service]) -> AsyncIterator[None]:
+async def _launched(*services: Service) -> AsyncIterator[None]:
     try:
         for service in services:
             say(f"{service.name}: starting")
             service.relaunch()
         yield
     finally:
-        say("stopping")
         await _stopped(*services)
 
 

@@ -1,0 +1,327 @@
+"""`muster up` as a person uses it: one command, real servers, real processes, and what happens when they are killed."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+import redis
+
+from shared.http.serving import require_free
+from shared.settings import read_addresses
+from shared.stack.postgres import EmbeddedPostgres
+from shared.stack.redis import EmbeddedRedis
+from shared.stack.server import free_port
+from shared.stack.supervisor import console_script
+
+SECONDS = 60
+MUSTER = [sys.executable, console_script()]
+ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
+ENVIRON = {name: text for name, text in os.environ.items() if not name.startswith("MUSTER_")}
+
+
+class Up:
+    """A running `muster up`."""
+
+    def __init__(self, home, *arguments, **variables):
+        self.home = home
+        self.process = subprocess.Popen(
+            [*MUSTER, "up", "--home", str(home), *ANY_PORTS, *arguments],
+            env={**ENVIRON, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = []
+        self._ear = threading.Thread(target=self._listen)
+        self._ear.start()
+
+    def _listen(self):
+        for line in self.process.stderr:
+            self.said.append(line)
+
+    def ready(self):
+        """Wait for the announcement; return the addresses."""
+        watchdog = threading.Timer(SECONDS, self.process.kill)
+        watchdog.start()
+        self.announced = [self.process.stdout.readline() for _ in range(4)]
+        watchdog.cancel()
+        assert self.announced[0] == "muster is up\n", "".join(self.said)
+        self.addresses = read_addresses(self.home)
+        return self
+
+    def processes(self):
+        """Everything that runs below it, by process id, with its command line."""
+        listing = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+        split = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
+        rows = [(int(pid), int(parent), arguments) for pid, parent, arguments in split]
+        family = {self.process.pid: "muster up"}
+        while children := {pid: args for pid, parent, args in rows if parent in family and pid not in family}:
+            family.update(children)
+        return family
+
+    def child(self, name):
+        """The process of this name that was started by the supervisor itself."""
+        children = subprocess.run(
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = [line.split()[0] for line in children.stdout.splitlines() if name in line and "tether" not in line]
+        return int(found[0]) if found else None
+
+    def end(self, with_signal=signal.SIGTERM):
+        """End it; return its status."""
+        self.process.send_signal(with_signal)
+        self.process.wait(SECONDS)
+        self._ear.join(SECONDS)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return self.process.returncode
+
+
+@pytest.fixture
+def up(tmp_path):
+    """Start `muster up`; whatever still runs at the end is killed."""
+    started = []
+
+    def start(*arguments, home=tmp_path / "home", **variables):
+        started.append(Up(home, *arguments, **variables))
+        return started[-1].ready()
+
+    yield start
+    for each in started:
+        each.end(signal.SIGKILL)
+
+
+def muster(*arguments, home, **variables):
+    return subprocess.run(
+        [*MUSTER, *arguments],
+        env={**ENVIRON, "MUSTER_HOME": str(home), **variables},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def register(addresses, handle):
+    """Register a person; return the position."""
+    answer = eventually(
+        lambda: httpx.post(
+            f"{addresses.write}/commands/register-account",
+            json={"email": f"{handle}@example.org", "handle": handle, "display_name": handle.title()},
+            headers={"Idempotency-Key": handle},
+        )
+    )
+    return answer.json()["position"]
+
+
+def read(addresses, handle, *, position=0):
+    return eventually(
+        lambda: httpx.get(
+            f"{addresses.read}/profiles/by-handle/{handle}", headers={"Muster-Min-Position": str(position)}
+        )
+    )
+
+
+def eventually(ask):
+    """Ask until there is an answer other than "not now"."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            answer = ask()
+        except httpx.TransportError:
+            answer = None
+        if answer is not None and answer.status_code < 500:
+            return answer
+        assert time.monotonic() < deadline, answer and answer.text
+        time.sleep(0.05)
+
+
+def until(holds):
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def are_gone(pids):
+    def gone(pid):
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    return all(gone(pid) for pid in pids)
+
+
+def ports(addresses):
+    urls = (addresses.database_url, addresses.redis_url, addresses.write, addresses.read, addresses.ops)
+    return [httpx.URL(url).port for url in urls]
+
+
+def test_one_command_and_everything_is_there(up, tmp_path):
+    """From nothing to a person who was registered and read, a clean end, and from nothing again."""
+    stack = up()
+    addresses = stack.addresses
+
+    position = register(addresses, "ada")
+    assert read(addresses, "ada", position=position).json()["display_name"] == "Ada"
+
+    file = stack.home / "addresses.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert set(json.loads(file.read_text())) == {"database_url", "redis_url", "write", "read", "ops"}
+    assert [line.split()[-1] for line in stack.announced[1:]] == [addresses.write, addresses.read, addresses.ops]
+
+    running = stack.processes()
+    for name in ("write", "read", "project"):
+        assert any(f"muster {name}" in arguments for arguments in running.values())
+
+    doctor = muster("doctor", home=stack.home)
+    assert doctor.returncode == 0, doctor.stdout
+    assert "✗" not in doctor.stdout
+    assert "✓ maxmemory-policy is noeviction" in doctor.stdout
+    assert "✓ migrations are current" in doctor.stdout
+
+    config = muster("config", home=stack.home)
+    assert addresses.write in config.stdout
+    assert "muster:***@" in config.stdout
+
+    second = muster("up", "--home", str(stack.home), home=stack.home)
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.startswith(f"another `muster up` runs at {stack.home}")
+
+    assert stack.end(signal.SIGINT) == 0
+    assert are_gone(running)
+    for port in ports(addresses):
+        require_free("127.0.0.1", port)
+    assert not file.exists()
+
+    fresh = up("--fresh")
+    position = register(fresh.addresses, "grace")
+    assert read(fresh.addresses, "grace", position=position).status_code == 200
+    assert read(fresh.addresses, "ada").status_code == 404
+
+
+def test_whatever_is_killed_comes_back(up):
+    """Each process and each server, on the same port and with what it knew; and nobody outlives a killed supervisor."""
+    stack = up()
+    addresses = stack.addresses
+    position = register(addresses, "ada")
+
+    for victim in ("muster write", "muster read", "muster project", "valkey-server", "postgres -D"):
+        before = stack.child(victim)
+        os.kill(before, signal.SIGKILL)
+        until(lambda name=victim, old=before: stack.child(name) not in {None, old})
+        position = register(addresses, f"after-{victim.split()[-1].strip('-').lower()}")
+        assert read(addresses, "ada", position=position).json()["display_name"] == "Ada"
+
+    running = stack.processes()
+    stack.end(signal.SIGKILL)
+    until(lambda: are_gone(running))
+
+    again = up()
+    assert read(again.addresses, "after-d", position=position).status_code == 200
+
+
+def test_servers_of_ones_own_are_used_and_never_emptied(up, tmp_path):
+    """`--fresh` is about the embedded ones."""
+    with (
+        EmbeddedPostgres(tmp_path / "postgres") as postgres,
+        EmbeddedRedis(tmp_path / "redis") as valkey,
+        redis.Redis.from_url(valkey.url) as client,
+        psycopg.connect(postgres.url, autocommit=True) as connection,
+    ):
+        client.set("mine", "kept")
+        connection.execute("create table mine (kept text)")
+
+        stack = up("--fresh", MUSTER_DATABASE_URL=postgres.url, MUSTER_REDIS_URL=valkey.url)
+        position = register(stack.addresses, "ada")
+
+        assert read(stack.addresses, "ada", position=position).status_code == 200
+        assert stack.addresses.database_url == postgres.url
+        assert not (stack.home / "data").exists()
+        assert stack.end() == 0
+        assert client.get("mine") == b"kept"
+        assert connection.execute("select to_regclass('mine')").fetchone() == ("mine",)
+
+
+def test_a_taken_port_is_one_clear_line(up, tmp_path):
+    """Before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = muster("up", "--home", str(tmp_path / "home"), "--read-port", str(port), home=tmp_path)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"port {port} on 127.0.0.1 is taken: ")
+    assert ran.stderr.count("\n") == 1
+    assert not (tmp_path / "home" / "data").exists()
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path):
+    """With the way out."""
+    (tmp_path / "file").touch()
+
+    ran = muster("up", "--home", str(tmp_path / "file" / "home"), home=tmp_path)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "choose another with --home" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+def test_an_end_in_the_middle_of_the_start_leaves_nothing(tmp_path):
+    """However far it has come."""
+    stack = Up(tmp_path / "home")
+    until(lambda: any("PostgreSQL: starting" in line for line in stack.said))
+    running = stack.processes()
+
+    assert stack.end() == 0
+    assert are_gone(running)
+
+
+def test_doctor_names_what_fails_and_its_remedy(tmp_path):
+    """Each failure with what to do; the status tells that there is one."""
+    with EmbeddedRedis(tmp_path / "redis", appendonly=False, options={"maxmemory-policy": "allkeys-lru"}) as valkey:
+        ran = muster(
+            "doctor",
+            home=tmp_path / "home",
+            MUSTER_REDIS_URL=valkey.url,
+            MUSTER_DATABASE_URL=f"postgresql://muster@127.0.0.1:{free_port()}/muster",
+        )
+
+    assert ran.returncode == 1
+    assert "✗ maxmemory-policy is allkeys-lru: " in ran.stdout
+    assert "! appendonly is no: " in ran.stdout
+    assert "✗ PostgreSQL at postgresql://muster@127.0.0.1:" in ran.stdout
+    assert "config set maxmemory-policy noeviction" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        (["fly"], {}, "muster knows no command 'fly'"),
+        (["config", "--no-such-flag"], {}, "--no-such-flag"),
+        (["up", "--write-port", "70000"], {}, "write-port"),
+        (["config"], {"MUSTER_REDIS_URI": "x"}, "did you mean MUSTER_REDIS_URL?"),
+        (["up"], {"MUSTER_PARTITIONS": "2"}, "one partition"),
+    ],
+)
+def test_wrong_usage_is_status_2(arguments, variables, said, tmp_path):
+    """With a word about what is wrong, on stderr."""
+    ran = muster(*arguments, home=tmp_path, **variables)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert said in ran.stderr

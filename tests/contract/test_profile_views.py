@@ -19,11 +19,11 @@ from tests.support.read_side import (
     BOB,
     PATIENCE,
     RedisProjection,
+    blocked_reader,
     changed,
     every_question,
     person,
     served,
-    until_somebody_waits,
 )
 
 ID = str(ADA.account_id)
@@ -202,12 +202,11 @@ async def test_a_commit_wakes_who_waits_for_it(side):
     """By its announcement: the reader would wait for a minute otherwise."""
     views, projection = side
     projection.commit(ADA, position=7)
-    waiter = asyncio.create_task(views.freshness.reach(8, lambda: views.by_handle("countess")))
-    await until_somebody_waits(views)
+    reader = await blocked_reader(views, minimum=8)
 
     async with asyncio.timeout(10):
         projection.commit(changed(ADA, handle="countess"), position=8)
-        answer = await waiter
+        answer = await reader
 
     assert answer.position == 8
     assert served(answer).handle == "countess"

@@ -17,10 +17,10 @@ from tests.support.read_side import (
     KEYS,
     PATIENCE,
     RedisProjection,
+    blocked_reader,
     every_question,
     served,
     until,
-    until_somebody_waits,
 )
 
 ID = str(ADA.account_id)
@@ -42,15 +42,14 @@ async def test_a_server_that_was_killed_is_unavailable_until_it_is_back(redis_se
 async def test_who_waits_when_the_server_dies_is_served_once_it_is_back(redis_server, redis_projection, redis_views):
     """Subscribing starts over by itself; a commit between the server's return and that is not missed."""
     redis_projection.commit(ADA, position=7)
-    waiter = asyncio.create_task(redis_views.freshness.reach(8, lambda: redis_views.by_id(ID)))
-    await until_somebody_waits(redis_views)
+    reader = await blocked_reader(redis_views, minimum=8)
 
     redis_server.kill()
     redis_server.start()
     redis_projection.commit(BOB, position=8)
 
     async with asyncio.timeout(10):
-        assert (await waiter).position == 8
+        assert (await reader).position == 8
 
 
 async def test_a_connection_that_was_lost_is_replaced_before_anybody_notices(redis_projection, redis_views):
@@ -94,15 +93,14 @@ async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_p
 async def test_an_announcement_that_was_lost_is_found_after_subscribing_again(redis_projection, redis_views):
     """The subscriber's connection is cut, the commit is told to nobody, and still nobody waits a minute."""
     redis_projection.commit(ADA, position=7)
-    waiter = asyncio.create_task(redis_views.freshness.reach(8, lambda: redis_views.by_id(ID)))
-    await until_somebody_waits(redis_views)
+    reader = await blocked_reader(redis_views, minimum=8)
 
     async with asyncio.timeout(10):
         await until(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
         redis_projection.client.client_kill_filter(_type="pubsub")
         redis_projection.commit(BOB, position=8, announce=False)
 
-        assert (await waiter).position == 8
+        assert (await reader).position == 8
 
 
 async def test_what_cannot_be_read_is_not_taken_for_nobody(redis_projection, redis_views):
@@ -117,6 +115,19 @@ async def test_what_cannot_be_read_is_not_taken_for_nobody(redis_projection, red
         redis_projection.client.restore(key, 0, kept, replace=True)
 
     assert served(await redis_views.by_handle("ada")) == ADA
+
+
+async def test_a_refusal_in_the_middle_spoils_nobody_elses_answer(redis_projection, redis_views):
+    """What is left of the replies to a refused transaction is not taken for those to the next."""
+    redis_projection.commit(ADA, BOB, position=7)
+    await redis_views.position()
+
+    redis_projection.client.acl_setuser("default", enabled=True, commands=["-hmget"])
+    with pytest.raises(ReadModelUnavailable):
+        await redis_views.by_id(str(BOB.account_id))
+    redis_projection.client.acl_setuser("default", enabled=True, commands=["+hmget"])
+
+    assert [served(await redis_views.by_id(ID)) for _ in range(4)] == [ADA] * 4
 
 
 async def test_a_generation_without_checkpoint_misses_nobody(redis_projection, redis_views):

@@ -15,10 +15,10 @@ from tests.support.read_side import (
     BOB,
     RedisProjection,
     between_trips,
+    blocked_reader,
     changed,
     person,
     served,
-    until_somebody_waits,
 )
 
 ID = str(ADA.account_id)
@@ -201,19 +201,31 @@ async def test_many_keys_are_answered_from_one_generation(redis_views, redis_pro
     assert batch.position == 8
 
 
+async def test_found_and_missing_are_of_one_generation(redis_views, redis_projection):
+    """A handle that only the new generation knows is not missing beside the document of the new one that has it."""
+    redis_projection.commit(ADA, position=7)
+    rebuilt = RedisProjection(redis_projection.client, generation="g2")
+    rebuilt.prepare(changed(ADA, handle="countess"), position=8)
+
+    with between_trips(redis_views, rebuilt.go_live):
+        batch = await redis_views.by_keys(ProfileKeys(ids=(ID,), handles=("countess",)))
+
+    assert handles(batch) == ["countess"]
+    assert batch.missing == ProfileKeys()
+
+
 async def test_a_switch_wakes_who_waits(redis_views, redis_projection):
     """Even one that nobody announced: any look-up that meets the new generation has everybody look at it."""
     redis_projection.commit(ADA, position=7)
     rebuilt = RedisProjection(redis_projection.client, generation="g2")
     rebuilt.prepare(ADA, position=9)
-    waiter = asyncio.create_task(redis_views.freshness.reach(9, lambda: redis_views.by_id(ID)))
-    await until_somebody_waits(redis_views)
+    reader = await blocked_reader(redis_views, minimum=9)
 
     async with asyncio.timeout(10):
         rebuilt.go_live()
         await redis_views.position()
 
-        assert (await waiter).position == 9
+        assert (await reader).position == 9
 
 
 async def test_a_generation_that_is_lost_between_two_trips_misses_nobody(redis_views, redis_projection):

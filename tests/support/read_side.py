@@ -96,6 +96,21 @@ async def until_somebody_waits(views: ProfileViews) -> None:
     await until(lambda: views.freshness.waiting)
 
 
+async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[Answer]:
+    """Start a reader of Ada and return it once it has seen that it must wait, and can only be woken."""
+    reads: asyncio.Queue[Answer] = asyncio.Queue()
+
+    async def read() -> Answer:
+        answer = await views.by_id(str(ADA.account_id))
+        reads.put_nowait(answer)
+        return answer
+
+    reader = asyncio.create_task(views.freshness.reach(minimum, read))
+    for _ in range(2):  # one read for those who need not wait, one behind the registration
+        await reads.get()
+    return reader
+
+
 @asynccontextmanager
 async def running(app: ASGIApp) -> AsyncIterator[None]:
     """Take an ASGI application through its start and its end, which httpx leaves to others."""

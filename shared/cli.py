@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cyclopts import App
 
-from shared.settings import SettingsError
+from shared.settings import SettingMissingError, SettingsError
 
 WRONG_USAGE = 2
 
@@ -56,6 +56,8 @@ def main() -> None:
     _require_known_command(sys.argv[1:])
     try:
         application()()
+    except SettingMissingError as error:
+        sys.exit(str(error))
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - logging is not configured when the settings are wrong
         sys.exit(WRONG_USAGE)

@@ -17,7 +17,11 @@ Number = TypeVar("Number", int, float)
 
 
 class SettingsError(Exception):
-    """A setting is wrong, unknown or missing; the text names it and says what to do."""
+    """A setting is wrong or unknown; the text names it and says what to do."""
+
+
+class SettingMissingError(SettingsError):
+    """A setting is needed that nobody made, and no `muster up` is there to say it."""
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,11 +103,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         Return a setting the caller cannot do without.
 
-        :raises SettingsError: it is not set.
+        :raises SettingMissingError: it is not set.
         """
         value = getattr(self, field)
         if value is None:
-            raise SettingsError(
+            raise SettingMissingError(
                 f"{variable(field)} is not set and no `muster up` runs at {self.home}: set it, or start `muster up`"
             )
         return str(value)

@@ -325,3 +325,12 @@ def test_wrong_usage_is_status_2(arguments, variables, said, tmp_path):
 
     assert (ran.returncode, ran.stdout) == (2, "")
     assert said in ran.stderr
+
+
+def test_a_command_that_finds_nothing_to_talk_to_fails(tmp_path):
+    """It was used rightly, so the status is 1; the line says what to set or start."""
+    ran = muster("status", home=tmp_path)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("MUSTER_OPS_URL is not set and no `muster up` runs")
+    assert ran.stderr.count("\n") == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.settings import Addresses, Settings, SettingsError, masked, printable
+from shared.settings import Addresses, SettingMissingError, Settings, SettingsError, masked, printable
 from shared.stack.server import write_private
 
 ADDRESSES = Addresses(
@@ -132,7 +132,7 @@ def test_what_a_command_cannot_do_without_is_asked_for(tmp_path):
     """The line names the setting and the other way to get it."""
     settings = Settings.load({"MUSTER_HOME": str(tmp_path)}).with_addresses()
 
-    with pytest.raises(SettingsError, match="MUSTER_DATABASE_URL is not set and no `muster up` runs"):
+    with pytest.raises(SettingMissingError, match="MUSTER_DATABASE_URL is not set and no `muster up` runs"):
         settings.required("database_url")
 
 

@@ -1,14 +1,13 @@
-"""People, a projection to read them from, and the read API around it, as tests talk to them."""
+"""People, and a projection to read them from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar.types import ASGIApp
 from redis import Redis
 from redis.client import Pipeline
 
@@ -109,19 +108,6 @@ async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[A
     for _ in range(2):  # one read for those who need not wait, one behind the registration
         await reads.get()
     return reader
-
-
-@asynccontextmanager
-async def running(app: ASGIApp) -> AsyncIterator[None]:
-    """Take an ASGI application through its start and its end, which httpx leaves to others."""
-    received: asyncio.Queue[Any] = asyncio.Queue()
-    sent: asyncio.Queue[Any] = asyncio.Queue()
-    task = asyncio.create_task(app({"type": "lifespan", "asgi": {"version": "3.0"}}, received.get, sent.put))
-    await received.put({"type": "lifespan.startup"})
-    assert (await sent.get())["type"] == "lifespan.startup.complete"
-    yield
-    await received.put({"type": "lifespan.shutdown"})
-    await task
 
 
 class RedisProjection:

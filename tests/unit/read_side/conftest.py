@@ -1,13 +1,13 @@
 """The read API over profiles in memory."""
 
-import httpx
 import pytest
 
 from read_side.adapters.memory import MemoryProfileViews
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_profiles
-from tests.support.read_side import ADA, BOB, PATIENCE, running
+from tests.support.http import client_of
+from tests.support.read_side import ADA, BOB, PATIENCE
 
 
 @pytest.fixture
@@ -30,7 +30,5 @@ def views(empty_views):
 
 @pytest.fixture
 async def client(empty_views):
-    app = read_api(lambda registry: register_profiles(registry, empty_views))
-    transport = httpx.ASGITransport(app)
-    async with running(app), httpx.AsyncClient(transport=transport, base_url="http://read") as client:
+    async with client_of(read_api(lambda registry: register_profiles(registry, empty_views))) as client:
         yield client

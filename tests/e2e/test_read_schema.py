@@ -1,0 +1,93 @@
+"""The read API keeps to its OpenAPI document, whatever is sent: schemathesis asks `muster read` on a real Valkey."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from redis import Redis
+
+from read_side.http.conditions import GREATEST_POSITION
+from read_side.http.documentation import document
+from shared.stack.redis import EmbeddedRedis
+from shared.stack.server import free_port
+from tests.support.read_side import ADA, BOB, RedisProjection
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def redis_url(server_home):
+    """People as of the last position there can be, so that no position asked for has to be waited for."""
+    with EmbeddedRedis(server_home / "read-schema", appendonly=False) as server, Redis.from_url(server.url) as client:
+        RedisProjection(client).commit(ADA, BOB, position=GREATEST_POSITION)
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def read_url(redis_url):
+    """`muster read` in a process of its own; it ends in an orderly way."""
+    port = free_port()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MUSTER_REDIS_URL": redis_url, "MUSTER_READ_PORT": str(port)}
+    command = [sys.executable, "-c", "from shared.cli import main; main()", "read"]
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield ready(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        assert process.wait(START_SECONDS) == 0
+
+
+def ready(url):
+    """Return the address once it is served."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
+                return url
+        except httpx.TransportError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.05)
+
+
+schema = schemathesis.openapi.from_dict(document())
+# Header fields that nobody knows are no error in HTTP. Unknown query parameters are, and have tests of their own.
+schema.config.generation.update(allow_extra_parameters=False)
+
+
+@schema.parametrize()
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_request_makes_the_read_api_break_its_word(case, read_url):
+    """No 500, no answer that is not described, nothing invalid taken, nothing valid refused."""
+    case.call_and_validate(base_url=read_url)
+
+
+def test_the_document_is_served(read_url):
+    """What is asked here is what clients see."""
+    assert httpx.get(f"{read_url}/openapi.json").content == msgspec.json.encode(document())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/profiles/{ADA.account_id}",
+        "/profiles/by-handle/ada",
+        "/profiles/by-email/ada%40example.org",
+        "/profiles/by-external-id/books%2Fnotes%3AG",
+    ],
+)
+def test_the_server_hands_keys_on_as_they_were_sent(read_url, path):
+    """A slash inside a key arrives, percent-encoded."""
+    response = httpx.get(f"{read_url}{path}")
+
+    assert response.status_code == httpx.codes.OK
+    assert response.json()["account_id"] == str(ADA.account_id)
+    assert response.headers["muster-position"] == str(GREATEST_POSITION)

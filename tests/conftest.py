@@ -13,6 +13,8 @@ import pytest
 from shared.stack.postgres import EmbeddedPostgres
 from write_side.adapters.postgres.migrate import migrate
 
+pytest_plugins = ["tests.support.stack"]
+
 TEMPLATE = "migrated"
 _databases = count(1)
 

@@ -1,0 +1,31 @@
+"""The connection to PostgreSQL is lost while a command is being committed: nobody can know, and yet everybody must."""
+
+import pytest
+
+from tests.support.load import Load
+from tests.support.oracle import assert_all_is_right
+from tests.support.proxy import Cut, CuttingProxy
+from tests.support.stack import service
+
+COMMANDS = 80
+
+
+@pytest.mark.parametrize("cut", Cut)
+async def test_a_lost_commit_is_answered_with_what_became_of_it(stack, tmp_path, cut):
+    """
+    With and without an Idempotency-Key: the outcome if it took effect, else 503, and then it may be sent again.
+
+    Never a conflict with one's own success, never an error for what was stored, and nothing twice.
+    """
+    proxy = CuttingProxy(stack.addresses.database_url, cut=cut, share=0.25, seed=7)
+    async with (
+        proxy.running(),
+        service("write", tmp_path / "write.log", MUSTER_DATABASE_URL=proxy.url) as (url, _),
+    ):
+        load = Load(url, seed=100 + list(Cut).index(cut), keyed=0.5, commands=COMMANDS, pause=0)
+        await load.run()
+
+    assert proxy.cuts > COMMANDS / 10
+    expected = {"/problems/storage-unavailable": proxy.cuts} if cut is Cut.BEFORE else {}
+    assert load.troubles == expected
+    await assert_all_is_right(stack, load)

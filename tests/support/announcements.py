@@ -1,0 +1,36 @@
+"""What the projector tells its readers: one message a commit, from inside the transaction."""
+
+import asyncio
+from typing import Self
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from shared.keys import ProjectionKeys
+from shared.records import Announcement
+
+
+class Announcements:
+    """Hears every commit as long as it is entered."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._client = Redis.from_url(redis_url)
+        self._channel: PubSub = self._client.pubsub()
+        self.positions: list[int] = []
+
+    async def __aenter__(self) -> Self:
+        await self._channel.subscribe(ProjectionKeys("profiles").announce)
+        self._task = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._channel.aclose()
+        await self._client.aclose()
+
+    async def _listen(self) -> None:
+        async for message in self._channel.listen():
+            if message["type"] == "message":
+                self.positions.append(msgspec.json.decode(message["data"], type=Announcement).position)

@@ -1,0 +1,269 @@
+"""Clients that change the directory while things break, and remember what they were promised."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+ASK_SECONDS = 30.0
+"""How long the same request is sent again; a stack that is not back by then does not come back."""
+
+PAUSE_SECONDS = 0.05
+"""Between two tries of one client: shorter than Retry-After says, so that tests are short."""
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody whose registration was accepted, as the directory must show him."""
+
+    id: str
+    position: int
+    """Of the last command that changed him."""
+    handle: str
+    email: str
+    external_id: str
+    display_name: str
+    tags: list[str]
+    title: str | None = None
+    status: str = "active"
+    version: int = 1
+    profile_version: int = 1
+
+    def shows_in(self, record: dict[str, Any]) -> bool:
+        """Whether a record says of him what it must; never more, as what was sent is all there is."""
+        return all(record[name] == value for name, value in self.expected().items())
+
+    def expected(self) -> dict[str, Any]:
+        fields = {name: getattr(self, name) for name in self.__slots__ if name not in {"id", "position"}}
+        return {"account_id": self.id, **fields}
+
+
+@dataclass(slots=True)
+class Load:
+    """
+    Clients that register people and change them, each command under a key until it is known what became of it.
+
+    Some commands must be refused. What is answered against the contract is kept in `false`.
+
+    :param keyed: the share of commands that are sent with an Idempotency-Key.
+    """
+
+    write_url: str
+    seed: int
+    clients: int = 6
+    commands: int = 5_000
+    """At most, by all clients together."""
+    changes: float = 0.3
+    """The share of commands that change somebody, of those that come after the first."""
+    keyed: float = 1.0
+    pause: float = 0.02
+    accepted: list[Person] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Handles whose registration was refused."""
+    troubles: Counter[str] = field(default_factory=Counter)
+    """Answers that were none or not final, by kind."""
+    false: list[str] = field(default_factory=list)
+    done: int = 0
+    """Commands whose outcome is known."""
+    _started: int = 0
+    _enough: bool = False
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def position(self) -> int:
+        """The highest that was answered."""
+        return max((person.position for person in self.accepted), default=0)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send commands meanwhile; in the end each has its outcome."""
+        async with asyncio.TaskGroup() as group, self._client() as client:
+            tasks = [group.create_task(self._run(number, client)) for number in range(self.clients)]
+            try:
+                yield
+            finally:
+                self._enough = True
+                await asyncio.wait(tasks)
+
+    async def run(self) -> None:
+        """Send all commands."""
+        async with self.running():
+            await self.grown(by=self.commands)
+
+    async def grown(self, *, by: int) -> None:
+        """Return once so many more commands have their outcome."""
+        wanted = min(self.done + by, self.commands)
+        async with asyncio.timeout(ASK_SECONDS * 2):
+            while self.done < wanted:
+                await self._moved.wait()
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.write_url, timeout=ASK_SECONDS, trust_env=False)
+
+    async def _run(self, number: int, client: httpx.AsyncClient) -> None:
+        choose = random.Random(self.seed * 1_000 + number)
+        mine: list[Person] = []
+        while self._started < self.commands and not self._enough:
+            self._started += 1
+            await self._send_one(f"p{self.seed}.{number}.{self._started}", mine, choose, client)
+            self.done += 1
+            self._moved.set()
+            self._moved = asyncio.Event()
+            await asyncio.sleep(choose.random() * 2 * self.pause)
+
+    async def _send_one(self, name: str, mine: list[Person], choose: random.Random, client: httpx.AsyncClient) -> None:
+        key = name if choose.random() < self.keyed else None
+        if mine and choose.random() < self.changes:
+            await self._change(choose.choice(mine), name, key, choose.randrange(3), client)
+        elif mine and choose.random() < 0.05:
+            await self._be_refused(choose.choice(mine), name, key, client)
+        else:
+            await self._register(name, key, mine, client)
+
+    async def _register(self, name: str, key: str | None, mine: list[Person], client: httpx.AsyncClient) -> None:
+        body = registration(name)
+        answer = await self._outcome("register-account", body, key, client)
+        if self._is_as_promised(answer, answer.status_code == 200 and answer.json()["version"] == 1):
+            person = Person(id=answer.json()["id"], position=answer.json()["position"], **body)
+            mine.append(person)
+            self.accepted.append(person)
+
+    async def _change(self, person: Person, name: str, key: str | None, which: int, client: httpx.AsyncClient) -> None:
+        command, change, version = (
+            ("change-handle", {"handle": f"{name}.Changed"}, "version"),
+            ("change-email", {"email": f"{name}@changed.example"}, "version"),
+            ("update-profile", {"title": name}, "profile_version"),
+        )[which]
+        answer = await self._outcome(command, {"account": person.id, **change}, key, client)
+        reached = getattr(person, version) + 1
+        if self._is_as_promised(answer, answer.status_code == 200 and answer.json()["version"] == reached):
+            for name_, value in {**change, version: reached, "position": answer.json()["position"]}.items():
+                setattr(person, name_, value)
+
+    async def _be_refused(self, holder: Person, name: str, key: str | None, client: httpx.AsyncClient) -> None:
+        """Ask for an address that somebody has."""
+        answer = await self._outcome("register-account", registration(name) | {"email": holder.email}, key, client)
+        self.refused.append(name)
+        refused = answer.status_code == 409 and answer.json()["type"] == "/problems/email-taken"
+        self._is_as_promised(answer, refused)
+
+    async def _outcome(self, command: str, body: dict[str, Any], key: str | None, client: httpx.AsyncClient) -> Any:
+        """Send the same request until its outcome is known; without a key only where nothing was stored for certain."""
+        headers = {"Idempotency-Key": key} if key else {}
+        async with asyncio.timeout(ASK_SECONDS):
+            while (answer := await self._asked(command, body, headers, client)) is None:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(PAUSE_SECONDS)
+            return answer
+
+    async def _asked(self, command: str, body: Any, headers: dict[str, str], client: httpx.AsyncClient) -> Any:
+        """The answer, None if the same request has to be sent again."""
+        try:
+            answer = await client.post(f"/commands/{command}", json=body, headers=headers)
+        except httpx.TransportError:
+            self.troubles["no answer"] += 1
+            assert headers, "without a key nobody can tell what became of it"
+            return None
+        if answer.status_code != 503:
+            return answer
+        problem = answer.json()["type"]
+        self.troubles[problem] += 1
+        self._is_as_promised(answer, "Retry-After" in answer.headers)
+        self._is_as_promised(answer, headers or problem != "/problems/outcome-unknown")
+        return None
+
+    def _is_as_promised(self, answer: httpx.Response, holds: object) -> bool:
+        if not holds:
+            sent = answer.request.content.decode()
+            self.false.append(f"{answer.request.url.path} {sent}: {answer.status_code} {answer.text}")
+        return bool(holds)
+
+
+def registration(name: str) -> dict[str, Any]:
+    """Somebody whose keys all carry his name."""
+    return {
+        "handle": name,
+        "email": f"{name}@example.org",
+        "external_id": f"load:{name}",
+        "display_name": f"Person {name}",
+        "tags": ["load", name],
+    }
+
+
+@dataclass(slots=True)
+class Readers:
+    """
+    Read people over and over who are known to be there: found or 503, but never 404.
+
+    The settled are asked for as anybody would; the others of the load with the position of their last command, without
+    which a reader may be told what was before.
+
+    :param settled: people whom nobody changes, visible already.
+    """
+
+    read_url: str
+    seed: int
+    settled: list[Person]
+    load: Load
+    readers: int = 3
+    answers: Counter[int] = field(default_factory=Counter)
+    false: list[str] = field(default_factory=list)
+    _enough: bool = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with (
+            asyncio.TaskGroup() as group,
+            httpx.AsyncClient(base_url=self.read_url, timeout=ASK_SECONDS, trust_env=False) as client,
+        ):
+            tasks = [group.create_task(self._run(number, client)) for number in range(self.readers)]
+            try:
+                yield
+            finally:
+                self._enough = True
+                await asyncio.wait(tasks)
+
+    async def _run(self, number: int, client: httpx.AsyncClient) -> None:
+        choose = random.Random(self.seed * 1_000 + number)
+        while not self._enough:
+            if self.load.accepted and choose.random() < 0.3:
+                await self._read_fresh(choose.choice(self.load.accepted), client)
+            else:
+                await self._read_settled(choose.choice(self.settled), choose, client)
+            await asyncio.sleep(choose.random() * 0.02)
+
+    async def _read_settled(self, person: Person, choose: random.Random, client: httpx.AsyncClient) -> None:
+        path = choose.choice(ways_to(person))
+        await self._read(path, person.id, {}, client)
+
+    async def _read_fresh(self, person: Person, client: httpx.AsyncClient) -> None:
+        await self._read(f"/profiles/{person.id}", person.id, {"Muster-Min-Position": str(person.position)}, client)
+
+    async def _read(self, path: str, account_id: str, headers: dict[str, str], client: httpx.AsyncClient) -> None:
+        try:
+            answer = await client.get(path, headers=headers)
+        except httpx.TransportError as error:
+            self.false.append(f"{path}: {error!r}")
+            return
+        self.answers[answer.status_code] += 1
+        if not self._is_right(answer, account_id):
+            self.false.append(f"{path} {headers}: {answer.status_code} {answer.headers} {answer.text}")
+
+    def _is_right(self, answer: httpx.Response, account_id: str) -> bool:
+        if answer.status_code == 503:
+            return "Retry-After" in answer.headers
+        return answer.status_code == 200 and answer.json()["account_id"] == account_id
+
+
+def ways_to(person: Person) -> list[str]:
+    """Every path that leads to him."""
+    return [
+        f"/profiles/{person.id}",
+        f"/profiles/by-handle/{person.handle.upper()}",
+        f"/profiles/by-email/{person.email.upper()}",
+        f"/profiles/by-external-id/{person.external_id}",
+    ]

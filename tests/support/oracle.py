@@ -1,0 +1,118 @@
+"""What must hold once a load has ended, whatever happened meanwhile: in the read API, in the log and in Redis."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+import psycopg
+from redis import Redis
+
+from shared.keys import ProjectionKeys
+from shared.records import Checkpoint, Pointer
+from tests.support.load import Load, Person
+from tests.support.stack import Stack, until
+
+AT_ONCE = 500
+"""What one batch-get takes."""
+
+KEYS = {"ids": "id", "handles": "handle", "emails": "email", "external_ids": "external_id"}
+
+T = TypeVar("T")
+
+
+async def assert_all_is_right(stack: Stack, load: Load) -> None:
+    """Every accepted command is visible exactly once, every refused one not at all, and nothing else is there."""
+    assert load.false == []
+    await assert_people_are_found(stack.addresses.read, load.accepted, position=load.position)
+    await assert_nobody_is_found(stack.addresses.read, load.refused, position=load.position)
+    with stack.database() as database, stack.redis() as redis:
+        assert_log_tells_each_once(database, load)
+        await until(lambda: _has_caught_up(database, redis))
+        assert_directory_is_what_the_log_tells(database, redis)
+
+
+async def assert_people_are_found(read_url: str, people: Sequence[Person], *, position: int) -> None:
+    """By each of their keys, and with all that was sent."""
+    for some in _parts(people):
+        for keys, name in KEYS.items():
+            wanted = {keys: [getattr(person, name) for person in some]}
+            found = {record["account_id"]: record for record in await _batch(read_url, wanted, position)}
+            wrong = [person for person in some if not person.shows_in(found.get(person.id, {}))]
+            assert wrong == [], keys
+
+
+async def assert_nobody_is_found(read_url: str, handles: Sequence[str], *, position: int) -> None:
+    """By any of these handles."""
+    for some in _parts(handles):
+        assert await _batch(read_url, {"handles": some}, position) == []
+
+
+def assert_log_tells_each_once(database: psycopg.Connection, load: Load) -> None:
+    """No version is missing or there twice, and there is nobody whose registration was not accepted."""
+    expected: Counter[tuple[str, str]] = Counter()
+    for person in load.accepted:
+        expected["account", person.id] = person.version
+        expected["profile", person.id] = person.profile_version
+    told = database.execute(
+        "select aggregate, aggregate_id::text, count(*), min(version), max(version) from event_log"
+        " where aggregate_id::text = any(%s) group by 1, 2",
+        ([person.id for person in load.accepted],),
+    ).fetchall()
+    assert all((least, most) == (1, count) for _, _, count, least, most in told)
+    assert {(aggregate, id_): count for aggregate, id_, count, _, _ in told} == expected
+
+    [(registered,)] = database.execute(
+        "select count(*) from accounts where external_id like %s", (f"load:p{load.seed}.%",)
+    ).fetchall()
+    assert registered == len(load.accepted)
+
+
+def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: Redis) -> None:
+    """As many documents and look-ups as there are accounts, and a checkpoint that counts every event once."""
+    [(accounts, external_ids)] = database.execute("select count(*), count(external_id) from accounts").fetchall()
+    generation = ProjectionKeys("profiles").generation(_pointer(redis).generation)
+    hashes = {
+        generation.documents("profile", "full"): accounts,
+        generation.documents("profile", "public"): accounts,
+        generation.look_up("by-handle"): accounts,
+        generation.look_up("by-email"): accounts,
+        generation.look_up("by-external-id"): external_ids,
+    }
+    assert {key: redis.hlen(key) for key in hashes} == hashes
+    [events] = database.execute("select count(*) from event_log").fetchall()
+    assert (checkpoint(redis).count,) == events
+
+
+def checkpoint(redis: Redis) -> Checkpoint:
+    """Where the live generation stands."""
+    stored: Any = redis.get(ProjectionKeys("profiles").generation(_pointer(redis).generation).checkpoint)
+    return msgspec.json.decode(stored, type=Checkpoint)
+
+
+async def _has_caught_up(database: psycopg.Connection, redis: Redis) -> bool:
+    [head] = database.execute("select max(position) from event_log").fetchall()
+    return (checkpoint(redis).position,) == head
+
+
+def _pointer(redis: Redis) -> Pointer:
+    stored: Any = redis.get(ProjectionKeys("profiles").live)
+    return msgspec.json.decode(stored, type=Pointer)
+
+
+def _parts(things: Sequence[T]) -> list[Sequence[T]]:
+    return [things[start : start + AT_ONCE] for start in range(0, len(things), AT_ONCE)]
+
+
+async def _batch(read_url: str, wanted: dict[str, Any], position: int) -> list[dict[str, Any]]:
+    """The records found once the read side has come so far."""
+    async with httpx.AsyncClient(base_url=read_url, timeout=10, trust_env=False) as client:
+        answer = await until(lambda: _answer(client, wanted, position))
+    found: list[dict[str, Any]] = answer.raise_for_status().json()["found"]
+    return found
+
+
+async def _answer(client: httpx.AsyncClient, wanted: dict[str, Any], position: int) -> httpx.Response | None:
+    answer = await client.post("/profiles/batch-get", json=wanted, headers={"Muster-Min-Position": str(position)})
+    return None if answer.status_code == 503 else answer

@@ -1,0 +1,220 @@
+"""`muster up` as tests run it: the real processes on free ports, in a home of their own, killed and looked after."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TypeVar
+
+import httpx
+import psycopg
+import pytest
+from redis import Redis
+
+from shared.http.serving import require_free
+from shared.settings import ADDRESSES, read_addresses
+from shared.stack.server import free_port, last_words
+from shared.stack.supervisor import console_script
+
+SECONDS = 60.0
+"""Whatever takes longer has failed."""
+
+MUSTER = [sys.executable, console_script()]
+ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
+
+T = TypeVar("T")
+
+
+class Child(StrEnum):
+    """What `muster up` runs, by what its command line in `ps` says."""
+
+    WRITE = "muster write"
+    READ = "muster read"
+    PROJECT = "muster project"
+    POSTGRES = "postgres -D"
+    REDIS = "/redis/server.conf"
+
+
+class Stack:
+    """A running `muster up`; what dies in it comes back by itself."""
+
+    def __init__(self, home: Path, **variables: str) -> None:
+        self.home = home
+        self.log = home / "up.log"
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*MUSTER, "up", "--home", str(home), *ANY_PORTS],
+                env=environment(**variables),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self._await_announcement()
+        addresses = read_addresses(home)
+        assert addresses is not None
+        self.addresses = addresses
+
+    def pid(self, child: Child) -> int | None:
+        """The process that the supervisor itself started; None while there is none."""
+        for pid, parent, arguments in _processes():
+            if parent == self._process.pid and child in arguments and "tether.py" not in arguments:
+                return pid
+        return None
+
+    def family(self, pid: int) -> set[int]:
+        """A process and all that descend from it."""
+        found = {pid}
+        rows = _processes()
+        while children := {each for each, parent, _ in rows if parent in found} - found:
+            found |= children
+        return found
+
+    def kill(self, child: Child) -> int:
+        """End a process as a crash would; returns the id it had."""
+        pid = self.pid(child)
+        assert pid is not None, f"{child} does not run"
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def back(self, child: Child, *, instead_of: int) -> None:
+        """Return once another process has taken the place of the one that was killed, and everything is ready."""
+        await until(lambda: self._replaced(child, instead_of))
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Return once every process says that it is ready."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for url in (self.addresses.write, self.addresses.read, self.addresses.ops):
+                await until(lambda url=url: answers(client, f"{url}/readyz"))
+
+    def database(self, *, autocommit: bool = True) -> psycopg.Connection:
+        return psycopg.connect(self.addresses.database_url, autocommit=autocommit)
+
+    def redis(self) -> Redis:
+        return Redis.from_url(self.addresses.redis_url)
+
+    def end(self) -> None:
+        """Stop it, and make sure that no process and no port is left."""
+        family = self.family(self._process.pid)
+        self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        assert status == 0, last_words(self.log)
+        assert not family & {pid for pid, _, _ in _processes()}
+        for port in self._ports():
+            require_free("127.0.0.1", port)
+        assert not (self.home / ADDRESSES).exists()
+
+    async def _replaced(self, child: Child, old: int) -> bool:
+        return self.pid(child) not in {None, old}
+
+    def _await_announcement(self) -> None:
+        watchdog = threading.Timer(SECONDS, self._process.kill)
+        watchdog.start()
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        watchdog.cancel()
+        assert said == "muster is up\n", last_words(self.log)
+
+    def _ports(self) -> Iterator[int]:
+        served = (self.addresses.write, self.addresses.read, self.addresses.ops)
+        for url in (*served, self.addresses.database_url, self.addresses.redis_url):
+            port = httpx.URL(url).port
+            assert port is not None
+            yield port
+
+
+@contextmanager
+def running_stack(**variables: str) -> Iterator[Stack]:
+    """`muster up` in a temporary home; in the end nothing of it may be left."""
+    home = Path(tempfile.mkdtemp(prefix="muster-stack-"))
+    try:
+        stack = Stack(home, **variables)
+        try:
+            yield stack
+        finally:
+            stack.end()
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The stack for tests that do no harm and mind that others use it too."""
+    with running_stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mortal_stack() -> Iterator[Stack]:
+    """The stack in which things are killed; whoever does so waits until all is well again."""
+    with running_stack() as running:
+        yield running
+
+
+@asynccontextmanager
+async def service(name: str, log: Path, **variables: str) -> AsyncIterator[tuple[str, int]]:
+    """
+    One of Muster's processes beside a stack, started as an operator would; gives its URL and its process id.
+
+    :param variables: its settings.
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with log.open("ab") as output:
+        command = [*MUSTER, name, "--port", str(port)]
+        process = _started(command, output, **variables)
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await until(lambda: answers(client, f"{url}/readyz"))
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
+
+
+def _started(command: list[str], output: IO[bytes], **variables: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, env=environment(**variables), stdout=output, stderr=output)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Our environment, with these settings of Muster and no others."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("MUSTER_")} | variables
+
+
+async def until(holds: Callable[[], Awaitable[T | None]], *, seconds: float = SECONDS) -> T:
+    """Ask again and again for something that nobody announces, until it is there; return it."""
+    async with asyncio.timeout(seconds):
+        while not (found := await holds()):  # noqa: ASYNC110 - whoever could tell is another process
+            await asyncio.sleep(0.02)
+        return found
+
+
+async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.Response | None:
+    """The answer, if it is a success."""
+    try:
+        answer = await client.get(url, headers=headers)
+    except httpx.TransportError:
+        return None
+    return answer if answer.is_success else None
+
+
+def _processes() -> list[tuple[int, int, str]]:
+    """Id, parent and command line of all that run; those that only wait to be reaped run no more."""
+    listing = subprocess.run(
+        ["ps", "-wweo", "pid=,ppid=,stat=,args="],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = (line.split(maxsplit=3) for line in listing.stdout.splitlines())
+    return [(int(pid), int(parent), arguments) for pid, parent, state, arguments in rows if not state.startswith("Z")]

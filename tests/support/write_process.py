@@ -10,10 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import psycopg
 import svcs
 from litestar.types import ASGIApp
 
+from shared.stack.postgres import EmbeddedPostgres
 from shared.stack.server import free_port
+from write_side.adapters.postgres.migrate import migrate
 from write_side.http.app import write_api
 from write_side.http.requests import Retention
 from write_side.services import register_postgres
@@ -50,13 +53,24 @@ class WriteProcess:
     def _await_answer(self, deadline: float) -> None:
         while True:
             try:
-                httpx.get(f"{self.url}/readyz").raise_for_status()
+                httpx.get(f"{self.url}/readyz", trust_env=False).raise_for_status()
             except (httpx.TransportError, httpx.HTTPStatusError):
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(0.02)  # nothing tells when a port begins to be listened on
             else:
                 return
+
+
+@contextmanager
+def migrated_database(server: EmbeddedPostgres, name: str) -> Iterator[str]:
+    """A database for all tests of a module; gives its URL."""
+    url = f"{server.url.rpartition('/')[0]}/{name}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+        migrate(url)
+        yield url
+        connection.execute(f"drop database {name} with (force)")
 
 
 @contextmanager

@@ -1,0 +1,257 @@
+"""`muster import` and `muster seed` as their user runs them, against the write API on a real PostgreSQL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from shared.event_log.postgres import CHANNEL
+from shared.stack.postgres import EmbeddedPostgres
+from tests.support.write_process import ROOT, migrated_database, write_process
+from write_side.adapters.postgres.migrate import migrate
+
+CONGRESS = ROOT.parent / "shared" / "data" / "congress.jsonl"
+SAMPLE = ROOT / "docs" / "sample.jsonl"
+MEMBERS = 537
+SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres):
+    with migrated_database(postgres, "imports") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def write_api(database_url):
+    with write_process(database_url) as process:
+        yield process
+
+
+class Muster:
+    """The command line, in processes of its own."""
+
+    def __init__(self, write_url):
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "MUSTER_WRITE_URL": write_url}
+
+    def run(self, *arguments, said=b""):
+        """Run it to its end; returns the exit status, the JSON on stdout, and stderr."""
+        process = self.start(*arguments, "--json")
+        out, err = process.communicate(said, timeout=SECONDS)
+        return process.returncode, json.loads(out), err.decode()
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            [sys.executable, "-c", "from shared.cli import main; main()", *map(str, arguments)],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+@pytest.fixture(scope="module")
+def muster(write_api):
+    return Muster(write_api.url)
+
+
+@pytest.fixture(scope="module")
+def members():
+    """The lines of the real file that this release knows the command of."""
+    if not CONGRESS.exists():
+        pytest.skip(f"{CONGRESS.name} is not beside the repository")
+    with CONGRESS.open() as lines:
+        return [line for line in lines if json.loads(line)["command"] == "register-account"]
+
+
+def counts(summary):
+    return {name: summary[name] for name in ("lines", "applied", "replayed", "failed")}
+
+
+def registrations(url, where):
+    """How many people were registered, and where the log ends."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "select count(*) filter (where type = 'account-registered' and data ->> 'email' like %s), max(position)"
+            "  from event_log",
+            [where],
+        ).fetchone()
+
+
+def test_congress_is_imported_once_however_often(muster, members, database_url, tmp_path):
+    """The second run changes nothing and answers the same position."""
+    (file := tmp_path / "members.jsonl").write_text("".join(members))
+
+    first_status, first, first_said = muster.run("import", file)
+    second_status, second, _ = muster.run("import", file)
+
+    assert (first_status, second_status) == (0, 0), first_said
+    assert counts(first) == {"lines": MEMBERS, "applied": MEMBERS, "replayed": 0, "failed": 0}
+    assert counts(second) == {"lines": MEMBERS, "applied": 0, "replayed": MEMBERS, "failed": 0}
+    assert first["position"] == second["position"]
+    assert registrations(database_url, "%@congress.example") == (MEMBERS, first["position"])
+
+
+def test_the_sample_is_imported_whole(muster):
+    """From stdin; it is what README tells people to try."""
+    status, summary, said = muster.run("import", "-", said=SAMPLE.read_bytes())
+
+    assert (status, said) == (0, "")
+    assert counts(summary) == {"lines": 20, "applied": 20, "replayed": 0, "failed": 0}
+
+
+def test_a_failed_line_is_named_and_the_rest_goes_on(muster):
+    """With what the write API says: broken JSON, bytes that are no text, fields that are wrong, a handle taken."""
+    lines = [
+        b"",
+        b'{"command": "register-account", "email": "one@x.org", "handle": "one", "display_name": "One"}',
+        b"{",
+        b'{"command": "register-account", "email": "two@x.org", "handle": "two", "display_name": "\xff"}',
+        b'{"command": "register-account", "email": "@", "handle": "two", "display_name": ""}',
+        b'{"command": "register-account", "email": "two@x.org", "handle": "ONE", "display_name": "Two"}',
+        b"x" * 70_000,
+        b'{"command": "suspend-account", "account": "@one"}',
+    ]
+
+    status, summary, said = muster.run("import", "-", said=b"\n".join(lines))
+
+    assert status == 1
+    assert counts(summary) == {"lines": 7, "applied": 2, "replayed": 0, "failed": 5}
+    reported = [line for line in said.splitlines() if line.startswith("line ")]
+    assert [line.split(" ")[1:3] for line in reported] == [
+        ["3:", "400"],
+        ["4:", "400"],
+        ["5:", "422"],
+        ["6:", "409"],
+        ["7:", "413"],
+    ]
+    assert "    /email " in said
+    assert "    /display_name " in said
+
+
+def test_seeding_again_changes_nothing_and_more_people_go_on(muster, database_url):
+    first_status, first, _ = muster.run("seed", "--people", 300)
+    second_status, second, _ = muster.run("seed", "--people", 310)
+
+    assert (first_status, second_status) == (0, 0)
+    assert counts(first) == {"lines": 300, "applied": 300, "replayed": 0, "failed": 0}
+    assert counts(second) == {"lines": 310, "applied": 10, "replayed": 300, "failed": 0}
+    assert registrations(database_url, "%@people.example") == (310, second["position"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("seed", "--people", "3", "--groups", "1"), "--groups"),
+        (("import", "no-such-file"), "no-such-file"),
+        (("import", "-", "--write-url", "nowhere"), "nowhere"),
+    ],
+)
+def test_wrong_usage_is_one_clear_line(arguments, named):
+    """And nothing is sent: nobody listens there, so that it would be waited for."""
+    out, err = (process := Muster("http://127.0.0.1:9").start(*arguments)).communicate(b"", timeout=SECONDS)
+
+    assert (process.returncode, out, err.count(b"\n")) == (2, b"", 1)
+    assert named in err.decode()
+
+
+class Feed:
+    """An import that runs, of commands that only make sense one after the other: one account's ever new handles."""
+
+    def __init__(self, muster, name):
+        self.handles = [f"{name}-{number}" for number in range(300)]
+        self._process = muster.start("import", "-", "--json")
+        person = {"email": f"{name}@feed.example", "handle": name, "display_name": name, "external_id": name}
+        self._write({"command": "register-account", **person})
+        for handle in self.handles:
+            self._write({"command": "change-handle", "account": f"ext:{name}", "handle": handle})
+        self._process.stdin.flush()
+
+    def await_word(self, word):
+        while word not in (line := self._process.stderr.readline().decode()):
+            assert line, f"the import ended without saying {word!r}"
+
+    def interrupt(self):
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self):
+        """No more commands: returns the exit status and the summary."""
+        out, _ = self._process.communicate(timeout=SECONDS)
+        return self._process.returncode, json.loads(out)
+
+    def _write(self, command):
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+
+_CHANGED = "select data ->> 'new' from event_log where type = 'handle-changed' and data ->> 'new' = any(%s)"
+
+
+def taken(url, handles):
+    """Those of these handles that the account was given, in the order of the log."""
+    with psycopg.connect(url) as connection:
+        return [handle for (handle,) in connection.execute(f"{_CHANGED} order by position", [handles])]
+
+
+def await_taken(url, handles):
+    """Return when some are taken, woken by the write side's bell."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"listen {CHANNEL}")
+        while len(connection.execute(_CHANGED, [handles]).fetchall()) < 20:
+            assert list(connection.notifies(timeout=SECONDS, stop_after=1)), "nothing is stored any more"
+
+
+def test_a_writer_that_is_killed_meanwhile_costs_nothing(muster, write_api, database_url):
+    """The import says that it waits, and goes on by itself: every line took effect, once, in its order."""
+    feed = Feed(muster, "writer-killed")
+    await_taken(database_url, feed.handles)
+
+    write_api.kill()
+    feed.await_word("waiting: ")
+    write_api.start()
+    status, summary = feed.end()
+
+    assert (status, summary["lines"], summary["failed"]) == (0, 301, 0)
+    assert taken(database_url, feed.handles) == feed.handles
+
+
+@pytest.fixture
+def mortal_postgres(server_home):
+    """A server of the test's own, because it dies."""
+    with EmbeddedPostgres(server_home / "mortal", durable=False) as server:
+        migrate(server.url)
+        yield server
+
+
+@pytest.mark.parametrize("end", [EmbeddedPostgres.stop, EmbeddedPostgres.kill], ids=["stopped", "killed"])
+def test_a_database_that_is_away_meanwhile_costs_nothing(mortal_postgres, end):
+    """Likewise."""
+    url = mortal_postgres.url
+    with write_process(url) as write_api:
+        feed = Feed(Muster(write_api.url), "database-away")
+        await_taken(url, feed.handles)
+
+        end(mortal_postgres)
+        feed.await_word("waiting: 503 The database is away")
+        mortal_postgres.start()
+        status, summary = feed.end()
+
+    assert (status, summary["lines"], summary["failed"]) == (0, 301, 0)
+    assert taken(url, feed.handles) == feed.handles
+
+
+def test_an_interrupted_import_is_run_again_to_do_the_rest(muster, database_url):
+    feed = Feed(muster, "interrupted")
+    await_taken(database_url, feed.handles)
+
+    feed.interrupt()
+    interrupted, before = feed.end()
+    finished, after = Feed(muster, "interrupted").end()
+
+    assert (interrupted, finished) == (130, 0)
+    assert 0 < before["applied"] <= after["replayed"] < 301
+    assert (after["lines"], after["failed"]) == (301, 0)
+    assert taken(database_url, feed.handles) == feed.handles

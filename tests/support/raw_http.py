@@ -1,0 +1,46 @@
+"""An HTTP client so small that what is measured is the server: HTTP/1.1 over one kept connection (RFC 9112)."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """What came back; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class RawConnection:
+    """One connection, one request at a time; only answers with a Content-Length."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        parts = urlsplit(url)
+        return cls(*await asyncio.open_connection(parts.hostname, parts.port))
+
+    async def get(self, path: str, headers: str = "") -> RawAnswer:
+        return await self._exchange(f"GET {path} HTTP/1.1\r\nHost: muster\r\n{headers}\r\n".encode())
+
+    async def post(self, path: str, body: bytes) -> RawAnswer:
+        about = f"Host: muster\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return await self._exchange(f"POST {path} HTTP/1.1\r\n{about}\r\n".encode() + body)
+
+    async def _exchange(self, request: bytes) -> RawAnswer:
+        self._writer.write(request)
+        status, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return RawAnswer(
+            int(status.split()[1]), headers, await self._reader.readexactly(int(headers["content-length"]))
+        )
+
+    def close(self) -> None:
+        self._writer.close()

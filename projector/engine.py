@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from projector.fold import Envelopes, Folder
+from projector.committing import commit_next
+from projector.fold import Folder
 from projector.fork import ForkCheck
 from projector.ports import (
     CannotGoOn,
-    Commit,
     GenerationDamaged,
-    Key,
     Projection,
     ReadModel,
     ReadModelUnavailable,
@@ -24,9 +23,6 @@ from projector.tenure import Tenure
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, RecordedEvent
 from shared.keys import ProjectionKeys
 from shared.records import Checkpoint, Pointer
-
-ROUNDS = 3
-"""How often a projection may ask for further documents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,22 +140,17 @@ class Feeder:
 
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()
-        async with self._model.commit(standing.pointer.generation, expected=standing.checkpoint) as commit:
-            batch = self._folder.fold(events, await self._prefetch(commit, events), after=standing.checkpoint)
-            await commit.apply(batch)
+        batch = await commit_next(
+            events,
+            folder=self._folder,
+            model=self._model,
+            generation=standing.pointer.generation,
+            after=standing.checkpoint,
+        )
         applied = batch.checkpoint.count - standing.checkpoint.count
         self.progress.committed(batch, events=applied, seconds=perf_counter() - began)
         self._fork_check.passed(batch.checkpoint)
         return replace(standing, checkpoint=batch.checkpoint)
-
-    async def _prefetch(self, commit: Commit, events: Sequence[RecordedEvent]) -> Envelopes:
-        """Read what the events touch; what is wanted after the last round, the fold will miss and name."""
-        envelopes: dict[Key, bytes | None] = {}
-        for _ in range(ROUNDS):
-            if not (wanted := self._folder.wanted(events, envelopes)):
-                break
-            envelopes.update(await commit.fetch(wanted))
-        return envelopes
 
     async def _require_unchanged(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""

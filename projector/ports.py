@@ -204,6 +204,13 @@ class Commit(Protocol):
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         """The sealed full documents; None for those that do not exist."""
 
+    async def confirm(self) -> None:
+        """
+        Return if everything that was read is still so.
+
+        :raises Superseded: it is not.
+        """
+
     async def apply(self, batch: Batch) -> None:
         """
         Store all of the batch and announce it, or nothing.

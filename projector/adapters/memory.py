@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
 
 import msgspec
 
@@ -21,11 +20,10 @@ from projector.ports import (
     Survey,
 )
 from projector.remedies import damage
+from projector.stored import Stored, decoded
 from projector.writes import Put, Remove, Set, Write, without_taken, writes
 from shared.keys import GenerationKeys, ProjectionKeys
 from shared.records import Announcement, Checkpoint, Pointer
-
-Stored = TypeVar("Stored", Pointer, Checkpoint)
 
 
 @dataclass
@@ -33,18 +31,15 @@ class MemoryStore:
     """
     What a server would hold, under the same keys: strings and hashes.
 
-    It can be made to fail: `available`, `evicts`, and `tear_next`, which lets only the head of a commit be applied.
+    It can be made to fail: by `available`, by `evicts`, and by `torn_after`, which crashes it in the middle of the
+    next commit, once so many of its writes (counted field by field) are applied.
     """
 
     content: dict[str, bytes | dict[str, bytes]] = field(default_factory=dict)
     announced: list[Announcement] = field(default_factory=list)
     available: bool = True
     evicts: bool = False
-    _torn_after: int | None = None
-
-    def tear_next(self, *, after: int) -> None:
-        """Crash in the middle of the next commit, once so many of its writes (counted field by field) are applied."""
-        self._torn_after = after
+    torn_after: int | None = None
 
     def check(self) -> None:
         if not self.available:
@@ -60,7 +55,7 @@ class MemoryStore:
 
     def apply(self, transaction: Iterable[Write]) -> list[str]:
         """Apply a transaction whole, says what failed: as in Redis, that keeps nothing else from being applied."""
-        torn_after, self._torn_after = self._torn_after, None
+        torn_after, self.torn_after = self.torn_after, None
         failures = [failure for write in head(transaction, torn_after) if (failure := self._apply_one(write))]
         if torn_after is not None:
             raise ReadModelUnavailable("the store in memory crashed in the middle of a commit")
@@ -149,8 +144,7 @@ class MemoryReadModel:
         return survey
 
     def _decoded(self, key: str, type_: type[Stored]) -> Stored | None:
-        value = self._store.string(key)
-        return msgspec.json.decode(value, type=type_) if value else None
+        return decoded(self._store.string(key), type_, keys=self._keys)
 
 
 class MemoryCommit:
@@ -170,8 +164,11 @@ class MemoryCommit:
         self._store.check()
         return {key: self._store.field(self._keys.documents(key.kind, "full"), str(key.id)) for key in keys}
 
-    async def apply(self, batch: Batch) -> None:
+    async def confirm(self) -> None:
         await self._still_as_expected()
+
+    async def apply(self, batch: Batch) -> None:
+        await self.confirm()
         owners = {entry: self._owner(entry) for entry, _ in batch.removals}
         failures = self._store.apply(writes(without_taken(batch, owners), self._keys))
         if failures:

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
@@ -20,12 +21,11 @@ from projector.ports import (
     Superseded,
     Survey,
 )
-from projector.remedies import damage, refill
+from projector.remedies import damage
+from projector.stored import decoded
 from projector.writes import Put, Remove, Write, by_hash, without_taken, writes
 from shared.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.records import Announcement, Checkpoint, Pointer
-
-Stored = TypeVar("Stored", Pointer, Checkpoint)
 
 log = structlog.get_logger()
 
@@ -52,8 +52,9 @@ class RedisReadModel:
     async def survey(self) -> Survey:
         with ported(self._keys):
             await self._mark_damaged()
-            live, filling = await self._client.mget(self._keys.live, self._keys.filling)
-            fed = self._decoded(live or filling, Pointer)
+            pointers: list[Any] = await self._client.mget(self._keys.live, self._keys.filling)
+            live, filling = pointers
+            fed = decoded(live or filling, Pointer, keys=self._keys)
             if fed is None:
                 return Survey()
             keys = self._keys.generation(fed.generation)
@@ -75,7 +76,8 @@ class RedisReadModel:
         with ported(self._keys):
             async with self._client.pipeline() as pipe:
                 await self._require(pipe, generation, expected)
-                yield RedisCommit(pipe, keys, on_damage=self._damaged)
+                still = partial(self._require, pipe, generation, expected)
+                yield RedisCommit(pipe, keys, require_expected=still, on_damage=self._damaged)
 
     async def go_live(self, pointer: Pointer, *, expected: Checkpoint) -> None:
         with ported(self._keys):
@@ -137,53 +139,60 @@ class RedisReadModel:
     def _survey(self, values: Sequence[Any]) -> Survey:
         live, filling, checkpoint, damaged = values
         return Survey(
-            self._decoded(live, Pointer),
-            self._decoded(filling, Pointer),
-            self._decoded(checkpoint, Checkpoint),
+            decoded(live, Pointer, keys=self._keys),
+            decoded(filling, Pointer, keys=self._keys),
+            decoded(checkpoint, Checkpoint, keys=self._keys),
             damaged.decode() if damaged else None,
         )
-
-    def _decoded(self, value: Any, type_: type[Stored]) -> Stored | None:
-        try:
-            return None if value is None else msgspec.json.decode(value, type=type_)
-        except msgspec.DecodeError as error:
-            raise GenerationDamaged(
-                f"projection {self._keys.projection}: what Redis holds as its {type_.__name__.lower()} cannot be read"
-                f" ({error}); {refill(self._keys)}"
-            ) from error
 
 
 class RedisCommit:
     """One commit in the making; everything is read on the connection that watches."""
 
     def __init__(
-        self, pipe: Pipeline, keys: GenerationKeys, *, on_damage: Callable[[str, str], Awaitable[None]]
+        self,
+        pipe: Pipeline,
+        keys: GenerationKeys,
+        *,
+        require_expected: Callable[[], Awaitable[Survey]],
+        on_damage: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._pipe = pipe
         self._keys = keys
+        self._projection = ProjectionKeys(keys.projection)
+        self._require_expected = require_expected
         self._on_damage = on_damage
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         envelopes: dict[Key, bytes | None] = {}
         for kind in dict.fromkeys(key.kind for key in keys):
             wanted = [key for key in keys if key.kind == kind]
-            values = await _fields(self._pipe, self._keys.documents(kind, "full"), [str(key.id) for key in wanted])
+            with ported(self._projection):
+                values = await _fields(self._pipe, self._keys.documents(kind, "full"), [str(key.id) for key in wanted])
             envelopes.update(zip(wanted, values, strict=True))
         return envelopes
 
+    async def confirm(self) -> None:
+        with ported(self._projection):
+            await self._require_expected()
+
     async def apply(self, batch: Batch) -> None:
+        with ported(self._projection):
+            failures = await self._execute(batch)
+            if failures:
+                why = damage(self._keys, failures)
+                await self._on_damage(self._keys.name, why)
+                raise GenerationDamaged(why)
+
+    async def _execute(self, batch: Batch) -> list[str]:
+        """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
         owners = await self._owners(entry for entry, _ in batch.removals)
         multi(self._pipe)
         for write in writes(without_taken(batch, owners), self._keys):
             _queue(self._pipe, write)
-        announce = ProjectionKeys(self._keys.projection).announce
-        self._pipe.publish(announce, _announcement(self._keys.name, batch.checkpoint))
+        self._pipe.publish(self._projection.announce, _announcement(self._keys.name, batch.checkpoint))
         replies = await self._pipe.execute(raise_on_error=False)
-        # Redis applies the rest of a transaction when one of its commands fails.
-        if failures := [str(reply) for reply in replies if isinstance(reply, Exception)]:
-            why = damage(self._keys, failures)
-            await self._on_damage(self._keys.name, why)
-            raise GenerationDamaged(why)
+        return [str(reply) for reply in replies if isinstance(reply, Exception)]
 
     async def _owners(self, entries: Iterable[LookUp]) -> Mapping[LookUp, str | None]:
         owners: dict[LookUp, str | None] = {}

@@ -26,7 +26,7 @@ def nth_id(number: int) -> UUID:
 
 
 class History:
-    """Records events one after the other, a second apart; `salt` makes the event ids of one history differ from another's."""
+    """Records events one after the other, a second apart; another `salt` makes other event ids."""
 
     def __init__(self, *, salt: int = 0) -> None:
         self.events: list[RecordedEvent] = []

@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.committing import commit_next
 from projector.fold import Folder
 from projector.ports import ReadModel
 from projector.projections.profiles import Profiles
@@ -19,7 +20,7 @@ PREFIX = "muster:{0}:profiles:g1:"
 
 
 def at_once(work: Coroutine[object, object, Result]) -> Result:
-    """The result of a coroutine that never waits, as those on stores in memory do; no event loop, so a hundred times faster."""
+    """Return the result of a coroutine that never waits, as on stores in memory; far faster than an event loop."""
     try:
         work.send(None)
     except StopIteration as done:
@@ -37,10 +38,7 @@ async def fold_next(model: ReadModel, log: Sequence[RecordedEvent], *, size: int
     events = [each for each in log if each.position > checkpoint.position][:size]
     if not events:
         return False
-    folder = Folder(Profiles())
-    async with model.commit(POINTER.generation, expected=checkpoint) as commit:
-        envelopes = await commit.fetch(folder.wanted(events, {}))
-        await commit.apply(folder.fold(events, envelopes, after=checkpoint))
+    await commit_next(events, folder=Folder(Profiles()), model=model, generation=POINTER.generation, after=checkpoint)
     return True
 
 

@@ -1,0 +1,425 @@
+"""One suite over every store of a read model: in memory, on fakeredis, Valkey and a genuine Redis."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as ConnectionLost
+
+from projector.adapters.redis.client import connect
+from projector.fold import Folder
+from projector.ports import (
+    Batch,
+    Candidate,
+    EvictionPossible,
+    GenerationDamaged,
+    LookUp,
+    ReadModelUnavailable,
+    Superseded,
+)
+from projector.projections.profiles import Profiles
+from shared.keys import TENDED
+from shared.records import Announcement, Checkpoint, Pointer
+from shared.stack.server import free_port
+from tests.support.folding import POINTER, PREFIX, begin, cleanly_folded, fold_all, fold_next
+from tests.support.histories import History
+from tests.support.read_models import StoreInMemory, StoreInRedis
+
+ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
+
+
+@asynccontextmanager
+async def on_redis(client, spy):
+    store = StoreInRedis(client, spy=spy)
+    await store.start()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def on_a_server(server):
+    server.start()
+    async with connect(server.url) as client, Redis.from_url(server.url) as spy:
+        await spy.config_set("maxmemory-policy", "noeviction")
+        await spy.flushall()
+        async with on_redis(client, spy) as store:
+            yield store
+
+
+@asynccontextmanager
+async def on_fakeredis():
+    async with FakeAsyncRedis() as client, on_redis(client, client) as store:
+        yield store
+
+
+@pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis"])
+async def store(request):
+    """An empty store."""
+    match request.param:
+        case "memory":
+            yield StoreInMemory()
+        case "fakeredis":
+            async with on_fakeredis() as opened:
+                yield opened
+        case server:
+            async with on_a_server(request.getfixturevalue(server)) as opened:
+                yield opened
+
+
+@pytest.fixture(params=["valkey", "genuine_redis"])
+async def server(request):
+    return request.getfixturevalue(request.param).start()
+
+
+@pytest.fixture
+def history():
+    """Two people, of whom one changed her handle."""
+    history = History()
+    ada = history.register("ada", external_id="A1")
+    history.register("bob", title="Dr")
+    history.change_handle(ada, "countess")
+    return history
+
+
+async def prepared(commit, history, *, after=None):
+    """What the engine would commit of a whole history."""
+    folder = Folder(Profiles())
+    envelopes = await commit.fetch(folder.wanted(history.events, {}))
+    return folder.fold(history.events, envelopes, after=after or Checkpoint())
+
+
+async def test_a_first_fill_is_invisible_until_it_goes_live(store, history):
+    """Readers follow the live pointer, which is set once the generation is complete."""
+    model = store.model()
+    await begin(model)
+    await fold_all(model, history.events)
+    before = await model.survey()
+
+    await model.go_live(POINTER, expected=before.checkpoint)
+
+    after = await model.survey()
+    assert (before.live, before.filling) == (None, POINTER)
+    assert (after.live, after.filling) == (POINTER, None)
+    assert before.checkpoint == after.checkpoint
+
+
+async def test_a_first_fill_begins_once(store):
+    """Of two projectors that find nothing, one begins; the other looks again and finds it."""
+    await begin(store.model())
+
+    with pytest.raises(Superseded):
+        await store.model().begin_fill(Pointer("g2", 1))
+
+    assert (await store.model().survey()).fed == POINTER
+
+
+async def test_a_first_fill_that_lost_its_checkpoint_begins_anew(store):
+    """A crash in the middle of beginning leaves nothing that would be in the way."""
+    model = store.model()
+    await store.plant("muster:{0}:profiles:filling", b'{"generation":"g0","version":1}')
+
+    await begin(model)
+
+    assert (POINTER, Checkpoint()) == ((await model.survey()).fed, (await model.survey()).checkpoint)
+
+
+async def test_a_live_generation_is_not_begun_again(store):
+    model = store.model()
+    await begin(model)
+    await model.go_live(POINTER, expected=Checkpoint())
+
+    with pytest.raises(Superseded):
+        await model.begin_fill(Pointer("g2", 1))
+
+
+@pytest.mark.parametrize("size", [1, 2, 500])
+async def test_a_commit_stores_documents_look_ups_and_checkpoint(store, history, size):
+    """However the events are cut into batches, every store holds the same in the end."""
+    model = store.model()
+    await begin(model)
+
+    await fold_all(model, history.events, size=size)
+
+    checkpoint = (await model.survey()).checkpoint
+    assert await cleanly_folded(history.events) == await store.content()
+    assert (5, history.events[-1].event_id, 5) == (checkpoint.position, checkpoint.event_id, checkpoint.count)
+
+
+async def test_every_commit_is_announced(store, history):
+    """Readers who wait for a position are woken; going live is told as well."""
+    model = store.model()
+    await begin(model)
+
+    await fold_all(model, history.events, size=3)
+    await model.go_live(POINTER, expected=(await model.survey()).checkpoint)
+
+    assert [Announcement("g1", position) for position in (3, 5, 5)] == await store.announced()
+
+
+async def test_of_two_writers_one_commits(store, history):
+    """Both computed from the same checkpoint; the second's commit writes nothing at all."""
+    await begin(store.model())
+    async with store.model().commit("g1", expected=Checkpoint()) as slow:
+        late = await prepared(slow, history)
+        await fold_next(store.model(), history.events, size=2)
+        before = await store.content()
+
+        with pytest.raises(Superseded):
+            await slow.apply(late)
+
+    assert before == await store.content()
+    assert (await store.model().survey()).checkpoint.position == 2
+
+
+async def test_a_race_of_many_writers_applies_every_event_once(store, history):
+    """Whoever is superseded goes on from the checkpoint that he finds."""
+    await begin(store.model())
+
+    async def write():
+        model = store.model()
+        while True:
+            try:
+                if not await fold_next(model, history.events, size=1):
+                    return
+            except Superseded:
+                continue
+
+    await asyncio.gather(*(write() for _ in range(5)))
+
+    checkpoint = (await store.model().survey()).checkpoint
+    assert (checkpoint.count, checkpoint.revision) == (5, 5)
+    assert await cleanly_folded(history.events) == await store.content()
+
+
+async def test_a_zombie_is_refused(store, history):
+    """Who believes in an old checkpoint is told so before he reads anything."""
+    model = store.model()
+    await begin(model)
+    await fold_all(model, history.events)
+
+    with pytest.raises(Superseded):
+        async with model.commit("g1", expected=Checkpoint()):
+            pytest.fail("the commit began")
+
+
+async def test_a_generation_that_is_not_fed_takes_nothing(store):
+    """Neither live nor filling: nobody will ever read it."""
+    await begin(store.model())
+
+    with pytest.raises(Superseded):
+        async with store.model().commit("g0", expected=Checkpoint()):
+            pytest.fail("the commit began")
+
+
+@pytest.mark.parametrize("size", [1, 500])
+async def test_nothing_is_written_to_a_store_that_was_emptied(store, history, size):
+    """FLUSHALL between the reads and the commit: documents without the others would be a lie."""
+    model = store.model()
+    await begin(model)
+    await fold_next(model, history.events, size=size)
+    checkpoint = (await model.survey()).checkpoint
+    async with model.commit("g1", expected=checkpoint) as commit:
+        batch = await prepared(commit, history)
+        await store.empty()
+
+        with pytest.raises(Superseded):
+            await commit.apply(batch)
+
+    assert await store.content() == {}
+    assert ((await model.survey()).fed, (await model.survey()).checkpoint) == (None, None)
+
+
+async def test_a_fill_of_an_emptied_store_does_not_go_live(store):
+    await begin(store.model())
+    await store.empty()
+
+    with pytest.raises(Superseded):
+        await store.model().go_live(POINTER, expected=Checkpoint())
+
+    assert (await store.model().survey()).live is None
+
+
+async def test_a_look_up_that_somebody_else_holds_is_not_removed(store, history):
+    """Ada gives up a handle that leads to Bob by now, as it can be after a crash."""
+    model = store.model()
+    await begin(model)
+    await fold_next(model, history.events, size=4)
+    ada, _, bob, *_ = (each.aggregate_id for each in history.events)
+    after = (await model.survey()).checkpoint
+
+    async with model.commit("g1", expected=after) as commit:
+        await commit.apply(Batch(removals=[(LookUp("by-handle", "bob"), ada)], checkpoint=after))
+
+    assert str(bob).encode() == (await store.content())["by-handle"]["bob"]
+
+
+async def test_a_look_up_that_two_give_up_is_removed(store, history):
+    """It leads to one of them only; whoever it is, it goes."""
+    model = store.model()
+    await begin(model)
+    await fold_next(model, history.events, size=4)
+    ada, _, bob, *_ = (each.aggregate_id for each in history.events)
+    handle, after = LookUp("by-handle", "bob"), (await model.survey()).checkpoint
+
+    async with model.commit("g1", expected=after) as commit:
+        await commit.apply(Batch(removals=[(handle, bob), (handle, ada)], checkpoint=after))
+
+    assert {"ada"} == set((await store.content())["by-handle"])
+
+
+async def test_what_was_read_can_be_confirmed_until_somebody_writes(store, history):
+    """Reads of a commit may straddle another's; before anything is concluded from them they are confirmed."""
+    await begin(store.model())
+    async with store.model().commit("g1", expected=Checkpoint()) as commit:
+        await commit.confirm()
+        await fold_next(store.model(), history.events, size=1)
+
+        with pytest.raises(Superseded):
+            await commit.confirm()
+
+
+async def test_a_commit_that_was_applied_in_part_marks_the_generation(store, history):
+    """A command failed inside the transaction, and the rest was applied: whoever comes next is told."""
+    model = store.model()
+    await begin(model)
+    await store.plant(f"{PREFIX}by-email", b"not a hash")
+
+    with pytest.raises(GenerationDamaged, match=r"profiles.*g1.*delete the Redis keys"):
+        await fold_all(model, history.events)
+
+    assert "applied in part" in (await store.model().survey()).damaged
+    with pytest.raises(GenerationDamaged):
+        async with store.model().commit("g1", expected=(await model.survey()).checkpoint):
+            pytest.fail("the commit began")
+
+
+@pytest.mark.parametrize("key", ["live", "filling", "g1:checkpoint"])
+async def test_what_cannot_be_read_is_damaged(store, key):
+    await begin(store.model())
+    await store.plant(f"muster:{{0}}:profiles:{key}", b"\xff{")
+
+    with pytest.raises(GenerationDamaged, match="profiles"):
+        await store.model().survey()
+
+
+async def test_a_store_that_may_evict_is_refused(store, request):
+    """It would keep the checkpoint and throw documents away."""
+    if "fakeredis" in request.node.name:
+        pytest.skip("fakeredis knows no INFO")
+    model = store.model()
+    await model.attest()
+    await store.let_evict()
+
+    with pytest.raises(EvictionPossible, match="profiles"):
+        await model.attest()
+
+
+async def test_one_projector_holds_the_lease(store):
+    """The other is listed beside it, and gets the lease once it is released."""
+    lease = store.lease()
+
+    held = [await lease.hold(ONE), await lease.hold(OTHER), await lease.hold(ONE)]
+    candidates = await lease.candidates()
+    await lease.release(ONE)
+    await lease.release(ONE)
+
+    assert held == [True, False, True]
+    assert (ONE, {ONE.id, OTHER.id}) == (candidates.holder, {each.id for each in candidates.all})
+    assert await lease.hold(OTHER)
+    assert list((await lease.candidates()).all) == [OTHER]
+
+
+async def test_who_does_not_hold_the_lease_cannot_release_it(store):
+    lease = store.lease()
+    await lease.hold(ONE)
+
+    await lease.release(OTHER)
+
+    assert (await lease.candidates()).holder == ONE
+
+
+async def test_a_connection_that_is_lost_before_the_commit_writes_nothing(server, history):
+    """The watch is gone with the connection, so the transaction is not sent again on another."""
+    async with on_a_server(server) as store:
+        model = store.model()
+        await begin(model)
+        async with model.commit("g1", expected=Checkpoint()) as commit:
+            batch = await prepared(commit, history)
+            with BlockingRedis.from_url(server.url) as executioner:
+                executioner.client_kill_filter(_type="normal", skipme=True)
+
+            with pytest.raises(Superseded):
+                await commit.apply(batch)
+
+        assert await store.content() == {}
+        assert Checkpoint() == (await model.survey()).checkpoint
+        await fold_all(model, history.events)
+        assert await cleanly_folded(history.events) == await store.content()
+
+
+async def test_a_server_that_is_away_is_unavailable():
+    async with connect(f"redis://127.0.0.1:{free_port()}") as client:
+        store = StoreInRedis(client, spy=client)
+
+        for attempt in (store.model().survey(), store.model().attest(), store.lease().hold(ONE)):
+            with pytest.raises(ReadModelUnavailable, match="Redis"):
+                await attempt
+
+
+async def test_the_append_only_file_is_rewritten_once_after_each_start(server):
+    """The head of a transaction that a crash left in it is washed away."""
+    async with on_a_server(server) as store:
+        await store.model().attest()
+        await store.model().attest()
+
+        with BlockingRedis.from_url(server.url) as spy:
+            assert spy.info("server")["run_id"].encode() == spy.get(TENDED)
+            first = spy.info("persistence")["aof_rewrites"]
+    server.stop()
+    async with connect(server.start().url) as client:
+        await StoreInRedis(client, spy=client).model().attest()
+
+        with BlockingRedis.from_url(server.url) as spy:
+            assert spy.info("server")["run_id"].encode() == spy.get(TENDED)
+            assert spy.info("persistence")["aof_rewrites"] == 1
+    assert first >= 1
+
+
+async def test_the_client_sends_nothing_twice(server):
+    """A transaction whose answer was lost is not sent again, as redis-py does by default: it may have been applied."""
+    async with cutting_proxy(server) as (url, sent), connect(url) as client:
+        with pytest.raises(ConnectionLost):
+            await client.pipeline().set("a", "b").execute()
+
+    assert len(sent) == 1
+
+
+@asynccontextmanager
+async def cutting_proxy(server):
+    """Pass everything on to a server, but cut the connection when a transaction is to be executed."""
+    sent = []
+
+    async def serve(from_client, to_client):
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", server.port)
+        back = asyncio.create_task(pump(from_server, to_client))
+        while data := await from_client.read(65_536):
+            if b"EXEC\r\n" in data:
+                sent.append(data)
+                break
+            to_server.write(data)
+        for writer in (to_server, to_client):
+            writer.close()
+        await asyncio.gather(back, return_exceptions=True)
+
+    async def pump(reader, writer):
+        while data := await reader.read(65_536):
+            writer.write(data)
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with proxy:
+        yield server.url.replace(str(server.port), str(proxy.sockets[0].getsockname()[1])), sent

@@ -84,6 +84,7 @@ class Feeder:
         self._ids = ids
         self._pace = pace or Pace()
         self._retry = self._pace.first_retry
+        self._looked = float("-inf")
 
     async def run(self) -> None:
         """
@@ -127,8 +128,10 @@ class Feeder:
         events = await reader.read(after=standing.checkpoint.position, limit=self._pace.batch)
         if events:
             standing = await self._commit(standing, events)
-        else:
+            self._looked = perf_counter()
+        elif perf_counter() - self._looked >= self._pace.poll:
             await self._require_unchanged(standing)
+            self._looked = perf_counter()
         if standing.is_filled:
             await self._model.go_live(standing.pointer, expected=standing.checkpoint)
             standing = replace(standing, fills_up_to=None)

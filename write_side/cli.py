@@ -26,7 +26,8 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
     """Serve the write API until SIGTERM or SIGINT."""
     from shared.http.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
-    settings = Settings.load(os.environ)
+    settings = Settings.load(os.environ).with_addresses()
+    settings.required("database_url")
     serve(
         "write_side.services:create_app",
         host=host or settings.write_host,

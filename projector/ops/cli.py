@@ -17,7 +17,9 @@ ANSWER_SECONDS = 10.0
 
 def project(*, host: str | None = None, port: int | None = None) -> None:
     """Project events into Redis and serve the ops API until SIGTERM or SIGINT."""
-    settings = Settings.load(os.environ)
+    settings = Settings.load(os.environ).with_addresses()
+    settings.required("database_url")
+    settings.required("redis_url")
     serve(
         "projector.services:create_app",
         host=host or settings.ops_host,

@@ -49,6 +49,7 @@ class Stack:
     def __init__(self, home: Path, **variables: str) -> None:
         self.home = home
         self.log = home / "up.log"
+        self._given = variables.values()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*MUSTER, "up", "--home", str(home), *ANY_PORTS],
@@ -86,8 +87,12 @@ class Stack:
 
     async def back(self, child: Child, *, instead_of: int) -> None:
         """Return once another process has taken the place of the one that was killed, and everything is ready."""
-        await until(lambda: self._replaced(child, instead_of))
+        await self.replaced(child, instead_of=instead_of)
         await self.ready()
+
+    async def replaced(self, child: Child, *, instead_of: int) -> None:
+        """Return once the supervisor has started another process in place of the one that was killed."""
+        await until(lambda: self._has_replaced(child, instead_of))
 
     async def ready(self) -> None:
         """Return once every process says that it is ready."""
@@ -114,7 +119,7 @@ class Stack:
             require_free("127.0.0.1", port)
         assert not (self.home / ADDRESSES).exists()
 
-    async def _replaced(self, child: Child, old: int) -> bool:
+    async def _has_replaced(self, child: Child, old: int) -> bool:
         return self.pid(child) not in {None, old}
 
     def _await_announcement(self) -> None:
@@ -126,11 +131,12 @@ class Stack:
         assert said == "muster is up\n", last_words(self.log)
 
     def _ports(self) -> Iterator[int]:
+        """Those it has taken; what it was given is not its own."""
         served = (self.addresses.write, self.addresses.read, self.addresses.ops)
         for url in (*served, self.addresses.database_url, self.addresses.redis_url):
             port = httpx.URL(url).port
-            assert port is not None
-            yield port
+            if url not in self._given and port is not None:
+                yield port
 
 
 @contextmanager
@@ -179,7 +185,7 @@ async def service(name: str, log: Path, **variables: str) -> AsyncIterator[tuple
         yield url, process.pid
     finally:
         process.terminate()
-        process.wait(SECONDS)
+        await asyncio.to_thread(process.wait, SECONDS)
 
 
 def _started(command: list[str], output: IO[bytes], **variables: str) -> subprocess.Popen[bytes]:

@@ -1,0 +1,89 @@
+"""Whatever is killed with -9 in a stream of commands: it comes back, and every accepted command is visible once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis import Redis
+
+from tests.support.announcements import Announcements
+from tests.support.load import Load, Readers
+from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.stack import Child, Stack
+
+
+@asynccontextmanager
+async def under_load(stack: Stack, *, seed: int) -> AsyncIterator[tuple[Load, Readers]]:
+    """Commands and reads go on meanwhile; in the end every promise is held against what is there."""
+    await stack.ready()
+    before = Load(stack.addresses.write, seed=seed, commands=20, changes=0, pause=0)
+    await before.run()
+    await assert_people_are_found(stack.addresses.read, before.accepted, position=before.position)
+    load = Load(stack.addresses.write, seed=seed + 1)
+    readers = Readers(stack.addresses.read, seed=seed, settled=before.accepted, load=load)
+    async with readers.running():
+        async with load.running():
+            yield load, readers
+        await assert_all_is_right(stack, load)
+    assert readers.false == []
+
+
+async def kill_in_the_stream(stack: Stack, child: Child, load: Load) -> None:
+    """Let the stream come into its flow, kill, and wait until everything is back."""
+    await load.grown(by=20)
+    killed = stack.kill(child)
+    await stack.back(child, instead_of=killed)
+
+
+async def test_a_killed_projector_goes_on_where_the_store_stands(mortal_stack):
+    """Every commit is announced once, and each further than the one before: nothing was folded twice."""
+    async with (
+        Announcements(mortal_stack.addresses.redis_url) as announcements,
+        under_load(mortal_stack, seed=110) as (load, readers),
+    ):
+        for _ in range(3):
+            await kill_in_the_stream(mortal_stack, Child.PROJECT, load)
+
+    assert load.troubles == {}
+    assert readers.answers[200] > 50
+    assert announcements.positions == sorted(set(announcements.positions))
+
+
+async def test_a_killed_redis_comes_back_with_records_and_checkpoint_of_one_moment(mortal_stack):
+    """Readers see 503 meanwhile; what an append-only file synced every second has lost is projected again."""
+    async with under_load(mortal_stack, seed=120) as (load, readers):
+        with mortal_stack.redis() as redis:
+            assert redis.config_get("appendfsync") == {"appendfsync": "everysec"}
+            everything_is_on_the_disk(redis)
+        for _ in range(3):
+            await kill_in_the_stream(mortal_stack, Child.REDIS, load)
+
+    assert load.troubles == {}
+    assert readers.answers[503] > 0
+
+
+async def test_a_killed_write_process_leaves_no_command_in_doubt(mortal_stack):
+    """Whoever got no answer asks again under the same key, and learns what became of it."""
+    async with under_load(mortal_stack, seed=130) as (load, readers):
+        for _ in range(2):
+            await kill_in_the_stream(mortal_stack, Child.WRITE, load)
+
+    assert load.troubles["no answer"] > 0
+    assert readers.answers[503] == 0
+
+
+async def test_a_killed_postgres_is_503_until_it_is_back(mortal_stack):
+    """The write side and the projector find their way back by themselves, and reading goes on."""
+    async with under_load(mortal_stack, seed=140) as (load, readers):
+        for _ in range(2):
+            await kill_in_the_stream(mortal_stack, Child.POSTGRES, load)
+
+    assert set(load.troubles) <= {"/problems/storage-unavailable", "/problems/outcome-unknown"}
+    assert load.troubles.total() > 0
+    assert readers.answers[200] > 50
+
+
+def everything_is_on_the_disk(redis: Redis) -> None:
+    """Return once the append-only file holds all that was written before."""
+    redis.set("test:synced", 1)
+    assert redis.execute_command("WAITAOF", 1, 0, 10_000)[0] == 1
+    redis.delete("test:synced")

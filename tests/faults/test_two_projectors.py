@@ -1,0 +1,87 @@
+"""More than one projector: one feeds, the others stand by, and one that slept and does not know it does no harm."""
+
+import os
+import signal
+
+import httpx
+import pytest
+
+from tests.support.announcements import Announcements
+from tests.support.load import Load
+from tests.support.oracle import assert_all_is_right, checkpoint
+from tests.support.stack import Child, Stack, service, until
+
+
+@pytest.fixture
+async def ops():
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        yield client
+
+
+async def test_a_second_projector_changes_nothing_but_a_line_in_status(mortal_stack, ops, tmp_path):
+    """
+    It stands by until the first sleeps, takes over, and gives back when it is killed.
+
+    Every commit is announced from within its transaction: whoever woke up and went on from where he had fallen asleep
+    would announce a position for the second time.
+    """
+    await mortal_stack.ready()
+    load = Load(mortal_stack.addresses.write, seed=160)
+    [first] = (await status(ops, mortal_stack.addresses.ops))["projectors"]
+    async with Announcements(mortal_stack.addresses.redis_url) as announcements, load.running():
+        async with service("project", tmp_path / "second.log", **servers(mortal_stack)) as (url, pid):
+            second = await until(lambda: other_than(first["id"], ops, url))
+            assert (await holders(ops, url), second["role"]) == ([first["id"]], "standby")
+            await load.grown(by=20)
+
+            asleep = mortal_stack.family(mortal_stack.pid(Child.PROJECT))
+            signalled(asleep, signal.SIGSTOP)
+            await until(lambda: is_held_by(second["id"], ops, url))
+            await load.grown(by=20)
+            await has_reached(load.position, mortal_stack)
+            signalled(asleep, signal.SIGCONT)
+            await load.grown(by=20)
+            assert await holders(ops, url) == [second["id"]]
+
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: is_held_by(first["id"], ops, mortal_stack.addresses.ops))
+        await load.grown(by=20)
+        await has_reached(load.position, mortal_stack)
+
+    assert announcements.positions == sorted(set(announcements.positions))
+    assert load.troubles == {}
+    await assert_all_is_right(mortal_stack, load)
+
+
+def servers(stack: Stack) -> dict[str, str]:
+    return {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": stack.addresses.redis_url}
+
+
+def signalled(pids: set[int], wanted: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, wanted)
+
+
+async def status(client: httpx.AsyncClient, url: str) -> dict:
+    return (await client.get(f"{url}/status")).raise_for_status().json()
+
+
+async def holders(client: httpx.AsyncClient, url: str) -> list[str]:
+    return [each["id"] for each in (await status(client, url))["projectors"] if each["role"] == "holder"]
+
+
+async def is_held_by(projector: str, client: httpx.AsyncClient, url: str) -> bool:
+    return await holders(client, url) == [projector]
+
+
+async def other_than(projector: str, client: httpx.AsyncClient, url: str) -> dict | None:
+    others = [each for each in (await status(client, url))["projectors"] if each["id"] != projector]
+    return others[0] if others else None
+
+
+async def has_reached(position: int, stack: Stack) -> None:
+    async def reached() -> bool:
+        return checkpoint(redis).position >= position
+
+    with stack.redis() as redis:
+        await until(reached)

@@ -1,0 +1,109 @@
+"""Many clients at once, with strangers in the database, an appender that idles, and a Redis that is emptied."""
+
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.support.load import Load, Readers
+from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.sessions import another_database, log_held, stranger
+from tests.support.stack import Stack, until
+
+CLIENTS = 50
+
+
+@pytest.mark.parametrize("commands", [300, pytest.param(5_000, marks=pytest.mark.soak)])
+async def test_strangers_with_open_transactions_hold_nobody_up(stack, commands):
+    """Neither one that wrote another table of the same database nor one in another: all is readable while they idle."""
+    url = stack.addresses.database_url
+    load = Load(stack.addresses.write, seed=200 + commands, clients=CLIENTS, commands=commands, changes=0, pause=0)
+    with another_database(url) as elsewhere, stranger(url), stranger(elsewhere):
+        await load.run()
+
+        await assert_people_are_found(stack.addresses.read, load.accepted, position=load.position)
+        await until(lambda: nothing_is_left(stack))
+        assert (await status(stack))["held_by"] is None
+
+    assert load.troubles == {}
+    await assert_all_is_right(stack, load)
+
+
+async def test_an_appender_that_idles_is_named_and_everything_flows_when_it_ends(stack):
+    """Who holds the log up stands in status and readyz; a reader who needs what comes after is told to come again."""
+    load = Load(stack.addresses.write, seed=210, commands=30, pause=0)
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        with log_held(stack.addresses.database_url) as pid:
+            await load.run()
+            told = await until(lambda: is_held(stack))
+            ready = await client.get(f"{stack.addresses.ops}/readyz")
+            read = await client.get(
+                f"{stack.addresses.read}/profiles/{load.accepted[0].id}",
+                headers={"Muster-Min-Position": str(load.position)},
+            )
+
+        assert told["held_by"]["pid"] == pid
+        assert told["held_by"]["text"].startswith(f"held at {told['held_by']['position']} by pid {pid} since ")
+        assert told["projections"][0]["lag_events"] > 0
+        assert (ready.status_code, ready.json()["notes"]["event log"]) == (200, told["held_by"]["text"])
+        assert (read.status_code, read.json()["type"]) == (503, "/problems/projection-behind")
+        assert int(read.headers["Retry-After"]) > 0
+
+    await assert_all_is_right(stack, load)
+    assert (await status(stack))["held_by"] is None
+
+
+async def test_an_emptied_redis_is_503_until_it_is_filled_again(mortal_stack):
+    """Never 404 for somebody who exists; the new generation holds everybody, with what came meanwhile."""
+    await mortal_stack.ready()
+    before = Load(mortal_stack.addresses.write, seed=220, clients=CLIENTS, commands=200, changes=0, pause=0)
+    await before.run()
+    await assert_people_are_found(mortal_stack.addresses.read, before.accepted, position=before.position)
+    load = Load(mortal_stack.addresses.write, seed=221)
+    readers = Readers(mortal_stack.addresses.read, seed=220, settled=before.accepted, load=load)
+    with mortal_stack.redis() as redis:
+        async with readers.running(), load.running():
+            for _ in range(3):
+                await load.grown(by=20)
+                await assert_emptied_and_filled(mortal_stack, redis, readers)
+
+    assert readers.false == []
+    assert load.troubles == {}
+    await assert_all_is_right(mortal_stack, load)
+    await assert_people_are_found(mortal_stack.addresses.read, before.accepted, position=before.position)
+
+
+async def assert_emptied_and_filled(stack: Stack, redis: Redis, readers: Readers) -> None:
+    old = (await status(stack))["projections"][0]["generation"]
+    refused, found = readers.answers[503], readers.answers[200]
+
+    redis.flushall()
+
+    await until(lambda: is_of_another_generation(stack, old))
+    await until(lambda: has_grown(readers, status_code=200, than=found))
+    assert readers.answers[503] > refused
+
+
+async def status(stack: Stack) -> dict[str, Any]:
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        told: dict[str, Any] = (await client.get(f"{stack.addresses.ops}/status")).raise_for_status().json()
+        return told
+
+
+async def nothing_is_left(stack: Stack) -> bool:
+    return (await status(stack))["projections"][0]["lag_events"] == 0
+
+
+async def is_held(stack: Stack) -> dict[str, Any] | None:
+    told = await status(stack)
+    return told if told["held_by"] else None
+
+
+async def is_of_another_generation(stack: Stack, old: str) -> bool:
+    [projection] = (await status(stack))["projections"]
+    return projection["generation"] not in {None, old} and projection["state"] == "running"
+
+
+async def has_grown(readers: Readers, *, status_code: int, than: int) -> bool:
+    return readers.answers[status_code] > than

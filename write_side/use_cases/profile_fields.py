@@ -6,6 +6,9 @@ from msgspec import Meta
 
 from write_side.domain.values import Label, Note, Tag, Url
 
-Links = Annotated[dict[Label, Url], Meta(max_length=50)]
+_LABELLED = {"propertyNames": Label.schema()}
+"""msgspec describes the values of an object, but not its names."""
+
+Links = Annotated[dict[Label, Url], Meta(max_length=50, extra_json_schema=_LABELLED)]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=50)]
-Attributes = Annotated[dict[Label, Note], Meta(max_length=100)]
+Attributes = Annotated[dict[Label, Note], Meta(max_length=100, extra_json_schema=_LABELLED)]

@@ -73,7 +73,7 @@ async def fold_with_crashes(
 
 
 @given(log=histories(), crashes=steps, rest=st.integers(1, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_prefix_of_a_commit_is_harmless(log, crashes, rest):
     """A store that kept only the heads of some commits ends as one that took the whole log at once."""
     store = MemoryStore()
@@ -84,7 +84,7 @@ def test_any_prefix_of_a_commit_is_harmless(log, crashes, rest):
 
 
 @given(log=histories(), crashes=steps, rest=st.integers(1, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_head_that_comes_back_at_the_second_restart_is_harmless(log, crashes, rest):
     """The same where the heads turn up later, in front of commits that were made without knowing of them."""
     store = TornFile()

@@ -1,0 +1,364 @@
+"""The loop: from the first fill through whatever goes wrong, and on."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from projector.adapters.memory import MemoryReadModel
+from projector.engine import NotFed, Pace
+from projector.ports import Candidate
+from projector.progress import State
+from projector.projections.profiles import Profiles
+from shared.event_log import EventLogUnsound, MemoryEventLog
+from shared.records import Announcement, Checkpoint, Pointer
+from tests.support.folding import cleanly_folded, fold_next
+from tests.support.histories import History, nth_id
+from tests.support.projectors import Surroundings, projector_on, running, until, until_state
+
+LIVE = "muster:{0}:profiles:live"
+
+
+@pytest.fixture
+def history():
+    history = History()
+    for handle in ("ada", "bob", "cyd"):
+        history.register(handle)
+    return history
+
+
+@pytest.fixture
+def around(history):
+    """A log with three registrations, and an empty store."""
+    around = Surroundings()
+    around.log.append(history.events)
+    return around
+
+
+def told(around, more):
+    """Append and ring, as the write side does."""
+    around.log.append(more)
+    around.log.ring()
+
+
+def live(around):
+    value = around.store.string(LIVE)
+    return msgspec.json.decode(value, type=Pointer).generation if value else None
+
+
+def checkpoint(around, generation="g1"):
+    value = around.store.string(f"muster:{{0}}:profiles:{generation}:checkpoint")
+    return msgspec.json.decode(value, type=Checkpoint) if value else None
+
+
+def reached(around, position, generation="g1"):
+    found = checkpoint(around, generation)
+    return found is not None and found.position == position
+
+
+async def test_the_first_fill_goes_live_when_it_has_reached_the_head(around, history):
+    """All that was committed when it began is there before any reader sees any of it."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert live(around) == "g1"
+    assert await cleanly_folded(history.events) == around.content()
+    first_told_live = next(each for each in around.store.announced[1:] if each == Announcement("g1", 6))
+    assert first_told_live.position == 6
+
+
+async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
+    """Readers are told that there is nobody, not that nobody knows."""
+    around = Surroundings()
+
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert ("g1", Checkpoint()) == (live(around), checkpoint(around))
+
+
+async def test_a_bell_is_answered_before_the_next_poll(around, history):
+    """The poll is an hour away."""
+    async with running(projector_on(around, pace=Pace(poll=3600))) as projector:
+        await until_state(projector, State.RUNNING)
+        history.suspend(nth_id(1))
+        told(around, history.events[6:])
+
+        await until(lambda: reached(around, 7))
+
+
+async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        history.suspend(nth_id(1))
+        around.log.append(history.events[6:])
+
+        await until(lambda: reached(around, 7))
+
+
+async def test_a_restarted_projector_goes_on_where_the_store_stands(around, history):
+    """Nothing is folded again: the revision tells."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    before = checkpoint(around)
+    history.suspend(nth_id(1))
+    told(around, history.events[6:])
+
+    async with running(projector_on(around, name="another")):
+        await until(lambda: reached(around, 7))
+
+    assert before.revision + 1 == checkpoint(around).revision
+    assert await cleanly_folded(history.events) == around.content()
+
+
+async def test_an_emptied_store_is_filled_anew(around, history):
+    """FLUSHALL: another generation, and no reader until it is complete."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        around.store.content.clear()
+
+        await until(lambda: live(around) == "g2")
+
+    assert reached(around, 6, "g2")
+    assert {f"muster:{{0}}:profiles:{name}" for name in ("live", "g2:checkpoint")} <= set(around.store.content)
+    assert not any(":g1:" in key for key in around.store.content)
+
+
+async def test_a_store_that_came_back_older_is_gone_on_from_there(around, history):
+    """Records and checkpoint of before the last event; the event is folded again."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        older = dict(around.store.content)
+        older = {key: dict(value) if isinstance(value, dict) else value for key, value in older.items()}
+        history.change_handle(nth_id(1), "countess")
+        told(around, history.events[6:])
+        await until(lambda: reached(around, 7))
+        around.store.content = older
+
+        await until(lambda: reached(around, 7))
+
+    assert await cleanly_folded(history.events) == around.content()
+
+
+async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
+    """A projector that died half-way left a generation that only needs to be completed."""
+    model = MemoryReadModel(around.store, projection="profiles")
+    await model.begin_fill(Pointer("g1", 1))
+    await fold_next(model, history.events, size=1)
+
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert (live(around), checkpoint(around).count) == ("g1", 6)
+
+
+async def test_going_live_that_was_torn_is_finished(around, history):
+    """The pointer was set and the crash came before the first fill was taken off."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        around.store.content["muster:{0}:profiles:filling"] = around.store.content[LIVE]
+    async with running(projector_on(around, name="another")) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert "muster:{0}:profiles:filling" not in around.store.content
+
+
+@pytest.mark.parametrize("away", ["log", "store"])
+async def test_what_is_away_is_waited_for(around, history, away):
+    """PostgreSQL or Redis: the projector says what it waits for, and goes on by itself."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        getattr(around, away).available = False
+        await until_state(projector, State.WAITING)
+        error = projector.progress.error
+        projector.engine.require_feeding()
+        history.suspend(nth_id(1))
+        around.log.append(history.events[6:])
+        getattr(around, away).available = True
+
+        await until(lambda: reached(around, 7))
+        await until_state(projector, State.RUNNING)
+
+    assert "was made unavailable" in error
+    assert projector.progress.error is None
+
+
+@asynccontextmanager
+async def stopped(projector, because):
+    """The projector once it has stopped for a reason."""
+    async with running(projector):
+        await until_state(projector, State.STOPPED)
+        assert because in projector.progress.error
+        assert "profiles" in projector.progress.error
+        with pytest.raises(NotFed, match="profiles"):
+            projector.engine.require_feeding()
+        yield
+
+
+async def test_an_unknown_event_stops_the_projection_until_it_is_known(around, history):
+    """Everything before it is projected; nothing is skipped."""
+    history.meet_the_unknown()
+    told(around, history.events[6:])
+
+    async with stopped(projector_on(around), "account-enchanted"):
+        await until(lambda: reached(around, 6))
+
+
+async def test_an_event_that_cannot_be_folded_stops_the_projection(around, history):
+    history.handles[nth_id(9)] = "nobody"
+    history.suspend(nth_id(9))
+    told(around, history.events[6:])
+
+    async with stopped(projector_on(around), "at position 7"):
+        assert reached(around, 6)
+
+
+async def test_a_projection_stops_while_the_store_may_evict(around):
+    """It goes on without a restart once the policy is mended."""
+    around.store.evicts = True
+    projector = projector_on(around)
+
+    async with stopped(projector, "evict"):
+        assert live(around) is None
+        around.store.evicts = False
+
+        await until_state(projector, State.RUNNING)
+
+
+async def test_a_damaged_generation_is_not_fed(around, history):
+    """Deleting the pointer, as the message says, starts a new one."""
+    around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
+    projector = projector_on(around)
+
+    async with stopped(projector, "applied in part"):
+        assert "delete the Redis keys" in projector.progress.error
+        for name in ("live", "filling"):
+            around.store.content.pop(f"muster:{{0}}:profiles:{name}", None)
+
+        await until(lambda: live(around) == "g2")
+
+
+async def test_a_generation_without_its_checkpoint_is_damaged(around):
+    around.store.content[LIVE] = msgspec.json.encode(Pointer("g7", 1))
+    projector = projector_on(around)
+
+    async with stopped(projector, "g7 has lost its checkpoint"):
+        del around.store.content[LIVE]
+
+        await until_state(projector, State.RUNNING)
+
+
+async def test_a_generation_of_another_version_is_frozen(around, history):
+    """A newer projector leaves it alone until the keys are deleted."""
+
+    class Newer(Profiles):
+        version = 2
+
+    async with running(projector_on(around)) as older:
+        await until_state(older, State.RUNNING)
+    projector = projector_on(around, projection=Newer())
+
+    async with stopped(projector, "made by version 1 and is frozen"):
+        history.suspend(nth_id(1))
+        told(around, history.events[6:])
+        assert reached(around, 6)
+        around.store.content.clear()
+
+        await until(lambda: reached(around, 7, "g2"))
+
+
+@pytest.mark.parametrize("lost", [-1, 2], ids=["the last event", "one before it"])
+async def test_a_fork_stops_the_projection(around, history, lost):
+    """The database came back without an event that was projected; another took its place."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    forked = MemoryEventLog()
+    forked.append([each for each in history.events if each is not history.events[lost]])
+    projector = projector_on(around, log=forked)
+
+    async with stopped(projector, "is not the one that was projected"):
+        assert "6 events up to position 6" in projector.progress.error
+
+
+async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    projector = projector_on(around, log=MemoryEventLog())
+
+    async with stopped(projector, "the log has 0"):
+        assert reached(around, 6)
+
+
+async def test_a_fork_that_is_mended_is_noticed(around, history):
+    """The right log is back; no restart is needed."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        right, around.log._events[:] = list(around.log._events), []
+        around.log.available = False
+        await until_state(projector, State.WAITING)
+        around.log.available = True
+        await until_state(projector, State.STOPPED)
+        around.log._events[:] = right
+
+        await until_state(projector, State.RUNNING)
+
+
+async def test_an_unsound_log_stops_the_projection(around):
+    """The message is the log's own; it says what to mend."""
+
+    class Unsound(MemoryEventLog):
+        def connect(self):
+            raise EventLogUnsound("profiles: the sequence is behind the log")
+
+    async with stopped(projector_on(around, log=Unsound()), "the sequence is behind the log"):
+        assert live(around) is None
+
+
+async def test_a_defect_is_told_and_does_not_end_the_loop(around):
+    class Defective(MemoryEventLog):
+        def connect(self):
+            raise ZeroDivisionError
+
+    async with running(projector_on(around, log=Defective())) as projector:
+        await until_state(projector, State.STOPPED)
+
+    assert "defect: ZeroDivisionError" in projector.progress.error
+
+
+async def test_a_second_projector_stands_by(around, history):
+    """It takes over as soon as the first has stopped."""
+    async with running(projector_on(around, name="second", pace=Pace(poll=0.005))) as second:
+        await until_state(second, State.RUNNING)
+        async with running(projector_on(around, name="third")) as third:
+            await until_state(third, State.STANDBY)
+            third.engine.require_feeding()
+            await around.lease.release(Candidate("second", "2026-11-25T08:00:00+00:00"))
+            around.lease.holder = Candidate("third", "2026-11-25T08:00:00+00:00")
+
+            await until_state(third, State.RUNNING)
+            await until_state(second, State.STANDBY)
+
+
+async def test_a_projector_that_stops_gives_the_lease_up(around):
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert tuple(await around.lease.candidates()) == (None, [])
+
+
+async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(around, history):
+    """The zombie loses every race it should lose; each event has its effect once."""
+    other = Surroundings(log=around.log, store=around.store)
+    for number in range(30):
+        history.change_handle(nth_id(1), f"handle-{number}")
+
+    async with running(projector_on(around, name="one")), running(projector_on(other, name="zombie")):
+        for event in history.events[6:]:
+            told(around, [event])
+            await asyncio.sleep(0)
+        await until(lambda: live(around) and reached(around, 36, live(around)))
+
+    generation = live(around)
+    assert checkpoint(around, generation).count == 36
+    assert {"handle-29", "bob", "cyd"} == set(around.store.content[f"muster:{{0}}:profiles:{generation}:by-handle"])

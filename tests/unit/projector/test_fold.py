@@ -1,0 +1,170 @@
+"""From events and documents to one commit."""
+
+import msgspec
+import pytest
+
+from projector.fold import Folder
+from projector.ports import EventNotFoldable, Key, Kind
+from projector.projections.profiles import Profiles
+from shared.event_log import UnknownEvent
+from shared.events import AccountSuspended
+from shared.records import Checkpoint, ProfileRecord, unseal
+from tests.support.folding import at_once, cleanly_folded
+from tests.support.histories import History, nth_id
+
+START = Checkpoint()
+
+
+def nothing_stored(events):
+    """Envelopes of a store that is empty."""
+    return dict.fromkeys(Folder(Profiles()).wanted(events, {}))
+
+
+def folded(events, envelopes=None, *, after=START):
+    return Folder(Profiles()).fold(events, nothing_stored(events) if envelopes is None else envelopes, after=after)
+
+
+@pytest.fixture
+def history():
+    history = History()
+    history.register("ada")
+    return history
+
+
+def test_the_checkpoint_moves_over_every_event(history):
+    """Position and id of the last, and how many there were; each commit raises the revision."""
+    batch = folded(history.events, after=Checkpoint(0, None, 0, 3))
+
+    assert Checkpoint(2, history.events[-1].event_id, 2, 4) == batch.checkpoint
+
+
+def test_a_gap_in_positions_is_passed_over(history):
+    """A rolled-back transaction leaves one; it counts for nothing."""
+    history.skip(5)
+    history.suspend(nth_id(1))
+
+    checkpoint = folded(history.events).checkpoint
+
+    assert (checkpoint.position, checkpoint.count) == (8, 3)
+
+
+def test_a_document_reflects_the_last_event_folded_into_it(history):
+    history.suspend(nth_id(1))
+    history.register("bob")
+
+    documents = folded(history.events).full
+
+    assert {key.id.int: unseal(envelope).position for key, envelope in documents.items()} == {1: 3, 2: 5}
+
+
+def test_what_a_document_reflects_is_not_folded_into_it_again(history):
+    """The store is ahead of its checkpoint: the older events change nothing, but everything is written once more."""
+    history.suspend(nth_id(1))
+    history.reinstate(nth_id(1))
+    key = Key("profile", nth_id(1))
+    ahead = folded(history.events).full[key]
+
+    batch = folded(history.events[2:3], {key: ahead}, after=Checkpoint(2, None, 2))
+
+    assert ahead == batch.full[key]
+    assert {entry.value for entry, _ in batch.additions} == {"ada", "ada@example.org"}
+    assert batch.removals == []
+
+
+def test_an_unknown_event_ends_the_batch_before_it(history):
+    """What comes before is committed; then the event names itself."""
+    history.meet_the_unknown()
+
+    before = folded(history.events)
+    with pytest.raises(EventNotFoldable, match=r"profiles.*position 3.*account-enchanted"):
+        folded(history.events[2:], after=before.checkpoint)
+
+    assert before.checkpoint.position == 2
+
+
+def test_an_event_without_its_person_cannot_be_folded():
+    """The log does not tell how the account came to be."""
+    history = History()
+    history.record("account", nth_id(1), AccountSuspended(account_id=nth_id(1)))
+
+    with pytest.raises(EventNotFoldable, match=r"there is no profile"):
+        folded(history.events)
+
+
+def test_an_error_of_a_projection_is_told_without_its_text(history):
+    """It may quote people's data."""
+
+    class Clumsy(Profiles):
+        def project(self, recorded, documents):
+            raise ValueError("ada@example.org")
+
+    with pytest.raises(EventNotFoldable) as failed:
+        Folder(Clumsy()).fold(history.events, {}, after=START)
+
+    assert "ValueError" in str(failed.value)
+    assert "ada@" not in str(failed.value)
+
+
+def test_a_document_that_needs_does_not_name_is_missed(history):
+    """Even if it does not exist: nobody has looked."""
+    with pytest.raises(EventNotFoldable, match=r"needs\(\) does not name registration"):
+        folded(history.events, {})
+
+
+def test_needs_are_asked_for_in_rounds():
+    """What a projection wants may depend on what it got before."""
+    first, second = Kind("first", ProfileRecord), Kind("second", ProfileRecord)
+
+    class TwoSteps(Profiles):
+        kinds = (first, second)
+
+        def needs(self, event, fetched):
+            yield first.key(event.account_id)
+            if fetched.find(first, event.account_id):
+                yield second.key(event.account_id)
+
+    history = History()
+    history.register("ada")
+    envelope = folded(history.events).full[Key("profile", nth_id(1))]
+    folder = Folder(TwoSteps())
+
+    asked = folder.wanted(history.events, {})
+
+    assert {first.key(nth_id(1))} == asked
+    assert {second.key(nth_id(1))} == folder.wanted(history.events, {first.key(nth_id(1)): envelope})
+    assert set() == folder.wanted(history.events, {first.key(nth_id(1)): None})
+
+
+def test_an_unknown_event_needs_nothing():
+    history = History()
+    history.meet_the_unknown()
+
+    assert isinstance(history.events[0].event, UnknownEvent)
+    assert set() == Folder(Profiles()).wanted(history.events, {})
+
+
+def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):
+    """All in one batch: each look-up that is left is taken by the other."""
+    ada, bob = nth_id(1), history.register("bob")
+    history.swap_handles(ada, bob, by_way_of="somebody")
+
+    stored = at_once(cleanly_folded(history.events))
+
+    assert {"ada": str(bob).encode(), "bob": str(ada).encode()} == stored["by-handle"]
+
+
+def test_a_handle_that_was_left_and_taken_again_stays(history):
+    history.change_handle(nth_id(1), "countess")
+    history.change_handle(nth_id(1), "ada")
+
+    stored = at_once(cleanly_folded(history.events))
+
+    assert {"ada"} == set(stored["by-handle"])
+
+
+def test_a_record_and_its_versions_survive_the_store(history):
+    stored = at_once(cleanly_folded(history.events))
+
+    record = msgspec.json.decode(unseal(stored["profile:full"][str(nth_id(1))]).body, type=ProfileRecord)
+
+    assert (record.handle, record.version, record.profile_version) == ("ada", 1, 1)

@@ -1,0 +1,93 @@
+"""Whether a checkpoint lies on the log."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from projector import fork
+from projector.fork import ForkCheck
+from projector.ports import LogForked
+from shared.event_log import MemoryEventLog
+from shared.records import Checkpoint
+from tests.support.histories import History
+
+
+@pytest.fixture
+def events():
+    history = History()
+    for number in range(10):
+        history.register(f"person-{number}")
+    return history.events
+
+
+@pytest.fixture(autouse=True)
+def short_memory(monkeypatch):
+    monkeypatch.setattr(fork, "RECENT", 4)
+
+
+def at(events, count):
+    """The checkpoint after so many events."""
+    return Checkpoint(events[count - 1].position, events[count - 1].event_id, count)
+
+
+async def require(check, events, checkpoint):
+    log = MemoryEventLog()
+    log.append(events)
+    async with log.connect() as reader:
+        await check.require(reader, checkpoint)
+
+
+async def test_the_beginning_lies_on_every_log(events):
+    await require(ForkCheck(projection="profiles"), [], Checkpoint())
+    await require(ForkCheck(projection="profiles"), events, Checkpoint())
+
+
+@pytest.mark.parametrize("lost", [0, 7, 9])
+async def test_a_log_that_lost_an_event_is_a_fork(events, lost):
+    """Wherever it was lost, the first check counts them all."""
+    remaining = [each for each in events if each is not events[lost]]
+
+    with pytest.raises(LogForked, match=r"profiles.*10 events"):
+        await require(ForkCheck(projection="profiles"), remaining, at(events, 10))
+
+
+async def test_another_event_in_the_same_place_is_a_fork(events):
+    checkpoint = at(events, 10)
+    events[9] = replace(events[9], event_id=UUID(int=4711))
+
+    with pytest.raises(LogForked):
+        await require(ForkCheck(projection="profiles"), events, checkpoint)
+
+
+async def test_later_checks_count_from_an_anchor(events):
+    """What was lost long before it goes unseen at a reconnect; what was lost lately does not."""
+    check = ForkCheck(projection="profiles")
+    for count in range(1, 21):
+        check.passed(at(events, count))
+
+    await require(check, events[1:], at(events, 20))
+    with pytest.raises(LogForked):
+        await require(check, events[:17] + events[18:], at(events, 20))
+
+
+async def test_an_anchor_of_a_log_that_was_replaced_is_forgotten(events):
+    """Database and read model were started over together: the new checkpoint is right, the memory is not."""
+    check = ForkCheck(projection="profiles")
+    for count in range(1, 17):
+        check.passed(at(events, count))
+    others = History(salt=1)
+    others.skip(3)
+    for number in range(9):
+        others.register(f"other-{number}")
+
+    await require(check, others.events, at(others.events, 18))
+
+
+async def test_an_older_checkpoint_is_counted_from_the_beginning(events):
+    """Redis came back older than the anchor."""
+    check = ForkCheck(projection="profiles")
+    for count in range(1, 21):
+        check.passed(at(events, count))
+
+    await require(check, events, at(events, 2))

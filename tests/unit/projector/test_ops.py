@@ -1,0 +1,243 @@
+"""What operators are told over HTTP and on the command line."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import msgspec
+import pytest
+from rich.console import Console
+
+from projector.adapters.memory import MemoryReadModel
+from projector.ops import cli
+from projector.ops.http import ops_api
+from projector.ports import Candidate
+from projector.progress import State
+from projector.services import register_projector
+from projector.status import Status
+from shared.event_log import Holder, MemoryEventLog
+from shared.event_log.memory import MemoryEventReader
+from tests.support.clock import SettableClock
+from tests.support.histories import DAWN, History, nth_id
+from tests.support.http import client_of
+from tests.support.projectors import HASTE, Surroundings
+
+
+@pytest.fixture
+def around():
+    """Two registrations, an hour ago."""
+    history, around = History(), Surroundings()
+    history.register("ada")
+    history.register("bob")
+    around.history = history
+    around.log.append(history.events)
+    return around
+
+
+def app_on(around, *, log=None):
+    def register(registry):
+        register_projector(
+            registry,
+            log=log or around.log,
+            lease=around.lease,
+            model_of=lambda projection: MemoryReadModel(around.store, projection=projection.name),
+            clock=SettableClock(DAWN + timedelta(hours=1)),
+            pace=HASTE,
+        )
+
+    return ops_api(register)
+
+
+@pytest.fixture
+async def client(around):
+    async with client_of(app_on(around)) as client:
+        await in_state(client, State.RUNNING)
+        yield client
+
+
+def told_live(around):
+    return around.store.string("muster:{0}:profiles:live").decode()
+
+
+async def in_state(client, state):
+    """The status once the projection is in a state."""
+    async with asyncio.timeout(5):
+        while True:
+            told = (await client.get("/status")).json()
+            if told["projections"][0]["state"] == state:
+                return told
+
+
+async def test_status_tells_how_far_each_projection_is(client, around):
+    """Shape and names are those of the contract; what is beyond it is additional."""
+    told = (await client.get("/status")).json()
+
+    [profiles] = told["projections"]
+    assert told["head"] == 4
+    assert {"name", "version", "generation", "checkpoint", "lag_events", "lag_seconds", "parked", "rebuild"} <= set(
+        profiles
+    )
+    assert tuple(profiles[name] for name in ("name", "version", "checkpoint", "lag_events", "lag_seconds")) == (
+        "profiles",
+        1,
+        4,
+        0,
+        0.0,
+    )
+    assert (profiles["parked"], profiles["rebuild"], profiles["error"]) == (0, None, None)
+    assert [each["role"] for each in told["projectors"]] == ["holder"]
+    assert (told["held_by"], told["error"]) == (None, None)
+
+
+async def test_lag_is_told_in_events_and_in_the_age_of_the_oldest(client, around):
+    """The third event cannot be folded, so that it and the fourth stay."""
+    around.history.meet_the_unknown()
+    around.history.suspend(nth_id(1))
+    around.log.append(around.history.events[4:])
+
+    told = await in_state(client, State.STOPPED)
+
+    [profiles] = told["projections"]
+    assert (told["head"], profiles["checkpoint"], profiles["lag_events"], profiles["lag_seconds"]) == (6, 4, 2, 3595.0)
+    assert "account-enchanted" in profiles["error"]
+
+
+async def test_a_standby_is_told_beside_the_holder(client, around):
+    await around.lease.hold(Candidate("spare", "2026-11-25T09:00:00+00:00"))
+
+    told = (await client.get("/status")).json()
+
+    assert {"holder", "standby"} == {each["role"] for each in told["projectors"]}
+    assert {"id": "spare", "role": "standby", "since": "2026-11-25T09:00:00+00:00"} in told["projectors"]
+
+
+@pytest.mark.parametrize(("away", "known"), [("log", {"head": None}), ("store", {"projectors": []})])
+async def test_status_answers_while_a_server_is_away(client, around, away, known):
+    """What cannot be found out is null, and the error says why."""
+    getattr(around, away).available = False
+
+    response = await client.get("/status")
+
+    assert response.status_code == 200
+    assert known.items() <= response.json().items()
+    assert "was made unavailable" in response.json()["error"]
+
+
+async def test_who_holds_the_log_up_is_named(around):
+    """A sentence for people, and its parts for programs."""
+    since = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+
+    class HeldReader(MemoryEventReader):
+        async def holder(self, *, after):
+            return Holder(after + 1, 77, since)
+
+    class Held(MemoryEventLog):
+        @asynccontextmanager
+        async def connect(self):
+            yield HeldReader(self, self._events, asyncio.Event())
+
+    log = Held()
+    log.append(around.history.events)
+    async with client_of(app_on(around, log=log)) as client:
+        told, ready = (await in_state(client, State.RUNNING)), (await client.get("/readyz")).json()
+
+    assert told["held_by"]["text"] == "held at 5 by pid 77 since 2026-11-25T09:30:00+00:00"
+    assert (told["held_by"]["position"], told["held_by"]["pid"]) == (5, 77)
+    assert ready["notes"]["event log"] == told["held_by"]["text"]
+
+
+async def test_a_projector_that_feeds_is_ready_and_tells_its_lag(client):
+    response = await client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["notes"] == {"profiles": "running, at 4, 0 events behind"}
+
+
+async def test_a_projector_is_ready_while_postgresql_is_away(client, around):
+    """Nothing it could do would be done better by another one."""
+    around.log.available = False
+    await in_state(client, State.WAITING)
+
+    response = await client.get("/readyz")
+
+    assert response.status_code == 200
+    assert "was made unavailable" in response.json()["notes"]["error"]
+
+
+async def test_a_projection_that_stopped_is_not_ready(client, around):
+    around.store.evicts = True
+    await in_state(client, State.STOPPED)
+
+    response = await client.get("/readyz")
+
+    assert response.status_code == 503
+    assert "NotFed: projection profiles" in response.json()["checks"]["Engine"]
+
+
+async def test_metrics_carry_their_units(client):
+    """And the name of the projection; the state is one of several."""
+    text = (await client.get("/metrics")).text
+
+    for line in (
+        'muster_projection_checkpoint_position{projection="profiles"} 4.0',
+        'muster_projection_state{projection="profiles",state="running"} 1.0',
+        'muster_projection_state{projection="profiles",state="stopped"} 0.0',
+        "muster_projection_lag_events",
+        "muster_projection_lag_seconds",
+        "muster_projection_batch_events_bucket",
+        "muster_projection_commit_seconds_bucket",
+        "muster_projection_events_total",
+        "muster_projection_superseded_commits_total",
+    ):
+        assert line in text
+
+
+async def test_the_openapi_document_describes_the_status(client):
+    document = (await client.get("/openapi.json")).json()
+
+    assert list(document["paths"]) == ["/status"]
+    assert "ProjectionStatus" in document["components"]["schemas"]
+
+
+def test_the_table_names_what_stands_still(capsys):
+    """A stopped projection, a transaction that holds the log up, a server that is away."""
+    told = msgspec.convert(
+        {
+            "head": None,
+            "projections": [
+                {"name": "profiles", "version": 1, "state": "stopped", "error": "why", "events_per_second": 0.0}
+            ],
+            "held_by": {"position": 5, "pid": 77, "since": "2026-11-25T09:30:00Z", "text": "held at 5 by pid 77"},
+            "error": "PostgreSQL: away",
+        },
+        Status,
+    )
+
+    cli._show(told, Console(width=120))
+
+    shown = capsys.readouterr().out
+    assert "head of the log: ?" in shown
+    assert "profiles stopped: why" in shown
+    assert "the event log is held at 5 by pid 77" in shown
+    assert "PostgreSQL: away" in shown
+
+
+def test_a_projector_that_cannot_be_reached_is_one_line(monkeypatch):
+    monkeypatch.setenv("MUSTER_OPS_URL", "http://127.0.0.1:1")
+
+    with pytest.raises(SystemExit) as ended:
+        cli.status(json=True)
+
+    assert "the projector does not answer at http://127.0.0.1:1/status" in str(ended.value.code)
+    assert "\n" not in str(ended.value.code)
+
+
+def test_json_is_passed_on_as_it_is(monkeypatch, capsys):
+    monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
+    request = httpx.Request("GET", "http://ops/status")
+    monkeypatch.setattr(httpx, "get", lambda url, timeout: httpx.Response(200, content=b'{"head": 3}', request=request))
+
+    cli.status(json=True)
+
+    assert capsys.readouterr().out == '{"head": 3}\n'

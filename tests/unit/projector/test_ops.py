@@ -67,6 +67,7 @@ async def in_state(client, state):
             told = (await client.get("/status")).json()
             if told["projections"][0]["state"] == state:
                 return told
+            await asyncio.sleep(0)  # asking in this process never gives way by itself
 
 
 async def test_status_tells_how_far_each_projection_is(client, around):

@@ -85,6 +85,15 @@ class Stack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    @contextmanager
+    def supervisor_asleep(self) -> Iterator[None]:
+        """Nothing is started again meanwhile."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     async def back(self, child: Child, *, instead_of: int) -> None:
         """Return once another process has taken the place of the one that was killed, and everything is ready."""
         await self.replaced(child, instead_of=instead_of)

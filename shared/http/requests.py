@@ -29,11 +29,9 @@ def request_id(scope: Scope | MutableMapping[str, Any]) -> str | None:
 
 
 def header(scope: Scope | MutableMapping[str, Any], name: bytes) -> str | None:
-    """A request header by its lower-case name, as Latin-1 text; the first if there are several."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value, "latin-1")
-    return None
+    """A request header by its lower-case name, as Latin-1 text; several are one list (RFC 9110, section 5.3)."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return str(b", ".join(found), "latin-1") if found else None
 
 
 class RequestScope:

@@ -1,0 +1,280 @@
+"""Whatever is wrong with a request, its answer says so, names the place, and nothing was stored."""
+
+import json
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.write_process import migrated_database, write_process
+
+ANDRE = {"email": "andre@example.org", "handle": "andre", "display_name": "André Carson"}
+URL = "https://example.org/"
+JSON, NDJSON = "application/json", "application/x-ndjson"
+REGISTER = "/commands/register-account"
+
+WRONG_TEXTS = (3, True, [], {}, "", "a\x00b", "a\x1bb", "a\x85b", "x" * 10_000)
+WRONG_NAMES = (*WRONG_TEXTS, "x" * 201)
+WRONG_OF_A_PERSON = {
+    "email": (*WRONG_TEXTS, None, "andre", "@example.org", "a@b@c", "a b@c", "x" * 244 + "@example.org"),
+    "handle": (*WRONG_TEXTS, None, "-andre", "andre.", "andré", "an dre", "x" * 65),
+    "display_name": (*WRONG_NAMES, None),
+    "account_id": (*WRONG_TEXTS, "0190"),
+    "external_id": (*WRONG_TEXTS, "x" * 256),
+    "given_name": WRONG_NAMES,
+    "family_name": WRONG_NAMES,
+    "title": WRONG_NAMES,
+    "bio": (3, ["x"], "one\ntwo", "a\x00b", "x" * 4001),
+    "locale": (*WRONG_TEXTS, "english language", "e"),
+    "time_zone": (*WRONG_TEXTS, "Mars/Olympus"),
+    "picture_url": (*WRONG_TEXTS, "example.org", "javascript:alert(1)", "https://a b", URL + "x" * 2000),
+    "links": ("x", [URL], {"a": 3}, {"a": "x"}, {"": URL}, {"x" * 65: URL}, {str(n): URL for n in range(51)}),
+    "tags": ("x", {"a": "b"}, [3], [""], [None], ["x" * 65], ["a\x00"], [str(n) for n in range(51)]),
+    "attributes": ("x", [], {"a": 3}, {"a": None}, {"": "x"}, {"a": "x" * 2001}, {str(n): "x" for n in range(101)}),
+    "unheard_of": (None, "x", {"a": [1]}),
+    "a/b~c": ("x",),
+}
+WRONG_OF_AN_ACCOUNT = {
+    "account": (*WRONG_TEXTS, None, "andre", "@", "@-", "ext:", "ext:" + "x" * 256, "ext:\x00"),
+    "reason": (3, [], "a\x00b", "x" * 2001),
+}
+
+
+def fields_wrong_in_turn():
+    for field, values in WRONG_OF_A_PERSON.items():
+        for value in values:
+            yield "register-account", {**ANDRE, field: value}, field
+            if field not in {"email", "handle", "account_id", "external_id"} and value is not None:
+                yield "update-profile", {"account": "@andre", field: value}, field
+    for field, values in WRONG_OF_AN_ACCOUNT.items():
+        for value in values:
+            yield "suspend-account", {"account": "@andre", field: value}, field
+    for value in WRONG_OF_A_PERSON["handle"]:
+        yield "change-handle", {"account": "@andre", "handle": value}, "handle"
+    for field in ANDRE:
+        yield "register-account", {name: value for name, value in ANDRE.items() if name != field}, field
+
+
+WRONG_FIELDS = list(fields_wrong_in_turn())
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres):
+    with migrated_database(postgres, "bad_input") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(database_url):
+    with write_process(database_url) as process, httpx.Client(base_url=process.url, trust_env=False) as client:
+        assert client.post(REGISTER, json=ANDRE).status_code == 200
+        yield client
+
+
+@pytest.fixture(scope="module")
+def watching(database_url):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_stored(client, watching):
+    """By any of the tests: neither an event nor a row."""
+
+    def stored():
+        counts = "select (select max(position) from event_log), (select count(*) from {}), (select count(*) from {})"
+        return watching.execute(counts.format("accounts", "profiles")).fetchone()
+
+    before = stored()
+    yield
+    assert stored() == before
+
+
+def problem(answer, status):
+    """Check that the answer is a problem as RFC 9457 has it, and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["request_id"] == answer.headers["request-id"]
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+def pointer(field):
+    return "/" + field.replace("~", "~0").replace("/", "~1")
+
+
+def names(errors, place):
+    """Whether the place, or one inside it, is named, and no other."""
+    pointers = {error["pointer"] for error in errors}
+    return bool(pointers) and all(each == place or each.startswith(f"{place}/") for each in pointers)
+
+
+@pytest.mark.parametrize("field", sorted({field for _, _, field in WRONG_FIELDS}))
+def test_a_wrong_field_is_named(client, field):
+    """And only that one; with every wrong value that we could think of."""
+    for command, body, wrong in WRONG_FIELDS:
+        if wrong == field:
+            answer = client.post(f"/commands/{command}", json=body)
+
+            assert names(problem(answer, 422)["errors"], pointer(field)), (body, answer.text)
+
+
+def test_a_wrong_field_is_named_in_a_stream_too(client):
+    lines = [json.dumps({"command": command, **body}) for command, body, _ in WRONG_FIELDS]
+
+    answer = client.post("/commands", content="\n".join(lines), headers={"Content-Type": NDJSON})
+
+    answers = [json.loads(line) for line in answer.content.split(b"\n")[:-1]]
+    assert [each["status"] for each in answers] == [422] * len(WRONG_FIELDS)
+    assert all(names(each["errors"], pointer(field)) for each, (_, _, field) in zip(answers, WRONG_FIELDS, strict=True))
+
+
+def test_all_wrong_fields_are_named_at_once(client):
+    answer = client.post(REGISTER, json={"email": "", "handle": "-", "bio": 3, "zz": 1})
+
+    pointers = {error["pointer"] for error in problem(answer, 422)["errors"]}
+    assert pointers == {"/email", "/handle", "/bio", "/zz", "/display_name"}
+
+
+NOT_JSON = {
+    "nothing": b"",
+    "half an object": b"{",
+    "trailing text": b"{} x",
+    "not a number": b'{"email": NaN}',
+    "single quotes": b"{'email': 'a@b'}",
+    "invalid UTF-8 in a value": b'{"email": "\xff"}',
+    "invalid UTF-8 in a name": b'{"\xff": 1}',
+    "UTF-16": json.dumps(ANDRE).encode("utf-16"),
+    "half a surrogate pair": b'{"email": "\\ud800"}',
+    "a raw control character": b'{"email": "a\x00b"}',
+    "nested arrays": b"[" * 20_000 + b"]" * 20_000,
+    "nested arrays, unfinished": b"[" * 20_000,
+    "nested arrays in a field": b'{"bio": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "nested arrays in an unknown field": b'{"zz": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "nested objects": b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
+}
+
+
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
+def test_what_is_not_json_is_400(client, body):
+    answer = client.post(REGISTER, content=body, headers={"Content-Type": JSON})
+
+    assert problem(answer, 400)["type"] == "/problems/not-json"
+
+
+def test_what_is_not_json_is_400_in_a_stream_too(client):
+    """Each line by itself; one with nothing in it is none, and one over 64 KiB another matter."""
+    bodies = [body for body in NOT_JSON.values() if 0 < len(body) < 64 * 1024]
+    lines = [body.replace(b"{", b'{"command": "register-account", ', 1) for body in bodies]
+
+    answer = client.post("/commands", content=b"\n".join(lines), headers={"Content-Type": NDJSON})
+
+    statuses = [json.loads(line)["status"] for line in answer.content.split(b"\n")[:-1]]
+    assert statuses == [400] * len(lines)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"3", b'"text"', b"[{}]"])
+def test_json_that_is_no_object_is_422(client, body):
+    answer = client.post(REGISTER, content=body, headers={"Content-Type": JSON})
+
+    assert problem(answer, 422)["type"] == "/problems/invalid"
+
+
+@pytest.mark.parametrize(
+    ("header", "values"),
+    [
+        *(("Idempotency-Key", [value]) for value in (b"", b"a b", b"a\tb", b"\xe9", b"x" * 256)),
+        ("Idempotency-Key", [b"one", b"two"]),
+        *(("If-Match", [value]) for value in (b"", b"1", b"*", b'W/"1"', b'"one"', b'"-1"', b'"1", "2"', b'"1')),
+        ("If-Match", [b'"' + b"9" * 19 + b'"']),
+        ("If-Match", [b'"1"', b'"2"']),
+    ],
+)
+def test_a_malformed_header_is_named(client, header, values):
+    """Several of one name are a list (RFC 9110, section 5.3), and neither of these may be one."""
+    headers = [(b"Content-Type", b"application/json"), *((header.encode(), value) for value in values)]
+
+    answer = client.post("/commands/suspend-account", content=b'{"account": "@andre"}', headers=headers)
+
+    assert [error["pointer"] for error in problem(answer, 422)["errors"]] == [header]
+
+
+@pytest.mark.parametrize("path", [REGISTER, "/commands"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": json.dumps(ANDRE)},
+        {"content": json.dumps(ANDRE), "headers": {"Content-Type": "text/plain"}},
+        {"content": json.dumps(ANDRE), "headers": {"Content-Type": "application/jsonp"}},
+        {"content": json.dumps(ANDRE), "headers": [(b"Content-Type", b"\xe9")]},
+        {"content": json.dumps(ANDRE), "headers": [("Content-Type", JSON), ("Content-Type", "text/plain")]},
+        {"data": ANDRE},
+        {"files": {"email": b"andre@example.org"}},
+    ],
+    ids=["unlabelled", "text", "nearly JSON", "no media type", "two media types", "form", "multipart"],
+)
+def test_a_body_of_another_media_type_is_415(client, path, body):
+    assert problem(client.post(path, **body), 415)["type"] == "/problems/unsupported-media-type"
+
+
+@pytest.mark.parametrize(("path", "media_type"), [(REGISTER, NDJSON), ("/commands", JSON)])
+def test_a_command_is_json_and_a_stream_is_lines(client, path, media_type):
+    answer = client.post(path, content=json.dumps(ANDRE), headers={"Content-Type": media_type})
+
+    problem(answer, 415)
+
+
+@pytest.mark.parametrize(("path", "media_type"), [(REGISTER, JSON), ("/commands", NDJSON)])
+@pytest.mark.parametrize("accept", ["text/html", "image/*", "*/*;q=0", "nonsense"])
+def test_an_answer_that_is_not_wanted_is_406(client, path, media_type, accept):
+    headers = {"Content-Type": media_type, "Accept": accept}
+
+    assert problem(client.post(path, content=b"{}", headers=headers), 406)["type"] == "/problems/not-acceptable"
+
+
+def test_what_is_wanted_may_be_said_in_several_headers(client):
+    headers = [("Content-Type", JSON), ("Accept", "text/html"), ("Accept", JSON)]
+
+    problem(client.post(REGISTER, content=b"{}", headers=headers), 422)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE"])
+@pytest.mark.parametrize("path", [REGISTER, "/commands"])
+def test_another_method_is_405_and_the_right_one_is_named(client, path, method):
+    answer = client.request(method, path)
+
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["allow"]
+    assert "GET" not in answer.headers["allow"]
+    assert method == "HEAD" or problem(answer, 405)["type"] == "/problems/method-not-allowed"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/commands/nothing", "/commands/%00", "/commands/%ff", f"/commands/{'x' * 5_000}", "//", "/%2e%2e"],
+)
+def test_what_is_not_there_is_404(client, path):
+    assert problem(client.post(path, json=ANDRE), 404)["type"] == "/problems/not-found"
+
+
+def two_mebibytes():
+    for _ in range(32):
+        yield b" " * 64 * 1024
+
+
+@pytest.mark.parametrize("body", [b" " * 2 * 1024 * 1024, two_mebibytes()], ids=["announced", "in chunks"])
+def test_a_body_of_two_mebibytes_is_413(client, body):
+    answer = client.post(REGISTER, content=body, headers={"Content-Type": JSON})
+
+    assert problem(answer, 413)["type"] == "/problems/too-large"
+
+
+def test_a_line_that_is_too_long_is_413_and_the_stream_goes_on(client):
+    content = b"x" * 2 * 1024 * 1024 + b'\n{"command": "suspend-account", "account": "@nobody"}\n'
+
+    answer = client.post("/commands", content=content, headers={"Content-Type": NDJSON})
+
+    assert [json.loads(line)["status"] for line in answer.content.split(b"\n")[:-1]] == [413, 404]

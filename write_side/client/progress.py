@@ -64,26 +64,31 @@ class ProgressBar:
         self._bar = Bar(BarColumn(), TextColumn("{task.description}", markup=False), console=Console(file=stderr))
         self._task = self._bar.add_task("", total=pace.total)
         self._next = 0.0
+        self._lines = self._reached = 0
 
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._draw()
         self._bar.stop()
 
     def show(self, *, lines: int, reached: int) -> None:
-        if (now := self._pace.clock()) < self._next:
-            return
-        self._next = now + SECONDS_BETWEEN_FRAMES
-        text = self._pace.describe(lines=lines, reached=reached)
-        self._bar.update(self._task, completed=reached, description=text)
+        self._lines, self._reached = lines, reached
+        if (now := self._pace.clock()) >= self._next:
+            self._next = now + SECONDS_BETWEEN_FRAMES
+            self._draw()
 
     def wait(self, why: str) -> None:
         self._bar.update(self._task, description=f"waiting: {printable(why)}")
 
     def say(self, text: str) -> None:
         self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    def _draw(self) -> None:
+        text = self._pace.describe(lines=self._lines, reached=self._reached)
+        self._bar.update(self._task, completed=self._reached, description=text)
 
 
 class ProgressLines:

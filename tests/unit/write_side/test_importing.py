@@ -374,7 +374,7 @@ def test_waiting_is_said_once(time):
 
 
 def test_a_terminal_gets_a_bar(time):
-    """With lines, rate and time left, and failures above it that cannot steer the terminal."""
+    """With lines, rate and time left, up to the last line, and failures above it that cannot steer the terminal."""
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -384,9 +384,10 @@ def test_a_terminal_gets_a_bar(time):
         time.sleep(2)
         progress.say("line 1: [bold] \x1b[2J")
         progress.show(lines=10, reached=25)
+        progress.show(lines=11, reached=50)
 
     assert "line 1: [bold] \\u001b[2J" in terminal.getvalue()
-    assert "10 lines, 5 a second, 0:00:06 left" in terminal.getvalue()
+    assert "11 lines, 6 a second, 0:00:02 left" in terminal.getvalue()
 
 
 def test_nobody_knows_how_long_a_pipe_is(time):

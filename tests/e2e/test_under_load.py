@@ -7,7 +7,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.support.load import Load, Readers
+from tests.support.load import Load, Readers, ways_to
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
 from tests.support.sessions import another_database, log_held, stranger
 from tests.support.stack import Stack, until
@@ -73,6 +73,8 @@ async def test_an_emptied_redis_is_503_until_it_is_filled_again(mortal_stack):
                 await emptied_and_filled(mortal_stack, redis, load, readers)
             with log_held(mortal_stack.addresses.database_url):
                 await emptied(mortal_stack, redis, load)
+                await until(lambda: is_partly_filled(mortal_stack))
+                await assert_nobody_is_shown(mortal_stack, before)
                 await until(has_grown(readers, 503, by=20))
             await until(has_grown(readers, 200, by=20))
 
@@ -94,6 +96,18 @@ async def emptied(stack: Stack, redis: Redis, load: Load) -> str:
     generation: str = (await status(stack))["projections"][0]["generation"]
     redis.flushall()
     return generation
+
+
+async def is_partly_filled(stack: Stack) -> bool:
+    [projection] = (await status(stack))["projections"]
+    return projection["state"] == "filling" and projection["checkpoint"] > 0
+
+
+async def assert_nobody_is_shown(stack: Stack, load: Load) -> None:
+    """Not even those who are there again: nobody can tell them from those who are not."""
+    async with httpx.AsyncClient(base_url=stack.addresses.read, timeout=10, trust_env=False) as client:
+        answers = [await client.get(path) for path in ways_to(load.accepted[0])]
+    assert {(each.status_code, each.json()["type"]) for each in answers} == {(503, "/problems/read-model-not-filled")}
 
 
 async def status(stack: Stack) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def test_the_contracts_hold():
         ("shared/text.py", "import read_side.views", "What is shared knows none of the three"),
         ("write_side/use_cases/command.py", "import write_side.runner", "The write side is a hexagon"),
         ("write_side/domain/values.py", "import sqlalchemy", "What decides knows no technology"),
+        ("write_side/client/lines.py", "import write_side.domain.values", "Import and seed are clients like any other"),
         ("projector/projections/profiles.py", "import redis", "What decides knows no technology"),
     ],
 )

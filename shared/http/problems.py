@@ -26,7 +26,11 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field; `pointer` is a JSON Pointer (RFC 6901) into the body or `?name` in the query."""
+    """
+    What is wrong with one field.
+
+    `pointer` is a JSON Pointer (RFC 6901) into the body, `?name` in the query, `{name}` in the path or a header's name.
+    """
 
     pointer: str
     detail: str

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from read_side.adapters.redis import RedisProfileViews, connections, connector
 from read_side.freshness import Freshness
@@ -37,6 +38,21 @@ async def test_a_server_that_was_killed_is_unavailable_until_it_is_back(redis_se
 
     assert {ReadModelUnavailable} == set(map(type, meanwhile))
     assert served(await redis_views.by_handle("ada")) == ADA
+
+
+async def test_an_outage_is_logged_once(redis_server, redis_projection, redis_views):
+    """Not by each of the thousands of trips that fail; and its end is logged too."""
+    redis_projection.commit(ADA, position=7)
+
+    with capture_logs() as logs:
+        redis_server.kill()
+        for _ in range(3):
+            await every_question(redis_views)
+        redis_server.start()
+        await every_question(redis_views)
+
+    told = [entry["event"] for entry in logs if entry["event"].startswith("trips")]
+    assert told == ["trips to Redis fail", "trips to Redis succeed again"]
 
 
 async def test_who_waits_when_the_server_dies_is_served_once_it_is_back(redis_server, redis_projection, redis_views):

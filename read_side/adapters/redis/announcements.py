@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.connections import Connect
+from read_side.adapters.redis.connections import Connect, told
 from read_side.freshness import Freshness
 from shared.records import Announcement
 
@@ -53,7 +53,7 @@ class Announcements:
                 failures = 0
                 await self._listen(connection)
             except (RedisError, OSError, msgspec.DecodeError) as error:
-                log.warning("announcements are not heard", channel=self._channel, error=repr(error))
+                log.warning("announcements are not heard", channel=self._channel, error=told(error))
             finally:
                 await connection.disconnect(nowait=True)
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])

@@ -34,6 +34,11 @@ def pack(*words: str | bytes) -> bytes:
     return packed
 
 
+def told(error: Exception) -> str:
+    """What a log says of an error: redis-py's own representation leaves out what went wrong."""
+    return f"{type(error).__name__}: {error}"
+
+
 async def converse(connection: AbstractConnection, packed: bytes, *, replies: int) -> list[Any]:
     """
     Send packed commands that only read, and return their replies.

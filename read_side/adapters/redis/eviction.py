@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.connections import Connect, converse, pack
+from read_side.adapters.redis.connections import Connect, converse, pack, told
 from read_side.views import EvictionPossible
 
 CHECK_SECONDS = 5.0
@@ -61,10 +61,10 @@ class EvictionWatch:
             policy = await evicting_policy(self._connection)
         except (RedisError, OSError) as error:
             await self._connection.disconnect(nowait=True)
-            log.warning("Redis does not tell its maxmemory-policy", error=repr(error))
+            log.warning("Redis does not tell its maxmemory-policy", error=told(error))
             return
         if policy != self._policy:
-            log.warning("Redis' maxmemory-policy has changed", evicts=policy)
+            log.warning("Redis may evict records" if policy else "Redis keeps its records again", policy=policy)
         self._policy = policy
 
 

@@ -16,7 +16,7 @@ from prometheus_client import Histogram
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from read_side.adapters.redis.connections import Connect, converse, pack
+from read_side.adapters.redis.connections import Connect, converse, pack, told
 from read_side.adapters.redis.generation import Generation, Hashes
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
@@ -86,6 +86,7 @@ class Trips:
         self._generation: Generation | None = None
         self._questions: deque[_Question] = deque()
         self._queued = 0
+        self._is_failing = False
         self._asked = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
@@ -141,6 +142,7 @@ class Trips:
     async def _answer(self, questions: Sequence[_Question], connection: AbstractConnection) -> None:
         try:
             await self._travel(questions, connection)
+            self._note_success()
         except Unreadable as error:
             _fail_all(questions, error)
         except asyncio.CancelledError:
@@ -148,8 +150,19 @@ class Trips:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, those who asked must not wait for ever
             await connection.disconnect(nowait=True)
-            log.warning("a trip to Redis failed", projection=self._keys.projection, error=repr(error))
+            self._note_failure(error)
             _fail_all(questions, ReadModelUnavailable(f"Redis does not answer: {type(error).__name__}"))
+
+    def _note_failure(self, error: Exception) -> None:
+        """Log an outage once: trips fail by the thousand while it lasts."""
+        if not self._is_failing:
+            log.warning("trips to Redis fail", projection=self._keys.projection, error=told(error))
+        self._is_failing = True
+
+    def _note_success(self) -> None:
+        if self._is_failing:
+            log.info("trips to Redis succeed again", projection=self._keys.projection)
+            self._is_failing = False
 
     async def _travel(self, questions: Sequence[_Question], connection: AbstractConnection) -> None:
         """Make the trip, and make it again when the generation it read is not live any more."""

@@ -1,4 +1,4 @@
-"""Redis and Valkey, and profile views on them."""
+"""Redis and Valkey, profile views on them, and the write side on each of its adapters."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from read_side.freshness import Freshness
 from shared.stack.programs import redis_binary
 from shared.stack.redis import EmbeddedRedis
 from tests.support.read_side import PATIENCE, RedisProjection
+from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,13 @@ def redis_projection(redis_server: EmbeddedRedis) -> Iterator[RedisProjection]:
 async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfileViews]:
     async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
         yield views
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def write_side(request: pytest.FixtureRequest) -> AsyncIterator[WriteSide]:
+    """The write side on each of its adapters."""
+    if request.param == "memory":
+        yield memory_write_side()
+        return
+    async with postgres_write_side(request.getfixturevalue("database_url")) as real:
+        yield real

@@ -1,24 +1,14 @@
 """What every event log promises to its readers, on every adapter."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
 from shared.event_log import Identity
-from tests.support.write_side import ANDRE, WriteSide, memory_write_side, postgres_write_side
+from tests.support.write_side import ANDRE, memory_write_side
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "postgres"])
-async def write_side(request: pytest.FixtureRequest) -> AsyncIterator[WriteSide]:
-    if request.param == "memory":
-        yield memory_write_side()
-        return
-    async with postgres_write_side(request.getfixturevalue("database_url")) as real:
-        yield real
 
 
 async def test_an_empty_log_has_no_head(write_side):

@@ -1,14 +1,13 @@
 """What every unit of work promises, on every adapter."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from shared.events import AccountRegistered, HandleChanged, ProfileCreated, ProfileUpdated
-from tests.support.write_side import ANDRE, WriteSide, context, memory_write_side, postgres_write_side
+from tests.support.write_side import ANDRE, context
 from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
 from write_side.domain.values import AccountRef, EmailAddress, Handle
 from write_side.ports import (
@@ -28,15 +27,6 @@ from write_side.ports import (
 pytestmark = pytest.mark.anyio
 
 BY_HANDLE = AccountRef.parse("@andre.carson")
-
-
-@pytest.fixture(params=["memory", "postgres"])
-async def write_side(request: pytest.FixtureRequest) -> AsyncIterator[WriteSide]:
-    if request.param == "memory":
-        yield memory_write_side()
-        return
-    async with postgres_write_side(request.getfixturevalue("database_url")) as real:
-        yield real
 
 
 async def test_a_registration_stores_both_aggregates_and_their_events_together(write_side):

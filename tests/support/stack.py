@@ -23,6 +23,7 @@ from shared.http.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from shared.stack.server import free_port, last_words
 from shared.stack.supervisor import console_script
+from shared.tether import tethered
 
 SECONDS = 60.0
 """Whatever takes longer has failed."""
@@ -44,7 +45,7 @@ class Child(StrEnum):
 
 
 class Stack:
-    """A running `muster up`; what dies in it comes back by itself."""
+    """A running `muster up`; what dies in it comes back by itself. It never outlives the tests, even if killed."""
 
     def __init__(self, home: Path, **variables: str) -> None:
         self.home = home
@@ -52,7 +53,7 @@ class Stack:
         self._given = variables.values()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*MUSTER, "up", "--home", str(home), *ANY_PORTS],
+                tethered([*MUSTER, "up", "--home", str(home), *ANY_PORTS]),
                 env=environment(**variables),
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -198,7 +199,7 @@ async def service(name: str, log: Path, **variables: str) -> AsyncIterator[tuple
 
 
 def _started(command: list[str], output: IO[bytes], **variables: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, env=environment(**variables), stdout=output, stderr=output)
+    return subprocess.Popen(tethered(command), env=environment(**variables), stdout=output, stderr=output)
 
 
 def environment(**variables: str) -> dict[str, str]:

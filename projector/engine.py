@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from projector.cancellation import is_cancelled
 from projector.committing import commit_next
 from projector.fold import Folder
 from projector.fork import ForkCheck
@@ -92,7 +93,7 @@ class Feeder:
 
         What is away is tried again until it is back; what somebody must mend is looked at every few seconds.
         """
-        while True:
+        while not is_cancelled():
             try:
                 await self._turn()
             except (ReadModelUnavailable, EventLogUnavailable) as error:
@@ -114,7 +115,7 @@ class Feeder:
 
     async def _feed(self, reader: EventReader) -> None:
         standing, attested = None, float("-inf")
-        while self._tenure.is_held:
+        while self._tenure.is_held and not is_cancelled():
             if perf_counter() - attested > self._pace.attest:
                 await self._model.attest()
                 attested = perf_counter()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from projector.cancellation import is_cancelled
 from projector.ports import CannotGoOn, Lease, Projection, ReadModel, ReadModelUnavailable, Survey
 from projector.progress import Progress
 from shared.clock import Clock
@@ -88,7 +89,7 @@ class StatusBoard:
 
     async def keep_metrics(self) -> None:
         """Measure how far the projections lag behind, every few seconds, until cancelled."""
-        while True:
+        while not is_cancelled():
             status = await self.read()
             for told, watched in zip(status.projections, self._watched, strict=True):
                 if told.lag_events is not None and told.lag_seconds is not None:

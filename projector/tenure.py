@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from projector.cancellation import is_cancelled
 from projector.ports import Candidate, Lease, ReadModelUnavailable
 
 LEASE_SECONDS = 2.0
@@ -32,7 +33,7 @@ class Tenure:
     async def run(self) -> None:
         """Take the lease or wait for it, renew it, and give it up when cancelled."""
         try:
-            while True:
+            while not is_cancelled():
                 await self._renew()
                 await asyncio.sleep(RENEW_SECONDS)
         finally:

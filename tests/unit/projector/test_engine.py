@@ -12,6 +12,7 @@ from projector.ports import Candidate
 from projector.progress import State
 from projector.projections.profiles import Profiles
 from shared.event_log import EventLogUnsound, MemoryEventLog
+from shared.event_log.memory import MemoryEventReader
 from shared.records import Announcement, Checkpoint, Pointer
 from tests.support.folding import cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
@@ -345,6 +346,30 @@ async def test_a_projector_that_stops_gives_the_lease_up(around):
         await until_state(projector, State.RUNNING)
 
     assert tuple(await around.lease.candidates()) == (None, [])
+
+
+async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
+    """As `asyncio.wait_for` does now and then below Python 3.12, and so redis-py."""
+    swallowed = asyncio.Event()
+
+    class SwallowingReader(MemoryEventReader):
+        async def rung(self, *, seconds):
+            try:
+                return await super().rung(seconds=3600)
+            except asyncio.CancelledError:
+                swallowed.set()
+                return False
+
+    class Swallowing(MemoryEventLog):
+        @asynccontextmanager
+        async def connect(self):
+            yield SwallowingReader(self, around.log._events, asyncio.Event())
+
+    async with asyncio.timeout(5), running(projector_on(around, log=Swallowing())) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert swallowed.is_set()
+    assert around.lease.holder is None
 
 
 async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(around, history):

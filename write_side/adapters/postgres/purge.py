@@ -26,7 +26,7 @@ async def purge_now_and_then(transactions: PostgresTransactions, command_log: Co
 
 
 async def _purge_once(transactions: PostgresTransactions, command_log: CommandLog) -> int:
-    session = transactions.open()
+    session = await transactions.open()
     try:
         with translated():
             purged = await command_log.purge(session)

@@ -1,5 +1,9 @@
 """The one place where transactions of the write side begin and end."""
 
+import asyncio
+import os
+import socket
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +21,9 @@ from write_side.ports import OutcomeUnknown
 
 CONNECTIONS = 10
 POOL_WAIT_SECONDS = 5.0
+
+TRANSACTION_SECONDS = 5.0
+"""Then a server that hangs (a frozen process, a dead disk) counts as lost, although its kernel answers keepalives."""
 
 # The outcome of a command is durable when it is told: a laxer default of the server is overruled, a stricter one kept.
 _PREPARE = """
@@ -69,9 +76,18 @@ class PostgresTransactions:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    def open(self) -> AsyncSession:
-        """A session whose first statement begins a transaction."""
-        return AsyncSession(self._engine, autoflush=False, expire_on_commit=False)
+    async def open(self) -> AsyncSession:
+        """A session on a connection that is hung up if the transaction has not ended in time."""
+        session = AsyncSession(self._engine, autoflush=False, expire_on_commit=False)
+        try:
+            with translated():
+                connection = await (await session.connection()).get_raw_connection()
+        except BaseException:
+            await session.close()
+            raise
+        hang_up = partial(_hang_up, connection.driver_connection)
+        session.info["deadline"] = asyncio.get_running_loop().call_later(TRANSACTION_SECONDS, hang_up)
+        return session
 
     async def commit(self, session: AsyncSession) -> None:
         """:raises OutcomeUnknown: the answer to COMMIT was lost."""
@@ -85,5 +101,18 @@ class PostgresTransactions:
 
     async def end(self, session: AsyncSession) -> None:
         """Roll back what is not committed and give the connection back."""
+        session.info["deadline"].cancel()
         with translated():
             await session.close()
+
+
+def _hang_up(connection: Any) -> None:
+    """
+    Close the line under a connection of psycopg.
+
+    Whoever waits for its answer learns that it is lost, as after a crash. To cancel the statement would ask the server
+    for one more answer; and a COMMIT that is cancelled may take effect all the same.
+    """
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)

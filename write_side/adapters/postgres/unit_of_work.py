@@ -37,7 +37,7 @@ class PostgresUnitsOfWork:
         )
 
     async def outcome_of(self, context: CommandContext) -> Outcome | None:
-        session = self._transactions.open()
+        session = await self._transactions.open()
         try:
             with translated():
                 await session.execute(_WAIT_FOR_KEY)
@@ -61,7 +61,7 @@ class PostgresUnitOfWork:
         self._touched: list[Aggregate] = []
 
     async def __aenter__(self) -> Self:
-        self._session = self._transactions.open()
+        self._session = await self._transactions.open()
         self.accounts = PostgresAccounts(self._session, self._touched)
         self.profiles = PostgresProfiles(self._session, self._touched)
         try:

@@ -31,7 +31,7 @@ class Client(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Milliseconds: of the command, from its answer until it was read, and of the same read with nothing to wait for."""
+    """Milliseconds: of the command, from its answer until it was read, and of a read with nothing to wait for."""
 
     command: float
     readable: float

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
@@ -204,11 +205,15 @@ async def test_a_defect_tells_nothing_of_itself(client, store):
     """A 500 is a problem as well, and says no more than that."""
     del store.accounts
 
-    answer = await post(client, "suspend-account", account="@andre.carson")
+    with capture_logs() as logged:
+        answer = await post(client, "suspend-account", account="@andre.carson")
 
     assert answer.status_code == 500
     assert answer.json()["type"] == "/problems/internal-error"
     assert "accounts" not in answer.text
+    assert [(each["event"], each["request_id"]) for each in logged] == [
+        ("unexpected error", answer.json()["request_id"])
+    ]
 
 
 async def test_requests_are_counted_by_route(client):

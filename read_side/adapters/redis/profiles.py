@@ -24,12 +24,12 @@ from read_side.views import Answer, Batch, ProfileKeys, ReadModelUnavailable, Va
 from shared.keys import ProjectionKeys
 from shared.records import unseal
 
-A = TypeVar("A")
+A = TypeVar("A", Answer, Batch)
 
 KEYS = ProjectionKeys("profiles")
 
 LOOKS = 3
-"""How often something is looked for that moves between the two trips; then it counts as not there."""
+"""How often something is looked for that moves between the two trips; it is not there only if nothing else moved."""
 
 
 class RedisProfileViews:
@@ -103,11 +103,13 @@ class RedisProfileViews:
 
 
 async def _settled(look: Callable[[], Awaitable[Outcome[A]]]) -> A:
-    answer = None
+    unsettled: list[A | None] = []
     for _ in range(LOOKS):
         answer, settled = await look()
-        if settled:
-            break
-    if answer is None:
-        raise ReadModelUnavailable("The live generation keeps changing")
-    return answer
+        if answer and settled:
+            return answer
+        unsettled.append(answer)
+    last = unsettled[-1]
+    if last is None or any(each is None or each.position != last.position for each in unsettled):
+        raise ReadModelUnavailable("What is looked for keeps moving")
+    return last

@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457), each with a page that says what to do."""
 
+import traceback
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -149,9 +150,16 @@ def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, A
 
 
 def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """An error nobody expected: logged whole, told without its insides."""
-    log.error("unexpected error", path=request.scope["path"], request_id=request_id(request.scope), exc_info=error)
+    """An error nobody expected: where it arose is logged, what it says is not, since it may quote people's data."""
+    log_defect(error, request_id=request_id(request.scope))
     return answer_rejection(request, Rejection(INTERNAL_ERROR, "The request failed; nothing more is told here"))
+
+
+def log_defect(error: BaseException, *, request_id: str | None) -> None:
+    """Log the kind of an error and the way to it."""
+    raised_at = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    kinds = [type(each).__name__ for each in (error, getattr(error, "orig", None)) if each is not None]
+    log.error("unexpected error", error=kinds, raised_at=raised_at, request_id=request_id)
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {

@@ -12,7 +12,16 @@ from msgspec import UNSET, UnsetType
 
 from shared.http.bodies import decoder, require_media_type
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import INVALID, NOT_JSON, TOO_LARGE, FieldError, Rejection
+from shared.http.problems import (
+    INTERNAL_ERROR,
+    INVALID,
+    NOT_JSON,
+    TOO_LARGE,
+    FieldError,
+    Rejection,
+    log_defect,
+)
+from shared.http.requests import request_id
 from shared.http.services import Services
 from write_side.domain.values import parse_value
 from write_side.http.problems import NOT_REACHED, REFUSALS, rejection_of
@@ -107,6 +116,9 @@ class CommandLines:
             return _failed(number, rejection)
         except REFUSALS as refusal:
             return _failed(number, self._refused(number, rejection_of(refusal)))
+        except Exception as defect:  # noqa: BLE001 - as for a single command; the lines after it go on
+            log_defect(defect, request_id=request_id(self._scope))
+            return _failed(number, Rejection(INTERNAL_ERROR, "The line failed; nothing more is told here"))
 
     def _refused(self, number: int, rejection: Rejection) -> Rejection:
         if rejection.problem.status == HTTPStatus.SERVICE_UNAVAILABLE:

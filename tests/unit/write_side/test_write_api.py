@@ -216,6 +216,21 @@ async def test_a_defect_tells_nothing_of_itself(client, store):
     ]
 
 
+async def test_a_line_that_meets_a_defect_stops_no_other(client, store):
+    accounts = store.accounts
+
+    async def lines():
+        del store.accounts
+        yield b'{"command": "suspend-account", "account": "@andre.carson"}\n'
+        store.accounts = accounts
+        yield json.dumps({"command": "register-account", **ANDRE}).encode()
+
+    with capture_logs():
+        answer = await client.post("/commands", content=lines(), headers={"Content-Type": "application/x-ndjson"})
+
+    assert [json.loads(line)["status"] for line in answer.text.splitlines()] == [500, 200]
+
+
 async def test_requests_are_counted_by_route(client):
     await post(client, "suspend-account", account="@nobody")
 

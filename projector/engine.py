@@ -124,6 +124,7 @@ class Feeder:
             except Superseded as error:
                 self.progress.superseded(error)
                 standing = None
+                await self._back_off()
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
         events = await reader.read(after=standing.checkpoint.position, limit=self._pace.batch)

@@ -8,7 +8,8 @@ from shared.keys import GenerationKeys, ProjectionKeys
 def refill(keys: ProjectionKeys) -> str:
     """How a projection starts over from the first event."""
     return (
-        f"to fill it anew, delete the Redis keys {keys.live} and {keys.filling} (readers get 503 until it is full),"
+        f"to fill it anew, delete the Redis keys {keys.live} and {keys.filling} in one DEL (readers get 503 until it is"
+        f" full) and unlink {keys.live.removesuffix('live')}<old generation>:* afterwards,"
         " or start with `muster up --fresh`"
     )
 

@@ -39,7 +39,7 @@ class HeldBy(msgspec.Struct, kw_only=True):
     """The transaction that keeps the log from being read further: it appended, or is about to, and has not ended."""
 
     position: int
-    pid: int
+    pid: int | None
     since: datetime
     text: str
 
@@ -157,5 +157,6 @@ def _tell(told: ProjectionStatus, survey: Survey) -> None:
 
 
 def _held_by(holder: Holder) -> HeldBy:
-    text = f"held at {holder.position} by pid {holder.pid} since {holder.since.isoformat(timespec='seconds')}"
+    who = f"pid {holder.pid}" if holder.pid else "a prepared transaction (see pg_prepared_xacts)"
+    text = f"held at {holder.position} by {who} since {holder.since.isoformat(timespec='seconds')}"
     return HeldBy(position=holder.position, pid=holder.pid, since=holder.since, text=text)

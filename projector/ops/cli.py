@@ -15,8 +15,14 @@ from shared.settings import Settings
 ANSWER_SECONDS = 10.0
 
 
-def project(*, host: str | None = None, port: int | None = None) -> None:
-    """Project events into Redis and serve the ops API until SIGTERM or SIGINT."""
+def project(*, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
+    """
+    Project events into Redis and serve the ops API until SIGTERM or SIGINT.
+
+    :param workers: 1; a projector is one process. Start another one for a standby.
+    """
+    if workers != 1:
+        sys.exit("a projector is one process: leave --workers out, and start another one for a standby")
     settings = Settings.load(os.environ).with_addresses()
     settings.required("database_url")
     settings.required("redis_url")

@@ -63,7 +63,8 @@ class Holder(NamedTuple):
     """Who keeps the log from being read further: a transaction that appended, or is about to, and has not ended."""
 
     position: int
-    pid: int
+    pid: int | None
+    """None for a prepared transaction, which has no session any more."""
     since: datetime
 
 

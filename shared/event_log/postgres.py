@@ -11,15 +11,14 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer, Params
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 
-from shared.event_log.codec import decode
-from shared.event_log.log import EventLogUnavailable, EventLogUnsound, Holder, Identity, Metadata, RecordedEvent
+from shared.event_log.codec import decode, decode_metadata
+from shared.event_log.log import EventLogUnavailable, EventLogUnsound, Holder, Identity, RecordedEvent
 from shared.event_log.soundness import SOUNDNESS, violations
 
 CHANNEL = "muster_events"
@@ -36,9 +35,13 @@ def connect_args(url: str) -> dict[str, Any]:
     return {"target_session_attrs": "read-write", "connect_timeout": 5, **alive, **conninfo_to_dict(url)}
 
 
+PORTION_BYTES = 4 * 1024 * 1024
+"""What is read at once at most: a projector writes it in one transaction, for which readers wait."""
+
 Statement = str | sql.Composed
 
 _COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
+_DATA = 7
 _READ = sql.SQL(f"select {_COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
 _FOLLOWING = _READ.format(sql.SQL(""))
 _UP_TO_HORIZON = _READ.format(sql.SQL("and position <= %s"))
@@ -50,18 +53,16 @@ _ANNOUNCED = """
        and database = (select oid from pg_database where datname = current_database())"""
 _LOWEST_ANNOUNCED = f"select min(bound) from ({_ANNOUNCED}) as appender"  # noqa: S608
 _HOLDER = f"""
-    select bound, pid, coalesce(xact_start, now())
+    select bound, pid, coalesce(xact_start, (select min(prepared) from pg_prepared_xacts), now()) as since
       from ({_ANNOUNCED}) as appender left join pg_stat_activity using (pid)
      where xact_start < now() - interval '1 second'
         or not exists (select from event_log where position = %(after)s + 1)
        and exists (select from event_log where position > %(after)s)
-     order by bound, xact_start limit 1"""  # noqa: S608
+     order by bound, since limit 1"""  # noqa: S608
 _IDENTITY = """
     select (select event_id from event_log where position = %(position)s),
            (select count(*) from event_log where position > %(since)s and position <= %(position)s)"""
 _OLDEST = "select occurred_at from event_log where position > %s order by position limit 1"
-
-_decode_metadata = msgspec.json.Decoder(Metadata).decode
 
 
 class _RawJson(Loader):
@@ -69,6 +70,16 @@ class _RawJson(Loader):
 
     def load(self, data: Buffer) -> bytes:
         return bytes(data)
+
+
+def _portion(rows: Sequence[Any]) -> Sequence[Any]:
+    """So many of the rows that their data stay within `PORTION_BYTES`, but one at least."""
+    total = 0
+    for nth, row in enumerate(rows):
+        total += len(row[_DATA])
+        if total > PORTION_BYTES and nth:
+            return rows[:nth]
+    return rows
 
 
 def _recorded(row: Sequence[Any]) -> RecordedEvent:
@@ -80,7 +91,7 @@ def _recorded(row: Sequence[Any]) -> RecordedEvent:
         aggregate_id=aggregate_id,
         version=version,
         event=decode(data, type_name=type_name, schema=schema),
-        metadata=_decode_metadata(metadata),
+        metadata=decode_metadata(metadata),
         occurred_at=occurred_at,
     )
 
@@ -136,7 +147,7 @@ class PostgresEventReader:
             horizon = last if bound is None else min(last, bound)
             rows = await self._all(_UP_TO_HORIZON, (after, horizon, limit))
             without_gap = len(rows)
-        return [_recorded(row) for row in rows[:without_gap]]
+        return [_recorded(row) for row in _portion(rows[:without_gap])]
 
     async def head(self) -> int:
         return int(await self._one("select coalesce(max(position), 0) from event_log"))

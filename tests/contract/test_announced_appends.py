@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from shared.event_log import EventLogUnsound
+from shared.event_log import EventLogUnsound, Metadata, UnknownEvent, postgres
 from shared.event_log.postgres import CHANNEL, PostgresEventLog
 from write_side.adapters.postgres.bell import PostgresBell
 
@@ -140,6 +140,9 @@ async def test_a_prepared_transaction_is_waited_for(reader, connect):
     writer.commit()
 
     assert await positions(reader) == []
+    holder = await reader.holder(after=0)
+    assert holder is not None
+    assert (holder.position, holder.pid) == (0, None)
 
     writer.autocommit = True
     writer.execute("commit prepared 'held'")
@@ -172,6 +175,35 @@ async def test_an_appender_that_idles_is_named(reader, connect):
 
     assert holder is not None
     assert (holder.position, holder.pid) == (0, idle.info.backend_pid)
+
+
+async def test_what_cannot_be_decoded_is_named_and_delivered(reader, connect):
+    """An unpaired surrogate, which PostgreSQL takes for JSON, and metadata that others wrote."""
+    writer = connect()
+    before = append(writer)
+    writer.execute(
+        """insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
+           values (gen_random_uuid(), 'account', gen_random_uuid(), 1, 'account-suspended', 1,
+                   '{"a": "\\ud800"}', '{}', now())"""
+    )
+    writer.commit()
+
+    first, second = await reader.read(after=0, limit=10)
+
+    assert first.position == before
+    assert isinstance(second.event, UnknownEvent)
+    assert second.metadata == Metadata("", "", "")
+
+
+async def test_a_portion_is_bounded_in_bytes(reader, connect, monkeypatch):
+    monkeypatch.setattr(postgres, "PORTION_BYTES", 250)
+    writer = connect()
+    written = [append(writer) for _ in range(5)]
+    writer.commit()
+
+    assert await positions(reader) == written[:2]
+    monkeypatch.setattr(postgres, "PORTION_BYTES", 1)
+    assert await positions(reader) == written[:1]
 
 
 async def test_a_rolled_back_tail_is_not_the_head(reader, connect):

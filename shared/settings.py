@@ -8,6 +8,9 @@ from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from redis.connection import parse_url
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"
@@ -134,8 +137,9 @@ def read_addresses(home: Path) -> Addresses | None:
 
 
 def masked(value: str) -> str:
-    """Hide the password inside a URL."""
-    return re.sub(r"(?<=://)([^:/@?#]*):.*(?=@)", r"\1:***", value)
+    """Hide the passwords inside a URL."""
+    without_user_info = re.sub(r"(?<=://)([^:/@?#]*):.*(?=@)", r"\1:***", value)
+    return re.sub(r"(?<=[?&])((?:ssl)?password)=[^&]*", r"\1=***", without_user_info)
 
 
 def printable(settings: Settings, field: str) -> str:
@@ -169,7 +173,7 @@ def _source(field: str, given: Mapping[str, str]) -> str:
 def _postgres_url(text: str) -> str:
     if urlsplit(text).scheme not in {"postgresql", "postgres"}:
         raise ValueError("write postgresql://user:password@host:port/database")
-    return text
+    return _readable(text, conninfo_to_dict)
 
 
 def _redis_url(text: str) -> str:
@@ -178,7 +182,17 @@ def _redis_url(text: str) -> str:
         raise ValueError("this release works with one Redis, not with a cluster: name a single redis://host:port")
     if scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("write redis://host:port, rediss://host:port or unix:///path/to/socket")
-    return text
+    return _readable(text, parse_url)
+
+
+def _readable(url: str, driver: Callable[[str], object]) -> str:
+    """Return a URL that the driver understands; what it says otherwise is left out, since it may quote a password."""
+    try:
+        urlsplit(url).port if "," not in url else None
+        driver(url)
+    except (ValueError, psycopg.Error):
+        raise ValueError("the driver cannot read it: check the port, and the names and values behind `?`") from None
+    return url
 
 
 def _http_url(text: str) -> str:

@@ -81,7 +81,7 @@ class CommandRunner:
 
     async def _won_elsewhere(self, context: CommandContext, error: Exception) -> Outcome:
         """The outcome that another request under the caller's key reached, else the error."""
-        if not context.key_was_sent or isinstance(error, Unsettled):
+        if not context.key_was_sent:
             raise error
         try:
             outcome = await self._units.outcome_of(context)

@@ -27,14 +27,15 @@ class Text(str):
 
     @classmethod
     def parse(cls, given: object) -> Self:
-        """:raises InvalidValue: it is too short or too long, counted in code points, or breaks the rule."""
+        """:raises InvalidValue: it is too short or too long, counted in code points of NFC, or breaks the rule."""
         if not isinstance(given, str):
             raise InvalidValue("must be text")
-        if not cls.shortest <= len(given) <= cls.longest:
-            raise InvalidValue(f"must be {cls.shortest} to {cls.longest} characters long, not {len(given)}")
-        if not re.fullmatch(cls.pattern, given):
+        text = composed(given)
+        if not cls.shortest <= len(text) <= cls.longest:
+            raise InvalidValue(f"must be {cls.shortest} to {cls.longest} characters long, not {len(text)}")
+        if not re.fullmatch(cls.pattern, text):
             raise InvalidValue(cls.rule)
-        return cls(composed(given))
+        return cls(text)
 
     @classmethod
     def schema(cls) -> dict[str, Any]:

@@ -146,6 +146,23 @@ async def test_the_loser_of_a_race_under_one_key_answers_as_the_winner(write_sid
         await write_side.run("register-account", **ANDRE)
 
 
+async def test_who_gave_up_answers_as_the_winner_too(write_side):
+    """Every attempt met contention, with another process that carried the same request out."""
+    won = await write_side.run("register-account", key="k", **ANDRE)
+    store = write_side.units._store
+    outcomes, store.outcomes = store.outcomes, {}
+    write_side.units.before = [Contention("busy") for _ in range(ATTEMPTS)]
+    asked = write_side.units.outcome_of
+
+    async def outcome_of(context):
+        store.outcomes = outcomes
+        return await asked(context)
+
+    write_side.units.outcome_of = outcome_of
+
+    assert await write_side.run("register-account", key="k", **ANDRE) == Answer(won.outcome, replayed=True)
+
+
 async def test_without_a_key_a_refusal_is_final():
     write_side = memory_write_side()
 

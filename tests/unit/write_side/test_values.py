@@ -69,6 +69,8 @@ def test_what_is_allowed_is_kept_as_it_is(kind, given):
         (Bio, "x" * 4001),
         (Bio, "one\ntwo"),
         (ExternalId, "x" * 256),
+        (ExternalId, "\U0001d160" * 255),
+        (Name, "\u0958" * 200),
         (Locale, "english language"),
         (TimeZone, "Mars/Olympus"),
         (Url, "www.example.org"),

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import psycopg
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -52,6 +53,7 @@ def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         isolation_level="READ COMMITTED",
+        hide_parameters=True,
         json_serializer=_as_json,
     )
 
@@ -59,7 +61,10 @@ def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
     def prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute(_PREPARE)
-        cursor.execute(SOUNDNESS)
+        try:
+            cursor.execute(SOUNDNESS)
+        except psycopg.errors.UndefinedTable:
+            raise EventLogUnsound("the database has no event log: run `muster migrate`") from None
         broken = violations(cursor.fetchone(), allow_unsafe=allow_unsafe)
         cursor.close()
         connection.commit()

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from shared.stack.postgres import EmbeddedPostgres
+from tests.support.databases import database_at
 from write_side.adapters.postgres.migrate import migrate
 
 pytest_plugins = ["tests.support.stack"]
@@ -61,8 +62,3 @@ def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(f"create database {name} template {TEMPLATE}")
         yield database_at(postgres, name)
         connection.execute(f"drop database {name} with (force)")
-
-
-def database_at(server: EmbeddedPostgres, name: str) -> str:
-    """The URL of another database on the same server."""
-    return server.url.rpartition("/")[0] + f"/{name}"

@@ -1,12 +1,13 @@
 """The write side's commands."""
 
+import asyncio
 import os
 import sys
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from shared.settings import Settings
+from shared.settings import Settings, masked
 
 WRONG_USAGE = 2
 
@@ -17,9 +18,17 @@ Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=999_999_9
 
 def migrate() -> None:
     """Bring the database to the schema of this release; safe to run again."""
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - nor SQLAlchemy to import and seed
+
     from write_side.adapters.postgres.migrate import migrate as run_migrations  # noqa: PLC0415 - Alembic is not needed to serve
 
-    run_migrations(Settings.load(os.environ).with_addresses().required("database_url"))
+    url = Settings.load(os.environ).with_addresses().required("database_url")
+    try:
+        run_migrations(url)
+    except OperationalError as error:
+        sys.exit(
+            f"PostgreSQL does not answer at {masked(url)} ({type(error.orig).__name__}): `muster doctor` says more"
+        )
 
 
 def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
@@ -27,7 +36,7 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
     from shared.http.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
     settings = Settings.load(os.environ).with_addresses()
-    settings.required("database_url")
+    asyncio.run(_require_sound(settings.required("database_url")))
     serve(
         "write_side.services:create_app",
         host=host or settings.write_host,
@@ -35,6 +44,20 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
         workers=workers or settings.workers,
         log_format=settings.log_format,
     )
+
+
+async def _require_sound(url: str) -> None:
+    """A database that is away is no reason not to start; one whose event log could skip events is."""
+    from shared.event_log import EventLogUnavailable, EventLogUnsound  # noqa: PLC0415 - likewise
+    from shared.event_log.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
+
+    try:
+        async with PostgresEventLog(url).connect():
+            return
+    except EventLogUnavailable:
+        return
+    except EventLogUnsound as error:
+        sys.exit(str(error))
 
 
 def import_commands(

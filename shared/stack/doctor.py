@@ -119,7 +119,7 @@ def _postgres(url: str | None) -> Iterator[Check]:
             yield Check(OK, f"PostgreSQL answers at {masked(url)}")
             yield from _postgres_settings(connection)
             yield from _event_log(connection)
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         yield Check(
             FAILED, f"PostgreSQL at {masked(url)}", f"{str(error).strip()}; start it, or mend MUSTER_DATABASE_URL"
         )

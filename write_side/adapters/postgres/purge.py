@@ -7,7 +7,6 @@ import structlog
 from write_side.adapters.postgres.command_log import PURGED_AT_ONCE, CommandLog
 from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.transactions import PostgresTransactions
-from write_side.ports import OutcomeUnknown, Unsettled
 
 PURGE_EVERY_SECONDS = 60.0
 
@@ -21,8 +20,8 @@ async def purge_now_and_then(transactions: PostgresTransactions, command_log: Co
         try:
             while await _purge_once(transactions, command_log) == PURGED_AT_ONCE:
                 pass
-        except (Unsettled, OutcomeUnknown) as error:
-            log.info("expired keys are purged later", error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next round may succeed, and commands go on
+            log.warning("expired keys are purged later", error=type(error).__name__)
 
 
 async def _purge_once(transactions: PostgresTransactions, command_log: CommandLog) -> int:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from projector import tenure
 from projector.adapters.memory import MemoryReadModel
 from projector.engine import NotFed, Pace
 from projector.ports import Candidate
@@ -327,8 +328,9 @@ async def test_a_defect_is_told_and_does_not_end_the_loop(around):
     assert "defect: ZeroDivisionError" in projector.progress.error
 
 
-async def test_a_second_projector_stands_by(around, history):
+async def test_a_second_projector_stands_by(around, history, monkeypatch):
     """It takes over as soon as the first has stopped."""
+    monkeypatch.setattr(tenure, "RENEW_SECONDS", 0.01)
     async with running(projector_on(around, name="second", pace=Pace(poll=0.005))) as second:
         await until_state(second, State.RUNNING)
         async with running(projector_on(around, name="third")) as third:

@@ -14,11 +14,11 @@ from tests.support.databases import database_at
 MUSTER = Path(sys.executable).parent / "muster"
 
 
-def muster(command: str, *, database_url: str) -> subprocess.CompletedProcess[str]:
+def muster(*command: str, database_url: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
     environment |= {"MUSTER_DATABASE_URL": database_url, "MUSTER_REDIS_URL": "redis://127.0.0.1:1"}
     return subprocess.run(
-        [MUSTER, command], env=environment, capture_output=True, text=True, timeout=60, check=False, cwd="/"
+        [MUSTER, *command], env=environment, capture_output=True, text=True, timeout=60, check=False, cwd="/"
     )
 
 
@@ -50,3 +50,10 @@ def test_migrations_say_that_the_database_is_away():
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
     assert line.startswith("PostgreSQL does not answer at postgresql://muster:***@127.0.0.1:1/muster")
+
+
+def test_a_projector_is_one_process(database_url):
+    ended = muster("project", "--workers", "2", database_url=database_url)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("a projector is one process")

@@ -83,6 +83,9 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_LOG_FORMAT", "xml", "console, json"),
         ("MUSTER_AUTH", "on", "off"),
         ("MUSTER_OPS_PORT", "70000", "from 1 to 65535"),
+        ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost:bad/db", "check the port"),
+        ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost/db?foo=1", "behind `?`"),
+        ("MUSTER_REDIS_URL", "redis://localhost:bad", "check the port"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused_in_one_line(name, value, remedy):
@@ -143,6 +146,8 @@ def test_what_a_command_cannot_do_without_is_asked_for(tmp_path):
         ("redis://:secret@h:1/0", "redis://:***@h:1/0"),
         ("redis://:se@cr:et@h:1/0", "redis://:***@h:1/0"),
         ("redis://h:1/0", "redis://h:1/0"),
+        ("postgresql://host/db?user=a&password=s3cret", "postgresql://host/db?user=a&password=***"),
+        ("unix:///run/r.sock?password=s3cret&db=1", "unix:///run/r.sock?password=***&db=1"),
     ],
 )
 def test_passwords_inside_urls_are_masked(url, shown):

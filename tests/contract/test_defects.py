@@ -1,0 +1,43 @@
+"""What a defect of the database says of people stays out of the log and out of the answer."""
+
+import logging
+from datetime import timedelta
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.http import client_of
+from tests.support.write_side import ANDRE
+from write_side.http.app import write_api
+from write_side.http.requests import Retention
+from write_side.services import register_postgres
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "alter table accounts drop column status",
+        "alter table accounts add constraint never check (handle_unique = 'nobody')",
+    ],
+    ids=["an older schema", "a row that is quoted in the error"],
+)
+async def test_people_are_not_quoted(database_url, caplog, spoil):
+    """SQLAlchemy quotes the parameters of a statement, PostgreSQL the row that it refuses."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(spoil)
+
+    def register(registry) -> None:
+        register_postgres(registry, url=database_url, allow_unsafe=True)
+        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+
+    with capture_logs() as logged, caplog.at_level(logging.DEBUG):
+        async with client_of(write_api(register)) as client:
+            answer = await client.post("/commands/register-account", json=ANDRE)
+
+    said = f"{logged}{caplog.text}{answer.text}"
+    assert answer.status_code == 500
+    assert "unexpected error" in said
+    assert not [personal for personal in ANDRE.values() if personal in said]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from projector.fold import Envelopes, Folder
-from projector.ports import Batch, Commit, EventNotFoldable, Key, ReadModel
+from projector.ports import Batch, Commit, EventNotFoldable, ReadModel
+from projector.projection import Key
 from shared.event_log import RecordedEvent
 from shared.records import Checkpoint
 

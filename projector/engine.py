@@ -9,16 +9,9 @@ from projector.cancellation import is_cancelled
 from projector.committing import commit_next
 from projector.fold import Folder
 from projector.fork import ForkCheck
-from projector.ports import (
-    CannotGoOn,
-    GenerationDamaged,
-    Projection,
-    ReadModel,
-    ReadModelUnavailable,
-    Superseded,
-    VersionDiffers,
-)
+from projector.ports import CannotGoOn, GenerationDamaged, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
 from projector.progress import Progress, State
+from projector.projection import Projection
 from projector.remedies import refill
 from projector.tenure import Tenure
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, RecordedEvent

@@ -7,17 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from projector.ports import (
-    Batch,
-    DocumentMissing,
-    Entry,
-    EventNotFoldable,
-    Key,
-    Kind,
-    NotPrefetched,
-    Projection,
-    Record,
-)
+from projector.ports import Batch, EventNotFoldable
+from projector.projection import DocumentMissing, Entry, Key, Kind, NotPrefetched, Projection, Record
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.records import Checkpoint, seal, unseal
 

@@ -1,137 +1,14 @@
-"""What a projection is, and where its generations are kept."""
+"""Where a projection's generations are kept, and who may feed them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
-from uuid import UUID
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from shared.event_log import RecordedEvent
-from shared.events import Event
+from projector.projection import Key, Placed
 from shared.records import Checkpoint, Pointer
-
-Record = TypeVar("Record", bound=msgspec.Struct)
-
-
-class Key(NamedTuple):
-    """Which document: one of a kind, by the id of what it describes."""
-
-    kind: str
-    id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[Record]):
-    """A kind of document: its name in Redis keys and the record it holds."""
-
-    name: str
-    record: type[Record]
-
-    def key(self, id: UUID) -> Key:
-        return Key(self.name, id)
-
-
-class LookUp(NamedTuple):
-    """An index entry that finds one document: by what, and the value in its normalised form."""
-
-    by: str
-    value: str
-
-
-Entry: TypeAlias = LookUp
-"""Where a record is to be found. Lists and words join with the projections that need them."""
-
-Placed: TypeAlias = tuple[Entry, UUID]
-"""An index entry and the document it leads to."""
-
-
-class DocumentMissing(Exception):
-    """A fold needs a document that does not exist: the log does not tell how it came to be."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"there is no {key.kind} {key.id}")
-
-
-class NotPrefetched(Exception):
-    """A projection touches a document that its `needs` does not name."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"needs() does not name {key.kind} {key.id}")
-
-
-class Fetched(Protocol):
-    """The documents read so far."""
-
-    def find(self, kind: Kind[Record], id: UUID) -> Record | None:
-        """The record, None if there is none or it was not read yet."""
-
-
-class Documents(Protocol):
-    """
-    What a fold reads and saves.
-
-    It knows the position each document reflects: what is saved or forgotten because of an event at or below that
-    position is passed over, since the document reflects the event already.
-    """
-
-    def find(self, kind: Kind[Record], id: UUID) -> Record | None:
-        """
-        The record as all events so far made it, None if there is none.
-
-        :raises NotPrefetched: `needs` did not name it.
-        """
-
-    def get(self, kind: Kind[Record], id: UUID) -> Record:
-        """
-        The record as all events so far made it.
-
-        :raises DocumentMissing: there is none.
-        :raises NotPrefetched: `needs` did not name it.
-        """
-
-    def save(self, kind: Kind[Record], id: UUID, record: Record) -> None:
-        """Keep what the present event made of the record."""
-
-    def forget(self, kind: Kind[Record], id: UUID) -> None:
-        """Drop the document; its index entries go with it."""
-
-
-class Projection(Protocol):
-    """A read model as pure functions of events; the engine fetches before and stores after."""
-
-    @property
-    def name(self) -> str:
-        """Its name, in keys and for operators."""
-
-    @property
-    def version(self) -> int:
-        """Raised with every change that makes older documents wrong; a generation is fed by its own version only."""
-
-    @property
-    def kinds(self) -> Sequence[Kind[Any]]:
-        """Every kind of document it keeps."""
-
-    def needs(self, event: Event, fetched: Fetched) -> Iterable[Key]:
-        """
-        Every document that `project` will touch, as far as can be told from what is fetched.
-
-        Asked again with what it wanted, until it wants nothing more: three times at most.
-        """
-
-    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        """
-        Fold one event into the documents; events that do not concern the projection are passed over.
-
-        Whatever it raises stops the projection.
-        """
-
-    def index(self, record: Any) -> Iterable[Entry]:
-        """Where the record is to be found; the engine stores the difference to where it was."""
-
-    def public(self, record: Any) -> msgspec.Struct | None:
-        """What everybody may see of the record; None if it is for the projection alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +21,8 @@ class Batch:
     removals: Collection[Placed] = ()
     """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
     additions: Collection[Placed] = ()
+    sheets: Mapping[Key, bytes] = field(default_factory=dict)
+    """What lists are checked against, see `shared.listing.Sheet`."""
     public: Mapping[Key, bytes] = field(default_factory=dict)
     """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
     full: Mapping[Key, bytes] = field(default_factory=dict)
@@ -203,6 +82,9 @@ class Commit(Protocol):
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         """The sealed full documents; None for those that do not exist."""
+
+    async def list(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
+        """The entries of a list that begin with the prefix, in order, behind `after`; at most `limit`."""
 
     async def confirm(self) -> None:
         """

@@ -14,8 +14,9 @@ from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.engine import Engine, Feeder, Pace
 from projector.ops.http import notes, ops_api
-from projector.ports import Candidate, Lease, Projection, ReadModel
+from projector.ports import Candidate, Lease, ReadModel
 from projector.progress import Progress
+from projector.projection import Projection
 from projector.projections.profiles import Profiles
 from projector.status import StatusBoard, Watched
 from projector.tenure import Tenure

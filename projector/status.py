@@ -8,8 +8,9 @@ from datetime import datetime
 import msgspec
 
 from projector.cancellation import is_cancelled
-from projector.ports import CannotGoOn, Lease, Projection, ReadModel, ReadModelUnavailable, Survey
+from projector.ports import CannotGoOn, Lease, ReadModel, ReadModelUnavailable, Survey
 from projector.progress import Progress
+from projector.projection import Projection
 from shared.clock import Clock
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, Holder
 

@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from projector.ports import Batch, Key, LookUp
+from projector.ports import Batch
+from projector.projection import Key, LookUp
 from shared.keys import GenerationKeys
 
 

@@ -55,13 +55,70 @@ class Batch(NamedTuple):
     missing: ProfileKeys
 
 
-class ProfileViews(Protocol):
+class QueryTooBroad(Exception):
+    """So many match that they cannot be put into the order asked for; more words, or the default order, help."""
+
+
+class ProfileQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
-    People's profiles, as the projection `profiles` keeps them; they can be asked while it is entered.
+    Which people, in which order.
+
+    :param statuses: of `active`, `suspended`, `closed`, one or all.
+    :param group: the id or slug of a group they belong to; nobody belongs to one that does not exist.
+    :param tags: they carry all of them.
+    :param words: each is the beginning of a word of handle, names, title or tags; folded, see `shared.text.words`.
+    :param order: one of `shared.listing.PROFILE_ORDERS`; None: by the word that the longest of `words` (the first of
+        equally long ones) begins, then by name. Equal ones are in the order of their ids.
+    :param after: the place where the page before ended.
+    """
+
+    statuses: tuple[str, ...] = ("active",)
+    group: str | None = None
+    tags: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    order: str | None = "display_name"
+    descending: bool = False
+    limit: int = 50
+    after: bytes | None = None
+
+
+class GroupQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which groups, in which order: see `ProfileQuery`; `words` are of slug and name."""
+
+    words: tuple[str, ...] = ()
+    order: str | None = "name"
+    descending: bool = False
+    limit: int = 50
+    after: bytes | None = None
+
+
+class MemberQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which members of a group, in the order in which they joined."""
+
+    role: str | None = None
+    limit: int = 50
+    after: bytes | None = None
+
+
+class Page(NamedTuple):
+    """
+    Documents in order, as of `position`; all of them fit the query at one moment.
+
+    :param documents: None if what they belong to does not exist.
+    :param after: the place where the page ends, None if there is no more. A page may be short, even empty, and not be
+        the last: a query of several filters looks at so many candidates and no more.
+    """
+
+    position: int
+    documents: tuple[Sealed, ...] | None
+    after: bytes | None = None
+
+
+class Views(Protocol):
+    """
+    What one projection keeps; it can be asked while it is entered.
 
     An answer's position is the checkpoint of the projection that answered: the answer reflects every event up to it.
-    Handles, e-mail addresses and external ids are compared as uniqueness compares them, and a document that is found
-    carries the key that was asked for.
 
     Every question raises `NeverFilled`, `ReadModelUnavailable`, `EvictionPossible` or `Overloaded` rather than say
     that there is nothing.
@@ -69,6 +126,22 @@ class ProfileViews(Protocol):
 
     freshness: Freshness
     """Those who wait for this projection."""
+
+    async def position(self) -> int:
+        """Return the checkpoint of the projection that would answer now."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+class ProfileViews(Views, Protocol):
+    """
+    People's profiles, as the projection `profiles` keeps them.
+
+    Handles, e-mail addresses and external ids are compared as uniqueness compares them, and a document that is found
+    carries the key that was asked for.
+    """
 
     async def by_id(self, account_id: str, *, variant: Variant = "full") -> Answer:
         """Return the profile with this id, a UUID in lower case."""
@@ -82,9 +155,49 @@ class ProfileViews(Protocol):
     async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Batch:
         """Return the profiles that any of these keys name."""
 
-    async def position(self) -> int:
-        """Return the checkpoint of the projection that would answer now."""
+    async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
+        """
+        Return the people that fit.
 
-    async def __aenter__(self) -> Self: ...
+        :raises QueryTooBroad: more than 10,000 match the words, and another order than the default is asked for.
+        """
 
-    async def __aexit__(self, *_: object) -> None: ...
+
+class GroupViews(Views, Protocol):
+    """Groups and their members, as the projection `groups` keeps them; a group is named by its id or its slug."""
+
+    async def get(self, group: str) -> Answer: ...
+
+    async def list(self, query: GroupQuery) -> Page:
+        """
+        Return the groups that fit.
+
+        :raises QueryTooBroad: see `ProfileViews.list`.
+        """
+
+    async def members(self, group: str, query: MemberQuery) -> Page:
+        """Return the cards of a group's members; `documents` is None if there is no such group."""
+
+    async def member(self, group: str, account_id: str) -> "MemberAnswer":
+        """Return the card of one member."""
+
+
+class MemberAnswer(NamedTuple):
+    """A member's card, or None; and whether there is such a group at all."""
+
+    position: int
+    document: Sealed | None
+    group_exists: bool
+
+
+class ActivityViews(Views, Protocol):
+    """What happened to accounts, as the projection `activity` keeps it."""
+
+    async def of(self, account_id: str, *, limit: int, after: bytes | None = None, variant: Variant = "full") -> Page:
+        """Return what happened to an account, newest first; `documents` is None if there is no such account."""
+
+
+class StatsViews(Views, Protocol):
+    """The directory in numbers, as the projection `stats` keeps it."""
+
+    async def read(self) -> Answer: ...

@@ -63,9 +63,17 @@ class GenerationKeys:
         return self._key("damaged")
 
     def documents(self, kind: str, variant: str) -> str:
-        """Hash of sealed documents by entity id; `variant` is `full` or `public`."""
+        """
+        Hash of documents by entity id.
+
+        `variant` is `full` or `public` (sealed, see `records.seal`) or `sheet` (a `listing.Sheet` in MessagePack).
+        """
         return self._key(f"{kind}:{variant}")
 
     def look_up(self, by: str) -> str:
         """Hash of entity ids by a normalised value, such as `by-handle`."""
         return self._key(by)
+
+    def listing(self, by: str) -> str:
+        """Sorted set in which all scores are 0: entries as `shared.listing` makes them, in some order."""
+        return self._key(f"list:{by}")

@@ -9,6 +9,15 @@ from uuid import UUID
 import msgspec
 
 
+class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A group as it stands in the record of somebody who belongs to it."""
+
+    group_id: UUID
+    slug: str
+    name: str
+    role: str
+
+
 class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A person as the read API serves it to those who may see everything."""
 
@@ -28,6 +37,7 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     attributes: dict[str, str]
     external_id: str | None
+    groups: tuple[ProfileGroup, ...] = ()
     created_at: datetime
     updated_at: datetime
     version: int
@@ -50,10 +60,90 @@ class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     picture_url: str | None
     links: dict[str, str]
     tags: tuple[str, ...]
+    groups: tuple[ProfileGroup, ...] = ()
     created_at: datetime
     updated_at: datetime
     version: int
     profile_version: int
+
+
+class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A group as the read API serves it."""
+
+    group_id: UUID
+    slug: str
+    name: str
+    description: str | None
+    external_id: str | None
+    member_count: int
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """The first half of a member's card: who it is. Kept once, however many groups somebody belongs to."""
+
+    account_id: UUID
+    handle: str
+    display_name: str
+    status: str
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """The second half of a member's card: what he is in the group, and since when."""
+
+    role: str
+    since: datetime
+
+
+class MemberCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of a group as the read API serves it: a `Person` and a `Membership`, side by side."""
+
+    account_id: UUID
+    handle: str
+    display_name: str
+    status: str
+    role: str
+    since: datetime
+
+
+class ActivityRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Something that happened to an account.
+
+    :param type: the event's, such as `handle-changed`.
+    :param position: of the event in the log.
+    :param details: what else can be told of it, such as `{"old": …, "new": …}`.
+    """
+
+    type: str
+    position: int
+    at: datetime
+    actor: str
+    details: dict[str, str | tuple[str, ...] | None]
+
+
+class AccountCounts(msgspec.Struct, frozen=True):
+    active: int = 0
+    suspended: int = 0
+    closed: int = 0
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """How many there were on a day (in UTC, RFC 3339 `full-date`)."""
+
+    day: str
+    count: int
+
+
+class StatsRecord(msgspec.Struct, frozen=True):
+    """The directory in numbers; `registrations` has the days on which there were any, in order."""
+
+    accounts: AccountCounts = AccountCounts()
+    groups: int = 0
+    memberships: int = 0
+    registrations: tuple[DayCount, ...] = ()
 
 
 class Pointer(msgspec.Struct, frozen=True):
@@ -63,22 +153,40 @@ class Pointer(msgspec.Struct, frozen=True):
     version: int
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Sweep(msgspec.Struct, frozen=True):
+    """
+    An event that concerns every document of a list, and how far along the list it has been brought.
+
+    :param position: the event's.
+    :param done: the last entry of the list whose document reflects the event; None before the first.
+    """
+
+    position: int
+    done: bytes | None = None
+
+
+class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     Which events a generation reflects.
 
     `count` events, the last of them `event_id` at `position`. `revision` grows with every write to the generation, so
-    that equal checkpoints mean an untouched generation.
+    that equal checkpoints mean an untouched generation. `sweeps` are under way, in the order of their events.
     """
 
     position: int = 0
     event_id: UUID | None = None
     count: int = 0
     revision: int = 0
+    sweeps: tuple[Sweep, ...] = ()
+
+    @property
+    def reached(self) -> int:
+        """What readers are told: every document reflects every event up to here."""
+        return self.sweeps[0].position - 1 if self.sweeps else self.position
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """Told to readers by every commit: `generation` now reflects the log up to `position`."""
+    """Told to readers by every commit: `generation` now reflects the log up to `position`, a checkpoint's `reached`."""
 
     generation: str
     position: int

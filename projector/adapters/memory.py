@@ -13,12 +13,11 @@ from projector.ports import (
     Candidates,
     EvictionPossible,
     GenerationDamaged,
-    Key,
-    LookUp,
     ReadModelUnavailable,
     Superseded,
     Survey,
 )
+from projector.projection import Key, LookUp
 from projector.remedies import damage
 from projector.stored import Stored, decoded
 from projector.writes import Put, Remove, Set, Write, without_taken, writes

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.ports import Documents, Entry, Fetched, Key, Kind, LookUp
+from projector.projection import Documents, Entry, Fetched, Key, Kind, LookUp
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,

@@ -9,6 +9,15 @@ from shared.events.accounts import (
     HandleChanged,
 )
 from shared.events.event import Event, type_of
+from shared.events.groups import (
+    GroupCreated,
+    GroupDeleted,
+    GroupUpdated,
+    MemberAdded,
+    MemberRemoved,
+    MemberRoleChanged,
+    SlugChanged,
+)
 from shared.events.profiles import ProfileCreated, ProfileUpdated
 
 EVENTS: tuple[type[Event], ...] = (
@@ -20,6 +29,13 @@ EVENTS: tuple[type[Event], ...] = (
     AccountClosed,
     ProfileCreated,
     ProfileUpdated,
+    GroupCreated,
+    SlugChanged,
+    GroupUpdated,
+    GroupDeleted,
+    MemberAdded,
+    MemberRoleChanged,
+    MemberRemoved,
 )
 
 __all__ = [
@@ -30,8 +46,15 @@ __all__ = [
     "AccountSuspended",
     "EmailChanged",
     "Event",
+    "GroupCreated",
+    "GroupDeleted",
+    "GroupUpdated",
     "HandleChanged",
+    "MemberAdded",
+    "MemberRemoved",
+    "MemberRoleChanged",
     "ProfileCreated",
     "ProfileUpdated",
+    "SlugChanged",
     "type_of",
 ]

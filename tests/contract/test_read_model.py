@@ -11,15 +11,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.adapters.redis.client import connect
 from projector.fold import Folder
-from projector.ports import (
-    Batch,
-    Candidate,
-    EvictionPossible,
-    GenerationDamaged,
-    LookUp,
-    ReadModelUnavailable,
-    Superseded,
-)
+from projector.ports import Batch, Candidate, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
+from projector.projection import LookUp
 from projector.projections.profiles import Profiles
 from shared.keys import TENDED
 from shared.records import Announcement, Checkpoint, Pointer

@@ -12,15 +12,8 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from projector.adapters.redis.client import multi, ported
-from projector.ports import (
-    Batch,
-    EvictionPossible,
-    GenerationDamaged,
-    Key,
-    LookUp,
-    Superseded,
-    Survey,
-)
+from projector.ports import Batch, EvictionPossible, GenerationDamaged, Superseded, Survey
+from projector.projection import Key, LookUp
 from projector.remedies import damage
 from projector.stored import decoded
 from projector.writes import Put, Remove, Write, by_hash, without_taken, writes

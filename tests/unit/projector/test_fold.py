@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from projector.fold import Folder
-from projector.ports import EventNotFoldable, Key, Kind
+from projector.ports import EventNotFoldable
+from projector.projection import Key, Kind
 from projector.projections.profiles import Profiles
 from shared.event_log import UnknownEvent
 from shared.events import AccountSuspended

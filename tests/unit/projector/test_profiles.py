@@ -6,7 +6,7 @@ from datetime import timedelta, timezone
 import msgspec
 import pytest
 
-from projector.ports import LookUp
+from projector.projection import LookUp
 from projector.projections.profiles import Profiles
 from shared.records import ProfileRecord, PublicProfileRecord, unseal
 from tests.support.folding import at_once, cleanly_folded

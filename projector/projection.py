@@ -1,0 +1,175 @@
+"""What a projection is: pure functions of events and of the documents they touch."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from shared.event_log import RecordedEvent
+from shared.events import Event
+from shared.listing import Sheet
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class Key(NamedTuple):
+    """Which document: one of a kind, by the id of what it describes in the form that keys have."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Record]):
+    """
+    A kind of document: its name in Redis keys and the record it holds.
+
+    :param orders: the lists in which its sheets stand, one for each of a sheet's keys.
+    """
+
+    name: str
+    record: type[Record]
+    orders: tuple[str, ...] = ()
+
+    def key(self, id: UUID | str) -> Key:
+        return Key(self.name, str(id))
+
+
+class LookUp(NamedTuple):
+    """An index entry that finds one document: by what, and the value in its normalised form."""
+
+    by: str
+    value: str
+
+
+class Listed(NamedTuple):
+    """An index entry that stands in a sorted list: which (see `GenerationKeys.listing`), and its bytes."""
+
+    by: str
+    entry: bytes
+
+
+Entry: TypeAlias = LookUp | Listed
+"""Where a record is to be found."""
+
+Placed: TypeAlias = tuple[Entry, str]
+"""An index entry and the id of the document it leads to."""
+
+
+class FanOut(NamedTuple):
+    """
+    What an event does to every document of a list, however many they are.
+
+    The engine brings it to them in chunks, while other events go on. A document that is touched meanwhile is brought up
+    to date first, so that each one takes up all events in their order; readers are told a position before the event
+    until the last is done.
+
+    :param by: the list, see `GenerationKeys.listing`.
+    :param prefix: of the entries concerned.
+    :param kind: of the documents concerned. Every document of the kind may be offered to `revise`.
+    :param key: the document that an entry leads to.
+    :param revise: what the event makes of the document with an id: None to drop it, itself if it is not concerned.
+    :param moves: whether what is revised changes its place in lists or look-ups.
+    """
+
+    by: str
+    prefix: bytes
+    kind: "Kind[Any]"
+    key: Callable[[bytes], Key]
+    revise: Callable[[str, Any], Any]
+    moves: bool
+
+
+class DocumentMissing(Exception):
+    """A fold needs a document that does not exist: the log does not tell how it came to be."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"there is no {key.kind} {key.id}")
+
+
+class NotPrefetched(Exception):
+    """A projection touches a document that its `needs` does not name."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"needs() does not name {key.kind} {key.id}")
+
+
+class Fetched(Protocol):
+    """The documents read so far."""
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        """The record, None if there is none or it was not read yet."""
+
+
+class Documents(Protocol):
+    """
+    What a fold reads and saves.
+
+    It knows the position each document reflects: what is saved or forgotten because of an event at or below that
+    position is passed over, since the document reflects the event already.
+    """
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        """
+        The record as all events so far made it, None if there is none.
+
+        :raises NotPrefetched: `needs` did not name it.
+        """
+
+    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
+        """
+        The record as all events so far made it.
+
+        :raises DocumentMissing: there is none.
+        :raises NotPrefetched: `needs` did not name it.
+        """
+
+    def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
+        """Keep what the present event made of the record."""
+
+    def forget(self, kind: Kind[Record], id: UUID | str) -> None:
+        """Drop the document; its index entries go with it."""
+
+
+class Projection(Protocol):
+    """A read model as pure functions of events; the engine fetches before and stores after."""
+
+    @property
+    def name(self) -> str:
+        """Its name, in keys and for operators."""
+
+    @property
+    def version(self) -> int:
+        """Raised with every change that makes older documents wrong; a generation is fed by its own version only."""
+
+    @property
+    def kinds(self) -> Sequence[Kind[Any]]:
+        """Every kind of document it keeps."""
+
+    def needs(self, event: Event, fetched: Fetched) -> Iterable[Key]:
+        """
+        Every document that `project` will touch, as far as can be told from what is fetched.
+
+        Asked again with what it wanted, until it wants nothing more: three times at most.
+        """
+
+    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
+        """
+        Fold one event into the documents; events that do not concern the projection are passed over.
+
+        Whatever it raises stops the projection.
+        """
+
+    def fan_out(self, event: Event) -> FanOut | None:
+        """What the event does to more documents than `needs` should name; None for nearly all events."""
+
+    def index(self, key: Key, record: Any) -> Iterable[Entry]:
+        """Where the record is to be found; the engine stores the difference to where it was."""
+
+    def sheet(self, record: Any) -> Sheet | None:
+        """What of it decides in which lists of many orders it stands; the engine keeps those lists. None: in none."""
+
+    def public(self, record: Any) -> msgspec.Struct | None:
+        """What everybody may see of the record; None if it is for the projection alone."""

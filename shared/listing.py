@@ -1,0 +1,145 @@
+"""
+How lists are ordered: the entries of sorted sets in which what is found together stands together.
+
+All entries of an index have the same score, so that their bytes alone order them, as in an index of several columns:
+`prefix key NUL id`. The prefix says which list it is, the key orders the list, and the id of the record tells equal
+ones apart. What follows the prefix is the entry's **place**: where a page ends, a cursor says where to go on.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise, takewhile
+from uuid import UUID
+
+import msgspec
+
+from shared.text import composed, folded
+
+WORD = "word"
+"""The index by word: `prefix word NUL key NUL id shared`, see `word_entries`."""
+
+ANY_STATUS = b"-"
+"""The status byte of records that have no status."""
+
+EVERYBODY = b"*"
+"""The facet that all records of a kind have."""
+
+NUL = b"\0"
+"""Stands in no key of text: control characters are refused on the write side."""
+
+_ID = 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Sheet(msgspec.Struct, frozen=True, array_like=True):
+    """
+    In which lists a record stands, and where; kept beside its document, so that a list can be checked without it.
+
+    It stands in the list of each facet, ordered by each key.
+
+    :param facets: such as `EVERYBODY`, `group_facet`, `tag_facet`.
+    :param status: one byte that divides each list; `STATUSES` for people.
+    :param keys: one for each order, in the sequence that the projection and its view agree on; the first is the name.
+    :param words: what `word_block` makes of its words.
+    """
+
+    facets: tuple[bytes, ...]
+    status: bytes
+    keys: tuple[bytes, ...]
+    words: bytes
+
+    def prefixes(self) -> list[bytes]:
+        """Of the lists it stands in."""
+        return [facet + self.status for facet in self.facets]
+
+    def matched(self, prefix: str) -> bytes | None:
+        """The first of its words (in the order of their bytes) that begins like this; None if none does."""
+        if (at := self.words.find(NUL + prefix.encode())) < 0:
+            return None
+        return self.words[at + 1 : self.words.index(NUL, at + 1)]
+
+
+STATUSES = {"active": b"a", "closed": b"c", "suspended": b"s"}
+"""The byte by which the status of an account divides each list."""
+
+PROFILE_ORDERS = ("display_name", "handle", "created_at", "updated_at")
+GROUP_ORDERS = ("name", "slug", "created_at", "updated_at", "member_count")
+
+
+def text_key(text: str) -> bytes:
+    """Orders text without case and accents, by code point: the order of the bytes of its folded form in UTF-8."""
+    return folded(text).encode()
+
+
+def time_key(moment: datetime) -> bytes:
+    """Orders moments by the microsecond, also those before 1970; 8 bytes."""
+    since = moment - _EPOCH
+    return number_key((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+def number_key(number: int) -> bytes:
+    """Orders whole numbers of 64 bits; 8 bytes."""
+    return (number + (1 << 63)).to_bytes(8, "big")
+
+
+def group_facet(group_id: UUID) -> bytes:
+    """The facet of those who belong to a group."""
+    return b"g" + group_id.bytes
+
+
+def tag_facet(tag: str) -> bytes:
+    """The facet of those who carry a tag; tags are compared as they are, in NFC."""
+    return b"t" + composed(tag).encode() + NUL
+
+
+def place(key: bytes, id: UUID) -> bytes:
+    """Where a record stands in a list."""
+    return key + NUL + id.bytes
+
+
+def id_at(place_: bytes) -> UUID:
+    """Whose place, or entry of a list, it is."""
+    return UUID(bytes=place_[-_ID:])
+
+
+def word_block(words: Iterable[str]) -> bytes:
+    """Words in the order of their bytes, each between two NULs: in which `NUL word` finds a prefix."""
+    return NUL + b"".join(word + NUL for word in sorted(word.encode() for word in set(words)))
+
+
+def word_entries(sheet: Sheet, id: UUID) -> Iterator[bytes]:
+    """
+    One entry for each word: `status word NUL name NUL id shared`.
+
+    The last byte says how many bytes the word shares with the one before it of the same record: whoever looks for a
+    prefix that is no longer has met the record already, at that word, and passes over this one.
+    """
+    name = place(sheet.keys[0], id)
+    words = sheet.words[1:-1].split(NUL) if len(sheet.words) > 1 else []
+    for before, word in pairwise([b"", *words]):
+        yield sheet.status + word + NUL + name + bytes((min(_shared(before, word), 255),))
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """How many bytes they begin with are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def is_first_match(word_entry: bytes, length: int) -> bool:
+    """Whether no earlier word of the same record begins with the `length` bytes looked for (255 at most)."""
+    return word_entry[-1] < length
+
+
+def word_place(word_entry: bytes) -> bytes:
+    """The place of a word's entry behind its status: `word NUL name NUL id`."""
+    return word_entry[1:-1]
+
+
+def after(prefix: bytes) -> bytes:
+    """The first bytes that come after everything that begins with `prefix`, whose last byte is not 255."""
+    return prefix[:-1] + bytes((prefix[-1] + 1,))
+
+
+def merged(parts: Sequence[Sequence[bytes]], *, descending: bool) -> list[bytes]:
+    """Places of several lists as one list."""
+    return sorted((each for part in parts for each in part), reverse=descending)

@@ -136,8 +136,9 @@ def word_place(word_entry: bytes) -> bytes:
 
 
 def after(prefix: bytes) -> bytes:
-    """The first bytes that come after everything that begins with `prefix`, whose last byte is not 255."""
-    return prefix[:-1] + bytes((prefix[-1] + 1,))
+    """The first bytes that come after everything that begins with `prefix`, which has a byte other than 255."""
+    rest = prefix.rstrip(b"\xff")
+    return rest[:-1] + bytes((rest[-1] + 1,))
 
 
 def merged(parts: Sequence[Sequence[bytes]], *, descending: bool) -> list[bytes]:

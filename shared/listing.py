@@ -135,7 +135,7 @@ def word_place(word_entry: bytes) -> bytes:
     return word_entry[1:-1]
 
 
-def after(prefix: bytes) -> bytes:
+def end_of(prefix: bytes) -> bytes:
     """The first bytes that come after everything that begins with `prefix`, which has a byte other than 255."""
     rest = prefix.rstrip(b"\xff")
     return rest[:-1] + bytes((rest[-1] + 1,))

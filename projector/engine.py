@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from projector.cancellation import is_cancelled
-from projector.committing import commit_next
-from projector.fold import Folder
+from projector.committing import MOST_WRITES, commit_next, sweep_next
+from projector.documents import Sweeping
+from projector.fold import MOST_SWEEPS, Folded, Folder
 from projector.fork import ForkCheck
 from projector.ports import CannotGoOn, GenerationDamaged, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
 from projector.progress import Progress, State
@@ -16,7 +17,7 @@ from projector.remedies import refill
 from projector.tenure import Tenure
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, RecordedEvent
 from shared.keys import ProjectionKeys
-from shared.records import Checkpoint, Pointer
+from shared.records import Checkpoint, Pointer, Sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,9 @@ class Pace:
     """How often things are done; seconds, but for the batch."""
 
     batch: int = 500
-    """Events in a commit: no reader waits long for it."""
+    """Events in a commit, at most."""
+    sweep: int = 1000
+    """Documents in a step of a sweep."""
     poll: float = 0.25
     """The bell is only a hint; this is the floor beneath it."""
     attest: float = 5.0
@@ -42,10 +45,15 @@ class Standing:
     checkpoint: Checkpoint
     fills_up_to: int | None = None
     """The head of the log when the first fill began or was taken up; None once the generation is live."""
+    sweeping: Sequence[Sweeping] = ()
+    """The sweeps of the checkpoint, and what they do."""
 
     @property
     def is_filled(self) -> bool:
-        return self.fills_up_to is not None and self.checkpoint.position >= self.fills_up_to
+        return self.fills_up_to is not None and self.checkpoint.reached >= self.fills_up_to
+
+    def after(self, folded: Folded) -> "Standing":
+        return replace(self, checkpoint=folded.batch.checkpoint, sweeping=folded.sweeping)
 
 
 class NotFed(Exception):
@@ -78,6 +86,7 @@ class Feeder:
         self._ids = ids
         self._pace = pace or Pace()
         self._retry = self._pace.first_retry
+        self._size = self._pace.batch
         self._looked = float("-inf")
 
     async def run(self) -> None:
@@ -120,11 +129,13 @@ class Feeder:
                 await self._back_off()
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
-        events = await reader.read(after=standing.checkpoint.position, limit=self._pace.batch)
+        """Take the next events, and a step of the first sweep: neither waits for all of the other."""
+        events = await self._next_events(reader, standing)
         if events:
             standing = await self._commit(standing, events)
-            self._looked = perf_counter()
-        elif perf_counter() - self._looked >= self._pace.poll:
+        if standing.sweeping:
+            standing = await self._sweep(standing)
+        elif not events and perf_counter() - self._looked >= self._pace.poll:
             await self._require_unchanged(standing)
             self._looked = perf_counter()
         if standing.is_filled:
@@ -132,23 +143,48 @@ class Feeder:
             standing = replace(standing, fills_up_to=None)
         self.progress.stand(standing.checkpoint, filling=standing.fills_up_to is not None)
         self._retry = self._pace.first_retry
-        if not events:
+        if not events and not standing.sweeping:
             await reader.rung(seconds=self._pace.poll)
         return standing
 
+    async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
+        if len(standing.sweeping) >= MOST_SWEEPS:
+            return ()
+        return await reader.read(after=standing.checkpoint.position, limit=self._size)
+
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()
-        batch = await commit_next(
+        folded = await commit_next(
             events,
             folder=self._folder,
             model=self._model,
             generation=standing.pointer.generation,
             after=standing.checkpoint,
+            sweeping=standing.sweeping,
         )
-        applied = batch.checkpoint.count - standing.checkpoint.count
-        self.progress.committed(batch, events=applied, seconds=perf_counter() - began)
-        self._fork_check.passed(batch.checkpoint)
-        return replace(standing, checkpoint=batch.checkpoint)
+        applied = folded.batch.checkpoint.count - standing.checkpoint.count
+        self._looked = perf_counter()
+        self._size = self._fitting(applied, folded.batch.weight)
+        self.progress.committed(folded.batch, events=applied, seconds=self._looked - began)
+        self._fork_check.passed(folded.batch.checkpoint)
+        return standing.after(folded)
+
+    def _fitting(self, events: int, weight: int) -> int:
+        """How many events are likely to be just enough for a commit, going by the last one."""
+        return max(1, min(self._pace.batch, events * MOST_WRITES // max(1, weight)))
+
+    async def _sweep(self, standing: Standing) -> Standing:
+        folded = await sweep_next(
+            standing.sweeping,
+            folder=self._folder,
+            model=self._model,
+            generation=standing.pointer.generation,
+            after=standing.checkpoint,
+            limit=self._pace.sweep,
+        )
+        self._looked = perf_counter()
+        self.progress.swept(folded.batch)
+        return standing.after(folded)
 
     async def _require_unchanged(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
@@ -166,7 +202,18 @@ class Feeder:
                 f" start a projector of that version, or {refill(self._keys)}"
             )
         await self._fork_check.require(reader, checkpoint)
-        return Standing(pointer, checkpoint, await reader.head() if is_filling else None)
+        sweeping = [await self._taken_up(sweep, reader) for sweep in checkpoint.sweeps]
+        return Standing(pointer, checkpoint, await reader.head() if is_filling else None, sweeping)
+
+    async def _taken_up(self, sweep: Sweep, reader: EventReader) -> Sweeping:
+        """A sweep that was under way when the generation was left: the log tells what it does."""
+        for recorded in await reader.read(after=sweep.position - 1, limit=1):
+            if recorded.position == sweep.position and (fan_out := self._folder.fan_out_of(recorded)):
+                return Sweeping(sweep, fan_out)
+        raise LogForked(
+            f"projection {self._projection.name}: what is under way from position {sweep.position} is not in the log;"
+            f" {refill(self._keys)}"
+        )
 
     async def _survey_or_begin(self) -> tuple[Pointer, Checkpoint, bool]:
         survey = await self._model.survey()

@@ -1,189 +1,135 @@
 """From events and the documents they touch to one commit: pure, no I/O."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, cast
-from uuid import UUID
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
+from projector.documents import Envelopes, FoldedDocuments, Sweeping
+from projector.placing import Placer
 from projector.ports import Batch, EventNotFoldable
-from projector.projection import DocumentMissing, Entry, Key, Kind, NotPrefetched, Projection, Record
+from projector.projection import DocumentMissing, FanOut, Key, NotPrefetched, Projection
 from shared.event_log import RecordedEvent, UnknownEvent
-from shared.records import Checkpoint, seal, unseal
+from shared.records import Checkpoint, Sweep
 
-Envelopes = Mapping[Key, bytes | None]
-"""Sealed full documents as the store has them; None for what does not exist."""
-
-_encode = msgspec.json.Encoder().encode
+MOST_SWEEPS = 16
+"""Under way at once: each is a question to every document that is opened."""
 
 
-@dataclass(slots=True)
-class _Document:
-    """
-    A document on its way through a batch.
+class Folded(NamedTuple):
+    """One commit, and what will be under way after it."""
 
-    A server that comes back from a crash in the middle of a commit may hold a document that is ahead of the
-    checkpoint. An event the document reflects already is not folded into it again, but the document is written once
-    more with all its index entries: whoever is folded again from further back may have taken an entry that is this
-    document's by now, and an older commit that turns up after a further crash may have brought back an older state.
-    """
-
-    record: msgspec.Struct | None
-    position: int
-    entries: frozenset[Entry]
-    stored: frozenset[Entry]
-    """The entries it has in the store, as far as its stored record tells."""
-    left: set[Entry] = field(default_factory=set)
-    """Entries given up on the way, even if they were taken again: a torn commit may have removed them."""
-    changed: bool = False
-    ahead: bool = False
-
-    def become(self, record: msgspec.Struct | None, entries: frozenset[Entry], *, position: int) -> None:
-        if position <= self.position:
-            self.ahead = True
-            return
-        self.left |= self.entries - entries
-        self.record, self.entries, self.position, self.changed = record, entries, position, True
-
-    @property
-    def is_written(self) -> bool:
-        return self.changed or self.ahead
-
-    @property
-    def removals(self) -> Collection[Entry]:
-        return self.left - self.entries
-
-    @property
-    def additions(self) -> Collection[Entry]:
-        return self.entries if self.ahead else self.entries - (self.stored - self.left)
+    batch: Batch
+    sweeping: tuple[Sweeping, ...]
 
 
 class Folder:
     """Folds batches of events for one projection."""
 
     def __init__(self, projection: Projection) -> None:
-        self._projection = projection
+        self.projection = projection
+        self._placer = Placer(projection)
         self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
         """The documents that the events touch and that are not among those fetched."""
-        documents = self._documents(envelopes)
+        documents = self._documents(envelopes, ())
         known = [each.event for each in events if not isinstance(each.event, UnknownEvent)]
-        return {key for event in known for key in self._projection.needs(event, documents)} - envelopes.keys()
+        return {key for event in known for key in self.projection.needs(event, documents)} - envelopes.keys()
 
-    def fold(self, events: Sequence[RecordedEvent], envelopes: Envelopes, *, after: Checkpoint) -> Batch:
+    def fold(
+        self,
+        events: Sequence[RecordedEvent],
+        envelopes: Envelopes,
+        *,
+        after: Checkpoint,
+        sweeping: Sequence[Sweeping] = (),
+    ) -> Folded:
         """
         What the events make of the documents and of the checkpoint.
 
-        An event that cannot be folded ends the batch before it.
+        An event that cannot be folded, or that would begin one sweep too many, ends the batch before it.
 
+        :param sweeping: what is under way: fewer than `MOST_SWEEPS`.
         :raises EventNotFoldable: it is the first.
         """
-        documents = self._documents(envelopes)
+        documents = self._documents(envelopes, sweeping)
         for nth, recorded in enumerate(events):
             try:
                 self._fold_one(recorded, documents)
             except EventNotFoldable:
                 if nth:
-                    return self.fold(events[:nth], envelopes, after=after)
+                    return self.fold(events[:nth], envelopes, after=after, sweeping=sweeping)
                 raise
-        return documents.batch(checkpoint=_moved(after, events))
+            if len(documents.sweeping) >= MOST_SWEEPS:
+                events = events[: nth + 1]
+                break
+        return self._committable(documents, _moved(after, events, documents.sweeping))
 
-    def _documents(self, envelopes: Envelopes) -> "FoldedDocuments":
-        return FoldedDocuments(envelopes, projection=self._projection, decoders=self._decoders)
+    def sweep(
+        self, entries: Sequence[bytes], envelopes: Envelopes, *, after: Checkpoint, sweeping: Sequence[Sweeping]
+    ) -> Folded:
+        """
+        What the first of the sweeps under way makes of the next documents on its way.
 
-    def _fold_one(self, recorded: RecordedEvent, documents: "FoldedDocuments") -> None:
+        :param entries: of its list, none if its end is reached.
+        :param envelopes: of the documents they lead to.
+        """
+        first, *others = sweeping
+        documents = self._documents(envelopes, sweeping)
+        for entry in entries:
+            documents.open(first.fan_out.key(entry))
+        going_on = [first._replace(sweep=Sweep(first.position, entries[-1]))] if entries else []
+        documents.sweeping = [*going_on, *others]
+        return self._committable(documents, _revised(after, documents.sweeping))
+
+    def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
+        """What an event does to more documents than it names."""
         if isinstance(recorded.event, UnknownEvent):
             raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
+        return self.projection.fan_out(recorded.event)
+
+    def _documents(self, envelopes: Envelopes, sweeping: Collection[Sweeping]) -> FoldedDocuments:
+        return FoldedDocuments(envelopes, self.projection, self._decoders, list(sweeping))
+
+    def _committable(self, documents: FoldedDocuments, checkpoint: Checkpoint) -> Folded:
+        return Folded(documents.batch(checkpoint=checkpoint, placer=self._placer), tuple(documents.sweeping))
+
+    def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments) -> None:
+        fan_out = self.fan_out_of(recorded)
         documents.position = recorded.position
         try:
-            self._projection.project(recorded, documents)
+            self.projection.project(recorded, documents)
         except (DocumentMissing, NotPrefetched) as error:
             raise self._not_foldable(recorded, str(error)) from error
         except Exception as error:
             # Whatever it is, it will be the same next time. Its text is left out: it may quote people's data.
             raise self._not_foldable(recorded, type(error).__name__) from error
+        if fan_out:
+            documents.sweeping.append(Sweeping(Sweep(recorded.position), fan_out))
 
     def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
         return EventNotFoldable(
-            f"projection {self._projection.name} cannot fold the event at position {recorded.position}"
+            f"projection {self.projection.name} cannot fold the event at position {recorded.position}"
             f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why};"
             " deploy a projector that can"
         )
 
 
-class FoldedDocuments:
-    """The `Documents` of one batch; `position` is that of the event being folded."""
-
-    def __init__(
-        self, envelopes: Envelopes, *, projection: Projection, decoders: Mapping[str, msgspec.json.Decoder[Any]]
-    ) -> None:
-        self.position = 0
-        self._envelopes = envelopes
-        self._projection = projection
-        self._decoders = decoders
-        self._documents: dict[Key, _Document] = {}
-
-    def find(self, kind: Kind[Record], id: UUID) -> Record | None:
-        key = kind.key(id)
-        if not self.position and key not in self._envelopes:
-            return None  # asked by `needs`, to which not everything is known yet
-        return cast("Record | None", self._document(key).record)
-
-    def get(self, kind: Kind[Record], id: UUID) -> Record:
-        record = self.find(kind, id)
-        if record is None:
-            raise DocumentMissing(kind.key(id))
-        return record
-
-    def save(self, kind: Kind[Record], id: UUID, record: Record) -> None:
-        self._document(kind.key(id)).become(record, self._entries(record), position=self.position)
-
-    def forget(self, kind: Kind[Record], id: UUID) -> None:
-        self._document(kind.key(id)).become(None, frozenset(), position=self.position)
-
-    def batch(self, *, checkpoint: Checkpoint) -> Batch:
-        """Everything that changed, in the form of one commit."""
-        saved = {key: each.record for key, each in self._documents.items() if each.is_written and each.record}
-        public = {key: self._projection.public(record) for key, record in saved.items()}
-        return Batch(
-            removals=[(entry, key.id) for key, each in self._documents.items() for entry in each.removals],
-            additions=[(entry, key.id) for key, each in self._documents.items() for entry in each.additions],
-            public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
-            full={key: self._sealed(key, record) for key, record in saved.items()},
-            # Even those the store does not have: a crash may put them there, before this commit.
-            forgotten=[key for key, each in self._documents.items() if each.is_written and not each.record],
-            checkpoint=checkpoint,
-        )
-
-    def _document(self, key: Key) -> _Document:
-        if key not in self._documents:
-            if key not in self._envelopes:
-                raise NotPrefetched(key)
-            self._documents[key] = self._opened(key, self._envelopes[key])
-        return self._documents[key]
-
-    def _opened(self, key: Key, envelope: bytes | None) -> _Document:
-        if envelope is None:
-            return _Document(None, 0, frozenset(), frozenset())
-        position, _, body = unseal(envelope)
-        record = self._decoders[key.kind].decode(body)
-        entries = self._entries(record)
-        return _Document(record, position, entries, entries)
-
-    def _entries(self, record: msgspec.Struct) -> frozenset[Entry]:
-        return frozenset(self._projection.index(record))
-
-    def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
-        return seal(position=self._documents[key].position, body=_encode(record))
-
-
-def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> Checkpoint:
+def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent], sweeping: Iterable[Sweeping]) -> Checkpoint:
     last = events[-1]
     return Checkpoint(
         position=last.position,
         event_id=last.event_id,
         count=checkpoint.count + len(events),
         revision=checkpoint.revision + 1,
+        sweeps=_sweeps(sweeping),
     )
+
+
+def _revised(checkpoint: Checkpoint, sweeping: Iterable[Sweeping]) -> Checkpoint:
+    return msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1, sweeps=_sweeps(sweeping))
+
+
+def _sweeps(sweeping: Iterable[Sweeping]) -> tuple[Sweep, ...]:
+    return tuple(each.sweep for each in sweeping)

@@ -9,6 +9,7 @@ LAG_SECONDS = Gauge("muster_projection_lag_seconds", "Age of the oldest event no
 CHECKPOINT_POSITION = Gauge("muster_projection_checkpoint_position", "Position of the last event projected.", _BY)
 STATE = Gauge("muster_projection_state", "1 for the state the projection is in, 0 for the others.", (*_BY, "state"))
 EVENTS = Counter("muster_projection_events", "Events projected by this process.", _BY)
+SWEPT = Counter("muster_projection_swept_documents", "Documents that a sweep revised or dropped.", _BY)
 SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the compare-and-set refused.", _BY)
 BATCH_EVENTS = Histogram(
     "muster_projection_batch_events", "Events in one commit.", _BY, buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)

@@ -30,6 +30,12 @@ class Batch:
     checkpoint: Checkpoint
     """What the generation reflects afterwards."""
 
+    @property
+    def weight(self) -> int:
+        """How many fields and entries it writes."""
+        written = (self.removals, self.additions, self.sheets, self.public, self.full, self.forgotten)
+        return sum(map(len, written))
+
 
 class Survey(NamedTuple):
     """What the store holds of a projection; `checkpoint` and `damaged` are of the generation that is to be fed."""
@@ -83,7 +89,7 @@ class Commit(Protocol):
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         """The sealed full documents; None for those that do not exist."""
 
-    async def list(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
+    async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         """The entries of a list that begin with the prefix, in order, behind `after`; at most `limit`."""
 
     async def confirm(self) -> None:

@@ -51,7 +51,7 @@ class Progress:
 
     def stand(self, checkpoint: Checkpoint, *, filling: bool) -> None:
         """All is well, and the generation reflects the log up to a checkpoint."""
-        metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.position)
+        metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.reached)
         self._become(State.FILLING if filling else State.RUNNING)
 
     def wait(self, error: Exception) -> None:
@@ -77,9 +77,13 @@ class Progress:
         metrics.EVENTS.labels(self.projection).inc(events)
         metrics.BATCH_EVENTS.labels(self.projection).observe(events)
         metrics.COMMIT_SECONDS.labels(self.projection).observe(seconds)
-        metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.position)
+        metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
         self._lately.append((monotonic(), events))
         self._forget_before(monotonic() - RATE_SECONDS)
+
+    def swept(self, batch: Batch) -> None:
+        metrics.SWEPT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
+        metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
 
     def lag(self, *, events: int, seconds: float) -> None:
         metrics.LAG_EVENTS.labels(self.projection).set(events)

@@ -146,7 +146,12 @@ class Projection(Protocol):
 
     @property
     def kinds(self) -> Sequence[Kind[Any]]:
-        """Every kind of document it keeps."""
+        """
+        Every kind of document it keeps.
+
+        A commit writes them in this order. After a crash in its middle, documents of the first kinds may be ahead of
+        those of the last: what is counted comes before what tells it apart.
+        """
 
     def needs(self, event: Event, fetched: Fetched) -> Iterable[Key]:
         """

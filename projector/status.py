@@ -154,7 +154,7 @@ def _as_told(watched: Watched) -> ProjectionStatus:
 
 def _tell(told: ProjectionStatus, survey: Survey) -> None:
     told.generation = survey.fed.generation if survey.fed else None
-    told.checkpoint = survey.checkpoint.position if survey.checkpoint else None
+    told.checkpoint = survey.checkpoint.reached if survey.checkpoint else None
 
 
 def _held_by(holder: Holder) -> HeldBy:

@@ -7,8 +7,10 @@ from typing import TypeAlias
 import msgspec
 
 from projector.ports import Batch
-from projector.projection import Key, LookUp
+from projector.projection import Entry, Key, Listed, LookUp, Placed
 from shared.keys import GenerationKeys
+
+VARIANTS = ("sheet", "public", "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,22 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Enlist:
+    """Add entries to a list."""
+
+    key: str
+    entries: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """Remove entries from a list."""
+
+    key: str
+    entries: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Set:
     """Set a string."""
 
@@ -35,7 +53,7 @@ class Set:
     value: bytes
 
 
-Write: TypeAlias = Put | Remove | Set
+Write: TypeAlias = Put | Remove | Enlist | Strike | Set
 
 
 def by_hash(look_ups: Iterable[LookUp]) -> Mapping[str, list[str]]:
@@ -46,16 +64,25 @@ def by_hash(look_ups: Iterable[LookUp]) -> Mapping[str, list[str]]:
     return values
 
 
+def look_ups(placed: Iterable[Placed]) -> list[LookUp]:
+    """Those entries that others can take: each leads to one document."""
+    return [entry for entry, _ in placed if isinstance(entry, LookUp)]
+
+
 def without_taken(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
     """
-    The batch without removals of entries that lead to another document by now.
+    The batch without removals of look-ups that lead to another document by now.
 
     An entry that leads nowhere is removed all the same: after two crashes the head of a transaction that was dropped
     at the first restart may turn up before this one at the second, and have put it there.
     """
-    leaving = {(entry, str(owner)) for entry, owner in batch.removals}
-    mine = [each for each in batch.removals if (owner := owners[each[0]]) is None or (each[0], owner) in leaving]
-    return replace(batch, removals=mine)
+    leaving = set(batch.removals)
+
+    def is_free(entry: Entry) -> bool:
+        owner = owners.get(entry) if isinstance(entry, LookUp) else None
+        return owner is None or (entry, owner) in leaving
+
+    return replace(batch, removals=[each for each in batch.removals if is_free(each[0])])
 
 
 def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
@@ -64,27 +91,33 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
 
     A crash that lets any prefix of it survive is harmless only in this order: see `Batch`.
     """
-    for by, values in by_hash(entry for entry, _ in batch.removals).items():
+    for by, values in by_hash(look_ups(batch.removals)).items():
         yield Remove(keys.look_up(by), values)
-    owners = {entry: str(owner).encode() for entry, owner in batch.additions}
+    for by, entries in _by_list(batch.removals).items():
+        yield Strike(keys.listing(by), entries)
+    owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, LookUp)}
     for by, values in by_hash(owners).items():
         yield Put(keys.look_up(by), {value: owners[LookUp(by, value)] for value in values})
-    yield from _documents(batch.public, keys, variant="public")
-    yield from _documents(batch.full, keys, variant="full")
-    for kind, ids in _by_kind(batch.forgotten).items():
-        yield Remove(keys.documents(kind, "public"), ids)
-        yield Remove(keys.documents(kind, "full"), ids)
+    for by, entries in _by_list(batch.additions).items():
+        yield Enlist(keys.listing(by), entries)
+    for variant, documents in zip(VARIANTS, (batch.sheets, batch.public, batch.full), strict=True):
+        for kind, fields in _by_kind(documents).items():
+            yield Put(keys.documents(kind, variant), fields)
+    forgotten = _by_kind(dict.fromkeys(batch.forgotten, b""))
+    yield from (Remove(keys.documents(kind, each), list(ids)) for kind, ids in forgotten.items() for each in VARIANTS)
     yield Set(keys.checkpoint, msgspec.json.encode(batch.checkpoint))
 
 
-def _documents(envelopes: Mapping[Key, bytes], keys: GenerationKeys, *, variant: str) -> Iterator[Put]:
-    for kind in _by_kind(envelopes):
-        fields = {str(key.id): envelope for key, envelope in envelopes.items() if key.kind == kind}
-        yield Put(keys.documents(kind, variant), fields)
+def _by_list(placed: Iterable[Placed]) -> Mapping[str, list[bytes]]:
+    entries: dict[str, list[bytes]] = {}
+    for entry, _ in placed:
+        if isinstance(entry, Listed):
+            entries.setdefault(entry.by, []).append(entry.entry)
+    return entries
 
 
-def _by_kind(keys: Iterable[Key]) -> Mapping[str, list[str]]:
-    ids: dict[str, list[str]] = {}
-    for key in keys:
-        ids.setdefault(key.kind, []).append(str(key.id))
-    return ids
+def _by_kind(documents: Mapping[Key, bytes]) -> Mapping[str, dict[str, bytes]]:
+    kinds: dict[str, dict[str, bytes]] = {}
+    for key, document in documents.items():
+        kinds.setdefault(key.kind, {})[key.id] = document
+    return kinds

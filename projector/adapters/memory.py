@@ -1,9 +1,10 @@
 """The projector's ports in memory: for tests and for trying things out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ from projector.ports import (
 from projector.projection import Key, LookUp
 from projector.remedies import damage
 from projector.stored import Stored, decoded
-from projector.writes import Put, Remove, Set, Write, without_taken, writes
+from projector.writes import Enlist, Put, Remove, Set, Strike, Write, look_ups, without_taken, writes
 from shared.keys import GenerationKeys, ProjectionKeys
 from shared.records import Announcement, Checkpoint, Pointer
 
@@ -28,13 +29,13 @@ from shared.records import Announcement, Checkpoint, Pointer
 @dataclass
 class MemoryStore:
     """
-    What a server would hold, under the same keys: strings and hashes.
+    What a server would hold, under the same keys: strings, hashes and lists (as sets; nobody needs them sorted here).
 
     It can be made to fail: by `available`, by `evicts`, and by `torn_after`, which crashes it in the middle of the
     next commit, once so many of its writes (counted field by field) are applied.
     """
 
-    content: dict[str, bytes | dict[str, bytes]] = field(default_factory=dict)
+    content: dict[str, bytes | dict[str, bytes] | set[bytes]] = field(default_factory=dict)
     announced: list[Announcement] = field(default_factory=list)
     available: bool = True
     evicts: bool = False
@@ -60,19 +61,33 @@ class MemoryStore:
             raise ReadModelUnavailable("the store in memory crashed in the middle of a commit")
         return failures
 
+    def listed(self, key: str) -> set[bytes]:
+        value = self.content.get(key)
+        return value if isinstance(value, set) else set()
+
     def _apply_one(self, write: Write) -> str | None:
         if isinstance(write, Set):
             self.content[write.key] = write.value
             return None
-        hash_ = self.content.setdefault(write.key, {})
-        if not isinstance(hash_, dict):
-            return f"{write.key} is not a hash"
-        if isinstance(write, Put):
-            hash_.update(write.fields)
-        else:
-            for name in write.fields:
-                hash_.pop(name, None)
+        kind = set if isinstance(write, Enlist | Strike) else dict
+        value = self.content.setdefault(write.key, kind())
+        if not isinstance(value, kind):
+            return f"{write.key} is no {kind.__name__}"
+        _change(value, write)
         return None
+
+
+def _change(value: Any, write: Put | Remove | Enlist | Strike) -> None:
+    match write:
+        case Put(_, fields):
+            value.update(fields)
+        case Remove(_, names):
+            for name in names:
+                value.pop(name, None)
+        case Enlist(_, entries):
+            value.update(entries)
+        case Strike(_, entries):
+            value.difference_update(entries)
 
 
 def head(transaction: Iterable[Write], length: int | None) -> Iterator[Write]:
@@ -86,6 +101,8 @@ def _singly(write: Write) -> Iterator[Write]:
             yield from (Put(key, {name: value}) for name, value in fields.items())
         case Remove(key, names):
             yield from (Remove(key, [name]) for name in names)
+        case Enlist(key, entries) | Strike(key, entries):
+            yield from (type(write)(key, [entry]) for entry in entries)
         case _:
             yield write
 
@@ -132,7 +149,7 @@ class MemoryReadModel:
             raise Superseded
         self._store.content[self._keys.live] = msgspec.json.encode(pointer)
         del self._store.content[self._keys.filling]
-        self._store.announced.append(Announcement(pointer.generation, expected.position))
+        self._store.announced.append(Announcement(pointer.generation, expected.reached))
 
     async def _require(self, generation: str, expected: Checkpoint) -> Survey:
         survey = await self.survey()
@@ -161,19 +178,24 @@ class MemoryCommit:
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         self._store.check()
-        return {key: self._store.field(self._keys.documents(key.kind, "full"), str(key.id)) for key in keys}
+        return {key: self._store.field(self._keys.documents(key.kind, "full"), key.id) for key in keys}
+
+    async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
+        self._store.check()
+        entries = self._store.listed(self._keys.listing(by))
+        return sorted(each for each in entries if each.startswith(prefix) and each > (after or b""))[:limit]
 
     async def confirm(self) -> None:
         await self._still_as_expected()
 
     async def apply(self, batch: Batch) -> None:
         await self.confirm()
-        owners = {entry: self._owner(entry) for entry, _ in batch.removals}
+        owners = {entry: self._owner(entry) for entry in look_ups(batch.removals)}
         failures = self._store.apply(writes(without_taken(batch, owners), self._keys))
         if failures:
             self._store.content[self._keys.damaged] = (why := damage(self._keys, failures)).encode()
             raise GenerationDamaged(why)
-        self._store.announced.append(Announcement(self._keys.name, batch.checkpoint.position))
+        self._store.announced.append(Announcement(self._keys.name, batch.checkpoint.reached))
 
     def _owner(self, entry: LookUp) -> str | None:
         owner = self._store.field(self._keys.look_up(entry.by), entry.value)

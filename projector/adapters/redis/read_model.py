@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -16,8 +17,9 @@ from projector.ports import Batch, EvictionPossible, GenerationDamaged, Supersed
 from projector.projection import Key, LookUp
 from projector.remedies import damage
 from projector.stored import decoded
-from projector.writes import Put, Remove, Write, by_hash, without_taken, writes
+from projector.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
 from shared.keys import TENDED, GenerationKeys, ProjectionKeys
+from shared.listing import end_of
 from shared.records import Announcement, Checkpoint, Pointer
 
 log = structlog.get_logger()
@@ -161,9 +163,17 @@ class RedisCommit:
         for kind in dict.fromkeys(key.kind for key in keys):
             wanted = [key for key in keys if key.kind == kind]
             with ported(self._projection):
-                values = await _fields(self._pipe, self._keys.documents(kind, "full"), [str(key.id) for key in wanted])
+                values = await _fields(self._pipe, self._keys.documents(kind, "full"), [key.id for key in wanted])
             envelopes.update(zip(wanted, values, strict=True))
         return envelopes
+
+    async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
+        first = b"[" + prefix if after is None else b"(" + after
+        last = b"(" + end_of(prefix)
+        key = self._keys.listing(by)
+        with ported(self._projection):
+            entries: Any = await self._pipe.execute_command("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit)
+        return list(entries)
 
     async def confirm(self) -> None:
         with ported(self._projection):
@@ -179,7 +189,7 @@ class RedisCommit:
 
     async def _execute(self, batch: Batch) -> list[str]:
         """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
-        owners = await self._owners(entry for entry, _ in batch.removals)
+        owners = await self._owners(look_ups(batch.removals))
         multi(self._pipe)
         for write in writes(without_taken(batch, owners), self._keys):
             _queue(self._pipe, write)
@@ -207,9 +217,13 @@ def _queue(pipe: Pipeline, write: Write) -> None:
             pipe.hset(key, items=[part for field in fields.items() for part in field])
         case Remove(key, names):
             pipe.hdel(key, *names)
+        case Enlist(key, entries):
+            pipe.execute_command("ZADD", key, *chain.from_iterable((0, entry) for entry in entries))
+        case Strike(key, entries):
+            pipe.execute_command("ZREM", key, *entries)
         case _:
             pipe.set(write.key, write.value)
 
 
 def _announcement(generation: str, checkpoint: Checkpoint) -> bytes:
-    return msgspec.json.encode(Announcement(generation, checkpoint.position))
+    return msgspec.json.encode(Announcement(generation, checkpoint.reached))

@@ -42,15 +42,19 @@ class Document:
     """
 
     record: msgspec.Struct | None
-    position: int
-    states: list[msgspec.Struct | None]
-    """What it was when it was read, and every state it was in since that may stand in other places."""
-    changed: bool = False
-    ahead: bool = False
+    stored: int
+    """The position that it reflects in the store; 0 if it is not there."""
+    ahead: bool
+    position: int = field(init=False)
+    states: list[msgspec.Struct | None] = field(init=False)
+    """What it was when it was read, and every state since that may stand in other places."""
+    changed: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.position, self.states = self.stored, [self.record]
 
     def become(self, record: msgspec.Struct | None, *, position: int, moves: bool = True) -> None:
-        if position <= self.position:
-            self.ahead = True
+        if position <= self.stored:
             return
         self.record, self.position, self.changed = record, position, True
         if moves:
@@ -84,6 +88,7 @@ class FoldedDocuments:
     envelopes: Envelopes
     projection: Projection
     decoders: Mapping[str, msgspec.json.Decoder[Any]]
+    after: Checkpoint
     sweeping: list[Sweeping]
     position: int = 0
     _documents: dict[Key, Document] = field(default_factory=dict)
@@ -147,10 +152,9 @@ class FoldedDocuments:
 
     def _unsealed(self, key: Key, envelope: bytes | None) -> Document:
         if envelope is None:
-            return Document(None, 0, [None])
+            return Document(None, 0, ahead=False)
         position, _, body = unseal(envelope)
-        record = self.decoders[key.kind].decode(body)
-        return Document(record, position, [record])
+        return Document(self.decoders[key.kind].decode(body), position, ahead=position > self.after.position)
 
     def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
         return seal(position=self._documents[key].position, body=_encode(record))

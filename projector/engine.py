@@ -10,7 +10,15 @@ from projector.committing import MOST_WRITES, commit_next, sweep_next
 from projector.documents import Sweeping
 from projector.fold import MOST_SWEEPS, Folded, Folder
 from projector.fork import ForkCheck
-from projector.ports import CannotGoOn, GenerationDamaged, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
+from projector.ports import (
+    CannotGoOn,
+    GenerationDamaged,
+    LogForked,
+    ReadModel,
+    ReadModelUnavailable,
+    Superseded,
+    VersionDiffers,
+)
 from projector.progress import Progress, State
 from projector.projection import Projection
 from projector.remedies import refill

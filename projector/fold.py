@@ -33,7 +33,7 @@ class Folder:
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
         """The documents that the events touch and that are not among those fetched."""
-        documents = self._documents(envelopes, ())
+        documents = self._documents(envelopes, Checkpoint(), ())
         known = [each.event for each in events if not isinstance(each.event, UnknownEvent)]
         return {key for event in known for key in self.projection.needs(event, documents)} - envelopes.keys()
 
@@ -53,7 +53,7 @@ class Folder:
         :param sweeping: what is under way: fewer than `MOST_SWEEPS`.
         :raises EventNotFoldable: it is the first.
         """
-        documents = self._documents(envelopes, sweeping)
+        documents = self._documents(envelopes, after, sweeping)
         for nth, recorded in enumerate(events):
             try:
                 self._fold_one(recorded, documents)
@@ -76,7 +76,7 @@ class Folder:
         :param envelopes: of the documents they lead to.
         """
         first, *others = sweeping
-        documents = self._documents(envelopes, sweeping)
+        documents = self._documents(envelopes, after, sweeping)
         for entry in entries:
             documents.open(first.fan_out.key(entry))
         going_on = [first._replace(sweep=Sweep(first.position, entries[-1]))] if entries else []
@@ -89,8 +89,10 @@ class Folder:
             raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
         return self.projection.fan_out(recorded.event)
 
-    def _documents(self, envelopes: Envelopes, sweeping: Collection[Sweeping]) -> FoldedDocuments:
-        return FoldedDocuments(envelopes, self.projection, self._decoders, list(sweeping))
+    def _documents(
+        self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping]
+    ) -> FoldedDocuments:
+        return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping))
 
     def _committable(self, documents: FoldedDocuments, checkpoint: Checkpoint) -> Folded:
         return Folded(documents.batch(checkpoint=checkpoint, placer=self._placer), tuple(documents.sweeping))

@@ -25,7 +25,7 @@ from shared.event_log import MemoryEventLog
 from shared.records import Checkpoint, unseal
 from shared.stack.programs import redis_binary
 from shared.stack.redis import EmbeddedRedis
-from tests.support.folding import cleanly_folded, hashes
+from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import Projector, running, until, until_state
 
@@ -85,7 +85,7 @@ def checkpoint(server):
 def content(server):
     with Redis.from_url(server.url) as client:
         keys = [key for key in client.keys("muster:{0}:profiles:g1:*") if client.type(key) == b"hash"]
-        return hashes(
+        return held(
             {key.decode(): {name.decode(): value for name, value in client.hgetall(key).items()} for key in keys}
         )
 

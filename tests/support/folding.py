@@ -1,20 +1,26 @@
 """Feeding a store by hand, batch by batch, and looking at what it holds then."""
 
-from collections.abc import Coroutine, Sequence
-from typing import TypeVar
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from projector.adapters.memory import MemoryReadModel, MemoryStore
-from projector.committing import commit_next
-from projector.fold import Folder
+from projector.committing import commit_next, sweep_next
+from projector.documents import Sweeping
+from projector.fold import MOST_SWEEPS, Folder
+from projector.placing import Placer
 from projector.ports import ReadModel
+from projector.projection import Key, Listed, Projection
 from projector.projections.profiles import Profiles
 from shared.event_log import RecordedEvent
-from shared.records import Pointer, ProfileRecord, unseal
+from shared.records import Pointer, Sweep, unseal
 
 Result = TypeVar("Result")
+Held: TypeAlias = Mapping[str, dict[str, bytes] | set[bytes]]
+"""What a generation holds: hashes and lists, by the end of their keys."""
 
+PROFILES = Profiles()
 POINTER = Pointer("g1", Profiles.version)
 PREFIX = "muster:{0}:profiles:g1:"
 
@@ -28,55 +34,87 @@ def at_once(work: Coroutine[object, object, Result]) -> Result:
     raise AssertionError("the coroutine waited")
 
 
-async def begin(model: ReadModel) -> None:
-    await model.begin_fill(POINTER)
+async def begin(model: ReadModel, projection: Projection = PROFILES) -> None:
+    await model.begin_fill(Pointer("g1", projection.version))
 
 
-async def fold_next(model: ReadModel, log: Sequence[RecordedEvent], *, size: int) -> bool:
-    """Do what the engine does with the next events after the checkpoint; says whether there were any."""
+async def fold_next(
+    model: ReadModel,
+    log: Sequence[RecordedEvent],
+    *,
+    size: int,
+    projection: Projection = PROFILES,
+    sweep: int = 1000,
+) -> bool:
+    """Do what the engine does in one pass: the next events, then a step of a sweep; says whether there was anything."""
+    folder = Folder(projection)
     checkpoint = (await model.survey()).checkpoint
-    events = [each for each in log if each.position > checkpoint.position][:size]
-    if not events:
-        return False
-    await commit_next(events, folder=Folder(Profiles()), model=model, generation=POINTER.generation, after=checkpoint)
-    return True
+    sweeping = [_taken_up(each, log, folder) for each in checkpoint.sweeps]
+    events = [each for each in log if each.position > checkpoint.position][:size] if len(sweeping) < MOST_SWEEPS else []
+    common = {"folder": folder, "model": model, "generation": POINTER.generation}
+    if events:
+        folded = await commit_next(events, after=checkpoint, sweeping=sweeping, **common)
+        checkpoint, sweeping = folded.batch.checkpoint, folded.sweeping
+    if sweeping and sweep:
+        await sweep_next(sweeping, after=checkpoint, limit=sweep, **common)
+    return bool(events or sweeping)
 
 
-async def fold_all(model: ReadModel, log: Sequence[RecordedEvent], *, size: int = 500) -> None:
-    while await fold_next(model, log, size=size):
+async def fold_all(
+    model: ReadModel, log: Sequence[RecordedEvent], *, size: int = 500, projection: Projection = PROFILES
+) -> None:
+    while await fold_next(model, log, size=size, projection=projection):
         pass
 
 
-async def cleanly_folded(log: Sequence[RecordedEvent]) -> dict[str, dict[str, bytes]]:
+async def cleanly_folded(log: Sequence[RecordedEvent], projection: Projection = PROFILES) -> Held:
     """What a store holds that took the whole log at once."""
     store = MemoryStore()
-    model = MemoryReadModel(store, projection="profiles")
-    await begin(model)
-    await fold_all(model, log, size=len(log) or 1)
-    return hashes(store.content)
+    model = MemoryReadModel(store, projection=projection.name)
+    await begin(model, projection)
+    await fold_all(model, log, size=len(log) or 1, projection=projection)
+    return held(store.content, projection)
 
 
-def hashes(content: dict[str, bytes | dict[str, bytes]]) -> dict[str, dict[str, bytes]]:
-    """Documents and look-ups of the generation; an empty hash is none, as in Redis."""
-    return {key.removeprefix(PREFIX): value for key, value in content.items() if isinstance(value, dict) and value}
+def held(content: Mapping[str, object], projection: Projection = PROFILES) -> Held:
+    """Documents, look-ups and lists of the generation; an empty one is none, as in Redis."""
+    prefix = f"muster:{{0}}:{projection.name}:g1:"
+    values = {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
+    return {key: value for key, value in values.items() if isinstance(value, dict | set) and value}
 
 
-def as_read(content: dict[str, bytes | dict[str, bytes]]) -> dict[str, dict[str, bytes]]:
+def as_read(content: Mapping[str, object], projection: Projection = PROFILES) -> Held:
     """
-    The hashes without look-ups of a value that the person found does not have: readers compare and answer 404.
+    The same without entries that the document they lead to does not have: readers compare, and pass over them.
 
     Three crashes in a row, each in the middle of a commit, can leave such a one behind.
     """
-    found = hashes(content)
-    people = {name: unseal(envelope).body for name, envelope in found.get("profile:full", {}).items()}
-    entries = {
-        (entry.by, entry.value, name)
-        for name, body in people.items()
-        for entry in Profiles().index(msgspec.json.decode(body, type=ProfileRecord))
-    }
+    found = held(content, projection)
+    entries = _entries(found, projection)
+    by_list = {each.by for each in entries if isinstance(each, Listed)}
+    look_ups = {(entry.by, entry.value, id) for entry, id in entries.items() if not isinstance(entry, Listed)}
+    listed = {by: {each.entry for each in entries if isinstance(each, Listed) and each.by == by} for by in by_list}
     return {
-        key: {field: value for field, value in hash_.items() if (key, field, value.decode()) in entries}
+        key: value & listed.get(key.removeprefix("list:"), set())
+        if isinstance(value, set)
+        else {field: id for field, id in value.items() if (key, field, id.decode()) in look_ups}
         if key.startswith("by-")
-        else hash_
-        for key, hash_ in found.items()
+        else value
+        for key, value in found.items()
     }
+
+
+def _entries(found: Held, projection: Projection) -> dict[object, str]:
+    """Every entry that the documents have, and whose it is."""
+    placer, entries = Placer(projection), {}
+    for kind in projection.kinds:
+        for name, envelope in found.get(f"{kind.name}:full", {}).items():
+            record = msgspec.json.decode(unseal(envelope).body, type=kind.record)
+            move = placer.move(Key(kind.name, name), [None, record], anew=False)
+            entries |= dict.fromkeys(move.additions, name)
+    return entries
+
+
+def _taken_up(sweep: Sweep, log: Sequence[RecordedEvent], folder: Folder) -> Sweeping:
+    (recorded,) = (each for each in log if each.position == sweep.position)
+    return Sweeping(sweep, folder.fan_out_of(recorded))

@@ -13,7 +13,7 @@ from projector.progress import Progress, State
 from projector.projections.profiles import Profiles
 from projector.tenure import Tenure
 from shared.event_log import EventLog, MemoryEventLog
-from tests.support.folding import hashes
+from tests.support.folding import held
 
 HASTE = Pace(batch=3, poll=0.005, attest=0.0, recheck=0.005, first_retry=0.001, longest_retry=0.005)
 
@@ -28,7 +28,7 @@ class Surroundings:
     generations: count = field(default_factory=lambda: count(1))
 
     def content(self):
-        return hashes(self.store.content)
+        return held(self.store.content)
 
 
 @dataclass

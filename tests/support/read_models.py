@@ -1,7 +1,5 @@
 """Stores of read models for tests: one in memory and one in Redis that can be looked into, emptied and spoilt."""
 
-from collections.abc import Mapping
-
 import msgspec
 from redis.asyncio import Redis
 
@@ -9,25 +7,28 @@ from projector.adapters.memory import MemoryLease, MemoryReadModel, MemoryStore
 from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.ports import Lease, ReadModel
+from projector.projection import Projection
+from shared.keys import ProjectionKeys
 from shared.records import Announcement
-from tests.support.folding import hashes
+from tests.support.folding import PROFILES, Held, held
 
 
 class StoreInMemory:
     """A store in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, projection: Projection = PROFILES) -> None:
+        self._projection = projection
         self._store = MemoryStore()
         self._lease = MemoryLease()
 
     def model(self) -> ReadModel:
-        return MemoryReadModel(self._store, projection="profiles")
+        return MemoryReadModel(self._store, projection=self._projection.name)
 
     def lease(self) -> Lease:
         return self._lease
 
-    async def content(self) -> Mapping[str, Mapping[str, bytes]]:
-        return hashes(self._store.content)
+    async def content(self) -> Held:
+        return held(self._store.content, self._projection)
 
     async def plant(self, key: str, value: bytes) -> None:
         self._store.content[key] = value
@@ -45,32 +46,38 @@ class StoreInMemory:
 class StoreInRedis:
     """A store in Redis, seen through a client of its own; listens to the announcements from its start."""
 
-    def __init__(self, client: Redis, *, spy: Redis) -> None:
+    def __init__(self, client: Redis, *, spy: Redis, projection: Projection = PROFILES) -> None:
+        self._projection = projection
         self._client = client
         self._spy = spy
         self._ear = spy.pubsub(ignore_subscribe_messages=True)
 
     async def start(self) -> None:
-        await self._ear.subscribe("muster:{0}:profiles:announce")
+        await self._ear.subscribe(ProjectionKeys(self._projection.name).announce)
         await self._ear.get_message(timeout=5)
 
     async def close(self) -> None:
         await self._ear.aclose()
 
     def model(self) -> ReadModel:
-        return RedisReadModel(self._client, projection="profiles")
+        return RedisReadModel(self._client, projection=self._projection.name)
 
     def lease(self) -> Lease:
         return RedisLease(self._client)
 
-    async def content(self) -> Mapping[str, Mapping[str, bytes]]:
-        content = {}
-        for key in await self._spy.keys("muster:{0}:profiles:g1:*"):
-            if await self._spy.type(key) == b"hash":
-                content[key.decode()] = {
-                    field.decode(): value for field, value in (await self._spy.hgetall(key)).items()
-                }
-        return hashes(content)
+    async def content(self) -> Held:
+        return held(
+            {key.decode(): await self._value(key) for key in await self._spy.keys("muster:{0}:*")},
+            self._projection,
+        )
+
+    async def _value(self, key: bytes) -> object:
+        match await self._spy.type(key):
+            case b"hash":
+                return {field.decode(): value for field, value in (await self._spy.hgetall(key)).items()}
+            case b"zset":
+                return set(await self._spy.zrange(key, 0, -1))
+        return None
 
     async def plant(self, key: str, value: bytes) -> None:
         await self._spy.set(key, value)

@@ -13,7 +13,7 @@ from projector.ports import ReadModelUnavailable
 from projector.writes import Write
 from shared.event_log import RecordedEvent
 from shared.records import Checkpoint
-from tests.support.folding import as_read, at_once, begin, cleanly_folded, fold_all, fold_next, hashes
+from tests.support.folding import as_read, at_once, begin, cleanly_folded, fold_all, fold_next, held
 from tests.support.histories import History
 from tests.support.random_histories import SETTLED, Step, histories, steps
 
@@ -80,7 +80,7 @@ def test_any_prefix_of_a_commit_is_harmless(log, crashes, rest):
 
     at_once(fold_with_crashes(store, log, crashes, rest=rest))
 
-    assert at_once(cleanly_folded(log)) == hashes(store.content)
+    assert at_once(cleanly_folded(log)) == held(store.content)
 
 
 @given(log=histories(), crashes=steps, rest=st.integers(1, 20))
@@ -120,8 +120,8 @@ def test_a_document_that_is_ahead_gets_its_look_ups_back():
 
     at_once(fold_with_crashes(store, history.events, [torn], settled=4))
 
-    assert at_once(cleanly_folded(history.events)) == hashes(store.content)
-    assert str(c).encode() == hashes(store.content)["by-handle"]["y"]
+    assert at_once(cleanly_folded(history.events)) == held(store.content)
+    assert str(c).encode() == held(store.content)["by-handle"]["y"]
 
 
 @pytest.mark.parametrize("writes", range(6))
@@ -133,7 +133,7 @@ def test_no_document_is_ahead_of_its_look_ups(writes):
 
     at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=writes)], settled=2))
 
-    assert {"y"} == set(hashes(store.content)["by-handle"])
+    assert {"y"} == set(held(store.content)["by-handle"])
 
 
 def test_a_registration_that_was_forgotten_before_the_crash_is_not_missed():
@@ -144,7 +144,7 @@ def test_a_registration_that_was_forgotten_before_the_crash_is_not_missed():
 
     at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=6)], settled=1))
 
-    assert at_once(cleanly_folded(history.events)) == hashes(store.content)
+    assert at_once(cleanly_folded(history.events)) == held(store.content)
 
 
 def test_a_registration_that_comes_back_is_forgotten():
@@ -155,7 +155,7 @@ def test_a_registration_that_comes_back_is_forgotten():
 
     at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=1), Step(2)], settled=0))
 
-    assert at_once(cleanly_folded(history.events)) == hashes(store.content)
+    assert at_once(cleanly_folded(history.events)) == held(store.content)
 
 
 def test_a_look_up_that_comes_back_is_removed():
@@ -168,7 +168,7 @@ def test_a_look_up_that_comes_back_is_removed():
 
     at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=2), Step(2)], settled=2))
 
-    assert {"w"} == set(hashes(store.content)["by-handle"])
+    assert {"w"} == set(held(store.content)["by-handle"])
 
 
 def test_an_older_state_that_comes_back_is_overwritten():
@@ -180,4 +180,4 @@ def test_an_older_state_that_comes_back_is_overwritten():
 
     at_once(fold_with_crashes(store, history.events, crashes, settled=0))
 
-    assert at_once(cleanly_folded(history.events)) == hashes(store.content)
+    assert at_once(cleanly_folded(history.events)) == held(store.content)

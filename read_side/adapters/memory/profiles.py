@@ -1,32 +1,25 @@
-"""Profiles in memory: what the read side serves in tests, and wherever no Redis is wanted."""
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Self
 
 import msgspec
 
+from read_side.adapters.memory.committed import Committed
+from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable
 from read_side.freshness import Freshness
-from read_side.views import Answer, Batch, NeverFilled, ProfileKeys, Variant
+from read_side.views import Answer, Batch, Page, ProfileKeys, ProfileQuery, Variant
+from shared.listing import NUL, place, text_key, time_key
 from shared.records import ProfileRecord, PublicProfileRecord, Sealed, entity_tag
-from shared.text import unique_email, unique_external_id, unique_handle
+from shared.text import composed, unique_email, unique_external_id, unique_handle, unique_slug, words
 
 _encode = msgspec.json.Encoder().encode
 
 
-class MemoryProfileViews:
-    """Records that a test, or whoever projects into this process, has committed; without a commit never filled."""
+class MemoryProfileViews(Committed):
+    projection = "profiles"
 
     def __init__(self, *, freshness: Freshness) -> None:
-        self.freshness = freshness
-        self._position: int | None = None
+        super().__init__(freshness=freshness)
         self._records: dict[str, ProfileRecord] = {}
         self._documents: dict[tuple[str, Variant], Sealed] = {}
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
 
     def commit(self, *records: ProfileRecord, position: int) -> None:
         """Store records as of `position`, and announce it."""
@@ -35,12 +28,10 @@ class MemoryProfileViews:
             self._records[account] = record
             for variant, body in _bodies(record).items():
                 self._documents[account, variant] = Sealed(position, entity_tag(body), body)
-        self._position = position
-        self.freshness.announce(position)
+        self._reach(position)
 
     def forget(self) -> None:
-        """Be as if nothing was ever committed."""
-        self._position = None
+        super().forget()
         self._records.clear()
         self._documents.clear()
 
@@ -66,10 +57,17 @@ class MemoryProfileViews:
             missing[kind] = tuple(key for key, account in named.items() if account is None)
         return Batch(position, tuple(found.values()), ProfileKeys(**missing))
 
-    async def position(self) -> int:
-        if self._position is None:
-            raise NeverFilled("The read model profiles was not filled yet")
-        return self._position
+    async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
+        position = await self.position()
+        matching = [record for record in self._records.values() if _matches(record, query)]
+        if query.words:
+            require_sortable(len(matching), order=query.order)
+        placed = [
+            Placed(_place(record, query), self._documents[str(record.account_id), variant])
+            for record in matching
+            if _belongs(record, query.group) and set(map(composed, query.tags)) <= set(record.tags)
+        ]
+        return page(placed, position=position, limit=query.limit, after=query.after, descending=query.descending)
 
     async def _first(self, kind: str, key: str, variant: Variant) -> Answer:
         batch = await self.by_keys(ProfileKeys(**{kind: (key,)}), variant=variant)
@@ -79,6 +77,36 @@ class MemoryProfileViews:
         unique, carried = _UNIQUE[kind], _CARRIED[kind]
         matching = (account for account, record in self._records.items() if unique(key) in map(unique, carried(record)))
         return next(matching, None)
+
+
+def _matches(record: ProfileRecord, query: ProfileQuery) -> bool:
+    return record.status in query.statuses and (not query.words or _word(record, query) is not None)
+
+
+def _belongs(record: ProfileRecord, group: str | None) -> bool:
+    named = None if group is None else unique_slug(group)
+    return named is None or any(named in {str(each.group_id), unique_slug(each.slug)} for each in record.groups)
+
+
+def _word(record: ProfileRecord, query: ProfileQuery) -> bytes | None:
+    names = (record.handle, record.display_name, record.given_name, record.family_name, record.title, *record.tags)
+    return first_match((word for name in names if name is not None for word in words(name)), query.words)
+
+
+def _place(record: ProfileRecord, query: ProfileQuery) -> bytes:
+    """Where the record stands in the list; it fits."""
+    if query.order is not None:
+        return place(_KEYS[query.order](record), record.account_id)
+    word = _word(record, query) if query.words else None
+    return place((word or b"") + NUL + text_key(record.display_name), record.account_id)
+
+
+_KEYS: Mapping[str, Callable[[ProfileRecord], bytes]] = {
+    "display_name": lambda record: text_key(record.display_name),
+    "handle": lambda record: text_key(unique_handle(record.handle)),
+    "created_at": lambda record: time_key(record.created_at),
+    "updated_at": lambda record: time_key(record.updated_at),
+}
 
 
 def _external_id(record: ProfileRecord) -> Iterator[str]:

@@ -1,0 +1,117 @@
+from collections.abc import Callable, Iterable, Mapping
+from uuid import UUID
+
+from read_side.adapters.memory.committed import Committed
+from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable, sealed
+from read_side.freshness import Freshness
+from read_side.views import Answer, GroupQuery, MemberAnswer, MemberQuery, Page
+from shared.listing import NUL, number_key, place, text_key, time_key
+from shared.records import GroupRecord, Membership, Person, Sealed
+from shared.text import composed, unique_slug, words
+
+Belongs = tuple[UUID, UUID]
+"""A group's id and an account's."""
+
+
+class MemoryGroupViews(Committed):
+    projection = "groups"
+
+    def __init__(self, *, freshness: Freshness) -> None:
+        super().__init__(freshness=freshness)
+        self._groups: dict[UUID, tuple[GroupRecord, Sealed]] = {}
+        self._people: dict[UUID, Person] = {}
+        self._memberships: dict[Belongs, Membership] = {}
+
+    def commit(
+        self,
+        *groups: GroupRecord,
+        people: Iterable[Person] = (),
+        memberships: Mapping[Belongs, Membership | None] | None = None,
+        gone: Iterable[UUID] = (),
+        position: int,
+    ) -> None:
+        """
+        Store records as of `position`, and announce it.
+
+        :param memberships: by group and account; None ends one.
+        :param gone: groups that are no more, nor are their memberships.
+        """
+        self._groups |= {group.group_id: (group, sealed(position, group)) for group in groups}
+        self._people |= {person.account_id: person for person in people}
+        self._keep(memberships or {})
+        for group_id in gone:
+            self._groups.pop(group_id, None)
+            self._keep(dict.fromkeys(each for each in self._memberships if each[0] == group_id))
+        self._reach(position)
+
+    def _keep(self, memberships: Mapping[Belongs, Membership | None]) -> None:
+        changed = {**self._memberships, **memberships}
+        self._memberships = {belongs: each for belongs, each in changed.items() if each is not None}
+
+    def forget(self) -> None:
+        super().forget()
+        self._groups.clear()
+        self._people.clear()
+        self._memberships.clear()
+
+    async def get(self, group: str) -> Answer:
+        group_id = self._id_of(group)
+        return Answer(await self.position(), None if group_id is None else self._groups[group_id][1])
+
+    async def list(self, query: GroupQuery) -> Page:
+        placed = [
+            Placed(at, document)
+            for group, document in self._groups.values()
+            if (at := _place(group, query)) is not None
+        ]
+        position = await self.position()
+        if query.words:
+            require_sortable(len(placed), order=query.order)
+        return page(placed, position=position, limit=query.limit, after=query.after, descending=query.descending)
+
+    async def members(self, group: str, query: MemberQuery) -> Page:
+        position, group_id = await self.position(), self._id_of(group)
+        if group_id is None:
+            return Page(position, None)
+        placed = [
+            Placed(place(time_key(membership.since), account_id), self._card(account_id, membership))
+            for (of, account_id), membership in self._memberships.items()
+            if of == group_id and (query.role is None or composed(query.role) == membership.role)
+        ]
+        return page(placed, position=position, limit=query.limit, after=query.after)
+
+    async def member(self, group: str, account_id: str) -> MemberAnswer:
+        position, group_id = await self.position(), self._id_of(group)
+        if group_id is None:
+            return MemberAnswer(position, None, group_exists=False)
+        account = UUID(account_id)
+        membership = self._memberships.get((group_id, account))
+        card = None if membership is None else self._card(account, membership)
+        return MemberAnswer(position, card, group_exists=True)
+
+    def _card(self, account_id: UUID, membership: Membership) -> Sealed:
+        return sealed(self._position or 0, self._people[account_id], membership)
+
+    def _id_of(self, group: str) -> UUID | None:
+        named = unique_slug(group)
+        matching = (id_ for id_, (record, _) in self._groups.items() if named in {str(id_), unique_slug(record.slug)})
+        return next(matching, None)
+
+
+def _place(group: GroupRecord, query: GroupQuery) -> bytes | None:
+    """Where the group stands in the list; None if it does not fit."""
+    word = first_match(words(group.slug) | words(group.name), query.words) if query.words else b""
+    if word is None:
+        return None
+    if query.order is None:
+        return place(word + NUL + text_key(group.name), group.group_id)
+    return place(_KEYS[query.order](group), group.group_id)
+
+
+_KEYS: Mapping[str, Callable[[GroupRecord], bytes]] = {
+    "name": lambda group: text_key(group.name),
+    "slug": lambda group: text_key(group.slug),
+    "created_at": lambda group: time_key(group.created_at),
+    "updated_at": lambda group: time_key(group.updated_at),
+    "member_count": lambda group: number_key(group.member_count),
+}

@@ -1,0 +1,26 @@
+from read_side.adapters.memory.committed import Committed
+from read_side.adapters.memory.pages import sealed
+from read_side.freshness import Freshness
+from read_side.views import Answer
+from shared.records import Sealed, StatsRecord
+
+
+class MemoryStatsViews(Committed):
+    projection = "stats"
+
+    def __init__(self, *, freshness: Freshness) -> None:
+        super().__init__(freshness=freshness)
+        self._document: Sealed | None = None
+
+    def commit(self, record: StatsRecord | None = None, *, position: int) -> None:
+        """Store the record as of `position`, if there is a new one, and announce it."""
+        if record is not None:
+            self._document = sealed(position, record)
+        self._reach(position)
+
+    def forget(self) -> None:
+        super().forget()
+        self._document = None
+
+    async def read(self) -> Answer:
+        return Answer(await self.position(), self._document)

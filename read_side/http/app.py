@@ -1,7 +1,8 @@
 """The read API."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import svcs
 from litestar import Litestar, asgi
@@ -10,9 +11,11 @@ from prometheus_client import Gauge
 
 from read_side.http.batch import batch_get
 from read_side.http.documentation import document
+from read_side.http.groups import group_routes
 from read_side.http.problems import PROBLEMS
-from read_side.http.profiles import ProfileLookUps
-from read_side.views import ProfileViews
+from read_side.http.profiles import profile_routes
+from read_side.http.stats import stats_routes
+from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
 from shared.http.app import assemble
 from shared.http.services import Register
 
@@ -23,10 +26,10 @@ def read_api(*registers: Register) -> ASGIApp:
     """
     The read API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `ProfileViews`, and opens them.
+    Needs `ProfileViews`, `GroupViews`, `ActivityViews` and `StatsViews`, and opens them.
     """
     return assemble(
-        handlers=[profiles, batch_get],
+        handlers=[batch_get, *map(_mounted, ("/profiles", "/groups", "/stats"))],
         registers=registers,
         problems=PROBLEMS,
         document=document(),
@@ -34,14 +37,25 @@ def read_api(*registers: Register) -> ASGIApp:
     )
 
 
-@asgi("/profiles", is_mount=True, copy_scope=False)
-async def profiles(scope: Scope, receive: Receive, send: Send) -> None:
-    await scope["litestar_app"].state["profiles"](scope, receive, send)
+def _mounted(path: str) -> Any:
+    @asgi(path, is_mount=True, copy_scope=False)
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["litestar_app"].state[path](scope, receive, send)
+
+    return application
 
 
 @asynccontextmanager
 async def _open_views(app: Litestar) -> AsyncIterator[None]:
-    async with svcs.Container(app.state.registry) as container, await container.aget_abstract(ProfileViews) as views:
-        app.state["profiles"] = ProfileLookUps(views)
-        _WAITERS.labels("profiles").set_function(lambda: views.freshness.waiting)
+    async with svcs.Container(app.state.registry) as container, AsyncExitStack() as stack:
+
+        async def opened(kind: type[Any], projection: str) -> Any:
+            views: Views = await stack.enter_async_context(await container.aget_abstract(kind))
+            _WAITERS.labels(projection).set_function(lambda: views.freshness.waiting)
+            return views
+
+        activity = await opened(ActivityViews, "activity")
+        app.state["/profiles"] = profile_routes(await opened(ProfileViews, "profiles"), activity)
+        app.state["/groups"] = group_routes(await opened(GroupViews, "groups"))
+        app.state["/stats"] = stats_routes(await opened(StatsViews, "stats"))
         yield

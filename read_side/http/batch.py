@@ -8,11 +8,10 @@ from litestar import Request, Response, post
 from litestar.types import Scope
 from msgspec import Meta
 
-from read_side.freshness import ProjectionBehind
+from read_side.http.answers import CACHE_CONTROL
 from read_side.http.conditions import is_known, minimum_position
-from read_side.http.problems import rejection
-from read_side.http.profiles import CACHE_CONTROL
-from read_side.views import Batch, ProfileKeys, ProfileViews, Unreadable
+from read_side.http.problems import UNANSWERED, rejection
+from read_side.views import Batch, ProfileKeys, ProfileViews
 from shared.http.bodies import decoder, require_media_type
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import INVALID, FieldError, Rejection
@@ -72,7 +71,7 @@ async def batch_get(request: Request[Any, Any, Any], services: Services) -> Resp
     views: ProfileViews = await services.aget_abstract(ProfileViews)
     try:
         batch = await views.freshness.reach(minimum, lambda: views.by_keys(keys))
-    except (Unreadable, ProjectionBehind) as error:
+    except UNANSWERED as error:
         raise rejection(error) from error
     return _answer(batch, request.scope)
 

@@ -1,40 +1,59 @@
 """The read API as its OpenAPI document describes it."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from msgspec import Meta
+import msgspec
 
+from read_side.http import groups, profiles
+from read_side.http import problems as told
 from read_side.http.batch import PATH as BATCH_GET
 from read_side.http.batch import BatchGet, FoundAndMissing
-from read_side.http.conditions import GREATEST_POSITION, MIN_POSITION, MIN_POSITION_PARAMETER
-from read_side.http.problems import PROFILE_NOT_FOUND, UNREADABLE
-from read_side.http.profiles import BY_EMAIL, BY_EXTERNAL_ID, BY_HANDLE, BY_ID
+from read_side.http.documented_parameters import CONDITIONS, OF_ACTIVITY, OF_GROUPS, OF_MEMBERS, OF_PROFILES, key
+from read_side.http.stats import STATS
 from shared.http.openapi import Operation, Parameter, openapi
-from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
-from shared.records import ProfileRecord
+from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem
+from shared.records import ActivityRecord, GroupRecord, MemberCard, ProfileRecord, StatsRecord
 
-_Position = Annotated[int, Meta(ge=0, le=GREATEST_POSITION)]
-_FRESHNESS = "Wait until the answer reflects the event log up to this position; 503 if that takes too long."
-
-_CONDITIONS = (
-    Parameter(name=MIN_POSITION, place="header", type=_Position, text=_FRESHNESS),
-    Parameter(name=MIN_POSITION_PARAMETER, place="query", type=_Position, text=_FRESHNESS),
-    Parameter(
-        name="If-None-Match",
-        place="header",
-        type=str,
-        text="Entity tags of what you have, or `*`: if one is that of the answer, it is 304 and has no body.",
-    ),
-)
 _ANSWER_HEADERS = {
     "Muster-Position": "How much of the event log the answer reflects.",
     "ETag": "A hash of the body: one record has one, whichever look-up answers.",
     "Cache-Control": "`private, no-cache`: keep it, but ask every time whether it has changed.",
     "Request-Id": "The id of the request.",
 }
+_PAGE_HEADERS = {**_ANSWER_HEADERS, "Link": 'The next page, as `rel="next"` (RFC 8288), if there is one.'}
 _NOT_MODIFIED = {304: "You have this already"}
+_ALWAYS = (NOT_ACCEPTABLE, INVALID, *told.UNREADABLE)
+
+
+class ProfilePage(msgspec.Struct, frozen=True):
+    """People in order; `next_cursor` is null on the last page."""
+
+    items: tuple[ProfileRecord, ...]
+    next_cursor: str | None
+
+
+class GroupPage(msgspec.Struct, frozen=True):
+    """Groups in order; `next_cursor` is null on the last page."""
+
+    items: tuple[GroupRecord, ...]
+    next_cursor: str | None
+
+
+class MemberPage(msgspec.Struct, frozen=True):
+    """Members in the order in which they joined; `next_cursor` is null on the last page."""
+
+    items: tuple[MemberCard, ...]
+    next_cursor: str | None
+
+
+class ActivityPage(msgspec.Struct, frozen=True):
+    """What happened, newest first; `next_cursor` is null on the last page."""
+
+    items: tuple[ActivityRecord, ...]
+    next_cursor: str | None
 
 
 def document() -> dict[str, Any]:
@@ -42,47 +61,84 @@ def document() -> dict[str, Any]:
     return openapi(
         title="Muster read API",
         version=version("muster"),
-        description="Read people's profiles as of a known position in the event log.",
-        operations=[*_look_ups(), _BATCH_GET],
+        description="Read people's profiles, groups and what happened as of a known position in the event log.",
+        operations=[*_look_ups(), _BATCH_GET, *_lists(), *_groups(), _STATS],
+    )
+
+
+def _get(
+    path: str, summary: str, answer: Any, *, parameters: Sequence[Parameter] = (), missing: Sequence[Problem] = ()
+) -> Operation:
+    return Operation(
+        method="GET",
+        path=path,
+        summary=summary,
+        parameters=(*parameters, *CONDITIONS),
+        answer=answer,
+        answer_headers=_PAGE_HEADERS if "next_cursor" in answer.__struct_fields__ else _ANSWER_HEADERS,
+        other_answers=_NOT_MODIFIED,
+        problems=(*missing, *_ALWAYS),
     )
 
 
 def _look_ups() -> list[Operation]:
     return [
-        _look_up(BY_ID, UUID, "Get the profile with an id"),
-        _look_up(BY_HANDLE, str, "Get the profile with a handle, in whatever case"),
-        _look_up(BY_EMAIL, str, "Get the profile with an e-mail address, in whatever case"),
-        _look_up(BY_EXTERNAL_ID, str, "Get the profile with an external id"),
+        _look_up(profiles.BY_ID, UUID, "Get the profile with an id"),
+        _look_up(profiles.BY_HANDLE, str, "Get the profile with a handle, in whatever case"),
+        _look_up(profiles.BY_EMAIL, str, "Get the profile with an e-mail address, in whatever case"),
+        _look_up(profiles.BY_EXTERNAL_ID, str, "Get the profile with an external id"),
     ]
 
 
-def _look_up(path: str, key: Any, summary: str) -> Operation:
+def _look_up(path: str, kind: Any, summary: str) -> Operation:
     name = path.rpartition("{")[2].removesuffix("}")
-    return Operation(
-        method="GET",
-        path=path,
-        summary=summary,
-        parameters=(
-            Parameter(name=name, place="path", type=key, text="Percent-encoded in UTF-8.", required=True),
-            *_CONDITIONS,
+    return _get(path, summary, ProfileRecord, parameters=(key(name, kind),), missing=(told.PROFILE_NOT_FOUND,))
+
+
+def _lists() -> list[Operation]:
+    activity = (key("id", UUID), *OF_ACTIVITY)
+    return [
+        _get(
+            profiles.ALL, "List and search people", ProfilePage, parameters=OF_PROFILES, missing=(told.QUERY_TOO_BROAD,)
         ),
-        answer=ProfileRecord,
-        answer_headers=_ANSWER_HEADERS,
-        other_answers=_NOT_MODIFIED,
-        problems=(PROFILE_NOT_FOUND, NOT_ACCEPTABLE, INVALID, *UNREADABLE),
-    )
+        _get(
+            profiles.ACTIVITY,
+            "List what happened to an account, newest first",
+            ActivityPage,
+            parameters=activity,
+            missing=(told.PROFILE_NOT_FOUND,),
+        ),
+    ]
 
 
+def _groups() -> list[Operation]:
+    group, no_group, no_member = key("group", str), told.GROUP_NOT_FOUND, told.MEMBER_NOT_FOUND
+    member, members = (group, key("account_id", UUID)), (group, *OF_MEMBERS)
+    return [
+        _get(groups.ALL, "List and search groups", GroupPage, parameters=OF_GROUPS, missing=(told.QUERY_TOO_BROAD,)),
+        _get(groups.ONE, "Get the group with an id or a slug", GroupRecord, parameters=(group,), missing=(no_group,)),
+        _get(groups.MEMBERS, "List a group's members", MemberPage, parameters=members, missing=(no_group,)),
+        _get(
+            groups.MEMBER,
+            "Get one member of a group",
+            MemberCard,
+            parameters=member,
+            missing=(no_group, no_member),
+        ),
+    ]
+
+
+_STATS = _get(STATS, "Get the directory in numbers", StatsRecord)
 _BATCH_GET = Operation(
     method="POST",
     path=BATCH_GET,
     summary="Get up to 500 profiles by any keys",
     description="Everybody who is found is there once, in the order asked for; keys that nobody has are under "
     "`missing`. It reads like a GET, If-None-Match included; it is a POST because an address cannot hold so many keys.",
-    parameters=_CONDITIONS,
+    parameters=CONDITIONS,
     body=BatchGet,
     answer=FoundAndMissing,
     answer_headers=_ANSWER_HEADERS,
     other_answers=_NOT_MODIFIED,
-    problems=(NOT_JSON, NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *UNREADABLE),
+    problems=(NOT_JSON, NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *told.UNREADABLE),
 )

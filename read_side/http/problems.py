@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from read_side.freshness import ProjectionBehind
-from read_side.views import EvictionPossible, NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
-from shared.http.problems import Problem, Rejection
+from read_side.views import (
+    EvictionPossible,
+    NeverFilled,
+    Overloaded,
+    QueryTooBroad,
+    ReadModelUnavailable,
+    Unreadable,
+)
+from shared.http.problems import FieldError, Problem, Rejection
 
 PROFILE_NOT_FOUND = Problem(
     "profile-not-found",
@@ -13,6 +20,26 @@ PROFILE_NOT_FOUND = Problem(
     "There is no such profile",
     "Check the key. If the account was registered a moment ago, send the position that the command answered as "
     "Muster-Min-Position.",
+)
+GROUP_NOT_FOUND = Problem(
+    "group-not-found",
+    404,
+    "There is no such group",
+    "Check the id or the slug; a slug that was changed finds nothing. If the group was created a moment ago, send the "
+    "position that the command answered as Muster-Min-Position.",
+)
+MEMBER_NOT_FOUND = Problem(
+    "member-not-found",
+    404,
+    "Nobody with this id belongs to the group",
+    "Check the account's id. If it was added a moment ago, send the position that the command answered as "
+    "Muster-Min-Position.",
+)
+QUERY_TOO_BROAD = Problem(
+    "query-too-broad",
+    422,
+    "Too many match to be sorted",
+    "Leave `sort` out, for which there is no such limit, or look for more or longer words.",
 )
 PROJECTION_BEHIND = Problem(
     "projection-behind",
@@ -48,16 +75,10 @@ OVERLOADED = Problem(
     "Try again after Retry-After, and ask for many people at once by /profiles/batch-get. Operators: more workers.",
 )
 
-PROBLEMS = (
-    PROFILE_NOT_FOUND,
-    PROJECTION_BEHIND,
-    READ_MODEL_NOT_FILLED,
-    READ_MODEL_UNAVAILABLE,
-    EVICTION_POSSIBLE,
-    OVERLOADED,
-)
-UNREADABLE = tuple(problem for problem in PROBLEMS if problem is not PROFILE_NOT_FOUND)
+UNREADABLE = (PROJECTION_BEHIND, READ_MODEL_NOT_FILLED, READ_MODEL_UNAVAILABLE, EVICTION_POSSIBLE, OVERLOADED)
 """Every answer that asks something of a read model may be one of these instead."""
+
+PROBLEMS = (PROFILE_NOT_FOUND, GROUP_NOT_FOUND, MEMBER_NOT_FOUND, QUERY_TOO_BROAD, *UNREADABLE)
 
 
 class _Told(NamedTuple):
@@ -75,8 +96,14 @@ _TOLD: Mapping[type[Exception], _Told] = {
 }
 
 
-def rejection(error: Unreadable | ProjectionBehind) -> Rejection:
+UNANSWERED = (Unreadable, ProjectionBehind, QueryTooBroad)
+"""What a view, or waiting for it, raises rather than answer."""
+
+
+def rejection(error: Unreadable | ProjectionBehind | QueryTooBroad) -> Rejection:
     """Tell why a read model did not answer."""
+    if isinstance(error, QueryTooBroad):
+        return Rejection(QUERY_TOO_BROAD, str(error), errors=[FieldError("?q", "matches too many to be sorted")])
     problem, retry_after = _TOLD[type(error)]
     headers = {"Retry-After": str(retry_after), "Cache-Control": "no-store"}
     if isinstance(error, ProjectionBehind):
@@ -84,7 +111,21 @@ def rejection(error: Unreadable | ProjectionBehind) -> Rejection:
     return Rejection(problem, str(error), headers=headers)
 
 
-def profile_not_found(*, position: int) -> Rejection:
+def profile_not_found(position: int) -> Rejection:
     """Tell that nobody has the key, as of `position`."""
+    return _not_found(PROFILE_NOT_FOUND, f"Nobody has this key as of position {position}", position)
+
+
+def group_not_found(position: int) -> Rejection:
+    """Tell that no group has the id or slug, as of `position`."""
+    return _not_found(GROUP_NOT_FOUND, f"No group has this id or slug as of position {position}", position)
+
+
+def member_not_found(position: int) -> Rejection:
+    """Tell that the group is there and the account does not belong to it, as of `position`."""
+    return _not_found(MEMBER_NOT_FOUND, f"The account is no member as of position {position}", position)
+
+
+def _not_found(problem: Problem, detail: str, position: int) -> Rejection:
     headers = {"Muster-Position": str(position), "Cache-Control": "private, no-cache"}
-    return Rejection(PROFILE_NOT_FOUND, f"Nobody has this key as of position {position}", headers=headers)
+    return Rejection(problem, detail, headers=headers)

@@ -28,6 +28,12 @@ COMMANDS = {
     "suspend-account",
     "reinstate-account",
     "close-account",
+    "create-group",
+    "update-group",
+    "delete-group",
+    "add-group-member",
+    "change-member-role",
+    "remove-group-member",
 }
 REQUIRED = {"account_id", "email", "handle", "display_name", "old", "new"}
 READ_ROUTES = {
@@ -36,6 +42,13 @@ READ_ROUTES = {
     "/profiles/by-email/{email}",
     "/profiles/by-external-id/{id}",
     "/profiles/batch-get",
+    "/profiles",
+    "/profiles/{id}/activity",
+    "/groups",
+    "/groups/{id or slug}",
+    "/groups/{id or slug}/members",
+    "/groups/{id or slug}/members/{account id}",
+    "/stats",
 }
 
 
@@ -51,7 +64,7 @@ def test_every_use_case_is_one_file_named_like_its_command():
         assert use_case.command.__name__ == "".join(word.title() for word in module.split("_"))
 
 
-def test_every_look_up_has_a_route():
+def test_every_question_has_a_route():
     assert {re.sub(r"{[^}]*}", "{}", path) for path in read_document()["paths"]} == {
         re.sub(r"{[^}]*}", "{}", path) for path in READ_ROUTES
     }

@@ -105,7 +105,6 @@ async def test_all_that_is_wrong_with_the_position_is_told_at_once(client, views
 @pytest.mark.parametrize(
     "path",
     [
-        "/profiles",
         "/profiles/",
         "/profiles//",
         f"{BY_ID}/",

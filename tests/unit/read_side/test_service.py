@@ -53,6 +53,13 @@ async def test_the_documentation_names_every_route(client):
         "/profiles/by-email/{email}",
         "/profiles/by-external-id/{external_id}",
         "/profiles/batch-get",
+        "/profiles",
+        "/profiles/{id}/activity",
+        "/groups",
+        "/groups/{group}",
+        "/groups/{group}/members",
+        "/groups/{group}/members/{account_id}",
+        "/stats",
     ]
     assert all(path in page for path in document["paths"])
 

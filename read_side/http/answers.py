@@ -1,0 +1,38 @@
+"""How a read model's answer is put: with its position and entity tag, or as 304 to who has it already."""
+
+import msgspec
+from litestar.types import HTTPScope, Send
+
+from read_side.http.conditions import is_known
+from shared.records import Sealed
+
+CACHE_CONTROL = "private, no-cache"
+
+_JSON = (b"content-type", b"application/json")
+_CACHE = (b"cache-control", CACHE_CONTROL.encode())
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """
+    What is answered, as of `position`.
+
+    :param next: the address of the page behind this one.
+    """
+
+    position: int
+    document: Sealed
+    next: bytes | None = None
+
+
+async def send_reply(reply: Reply, scope: HTTPScope, send: Send) -> None:
+    etag, body = reply.document.etag, reply.document.body
+    headers = [(b"muster-position", b"%d" % reply.position), (b"etag", etag.encode()), _CACHE]
+    if reply.next is not None:
+        headers.append((b"link", b'<%b>; rel="next"' % reply.next))
+    if is_known(scope, etag):
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    headers += [_JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

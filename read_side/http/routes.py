@@ -1,0 +1,112 @@
+"""
+How a question finds who answers it.
+
+What reads is a mounted ASGI application, because routing and calling an ordinary handler costs more than all of the
+rest; it works on the path as it was sent, because a key may contain a slash.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
+
+from litestar.types import HTTPScope, Receive, Send
+from prometheus_client import Counter
+
+from read_side.http.answers import Reply, send_reply
+from read_side.http.parameters import NOT_UTF_8, Malformed, Parse, invalid
+from read_side.http.problems import UNANSWERED, rejection
+from shared.http.negotiation import require_acceptable
+from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, FieldError, Rejection
+
+_READS = Counter("muster_reads_total", "Questions answered.", ("look_up", "outcome"))
+_names = re.compile(r"{(\w+)}").findall
+
+
+class Outcomes:
+    """Counts the answers of a template: something was there, or not."""
+
+    def __init__(self, template: str) -> None:
+        self.hits = _READS.labels(template, "hit")
+        self.misses = _READS.labels(template, "miss")
+
+
+class Keys:
+    """
+    The keys in a path.
+
+    :param parse: for each of the names in the template, in its order.
+    """
+
+    def __init__(self, template: str, *parse: Parse[str]) -> None:
+        self._keys = tuple(zip(_names(template), parse, strict=True))
+
+    def of(self, segments: Sequence[bytes]) -> list[str]:
+        """:raises Rejection: 422, nobody can have such a key."""
+        keys = []
+        for segment, (name, parse) in zip(segments, self._keys, strict=True):  # a comprehension would be a call more
+            keys.append(_key(segment, name, parse))
+        return keys
+
+
+def _key(segment: bytes, name: str, parse: Parse[str]) -> str:
+    try:
+        return parse(unquote_to_bytes(segment).decode())
+    except UnicodeDecodeError:
+        raise invalid(FieldError(f"{{{name}}}", NOT_UTF_8)) from None
+    except Malformed as malformed:
+        raise invalid(FieldError(f"{{{name}}}", str(malformed))) from None
+
+
+class Route(Protocol):
+    """Answers all addresses of one template."""
+
+    template: str
+
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
+        """
+        Answer a request.
+
+        :param segments: the keys in its path, as they were sent.
+        :raises Rejection: it is not valid, or there is nothing to tell.
+        :raises UNANSWERED: the view does not answer.
+        """
+
+
+Routed = tuple[Route, Sequence[bytes]]
+"""A route, and the segments of the path that are its keys."""
+
+
+class Mounted:
+    """
+    The application mounted at one path.
+
+    :param find: the route for a path that is split at its slashes.
+    """
+
+    def __init__(self, find: Callable[[list[bytes]], Routed | None]) -> None:
+        self._find = find
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - so ASGI wants it
+        if (routed := self._find(scope["raw_path"].split(b"/"))) is None:
+            raise Rejection(NOT_FOUND, f"No {_path(scope)} here")
+        route, segments = routed
+        scope["muster_route"] = route.template  # type: ignore[typeddict-unknown-key] # see shared.http.requests
+        _require_get(scope)
+        require_acceptable(scope, "application/json")
+        try:
+            reply = await route.answer(scope, segments)
+        except UNANSWERED as error:
+            raise rejection(error) from error
+        await send_reply(reply, scope, send)
+
+
+def _require_get(scope: HTTPScope) -> None:
+    if scope["method"] != "GET":
+        detail = f"{scope['method']} is not allowed for {_path(scope)}"
+        raise Rejection(METHOD_NOT_ALLOWED, detail, headers={"Allow": "GET, HEAD"})
+
+
+def _path(scope: HTTPScope) -> str:
+    """The path as it was sent; of `scope["path"]` the mount has cut its own."""
+    return scope["raw_path"].decode("latin-1")

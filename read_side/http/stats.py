@@ -1,0 +1,47 @@
+"""`GET /stats`: the directory in numbers."""
+
+from collections.abc import Sequence
+
+import msgspec
+from litestar.types import HTTPScope
+
+from read_side.http.answers import Reply
+from read_side.http.conditions import minimum_position
+from read_side.http.routes import Mounted, Outcomes, Routed
+from read_side.views import StatsViews
+from shared.records import Sealed, StatsRecord, entity_tag
+
+STATS = "/stats"
+
+
+def stats_routes(views: StatsViews) -> Mounted:
+    """Make the application mounted at `/stats`."""
+    stats = StatsRoute(views)
+
+    def find(path: list[bytes]) -> Routed | None:
+        return (stats, ()) if path == [b"", b"stats"] else None
+
+    return Mounted(find)
+
+
+class StatsRoute:
+    """Answers also while nothing has happened that is counted."""
+
+    template = STATS
+
+    def __init__(self, views: StatsViews) -> None:
+        self._views = views
+        self._outcomes = Outcomes(STATS)
+
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:  # noqa: ARG002 - there are no keys
+        answer = await self._views.freshness.reach(minimum_position(scope), self._views.read)
+        self._outcomes.hits.inc()
+        return Reply(answer.position, answer.document or _NOTHING)
+
+
+def _nothing() -> Sealed:
+    body = msgspec.json.encode(StatsRecord())
+    return Sealed(0, entity_tag(body), body)
+
+
+_NOTHING = _nothing()

@@ -1,0 +1,60 @@
+"""A small directory to read from: two groups, who belongs to them, and what happened."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from shared.records import (
+    AccountCounts,
+    ActivityRecord,
+    DayCount,
+    GroupRecord,
+    Membership,
+    Person,
+    ProfileGroup,
+    ProfileRecord,
+    StatsRecord,
+)
+from tests.support.read_side import ADA, BOB, changed, person
+
+JUDICIARY = GroupRecord(
+    group_id=UUID("0198bbbb-0000-7000-8000-0000000000a0"),
+    slug="ssju",
+    name="Senate Committee on the Judiciary",
+    description=None,
+    external_id=None,
+    member_count=2,
+    created_at=datetime(2026, 1, 3, tzinfo=UTC),
+    updated_at=datetime(2026, 1, 4, tzinfo=UTC),
+    version=1,
+)
+FINANCE = changed(
+    JUDICIARY, group_id=UUID("0198bbbb-0000-7000-8000-0000000000a1"), slug="ssfi", name="Finance", member_count=0
+)
+GROUPS = (JUDICIARY, FINANCE)
+
+ROLES = {ADA.account_id: "Chairman", BOB.account_id: "member"}
+PEOPLE = tuple(
+    Person(account_id=each.account_id, handle=each.handle, display_name=each.display_name, status=each.status)
+    for each in (ADA, BOB)
+)
+MEMBERSHIPS = {
+    (JUDICIARY.group_id, account_id): Membership(role=role, since=datetime(2026, 2, day, tzinfo=UTC))
+    for day, (account_id, role) in enumerate(ROLES.items(), start=1)
+}
+
+HAPPENED = tuple(
+    ActivityRecord(type=kind, position=at, at=datetime(2026, 1, at, tzinfo=UTC), actor="system", details=details)
+    for at, kind, details in ((1, "account-registered", {}), (3, "handle-changed", {"old": "ada", "new": "Ada"}))
+)
+STATS = StatsRecord(AccountCounts(active=2), groups=2, memberships=2, registrations=(DayCount("2026-01-01", 2),))
+
+
+def member_of(group: GroupRecord, record: ProfileRecord, *, role: str = "member") -> ProfileRecord:
+    """Return the record of somebody who belongs to a group too."""
+    belongs = ProfileGroup(group_id=group.group_id, slug=group.slug, name=group.name, role=role)
+    return changed(record, groups=(*record.groups, belongs))
+
+
+def crowd(count: int, **changes: object) -> tuple[ProfileRecord, ...]:
+    """Make people whose names are in the order of their numbers."""
+    return tuple(person(number, display_name=f"Person {number:04}", **changes) for number in range(1, count + 1))

@@ -1,0 +1,249 @@
+"""What every answer of the read API has in common, whatever is asked."""
+
+import asyncio
+
+import pytest
+
+from tests.support.directory import JUDICIARY
+from tests.support.read_side import ADA, until_somebody_waits
+from tests.unit.read_side.test_look_ups_over_http import problem
+
+POSITIONS = {"profiles": "7", "groups": "8", "activity": "9", "stats": "6"}
+READS = {
+    f"/profiles/{ADA.account_id}": "profiles",
+    "/profiles": "profiles",
+    "/profiles?status=any&tag=mathematics&q=ada&sort=-handle&limit=1": "profiles",
+    f"/profiles/{ADA.account_id}/activity": "activity",
+    "/groups": "groups",
+    "/groups?q=jud": "groups",
+    "/groups/ssju": "groups",
+    f"/groups/{JUDICIARY.group_id}": "groups",
+    "/groups/ssju/members": "groups",
+    f"/groups/ssju/members/{ADA.account_id}": "groups",
+    "/stats": "stats",
+}
+MISSES = {
+    "/profiles/by-handle/nobody": ("profile-not-found", "profiles"),
+    "/profiles/00000000-0000-0000-0000-000000000000/activity": ("profile-not-found", "activity"),
+    "/groups/nothing": ("group-not-found", "groups"),
+    "/groups/00000000-0000-0000-0000-000000000000": ("group-not-found", "groups"),
+    "/groups/%00": ("group-not-found", "groups"),
+    f"/groups/{'x' * 60_000}": ("group-not-found", "groups"),
+    "/groups/nothing/members": ("group-not-found", "groups"),
+    f"/groups/nothing/members/{ADA.account_id}": ("group-not-found", "groups"),
+    "/groups/ssju/members/00000000-0000-0000-0000-000000000000": ("member-not-found", "groups"),
+    f"/groups/ssfi/members/{ADA.account_id}": ("member-not-found", "groups"),
+}
+every_read = pytest.mark.parametrize(("path", "projection"), READS.items())
+
+
+def and_position(path, position):
+    return f"{path}{'&' if '?' in path else '?'}min_position={position}"
+
+
+@every_read
+async def test_an_answer_says_how_fresh_it_is(client, directory, path, projection):
+    """With the position of the projection that answered, and how long it may be kept."""
+    response = await client.get(path)
+
+    assert response.status_code == 200
+    assert response.headers["muster-position"] == POSITIONS[projection]
+    assert response.headers["cache-control"] == "private, no-cache"
+    assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(("path", "name", "projection"), [(path, *miss) for path, miss in MISSES.items()])
+async def test_what_is_not_there_is_not_there_as_of_a_position(client, directory, path, name, projection):
+    """A 404 is an answer, and says which of the things named is missing."""
+    response = await client.get(path)
+
+    assert response.status_code == 404
+    assert problem(response) == (name, [])
+    assert response.headers["muster-position"] == POSITIONS[projection]
+    assert response.headers["cache-control"] == "private, no-cache"
+
+
+@every_read
+async def test_who_has_it_already_is_not_sent_it_again(client, directory, path, projection):
+    """304 carries what a 200 would, but the body."""
+    got = await client.get(path)
+
+    response = await client.get(path, headers={"If-None-Match": got.headers["etag"]})
+
+    assert response.status_code == 304
+    assert response.content == b""
+    for name in ("muster-position", "etag", "cache-control", "link"):
+        assert got.headers.get(name) == response.headers.get(name)
+
+
+@every_read
+async def test_head_tells_what_get_would(client, directory, path, projection):
+    """HEAD is GET without the body."""
+    got, head = await client.get(path), await client.head(path)
+
+    assert head.content == b""
+    assert {**head.headers, "request-id": ""} == {**got.headers, "request-id": ""}
+
+
+@every_read
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_other_methods_are_told_which_to_use(client, directory, path, projection, method):
+    """405 lists GET and HEAD."""
+    response = await client.request(method, path)
+
+    assert response.status_code == 405
+    assert problem(response) == ("method-not-allowed", [])
+    assert response.headers["allow"] == "GET, HEAD"
+
+
+@every_read
+async def test_the_client_has_to_accept_json(client, directory, path, projection):
+    """There is nothing but JSON."""
+    response = await client.get(path, headers={"Accept": "text/html"})
+
+    assert response.status_code == 406
+    assert problem(response) == ("not-acceptable", [])
+
+
+@every_read
+@pytest.mark.parametrize("way", ["header", "query"])
+async def test_an_answer_waits_until_it_is_fresh_enough(client, directory, path, projection, way):
+    """For the projection that answers, and no other."""
+    headers = {"Muster-Min-Position": "10"} if way == "header" else {}
+    asked = path if way == "header" else and_position(path, 10)
+    answer = asyncio.create_task(client.get(asked, headers=headers))
+    await until_somebody_waits(directory[projection])
+
+    directory[projection].commit(position=10)
+
+    assert (await answer).status_code == 200
+    assert (await answer).headers["muster-position"] == "10"
+
+
+@pytest.mark.parametrize(("path", "projection"), [(path, miss[1]) for path, miss in MISSES.items()])
+async def test_nothing_is_missing_before_it_is_fresh_enough(client, directory, path, projection):
+    """A 404 waits like any other answer."""
+    answer = asyncio.create_task(client.get(and_position(path, 10)))
+    await until_somebody_waits(directory[projection])
+
+    directory[projection].commit(position=10)
+
+    assert (await answer).status_code == 404
+    assert (await answer).headers["muster-position"] == "10"
+
+
+class TestAnImpatientReader:
+    @pytest.fixture
+    def patience(self):
+        return 0.01
+
+    @every_read
+    async def test_is_told_that_the_projection_is_behind(self, client, directory, path, projection):
+        """503 with the position reached, and when to try again."""
+        response = await client.get(and_position(path, 10))
+
+        assert response.status_code == 503
+        assert problem(response) == ("projection-behind", [])
+        assert response.headers["muster-position"] == POSITIONS[projection]
+        assert response.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("path", [*READS, *MISSES])
+async def test_a_read_model_that_was_never_filled_misses_nothing(client, path):
+    """503, not 404 and no empty list."""
+    response = await client.get(path)
+
+    assert response.status_code == 503
+    assert problem(response) == ("read-model-not-filled", [])
+    assert response.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize("path", READS)
+@pytest.mark.parametrize(
+    ("parameter", "pointer"),
+    [
+        ("min_position=-1", "?min_position"),
+        ("min_position=1&min_position=1", "?min_position"),
+        ("min_position=%ff", "?min_position"),
+        ("fields=name", "?fields"),
+        ("%FF=1", "?\N{REPLACEMENT CHARACTER}"),
+        ("=", "?"),
+        ("Limit=5", "?Limit"),
+    ],
+)
+async def test_what_nobody_can_mean_is_named(client, directory, path, parameter, pointer):
+    """A position that is none, and parameters that are unknown or sent twice: 422."""
+    response = await client.get(f"{path}{'&' if '?' in path else '?'}{parameter}")
+
+    assert response.status_code == 422
+    assert problem(response) == ("invalid", [pointer])
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("/profiles/ada/activity", "{id}"),
+        ("/profiles/%FF/activity", "{id}"),
+        ("/groups/%FF", "{group}"),
+        ("/groups/%C3%28/members", "{group}"),
+        ("/groups/ssju/members/ada", "{account_id}"),
+        ("/groups/ssju/members/@ada", "{account_id}"),
+        ("/groups/ssju/members/%ED%A0%80", "{account_id}"),
+    ],
+)
+async def test_a_key_that_nobody_can_have_is_named(client, directory, path, pointer):
+    """What is no UUID where one must be, and what is no text at all: 422."""
+    response = await client.get(path)
+
+    assert response.status_code == 422
+    assert problem(response) == ("invalid", [pointer])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/profiles/",
+        f"/profiles/{ADA.account_id}/activity/",
+        f"/profiles/{ADA.account_id}/groups",
+        "/groups/",
+        "/groups//",
+        "/groups//members",
+        "/groups/ssju/",
+        "/groups/ssju/people",
+        "/groups/ssju/members/",
+        f"/groups/ssju/members/{ADA.account_id}/",
+        "//groups",
+        "/stats/",
+        "/stats/accounts",
+    ],
+)
+async def test_what_no_route_names_is_not_found(client, directory, path):
+    """Without a position: nothing was read."""
+    response = await client.get(path)
+
+    assert response.status_code == 404
+    assert problem(response) == ("not-found", [])
+    assert "muster-position" not in response.headers
+
+
+async def test_reads_are_counted_by_route_and_outcome(client, directory):
+    """No metric carries a name or an id."""
+    for path in (*READS, *MISSES):
+        await client.get(path)
+
+    metrics = (await client.get("/metrics")).text
+
+    for route, outcome in (
+        ("/profiles", "hit"),
+        ("/profiles/{id}/activity", "miss"),
+        ("/groups", "hit"),
+        ("/groups/{group}", "miss"),
+        ("/groups/{group}/members", "hit"),
+        ("/groups/{group}/members/{account_id}", "miss"),
+        ("/stats", "hit"),
+    ):
+        assert f'muster_reads_total{{look_up="{route}",outcome="{outcome}"}}' in metrics
+        assert f'route="{route}"' in metrics
+    for projection in POSITIONS:
+        assert f'muster_read_waiters{{projection="{projection}"}} 0.0' in metrics
+    assert "ssju" not in metrics

@@ -8,8 +8,10 @@ import msgspec
 
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
+from write_side.domain.group import Group
+from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
-from write_side.domain.values import AccountRef
+from write_side.domain.references import AccountRef, GroupRef
 
 
 class Conflict(Exception):
@@ -24,12 +26,20 @@ class HandleTaken(Conflict):
     """Another account holds the handle."""
 
 
+class SlugTaken(Conflict):
+    """Another group holds the slug."""
+
+
 class ExternalIdTaken(Conflict):
-    """Another account holds the external id."""
+    """Another account, or another group, holds the external id."""
 
 
 class AccountExists(Conflict):
     """The id was given to an account before; ids are never used again."""
+
+
+class GroupExists(Conflict):
+    """The id was given to a group before, be it deleted; ids are never used again."""
 
 
 class AccountNotFound(Exception):
@@ -38,6 +48,20 @@ class AccountNotFound(Exception):
     def __init__(self, ref: AccountRef) -> None:
         # Says how it was looked for and not for whom: what is told may end in a log.
         super().__init__(f"No account has this {ref.kind}")
+
+
+class GroupNotFound(Exception):
+    """No group has that id or slug."""
+
+    def __init__(self, ref: GroupRef) -> None:
+        super().__init__(f"No group has this {ref.kind}")
+
+
+class MemberNotFound(Exception):
+    """The account does not belong to the group."""
+
+    def __init__(self) -> None:
+        super().__init__("The account is not a member of the group")
 
 
 class VersionMismatch(Exception):
@@ -142,6 +166,56 @@ class Profiles(Protocol):
         """Take up the profile of a new account."""
 
 
+class Groups(Protocol):
+    """All groups. Who needs a group and an account takes the account first: all lock in one order."""
+
+    async def get(self, ref: GroupRef) -> Group:
+        """:raises GroupNotFound: there is none."""
+
+    async def get_unchanging(self, ref: GroupRef) -> Group:
+        """
+        The group, kept from changing and from being removed until the unit of work ends.
+
+        :raises GroupNotFound: there is none.
+        """
+
+    async def get_exclusive(self, ref: GroupRef) -> Group:
+        """
+        The group, when nobody relies on it any more; until the unit of work ends nobody else gets it to rely on.
+
+        :raises GroupNotFound: there is none.
+        """
+
+    def add(self, group: Group) -> None:
+        """Take up a new group; whether its id, slug and external id are free shows at commit."""
+
+    def remove(self, group: Group) -> None:
+        """Let go of a deleted group, in which no memberships are left; its events are stored all the same."""
+
+
+class Memberships(Protocol):
+    """All memberships: whoever asks keeps account and group from changing, in this order."""
+
+    async def find(self, group: Group, account: Account) -> Membership | None:
+        """The membership of an account in a group, if there is one."""
+
+    async def of(self, group: Group, account: Account) -> Membership:
+        """:raises MemberNotFound: the account does not belong to the group."""
+
+    def add(self, membership: Membership) -> None:
+        """
+        Take up a membership that begins.
+
+        If the account was added to the group meanwhile, commit raises `StaleAggregate`: another look finds it.
+        """
+
+    def remove(self, membership: Membership) -> None:
+        """Let go of a membership that ended; its events are stored all the same."""
+
+    async def end_all_of(self, group: Group) -> int:
+        """End all memberships in a group that is held exclusively, without loading any; says how many they were."""
+
+
 class UnitOfWork(Protocol):
     """One transaction: aggregates, their events and the command's outcome are stored together or not at all."""
 
@@ -150,6 +224,12 @@ class UnitOfWork(Protocol):
 
     @property
     def profiles(self) -> Profiles: ...
+
+    @property
+    def groups(self) -> Groups: ...
+
+    @property
+    def memberships(self) -> Memberships: ...
 
     async def __aenter__(self) -> Self:
         """

@@ -9,7 +9,8 @@ import pytest
 from shared.events import AccountRegistered, HandleChanged, ProfileCreated, ProfileUpdated
 from tests.support.write_side import ANDRE, context
 from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
-from write_side.domain.values import AccountRef, EmailAddress, Handle
+from write_side.domain.references import AccountRef
+from write_side.domain.values import EmailAddress, Handle
 from write_side.ports import (
     AccountExists,
     AccountNotFound,

@@ -25,6 +25,7 @@ from write_side.use_cases import USE_CASES
 _BY_NAME = {use_case.name: use_case for use_case in USE_CASES}
 _numbers = count(1)
 
+SSAF = {"slug": "ssaf", "name": "Senate Committee on Agriculture, Nutrition, and Forestry"}
 ANDRE = {"email": "andre@example.org", "handle": "andre.carson", "display_name": "André Carson"}
 
 
@@ -47,6 +48,7 @@ class WriteSide:
     async def run(
         self,
         name: str,
+        /,
         *,
         key: str | None = None,
         expected: int | None = None,
@@ -62,7 +64,7 @@ class WriteSide:
             return list(await reader.read(after=0, limit=10_000))
 
 
-def context(name: str, *, key: str | None = None, expected: int | None = None, **fields: Any) -> CommandContext:
+def context(name: str, /, *, key: str | None = None, expected: int | None = None, **fields: Any) -> CommandContext:
     return CommandContext(
         command=name,
         subject="tester",

@@ -2,13 +2,15 @@
 
 import re
 from functools import cache
-from typing import Any, ClassVar, Self
-from uuid import UUID
+from typing import Any, ClassVar, Generic, Self, TypeVar
 from zoneinfo import available_timezones
 
-from shared.text import composed, unique_email, unique_external_id, unique_handle
+from shared.text import composed, unique_email, unique_external_id, unique_handle, unique_slug
+
+By = TypeVar("By")
 
 _NO_CONTROL_CHARACTERS = r"[^\x00-\x1f\x7f-\x9f]*"
+DASHED_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 class InvalidValue(ValueError):
@@ -71,8 +73,21 @@ class Handle(Text):
         return unique_handle(self)
 
 
+class Slug(Text):
+    """The short name by which a group is addressed; none looks like an id, so that a reference is one or the other."""
+
+    __slots__ = ()
+    longest = 64
+    pattern = rf"(?!{DASHED_UUID}$)[a-z0-9]([a-z0-9._-]*[a-z0-9])?"
+    rule = "must be made of a-z 0-9 . _ - with a letter or digit first and last, and not look like an id"
+
+    @property
+    def unique(self) -> str:
+        return unique_slug(self)
+
+
 class ExternalId(Text):
-    """The id of a person in another system."""
+    """The id of a person or a group in another system."""
 
     __slots__ = ()
     longest = 255
@@ -83,7 +98,7 @@ class ExternalId(Text):
 
 
 class Name(Text):
-    """A display name, a given or a family name."""
+    """A display name, a given or a family name, the name of a group."""
 
     __slots__ = ()
     longest = 200
@@ -102,6 +117,21 @@ class Bio(Text):
     __slots__ = ()
     shortest = 0
     longest = 4000
+
+
+class Description(Text):
+    """What a group is for."""
+
+    __slots__ = ()
+    shortest = 0
+    longest = 4000
+
+
+class Role(Text):
+    """What somebody is in a group, such as `Chairman`."""
+
+    __slots__ = ()
+    longest = 200
 
 
 class Locale(Text):
@@ -173,52 +203,19 @@ class Note(Text):
     longest = 2000
 
 
-class AccountRef:
-    """Names an account: by its id, by its handle or by its id in another system."""
+class Reference(Generic[By]):
+    """Names an aggregate by something that it alone has; `text` is how it was written."""
 
-    rule = "must be an account id, @handle or ext:<external id>"
+    rule: ClassVar[str]
 
     __slots__ = ("by", "text")
 
-    def __init__(self, by: UUID | Handle | ExternalId, text: str) -> None:
+    def __init__(self, by: By, text: str) -> None:
         self.by = by
         self.text = text
 
     def __str__(self) -> str:
         return self.text
-
-    @property
-    def kind(self) -> str:
-        """By what it names the account, in words."""
-        match self.by:
-            case Handle():
-                return "handle"
-            case ExternalId():
-                return "external id"
-        return "id"
-
-    @classmethod
-    def parse(cls, given: object) -> Self:
-        """:raises InvalidValue: it is none of the three forms."""
-        if not isinstance(given, str):
-            raise InvalidValue(cls.rule)
-        if given.startswith("@"):
-            return cls(Handle.parse(given[1:]), given)
-        if given.startswith("ext:"):
-            return cls(ExternalId.parse(given[4:]), given)
-        try:
-            return cls(UUID(given), given)
-        except ValueError:
-            raise InvalidValue(cls.rule) from None
-
-    @classmethod
-    def schema(cls) -> dict[str, Any]:
-        forms = [
-            {"type": "string", "format": "uuid"},
-            {"type": "string", "pattern": f"^@{Handle.pattern}$", "maxLength": Handle.longest + 1},
-            {"type": "string", "pattern": f"^ext:{ExternalId.pattern}$", "minLength": 5, "maxLength": 259},
-        ]
-        return {"anyOf": forms, "description": f"It {cls.rule}."}
 
 
 def parse_value(kind: type[Any], given: object) -> Any:
@@ -235,7 +232,7 @@ def value_schema(kind: type[Any]) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """The same without our types, as events and JSON have it."""
     match value:
-        case Text() | AccountRef():
+        case Text() | Reference():
             return str(value)
         case dict():
             return {plain(name): plain(each) for name, each in value.items()}

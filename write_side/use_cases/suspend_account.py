@@ -1,5 +1,6 @@
 from shared.clock import Clock
-from write_side.domain.values import AccountRef, Note
+from write_side.domain.references import AccountRef
+from write_side.domain.values import Note
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
 

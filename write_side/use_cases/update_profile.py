@@ -4,7 +4,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from shared.clock import Clock
-from write_side.domain.values import AccountRef, Bio, Locale, Name, TimeZone, Title, Url
+from write_side.domain.references import AccountRef
+from write_side.domain.values import Bio, Locale, Name, TimeZone, Title, Url
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
 from write_side.use_cases.profile_fields import Attributes, Links, Tags

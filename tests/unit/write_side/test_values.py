@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from write_side.domain.references import AccountRef
 from write_side.domain.values import (
-    AccountRef,
     Bio,
     EmailAddress,
     ExternalId,

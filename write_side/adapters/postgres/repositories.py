@@ -14,7 +14,8 @@ from write_side.adapters.postgres.tables import accounts, profiles
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.profile import Profile
-from write_side.domain.values import AccountRef, ExternalId, Handle
+from write_side.domain.references import AccountRef
+from write_side.domain.values import ExternalId, Handle
 from write_side.ports import AccountNotFound
 
 

@@ -1,0 +1,71 @@
+"""What a database would keep."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from shared.clock import Clock
+from shared.event_log import MemoryEventLog, Metadata, RecordedEvent
+from write_side.domain.account import Account
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.group import Group
+from write_side.domain.membership import Membership
+from write_side.domain.profile import Profile
+from write_side.ports import CommandContext, IdempotencyMismatch, Outcome, StorageUnavailable
+
+
+class MemoryStore:
+    """Everything that was committed. `available` can be set to False to play a database that is away."""
+
+    def __init__(self, *, clock: Clock, log: MemoryEventLog | None = None) -> None:
+        self.clock = clock
+        self.log = log or MemoryEventLog()
+        self.available = True
+        self.accounts: dict[Hashable, Account] = {}
+        self.profiles: dict[Hashable, Profile] = {}
+        self.groups: dict[Hashable, Group] = {}
+        self.memberships: dict[Hashable, Membership] = {}
+        self.outcomes: dict[tuple[str, str], tuple[CommandContext, Outcome, datetime]] = {}
+        self.positions: dict[tuple[str, UUID, int], int] = {}
+        self.claims: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def outcome(self, context: CommandContext) -> Outcome | None:
+        if not self.available:
+            raise StorageUnavailable("the store in memory was made unavailable")
+        found = self.outcomes.get((context.subject, context.key))
+        if found is None or found[2] <= self.clock.now():
+            return None
+        first, outcome, _ = found
+        if (first.command, first.content) != (context.command, context.content):
+            raise IdempotencyMismatch
+        return outcome
+
+    def had_events(self, aggregate: Aggregate) -> bool:
+        """Whether the id was ever given to an aggregate of this kind."""
+        return (aggregate.kind, aggregate.id, 1) in self.positions
+
+    def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> int | None:
+        """Append all pending events; answers the position of the last one, None if there were none."""
+        position = None
+        metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent)
+        for aggregate in aggregates:
+            for version, event, at in aggregate.pending:
+                position = self.positions[aggregate.kind, aggregate.id, version] = self.log.next_position
+                recorded = RecordedEvent(
+                    position=position,
+                    event_id=uuid7(),
+                    aggregate=aggregate.kind,
+                    aggregate_id=aggregate.id,
+                    version=version,
+                    event=event,
+                    metadata=metadata,
+                    occurred_at=at,
+                )
+                self.log.append([recorded])
+            aggregate.forget_pending()
+        self.log.ring()
+        return position

@@ -1,0 +1,31 @@
+from uuid import UUID
+
+from shared.clock import Clock
+from write_side.domain.group import Group
+from write_side.domain.values import Description, ExternalId, Name, Slug
+from write_side.ports import Ids, Outcome, UnitOfWork
+from write_side.use_cases.command import Command
+
+
+class CreateGroup(Command, frozen=True, kw_only=True):
+    """Create a group that people can be added to."""
+
+    slug: Slug
+    name: Name
+    description: Description | None = None
+    group_id: UUID | None = None
+    external_id: ExternalId | None = None
+
+
+async def create_group(command: CreateGroup, *, uow: UnitOfWork, clock: Clock, ids: Ids) -> Outcome:
+    async with uow:
+        group = Group.create(
+            id=command.group_id or ids.new(),
+            slug=command.slug,
+            name=command.name,
+            description=command.description,
+            external_id=command.external_id,
+            at=clock.now(),
+        )
+        uow.groups.add(group)
+        return await uow.commit(group)

@@ -5,10 +5,17 @@ import os
 import svcs
 from litestar.types import ASGIApp
 
-from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.adapters.redis import (
+    EvictionWatch,
+    RedisActivityViews,
+    RedisGroupViews,
+    RedisProfileViews,
+    RedisStatsViews,
+    connector,
+)
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.views import ProfileViews
+from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
 from shared.settings import Settings
 
 
@@ -21,13 +28,21 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     connect = connector(settings.required("redis_url"))
-    register_profiles(registry, RedisProfileViews(connect, freshness=Freshness(patience=settings.read_wait)))
+    eviction = EvictionWatch(connect)
+    for port, adapter in (
+        (ProfileViews, RedisProfileViews),
+        (GroupViews, RedisGroupViews),
+        (ActivityViews, RedisActivityViews),
+        (StatsViews, RedisStatsViews),
+    ):
+        views = adapter(connect, freshness=Freshness(patience=settings.read_wait), eviction=eviction)
+        register_views(registry, port, views)
 
 
-def register_profiles(registry: svcs.Registry, views: ProfileViews) -> None:
-    """Register profile views on any adapter; they are ready once they can say where they stand."""
-    registry.register_value(ProfileViews, views, ping=_stands_somewhere)
+def register_views(registry: svcs.Registry, port: type[Views], views: Views) -> None:
+    """Register the views of a projection on any adapter; they are ready once they can say where they stand."""
+    registry.register_value(port, views, ping=_stands_somewhere)
 
 
-async def _stands_somewhere(views: ProfileViews) -> None:
+async def _stands_somewhere(views: Views) -> None:
     await views.position()

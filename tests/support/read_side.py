@@ -1,7 +1,7 @@
 """People, and a projection to read them from."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -9,14 +9,22 @@ from uuid import UUID
 
 import msgspec
 from redis import Redis
-from redis.client import Pipeline
 
-from read_side.adapters.redis import RedisProfileViews
-from read_side.adapters.redis.trips import Seen, Want
+from read_side.adapters.redis.reads import Read, Want
+from read_side.adapters.redis.source import RedisViews
+from read_side.adapters.redis.trips import Seen
 from read_side.views import Answer, ProfileKeys, ProfileViews
 from shared.keys import ProjectionKeys
-from shared.records import Announcement, Checkpoint, Pointer, ProfileRecord, PublicProfileRecord, seal
-from shared.text import unique_email, unique_external_id, unique_handle
+from shared.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord
+from tests.support.shelves import (
+    Shelves,
+    filed_activity,
+    filed_group,
+    filed_membership,
+    filed_people,
+    filed_person,
+    filed_stats,
+)
 
 KEYS = ProjectionKeys("profiles")
 PATIENCE = 60.0
@@ -111,32 +119,26 @@ async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[A
 
 
 class RedisProjection:
-    """Stands for the projector: commits as it does, and does to Redis what it never would."""
+    """Stands for the projector of profiles: commits as it does, and does to Redis what it never would."""
 
     def __init__(self, client: Redis, *, generation: str = "g1") -> None:
         self.client = client
-        self.keys = KEYS.generation(generation)
-        self._pointer = msgspec.json.encode(Pointer(generation, 1))
-        self._look_ups: dict[UUID, list[tuple[str, str]]] = {}
+        self.shelves = Shelves(client, projection="profiles", generation=generation)
+        self.keys = self.shelves.keys
 
-    def commit(self, *records: ProfileRecord, position: int, announce: bool = True) -> None:
+    def commit(self, *records: ProfileRecord, position: int, announce: bool = True, sweeps: Iterable[int] = ()) -> None:
         """Store records as of a position in the live generation, each found by its present keys only."""
-        with self.client.pipeline(transaction=True) as pipe:
-            self._write(pipe, records, position)
-            pipe.set(KEYS.live, self._pointer)
-            if announce:
-                pipe.publish(KEYS.announce, msgspec.json.encode(Announcement(self.keys.name, position)))
-            pipe.execute()
+        self.shelves.commit(filed_people(records), position=position, announce=announce, sweeps=sweeps)
 
     def prepare(self, *records: ProfileRecord, position: int) -> None:
         """Store records in a generation that is not live yet."""
         with self.client.pipeline(transaction=True) as pipe:
-            self._write(pipe, records, position)
+            self.shelves.write(pipe, filed_people(records), position=position)
             pipe.execute()
 
     def go_live(self) -> None:
         """Have readers use this generation, without telling them."""
-        self.client.set(KEYS.live, self._pointer)
+        self.client.set(KEYS.live, self.shelves.pointer)
 
     def forget(self) -> None:
         self.client.flushall()
@@ -151,42 +153,65 @@ class RedisProjection:
         calls: int = self.client.info("commandstats").get("cmdstat_exec", {"calls": 0})["calls"]
         return calls
 
-    def _write(self, pipe: Pipeline, records: tuple[ProfileRecord, ...], position: int) -> None:
-        for record in records:
-            for by, value in self._look_ups.pop(record.account_id, ()):
-                pipe.hdel(self.keys.look_up(by), value)
-        for record in records:
-            self._store(pipe, record, position)
-        pipe.set(self.keys.checkpoint, msgspec.json.encode(Checkpoint(position=position, count=position)))
 
-    def _store(self, pipe: Pipeline, record: ProfileRecord, position: int) -> None:
-        account = str(record.account_id)
-        self._look_ups[record.account_id] = list(_look_ups(record))
-        for by, value in self._look_ups[record.account_id]:
-            pipe.hset(self.keys.look_up(by), value, account)
-        public = PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
-        for variant, document in (("public", public), ("full", record)):
-            envelope = seal(position=position, body=msgspec.json.encode(document))
-            pipe.hset(self.keys.documents("profile", variant), account, envelope)
+class RedisGroups:
+    """Stands for the projector of groups: commits as `MemoryGroupViews` does."""
+
+    def __init__(self, client: Redis, *, generation: str = "g1") -> None:
+        self.shelves = Shelves(client, projection="groups", generation=generation)
+        self._memberships: set[tuple[UUID, UUID]] = set()
+
+    def commit(
+        self,
+        *groups: GroupRecord,
+        people: Iterable[Person] = (),
+        memberships: Mapping[tuple[UUID, UUID], Membership | None] | None = None,
+        gone: Iterable[UUID] = (),
+        position: int,
+    ) -> None:
+        changed = dict(memberships or {})
+        ended = [belongs for belongs, membership in changed.items() if membership is None]
+        ended += [belongs for belongs in self._memberships if belongs[0] in set(gone)]
+        self._memberships = (self._memberships | changed.keys()) - set(ended)
+        filed = [
+            *map(filed_group, groups),
+            *map(filed_person, people),
+            *(filed_membership(*belongs, each) for belongs, each in changed.items() if each is not None),
+        ]
+        dropped = [("group", str(each)) for each in gone] + [("membership", f"{one}:{other}") for one, other in ended]
+        self.shelves.commit(filed, dropped=dropped, position=position)
 
 
-def _look_ups(record: ProfileRecord) -> Iterator[tuple[str, str]]:
-    yield "by-handle", unique_handle(record.handle)
-    yield "by-email", unique_email(record.email)
-    if record.external_id is not None:
-        yield "by-external-id", unique_external_id(record.external_id)
+class RedisActivity:
+    """Stands for the projector of activity: commits as `MemoryActivityViews` does."""
+
+    def __init__(self, client: Redis) -> None:
+        self.shelves = Shelves(client, projection="activity")
+
+    def commit(self, *happened: tuple[UUID, ActivityRecord], position: int) -> None:
+        self.shelves.commit([filed_activity(account, each) for account, each in happened], position=position)
+
+
+class RedisStats:
+    """Stands for the projector of stats: commits as `MemoryStatsViews` does."""
+
+    def __init__(self, client: Redis) -> None:
+        self.shelves = Shelves(client, projection="stats")
+
+    def commit(self, record: StatsRecord | None = None, *, position: int) -> None:
+        self.shelves.commit([filed_stats(record)] if record else [], position=position)
 
 
 @contextmanager
-def between_trips(views: RedisProfileViews, *actions: Callable[[], None] | None) -> Iterator[None]:
+def between_trips(views: RedisViews, *actions: Callable[[], None] | None) -> Iterator[None]:
     """Do something before the second, third… question that goes to Redis."""
     ask = views._trips.ask
     left = [None, *actions]
 
-    async def ask_after_action(*wants: Want) -> Seen:
+    async def ask_after_action(*wants: Want, reads: Sequence[Read] = ()) -> Seen:
         if left and (action := left.pop(0)) is not None:
             action()
-        return await ask(*wants)
+        return await ask(*wants, reads=reads)
 
     views._trips.ask = ask_after_action  # type: ignore[method-assign] # the only way to be in between for certain
     try:

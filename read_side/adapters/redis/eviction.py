@@ -23,22 +23,27 @@ _POLICY = re.compile(rb"^maxmemory_policy:(\S+)", re.MULTILINE)
 
 
 class EvictionWatch:
-    """Asks Redis for its policy as long as it is entered."""
+    """Asks Redis for its policy as long as anybody has entered it."""
 
     def __init__(self, connect: Connect) -> None:
         self._connection = connect()
         self._policy: str | None = None
+        self._inside = 0
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._look()
-        self._task = asyncio.create_task(self._watch(), name="eviction")
+        self._inside += 1
+        if self._inside == 1:
+            await self._look()
+            self._task = asyncio.create_task(self._watch(), name="eviction")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        self._inside -= 1
+        if self._inside or self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
         await self._connection.disconnect(nowait=True)
 
     def require_none(self) -> None:

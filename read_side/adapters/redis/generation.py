@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from read_side.adapters.redis.connections import pack
+from read_side.adapters.redis.reads import Read
 from shared.keys import GenerationKeys, ProjectionKeys
 from shared.records import Pointer
 
-Hashes = Callable[[GenerationKeys], Mapping[str, str]]
-"""Names the hashes that a view reads, for short, and says which keys they have in a generation."""
+Names = Callable[[GenerationKeys], Mapping[str, str]]
+"""Names the hashes and sorted sets that a view reads, for short, and says which keys they have in a generation."""
 
 _decode_pointer = msgspec.json.Decoder(Pointer).decode
 _EXECUTE = pack("EXEC")
@@ -22,18 +23,19 @@ class Generation:
     :param pointer: the pointer as it is stored, a `records.Pointer`.
     """
 
-    def __init__(self, pointer: bytes, *, keys: ProjectionKeys, hashes: Hashes) -> None:
+    def __init__(self, pointer: bytes, *, keys: ProjectionKeys, names: Names) -> None:
         self.pointer = pointer
         self.name = _decode_pointer(pointer).generation
         own = keys.generation(self.name)
-        self._hashes = hashes(own)
+        self._keys = names(own)
         self._opening = pack("MULTI") + pack("GET", keys.live) + pack("GET", own.checkpoint)
 
-    def packed(self, wanted: Mapping[str, Iterable[bytes]]) -> bytes:
+    def packed(self, wanted: Mapping[str, Iterable[bytes]], reads: Iterable[Read]) -> bytes:
         """
-        Pack one transaction: the pointer, the checkpoint, and the fields wanted of each hash.
+        Pack one transaction: the pointer, the checkpoint, the fields wanted of each hash, and further reads.
 
-        It is answered with OK, with QUEUED for each of its `2 + len(wanted)` commands, and with all their answers.
+        It is answered with OK, with QUEUED for each of its commands, and with all their answers.
         """
-        reads = [pack("HMGET", self._hashes[name], *fields) for name, fields in wanted.items()]
-        return b"".join((self._opening, *reads, _EXECUTE))
+        hashes = [pack("HMGET", self._keys[name], *fields) for name, fields in wanted.items()]
+        others = [pack(*read.command(self._keys[read.of])) for read in reads]
+        return b"".join((self._opening, *hashes, *others, _EXECUTE))

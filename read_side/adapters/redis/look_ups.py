@@ -1,17 +1,18 @@
 """How a person is found: a look-up leads to an id, the id to a document, and the document must carry the key."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from read_side.adapters.redis.trips import Seen, Want
+from read_side.adapters.redis.journeys import Ask, Journey, Outcome
+from read_side.adapters.redis.reads import Want
 from read_side.views import Answer, Batch, ProfileKeys, Variant
 from shared.keys import GenerationKeys
 from shared.records import unseal
-from shared.text import unique_email, unique_external_id, unique_handle
+from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
 
-A = TypeVar("A")
+Whose = TypeVar("Whose")
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -22,19 +23,25 @@ class Identity(msgspec.Struct, frozen=True):
     external_id: str | None
 
 
-class LookUp(NamedTuple):
-    """
-    One way to find a person.
+class GroupIdentity(msgspec.Struct, frozen=True):
+    """What of a group's document tells which it is."""
 
-    :param keys: what `ProfileKeys` calls the keys.
+    slug: str
+
+
+class LookUp(NamedTuple, Generic[Whose]):
+    """
+    One way to find something.
+
     :param unique: makes keys comparable.
-    :param carried: the key a document carries.
+    :param identity: reads of a document what tells whose it is.
+    :param carried: the key it carries.
     """
 
     hash: str
-    keys: str
     unique: Callable[[str], str]
-    carried: Callable[[Identity], str | None]
+    identity: Callable[[bytes], Whose]
+    carried: Callable[[Whose], str | None]
 
     def want(self, key: str) -> Want:
         return Want(self.hash, self.unique(key).encode())
@@ -43,24 +50,27 @@ class LookUp(NamedTuple):
         """Whether this is the document of whoever has the key; he may have given it up between two trips."""
         if envelope is None:
             return False
-        carried = self.carried(_decode_identity(unseal(envelope).body))
+        carried = self.carried(self.identity(unseal(envelope).body))
         return carried is not None and self.unique(carried) == self.unique(key)
 
 
-BY_HANDLE = LookUp("by-handle", "handles", unique_handle, lambda identity: identity.handle)
-BY_EMAIL = LookUp("by-email", "emails", unique_email, lambda identity: identity.email)
-BY_EXTERNAL_ID = LookUp("by-external-id", "external_ids", unique_external_id, lambda identity: identity.external_id)
-LOOK_UPS = (BY_HANDLE, BY_EMAIL, BY_EXTERNAL_ID)
+_identity = msgspec.json.Decoder(Identity).decode
+_group_identity = msgspec.json.Decoder(GroupIdentity).decode
 
-_decode_identity = msgspec.json.Decoder(Identity).decode
+BY_HANDLE = LookUp("by-handle", unique_handle, _identity, lambda identity: identity.handle)
+BY_EMAIL = LookUp("by-email", unique_email, _identity, lambda identity: identity.email)
+BY_EXTERNAL_ID = LookUp("by-external-id", unique_external_id, _identity, lambda identity: identity.external_id)
+BY_SLUG = LookUp("by-slug", unique_slug, _group_identity, lambda identity: identity.slug)
+LOOK_UPS: Mapping[str, LookUp[Identity]] = {"handles": BY_HANDLE, "emails": BY_EMAIL, "external_ids": BY_EXTERNAL_ID}
+"""By what `ProfileKeys` calls their keys."""
 
 
-def hashes(keys: GenerationKeys) -> Mapping[str, str]:
-    """Every hash that a look-up reads."""
+def look_up_names(keys: GenerationKeys) -> Mapping[str, str]:
+    """Every hash that a look-up of people reads."""
     return {
         "full": keys.documents("profile", "full"),
         "public": keys.documents("profile", "public"),
-        **{by.hash: keys.look_up(by.hash) for by in LOOK_UPS},
+        **{by.hash: keys.look_up(by.hash) for by in LOOK_UPS.values()},
     }
 
 
@@ -70,23 +80,17 @@ def documents(accounts: Sequence[bytes], variant: Variant) -> list[Want]:
     return [Want("full", account) for account in accounts] + served
 
 
-class Outcome(NamedTuple, Generic[A]):
-    """What was found, and whether nothing moved while it was looked for; no answer if the generation itself did."""
-
-    answer: A | None
-    settled: bool
-
-
-def outcome(by: LookUp, key: str, second: Seen, *, position: int) -> Outcome[Answer]:
-    """
-    Judge what a look-up led to.
-
-    :param second: the answer to `documents`.
-    """
-    full, served = second.values[0], second.values[-1]
+async def looked_up(ask: Ask, by: LookUp[Any], key: str, variant: Variant = "full") -> Outcome[Answer]:
+    """Find where a key leads, then the document there."""
+    journey = Journey(ask)
+    (lead,) = (await journey.ask(by.want(key))).values
+    if lead is None:
+        return Outcome(Answer(journey.position, None), settled=True)
+    values = (await journey.ask(*documents([lead], variant))).values
+    full, served = values[0], values[-1]
     if served is None or not by.finds(key, full):
-        return Outcome(Answer(position, None), settled=False)
-    return Outcome(Answer(position, unseal(served)), settled=True)
+        return Outcome(Answer(journey.position, None), settled=False)
+    return Outcome(Answer(journey.position, unseal(served)), settled=True)
 
 
 class _Named(NamedTuple):
@@ -107,23 +111,25 @@ class KeysAsked:
 
     def __init__(self, keys: ProfileKeys) -> None:
         self._ids = list(dict.fromkeys(keys.ids))
-        self._look_ups = [(by, key) for by in LOOK_UPS for key in dict.fromkeys(getattr(keys, by.keys))]
+        self._look_ups = [(kind, key) for kind in LOOK_UPS for key in dict.fromkeys(getattr(keys, kind))]
 
     def look_ups(self) -> list[Want]:
         """What the first trip asks; nothing if only ids are wanted."""
-        return [by.want(key) for by, key in self._look_ups]
+        return [LOOK_UPS[kind].want(key) for kind, key in self._look_ups]
 
     def accounts(self, leads: Sequence[bytes | None]) -> list[bytes]:
         """Whose documents the second trip asks for, when this is where the first led."""
         return list(dict.fromkeys([*map(str.encode, self._ids), *filter(None, leads)]))
 
-    def outcome(self, leads: Sequence[bytes | None], second: Seen, *, position: int) -> Outcome[Batch]:
+    def outcome(
+        self, leads: Sequence[bytes | None], values: Sequence[bytes | None], *, position: int
+    ) -> Outcome[Batch]:
         """
         Sort what was asked into found and missing.
 
-        :param second: the answer to `documents` of `accounts`.
+        :param values: the answer to `documents` of `accounts`.
         """
-        there = _there(self.accounts(leads), second.values)
+        there = _there(self.accounts(leads), values)
         named = [*self._named_by_id(there), *self._named_by_look_up(leads, there)]
         found = [unseal(there[account].served) for account in dict.fromkeys(each.account for each in named) if account]
         moved = any(lead and not each.account for lead, each in zip(leads, named[len(self._ids) :], strict=True))
@@ -135,9 +141,9 @@ class KeysAsked:
             yield _Named("ids", key, account if account in there else None)
 
     def _named_by_look_up(self, leads: Sequence[bytes | None], there: Mapping[bytes, _Documents]) -> Iterator[_Named]:
-        for (by, key), lead in zip(self._look_ups, leads, strict=True):
-            has_key = lead is not None and lead in there and by.finds(key, there[lead].full)
-            yield _Named(by.keys, key, lead if has_key else None)
+        for (kind, key), lead in zip(self._look_ups, leads, strict=True):
+            has_key = lead is not None and lead in there and LOOK_UPS[kind].finds(key, there[lead].full)
+            yield _Named(kind, key, lead if has_key else None)
 
 
 def _there(accounts: Sequence[bytes], values: Sequence[bytes | None]) -> Mapping[bytes, _Documents]:

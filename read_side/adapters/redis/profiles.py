@@ -1,57 +1,32 @@
 """Profiles in Redis, served as they are stored."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import Self, TypeVar
+from collections.abc import Mapping
+from uuid import UUID
 
-from read_side.adapters.redis.announcements import Announcements
-from read_side.adapters.redis.connections import Connect
-from read_side.adapters.redis.eviction import EvictionWatch
+from read_side.adapters.redis.asked import Asked, cannot_be
+from read_side.adapters.redis.group_references import GroupReference
+from read_side.adapters.redis.journeys import Journey, Outcome, settled
+from read_side.adapters.redis.lists import list_names, page
 from read_side.adapters.redis.look_ups import (
     BY_EMAIL,
     BY_EXTERNAL_ID,
     BY_HANDLE,
+    BY_SLUG,
     KeysAsked,
-    LookUp,
-    Outcome,
     documents,
-    hashes,
-    outcome,
+    look_up_names,
+    looked_up,
 )
-from read_side.adapters.redis.trips import Seen, Trips, Want
-from read_side.freshness import Freshness
-from read_side.views import Answer, Batch, ProfileKeys, ReadModelUnavailable, Variant
-from shared.keys import ProjectionKeys
+from read_side.adapters.redis.reads import Want
+from read_side.adapters.redis.source import RedisViews
+from read_side.views import Answer, Batch, Page, ProfileKeys, ProfileQuery, Variant
+from shared.keys import GenerationKeys
+from shared.listing import PROFILE_ORDERS, STATUSES, group_facet, tag_facet
 from shared.records import unseal
 
-A = TypeVar("A", Answer, Batch)
 
-KEYS = ProjectionKeys("profiles")
-
-LOOKS = 3
-"""How often something is looked for that moves between the two trips; it is not there only if nothing else moved."""
-
-
-class RedisProfileViews:
-    """
-    Answers of one trip are from one moment. Answers of two are from one generation, which the second trip found to be
-    live, and are said to be from the earlier moment.
-    """
-
-    def __init__(self, connect: Connect, *, freshness: Freshness) -> None:
-        self.freshness = freshness
-        self._eviction = EvictionWatch(connect)
-        self._trips = Trips(connect, keys=KEYS, hashes=hashes, freshness=freshness)
-        self._announcements = Announcements(connect, channel=KEYS.announce, freshness=freshness)
-        self._open = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        for each in (self._eviction, self._trips, self._announcements):
-            await self._open.enter_async_context(each)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._open.aclose()
+class RedisProfileViews(RedisViews):
+    projection = "profiles"
 
     async def by_id(self, account_id: str, *, variant: Variant = "full") -> Answer:
         seen = await self._ask(Want(variant, account_id.encode()))
@@ -59,57 +34,68 @@ class RedisProfileViews:
         return Answer(seen.position, None if envelope is None else unseal(envelope))
 
     async def by_handle(self, handle: str, *, variant: Variant = "full") -> Answer:
-        return await self._look_up(BY_HANDLE, handle, variant)
+        return await settled(lambda: looked_up(self._ask, BY_HANDLE, handle, variant))
 
     async def by_email(self, email: str, *, variant: Variant = "full") -> Answer:
-        return await self._look_up(BY_EMAIL, email, variant)
+        return await settled(lambda: looked_up(self._ask, BY_EMAIL, email, variant))
 
     async def by_external_id(self, external_id: str, *, variant: Variant = "full") -> Answer:
-        return await self._look_up(BY_EXTERNAL_ID, external_id, variant)
+        return await settled(lambda: looked_up(self._ask, BY_EXTERNAL_ID, external_id, variant))
 
     async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Batch:
         asked = KeysAsked(keys)
-        return await _settled(lambda: self._look_for_all(asked, variant))
+        return await settled(lambda: self._look_for_all(asked, variant))
 
-    async def position(self) -> int:
-        return (await self._ask()).position
-
-    async def _look_up(self, by: LookUp, key: str, variant: Variant) -> Answer:
-        return await _settled(lambda: self._look_for(by, key, variant))
-
-    async def _look_for(self, by: LookUp, key: str, variant: Variant) -> Outcome[Answer]:
-        first = await self._ask(by.want(key))
-        (account,) = first.values
-        if account is None:
-            return Outcome(Answer(first.position, None), settled=True)
-        second = await self._ask(*documents([account], variant))
-        if second.generation != first.generation:
-            return Outcome(None, settled=False)
-        return outcome(by, key, second, position=min(first.position, second.position))
+    async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
+        return await settled(lambda: self._list(query, variant))
 
     async def _look_for_all(self, asked: KeysAsked, variant: Variant) -> Outcome[Batch]:
-        wants = asked.look_ups()
-        first = await self._ask(*wants) if wants else None
-        leads = first.values if first else []
-        second = await self._ask(*documents(asked.accounts(leads), variant))
-        if first and second.generation != first.generation:
-            return Outcome(None, settled=False)
-        position = min(first.position, second.position) if first else second.position
-        return asked.outcome(leads, second, position=position)
+        journey, wants = Journey(self._ask), asked.look_ups()
+        leads = (await journey.ask(*wants)).values if wants else []
+        found = (await journey.ask(*documents(asked.accounts(leads), variant))).values
+        return asked.outcome(leads, found, position=journey.position)
 
-    async def _ask(self, *wants: Want) -> Seen:
-        self._eviction.require_none()
-        return await self._trips.ask(*wants)
+    async def _list(self, query: ProfileQuery, variant: Variant) -> Outcome[Page]:
+        journey = Journey(self._ask)
+        if cannot_be(*query.tags):
+            return await _nobody(journey)
+        if query.group is None:
+            return Outcome((await page(journey, _asked(query), documents=variant)).page, settled=True)
+        return await self._list_of_group(query, GroupReference(query.group, documents="group"), variant, journey)
+
+    async def _list_of_group(
+        self, query: ProfileQuery, group: GroupReference, variant: Variant, journey: Journey
+    ) -> Outcome[Page]:
+        lead = await group.lead(journey)
+        if lead is None:
+            return await _nobody(journey)
+        guards = () if group.is_id else (group.want(lead),)
+        shown = await page(journey, _asked(query, group=lead), documents=variant, guards=guards)
+        if not all(map(group.is_of, shown.guards)):
+            return Outcome(Page(journey.position, ()), settled=False)
+        return Outcome(shown.page, settled=True)
+
+    @staticmethod
+    def names(keys: GenerationKeys) -> Mapping[str, str]:
+        return {
+            **look_up_names(keys),
+            **list_names(keys, kind="profile", orders=PROFILE_ORDERS),
+            BY_SLUG.hash: keys.look_up(BY_SLUG.hash),
+            "group": keys.documents("group", "full"),
+        }
 
 
-async def _settled(look: Callable[[], Awaitable[Outcome[A]]]) -> A:
-    unsettled: list[A | None] = []
-    for _ in range(LOOKS):
-        answer, settled = await look()
-        if answer and settled:
-            return answer
-        unsettled.append(answer)
-    last = unsettled[-1]
-    if last is None or any(each is None or each.position != last.position for each in unsettled):
-        raise ReadModelUnavailable("What is looked for keeps moving")
-    return last
+def _asked(query: ProfileQuery, *, group: bytes | None = None) -> Asked:
+    facets = [] if group is None else [group_facet(UUID(group.decode()))]
+    facets += [tag_facet(tag) for tag in query.tags]
+    return Asked.of(
+        query,
+        orders=PROFILE_ORDERS,
+        statuses=tuple(STATUSES[status] for status in query.statuses),
+        facets=tuple(dict.fromkeys(facets)),
+    )
+
+
+async def _nobody(journey: Journey) -> Outcome[Page]:
+    await journey.ask()
+    return Outcome(Page(journey.position, ()), settled=True)

@@ -1,5 +1,5 @@
 """
-Many look-ups, few trips.
+Many questions, few trips.
 
 All that is asked in one turn of the event loop travels together, in one transaction with the pointer and the
 checkpoint. While a few trips are under way the next questions gather.
@@ -17,7 +17,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from read_side.adapters.redis.connections import Connect, converse, pack, told
-from read_side.adapters.redis.generation import Generation, Hashes
+from read_side.adapters.redis.generation import Generation, Names
+from read_side.adapters.redis.reads import Read, Want
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
 from shared.keys import ProjectionKeys
@@ -26,7 +27,7 @@ AT_ONCE = 2
 """Trips under way; one is being read while Redis works on the other."""
 
 FIELDS = 500
-"""What one trip carries, so that no writer waits long for it; a question that wants more travels alone."""
+"""What one trip carries, fields and entries, so that no writer waits long for it; a question of more travels alone."""
 
 QUEUED_FIELDS = 20_000
 """What may wait; more could not be answered in any reasonable time."""
@@ -41,29 +42,42 @@ _LOOK_UPS = Histogram(
 log = structlog.get_logger()
 
 
-class Want(NamedTuple):
-    """One field of one of a view's hashes."""
-
-    hash: str
-    field: bytes
-
-
 class Seen(NamedTuple):
-    """What one question was answered: all values as they were when `generation` stood at `position`."""
+    """
+    What one question was answered: everything as it was when `generation` stood at `position`.
+
+    :param values: of the fields wanted.
+    :param replies: to the further reads.
+    """
 
     generation: str
     position: int
     values: Sequence[bytes | None]
+    replies: Sequence[Any] = ()
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """What a reader needs of a `records.Sweep`."""
+
+    position: int
 
 
 class Position(msgspec.Struct, frozen=True):
     """What a reader needs of a `records.Checkpoint`."""
 
     position: int
+    sweeps: tuple[Begun, ...] = ()
+
+    @property
+    def reached(self) -> int:
+        """See `records.Checkpoint.reached`."""
+        return self.sweeps[0].position - 1 if self.sweeps else self.position
 
 
 class _Question(NamedTuple):
     wants: Sequence[Want]
+    reads: Sequence[Read]
+    weight: int
     answer: asyncio.Future[Seen]
 
 
@@ -74,14 +88,14 @@ class Trips:
     """
     The way to one projection in Redis; open while it is entered.
 
-    :param hashes: what can be asked for.
+    :param names: what can be asked for.
     :param freshness: told when another generation goes live.
     """
 
-    def __init__(self, connect: Connect, *, keys: ProjectionKeys, hashes: Hashes, freshness: Freshness) -> None:
+    def __init__(self, connect: Connect, *, keys: ProjectionKeys, names: Names, freshness: Freshness) -> None:
         self._connect = connect
         self._keys = keys
-        self._hashes = hashes
+        self._names = names
         self._freshness = freshness
         self._generation: Generation | None = None
         self._questions: deque[_Question] = deque()
@@ -101,17 +115,18 @@ class Trips:
         while self._questions:
             _fail(self._questions.popleft(), ReadModelUnavailable("The read side is stopping"))
 
-    async def ask(self, *wants: Want) -> Seen:
+    async def ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
         """
-        Return the values of these fields, in this order, all from one moment.
+        Return the values of these fields, in this order, and what is read besides, all from one moment.
 
         :raises Unreadable: they cannot be had.
         """
-        if self._queued + len(wants) > QUEUED_FIELDS:
-            raise Overloaded("Too many look-ups are waiting")
-        question = _Question(wants, asyncio.get_running_loop().create_future())
+        weight = len(wants) + sum(read.weight for read in reads) if reads else len(wants)
+        if self._queued and self._queued + weight > QUEUED_FIELDS:
+            raise Overloaded("Too many questions are waiting")
+        question = _Question(wants, reads, weight, asyncio.get_running_loop().create_future())
         self._questions.append(question)
-        self._queued += len(wants)
+        self._queued += weight
         self._asked.set()
         return await question.answer
 
@@ -119,11 +134,11 @@ class Trips:
         """Take the questions that the next trip carries; those whose asker has gone are dropped."""
         taken: list[_Question] = []
         room = FIELDS
-        while self._questions and (not taken or len(self._questions[0].wants) <= room):
+        while self._questions and (not taken or self._questions[0].weight <= room):
             question = self._questions.popleft()
-            self._queued -= len(question.wants)
+            self._queued -= question.weight
             if not question.answer.done():
-                room -= len(question.wants)
+                room -= question.weight
                 taken.append(question)
         if not self._questions:
             self._asked.clear()
@@ -169,10 +184,10 @@ class Trips:
         load = _Load(questions)
         for _ in range(SWITCHES):
             generation = self._generation or await self._learn(connection)
-            packed = generation.packed(load.fields)
-            pointer, checkpoint, *values = await _exchange(connection, packed, reads=len(load.fields))
+            packed = generation.packed(load.fields, load.reads)
+            pointer, checkpoint, *answers = await _exchange(connection, packed, commands=load.commands)
             if pointer == generation.pointer:
-                load.deliver(generation.name, _position(checkpoint, generation), values)
+                load.deliver(generation.name, _position(checkpoint, generation), answers)
                 return
             self._follow(pointer)
         raise ReadModelUnavailable("The live generation keeps changing")
@@ -186,34 +201,48 @@ class Trips:
         self._generation = None
         if pointer is None:
             raise NeverFilled(f"The read model {self._keys.projection} was not filled yet")
-        self._generation = Generation(pointer, keys=self._keys, hashes=self._hashes)
+        self._generation = Generation(pointer, keys=self._keys, names=self._names)
         self._freshness.read_again()
         return self._generation
 
 
 class _Load:
-    """What one trip carries; a field that several ask for travels once."""
+    """What one trip carries; what several ask for travels once."""
 
     def __init__(self, questions: Sequence[_Question]) -> None:
         self.fields: dict[str, dict[bytes, int]] = {}
+        self.reads: dict[Read, int] = {}
         self._questions = questions
         for question in questions:
             for name, field in question.wants:
                 places = self.fields.setdefault(name, {})
                 places.setdefault(field, len(places))
+            for read in question.reads:
+                self.reads.setdefault(read, len(self.reads))
         _LOOK_UPS.observe(len(questions))
 
-    def deliver(self, generation: str, position: int, values: Sequence[Sequence[bytes | None]]) -> None:
-        found = dict(zip(self.fields, values, strict=True))
-        for wants, answer in self._questions:
+    @property
+    def commands(self) -> int:
+        """How many commands ask for it."""
+        return len(self.fields) + len(self.reads)
+
+    def deliver(self, generation: str, position: int, answers: Sequence[Any]) -> None:
+        """
+        Give everyone his part.
+
+        :param answers: first those of `fields`, then those of `reads`.
+        """
+        found = dict(zip(self.fields, answers, strict=False))
+        replies = answers[len(self.fields) :]
+        for wants, reads, _, answer in self._questions:
             if not answer.done():
                 own = [found[name][self.fields[name][field]] for name, field in wants]
-                answer.set_result(Seen(generation, position, own))
+                answer.set_result(Seen(generation, position, own, [replies[self.reads[read]] for read in reads]))
 
 
-async def _exchange(connection: AbstractConnection, packed: bytes, *, reads: int) -> list[Any]:
+async def _exchange(connection: AbstractConnection, packed: bytes, *, commands: int) -> list[Any]:
     """Send one packed transaction and return what its commands answered, checked one by one."""
-    *_, answers = await converse(connection, packed, replies=reads + 4)
+    *_, answers = await converse(connection, packed, replies=commands + 4)
     for answer in answers:
         if isinstance(answer, ResponseError):
             raise answer
@@ -223,7 +252,7 @@ async def _exchange(connection: AbstractConnection, packed: bytes, *, reads: int
 def _position(checkpoint: bytes | None, generation: Generation) -> int:
     if checkpoint is None:
         raise NeverFilled(f"The generation {generation.name} has lost its checkpoint")
-    return _decode_position(checkpoint).position
+    return _decode_position(checkpoint).reached
 
 
 def _fail_all(questions: Sequence[_Question], error: Unreadable) -> None:

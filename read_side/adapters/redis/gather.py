@@ -1,0 +1,57 @@
+"""Putting into order what is not kept in the order asked for."""
+
+from collections.abc import Sequence
+
+from read_side.adapters.redis.asked import Asked, id_in
+from read_side.adapters.redis.courses import Course
+from read_side.adapters.redis.journeys import Journey
+from read_side.adapters.redis.scan import Found
+from read_side.adapters.redis.sheets import SHEETS, fields, places
+
+MOST_SORTED = 10_000
+"""Records that are put into order for a page."""
+
+MOST_READ = 40_000
+"""Entries that are read to find them: a record has several if several of its words begin alike."""
+
+CHUNK = 1000
+
+
+class TooManyToSort(Exception):
+    """
+    They are too many.
+
+    :param records: whether there are too many records; otherwise only so many entries that nobody knows.
+    """
+
+    def __init__(self, *, records: bool) -> None:
+        super().__init__("More than can be put into order")
+        self.records = records
+
+
+async def gather(journey: Journey, asked: Asked, course: Course) -> Found:
+    """
+    Find a page among all that stand on a course, in whatever order.
+
+    :raises TooManyToSort: there are too many.
+    """
+    ids, there = await _ids(journey, course), set[bytes]()
+    for nth in range(0, len(ids), CHUNK):
+        chunk = ids[nth : nth + CHUNK]
+        (sheets,) = (await journey.ask(reads=(fields(SHEETS, chunk),))).replies
+        there.update(filter(None, places(asked, chunk, sheets)))
+    page = asked.page_of(there)
+    return Found(page[: asked.limit], page[asked.limit - 1] if len(page) > asked.limit else None)
+
+
+async def _ids(journey: Journey, course: Course) -> Sequence[bytes]:
+    ids: dict[bytes, None] = {}
+    read, after, goes_on = 0, None, True
+    while goes_on:
+        replies = (await journey.ask(reads=course.ranges(after=after, limit=CHUNK, descending=False))).replies
+        stretch = course.stretch(replies, limit=CHUNK, descending=False)
+        ids.update(dict.fromkeys(map(id_in, stretch.places)))
+        read, after, goes_on = read + stretch.read, stretch.end, stretch.end is not None
+        if len(ids) > MOST_SORTED or (goes_on and read >= MOST_READ):
+            raise TooManyToSort(records=len(ids) > MOST_SORTED)
+    return list(ids)

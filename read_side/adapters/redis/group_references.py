@@ -1,0 +1,47 @@
+"""Groups as they are named: by id or by slug."""
+
+import re
+
+from read_side.adapters.redis.journeys import Ask, Journey, settled
+from read_side.adapters.redis.look_ups import BY_SLUG, looked_up
+from read_side.adapters.redis.reads import Want
+from read_side.views import Answer
+from shared.records import unseal
+
+_is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+
+
+class GroupReference:
+    """
+    What names a group: whatever looks like an id is one, since no slug may.
+
+    :param documents: what a view calls the hash of documents that carry slugs.
+    """
+
+    def __init__(self, text: str, *, documents: str) -> None:
+        self._text = text
+        self._documents = documents
+        self.is_id = _is_id(text.lower()) is not None
+
+    async def lead(self, journey: Journey) -> bytes | None:
+        """The id of the group that it leads to, which may not be there; None if it leads nowhere."""
+        if self.is_id:
+            return self._text.lower().encode()
+        (lead,) = (await journey.ask(BY_SLUG.want(self._text))).values
+        return lead
+
+    def want(self, lead: bytes) -> Want:
+        """Ask for what `is_of` judges."""
+        return Want(self._documents, lead)
+
+    def is_of(self, envelope: bytes | None) -> bool:
+        """Whether this is the document of the group; a slug may have moved on since it led there."""
+        return envelope is not None if self.is_id else BY_SLUG.finds(self._text, envelope)
+
+    async def document(self, ask: Ask) -> Answer:
+        """Return the group's document."""
+        if not self.is_id:
+            return await settled(lambda: looked_up(ask, BY_SLUG, self._text))
+        journey = Journey(ask)
+        (envelope,) = (await journey.ask(self.want(self._text.lower().encode()))).values
+        return Answer(journey.position, None if envelope is None else unseal(envelope))

@@ -1,0 +1,85 @@
+"""Answers that take several trips: all of one generation, and as old as the oldest of them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from read_side.adapters.redis.reads import Read, Want
+from read_side.adapters.redis.trips import Seen
+from read_side.freshness import Positioned
+from read_side.views import ReadModelUnavailable
+
+LOOKS = 3
+"""How often something is looked for that moves between two trips; it is not there only if nothing else moved."""
+
+A = TypeVar("A")
+P = TypeVar("P", bound=Positioned)
+
+
+class Ask(Protocol):
+    """Makes one trip."""
+
+    async def __call__(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen: ...
+
+
+class Outcome(NamedTuple, Generic[A]):
+    """What was found, and whether nothing moved while it was looked for; no answer if the generation itself did."""
+
+    answer: A | None
+    settled: bool
+
+
+class GenerationMoved(Exception):
+    """Another generation went live between two trips; what the first ones saw counts for nothing."""
+
+
+class Journey:
+    """The trips of one answer."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._earliest: Seen | None = None
+
+    @property
+    def position(self) -> int:
+        """The earliest position that a trip has seen; there has been one."""
+        if self._earliest is None:
+            raise RuntimeError("no trip was made yet")
+        return self._earliest.position
+
+    async def ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
+        """
+        Make another trip.
+
+        :raises GenerationMoved: it saw another generation than those before.
+        """
+        seen, before = await self._ask(*wants, reads=reads), self._earliest
+        if before is not None and seen.generation != before.generation:
+            raise GenerationMoved
+        if before is None or seen.position < before.position:
+            self._earliest = seen
+        return seen
+
+
+async def settled(look: Callable[[], Awaitable[Outcome[P]]]) -> P:
+    """
+    Look until nothing moves meanwhile, or nothing else does.
+
+    :raises ReadModelUnavailable: it keeps moving.
+    """
+    unsettled: list[P | None] = []
+    for _ in range(LOOKS):
+        answer, is_settled = await _looked(look)
+        if answer and is_settled:
+            return answer
+        unsettled.append(answer)
+    last = unsettled[-1]
+    if last is None or any(each is None or each.position != last.position for each in unsettled):
+        raise ReadModelUnavailable("What is looked for keeps moving")
+    return last
+
+
+async def _looked(look: Callable[[], Awaitable[Outcome[P]]]) -> Outcome[P]:
+    try:
+        return await look()
+    except GenerationMoved:
+        return Outcome(None, settled=False)

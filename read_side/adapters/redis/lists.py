@@ -1,0 +1,56 @@
+"""
+Pages of lists, for all kinds of records that have sheets.
+
+Whatever finds a page, the last trip reads its documents and sheets in one transaction and drops those that do not fit
+any more, or stand elsewhere by now.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from read_side.adapters.redis.asked import Asked, id_in
+from read_side.adapters.redis.journeys import Journey
+from read_side.adapters.redis.plan import find
+from read_side.adapters.redis.reads import Want
+from read_side.adapters.redis.scan import Found
+from read_side.adapters.redis.sheets import SHEETS, fields, places
+from read_side.views import Page
+from shared.keys import GenerationKeys
+from shared.listing import WORD
+from shared.records import unseal
+
+
+class Shown(NamedTuple):
+    """
+    A page.
+
+    :param guards: what the last trip saw besides.
+    """
+
+    page: Page
+    guards: Sequence[bytes | None]
+
+
+def list_names(keys: GenerationKeys, *, kind: str, orders: Sequence[str]) -> dict[str, str]:
+    """Every hash and sorted set that lists of a kind are made of, but for its documents."""
+    return {SHEETS: keys.documents(kind, "sheet"), **{by: keys.listing(by) for by in (*orders, WORD)}}
+
+
+async def page(journey: Journey, asked: Asked, *, documents: str, guards: Sequence[Want] = ()) -> Shown:
+    """
+    Find a page and read it.
+
+    :param documents: the hash with what is shown.
+    :param guards: what has to be read in the moment in which the page is.
+    :raises QueryTooBroad: see `read_side.views.ProfileViews.list`.
+    """
+    return await _shown(journey, asked, await find(journey, asked), documents, guards)
+
+
+async def _shown(journey: Journey, asked: Asked, found: Found, documents: str, guards: Sequence[Want]) -> Shown:
+    ids = list(map(id_in, found.places))
+    seen = await journey.ask(*guards, reads=(fields(documents, ids), fields(SHEETS, ids)) if ids else ())
+    envelopes, sheets = seen.replies or ((), ())
+    stand = zip(found.places, places(asked, ids, sheets), envelopes, strict=True)
+    shown = (unseal(envelope) for place, at, envelope in stand if place == at and envelope is not None)
+    return Shown(Page(journey.position, tuple(shown), found.after), seen.values)

@@ -1,0 +1,98 @@
+"""
+Members of groups.
+
+A member's card is a `records.Person` and a `records.Membership` laid side by side. When a group is deleted its
+memberships go one after another: they are shown only beside the group's own document.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from read_side.adapters.redis.asked import cannot_be, field_of, id_in
+from read_side.adapters.redis.courses import Course, Stretch
+from read_side.adapters.redis.journeys import Journey
+from read_side.adapters.redis.lists import Shown
+from read_side.adapters.redis.reads import Fields, Want
+from read_side.views import MemberQuery, Page, ReadModelUnavailable
+from shared.keys import GenerationKeys
+from shared.listing import NUL, time_key
+from shared.records import Membership, Sealed, entity_tag, unseal
+from shared.text import composed
+
+MEMBERS, MEMBERS_BY_ROLE = "member", "member-role"
+PEOPLE, MEMBERSHIPS = "person", "membership"
+
+_decode = msgspec.json.Decoder(Membership).decode
+
+
+def member_names(keys: GenerationKeys) -> dict[str, str]:
+    """Every hash and sorted set that is read about members."""
+    hashes = {kind: keys.documents(kind, "full") for kind in (PEOPLE, MEMBERSHIPS)}
+    return {**hashes, **{by: keys.listing(by) for by in (MEMBERS, MEMBERS_BY_ROLE)}}
+
+
+def of_member(group: bytes, account: bytes) -> tuple[Want, Want]:
+    """Ask for both halves of a card."""
+    return Want(PEOPLE, account), Want(MEMBERSHIPS, _membership(group, account))
+
+
+def card(person: bytes | None, membership: bytes | None) -> Sealed | None:
+    """Lay both halves of a card side by side; None if one is not there."""
+    if person is None or membership is None:
+        return None
+    one, other = unseal(person), unseal(membership)
+    body = one.body[:-1] + b"," + other.body[1:]
+    return Sealed(max(one.position, other.position), entity_tag(body), body)
+
+
+async def find_members(journey: Journey, group: bytes, query: MemberQuery, *, guard: Want) -> Shown:
+    """
+    Find a page of a group's members in the order in which they joined, and read it.
+
+    :param guard: what has to be read in the moment in which the page is.
+    """
+    stretch = Stretch((), None, 0) if cannot_be(query.role or "") else await _stretch(journey, group, query)
+    shown, is_last = stretch.places[: query.limit], len(stretch.places) <= query.limit
+    seen = await journey.ask(guard, reads=_cards(group, shown) if shown else ())
+    people, memberships = seen.replies or ((), ())
+    cards = [
+        card(person, membership)
+        for place, person, membership in zip(shown, people, memberships, strict=True)
+        if membership is not None and _stands(membership, place, query)
+    ]
+    after = None if is_last else shown[-1]
+    return Shown(Page(journey.position, tuple(filter(None, cards)), after), seen.values)
+
+
+async def _stretch(journey: Journey, group: bytes, query: MemberQuery) -> Stretch:
+    course, limit = _course(group, query.role), query.limit + 1
+    replies = (await journey.ask(reads=course.ranges(after=query.after, limit=limit, descending=False))).replies
+    return course.stretch(replies, limit=limit, descending=False)
+
+
+def _course(group: bytes, role: str | None) -> Course:
+    prefix = UUID(group.decode()).bytes
+    if role is None:
+        return Course(MEMBERS, (prefix,))
+    return Course(MEMBERS_BY_ROLE, (prefix + composed(role).encode() + NUL,))
+
+
+def _cards(group: bytes, places: Sequence[bytes]) -> tuple[Fields, Fields]:
+    accounts = tuple(field_of(id_in(place)) for place in places)
+    return Fields(PEOPLE, accounts), Fields(MEMBERSHIPS, tuple(_membership(group, each) for each in accounts))
+
+
+def _membership(group: bytes, account: bytes) -> bytes:
+    return b"%b:%b" % (group, account)
+
+
+def _stands(envelope: bytes, place: bytes, query: MemberQuery) -> bool:
+    """Whether a membership stands where it was found: it may have ended, and begun again, in between."""
+    try:
+        membership = _decode(unseal(envelope).body)
+    except msgspec.MsgspecError as error:
+        raise ReadModelUnavailable("A membership cannot be read") from error
+    has_role = query.role is None or membership.role == composed(query.role)
+    return has_role and place.startswith(time_key(membership.since) + NUL)

@@ -1,0 +1,71 @@
+"""What can be read of a projection in one command: of hashes and sorted sets that a view names for short."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from shared.listing import end_of
+
+
+class Want(NamedTuple):
+    """One field of one of a view's hashes; those that several ask for share one command."""
+
+    hash: str
+    field: bytes
+
+
+class Fields(NamedTuple):
+    """Many fields of one hash, at least one; answered with a list of values."""
+
+    of: str
+    fields: tuple[bytes, ...]
+
+    @property
+    def weight(self) -> int:
+        return len(self.fields)
+
+    def command(self, key: str) -> Iterable[str | bytes]:
+        return ("HMGET", key, *self.fields)
+
+
+class Range(NamedTuple):
+    """
+    The first entries of a sorted set between two ends, as `ZRANGE … BYLEX` names ends; answered with a list of entries.
+
+    :param start: where to begin; the greater end if descending.
+    """
+
+    of: str
+    start: bytes
+    stop: bytes
+    limit: int
+    descending: bool = False
+
+    @property
+    def weight(self) -> int:
+        return self.limit
+
+    def command(self, key: str) -> Iterable[str | bytes]:
+        direction = ("REV",) if self.descending else ()
+        return ("ZRANGE", key, self.start, self.stop, "BYLEX", *direction, "LIMIT", "0", str(self.limit))
+
+
+class Count(NamedTuple):
+    """How many entries of a sorted set begin with a prefix; answered with a number."""
+
+    of: str
+    prefix: bytes
+
+    @property
+    def weight(self) -> int:
+        return 1
+
+    def command(self, key: str) -> Iterable[str | bytes]:
+        return ("ZLEXCOUNT", key, *ends(self.prefix))
+
+
+Read: TypeAlias = Fields | Range | Count
+
+
+def ends(prefix: bytes) -> tuple[bytes, bytes]:
+    """The ends between which all entries stand that begin with a prefix; nothing comes after one of 255s alone."""
+    return b"[" + prefix, b"(" + end_of(prefix) if prefix.rstrip(b"\xff") else b"+"

@@ -1,0 +1,89 @@
+"""Going along a list that is in the order asked for, until a page is full."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from read_side.adapters.redis.asked import Asked, id_in
+from read_side.adapters.redis.courses import Course, Stretch
+from read_side.adapters.redis.journeys import Journey
+from read_side.adapters.redis.reads import Range
+from read_side.adapters.redis.sheets import SHEETS, fields, places
+
+MOST_LOOKED_AT = 10_000
+"""Entries that one page looks at; a page may be short because of it, and says where to go on."""
+
+FIRST_CHUNK, GREATEST_CHUNK = 100, 1000
+"""Candidates whose sheets are read in one trip; each trip may be twice as long as the one before."""
+
+WORDS_A_RECORD = 4
+"""So many words of a record, or fewer, usually begin alike."""
+
+
+class Found(NamedTuple):
+    """
+    What a page is to show.
+
+    :param after: where the next one begins; None if there is none.
+    """
+
+    places: Sequence[bytes]
+    after: bytes | None
+
+
+class Scan:
+    """
+    One page of a course.
+
+    :param checked: whether there are filters that the course does not know of, so that sheets have to be looked at.
+    """
+
+    def __init__(self, journey: Journey, asked: Asked, course: Course, *, checked: bool) -> None:
+        self._journey = journey
+        self._asked = asked
+        self._course = course
+        self._checked = checked
+        self._size = _first_size(asked, course, checked=checked)
+
+    async def found(self) -> Found:
+        found: list[bytes] = []
+        looked_at, limit = 0, self._asked.limit
+        stretch = await self._stretch(self._asked.after)
+        while True:
+            looked_at += stretch.read
+            is_last = stretch.end is None or looked_at >= MOST_LOOKED_AT
+            fitting, following = await self._fitting(stretch, go_on=not is_last)
+            found += fitting
+            if len(found) > limit:
+                return Found(found[:limit], found[limit - 1])
+            if is_last:
+                return Found(found, stretch.end)
+            stretch = following or await self._stretch(stretch.end)
+
+    async def _fitting(self, stretch: Stretch, *, go_on: bool) -> tuple[Sequence[bytes], Stretch | None]:
+        """Those of a stretch that fit; if that takes a trip, the next stretch travels along."""
+        if not self._checked or not stretch.places:
+            return stretch.places, None
+        ids, size = list(map(id_in, stretch.places)), self._size
+        ahead = self._ranges(stretch.end) if go_on else []
+        sheets, *replies = (await self._journey.ask(reads=(fields(SHEETS, ids), *ahead))).replies
+        stand = places(self._asked, ids, sheets)
+        fitting = [place for place, at in zip(stretch.places, stand, strict=True) if at == place]
+        return fitting, self._read(replies, size) if ahead else None
+
+    async def _stretch(self, after: bytes | None) -> Stretch:
+        size = self._size
+        return self._read((await self._journey.ask(reads=self._ranges(after))).replies, size)
+
+    def _ranges(self, after: bytes | None) -> Sequence[Range]:
+        ranges = self._course.ranges(after=after, limit=self._size, descending=self._asked.descending)
+        self._size = min(2 * self._size, GREATEST_CHUNK)
+        return ranges
+
+    def _read(self, replies: Sequence[Sequence[bytes]], size: int) -> Stretch:
+        return self._course.stretch(replies, limit=size, descending=self._asked.descending)
+
+
+def _first_size(asked: Asked, course: Course, *, checked: bool) -> int:
+    page = asked.limit + 1
+    wanted = WORDS_A_RECORD * page if course.word else page
+    return min(max(wanted, FIRST_CHUNK) if checked else wanted, GREATEST_CHUNK)

@@ -1,0 +1,55 @@
+"""Where all views of one projection read."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Self
+
+from read_side.adapters.redis.announcements import Announcements
+from read_side.adapters.redis.connections import Connect
+from read_side.adapters.redis.eviction import EvictionWatch
+from read_side.adapters.redis.reads import Read, Want
+from read_side.adapters.redis.trips import Seen, Trips
+from read_side.freshness import Freshness
+from shared.keys import GenerationKeys, ProjectionKeys
+
+
+class RedisViews(ABC):
+    """
+    What the views of every projection are: a way to it, an ear for it, and the certainty that nothing of it is evicted.
+
+    Answers of one trip are from one moment. Answers of several are from one generation, which the last trip found to be
+    live, and are said to be from the earliest moment.
+
+    :param eviction: shared by all views of a process; without it they watch for themselves.
+    """
+
+    projection: str
+
+    def __init__(self, connect: Connect, *, freshness: Freshness, eviction: EvictionWatch | None = None) -> None:
+        keys = ProjectionKeys(self.projection)
+        self.freshness = freshness
+        self._eviction = eviction or EvictionWatch(connect)
+        self._trips = Trips(connect, keys=keys, names=self.names, freshness=freshness)
+        self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness)
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for each in (self._eviction, self._trips, self._announcements):
+            await self._open.enter_async_context(each)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def position(self) -> int:
+        return (await self._ask()).position
+
+    @staticmethod
+    @abstractmethod
+    def names(keys: GenerationKeys) -> Mapping[str, str]:
+        """What is read of the projection: see `generation.Names`."""
+
+    async def _ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
+        self._eviction.require_none()
+        return await self._trips.ask(*wants, reads=reads)

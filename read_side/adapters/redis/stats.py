@@ -1,0 +1,25 @@
+"""The directory in numbers, in Redis."""
+
+from collections.abc import Mapping
+
+from read_side.adapters.redis.reads import Want
+from read_side.adapters.redis.source import RedisViews
+from read_side.views import Answer
+from shared.keys import GenerationKeys
+from shared.records import unseal
+
+DIRECTORY = b"directory"
+"""The one document."""
+
+
+class RedisStatsViews(RedisViews):
+    projection = "stats"
+
+    async def read(self) -> Answer:
+        seen = await self._ask(Want("full", DIRECTORY))
+        (envelope,) = seen.values
+        return Answer(seen.position, None if envelope is None else unseal(envelope))
+
+    @staticmethod
+    def names(keys: GenerationKeys) -> Mapping[str, str]:
+        return {"full": keys.documents("stats", "full")}

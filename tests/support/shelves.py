@@ -1,0 +1,243 @@
+"""What the read side finds in Redis, written straight from records by `shared.listing`, with no help of the projector."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from uuid import UUID
+
+import msgspec
+from redis import Redis
+from redis.client import Pipeline
+
+from shared.keys import ProjectionKeys
+from shared.listing import (
+    ANY_STATUS,
+    EVERYBODY,
+    GROUP_ORDERS,
+    NUL,
+    PROFILE_ORDERS,
+    STATUSES,
+    Sheet,
+    group_facet,
+    number_key,
+    place,
+    tag_facet,
+    text_key,
+    time_key,
+    word_block,
+    word_entries,
+)
+from shared.records import (
+    ActivityRecord,
+    Announcement,
+    Checkpoint,
+    GroupRecord,
+    Membership,
+    Person,
+    Pointer,
+    ProfileGroup,
+    ProfileRecord,
+    PublicProfileRecord,
+    StatsRecord,
+    Sweep,
+    seal,
+)
+from shared.text import unique_email, unique_external_id, unique_handle, unique_slug, words
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Filed(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A document, and every place where it is found.
+
+    :param look_ups: by which hash, and the field.
+    :param listed: by which sorted set, and the entry.
+    """
+
+    kind: str
+    id: str
+    body: bytes
+    public: bytes | None = None
+    sheet: Sheet | None = None
+    look_ups: tuple[tuple[str, str], ...] = ()
+    listed: tuple[tuple[str, bytes], ...] = ()
+
+
+def filed_profile(record: ProfileRecord) -> Filed:
+    """A person, in the lists of everybody, his groups and his tags."""
+    public = PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
+    external = [] if record.external_id is None else [("by-external-id", unique_external_id(record.external_id))]
+    sheet = profile_sheet(record)
+    return Filed(
+        kind="profile",
+        id=str(record.account_id),
+        body=_encode(record),
+        public=_encode(public),
+        sheet=sheet,
+        look_ups=(
+            ("by-handle", unique_handle(record.handle)),
+            ("by-email", unique_email(record.email)),
+            *external,
+        ),
+        listed=tuple(_listed(sheet, PROFILE_ORDERS, record.account_id)),
+    )
+
+
+def profile_sheet(record: ProfileRecord) -> Sheet:
+    texts = (record.handle, record.display_name, record.given_name, record.family_name, record.title, *record.tags)
+    groups, tags = (group_facet(each.group_id) for each in record.groups), map(tag_facet, record.tags)
+    return Sheet(
+        (EVERYBODY, *groups, *tags),
+        STATUSES[record.status],
+        (
+            text_key(record.display_name),
+            text_key(unique_handle(record.handle)),
+            time_key(record.created_at),
+            time_key(record.updated_at),
+        ),
+        word_block(word for text in texts if text for word in words(text)),
+    )
+
+
+def filed_name(group: ProfileGroup) -> Filed:
+    """What the projection of profiles knows of a group."""
+    body = _encode({"group_id": group.group_id, "slug": group.slug, "name": group.name})
+    look_ups = (("by-slug", unique_slug(group.slug)),)
+    return Filed(kind="group", id=str(group.group_id), body=body, look_ups=look_ups)
+
+
+def filed_people(records: Iterable[ProfileRecord]) -> list[Filed]:
+    """People, and the names of the groups to which they belong."""
+    people = list(records)
+    names = {group.group_id: group for record in people for group in record.groups}
+    return [*map(filed_name, names.values()), *map(filed_profile, people)]
+
+
+def filed_group(record: GroupRecord) -> Filed:
+    keys = (
+        text_key(record.name),
+        text_key(record.slug),
+        time_key(record.created_at),
+        time_key(record.updated_at),
+        number_key(record.member_count),
+    )
+    sheet = Sheet((EVERYBODY,), ANY_STATUS, keys, word_block(words(record.slug) | words(record.name)))
+    return Filed(
+        kind="group",
+        id=str(record.group_id),
+        body=_encode(record),
+        sheet=sheet,
+        look_ups=(("by-slug", unique_slug(record.slug)),),
+        listed=tuple(_listed(sheet, GROUP_ORDERS, record.group_id)),
+    )
+
+
+def filed_person(person: Person) -> Filed:
+    return Filed(kind="person", id=str(person.account_id), body=_encode(person))
+
+
+def filed_membership(group_id: UUID, account_id: UUID, membership: Membership) -> Filed:
+    joined = place(time_key(membership.since), account_id)
+    return Filed(
+        kind="membership",
+        id=f"{group_id}:{account_id}",
+        body=_encode(membership),
+        listed=(
+            ("member", group_id.bytes + joined),
+            ("member-role", group_id.bytes + membership.role.encode() + NUL + joined),
+        ),
+    )
+
+
+def filed_activity(account_id: UUID, record: ActivityRecord, *, public: ActivityRecord | None = None) -> Filed:
+    return Filed(
+        kind="activity",
+        id=str(record.position),
+        body=_encode(record),
+        public=_encode(public or record),
+        listed=(("activity", account_id.bytes + record.position.to_bytes(8, "big")),),
+    )
+
+
+def filed_stats(record: StatsRecord) -> Filed:
+    return Filed(kind="stats", id="directory", body=_encode(record))
+
+
+def _listed(sheet: Sheet, orders: Sequence[str], id_: UUID) -> Iterator[tuple[str, bytes]]:
+    for order, key in zip(orders, sheet.keys, strict=True):
+        yield from ((order, prefix + place(key, id_)) for prefix in sheet.prefixes())
+    yield from (("word", entry) for entry in word_entries(sheet, id_))
+
+
+class Shelves:
+    """
+    Writes one generation of a projection into Redis as documents say they are found, with no help of the projector.
+
+    What a document was found by before, it is found by no longer.
+    """
+
+    def __init__(self, client: Redis, *, projection: str, generation: str = "g1") -> None:
+        self.client = client
+        self.projection = ProjectionKeys(projection)
+        self.keys = self.projection.generation(generation)
+        self.pointer = msgspec.json.encode(Pointer(generation, 1))
+        self._filed: dict[tuple[str, str], Filed] = {}
+
+    def commit(
+        self,
+        filed: Iterable[Filed],
+        *,
+        dropped: Iterable[tuple[str, str]] = (),
+        position: int,
+        announce: bool = True,
+        sweeps: Iterable[int] = (),
+    ) -> None:
+        """Write and drop documents, by kind and id, in the live generation."""
+        with self.client.pipeline(transaction=True) as pipe:
+            for kind, id_ in dropped:
+                self.drop(pipe, kind, id_)
+            self.write(pipe, filed, position=position, sweeps=sweeps)
+            pipe.set(self.projection.live, self.pointer)
+            if announce:
+                pipe.publish(self.projection.announce, _encode(Announcement(self.keys.name, position)))
+            pipe.execute()
+
+    def write(self, pipe: Pipeline, filed: Iterable[Filed], *, position: int, sweeps: Iterable[int] = ()) -> None:
+        """Put documents in their places; `sweeps` are the positions of events that are still brought to others."""
+        kept = list(filed)
+        for each in kept:
+            self._withdraw(pipe, self._filed.get((each.kind, each.id)))
+        for each in kept:
+            self._file(pipe, each, position)
+        checkpoint = Checkpoint(position=position, count=position, sweeps=tuple(map(Sweep, sweeps)))
+        pipe.set(self.keys.checkpoint, _encode(checkpoint))
+
+    def drop(self, pipe: Pipeline, kind: str, id_: str) -> None:
+        """Take a document away, and all that leads to it."""
+        self._withdraw(pipe, self._filed.pop((kind, id_), None))
+        for variant in ("full", "public", "sheet"):
+            pipe.hdel(self.keys.documents(kind, variant), id_)
+
+    def _withdraw(self, pipe: Pipeline, filed: Filed | None) -> None:
+        if filed is None:
+            return
+        for by, value in filed.look_ups:
+            pipe.hdel(self.keys.look_up(by), value)
+        for by, entry in filed.listed:
+            pipe.zrem(self.keys.listing(by), entry)
+
+    def _file(self, pipe: Pipeline, filed: Filed, position: int) -> None:
+        self._filed[filed.kind, filed.id] = filed
+        for by, value in filed.look_ups:
+            pipe.hset(self.keys.look_up(by), value, filed.id)
+        for by, entry in filed.listed:
+            pipe.zadd(self.keys.listing(by), {entry: 0})
+        for variant, content in self._stored(filed, position).items():
+            pipe.hset(self.keys.documents(filed.kind, variant), filed.id, content)
+
+    def _stored(self, filed: Filed, position: int) -> dict[str, bytes]:
+        stored = {"full": seal(position=position, body=filed.body)}
+        if filed.public is not None:
+            stored["public"] = seal(position=position, body=filed.public)
+        if filed.sheet is not None:
+            stored["sheet"] = msgspec.msgpack.encode(filed.sheet)
+        return stored

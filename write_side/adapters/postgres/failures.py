@@ -14,7 +14,9 @@ from write_side.ports import (
     Contention,
     EmailTaken,
     ExternalIdTaken,
+    GroupExists,
     HandleTaken,
+    SlugTaken,
     StaleAggregate,
     StorageUnavailable,
 )
@@ -24,6 +26,10 @@ _BY_CONSTRAINT: dict[str, type[Exception]] = {
     "accounts_handle_is_unique": HandleTaken,
     "accounts_external_id_is_unique": ExternalIdTaken,
     "accounts_pkey": AccountExists,
+    "groups_slug_is_unique": SlugTaken,
+    "groups_external_id_is_unique": ExternalIdTaken,
+    "groups_pkey": GroupExists,
+    "memberships_are_unique": StaleAggregate,  # somebody added the same member since we looked for him
     "event_log_versions_are_unique": StaleAggregate,
 }
 _GIVEN_UP = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)

@@ -6,17 +6,19 @@ They keep what they touched: SQLAlchemy's identity map is weak, and an aggregate
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from write_side.adapters.postgres.failures import translated
-from write_side.adapters.postgres.tables import accounts, profiles
+from write_side.adapters.postgres.tables import accounts, groups, memberships, profiles
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
+from write_side.domain.group import Group
+from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
-from write_side.domain.references import AccountRef
-from write_side.domain.values import ExternalId, Handle
-from write_side.ports import AccountNotFound
+from write_side.domain.references import AccountRef, GroupRef
+from write_side.domain.values import ExternalId, Handle, Slug
+from write_side.ports import AccountNotFound, GroupNotFound, MemberNotFound
 
 
 class PostgresAccounts:
@@ -25,10 +27,10 @@ class PostgresAccounts:
         self._touched = touched
 
     async def get(self, ref: AccountRef) -> Account:
-        return await self._one(select(Account).where(_names(ref)), ref)
+        return await self._one(select(Account).where(_names_account(ref)), ref)
 
     async def get_unchanging(self, ref: AccountRef) -> Account:
-        return await self._one(select(Account).where(_names(ref)).with_for_update(read=True), ref)
+        return await self._one(select(Account).where(_names_account(ref)).with_for_update(read=True), ref)
 
     def add(self, account: Account) -> None:
         self._session.add(account)
@@ -60,10 +62,78 @@ class PostgresProfiles:
         self._touched.append(profile)
 
 
-def _names(ref: AccountRef) -> ColumnElement[bool]:
+class PostgresGroups:
+    def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
+        self._session = session
+        self._touched = touched
+
+    async def get(self, ref: GroupRef) -> Group:
+        return await self._one(select(Group).where(_names_group(ref)), ref)
+
+    async def get_unchanging(self, ref: GroupRef) -> Group:
+        return await self._one(select(Group).where(_names_group(ref)).with_for_update(read=True), ref)
+
+    async def get_exclusive(self, ref: GroupRef) -> Group:
+        return await self._one(select(Group).where(_names_group(ref)).with_for_update(), ref)
+
+    def add(self, group: Group) -> None:
+        self._session.add(group)
+        self._touched.append(group)
+
+    def remove(self, group: Group) -> None:
+        self._session.sync_session.delete(group)
+
+    async def _one(self, query: Select[Any], ref: GroupRef) -> Group:
+        with translated():
+            group: Group | None = (await self._session.execute(query)).scalar_one_or_none()
+        if group is None:
+            raise GroupNotFound(ref)
+        self._touched.append(group)
+        return group
+
+
+class PostgresMemberships:
+    def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
+        self._session = session
+        self._touched = touched
+
+    async def find(self, group: Group, account: Account) -> Membership | None:
+        within = (memberships.c.group_id == group.id, memberships.c.account_id == account.id)
+        with translated():
+            query = select(Membership).where(*within)
+            membership: Membership | None = (await self._session.execute(query)).scalar_one_or_none()
+        if membership is not None:
+            self._touched.append(membership)
+        return membership
+
+    async def of(self, group: Group, account: Account) -> Membership:
+        if (membership := await self.find(group, account)) is None:
+            raise MemberNotFound
+        return membership
+
+    def add(self, membership: Membership) -> None:
+        self._session.add(membership)
+        self._touched.append(membership)
+
+    def remove(self, membership: Membership) -> None:
+        self._session.sync_session.delete(membership)
+
+    async def end_all_of(self, group: Group) -> int:
+        with translated():
+            ended: Any = await self._session.execute(delete(memberships).where(memberships.c.group_id == group.id))
+        return int(ended.rowcount)
+
+
+def _names_account(ref: AccountRef) -> ColumnElement[bool]:
     match ref.by:
         case Handle() as handle:
             return accounts.c.handle_unique == handle.unique
         case ExternalId() as external_id:
             return accounts.c.external_id_unique == external_id.unique
     return accounts.c.id == ref.by
+
+
+def _names_group(ref: GroupRef) -> ColumnElement[bool]:
+    if isinstance(ref.by, Slug):
+        return groups.c.slug_unique == ref.by.unique
+    return groups.c.id == ref.by

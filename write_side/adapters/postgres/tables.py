@@ -26,11 +26,14 @@ from sqlalchemy.types import TypeDecorator
 from write_side.domain.account import AccountStatus
 from write_side.domain.values import (
     Bio,
+    Description,
     EmailAddress,
     ExternalId,
     Handle,
     Locale,
     Name,
+    Role,
+    Slug,
     Tag,
     Text,
     TimeZone,
@@ -123,6 +126,33 @@ profiles = Table(
     _required("attributes", JSON),
 )
 
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("version", Integer),
+    _required("slug", ValueColumn(Slug)),
+    _required("slug_unique", TextColumn),
+    _required("name", ValueColumn(Name)),
+    Column("description", ValueColumn(Description)),
+    Column("external_id", ValueColumn(ExternalId)),
+    Column("external_id_unique", TextColumn),
+    UniqueConstraint("slug_unique", name="groups_slug_is_unique"),
+    UniqueConstraint("external_id_unique", name="groups_external_id_is_unique"),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("version", Integer),
+    Column("group_id", Uuid, ForeignKey("groups.id", name="memberships_have_a_group"), nullable=False),
+    Column("account_id", Uuid, ForeignKey("accounts.id", name="memberships_have_an_account"), nullable=False),
+    _required("role", ValueColumn(Role)),
+    UniqueConstraint("group_id", "account_id", name="memberships_are_unique"),
+    Index("memberships_by_account", "account_id"),
+)
+
 event_log = Table(
     "event_log",
     metadata,
@@ -162,4 +192,4 @@ installation = Table(
     CheckConstraint("id = 1", name="installation_has_one_row"),
 )
 
-__all__ = ["accounts", "command_log", "event_log", "installation", "metadata", "profiles"]
+__all__ = ["accounts", "command_log", "event_log", "groups", "installation", "memberships", "metadata", "profiles"]

@@ -11,11 +11,24 @@ from shared.event_log.codec import SCHEMA
 from shared.events import type_of
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.failures import translated
-from write_side.adapters.postgres.repositories import PostgresAccounts, PostgresProfiles
+from write_side.adapters.postgres.repositories import (
+    PostgresAccounts,
+    PostgresGroups,
+    PostgresMemberships,
+    PostgresProfiles,
+)
 from write_side.adapters.postgres.tables import event_log
 from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.aggregate import Aggregate
-from write_side.ports import AccountExists, AlreadyDone, CommandContext, Outcome, StaleAggregate, VersionMismatch
+from write_side.ports import (
+    AccountExists,
+    AlreadyDone,
+    CommandContext,
+    GroupExists,
+    Outcome,
+    StaleAggregate,
+    VersionMismatch,
+)
 
 Ring = Callable[[], None]
 
@@ -64,6 +77,8 @@ class PostgresUnitOfWork:
         self._session = await self._transactions.open()
         self.accounts = PostgresAccounts(self._session, self._touched)
         self.profiles = PostgresProfiles(self._session, self._touched)
+        self.groups = PostgresGroups(self._session, self._touched)
+        self.memberships = PostgresMemberships(self._session, self._touched)
         try:
             with translated():
                 await self._command_log.claim(self._session, self._context)
@@ -99,7 +114,7 @@ class PostgresUnitOfWork:
                 return int(max((await self._session.execute(_APPEND, rows)).scalars()))
         except StaleAggregate:
             # Somebody stored this version of it before; if it is version 1, the id is one that was used up.
-            raise (AccountExists(of.id) if of.stored_version == 0 else StaleAggregate(of.id)) from None
+            raise (_used_up(of) if of.stored_version == 0 else StaleAggregate(of.id)) from None
 
     async def _last_position(self, of: Aggregate) -> int:
         last = (
@@ -108,6 +123,11 @@ class PostgresUnitOfWork:
             event_log.c.version == of.version,
         )
         return int((await self._session.execute(select(event_log.c.position).where(*last))).scalar_one())
+
+
+def _used_up(aggregate: Aggregate) -> Exception:
+    """What it means that an id has a history already; where no caller chooses it, another attempt gets another."""
+    return {"account": AccountExists, "group": GroupExists}.get(aggregate.kind, StaleAggregate)(aggregate.id)
 
 
 def _rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """What every unit of work promises, on every adapter."""
 
 import asyncio
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,12 +13,10 @@ from write_side.domain.values import EmailAddress, Handle
 from write_side.ports import (
     AccountExists,
     AccountNotFound,
-    AlreadyDone,
     Answer,
     EmailTaken,
     ExternalIdTaken,
     HandleTaken,
-    IdempotencyMismatch,
     Outcome,
     StaleAggregate,
     VersionMismatch,
@@ -209,73 +206,6 @@ async def test_a_closed_account_takes_no_change(write_side):
     assert (await write_side.run("close-account", account="@andre.carson")).outcome.version == 2
 
 
-async def test_the_same_key_is_carried_out_once(write_side):
-    """A repeated command answers as the first time, also after its subject moved on."""
-    first = await write_side.run("register-account", key="k", **ANDRE)
-    await write_side.run("suspend-account", account="@andre.carson")
-
-    again = await write_side.run("register-account", key="k", **ANDRE)
-
-    assert again == Answer(first.outcome, replayed=True)
-    assert len(await write_side.events()) == 3
-
-
-async def test_a_key_belongs_to_one_command(write_side):
-    await write_side.run("register-account", key="k", **ANDRE)
-
-    with pytest.raises(IdempotencyMismatch):
-        await write_side.run("suspend-account", key="k", account="@andre.carson")
-    with pytest.raises(IdempotencyMismatch):
-        await write_side.run("register-account", key="k", **{**ANDRE, "handle": "other"})
-
-    assert len(await write_side.events()) == 2
-
-
-async def test_a_refused_command_leaves_its_key_free(write_side):
-    with pytest.raises(AccountNotFound):
-        await write_side.run("suspend-account", key="k", account="@andre.carson")
-    await write_side.run("register-account", **ANDRE)
-
-    answer = await write_side.run("suspend-account", key="k", account="@andre.carson")
-
-    assert not answer.replayed
-
-
-async def test_a_key_is_forgotten_after_its_time(write_side):
-    await write_side.run("register-account", key="k", **ANDRE)
-    write_side.clock.advance(timedelta(days=1, seconds=1))
-
-    answer = await write_side.run("suspend-account", key="k", account="@andre.carson")
-
-    assert not answer.replayed
-
-
-async def test_twenty_requests_with_one_key_are_one_command(write_side):
-    """Also from several processes, which know nothing of one another."""
-    runners = [write_side.another_runner() for _ in range(4)]
-    requests = [write_side.run("register-account", key="k", by=runners[n % 4], **ANDRE) for n in range(20)]
-
-    answers = await asyncio.gather(*requests)
-
-    assert len({answer.outcome for answer in answers}) == 1
-    assert sum(answer.replayed for answer in answers) == 19
-    assert len(await write_side.events()) == 2
-
-
-async def test_whoever_asks_for_an_outcome_waits_for_the_key(write_side):
-    """While a transaction holds the key, nobody can say that nothing was done."""
-    await write_side.run("register-account", **ANDRE)
-    running = context("suspend-account", key="k")
-
-    async with write_side.units.under(running) as uow:
-        account = await uow.accounts.get(BY_HANDLE)
-        account.suspend(reason=None, at=write_side.clock.now())
-        asking = asyncio.create_task(write_side.units.outcome_of(running))
-        outcome = await uow.commit(account)
-
-    assert await asking == outcome
-
-
 async def test_the_expected_version_is_compared(write_side):
     """It is the version of the aggregate that the command answers, before the command."""
     await write_side.run("register-account", **ANDRE)
@@ -287,26 +217,6 @@ async def test_the_expected_version_is_compared(write_side):
     updated = await write_side.run("update-profile", account="@andre.carson", bio="x", expected=1)
     assert updated.outcome.version == 2
     assert len(await write_side.events()) == 4
-
-
-async def test_a_replay_comes_before_the_expected_version(write_side):
-    """Who repeats a command whose answer he lost still expects the version from before it."""
-    await write_side.run("register-account", **ANDRE)
-    first = await write_side.run("suspend-account", key="k", expected=1, account="@andre.carson")
-
-    again = await write_side.run("suspend-account", key="k", expected=1, account="@andre.carson")
-
-    assert again == Answer(first.outcome, replayed=True)
-
-
-async def test_a_key_with_an_outcome_stops_a_unit_of_work_before_it_reads(write_side):
-    done = await write_side.run("register-account", key="k", **ANDRE)
-
-    with pytest.raises(AlreadyDone) as stopped:
-        async with write_side.units.under(context("register-account", key="k", **ANDRE)):
-            pytest.fail("nothing is to be read")
-
-    assert stopped.value.outcome == done.outcome
 
 
 async def test_a_unit_of_work_keeps_what_it_touched(write_side):

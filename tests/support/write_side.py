@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -60,8 +61,11 @@ class WriteSide:
         return await (by or self.runner).run(use_case, command, context(name, key=key, expected=expected, **fields))
 
     async def events(self) -> list[RecordedEvent]:
+        return await self.events_after(0)
+
+    async def events_after(self, position: int) -> list[RecordedEvent]:
         async with self.log.connect() as reader:
-            return list(await reader.read(after=0, limit=10_000))
+            return list(await reader.read(after=position, limit=10_000))
 
 
 def context(name: str, /, *, key: str | None = None, expected: int | None = None, **fields: Any) -> CommandContext:
@@ -93,3 +97,17 @@ async def postgres_write_side(url: str) -> AsyncIterator[WriteSide]:
         yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
     finally:
         await engine.dispose()
+
+
+async def register(write_side: WriteSide, *handles: str) -> list[UUID]:
+    """Register accounts by nothing but their handles."""
+    registered = [
+        await write_side.run("register-account", email=f"{handle}@example.org", handle=handle, display_name=handle)
+        for handle in handles
+    ]
+    return [answer.outcome.id for answer in registered]
+
+
+async def create_groups(write_side: WriteSide, *slugs: str) -> list[UUID]:
+    """Create groups by nothing but their slugs."""
+    return [(await write_side.run("create-group", slug=slug, name=slug)).outcome.id for slug in slugs]

@@ -1,0 +1,157 @@
+"""On PostgreSQL, whoever relies on an account or a group holds it, and waits for whoever is changing it."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from shared.events import AccountClosed, GroupDeleted, MemberAdded
+from tests.support.write_side import context, create_groups, postgres_write_side, register
+from write_side.adapters.ids import TimeOrderedIds
+from write_side.domain.account import AccountAlreadyClosed
+from write_side.domain.membership import Membership
+from write_side.domain.references import AccountRef, GroupRef
+from write_side.domain.values import Role
+from write_side.ports import GroupNotFound
+
+pytestmark = pytest.mark.anyio
+
+ADA, SSAF = AccountRef.parse("@ada"), GroupRef.parse("ssaf")
+WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+async def write_side(database_url):
+    async with postgres_write_side(database_url) as real:
+        await register(real, "ada")
+        await create_groups(real, "ssaf")
+        yield real
+
+
+@pytest.fixture
+async def session(database_url):
+    """A session that begins a transaction with its first statement."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def waits(database_url):
+    """Whether a command comes to wait for a lock, before it ends."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as spy:
+
+        async def waits(command):
+            while not command.done():
+                [waiting] = await (await spy.execute(WAITING)).fetchone()
+                if waiting:
+                    return True
+                await asyncio.sleep(0.005)
+            return False
+
+        yield waits
+
+
+@asynccontextmanager
+async def addition(write_side):
+    """A unit of work that has all but committed an addition."""
+    async with write_side.units.under(context("add-group-member")) as uow:
+        account, group = await uow.accounts.get_unchanging(ADA), await uow.groups.get_unchanging(SSAF)
+        membership = Membership.begin(
+            id=TimeOrderedIds().new(),
+            group_id=group.id,
+            account_id=account.id,
+            role=Role("member"),
+            at=write_side.clock.now(),
+        )
+        uow.memberships.add(membership)
+        yield uow, membership
+
+
+def start(write_side, name, **fields):
+    return asyncio.create_task(write_side.run(name, **fields))
+
+
+async def last_two(write_side):
+    return [each.event for each in await write_side.events()][-2:]
+
+
+async def test_who_is_added_waits_for_the_closing_of_his_account(write_side, session, waits):
+    await session.execute("update accounts set status = 'closed', version = version + 1")
+
+    adding = start(write_side, "add-group-member", group="ssaf", account="@ada")
+
+    assert await waits(adding)
+    await session.commit()
+    with pytest.raises(AccountAlreadyClosed):
+        await adding
+
+
+async def test_who_is_added_waits_for_the_deletion_of_the_group(write_side, session, waits):
+    await session.execute("select from groups for update")
+    await session.execute("delete from groups")
+
+    adding = start(write_side, "add-group-member", group="ssaf", account="@ada")
+
+    assert await waits(adding)
+    await session.commit()
+    with pytest.raises(GroupNotFound):
+        await adding
+
+
+async def test_the_closing_of_an_account_waits_for_who_is_adding_it(write_side, waits):
+    async with addition(write_side) as (uow, membership):
+        closing = start(write_side, "close-account", account="@ada")
+
+        assert await waits(closing)
+        await uow.commit(membership)
+    await closing
+
+    added, closed = await last_two(write_side)
+    assert isinstance(added, MemberAdded)
+    assert isinstance(closed, AccountClosed)
+
+
+async def test_the_deletion_of_a_group_waits_for_who_is_joining_it(write_side, waits):
+    """And counts him."""
+    async with addition(write_side) as (uow, membership):
+        deleting = start(write_side, "delete-group", group="ssaf")
+
+        assert await waits(deleting)
+        await uow.commit(membership)
+    await deleting
+
+    added, deleted = await last_two(write_side)
+    assert isinstance(added, MemberAdded)
+    assert isinstance(deleted, GroupDeleted)
+    assert deleted.members == 1
+
+
+@pytest.mark.parametrize("command", ["change-member-role", "remove-group-member"])
+async def test_whoever_changes_a_membership_waits_for_the_deletion_of_the_group(write_side, session, waits, command):
+    await write_side.run("add-group-member", group="ssaf", account="@ada")
+    await session.execute("select from groups for update")
+    role = {"role": "Chair"} if command == "change-member-role" else {}
+
+    changing = start(write_side, command, group="ssaf", account="@ada", **role)
+
+    assert await waits(changing)
+    await session.execute("delete from memberships")
+    await session.execute("delete from groups")
+    await session.commit()
+    with pytest.raises(GroupNotFound):
+        await changing
+
+
+async def test_two_who_are_added_do_not_wait_for_one_another(write_side):
+    """What is held is shared: also between those who add the same person to other groups."""
+    await register(write_side, "bob")
+    await create_groups(write_side, "other")
+
+    async with addition(write_side) as (uow, membership):
+        await write_side.run("add-group-member", group="ssaf", account="@bob")
+        await write_side.run("add-group-member", group="other", account="@ada")
+        await uow.commit(membership)
+
+    events = [each.event for each in await write_side.events()]
+    assert sum(isinstance(each, MemberAdded) for each in events) == 3

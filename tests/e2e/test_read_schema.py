@@ -11,13 +11,18 @@ import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from redis import Redis
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from read_side.http import filters
 from read_side.http.conditions import GREATEST_POSITION
 from read_side.http.documentation import document
+from read_side.http.parameters import Malformed
 from shared.stack.redis import EmbeddedRedis
 from shared.stack.server import free_port
-from tests.support.read_side import ADA, BOB, RedisProjection
+from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
+from tests.support.read_side import ADA, BOB, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20
@@ -25,9 +30,13 @@ START_SECONDS = 20
 
 @pytest.fixture(scope="module")
 def redis_url(server_home):
-    """People as of the last position there can be, so that no position asked for has to be waited for."""
+    """A directory as of the last position there can be, so that no position asked for has to be waited for."""
+    last = GREATEST_POSITION
     with EmbeddedRedis(server_home / "read-schema", appendonly=False) as server, Redis.from_url(server.url) as client:
-        RedisProjection(client).commit(ADA, BOB, position=GREATEST_POSITION)
+        RedisProjection(client).commit(member_of(JUDICIARY, ADA), member_of(JUDICIARY, BOB), position=last)
+        RedisGroups(client).commit(*GROUPS, people=PEOPLE, memberships=MEMBERSHIPS, position=last)
+        RedisActivity(client).commit(*((ADA.account_id, each) for each in HAPPENED), position=last)
+        RedisStats(client).commit(STATS, position=last)
         yield server.url
 
 
@@ -58,6 +67,15 @@ def ready(url):
         time.sleep(0.05)
 
 
+def is_search(text):
+    try:
+        filters.search(text)
+    except Malformed:
+        return False
+    return True
+
+
+schemathesis.openapi.format("search", st.text("adlé -'\N{LATIN SMALL LETTER SHARP S}", max_size=40).filter(is_search))
 schema = schemathesis.openapi.from_dict(document())
 # Header fields that nobody knows are no error in HTTP. Unknown query parameters are, and have tests of their own.
 schema.config.generation.update(allow_extra_parameters=False)
@@ -67,7 +85,15 @@ schema.config.generation.update(allow_extra_parameters=False)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_request_makes_the_read_api_break_its_word(case, read_url):
     """No 500, no answer that is not described, nothing invalid taken, nothing valid refused."""
-    case.call_and_validate(base_url=read_url)
+    answer = case.call(base_url=read_url)
+
+    case.validate_response(answer, excluded_checks=list(not_applicable(answer)))
+
+
+def not_applicable(answer):
+    """What schemathesis would take for a defect, and what the contract wants."""
+    if '"pointer":"?cursor"' in answer.text:
+        yield positive_data_acceptance  # whether a cursor fits depends on the page that it came from
 
 
 def test_the_document_is_served(read_url):
@@ -82,6 +108,7 @@ def test_the_document_is_served(read_url):
         "/profiles/by-handle/ada",
         "/profiles/by-email/ada%40example.org",
         "/profiles/by-external-id/books%2Fnotes%3AG",
+        f"/groups/ss%6Au/members/{ADA.account_id}",
     ],
 )
 def test_the_server_hands_keys_on_as_they_were_sent(read_url, path):
@@ -91,3 +118,24 @@ def test_the_server_hands_keys_on_as_they_were_sent(read_url, path):
     assert response.status_code == httpx.codes.OK
     assert response.json()["account_id"] == str(ADA.account_id)
     assert response.headers["muster-position"] == str(GREATEST_POSITION)
+
+
+@pytest.mark.parametrize(
+    ("path", "ids"),
+    [
+        ("/profiles?limit=1", ["account_id", BOB.account_id, ADA.account_id]),
+        ("/profiles?limit=1&q=bob", ["account_id", BOB.account_id]),
+        ("/profiles?limit=1&group=ssju&tag=mathematics&sort=-handle", ["account_id", BOB.account_id, ADA.account_id]),
+        ("/groups?limit=1&sort=-name", ["group_id", *(each.group_id for each in GROUPS)]),
+        ("/groups/ssju/members?limit=1", ["account_id", ADA.account_id, BOB.account_id]),
+    ],
+)
+def test_links_lead_through_a_list(read_url, path, ids):
+    """As they are sent, without a look at what is in them."""
+    (field, *expected), found = ids, []
+    while path:
+        response = httpx.get(f"{read_url}{path}")
+        found += [each[field] for each in response.json()["items"]]
+        path = response.links.get("next", {}).get("url")
+
+    assert list(map(str, expected)) == found

@@ -5,8 +5,8 @@ import pytest
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.services import register_profiles
-from read_side.views import ActivityViews, GroupViews, StatsViews
+from read_side.services import register_views
+from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.http import client_of
 from tests.support.read_side import ADA, BOB, PATIENCE
@@ -74,11 +74,16 @@ def directory(views, groups, activity, stats):
 
 @pytest.fixture
 async def client(empty_views, empty_groups, empty_activity, empty_stats):
+    ports = {
+        ProfileViews: empty_views,
+        GroupViews: empty_groups,
+        ActivityViews: empty_activity,
+        StatsViews: empty_stats,
+    }
+
     def register(registry):
-        register_profiles(registry, empty_views)
-        registry.register_value(GroupViews, empty_groups)
-        registry.register_value(ActivityViews, empty_activity)
-        registry.register_value(StatsViews, empty_stats)
+        for port, adapter in ports.items():
+            register_views(registry, port, adapter)
 
     async with client_of(read_api(register)) as client:
         yield client

@@ -1,4 +1,4 @@
-"""What the read side finds in Redis, written straight from records by `shared.listing`, with no help of the projector."""
+"""What the read side finds in Redis, written straight from records by `shared.listing`, without the projector."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID

@@ -1,0 +1,229 @@
+"""What lists of people promise, on every adapter."""
+
+from itertools import cycle, product
+from random import Random
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from read_side.views import NeverFilled, ProfileQuery
+from shared.records import ProfileRecord, PublicProfileRecord
+from tests.support.crowds import GROUPS, circumstances, crowd, listed, somebody, where
+from tests.support.read_side import ADA, BOB, changed, person
+from tests.support.view_sides import ADAPTERS, side_on
+
+ANY = ("active", "closed", "suspended")
+ORDERS = ("display_name", "handle", "created_at", "updated_at")
+PEOPLE = crowd(300)
+HOSTILE = (
+    "\0",
+    "house\0",
+    "a\0andre",
+    "\xff",
+    "\U0010ffff",
+    "*",
+    "[",
+    "(",
+    "-",
+    "+",
+    "x" * 100_000,
+    "\r\nFLUSHALL\r\n",
+)
+
+
+@pytest.fixture(params=ADAPTERS)
+async def side(request):
+    async with side_on(request.param, "profiles", request) as side:
+        yield side
+
+
+@pytest.fixture
+def crowded(side):
+    side.projection.commit(*PEOPLE, position=7)
+    return side.views
+
+
+def read(page):
+    return [msgspec.json.decode(each.body, type=ProfileRecord) for each in page.documents]
+
+
+async def pages(views, query):
+    """Walk through a list by its cursors."""
+    while True:
+        page = await views.list(query)
+        yield page
+        if page.after is None:
+            return
+        query = msgspec.structs.replace(query, after=page.after)
+
+
+async def walk(views, query):
+    return [record async for page in pages(views, query) for record in read(page)]
+
+
+def handles(people):
+    return [each.handle for each in people]
+
+
+def queries():
+    """Every combination of filters and orders."""
+    limits = cycle((11, 60, 200))
+    statuses, groups = (("active",), ("suspended",), ANY), (None, str(GROUPS[0].group_id), GROUPS[1].slug)
+    tags = ((), ("senate",), ("andromeda", "x" * 64))
+    words = ((), ("a",), ("and",), ("sen", "andre"), ("car", "an", "s"))
+    for status, group, tag, word, descending in product(statuses, groups, tags, words, (False, True)):
+        for order in (*ORDERS, None) if word else ORDERS:
+            yield ProfileQuery(
+                statuses=status,
+                group=group,
+                tags=tag,
+                words=word,
+                order=order,
+                descending=descending,
+                limit=next(limits),
+            )
+
+
+async def test_every_combination_of_filters_and_orders_is_as_brute_force_says(crowded):
+    """Who is on the pages, and in which order; every page but the last is full."""
+    found_somebody = 0
+    for query in queries():
+        seen = [page async for page in pages(crowded, query)]
+
+        people = [record for page in seen for record in read(page)]
+        assert handles(listed(PEOPLE, query)) == handles(people), query
+        assert {query.limit} >= {len(page.documents) for page in seen[:-1]}, query
+        found_somebody += bool(people)
+    assert found_somebody > 700
+
+
+async def test_a_page_is_made_of_documents_as_they_are_stored(crowded):
+    """The same bytes and entity tags as by id, full or public."""
+    query = ProfileQuery(limit=5)
+
+    full, public = await crowded.list(query), await crowded.list(query, variant="public")
+
+    for page, variant, record in ((full, "full", ProfileRecord), (public, "public", PublicProfileRecord)):
+        people = [msgspec.json.decode(each.body, type=record) for each in page.documents]
+        by_id = [(await crowded.by_id(str(each.account_id), variant=variant)).document for each in people]
+        assert by_id == list(page.documents)
+        assert page.position == 7
+    assert handles(listed(PEOPLE, query)[:5]) == handles(read(full))
+    assert b"example.org" not in b"".join(each.body for each in public.documents)
+
+
+async def test_whoever_belongs_to_no_such_group_is_nobody(crowded):
+    """An empty list, whatever the group is called."""
+    for group in ("nobodys", str(UUID(int=1)), "\0", "\xff", "ff" * 16, "g"):
+        assert await crowded.list(ProfileQuery(group=group)) == (7, (), None)
+
+
+async def test_a_group_is_named_in_any_case(crowded):
+    named = [await crowded.list(ProfileQuery(group=name)) for name in ("group-1", "GROUP-1", str(GROUPS[1].group_id))]
+
+    assert named[0].documents
+    assert [named[0]] * 3 == named
+
+
+async def test_a_tag_is_compared_as_it_is_but_for_its_composition(crowded):
+    """`Senate` is another tag than `senate`; `año` is one, however the tilde is written."""
+    for tag in ("senate", "Senate", "año"):
+        query = ProfileQuery(tags=(tag,), limit=200)
+        assert handles(listed(PEOPLE, query)) == handles(await walk(crowded, query))
+
+    assert await crowded.list(ProfileQuery(tags=("año",))) == await crowded.list(ProfileQuery(tags=("an\u0303o",)))
+    assert not (await crowded.list(ProfileQuery(tags=("sen",)))).documents
+
+
+async def test_nobody_leaves_a_list_by_what_is_looked_for(crowded):
+    """Tags and words that look like other lists find nobody, alone or beside others."""
+    for hostile, order in product(HOSTILE, (*ORDERS, None)):
+        for query in (
+            ProfileQuery(tags=(hostile,), order=order or "handle"),
+            ProfileQuery(tags=(hostile, "senate"), order=order or "handle"),
+            ProfileQuery(words=(hostile,), order=order),
+            ProfileQuery(words=("and", hostile), order=order),
+        ):
+            assert await crowded.list(query) == (7, (), None)
+
+
+async def test_nobody_leaves_a_list_by_a_place(crowded):
+    """Any place leads into the list, to its beginning or to its end."""
+    for place, words, descending in product(PLACES, ((), ("and",), ("car", "an")), (False, True)):
+        for order in (*ORDERS, None) if words else ORDERS:
+            query = ProfileQuery(words=words, order=order, descending=descending, limit=200)
+            people, fitting = await walk(crowded, changed(query, after=place)), listed(PEOPLE, query)
+            assert fitting[len(fitting) - len(people) :] == people, query
+
+
+async def test_accents_and_case_are_passed_over(side):
+    """In search and in order."""
+    names = ("Émile", "emil", "EMILIA", "Øyvind", "oyster", "Ångström")
+    side.projection.commit(
+        *(person(n + 1, display_name=name, given_name=None) for n, name in enumerate(names)), position=7
+    )
+
+    by_name = await side.views.list(ProfileQuery())
+    found = await side.views.list(ProfileQuery(words=("emil",), order=None))
+
+    assert [each.display_name for each in read(by_name)] == ["Ångström", "emil", "Émile", "EMILIA", "oyster", "Øyvind"]
+    assert [each.display_name for each in read(found)] == ["emil", "Émile", "EMILIA"]
+
+
+async def test_equal_ones_are_in_the_order_of_their_ids(side):
+    """So that a page can end among them, in both directions."""
+    people = [person(number, display_name="Same") for number in (5, 3, 1 << 127, 1, 255, 256)]
+    side.projection.commit(*people, position=7)
+    expected = sorted(people, key=lambda each: each.account_id.int)
+
+    assert expected == await walk(side.views, ProfileQuery(limit=1))
+    assert expected[::-1] == await walk(side.views, ProfileQuery(limit=1, descending=True))
+
+
+async def test_a_person_is_found_once_however_many_words_match(side):
+    """At the first of them, in the order of words."""
+    ada = changed(ADA, display_name="Anna Anders", handle="anton", tags=("ant", "antenna", "an"), title="Analyst")
+    side.projection.commit(ada, changed(BOB, display_name="Anb"), position=7)
+
+    found = [
+        await walk(side.views, ProfileQuery(words=("an",), order=None, limit=1, descending=each)) for each in (0, 1)
+    ]
+
+    assert list(map(handles, found)) == [["anton", "bob"], ["bob", "anton"]]
+
+
+async def test_a_list_of_nobody_is_not_the_same_as_none(side):
+    """Empty once it is filled, `NeverFilled` before."""
+    with pytest.raises(NeverFilled):
+        await side.views.list(ProfileQuery())
+
+    side.projection.commit(position=3)
+
+    for query in (
+        ProfileQuery(),
+        ProfileQuery(tags=("a", "b")),
+        ProfileQuery(words=("a",), group="x"),
+        ProfileQuery(statuses=()),
+    ):
+        assert await side.views.list(query) == (3, (), None)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_walk_meets_everybody_once_while_others_come_go_and_change(side, seed):
+    """Whoever fits throughout and does not move is met exactly once; whoever changes breaks nothing."""
+    random, there = Random(f"changes {seed}"), {each.handle: each for each in crowd(150, seed=seed)}
+    side.projection.commit(*there.values(), position=1)
+    for query in random.sample(list(queries()), 12):
+        met, stands = [], {name: where(each, query) for name, each in there.items()}
+
+        async for page in pages(side.views, msgspec.structs.replace(query, limit=5)):
+            met += handles(read(page))
+            moved = [changed(each, **circumstances(random)) for each in random.sample(list(there.values()), 5)]
+            moved.append(somebody(random.randrange(10**6, 10**9), random))
+            side.projection.commit(*moved, position=page.position + 1)
+            there |= {each.handle: each for each in moved}
+            stands |= {each.handle: None for each in moved if where(each, query) != stands.get(each.handle)}
+
+        steady = [name for name, place in stands.items() if place is not None]
+        assert [1] * len(steady) == [met.count(name) for name in steady], query

@@ -1,0 +1,126 @@
+"""Many people and groups, the same ones every time; and what lists should show of them, by brute force."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from read_side.views import ProfileQuery
+from shared.records import GroupRecord, ProfileGroup, ProfileRecord
+from shared.text import folded, unique_handle, words
+from tests.support.read_side import person
+
+NAMES = ("André", "ANDRE", "Andrea", "Andra", "Ångström", "Zoë", "Łukasz", "Søren", "李", "Jo", "Ann", "Anna", "O'Neil")
+FAMILIES = (
+    "Carson",
+    "Cárson",
+    "Carter",
+    "Sánchez",
+    "Sanchez",
+    "Straße",
+    "Strasse",
+    "Ng",
+    "Andersen",
+    "de la Cruz",
+    "Æ",
+)
+TITLES = (None, "Senator", "Senior analyst", "Chair, Senate Committee", "Sec\u00adretary", "Andante")
+TAGS = ("house", "senate", "Senate", "andromeda", "año", "Ano", "r&d", "a b c", "x" * 64)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+GROUPS = tuple(
+    GroupRecord(
+        group_id=UUID(int=0xFF00 + number if number % 2 else (0xFF << 120) + number),
+        slug=f"group-{number}",
+        name=name,
+        description=None,
+        external_id=None,
+        member_count=number % 4,
+        created_at=START + timedelta(days=number % 3),
+        updated_at=START - timedelta(days=30_000 * number),
+        version=1,
+    )
+    for number, name in enumerate(("Ways and Means", "Café", "cafe", "Senate", "Čapek", "Anders", "Åland", "Means"))
+)
+
+
+def crowd(count: int, *, seed: int = 7) -> list[ProfileRecord]:
+    """People who share names, words, tags, groups and moments."""
+    random = Random(seed)
+    return [somebody(number, random) for number in range(1, count + 1)]
+
+
+def somebody(number: int, random: Random) -> ProfileRecord:
+    given, family = random.choice(NAMES), random.choice(FAMILIES)
+    return person(
+        random.getrandbits(128),
+        handle=f"{random.choice(('And', 'x', 'Sen', '9'))}{number}",
+        email=f"{number}@example.org",
+        external_id=f"crowd:{number}",
+        display_name=f"{given} {family}",
+        given_name=random.choice((None, given)),
+        family_name=random.choice((None, family)),
+        **circumstances(random),
+    )
+
+
+def circumstances(random: Random) -> dict[str, Any]:
+    """What changes about somebody."""
+    return {
+        "title": random.choice(TITLES),
+        "status": random.choice(("active", "active", "suspended", "closed")),
+        "tags": tuple(random.sample(TAGS, random.choice((0, 1, 2, 5, len(TAGS))))),
+        "groups": tuple(map(_belongs, random.sample(GROUPS, random.choice((0, 1, 3))))),
+        "created_at": START + timedelta(days=random.randrange(-30_000, 30_000, 10_000)),
+        "updated_at": START + timedelta(microseconds=random.randrange(1000)),
+    }
+
+
+def _belongs(group: GroupRecord) -> ProfileGroup:
+    return ProfileGroup(group_id=group.group_id, slug=group.slug, name=group.name, role="member")
+
+
+def listed(people: Iterable[ProfileRecord], query: ProfileQuery) -> list[ProfileRecord]:
+    """Everybody whom a query finds, in order."""
+    placed = [(place, each) for each in people if (place := where(each, query)) is not None]
+    return [each for _, each in sorted(placed, key=lambda pair: pair[0], reverse=query.descending)]
+
+
+def where(record: ProfileRecord, query: ProfileQuery) -> tuple[Any, ...] | None:
+    """By what somebody is put in order; None if the query does not find him."""
+    return _key(record, query) if _fits(record, query) else None
+
+
+def _fits(record: ProfileRecord, query: ProfileQuery) -> bool:
+    own = words_of(record)
+    return (
+        record.status in query.statuses
+        and set(query.tags) <= set(record.tags)
+        and query.group in (None, *(name for each in record.groups for name in (str(each.group_id), each.slug)))
+        and all(any(word.startswith(begun) for word in own) for begun in query.words)
+    )
+
+
+def words_of(record: ProfileRecord) -> list[str]:
+    texts = (record.handle, record.display_name, record.given_name, record.family_name, record.title, *record.tags)
+    return sorted({word for text in texts if text for word in words(text)})
+
+
+def _key(record: ProfileRecord, query: ProfileQuery) -> tuple[Any, ...]:
+    name, own = folded(record.display_name), record.account_id.int
+    match query.order:
+        case "display_name":
+            return name, own
+        case "handle":
+            return folded(unique_handle(record.handle)), own
+        case None:
+            return _matched(words_of(record), query.words), name, own
+        case moment:
+            return getattr(record, moment), own
+
+
+def _matched(own: Sequence[str], begun: Sequence[str]) -> str:
+    longest = max(map(len, begun))
+    lead = next(each for each in begun if len(each) == longest)
+    return next(each for each in own if each.startswith(lead))

@@ -30,6 +30,13 @@ HOSTILE = (
     "x" * 100_000,
     "\r\nFLUSHALL\r\n",
 )
+PLACES = (b"", b"\0", b"\xff", b"\xff" * 40, b"a", b"andre carson\0", b"z" * 100_000, b"[", b"(", b"+", b"-", b"*a\0")
+NOBODYS = (
+    ProfileQuery(),
+    ProfileQuery(tags=("a", "b")),
+    ProfileQuery(words=("a",), group="x"),
+    ProfileQuery(statuses=()),
+)
 
 
 @pytest.fixture(params=ADAPTERS)
@@ -200,12 +207,7 @@ async def test_a_list_of_nobody_is_not_the_same_as_none(side):
 
     side.projection.commit(position=3)
 
-    for query in (
-        ProfileQuery(),
-        ProfileQuery(tags=("a", "b")),
-        ProfileQuery(words=("a",), group="x"),
-        ProfileQuery(statuses=()),
-    ):
+    for query in NOBODYS:
         assert await side.views.list(query) == (3, (), None)
 
 

@@ -34,8 +34,8 @@ class Folder:
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
         """The documents that the events touch and that are not among those fetched."""
         documents = self._documents(envelopes, Checkpoint(), ())
-        known = [each.event for each in events if not isinstance(each.event, UnknownEvent)]
-        return {key for event in known for key in self.projection.needs(event, documents)} - envelopes.keys()
+        known = [each for each in events if not isinstance(each.event, UnknownEvent)]
+        return {key for each in known for key in self.projection.needs(each, documents)} - envelopes.keys()
 
     def fold(
         self,
@@ -89,9 +89,7 @@ class Folder:
             raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
         return self.projection.fan_out(recorded.event)
 
-    def _documents(
-        self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping]
-    ) -> FoldedDocuments:
+    def _documents(self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping]) -> FoldedDocuments:
         return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping))
 
     def _committable(self, documents: FoldedDocuments, checkpoint: Checkpoint) -> Folded:

@@ -153,7 +153,7 @@ class Projection(Protocol):
         those of the last: what is counted comes before what tells it apart.
         """
 
-    def needs(self, event: Event, fetched: Fetched) -> Iterable[Key]:
+    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:
         """
         Every document that `project` will touch, as far as can be told from what is fetched.
 

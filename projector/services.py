@@ -17,7 +17,10 @@ from projector.ops.http import notes, ops_api
 from projector.ports import Candidate, Lease, ReadModel
 from projector.progress import Progress
 from projector.projection import Projection
+from projector.projections.activity import Activity
+from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
+from projector.projections.stats import Stats
 from projector.status import StatusBoard, Watched
 from projector.tenure import Tenure
 from shared.clock import Clock, SystemClock
@@ -25,6 +28,8 @@ from shared.event_log import EventLog
 from shared.event_log.postgres import PostgresEventLog
 from shared.http.health import Notes
 from shared.settings import Settings
+
+PROJECTIONS: tuple[Projection, ...] = (Profiles(), Groups(), Activity(), Stats())
 
 
 def create_app() -> ASGIApp:
@@ -64,7 +69,7 @@ def register_projector(
 ) -> None:
     """Register what feeds all projections, on any adapters."""
     tenure = Tenure(lease, _candidate(clock))
-    watched = [Watched(each, model_of(each), Progress(each.name)) for each in (Profiles(),)]
+    watched = [Watched(each, model_of(each), Progress(each.name)) for each in PROJECTIONS]
     feeders = [
         Feeder(
             each.projection,

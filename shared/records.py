@@ -117,6 +117,7 @@ class ActivityRecord(msgspec.Struct, frozen=True, kw_only=True):
     :param details: what else can be told of it, such as `{"old": …, "new": …}`.
     """
 
+    account_id: UUID
     type: str
     position: int
     at: datetime

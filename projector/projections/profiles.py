@@ -1,14 +1,18 @@
-"""One record a person, found by id, handle, e-mail address and external id."""
+"""One record a person, found by id, handle, e-mail address and external id, and in lists of many kinds."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
 
-from projector.projection import Documents, Entry, Fetched, Key, Kind, LookUp
+from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
+from projector.projections.group_names import GROUP, GroupName, follow, names_needed
+from projector.projections.profile_groups import belong, documents_needed, fan_out
+from projector.projections.profile_index import look_ups_of, sheet_of
+from projector.projections.profile_kinds import PROFILE, REGISTRATION, Registration
+from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
@@ -21,39 +25,22 @@ from shared.events import (
     ProfileCreated,
     ProfileUpdated,
 )
+from shared.listing import Sheet
 from shared.records import ProfileRecord, PublicProfileRecord
-from shared.text import unique_email, unique_external_id, unique_handle
+from shared.text import unique_slug
 
-
-class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    An account whose profile has not been folded yet.
-
-    Both come from one command, but a batch may end between their events. Nobody is served half a person: the
-    registration is a kind of its own, without public document or index entries, until the profile takes its place.
-    """
-
-    account_id: UUID
-    handle: str
-    email: str
-    external_id: str | None
-    created_at: datetime
-    version: int
-
-
-REGISTRATION = Kind("registration", Registration)
-PROFILE = Kind("profile", ProfileRecord)
+Document: TypeAlias = ProfileRecord | GroupName | Registration
 
 
 class Profiles:
-    """Projects accounts and their profiles into one record each."""
+    """Projects accounts, their profiles and the groups they belong to into one record each."""
 
     name = "profiles"
-    version = 1
-    kinds: Sequence[Kind[Any]] = (PROFILE, REGISTRATION)
+    version = 2
+    kinds: Sequence[Kind[Any]] = (PROFILE, GROUP, REGISTRATION)
 
-    def needs(self, event: Event, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches
-        match event:
+    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches
+        match event := recorded.event:
             case AccountRegistered(account_id=account_id):
                 return (REGISTRATION.key(account_id),)
             case ProfileCreated(account_id=account_id):
@@ -68,7 +55,7 @@ class Profiles:
             ):
                 return (PROFILE.key(account_id),)
             case _:
-                return ()
+                return (*names_needed(event), *documents_needed(event))
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         match recorded.event:
@@ -88,17 +75,27 @@ class Profiles:
                 _change_account(account_id, recorded, documents, status="closed")
             case ProfileUpdated() as event:
                 _update(event, recorded, documents)
+            case Event() as event:
+                follow(event, documents)
+                belong(event, documents)
 
-    def index(self, record: Registration | ProfileRecord) -> Iterator[Entry]:
-        if isinstance(record, Registration):
-            return
-        yield LookUp("by-handle", unique_handle(record.handle))
-        yield LookUp("by-email", unique_email(record.email))
-        if record.external_id is not None:
-            yield LookUp("by-external-id", unique_external_id(record.external_id))
+    def fan_out(self, event: Event) -> FanOut | None:
+        return fan_out(event)
 
-    def public(self, record: Registration | ProfileRecord) -> PublicProfileRecord | None:
-        if isinstance(record, Registration):
+    def index(self, key: Key, record: Document) -> Iterable[Entry]:  # noqa: ARG002 - records know who they are
+        match record:
+            case ProfileRecord():
+                return look_ups_of(record)
+            case GroupName(slug=slug):
+                return (LookUp("by-slug", unique_slug(slug)),)
+            case _:
+                return ()
+
+    def sheet(self, record: Document) -> Sheet | None:
+        return sheet_of(record) if isinstance(record, ProfileRecord) else None
+
+    def public(self, record: Document) -> PublicProfileRecord | None:
+        if not isinstance(record, ProfileRecord):
             return None
         return PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
 
@@ -109,7 +106,7 @@ def _registration(event: AccountRegistered, recorded: RecordedEvent) -> Registra
         handle=event.handle,
         email=event.email,
         external_id=event.external_id,
-        created_at=_utc(recorded),
+        created_at=moment_of(recorded),
         version=recorded.version,
     )
 
@@ -126,7 +123,7 @@ def _profile(event: ProfileCreated, recorded: RecordedEvent, documents: Document
         **msgspec.structs.asdict(documents.get(REGISTRATION, event.account_id)),
         **{name: getattr(event, name) for name in _DESCRIPTION},
         status="active",
-        updated_at=_utc(recorded),
+        updated_at=moment_of(recorded),
         profile_version=recorded.version,
     )
 
@@ -143,12 +140,7 @@ def _update(event: ProfileUpdated, recorded: RecordedEvent, documents: Documents
 
 def _replace(account_id: UUID, recorded: RecordedEvent, documents: Documents, **change: Any) -> None:
     profile = documents.get(PROFILE, account_id)
-    documents.save(PROFILE, account_id, msgspec.structs.replace(profile, updated_at=_utc(recorded), **change))
-
-
-def _utc(recorded: RecordedEvent) -> datetime:
-    """When it happened, in UTC, whatever time zone the database's session has: the record's bytes depend on it."""
-    return recorded.occurred_at.astimezone(UTC)
+    documents.save(PROFILE, account_id, msgspec.structs.replace(profile, updated_at=moment_of(recorded), **change))
 
 
 _DESCRIPTION = tuple(name for name in ProfileUpdated.__struct_fields__ if name != "account_id")

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from projector.adapters.redis.client import connect
 from projector.fold import Folder
 from projector.ports import Batch, Candidate, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
-from projector.projection import LookUp
+from projector.projection import Listed, LookUp
 from projector.projections.profiles import Profiles
 from shared.keys import TENDED
 from shared.records import Announcement, Checkpoint, Pointer
@@ -83,7 +83,7 @@ async def prepared(commit, history, *, after=None):
     """What the engine would commit of a whole history."""
     folder = Folder(Profiles())
     envelopes = await commit.fetch(folder.wanted(history.events, {}))
-    return folder.fold(history.events, envelopes, after=after or Checkpoint())
+    return folder.fold(history.events, envelopes, after=after or Checkpoint()).batch
 
 
 async def test_a_first_fill_is_invisible_until_it_goes_live(store, history):
@@ -246,7 +246,7 @@ async def test_a_look_up_that_somebody_else_holds_is_not_removed(store, history)
     after = (await model.survey()).checkpoint
 
     async with model.commit("g1", expected=after) as commit:
-        await commit.apply(Batch(removals=[(LookUp("by-handle", "bob"), ada)], checkpoint=after))
+        await commit.apply(Batch(removals=[(LookUp("by-handle", "bob"), str(ada))], checkpoint=after))
 
     assert str(bob).encode() == (await store.content())["by-handle"]["bob"]
 
@@ -260,9 +260,40 @@ async def test_a_look_up_that_two_give_up_is_removed(store, history):
     handle, after = LookUp("by-handle", "bob"), (await model.survey()).checkpoint
 
     async with model.commit("g1", expected=after) as commit:
-        await commit.apply(Batch(removals=[(handle, bob), (handle, ada)], checkpoint=after))
+        await commit.apply(Batch(removals=[(handle, str(bob)), (handle, str(ada))], checkpoint=after))
 
     assert {"ada"} == set((await store.content())["by-handle"])
+
+
+async def test_a_list_is_read_piece_by_piece(store):
+    """In the order of bytes, behind the last entry seen, and never beyond the prefix."""
+    model = store.model()
+    await begin(model)
+    entries = [b"ga\xff\xff\0one", b"ga\xff\xff\xff", b"ga\xff\xff2", b"gb", b"g", b"ga\xff"]
+    placed = [(Listed("some", each), "id") for each in entries]
+
+    async with model.commit("g1", expected=Checkpoint()) as commit:
+        await commit.apply(Batch(additions=placed, checkpoint=Checkpoint(revision=1)))
+
+    async with model.commit("g1", expected=Checkpoint(revision=1)) as commit:
+        first = await commit.entries("some", prefix=b"ga\xff\xff", after=None, limit=2)
+        second = await commit.entries("some", prefix=b"ga\xff\xff", after=first[-1], limit=2)
+        assert [] == list(await commit.entries("none", prefix=b"g", after=None, limit=2))
+    assert [b"ga\xff\xff\0one", b"ga\xff\xff2"] == list(first)
+    assert [b"ga\xff\xff\xff"] == list(second)
+
+
+async def test_entries_that_are_given_up_leave_the_list(store):
+    model = store.model()
+    await begin(model)
+    one, other = (Listed("some", b"one"), "id"), (Listed("some", b"other"), "id")
+    async with model.commit("g1", expected=Checkpoint()) as commit:
+        await commit.apply(Batch(additions=[one, other], checkpoint=Checkpoint(revision=1)))
+
+    async with model.commit("g1", expected=Checkpoint(revision=1)) as commit:
+        await commit.apply(Batch(removals=[one], checkpoint=Checkpoint(revision=2)))
+
+    assert {b"other"} == (await store.content())["list:some"]
 
 
 async def test_what_was_read_can_be_confirmed_until_somebody_writes(store, history):

@@ -43,7 +43,14 @@ MEMBERSHIPS = {
 }
 
 HAPPENED = tuple(
-    ActivityRecord(type=kind, position=at, at=datetime(2026, 1, at, tzinfo=UTC), actor="system", details=details)
+    ActivityRecord(
+        account_id=ADA.account_id,
+        type=kind,
+        position=at,
+        at=datetime(2026, 1, at, tzinfo=UTC),
+        actor="system",
+        details=details,
+    )
     for at, kind, details in ((1, "account-registered", {}), (3, "handle-changed", {"old": "ada", "new": "Ada"}))
 )
 STATS = StatsRecord(AccountCounts(active=2), groups=2, memberships=2, registrations=(DayCount("2026-01-01", 2),))

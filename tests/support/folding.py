@@ -92,12 +92,12 @@ def as_read(content: Mapping[str, object], projection: Projection = PROFILES) ->
     found = held(content, projection)
     entries = _entries(found, projection)
     by_list = {each.by for each in entries if isinstance(each, Listed)}
-    look_ups = {(entry.by, entry.value, id) for entry, id in entries.items() if not isinstance(entry, Listed)}
+    look_ups = {(entry.by, entry.value, whose) for entry, whose in entries.items() if not isinstance(entry, Listed)}
     listed = {by: {each.entry for each in entries if isinstance(each, Listed) and each.by == by} for by in by_list}
     return {
         key: value & listed.get(key.removeprefix("list:"), set())
         if isinstance(value, set)
-        else {field: id for field, id in value.items() if (key, field, id.decode()) in look_ups}
+        else {field: whose for field, whose in value.items() if (key, field, whose.decode()) in look_ups}
         if key.startswith("by-")
         else value
         for key, value in found.items()

@@ -1,11 +1,14 @@
 """From events and documents to one commit."""
 
+from uuid import UUID
+
 import msgspec
 import pytest
 
 from projector.fold import Folder
 from projector.ports import EventNotFoldable
-from projector.projection import Key, Kind
+from projector.projection import Kind
+from projector.projections.profile_kinds import PROFILE
 from projector.projections.profiles import Profiles
 from shared.event_log import UnknownEvent
 from shared.events import AccountSuspended
@@ -22,7 +25,8 @@ def nothing_stored(events):
 
 
 def folded(events, envelopes=None, *, after=START):
-    return Folder(Profiles()).fold(events, nothing_stored(events) if envelopes is None else envelopes, after=after)
+    envelopes = nothing_stored(events) if envelopes is None else envelopes
+    return Folder(Profiles()).fold(events, envelopes, after=after).batch
 
 
 @pytest.fixture
@@ -55,14 +59,14 @@ def test_a_document_reflects_the_last_event_folded_into_it(history):
 
     documents = folded(history.events).full
 
-    assert {key.id.int: unseal(envelope).position for key, envelope in documents.items()} == {1: 3, 2: 5}
+    assert {UUID(key.id).int: unseal(envelope).position for key, envelope in documents.items()} == {1: 3, 2: 5}
 
 
 def test_what_a_document_reflects_is_not_folded_into_it_again(history):
     """The store is ahead of its checkpoint: the older events change nothing, but everything is written once more."""
     history.suspend(nth_id(1))
     history.reinstate(nth_id(1))
-    key = Key("profile", nth_id(1))
+    key = PROFILE.key(nth_id(1))
     ahead = folded(history.events).full[key]
 
     batch = folded(history.events[2:3], {key: ahead}, after=Checkpoint(2, None, 2))
@@ -119,14 +123,14 @@ def test_needs_are_asked_for_in_rounds():
     class TwoSteps(Profiles):
         kinds = (first, second)
 
-        def needs(self, event, fetched):
-            yield first.key(event.account_id)
-            if fetched.find(first, event.account_id):
-                yield second.key(event.account_id)
+        def needs(self, recorded, fetched):
+            yield first.key(recorded.event.account_id)
+            if fetched.find(first, recorded.event.account_id):
+                yield second.key(recorded.event.account_id)
 
     history = History()
     history.register("ada")
-    envelope = folded(history.events).full[Key("profile", nth_id(1))]
+    envelope = folded(history.events).full[PROFILE.key(nth_id(1))]
     folder = Folder(TwoSteps())
 
     asked = folder.wanted(history.events, {})

@@ -1,0 +1,138 @@
+"""What happened to each account, one item an event."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+
+from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind, Listed
+from projector.projections.group_names import GROUP, GroupName, follow, names_needed
+from projector.projections.times import moment_of
+from shared.event_log import RecordedEvent
+from shared.events import (
+    AccountClosed,
+    AccountRegistered,
+    AccountReinstated,
+    AccountSuspended,
+    EmailChanged,
+    Event,
+    HandleChanged,
+    MemberAdded,
+    MemberRemoved,
+    MemberRoleChanged,
+    ProfileUpdated,
+    type_of,
+)
+from shared.listing import Sheet
+from shared.records import ActivityRecord
+
+Details: TypeAlias = dict[str, str | tuple[str, ...] | None]
+Told: TypeAlias = (
+    AccountRegistered
+    | HandleChanged
+    | EmailChanged
+    | AccountSuspended
+    | AccountReinstated
+    | AccountClosed
+    | ProfileUpdated
+    | MemberAdded
+    | MemberRoleChanged
+    | MemberRemoved
+)
+"""The events that are items; the end of a group is its own, not an item of each of its members."""
+
+
+ACTIVITY = Kind("activity", ActivityRecord)
+"""By position in the log, in decimal."""
+
+HIDDEN: Mapping[str, frozenset[str]] = {
+    "account-registered": frozenset({"email", "external_id"}),
+    "email-changed": frozenset({"old", "new"}),
+    "account-suspended": frozenset({"reason"}),
+    "account-reinstated": frozenset({"reason"}),
+    "account-closed": frozenset({"reason"}),
+}
+"""The details that only some may see, by type of event."""
+
+
+class Activity:
+    """
+    Projects each event of an account, its profile and its memberships into an item of its own.
+
+    Groups have the slug and name in it that they had at the time. Items are written before the names they rely on:
+    whichever part of a commit a crash leaves, a name is only ahead of the checkpoint if the items are so too.
+    """
+
+    name = "activity"
+    version = 1
+    kinds: Sequence[Kind[Any]] = (ACTIVITY, GROUP)
+
+    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
+        event = recorded.event
+        if not isinstance(event, Told):
+            return names_needed(event)
+        if isinstance(event, MemberAdded | MemberRoleChanged | MemberRemoved):
+            return (ACTIVITY.key(str(recorded.position)), GROUP.key(event.group_id))
+        return (ACTIVITY.key(str(recorded.position)),)
+
+    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
+        follow(recorded.event, documents)
+        if isinstance(event := recorded.event, Told):
+            documents.save(ACTIVITY, str(recorded.position), _item(recorded, event, documents))
+
+    def fan_out(self, event: Event) -> FanOut | None:
+        """What was told stays as it was told."""
+
+    def index(self, key: Key, record: ActivityRecord | GroupName) -> Iterable[Entry]:  # noqa: ARG002 - items say it all
+        if isinstance(record, ActivityRecord):
+            yield Listed("activity", record.account_id.bytes + record.position.to_bytes(8, "big"))
+
+    def sheet(self, record: Any) -> Sheet | None:
+        """Items stand in one order only."""
+
+    def public(self, record: ActivityRecord | GroupName) -> ActivityRecord | None:
+        if isinstance(record, GroupName):
+            return None
+        hidden = HIDDEN.get(record.type, frozenset())
+        shown = {name: value for name, value in record.details.items() if name not in hidden}
+        return msgspec.structs.replace(record, details=shown)
+
+
+def _item(recorded: RecordedEvent, event: Told, documents: Documents) -> ActivityRecord:
+    return ActivityRecord(
+        account_id=event.account_id,
+        type=type_of(event),
+        position=recorded.position,
+        at=moment_of(recorded),
+        actor=recorded.metadata.actor,
+        details=_details(event, documents),
+    )
+
+
+def _details(event: Told, documents: Documents) -> Details:
+    match event:
+        case AccountRegistered(handle=handle, email=email, external_id=external_id):
+            return {"handle": handle, "email": email, "external_id": external_id}
+        case HandleChanged(old=old, new=new) | EmailChanged(old=old, new=new):
+            return {"old": old, "new": new}
+        case AccountSuspended(reason=reason) | AccountReinstated(reason=reason) | AccountClosed(reason=reason):
+            return {"reason": reason}
+        case ProfileUpdated():
+            changed = msgspec.structs.asdict(event).items()
+            return {"fields": tuple(name for name, value in changed if name != "account_id" and value is not UNSET)}
+        case MemberAdded(role=role) | MemberRemoved(role=role):
+            return {**_group(event.group_id, documents), "role": role}
+        case MemberRoleChanged(old=old, new=new):
+            return {**_group(event.group_id, documents), "old": old, "new": new}
+
+
+def _group(group_id: UUID, documents: Documents) -> Details:
+    # After a crash the name may be gone already; then the item is there already, and is not written again.
+    group = documents.find(GROUP, group_id)
+    return {
+        "group_id": str(group_id),
+        "slug": group.slug if group else None,
+        "name": group.name if group else None,
+    }

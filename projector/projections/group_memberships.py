@@ -1,0 +1,78 @@
+"""Who belongs to which group, as what and since when."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import msgspec
+
+from projector.projection import Documents, Entry, FanOut, Key, Kind, Listed
+from projector.projections.times import moment_of
+from shared.event_log import RecordedEvent, UnknownEvent
+from shared.events import Event, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged
+from shared.listing import NUL, id_at, place, time_key
+from shared.records import Membership
+from shared.text import composed
+
+MEMBERSHIP = Kind("membership", Membership)
+"""By group and account: `<group id>:<account id>`."""
+
+MEMBER = "member"
+MEMBER_ROLE = "member-role"
+
+
+def membership_needed(event: Event | UnknownEvent) -> Iterable[Key]:
+    """The document that `join_or_leave` touches."""
+    match event:
+        case MemberAdded() | MemberRoleChanged() | MemberRemoved():
+            return (MEMBERSHIP.key(_of(event)),)
+        case _:
+            return ()
+
+
+def join_or_leave(recorded: RecordedEvent, documents: Documents) -> None:
+    """Keep what the event makes of a membership."""
+    match recorded.event:
+        case MemberAdded(role=role) as event:
+            documents.save(MEMBERSHIP, _of(event), Membership(role=role, since=moment_of(recorded)))
+        case MemberRoleChanged() as event:
+            _change_role(event, documents)
+        case MemberRemoved() as event:
+            documents.forget(MEMBERSHIP, _of(event))
+
+
+def fan_out(event: Event) -> FanOut | None:
+    """Every membership ends with its group."""
+    if not isinstance(event, GroupDeleted):
+        return None
+    group_id = event.group_id
+    prefix = _of_group(group_id)
+    return FanOut(
+        by=MEMBER,
+        prefix=group_id.bytes,
+        kind=MEMBERSHIP,
+        key=lambda entry: MEMBERSHIP.key(prefix + str(id_at(entry))),
+        revise=lambda of, membership: None if of.startswith(prefix) else membership,
+        moves=True,
+    )
+
+
+def entries_of(key: Key, membership: Membership) -> Iterable[Entry]:
+    """In the lists of a group's members, and of those with the same role, in the order in which they joined."""
+    group_id, account_id = map(UUID, key.id.split(":"))
+    joined = place(time_key(membership.since), account_id)
+    role = composed(membership.role).encode() + NUL
+    return (Listed(MEMBER, group_id.bytes + joined), Listed(MEMBER_ROLE, group_id.bytes + role + joined))
+
+
+def _of(event: MemberAdded | MemberRoleChanged | MemberRemoved) -> str:
+    return f"{_of_group(event.group_id)}{event.account_id}"
+
+
+def _of_group(group_id: UUID) -> str:
+    return f"{group_id}:"
+
+
+def _change_role(event: MemberRoleChanged, documents: Documents) -> None:
+    # After a crash the store may be ahead of its checkpoint, and the membership over when its older events come again.
+    if membership := documents.find(MEMBERSHIP, _of(event)):
+        documents.save(MEMBERSHIP, _of(event), msgspec.structs.replace(membership, role=event.new))

@@ -1,0 +1,49 @@
+"""Where a person's record is to be found."""
+
+from collections.abc import Iterator
+
+from projector.projection import Entry, LookUp
+from shared.listing import (
+    EVERYBODY,
+    STATUSES,
+    Sheet,
+    group_facet,
+    tag_facet,
+    text_key,
+    time_key,
+    word_block,
+)
+from shared.records import ProfileRecord
+from shared.text import unique_email, unique_external_id, unique_handle, words
+
+
+def look_ups_of(profile: ProfileRecord) -> Iterator[Entry]:
+    """By whatever is unique about somebody."""
+    yield LookUp("by-handle", unique_handle(profile.handle))
+    yield LookUp("by-email", unique_email(profile.email))
+    if profile.external_id is not None:
+        yield LookUp("by-external-id", unique_external_id(profile.external_id))
+
+
+def sheet_of(profile: ProfileRecord) -> Sheet:
+    """In the lists of everybody, of his groups and of his tags, in the order of each of `PROFILE_ORDERS`."""
+    return Sheet(
+        facets=(
+            EVERYBODY,
+            *[group_facet(group.group_id) for group in profile.groups],
+            *[tag_facet(tag) for tag in profile.tags],
+        ),
+        status=STATUSES[profile.status],
+        keys=(
+            text_key(profile.display_name),
+            text_key(unique_handle(profile.handle)),
+            time_key(profile.created_at),
+            time_key(profile.updated_at),
+        ),
+        words=word_block(_words(profile)),
+    )
+
+
+def _words(profile: ProfileRecord) -> frozenset[str]:
+    names = (profile.handle, profile.display_name, profile.given_name, profile.family_name, profile.title)
+    return frozenset().union(*map(words, filter(None, names)), *map(words, profile.tags))

@@ -15,8 +15,8 @@ MOST_LOOKED_AT = 10_000
 FIRST_CHUNK, GREATEST_CHUNK = 100, 1000
 """Candidates whose sheets are read in one trip; each trip may be twice as long as the one before."""
 
-WORDS_A_RECORD = 4
-"""So many words of a record, or fewer, usually begin alike."""
+WORDS_A_RECORD, FEWEST_WORDS = 4, 200
+"""How many entries of the index by word are read for each record wanted, since several words of one may begin alike."""
 
 
 class Found(NamedTuple):
@@ -84,6 +84,7 @@ class Scan:
 
 
 def _first_size(asked: Asked, course: Course, *, checked: bool) -> int:
-    page = asked.limit + 1
-    wanted = WORDS_A_RECORD * page if course.word else page
+    wanted = asked.limit + 1
+    if course.word:
+        wanted = max(WORDS_A_RECORD * wanted, FEWEST_WORDS)
     return min(max(wanted, FIRST_CHUNK) if checked else wanted, GREATEST_CHUNK)

@@ -1,0 +1,280 @@
+"""What only Redis can get wrong about lists: how many trips a page takes, what happens between them, what is torn."""
+
+import msgspec
+import pytest
+
+from read_side.adapters.redis import gather, plan, scan
+from read_side.views import ProfileQuery, QueryTooBroad, ReadModelUnavailable
+from shared.listing import NUL, place, tag_facet, text_key
+from shared.records import ProfileRecord
+from tests.support.crowds import GROUPS, crowd, listed
+from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, person
+from tests.support.shelves import filed_name, profile_sheet
+
+ANY = ("active", "closed", "suspended")
+PEOPLE = crowd(120)
+IN_GROUP = changed(ADA, groups=(PEOPLE[0].groups or PEOPLE[1].groups or PEOPLE[2].groups)[:1])
+SLUG = IN_GROUP.groups[0].slug
+
+
+def handles(page):
+    return [msgspec.json.decode(each.body, type=ProfileRecord).handle for each in page.documents]
+
+
+async def walk(views, query):
+    """Everybody on all pages, and how long the pages are."""
+    people, lengths = [], []
+    while True:
+        page = await views.list(query)
+        people += handles(page)
+        lengths.append(len(page.documents))
+        if page.after is None:
+            return people, lengths
+        query = changed(query, after=page.after)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (ProfileQuery(limit=4), 2),
+        (ProfileQuery(limit=4, statuses=ANY, order="created_at", descending=True), 2),
+        (ProfileQuery(limit=4, tags=("senate",), order="handle"), 2),
+        (ProfileQuery(limit=4, group=str(GROUPS[0].group_id)), 2),
+        (ProfileQuery(limit=4, words=("and",), order=None), 2),
+        (ProfileQuery(limit=4, words=("a",), order=None, statuses=ANY, descending=True), 2),
+        (ProfileQuery(limit=4, group=GROUPS[0].slug), 3),
+        (ProfileQuery(limit=4, words=("and",), order="handle"), 3),
+        (ProfileQuery(limit=4, tags=("senate", "house")), 4),
+        (ProfileQuery(limit=4, words=("and", "car"), order=None), 4),
+    ],
+)
+async def test_a_page_takes_so_many_trips_however_deep_it_is(redis_views, redis_projection, query, expected):
+    """Two for one filter: the range, the documents. Lengths, sheets and slugs are one more each."""
+    redis_projection.commit(*PEOPLE, position=7)
+    await redis_views.position()
+
+    first = await redis_views.list(query)
+    with redis_projection.counting_trips() as made:
+        deep = await redis_views.list(changed(query, after=first.after))
+        trips_made = made()
+
+    assert expected == trips_made, query
+    assert handles(first) + handles(deep) == [each.handle for each in listed(PEOPLE, query)][:8]
+
+
+async def test_whoever_is_torn_is_passed_over(redis_views, redis_projection):
+    """An entry without document or sheet, a sheet that says otherwise, an entry that nobody has."""
+    people = [person(number, tags=("t",)) for number in range(1, 7)]
+    redis_projection.commit(*people, position=7)
+    client, keys = redis_projection.client, redis_projection.keys
+    ids = [str(each.account_id) for each in people]
+
+    client.hdel(keys.documents("profile", "full"), ids[0])
+    client.hdel(keys.documents("profile", "sheet"), ids[1])
+    for nth, torn in ((2, {"status": "closed"}), (3, {"display_name": "Zed"}), (4, {"tags": ()})):
+        sheet = msgspec.msgpack.encode(profile_sheet(changed(people[nth], **torn)))
+        client.hset(keys.documents("profile", "sheet"), ids[nth], sheet)
+    for entry in (place(text_key("Nobody"), ADA.account_id), b"", b"x"):
+        client.zadd(keys.listing("display_name"), {tag_facet("t") + b"a" + entry: 0})
+
+    assert handles(await redis_views.list(ProfileQuery(tags=("t",)))) == ["person6"]
+    assert await walk(redis_views, ProfileQuery(tags=("t",), limit=1)) == (["person6"], [0, 0, 0, 0, 0, 0, 1, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": "closed"}, {"display_name": "Zed"}, {"tags": ()}, {"groups": ()}, {"handle": "x", "title": "y"}],
+)
+async def test_whoever_moves_between_two_trips_is_not_shown_where_he_was(redis_views, redis_projection, change):
+    """He does not fit any more, or stands elsewhere; the others are shown."""
+    ada = changed(IN_GROUP, tags=("ana", "ann"), title="Anx", handle="ada")
+    redis_projection.commit(ada, changed(BOB, tags=("ana", "ann"), groups=ada.groups), position=7)
+    group = str(ada.groups[0].group_id)
+    query = {
+        "handle": ProfileQuery(words=("anx",), order=None),
+        "groups": ProfileQuery(group=group),
+    }.get(next(iter(change)), ProfileQuery(tags=("ana",)))
+
+    with between_trips(redis_views, lambda: redis_projection.commit(changed(ada, **change), position=8)):
+        page = await redis_views.list(query)
+
+    assert "ada" not in handles(page)
+    assert page.position == 7
+
+
+async def test_a_page_is_as_old_as_its_oldest_trip(redis_views, redis_projection):
+    """Whatever is committed between lengths, ranges, sheets and documents."""
+    redis_projection.commit(changed(ADA, tags=("a", "b")), position=7)
+
+    def commit(position):
+        return lambda: redis_projection.commit(BOB, position=position)
+
+    with between_trips(redis_views, commit(8), commit(9), commit(10)):
+        page = await redis_views.list(ProfileQuery(tags=("a", "b")))
+
+    assert page.position == 7
+    assert (await redis_views.list(ProfileQuery())).position == 10
+
+
+async def test_readers_are_told_the_position_before_the_first_sweep(redis_views, redis_projection):
+    """Some documents may not reflect that event yet, whatever else the checkpoint reflects."""
+    redis_projection.commit(ADA, position=9, sweeps=(5, 8))
+
+    assert await redis_views.position() == 4
+    assert (await redis_views.by_id(str(ADA.account_id))).position == 4
+    assert (await redis_views.by_handle("ada")).position == 4
+    assert (await redis_views.list(ProfileQuery())).position == 4
+
+    redis_projection.commit(ADA, position=10)
+
+    assert await redis_views.position() == 10
+
+
+@pytest.mark.parametrize("trips_before", [1, 2, 3])
+async def test_a_page_is_of_one_generation(redis_views, redis_projection, trips_before):
+    """Another one goes live between two of its trips, in which the tags are other people's."""
+    one = changed(ADA, tags=("a", "b"), handle="ada")
+    redis_projection.commit(one, position=7)
+    rebuilt = RedisProjection(redis_projection.client, generation="g2")
+    rebuilt.prepare(changed(BOB, tags=("a", "b")), changed(one, tags=()), position=8)
+
+    with between_trips(redis_views, *[None] * (trips_before - 1), rebuilt.go_live):
+        page = await redis_views.list(ProfileQuery(tags=("a", "b")))
+
+    assert (handles(page), page.position) == (["bob"], 8)
+
+
+async def test_a_slug_that_moves_between_two_trips_is_that_of_its_new_group(redis_views, redis_projection):
+    """The old group's members are not shown under it."""
+    old, new = IN_GROUP.groups[0], msgspec.structs.replace(IN_GROUP.groups[0], group_id=BOB.account_id)
+    redis_projection.commit(changed(IN_GROUP, handle="ada"), position=7)
+
+    def move():
+        given_up = filed_name(msgspec.structs.replace(old, slug="other"))
+        redis_projection.shelves.commit([given_up], position=8)
+        redis_projection.commit(changed(BOB, groups=(new,)), position=8)
+
+    with between_trips(redis_views, move):
+        page = await redis_views.list(ProfileQuery(group=SLUG))
+
+    assert (handles(page), page.position) == (["bob"], 8)
+
+
+async def test_a_slug_that_never_rests_is_not_said_to_be_nobodys(redis_views, redis_projection):
+    """Some group had it all the time: it cannot be told whose members to show."""
+    redis_projection.commit(IN_GROUP, position=7)
+    one = IN_GROUP.groups[0]
+
+    def pass_on(position):
+        other = f"other{position}" if position % 2 else SLUG
+        names = [msgspec.structs.replace(one, slug=f"{other}-"), msgspec.structs.replace(one, slug=f"x{position}")]
+        lead = redis_projection.keys.look_up("by-slug")
+
+        def act():
+            redis_projection.shelves.commit(map(filed_name, names), position=position)
+            redis_projection.client.hset(lead, SLUG, str(one.group_id))
+
+        return act
+
+    steps = [each for position in range(8, 14) for each in (pass_on(position), None, None)]
+    with between_trips(redis_views, *steps), pytest.raises(ReadModelUnavailable, match="keeps moving"):
+        await redis_views.list(ProfileQuery(group=SLUG))
+
+
+async def test_a_slug_that_leads_to_another_group_is_nobodys(redis_views, redis_projection):
+    """If nothing else moves, it was left behind."""
+    redis_projection.commit(IN_GROUP, position=7)
+    redis_projection.client.hset(redis_projection.keys.look_up("by-slug"), "left", str(IN_GROUP.groups[0].group_id))
+
+    assert await redis_views.list(ProfileQuery(group="left")) == (7, (), None)
+    assert handles(await redis_views.list(ProfileQuery(group=SLUG))) == ["Ada"]
+
+
+async def test_a_sheet_that_cannot_be_read_is_not_taken_for_nobody(redis_views, redis_projection):
+    redis_projection.commit(ADA, position=7)
+    redis_projection.client.hset(redis_projection.keys.documents("profile", "sheet"), str(ADA.account_id), b"\xc1")
+
+    with pytest.raises(ReadModelUnavailable):
+        await redis_views.list(ProfileQuery())
+
+
+WORDS_AND_FILTERS = [
+    ProfileQuery(statuses=ANY, tags=("senate", "house"), limit=4),
+    ProfileQuery(statuses=ANY, tags=("senate", "house"), descending=True, order="updated_at", limit=4),
+    ProfileQuery(statuses=ANY, tags=("senate",), words=("and",), order=None, limit=4),
+    ProfileQuery(statuses=ANY, tags=("senate",), words=("and",), order=None, descending=True, limit=4),
+    ProfileQuery(statuses=ANY, words=("car", "an", "s"), order=None, limit=4),
+    ProfileQuery(words=("a",), order=None, limit=4),
+    ProfileQuery(statuses=ANY, tags=("senate",), words=("and",), order="created_at", limit=4),
+    ProfileQuery(words=("car", "an"), order="handle", descending=True, limit=4),
+]
+PLANS = {
+    "small chunks": {"FIRST_CHUNK": 3, "GREATEST_CHUNK": 7, "CHUNK": 5, "WORDS_A_RECORD": 1, "FEWEST_WORDS": 1},
+    "short pages": {
+        "FIRST_CHUNK": 3,
+        "GREATEST_CHUNK": 7,
+        "FEWEST_WORDS": 1,
+        "MOST_LOOKED_AT": 20,
+        "MOST_GATHERED": -1,
+    },
+    "always along the list": {"MOST_GATHERED": -1},
+    "always put into order": {"MUCH_NARROWER": 0},
+    "too many entries to be put into order": {"MOST_READ": 3, "CHUNK": 2},
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+async def test_every_plan_finds_the_same(redis_views, redis_projection, monkeypatch, name):
+    """However candidates are read and whichever list they are taken from."""
+    redis_projection.commit(*PEOPLE, position=7)
+    for constant, value in PLANS[name].items():
+        module = next(each for each in (scan, gather, plan) if constant in vars(each))
+        monkeypatch.setattr(module, constant, value)
+
+    for query in WORDS_AND_FILTERS:
+        people, lengths = await walk(redis_views, query)
+
+        assert [each.handle for each in listed(PEOPLE, query)] == people, query
+        assert name == "short pages" or {4} >= set(lengths[:-1]), query
+
+
+async def test_a_page_looks_at_so_many_and_no_more(redis_views, redis_projection, monkeypatch):
+    """It is empty then, and says where to go on."""
+    monkeypatch.setattr(scan, "MOST_LOOKED_AT", 100)
+    people = [person(number, tags=("a",) if number % 2 else ("b",)) for number in range(1, 301)]
+    redis_projection.commit(*people, person(301, display_name="Zed", tags=("a", "b")), position=7)
+
+    found, lengths = await walk(redis_views, ProfileQuery(tags=("a", "b")))
+
+    assert (found, lengths) == (["person301"], [0, 1])
+
+
+async def test_more_than_can_be_sorted_is_refused(redis_views, redis_projection, monkeypatch):
+    """Exactly so many can be; in the order of words there is no limit, nor where other filters narrow them down."""
+    monkeypatch.setattr(gather, "MOST_SORTED", 10)
+    people = [person(number, handle=f"sam{number} samuel samson") for number in range(1, 12)]
+    redis_projection.commit(*people[:10], position=7)
+    query = ProfileQuery(words=("sam",), order="handle", descending=True, limit=3)
+    expected = [each.handle for each in listed(people[:10], query)]
+
+    assert expected == (await walk(redis_views, query))[0]
+
+    redis_projection.commit(changed(people[10], tags=("t",)), position=8)
+
+    with pytest.raises(QueryTooBroad, match="More than"):
+        await redis_views.list(query)
+    assert len((await walk(redis_views, changed(query, order=None)))[0]) == 11
+    assert handles(await redis_views.list(changed(query, tags=("t",)))) == ["sam11 samuel samson"]
+    assert len((await walk(redis_views, changed(query, words=("sam", "ada"))))[0]) == 11
+
+
+async def test_entries_of_other_lists_end_a_page(redis_views, redis_projection):
+    """A tag, a word or a group that begins like another has a list of its own."""
+    redis_projection.commit(
+        changed(ADA, tags=("ab", "a")), changed(BOB, tags=("a b", "a" + "\u007f", "b"), given_name="Abc"), position=7
+    )
+
+    found = {tag: handles(await redis_views.list(ProfileQuery(tags=(tag,)))) for tag in ("a", "ab", "a b", "b")}
+
+    assert found == {"a": ["Ada"], "ab": ["Ada"], "a b": ["bob"], "b": ["bob"]}
+    assert NUL not in tag_facet("a")[:-1]

@@ -15,7 +15,7 @@ from projector.projections.profiles import Profiles
 from shared.event_log import EventLogUnsound, MemoryEventLog
 from shared.event_log.memory import MemoryEventReader
 from shared.records import Announcement, Checkpoint, Pointer
-from tests.support.folding import cleanly_folded, fold_next
+from tests.support.folding import POINTER, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
 from tests.support.projectors import Surroundings, projector_on, running, until, until_state
 
@@ -146,7 +146,7 @@ async def test_a_store_that_came_back_older_is_gone_on_from_there(around, histor
 async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
     """A projector that died half-way left a generation that only needs to be completed."""
     model = MemoryReadModel(around.store, projection="profiles")
-    await model.begin_fill(Pointer("g1", 1))
+    await model.begin_fill(POINTER)
     await fold_next(model, history.events, size=1)
 
     async with running(projector_on(around)) as projector:
@@ -242,7 +242,7 @@ async def test_a_damaged_generation_is_not_fed(around, history):
 
 
 async def test_a_generation_without_its_checkpoint_is_damaged(around):
-    around.store.content[LIVE] = msgspec.json.encode(Pointer("g7", 1))
+    around.store.content[LIVE] = msgspec.json.encode(Pointer("g7", Profiles.version))
     projector = projector_on(around)
 
     async with stopped(projector, "g7 has lost its checkpoint"):
@@ -255,13 +255,13 @@ async def test_a_generation_of_another_version_is_frozen(around, history):
     """A newer projector leaves it alone until the keys are deleted."""
 
     class Newer(Profiles):
-        version = 2
+        version = Profiles.version + 1
 
     async with running(projector_on(around)) as older:
         await until_state(older, State.RUNNING)
     projector = projector_on(around, projection=Newer())
 
-    async with stopped(projector, "made by version 1 and is frozen"):
+    async with stopped(projector, f"made by version {Profiles.version} and is frozen"):
         history.suspend(nth_id(1))
         told(around, history.events[6:])
         assert reached(around, 6)

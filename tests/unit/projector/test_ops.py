@@ -14,6 +14,7 @@ from projector.ops import cli
 from projector.ops.http import ops_api
 from projector.ports import Candidate
 from projector.progress import State
+from projector.projections.profiles import Profiles
 from projector.services import register_projector
 from projector.status import Status
 from shared.event_log import Holder, MemoryEventLog
@@ -65,7 +66,7 @@ async def in_state(client, state):
     async with asyncio.timeout(5):
         while True:
             told = (await client.get("/status")).json()
-            if told["projections"][0]["state"] == state:
+            if {each["state"] for each in told["projections"]} == {state}:
                 return told
             await asyncio.sleep(0)  # asking in this process never gives way by itself
 
@@ -74,14 +75,15 @@ async def test_status_tells_how_far_each_projection_is(client, around):
     """Shape and names are those of the contract; what is beyond it is additional."""
     told = (await client.get("/status")).json()
 
-    [profiles] = told["projections"]
+    profiles, *others = told["projections"]
+    assert [each["name"] for each in others] == ["groups", "activity", "stats"]
     assert told["head"] == 4
     assert {"name", "version", "generation", "checkpoint", "lag_events", "lag_seconds", "parked", "rebuild"} <= set(
         profiles
     )
     assert tuple(profiles[name] for name in ("name", "version", "checkpoint", "lag_events", "lag_seconds")) == (
         "profiles",
-        1,
+        Profiles.version,
         4,
         0,
         0.0,
@@ -99,7 +101,7 @@ async def test_lag_is_told_in_events_and_in_the_age_of_the_oldest(client, around
 
     told = await in_state(client, State.STOPPED)
 
-    [profiles] = told["projections"]
+    profiles, *_ = told["projections"]
     assert (told["head"], profiles["checkpoint"], profiles["lag_events"], profiles["lag_seconds"]) == (6, 4, 2, 3595.0)
     assert "account-enchanted" in profiles["error"]
 

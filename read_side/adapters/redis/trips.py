@@ -65,7 +65,7 @@ class Begun(msgspec.Struct, frozen=True):
 class Position(msgspec.Struct, frozen=True):
     """What a reader needs of a `records.Checkpoint`."""
 
-    position: int
+    position: int = 0
     sweeps: tuple[Begun, ...] = ()
 
     @property

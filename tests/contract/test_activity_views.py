@@ -1,0 +1,99 @@
+"""What all activity views promise, on every adapter."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from read_side.views import NeverFilled
+from shared.records import ActivityRecord
+from tests.support.view_sides import ADAPTERS, side_on
+
+ACCOUNTS = (UUID(int=1), UUID(int=(1 << 128) - 1), UUID(int=(1 << 128) - 2))
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def happened(position):
+    """Make something happen to one account after the other."""
+    record = ActivityRecord(
+        account_id=ACCOUNTS[position % 3],
+        type="handle-changed",
+        position=position,
+        at=AT,
+        actor="system",
+        details={"old": f"a{position}", "new": f"b{position}"},
+    )
+    return record.account_id, record
+
+
+@pytest.fixture(params=ADAPTERS)
+async def side(request):
+    async with side_on(request.param, "activity", request) as side:
+        yield side
+
+
+@pytest.fixture
+def filled(side):
+    """Each account in turn, at positions of one, two and three digits and more."""
+    side.projection.commit(*map(happened, (*range(1, 61), 255, 256, 2**40, 2**62)), position=2**62)
+    return side.views
+
+
+def positions(page):
+    return [msgspec.json.decode(each.body, type=ActivityRecord).position for each in page.documents]
+
+
+def own(account):
+    return [each for each in (2**62, 2**40, 256, 255, *range(60, 0, -1)) if ACCOUNTS[each % 3] == account]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 22, 200])
+@pytest.mark.parametrize("account", ACCOUNTS)
+async def test_what_happened_is_told_newest_first(filled, account, limit):
+    """Page by page, and nothing of anybody else."""
+    told, after = [], None
+    while True:
+        page = await filled.of(str(account), limit=limit, after=after)
+        told += positions(page)
+        if page.after is None:
+            break
+        assert len(page.documents) == limit
+        after = page.after
+
+    assert own(account) == told
+    assert page.position == 2**62
+
+
+async def test_nothing_is_told_of_whoever_is_not_there(filled):
+    """None, which is not the same as nothing."""
+    assert await filled.of(str(UUID(int=2)), limit=5) == (2**62, None, None)
+
+
+async def test_no_place_leads_to_somebody_else(filled):
+    """To the newest or behind the oldest."""
+    for account in ACCOUNTS:
+        for place in (b"\0", b"\0" * 8, b"\xff" * 40, b"\x7f", b"z" * 10_000):
+            told = positions(await filled.of(str(account), limit=200, after=place))
+            assert own(account)[len(own(account)) - len(told) :] == told
+
+
+async def test_a_walk_is_not_disturbed_by_what_happens_meanwhile(filled, side):
+    """New events stand before its beginning."""
+    newest, account = 2**62 + 3, ACCOUNTS[(2**62 + 3) % 3]
+    first = await filled.of(str(account), limit=10)
+    side.projection.commit(happened(newest), position=newest)
+
+    rest = await filled.of(str(account), limit=200, after=first.after)
+
+    assert own(account) == positions(first) + positions(rest)
+    assert [newest] == positions(await filled.of(str(account), limit=1))
+
+
+async def test_before_the_first_fill_nobody_is_missing(side):
+    with pytest.raises(NeverFilled):
+        await side.views.of(str(ACCOUNTS[0]), limit=5)
+
+    side.projection.commit(position=3)
+
+    assert await side.views.of(str(ACCOUNTS[0]), limit=5) == (3, None, None)

@@ -1,12 +1,11 @@
 """What the write side promises of groups, on every adapter."""
 
-import asyncio
 from uuid import uuid4
 
 import pytest
 
 from shared.events import GroupCreated, GroupDeleted, GroupUpdated, MemberRemoved, SlugChanged
-from tests.support.write_side import ANDRE, SSAF, context, create_groups, register
+from tests.support.write_side import ANDRE, SSAF, context, create_groups, race, register
 from write_side.domain.references import GroupRef
 from write_side.domain.values import Name
 from write_side.ports import (
@@ -121,7 +120,7 @@ async def test_of_twenty_racing_groups_one_gets_the_slug(write_side):
     """The others are told that it is taken, and leave nothing behind."""
     racers = [write_side.run("create-group", slug="same", name=f"{n}") for n in range(20)]
 
-    outcomes = await asyncio.gather(*racers, return_exceptions=True)
+    outcomes = await race(write_side, *racers)
 
     assert sum(isinstance(each, Answer) for each in outcomes) == 1
     assert sum(isinstance(each, SlugTaken) for each in outcomes) == 19

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.write_side import ANDRE, context
+from tests.support.write_side import ANDRE, context, race
 from write_side.domain.references import AccountRef
 from write_side.ports import AccountNotFound, AlreadyDone, Answer, IdempotencyMismatch
 
@@ -60,7 +60,7 @@ async def test_twenty_requests_with_one_key_are_one_command(write_side):
     runners = [write_side.another_runner() for _ in range(4)]
     requests = [write_side.run("register-account", key="k", by=runners[n % 4], **ANDRE) for n in range(20)]
 
-    answers = await asyncio.gather(*requests)
+    answers = await race(write_side, *requests)
 
     assert len({answer.outcome for answer in answers}) == 1
     assert sum(answer.replayed for answer in answers) == 19

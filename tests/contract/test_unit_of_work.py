@@ -1,12 +1,11 @@
 """What every unit of work promises, on every adapter."""
 
-import asyncio
 from uuid import uuid4
 
 import pytest
 
 from shared.events import AccountRegistered, HandleChanged, ProfileCreated, ProfileUpdated
-from tests.support.write_side import ANDRE, context
+from tests.support.write_side import ANDRE, context, race
 from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
 from write_side.domain.references import AccountRef
 from write_side.domain.values import EmailAddress, Handle
@@ -81,11 +80,11 @@ async def test_what_is_relied_on_does_not_change_meanwhile(write_side):
     """A profile is not updated on the strength of an account that is being closed: one of the two has to give way."""
     await write_side.run("register-account", **ANDRE)
 
-    outcomes = await asyncio.gather(
+    outcomes = await race(
+        write_side,
         *(write_side.run("update-profile", account="@andre.carson", bio=f"{n}") for n in range(5)),
         write_side.run("close-account", account="@andre.carson"),
         *(write_side.run("update-profile", account="@andre.carson", bio=f"{n}") for n in range(5, 10)),
-        return_exceptions=True,
     )
 
     refused = [each for each in outcomes if not isinstance(each, Answer)]
@@ -119,7 +118,7 @@ async def test_of_twenty_racing_registrations_one_wins(write_side):
         for n in range(20)
     ]
 
-    outcomes = await asyncio.gather(*racers, return_exceptions=True)
+    outcomes = await race(write_side, *racers)
 
     assert sum(isinstance(each, Answer) for each in outcomes) == 1
     assert sum(isinstance(each, EmailTaken) for each in outcomes) == 19

@@ -1,6 +1,7 @@
 """The write side on any of its adapters, as tests talk to it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +17,7 @@ from tests.support.clock import SettableClock
 from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
-from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
+from write_side.adapters.postgres.transactions import CONNECTIONS, PostgresTransactions, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.domain.values import parse_value, plain
 from write_side.ports import Answer, CommandContext, UnitsOfWork
@@ -97,6 +98,12 @@ async def postgres_write_side(url: str) -> AsyncIterator[WriteSide]:
         yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
     finally:
         await engine.dispose()
+
+
+async def race(write_side: WriteSide, *racers: Awaitable[Any]) -> list[Any]:
+    """Await all at once, and return answers and exceptions. No racer has a start because its connection is open."""
+    await asyncio.gather(*(write_side.units.outcome_of(context("warm-up")) for _ in range(2 * CONNECTIONS)))
+    return await asyncio.gather(*racers, return_exceptions=True)
 
 
 async def register(write_side: WriteSide, *handles: str) -> list[UUID]:

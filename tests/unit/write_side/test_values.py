@@ -1,18 +1,22 @@
 """Values hold only what is allowed."""
 
 import json
+from uuid import UUID
 
 import pytest
 
-from write_side.domain.references import AccountRef
+from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import (
     Bio,
+    Description,
     EmailAddress,
     ExternalId,
     Handle,
     InvalidValue,
     Locale,
     Name,
+    Role,
+    Slug,
     Tag,
     TimeZone,
     Url,
@@ -39,6 +43,15 @@ from write_side.domain.values import (
         (Url, "https://example.org/ä?b=c#d"),
         (Url, "hhttps://example.org/as-published"),
         (Tag, "in"),
+        (Slug, "a"),
+        (Slug, "ssaf.13_x-1"),
+        (Slug, "a" * 64),
+        (Slug, "0197d0a000007000800000000000000a"),
+        (Slug, "0197d0a0-0000-7000-8000-00000000000"),
+        (Slug, "0197d0a0-0000-7000-8000-00000000000ab"),
+        (Slug, "0197d0a0-0000-7000-8000-00000000000g"),
+        (Role, "Chairman, pro tempore"),
+        (Description, ""),
     ],
 )
 def test_what_is_allowed_is_kept_as_it_is(kind, given):
@@ -76,6 +89,18 @@ def test_what_is_allowed_is_kept_as_it_is(kind, given):
         (Url, "www.example.org"),
         (Url, "javascript:alert(1)"),
         (Tag, "x" * 65),
+        (Slug, ""),
+        (Slug, "a" * 65),
+        (Slug, "Ssaf"),
+        (Slug, "-a"),
+        (Slug, "a."),
+        (Slug, "a\n"),
+        (Slug, "ä"),
+        (Slug, "0197d0a0-0000-7000-8000-00000000000a"),
+        (Role, ""),
+        (Role, "x" * 201),
+        (Description, "x" * 4001),
+        (Description, "one\ntwo"),
     ],
 )
 def test_what_is_not_allowed_is_refused(kind, given):
@@ -112,11 +137,35 @@ def test_any_other_reference_is_refused(given):
         AccountRef.parse(given)
 
 
+@pytest.mark.parametrize(
+    ("given", "by"),
+    [
+        ("ssaf", "ssaf"),
+        ("SSAF", "ssaf"),
+        ("0197D0A0-0000-7000-8000-00000000000A", UUID("0197d0a0-0000-7000-8000-00000000000a")),
+        ("0197d0a000007000800000000000000a", "0197d0a000007000800000000000000a"),
+    ],
+)
+def test_a_group_is_referred_to_by_id_or_slug(given, by):
+    """What has the dashed form of an id is one, and anything else a slug, as on the read side."""
+    ref = GroupRef.parse(given)
+
+    assert ref.by == by
+    assert type(ref.by) is (UUID if isinstance(by, UUID) else Slug)
+    assert str(ref) == given
+
+
+@pytest.mark.parametrize("given", ["", "@andre", "ext:1", "a b", "a-", "\N{KELVIN SIGN}", "x" * 65, 7, None])
+def test_any_other_reference_to_a_group_is_refused(given):
+    with pytest.raises(InvalidValue):
+        GroupRef.parse(given)
+
+
 def test_values_become_plain_again():
-    assert plain({Tag("a"): (Tag("b"), AccountRef.parse("@c"))}) == {"a": ("b", "@c")}
+    assert plain({Tag("a"): (Tag("b"), AccountRef.parse("@c"), GroupRef.parse("d"))}) == {"a": ("b", "@c", "d")}
     assert type(plain(Name("a"))) is str
 
 
-@pytest.mark.parametrize("kind", [Handle, EmailAddress, Name, AccountRef, TimeZone])
+@pytest.mark.parametrize("kind", [Handle, Slug, EmailAddress, Name, AccountRef, GroupRef, TimeZone])
 def test_every_value_describes_itself(kind):
     assert "description" in json.loads(json.dumps(value_schema(kind)))

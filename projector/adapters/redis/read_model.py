@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
-from projector.adapters.redis.client import multi, ported
+from projector.adapters.redis.client import ported
+from projector.adapters.redis.exchange import Command, Exchange, exchange
 from projector.ports import Batch, EvictionPossible, GenerationDamaged, Superseded, Survey
 from projector.projection import Key, LookUp
 from projector.remedies import damage
@@ -57,41 +57,41 @@ class RedisReadModel:
 
     async def begin_fill(self, pointer: Pointer) -> None:
         with ported(self._keys):
-            async with self._client.pipeline() as pipe:
-                await pipe.watch(self._keys.live, self._keys.filling)
+            async with exchange(self._client) as redis:
+                await redis.ask(("WATCH", self._keys.live, self._keys.filling))
                 await self._require_nothing_to_feed()
-                multi(pipe)
-                pipe.set(self._keys.generation(pointer.generation).checkpoint, msgspec.json.encode(Checkpoint()))
-                pipe.set(self._keys.filling, msgspec.json.encode(pointer))
-                await pipe.execute()
+                await redis.transact(
+                    ("SET", self._keys.generation(pointer.generation).checkpoint, msgspec.json.encode(Checkpoint())),
+                    ("SET", self._keys.filling, msgspec.json.encode(pointer)),
+                )
 
     @asynccontextmanager
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["RedisCommit"]:
         keys = self._keys.generation(generation)
         with ported(self._keys):
-            async with self._client.pipeline() as pipe:
-                await self._require(pipe, generation, expected)
-                still = partial(self._require, pipe, generation, expected)
-                yield RedisCommit(pipe, keys, require_expected=still, on_damage=self._damaged)
+            async with exchange(self._client) as redis:
+                await self._require(redis, generation, expected)
+                still = partial(self._require, redis, generation, expected)
+                yield RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
 
     async def go_live(self, pointer: Pointer, *, expected: Checkpoint) -> None:
         with ported(self._keys):
-            async with self._client.pipeline() as pipe:
-                survey = await self._require(pipe, pointer.generation, expected)
+            async with exchange(self._client) as redis:
+                survey = await self._require(redis, pointer.generation, expected)
                 if survey.filling != pointer:
                     raise Superseded(f"generation {pointer.generation} is not being filled")
-                multi(pipe)
-                pipe.set(self._keys.live, msgspec.json.encode(pointer))
-                pipe.delete(self._keys.filling)
-                pipe.publish(self._keys.announce, _announcement(pointer.generation, expected))
-                await pipe.execute()
+                await redis.transact(
+                    ("SET", self._keys.live, msgspec.json.encode(pointer)),
+                    ("DEL", self._keys.filling),
+                    ("PUBLISH", self._keys.announce, _announcement(pointer.generation, expected)),
+                )
 
-    async def _require(self, pipe: Pipeline, generation: str, expected: Checkpoint) -> Survey:
+    async def _require(self, redis: Exchange, generation: str, expected: Checkpoint) -> Survey:
         """Watch everything a commit relies on, then make sure that it is so."""
         keys = self._keys.generation(generation)
         watched = (self._keys.live, self._keys.filling, keys.checkpoint, keys.damaged)
-        await pipe.watch(*watched)
-        survey = self._survey(await pipe.mget(*watched))
+        _, values = await redis.ask(("WATCH", *watched), ("MGET", *watched))
+        survey = self._survey(values)
         if survey.damaged:
             raise GenerationDamaged(survey.damaged)
         if survey.fed is None or survey.fed.generation != generation:
@@ -146,33 +146,34 @@ class RedisCommit:
 
     def __init__(
         self,
-        pipe: Pipeline,
+        redis: Exchange,
         keys: GenerationKeys,
         *,
         require_expected: Callable[[], Awaitable[Survey]],
         on_damage: Callable[[str, str], Awaitable[None]],
     ) -> None:
-        self._pipe = pipe
+        self._redis = redis
         self._keys = keys
         self._projection = ProjectionKeys(keys.projection)
         self._require_expected = require_expected
         self._on_damage = on_damage
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
-        envelopes: dict[Key, bytes | None] = {}
-        for kind in dict.fromkeys(key.kind for key in keys):
-            wanted = [key for key in keys if key.kind == kind]
-            with ported(self._projection):
-                values = await _fields(self._pipe, self._keys.documents(kind, "full"), [key.id for key in wanted])
-            envelopes.update(zip(wanted, values, strict=True))
-        return envelopes
+        ids: dict[str, list[str]] = {}
+        for key in keys:
+            ids.setdefault(key.kind, []).append(key.id)
+        hashes = {self._keys.documents(kind, "full"): names for kind, names in ids.items()}
+        with ported(self._projection):
+            values = await self._fields(hashes)
+        wanted = [Key(kind, name) for kind, names in ids.items() for name in names]
+        return dict(zip(wanted, chain.from_iterable(values), strict=True))
 
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         first = b"[" + prefix if after is None else b"(" + after
         last = b"(" + end_of(prefix)
         key = self._keys.listing(by)
         with ported(self._projection):
-            entries: Any = await self._pipe.execute_command("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit)
+            (entries,) = await self._redis.ask(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
         return list(entries)
 
     async def confirm(self) -> None:
@@ -190,39 +191,36 @@ class RedisCommit:
     async def _execute(self, batch: Batch) -> list[str]:
         """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
         owners = await self._owners(look_ups(batch.removals))
-        multi(self._pipe)
-        for write in writes(without_taken(batch, owners), self._keys):
-            _queue(self._pipe, write)
-        self._pipe.publish(self._projection.announce, _announcement(self._keys.name, batch.checkpoint))
-        replies = await self._pipe.execute(raise_on_error=False)
+        replies = await self._redis.transact(
+            *map(_command, writes(without_taken(batch, owners), self._keys)),
+            ("PUBLISH", self._projection.announce, _announcement(self._keys.name, batch.checkpoint)),
+        )
         return [str(reply) for reply in replies if isinstance(reply, Exception)]
 
     async def _owners(self, entries: Iterable[LookUp]) -> Mapping[LookUp, str | None]:
-        owners: dict[LookUp, str | None] = {}
-        for by, values in by_hash(entries).items():
-            found = await _fields(self._pipe, self._keys.look_up(by), values)
-            pairs = zip(values, found, strict=True)
-            owners.update({LookUp(by, value): owner.decode() if owner else None for value, owner in pairs})
-        return owners
+        if not (values := by_hash(entries)):
+            return {}
+        found = await self._fields({self._keys.look_up(by): names for by, names in values.items()})
+        asked = [LookUp(by, name) for by, names in values.items() for name in names]
+        pairs = zip(asked, chain.from_iterable(found), strict=True)
+        return {entry: owner.decode() if owner else None for entry, owner in pairs}
+
+    async def _fields(self, hashes: Mapping[str, Sequence[str]]) -> list[list[bytes | None]]:
+        return await self._redis.ask(*(("HMGET", key, *names) for key, names in hashes.items()))
 
 
-async def _fields(pipe: Pipeline, key: str, names: list[str]) -> list[bytes | None]:
-    values: list[Any] = await pipe.hmget(key, names)
-    return values
-
-
-def _queue(pipe: Pipeline, write: Write) -> None:
+def _command(write: Write) -> Command:
     match write:
         case Put(key, fields):
-            pipe.hset(key, items=[part for field in fields.items() for part in field])
+            return ("HSET", key, *(part for field in fields.items() for part in field))
         case Remove(key, names):
-            pipe.hdel(key, *names)
+            return ("HDEL", key, *names)
         case Enlist(key, entries):
-            pipe.execute_command("ZADD", key, *chain.from_iterable((0, entry) for entry in entries))
+            return ("ZADD", key, *(part for entry in entries for part in (0, entry)))
         case Strike(key, entries):
-            pipe.execute_command("ZREM", key, *entries)
+            return ("ZREM", key, *entries)
         case _:
-            pipe.set(write.key, write.value)
+            return ("SET", write.key, write.value)
 
 
 def _announcement(generation: str, checkpoint: Checkpoint) -> bytes:

@@ -2,12 +2,14 @@
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from shared.event_log.postgres import connect_args
-from write_side.adapters.postgres.migrate import migrate
+from tests.support.sessions import another_database
+from write_side.adapters.postgres.migrate import config_for, migrate
 from write_side.adapters.postgres.tables import metadata
 
 
@@ -30,6 +32,10 @@ def test_the_migrated_tables_are_the_mapped_ones(database_url):
         "alter table profiles alter column bio set not null",
         "alter table accounts drop constraint accounts_email_is_unique",
         "alter table event_log alter column version type bigint",
+        "alter table groups drop constraint groups_slug_is_unique",
+        "alter table memberships drop constraint memberships_are_unique",
+        "alter table memberships drop constraint memberships_have_an_account",
+        "drop index memberships_by_account",
     ],
 )
 def test_a_difference_would_be_found(database_url, change):
@@ -43,3 +49,19 @@ def test_migrating_again_changes_nothing(database_url):
     migrate(database_url)
 
     assert differences(database_url) == []
+
+
+def test_a_database_of_the_first_release_keeps_what_it_has(database_url):
+    """Each migration takes a database that was in use to the next."""
+    with another_database(database_url) as url:
+        command.upgrade(config_for(url), "0001")
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "insert into accounts values (gen_random_uuid(), 1, 'a@b', 'a@b', 'a', 'a', null, null, 'active')"
+            )
+
+        migrate(url)
+
+        assert differences(url) == []
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select handle from accounts").fetchall() == [("a",)]

@@ -7,53 +7,10 @@ import psycopg
 import pytest
 
 from tests.support.write_process import migrated_database, write_process
+from tests.support.wrong_fields import ANDRE, SLUG, SSAF, fields_wrong_in_turn
 
-ANDRE = {"email": "andre@example.org", "handle": "andre", "display_name": "André Carson"}
-URL = "https://example.org/"
 JSON, NDJSON = "application/json", "application/x-ndjson"
 REGISTER = "/commands/register-account"
-
-WRONG_TEXTS = (3, True, [], {}, "", "a\x00b", "a\x1bb", "a\x85b", "x" * 10_000)
-WRONG_NAMES = (*WRONG_TEXTS, "x" * 201)
-WRONG_OF_A_PERSON = {
-    "email": (*WRONG_TEXTS, None, "andre", "@example.org", "a@b@c", "a b@c", "x" * 244 + "@example.org"),
-    "handle": (*WRONG_TEXTS, None, "-andre", "andre.", "andré", "an dre", "x" * 65),
-    "display_name": (*WRONG_NAMES, None),
-    "account_id": (*WRONG_TEXTS, "0190"),
-    "external_id": (*WRONG_TEXTS, "x" * 256),
-    "given_name": WRONG_NAMES,
-    "family_name": WRONG_NAMES,
-    "title": WRONG_NAMES,
-    "bio": (3, ["x"], "one\ntwo", "a\x00b", "x" * 4001),
-    "locale": (*WRONG_TEXTS, "english language", "e"),
-    "time_zone": (*WRONG_TEXTS, "Mars/Olympus"),
-    "picture_url": (*WRONG_TEXTS, "example.org", "javascript:alert(1)", "https://a b", URL + "x" * 2000),
-    "links": ("x", [URL], {"a": 3}, {"a": "x"}, {"": URL}, {"x" * 65: URL}, {str(n): URL for n in range(51)}),
-    "tags": ("x", {"a": "b"}, [3], [""], [None], ["x" * 65], ["a\x00"], [str(n) for n in range(51)]),
-    "attributes": ("x", [], {"a": 3}, {"a": None}, {"": "x"}, {"a": "x" * 2001}, {str(n): "x" for n in range(101)}),
-    "unheard_of": (None, "x", {"a": [1]}),
-    "a/b~c": ("x",),
-}
-WRONG_OF_AN_ACCOUNT = {
-    "account": (*WRONG_TEXTS, None, "andre", "@", "@-", "ext:", "ext:" + "x" * 256, "ext:\x00"),
-    "reason": (3, [], "a\x00b", "x" * 2001),
-}
-
-
-def fields_wrong_in_turn():
-    for field, values in WRONG_OF_A_PERSON.items():
-        for value in values:
-            yield "register-account", {**ANDRE, field: value}, field
-            if field not in {"email", "handle", "account_id", "external_id"} and value is not None:
-                yield "update-profile", {"account": "@andre", field: value}, field
-    for field, values in WRONG_OF_AN_ACCOUNT.items():
-        for value in values:
-            yield "suspend-account", {"account": "@andre", field: value}, field
-    for value in WRONG_OF_A_PERSON["handle"]:
-        yield "change-handle", {"account": "@andre", "handle": value}, "handle"
-    for field in ANDRE:
-        yield "register-account", {name: value for name, value in ANDRE.items() if name != field}, field
-
 
 WRONG_FIELDS = list(fields_wrong_in_turn())
 
@@ -68,6 +25,7 @@ def database_url(postgres):
 def client(database_url):
     with write_process(database_url) as process, httpx.Client(base_url=process.url, trust_env=False) as client:
         assert client.post(REGISTER, json=ANDRE).status_code == 200
+        assert client.post("/commands/create-group", json=SSAF).status_code == 200
         yield client
 
 
@@ -82,8 +40,9 @@ def nothing_is_stored(client, watching):
     """By any of the tests: neither an event nor a row."""
 
     def stored():
-        counts = "select (select max(position) from event_log), (select count(*) from {}), (select count(*) from {})"
-        return watching.execute(counts.format("accounts", "profiles")).fetchone()
+        tables = ("accounts", "profiles", "groups", "memberships")
+        counts = ", ".join(f"(select count(*) from {table})" for table in tables)
+        return watching.execute(f"select (select max(position) from event_log), {counts}").fetchone()
 
     before = stored()
     yield
@@ -130,6 +89,26 @@ def test_a_wrong_field_is_named_in_a_stream_too(client):
     answers = [json.loads(line) for line in answer.content.split(b"\n")[:-1]]
     assert [each["status"] for each in answers] == [422] * len(WRONG_FIELDS)
     assert all(names(each["errors"], pointer(field)) for each, (_, _, field) in zip(answers, WRONG_FIELDS, strict=True))
+
+
+def test_what_is_refused_of_a_group_says_what_to_do(client):
+    """Each refusal has a problem of its own, and the problem a page."""
+    ssaf, andre, nothing = {"group": SLUG}, {"account": "@andre"}, {"group": "nothing"}
+    refusals = [
+        ("create-group", SSAF, 409, "slug-taken"),
+        ("update-group", nothing, 404, "group-not-found"),
+        ("delete-group", nothing, 404, "group-not-found"),
+        ("add-group-member", ssaf | {"account": "@nobody"}, 404, "account-not-found"),
+        ("add-group-member", nothing | andre, 404, "group-not-found"),
+        ("change-member-role", ssaf | andre | {"role": "Chair"}, 404, "member-not-found"),
+        ("remove-group-member", ssaf | andre, 404, "member-not-found"),
+    ]
+
+    for command, body, status, name in refusals:
+        told = problem(client.post(f"/commands/{command}", json=body), status)
+
+        assert told["type"] == f"/problems/{name}"
+        assert client.get(told["type"]).status_code == 200
 
 
 def test_all_wrong_fields_are_named_at_once(client):

@@ -65,8 +65,9 @@ async def sweep_next(
     async with model.commit(generation, expected=after) as commit:
         way = first.fan_out
         entries = await commit.entries(way.by, prefix=way.prefix, after=first.sweep.done, limit=limit)
-        envelopes = await commit.fetch({way.key(entry) for entry in entries}) if entries else {}
-        folded = folder.sweep(entries, envelopes, after=after, sweeping=sweeping)
+        documents = list(dict.fromkeys(map(way.key, entries)))
+        envelopes = await commit.fetch(documents) if documents else {}
+        folded = folder.sweep(entries[-1:], envelopes, after=after, sweeping=sweeping)
         await commit.apply(folded.batch)
     return folded
 

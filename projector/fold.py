@@ -67,19 +67,19 @@ class Folder:
         return self._committable(documents, _moved(after, events, documents.sweeping))
 
     def sweep(
-        self, entries: Sequence[bytes], envelopes: Envelopes, *, after: Checkpoint, sweeping: Sequence[Sweeping]
+        self, done: Sequence[bytes], envelopes: Envelopes, *, after: Checkpoint, sweeping: Sequence[Sweeping]
     ) -> Folded:
         """
         What the first of the sweeps under way makes of the next documents on its way.
 
-        :param entries: of its list, none if its end is reached.
-        :param envelopes: of the documents they lead to.
+        :param done: the last entry on the way to them, none if the end of the list is reached.
+        :param envelopes: of these documents.
         """
         first, *others = sweeping
         documents = self._documents(envelopes, after, sweeping)
-        for entry in entries:
-            documents.open(first.fan_out.key(entry))
-        going_on = [first._replace(sweep=Sweep(first.position, entries[-1]))] if entries else []
+        for key in envelopes:
+            documents.open(key)
+        going_on = [first._replace(sweep=Sweep(first.position, entry)) for entry in done]
         documents.sweeping = [*going_on, *others]
         return self._committable(documents, _revised(after, documents.sweeping))
 

@@ -102,6 +102,12 @@ def id_at(place_: bytes) -> UUID:
     return UUID(bytes=place_[-_ID:])
 
 
+def name_at(place_: bytes) -> str:
+    """The same id as it stands in hashes; without making a UUID, since sweeps ask for very many."""
+    digits = place_[-_ID:].hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def word_block(words: Iterable[str]) -> bytes:
     """Words in the order of their bytes, each between two NULs: in which `NUL word` finds a prefix."""
     return NUL + b"".join(word + NUL for word in sorted(word.encode() for word in set(words)))

@@ -9,7 +9,7 @@ from projector.projection import Documents, Entry, FanOut, Key, Kind, Listed
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import Event, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged
-from shared.listing import NUL, id_at, place, time_key
+from shared.listing import NUL, name_at, place, time_key
 from shared.records import Membership
 from shared.text import composed
 
@@ -50,7 +50,7 @@ def fan_out(event: Event) -> FanOut | None:
         by=MEMBER,
         prefix=group_id.bytes,
         kind=MEMBERSHIP,
-        key=lambda entry: MEMBERSHIP.key(prefix + str(id_at(entry))),
+        key=lambda entry: MEMBERSHIP.key(prefix + name_at(entry)),
         revise=lambda of, membership: None if of.startswith(prefix) else membership,
         moves=True,
     )

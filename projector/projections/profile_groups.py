@@ -20,7 +20,7 @@ from shared.events import (
     MemberRoleChanged,
     SlugChanged,
 )
-from shared.listing import group_facet, id_at
+from shared.listing import group_facet, name_at
 from shared.records import ProfileGroup, ProfileRecord
 
 Groups: TypeAlias = tuple[ProfileGroup, ...]
@@ -85,7 +85,7 @@ def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord]
 
 
 def _key_at(entry: bytes) -> Key:
-    return PROFILE.key(id_at(entry))
+    return PROFILE.key(name_at(entry))
 
 
 def _with_group(profile: ProfileRecord, group_id: UUID, **change: str) -> ProfileRecord:

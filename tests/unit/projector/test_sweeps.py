@@ -1,0 +1,233 @@
+"""What concerns very many documents is brought to them in steps, while everything else goes on."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.committing import MOST_WRITES
+from projector.fold import MOST_SWEEPS
+from projector.progress import State
+from projector.projections.groups import Groups
+from projector.projections.profiles import Profiles
+from shared.listing import group_facet
+from shared.records import ProfileRecord, unseal
+from tests.support.folding import PROFILES, at_once, begin, cleanly_folded, fold_all, fold_next, held
+from tests.support.histories import History
+from tests.support.projectors import HASTE, Surroundings, projector_on, running, until, until_state
+
+PEOPLE = 7
+
+
+class Sweeping:
+    """A directory whose people all belong to one group, folded but for what comes next."""
+
+    def __init__(self, projection=PROFILES):
+        self.history, self.store, self.projection = History(), MemoryStore(), projection
+        self.group = self.history.create_group("all", name="Everybody")
+        self.people = [self.history.register(f"p{number}") for number in range(PEOPLE)]
+        for person in self.people:
+            self.history.add_member(self.group, person)
+        self.model = MemoryReadModel(self.store, projection=projection.name)
+        at_once(begin(self.model, projection))
+        at_once(fold_all(self.model, self.history.events, projection=projection))
+
+    def step(self, *, sweep, size=500):
+        at_once(fold_next(self.model, self.history.events, size=size, projection=self.projection, sweep=sweep))
+
+    def finish(self):
+        at_once(fold_all(self.model, self.history.events, projection=self.projection))
+
+    @property
+    def checkpoint(self):
+        return at_once(self.model.survey()).checkpoint
+
+    @property
+    def clean(self):
+        return at_once(cleanly_folded(self.history.events, self.projection))
+
+    @property
+    def held(self):
+        return held(self.store.content, self.projection)
+
+    def profile(self, person):
+        envelope = self.held["profile:full"][str(person)]
+        return msgspec.json.decode(unseal(envelope).body, type=ProfileRecord)
+
+    def names(self):
+        return [self.profile(person).groups[0].name for person in self.people]
+
+
+@pytest.fixture
+def directory():
+    return Sweeping()
+
+
+def test_a_step_brings_an_event_to_so_many_documents(directory):
+    """Each record is old or new as a whole; nobody is told that the event is reflected before the last one is."""
+    directory.history.rename_group(directory.group, "All of us")
+
+    directory.step(sweep=3)
+
+    assert directory.names() == ["All of us"] * 3 + ["Everybody"] * 4
+    position = directory.history.events[-1].position
+    assert (position, position - 1) == (directory.checkpoint.position, directory.checkpoint.reached)
+
+
+def test_after_the_last_step_readers_are_told(directory):
+    directory.history.rename_group(directory.group, "All of us")
+
+    directory.finish()
+
+    assert directory.names() == ["All of us"] * PEOPLE
+    assert directory.history.events[-1].position == directory.checkpoint.reached
+    assert directory.clean == directory.held
+
+
+def test_other_events_are_folded_between_the_steps(directory):
+    """Somebody who does not belong to the group is registered and seen while the group's members are being revised."""
+    directory.history.rename_group(directory.group, "All of us")
+    directory.step(sweep=1)
+    newcomer = directory.history.register("newcomer")
+
+    directory.step(sweep=1)
+
+    assert directory.profile(newcomer).handle == "newcomer"
+    assert directory.checkpoint.sweeps
+    directory.finish()
+    assert directory.clean == directory.held
+
+
+def test_a_document_that_is_touched_before_its_turn_is_brought_up_to_date_first(directory):
+    """Its last member changes his handle while the sweep is at the first: he does not miss the new name."""
+    directory.history.rename_group(directory.group, "All of us")
+    directory.step(sweep=1)
+    last = directory.people[-1]
+    directory.history.change_handle(last, "zoe")
+
+    directory.step(sweep=0)
+
+    assert (directory.profile(last).handle, directory.profile(last).groups[0].name) == ("zoe", "All of us")
+    directory.finish()
+    assert directory.clean == directory.held
+
+
+def test_who_moves_in_the_list_meanwhile_is_not_forgotten(directory):
+    """From behind the place where the sweep stands to before it: he was brought up to date when he was touched."""
+    directory.history.rename_group(directory.group, "All of us")
+    directory.step(sweep=3)
+    directory.history.update(directory.people[-1], display_name="Aaron")
+
+    directory.finish()
+
+    assert directory.clean == directory.held
+
+
+def test_who_joins_meanwhile_joins_what_the_group_is_now(directory):
+    directory.history.rename_group(directory.group, "All of us")
+    directory.step(sweep=1)
+    newcomer = directory.history.register("aaron")
+    directory.history.add_member(directory.group, newcomer)
+
+    directory.finish()
+
+    assert directory.profile(newcomer).groups[0].name == "All of us"
+    assert directory.clean == directory.held
+
+
+def test_several_sweeps_are_taken_up_in_the_order_of_their_events(directory):
+    """Renamed twice, given another slug and deleted: whoever is touched in between takes up all four."""
+    directory.history.rename_group(directory.group, "One")
+    directory.history.rename_group(directory.group, "Two")
+    directory.history.change_slug(directory.group, "every")
+    directory.step(sweep=2)
+    directory.history.update(directory.people[5], title="Dr")
+    directory.step(sweep=0)
+    assert (directory.profile(directory.people[5]).groups[0].name, "every") == ("Two", "every")
+    directory.history.delete_group(directory.group)
+
+    directory.finish()
+
+    assert directory.clean == directory.held
+
+
+@pytest.mark.parametrize("projection", [Profiles(), Groups()], ids=lambda projection: projection.name)
+def test_a_deletion_takes_its_members_out_of_every_list(projection):
+    directory = Sweeping(projection)
+    directory.history.delete_group(directory.group)
+
+    directory.step(sweep=2)
+    directory.finish()
+
+    assert directory.clean == directory.held
+    lists = [entries for name, entries in directory.held.items() if name.startswith("list:")]
+    prefixes = (group_facet(directory.group), directory.group.bytes)
+    assert not [entry for entries in lists for entry in entries if entry.startswith(prefixes)]
+
+
+def test_more_renames_than_may_be_under_way_wait_for_their_turn(directory):
+    """Each costs every document that is opened a question, so there are never more than so many."""
+    for number in range(MOST_SWEEPS * 2 + 1):
+        directory.history.rename_group(directory.group, f"Name {number}")
+
+    directory.step(sweep=0)
+    assert len(directory.checkpoint.sweeps) == MOST_SWEEPS
+    directory.finish()
+
+    assert directory.clean == directory.held
+
+
+async def test_a_projector_that_is_killed_goes_on_where_the_sweep_stands(directory):
+    """The next one takes the sweep up from the checkpoint, and what it does from the log."""
+    directory.history.rename_group(directory.group, "All of us")
+    directory.step(sweep=3)
+    around = Surroundings(store=directory.store)
+    around.log.append(directory.history.events)
+
+    async with running(projector_on(around, pace=replace(HASTE, sweep=2))) as successor:
+        await until_state(successor, State.RUNNING)
+        await until(lambda: not directory.store.string(CHECKPOINT).count(b"sweeps"))
+
+    assert directory.clean == around.content()
+
+
+async def test_a_sweep_whose_event_is_not_in_the_log_stops_the_projection(directory):
+    """The database was restored to an earlier point, and other events took its place."""
+    directory.history.rename_group(directory.group, "All of us")
+    directory.step(sweep=3)
+    around, other = Surroundings(store=directory.store), directory.history.events[:-1]
+    around.log.append(other)
+
+    async with running(projector_on(around)) as successor:
+        await until_state(successor, State.STOPPED)
+
+    assert "profiles" in successor.progress.error
+
+
+async def test_what_would_be_too_much_for_one_commit_is_halved():
+    """However many words people have: a reader does not wait for hundreds of thousands of entries."""
+    around, history = Surroundings(), History()
+    for number in range(60):
+        history.register(f"p{number}", tags=tuple(f"tag {number} {each}" for each in range(40)))
+    around.log.append(history.events)
+    weights = []
+    around.store.apply = weighing(around.store.apply, weights)
+
+    async with running(projector_on(around, pace=replace(HASTE, batch=500))) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert await cleanly_folded(history.events) == around.content()
+    assert max(weights) <= MOST_WRITES + 10 < sum(weights)
+
+
+CHECKPOINT = "muster:{0}:profiles:g1:checkpoint"
+
+
+def weighing(apply, weights):
+    def weigh(transaction):
+        writes = list(transaction)
+        weights.append(sum(len(getattr(each, "fields", getattr(each, "entries", ()))) for each in writes))
+        return apply(writes)
+
+    return weigh

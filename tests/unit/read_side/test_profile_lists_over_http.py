@@ -3,8 +3,13 @@
 import json
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
 
+from read_side.http.cursors import Cursor
+from read_side.http.groups import MEMBERS
+from read_side.http.profiles import ACTIVITY, ActivityQuery
+from read_side.views import MemberQuery, ProfileQuery
 from tests.support.directory import FINANCE, JUDICIARY, crowd, member_of
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.unit.read_side.test_look_ups_over_http import problem
@@ -202,6 +207,7 @@ async def test_the_link_leads_on_from_where_it_was_followed_to(client, empty_vie
         ("group=a&group=a", ["?group"]),
         *((f"tag={value}", ["?tag"]) for value in ("", "%00", "%0A", "%7F", "%C2%85", "%FF", "x" * 65)),
         ("tag=a&tag=", ["?tag"]),
+        ("tag=&tag=", ["?tag"]),
         ("&".join(f"tag={number}" for number in range(11)), ["?tag"]),
         *((f"q={value}", ["?q"]) for value in ("-", "%CC%81", "a%00b", "%FF", "%ED%A0%80", "x" * 61, "x+" * 101)),
         ("q=" + "+".join(f"w{number}" for number in range(11)), ["?q"]),
@@ -257,14 +263,43 @@ async def test_a_cursor_of_another_question_is_refused(client, empty_views, chan
     assert problem(response) == ("invalid", ["?cursor"])
 
 
-async def test_a_cursor_knows_a_question_however_it_is_written(client, empty_views):
-    """What is not sent is the same as its default."""
-    empty_views.commit(*crowd(9), position=1)
-    cursor = (await client.get("/profiles?limit=1")).json()["next_cursor"]
+@pytest.mark.parametrize(
+    ("query", "same"),
+    [
+        ("limit=1", "status=active&sort=display_name&q=+&min_position=1"),
+        ("limit=1&q=person", "q=PERSON&status=active"),
+        ("limit=1&q=pers+mathem", "q=mathem+-+pers"),
+        ("limit=1&tag=caf%C3%A9", "tag=cafe%CC%81&tag=caf%C3%A9"),
+        ("limit=1&group=ssju", "group=SSJU"),
+    ],
+)
+async def test_a_cursor_knows_a_question_however_it_is_written(client, empty_views, query, same):
+    """What is not sent is the same as its default; what is compared without case or in NFC is bound so."""
+    people = crowd(9, tags=("mathematics", "caf\u00e9"))
+    empty_views.commit(*(member_of(JUDICIARY, each) for each in people), position=1)
+    cursor = (await client.get(f"/profiles?{query}")).json()["next_cursor"]
 
-    response = await client.get(f"/profiles?status=active&sort=display_name&q=+&cursor={cursor}&limit=2")
+    response = await client.get(f"/profiles?{same}&cursor={cursor}&limit=2")
 
     assert found([response]) == ["person2", "person3"]
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/profiles", ("/profiles", (), ProfileQuery())),
+        (f"/profiles/{ADA.account_id}/activity", (ACTIVITY, (str(ADA.account_id),), ActivityQuery())),
+        ("/groups/ssju/members", (MEMBERS, ("ssju",), MemberQuery())),
+    ],
+)
+async def test_a_forged_place_is_refused(client, directory, path, asked):
+    """Whoever knows how cursors are made gets no further than to places that can be there."""
+    bound = msgspec.msgpack.encode(asked)
+    cursors = [Cursor.behind(place, asked=bound) for place in (b"x", b"x" * 16, b"\0" * 7, b"x" * 40)]
+
+    responses = [await client.get(f"{path}?cursor={cursor}") for cursor in cursors]
+
+    assert [problem(response) for response in responses] == [("invalid", ["?cursor"])] * 4
 
 
 @pytest.mark.parametrize("at", range(40))

@@ -1,5 +1,6 @@
 """What the read side finds in Redis, written straight from records by `shared.listing`, without the projector."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
@@ -206,10 +207,26 @@ class Shelves:
         kept = list(filed)
         for each in kept:
             self._withdraw(pipe, self._filed.get((each.kind, each.id)))
-        for each in kept:
-            self._file(pipe, each, position)
+        self._filed |= {(each.kind, each.id): each for each in kept}
+        self.place(pipe, kept, position=position)
         checkpoint = Checkpoint(position=position, count=position, sweeps=tuple(map(Sweep, sweeps)))
         pipe.set(self.keys.checkpoint, _encode(checkpoint))
+
+    def place(self, pipe: Pipeline, filed: Iterable[Filed], *, position: int) -> None:
+        """Put documents in places that nothing is known of, one command a key."""
+        hashes: dict[str, dict[str, str | bytes]] = defaultdict(dict)
+        lists: dict[str, dict[bytes, int]] = defaultdict(dict)
+        for each in filed:
+            for by, value in each.look_ups:
+                hashes[self.keys.look_up(by)][value] = each.id
+            for by, entry in each.listed:
+                lists[self.keys.listing(by)][entry] = 0
+            for variant, content in _stored(each, position).items():
+                hashes[self.keys.documents(each.kind, variant)][each.id] = content
+        for key, fields in hashes.items():
+            pipe.hset(key, mapping=fields)
+        for key, entries in lists.items():
+            pipe.zadd(key, entries)
 
     def drop(self, pipe: Pipeline, kind: str, id_: str) -> None:
         """Take a document away, and all that leads to it."""
@@ -225,19 +242,11 @@ class Shelves:
         for by, entry in filed.listed:
             pipe.zrem(self.keys.listing(by), entry)
 
-    def _file(self, pipe: Pipeline, filed: Filed, position: int) -> None:
-        self._filed[filed.kind, filed.id] = filed
-        for by, value in filed.look_ups:
-            pipe.hset(self.keys.look_up(by), value, filed.id)
-        for by, entry in filed.listed:
-            pipe.zadd(self.keys.listing(by), {entry: 0})
-        for variant, content in self._stored(filed, position).items():
-            pipe.hset(self.keys.documents(filed.kind, variant), filed.id, content)
 
-    def _stored(self, filed: Filed, position: int) -> dict[str, bytes]:
-        stored = {"full": seal(position=position, body=filed.body)}
-        if filed.public is not None:
-            stored["public"] = seal(position=position, body=filed.public)
-        if filed.sheet is not None:
-            stored["sheet"] = msgspec.msgpack.encode(filed.sheet)
-        return stored
+def _stored(filed: Filed, position: int) -> dict[str, bytes]:
+    stored = {"full": seal(position=position, body=filed.body)}
+    if filed.public is not None:
+        stored["public"] = seal(position=position, body=filed.public)
+    if filed.sheet is not None:
+        stored["sheet"] = msgspec.msgpack.encode(filed.sheet)
+    return stored

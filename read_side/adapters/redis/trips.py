@@ -237,7 +237,8 @@ class _Load:
         for wants, reads, _, answer in self._questions:
             if not answer.done():
                 own = [found[name][self.fields[name][field]] for name, field in wants]
-                answer.set_result(Seen(generation, position, own, [replies[self.reads[read]] for read in reads]))
+                others = [replies[self.reads[read]] for read in reads] if reads else ()
+                answer.set_result(Seen(generation, position, own, others))
 
 
 async def _exchange(connection: AbstractConnection, packed: bytes, *, commands: int) -> list[Any]:

@@ -28,6 +28,7 @@ from shared.stack.redis import EmbeddedRedis
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import Projector, running, until, until_state
+from tests.support.read_models import everything
 
 NO_REWRITES = {"auto-aof-rewrite-percentage": "0", "rename-command BGREWRITEAOF": '""'}
 
@@ -83,11 +84,7 @@ def checkpoint(server):
 
 
 def content(server):
-    with Redis.from_url(server.url) as client:
-        keys = [key for key in client.keys("muster:{0}:profiles:g1:*") if client.type(key) == b"hash"]
-        return held(
-            {key.decode(): {name.decode(): value for name, value in client.hgetall(key).items()} for key in keys}
-        )
+    return held(everything(server))
 
 
 def file_of(server):

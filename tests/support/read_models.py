@@ -1,6 +1,9 @@
 """Stores of read models for tests: one in memory and one in Redis that can be looked into, emptied and spoilt."""
 
+from collections.abc import Mapping
+
 import msgspec
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from projector.adapters.memory import MemoryLease, MemoryReadModel, MemoryStore
@@ -10,6 +13,7 @@ from projector.ports import Lease, ReadModel
 from projector.projection import Projection
 from shared.keys import ProjectionKeys
 from shared.records import Announcement
+from shared.stack.redis import EmbeddedRedis
 from tests.support.folding import PROFILES, Held, held
 
 
@@ -93,3 +97,18 @@ class StoreInRedis:
         while message := await self._ear.get_message(timeout=0.05):
             told.append(msgspec.json.decode(message["data"], type=Announcement))
         return told
+
+
+def everything(server: EmbeddedRedis) -> Mapping[str, object]:
+    """All hashes and lists that a server holds, by their keys."""
+    with BlockingRedis.from_url(server.url) as client:
+        return {key.decode(): _value_at(client, key) for key in client.keys("muster:{0}:*")}
+
+
+def _value_at(client: BlockingRedis, key: bytes) -> object:
+    match client.type(key):
+        case b"hash":
+            return {field.decode(): value for field, value in client.hgetall(key).items()}
+        case b"zset":
+            return set(client.zrange(key, 0, -1))
+    return None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from shared.event_log import Metadata, RecordedEvent, UnknownEvent
@@ -12,17 +13,34 @@ from shared.events import (
     AccountSuspended,
     EmailChanged,
     Event,
+    GroupCreated,
+    GroupDeleted,
+    GroupUpdated,
     HandleChanged,
+    MemberAdded,
+    MemberRemoved,
+    MemberRoleChanged,
     ProfileCreated,
     ProfileUpdated,
+    SlugChanged,
 )
 
+GROUP_IDS = 1 << 32
+"""Where the ids of groups begin."""
+MEMBERSHIP_IDS = 1 << 48
 DAWN = datetime(2026, 11, 25, 8, tzinfo=UTC)
 METADATA = Metadata(command="test", actor="test", correlation="test")
 
 
 def nth_id(number: int) -> UUID:
     return UUID(int=number)
+
+
+class Member(NamedTuple):
+    """A membership under way."""
+
+    membership_id: UUID
+    role: str
 
 
 class History:
@@ -32,6 +50,10 @@ class History:
         self.events: list[RecordedEvent] = []
         self.handles: dict[UUID, str] = {}
         self.emails: dict[UUID, str] = {}
+        self.statuses: dict[UUID, str] = {}
+        self.slugs: dict[UUID, str] = {}
+        self.members: dict[tuple[UUID, UUID], Member] = {}
+        """By group and account."""
         self._salt = salt
         self._versions: Counter[tuple[str, UUID]] = Counter()
         self._position = 0
@@ -60,6 +82,7 @@ class History:
         account_id = nth_id(len(self.handles) + 1)
         email = email or f"{handle}@example.org"
         self.handles[account_id], self.emails[account_id] = handle, email
+        self.statuses[account_id] = "active"
         registered = AccountRegistered(account_id=account_id, email=email, handle=handle, external_id=external_id)
         self.record("account", account_id, registered)
         described = {"display_name": handle.title()} | profile
@@ -81,16 +104,67 @@ class History:
         self.change_handle(one, second)
 
     def suspend(self, account_id: UUID) -> None:
+        self.statuses[account_id] = "suspended"
         self.record("account", account_id, AccountSuspended(account_id=account_id, reason="because"))
 
     def reinstate(self, account_id: UUID) -> None:
+        self.statuses[account_id] = "active"
         self.record("account", account_id, AccountReinstated(account_id=account_id))
 
     def close(self, account_id: UUID) -> None:
+        self.statuses[account_id] = "closed"
         self.record("account", account_id, AccountClosed(account_id=account_id))
 
     def update(self, account_id: UUID, **changes) -> None:
         self.record("profile", account_id, ProfileUpdated(account_id=account_id, **changes))
+
+    def create_group(self, slug: str, *, name: str | None = None, **described) -> UUID:
+        group_id = nth_id(GROUP_IDS + self._count("group"))
+        self.slugs[group_id] = slug
+        self.record(
+            "group", group_id, GroupCreated(group_id=group_id, slug=slug, name=name or slug.title(), **described)
+        )
+        return group_id
+
+    def rename_group(self, group_id: UUID, name: str) -> None:
+        self.update_group(group_id, name=name)
+
+    def update_group(self, group_id: UUID, **changes) -> None:
+        self.record("group", group_id, GroupUpdated(group_id=group_id, **changes))
+
+    def change_slug(self, group_id: UUID, new: str) -> None:
+        old, self.slugs[group_id] = self.slugs[group_id], new
+        self.record("group", group_id, SlugChanged(group_id=group_id, old=old, new=new))
+
+    def delete_group(self, group_id: UUID) -> None:
+        ended = [each for each in self.members if each[0] == group_id]
+        for each in ended:
+            del self.members[each]
+        slug = self.slugs.pop(group_id)
+        self.record("group", group_id, GroupDeleted(group_id=group_id, slug=slug, members=len(ended)))
+
+    def add_member(self, group_id: UUID, account_id: UUID, *, role: str = "member") -> None:
+        membership_id = nth_id(MEMBERSHIP_IDS + self._count("membership"))
+        self.members[group_id, account_id] = Member(membership_id, role)
+        event = MemberAdded(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
+        self.record("membership", membership_id, event)
+
+    def change_role(self, group_id: UUID, account_id: UUID, new: str) -> None:
+        membership_id, old = self.members[group_id, account_id]
+        self.members[group_id, account_id] = Member(membership_id, new)
+        changed = MemberRoleChanged(
+            membership_id=membership_id, group_id=group_id, account_id=account_id, old=old, new=new
+        )
+        self.record("membership", membership_id, changed)
+
+    def remove_member(self, group_id: UUID, account_id: UUID) -> None:
+        membership_id, role = self.members.pop((group_id, account_id))
+        event = MemberRemoved(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
+        self.record("membership", membership_id, event)
+
+    def _count(self, aggregate: str) -> int:
+        """How many there were so far."""
+        return sum(1 for each, _ in self._versions if each == aggregate)
 
     def meet_the_unknown(self) -> None:
         self.record("account", nth_id(1), UnknownEvent("account-enchanted", 1, "this release has no such event"))

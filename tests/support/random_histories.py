@@ -10,6 +10,8 @@ from tests.support.histories import History
 
 HANDLES = ("ada", "bob", "cyd", "dan", "eve")
 EMAILS = ("a@x.org", "b@x.org", "c@x.org", "d@x.org")
+SLUGS = ("board", "choir", "chess")
+ROLES = ("member", "chair")
 SETTLED = 6
 """How many events are folded before the first crash: three registrations."""
 
@@ -36,6 +38,17 @@ def histories(draw) -> Sequence[RecordedEvent]:
     return history.events
 
 
+@st.composite
+def group_histories(draw) -> Sequence[RecordedEvent]:
+    """The same three, who found groups, come and go, while groups are renamed and deleted."""
+    history = History()
+    for handle, email in zip(HANDLES[:3], EMAILS, strict=False):
+        history.register(handle, email=email, external_id=handle)
+    for _ in range(draw(st.integers(1, 16))):
+        draw(st.sampled_from(_GROUP_DEEDS))(history, draw)
+    return history.events
+
+
 def _change_handle(history, draw):
     if free := _free(HANDLES, history.handles):
         history.change_handle(_somebody(history, draw), draw(st.sampled_from(free)))
@@ -48,16 +61,68 @@ def _change_email(history, draw):
 
 def _swap(history, draw):
     if free := _free(HANDLES, history.handles):
-        one, other, *_ = draw(st.permutations(sorted(history.handles)))
+        one, other, *_ = draw(st.permutations(_open(history)))
         history.swap_handles(one, other, by_way_of=free[0])
 
 
 def _suspend(history, draw):
-    history.suspend(_somebody(history, draw))
+    if active := _with_status(history, "active"):
+        history.suspend(draw(st.sampled_from(active)))
+
+
+def _reinstate(history, draw):
+    if suspended := _with_status(history, "suspended"):
+        history.reinstate(draw(st.sampled_from(suspended)))
+
+
+def _close(history, draw):
+    """Somebody stays: the closed can do nothing any more."""
+    if len(_open(history)) > 2:
+        history.close(_somebody(history, draw))
+
+
+def _create_group(history, draw):
+    if free := _free(SLUGS, history.slugs):
+        history.create_group(draw(st.sampled_from(free)))
+
+
+def _rename_group(history, draw):
+    if history.slugs:
+        history.rename_group(_some_group(history, draw), draw(st.sampled_from(["Elders", "Singers"])))
+
+
+def _change_slug(history, draw):
+    if history.slugs and (free := _free(SLUGS, history.slugs)):
+        history.change_slug(_some_group(history, draw), draw(st.sampled_from(free)))
+
+
+def _delete_group(history, draw):
+    if history.slugs:
+        history.delete_group(_some_group(history, draw))
+
+
+def _add_member(history, draw):
+    everybody = [(group, person) for group in sorted(history.slugs) for person in _open(history)]
+    if strangers := [each for each in everybody if each not in history.members]:
+        history.add_member(*draw(st.sampled_from(strangers)), role=draw(st.sampled_from(ROLES)))
+
+
+def _change_role(history, draw):
+    if history.members:
+        history.change_role(*_some_member(history, draw), draw(st.sampled_from(ROLES)))
+
+
+def _remove_member(history, draw):
+    if history.members:
+        history.remove_member(*_some_member(history, draw))
 
 
 def _update(history, draw):
     history.update(_somebody(history, draw), title=draw(st.sampled_from(["Dr", "Prof", None])))
+
+
+def _rename_person(history, draw):
+    history.update(_somebody(history, draw), display_name=draw(st.sampled_from(["Ann", "Zoë"])))
 
 
 def _register(history, draw):
@@ -67,11 +132,44 @@ def _register(history, draw):
 
 
 def _somebody(history, draw):
-    return draw(st.sampled_from(sorted(history.handles)))
+    return draw(st.sampled_from(_open(history)))
+
+
+def _open(history):
+    return _with_status(history, "active", "suspended")
+
+
+def _with_status(history, *statuses):
+    return sorted(each for each, status in history.statuses.items() if status in statuses)
+
+
+def _some_group(history, draw):
+    return draw(st.sampled_from(sorted(history.slugs)))
+
+
+def _some_member(history, draw):
+    return draw(st.sampled_from(sorted(history.members)))
 
 
 def _free(values, taken):
     return [value for value in values if value not in taken.values()]
 
 
-_DEEDS = (_change_handle, _change_handle, _swap, _suspend, _update, _change_email, _register)
+_DEEDS = (_change_handle, _change_handle, _swap, _suspend, _reinstate, _close, _update, _change_email, _register)
+_GROUP_DEEDS = (
+    _create_group,
+    _create_group,
+    _add_member,
+    _add_member,
+    _add_member,
+    _change_role,
+    _remove_member,
+    _rename_group,
+    _change_slug,
+    _delete_group,
+    _rename_person,
+    _change_handle,
+    _suspend,
+    _reinstate,
+    _close,
+)

@@ -39,14 +39,11 @@ class Keys:
     """
 
     def __init__(self, template: str, *parse: Parse[str]) -> None:
-        self._keys = tuple(zip(_names(template), parse, strict=True))
+        self._names, self._parse = tuple(_names(template)), parse
 
     def of(self, segments: Sequence[bytes]) -> list[str]:
         """:raises Rejection: 422, nobody can have such a key."""
-        keys = []
-        for segment, (name, parse) in zip(segments, self._keys, strict=True):  # a comprehension would be a call more
-            keys.append(_key(segment, name, parse))
-        return keys
+        return [*map(_key, segments, self._names, self._parse)]
 
 
 def _key(segment: bytes, name: str, parse: Parse[str]) -> str:

@@ -7,7 +7,7 @@ from shared.records import ActivityRecord, StatsRecord
 from tests.support.directory import HAPPENED, STATS
 from tests.support.read_side import ADA, BOB, changed
 from tests.unit.read_side.test_look_ups_over_http import problem
-from tests.unit.read_side.test_profile_lists_over_http import walk
+from tests.unit.read_side.test_walks_over_http import walk
 
 ACTIVITY = f"/profiles/{ADA.account_id}/activity"
 

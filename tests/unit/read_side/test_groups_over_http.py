@@ -10,7 +10,7 @@ from shared.records import GroupRecord, MemberCard, Membership, Person
 from tests.support.directory import FINANCE, JUDICIARY, MEMBERSHIPS, PEOPLE
 from tests.support.read_side import ADA, BOB, changed
 from tests.unit.read_side.test_look_ups_over_http import problem
-from tests.unit.read_side.test_profile_lists_over_http import walk
+from tests.unit.read_side.test_walks_over_http import walk
 
 MEMBERS = "/groups/ssju/members"
 

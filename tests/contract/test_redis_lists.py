@@ -209,7 +209,14 @@ WORDS_AND_FILTERS = [
     ProfileQuery(words=("car", "an"), order="handle", descending=True, limit=4),
 ]
 PLANS = {
-    "small chunks": {"FIRST_CHUNK": 3, "GREATEST_CHUNK": 7, "CHUNK": 5, "WORDS_A_RECORD": 1, "FEWEST_WORDS": 1},
+    "small chunks": {
+        "FIRST_CHUNK": 3,
+        "GREATEST_CHUNK": 7,
+        "CHUNK": 5,
+        "SHEETS_CHUNK": 3,
+        "WORDS_A_RECORD": 1,
+        "FEWEST_WORDS": 1,
+    },
     "short pages": {
         "FIRST_CHUNK": 3,
         "GREATEST_CHUNK": 7,

@@ -66,19 +66,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.words, key=len)
 
     def place_of(self, sheet: Sheet, id: bytes) -> bytes | None:
-        """Where a record stands in what is asked for; None if it does not fit."""
-        if not self._is_met_by(sheet):
+        """Where a record stands in what is asked for; None if it does not fit. Thousands may be asked for one page."""
+        if sheet.status not in self.statuses:
             return None
+        for facet in self.facets:
+            if facet not in sheet.facets:
+                return None
+        for word in self.words:
+            if sheet.matched(word) is None:
+                return None
         if self.key is not None:
             return sheet.keys[self.key] + NUL + id
         return (sheet.matched(self.lead) or b"") + NUL + sheet.keys[0] + NUL + id
-
-    def _is_met_by(self, sheet: Sheet) -> bool:
-        return (
-            sheet.status in self.statuses
-            and all(facet in sheet.facets for facet in self.facets)
-            and all(sheet.matched(word) is not None for word in self.words)
-        )
 
     def is_behind(self, place: bytes) -> bool:
         """Whether a place comes after the one where the page before ended."""

@@ -14,7 +14,8 @@ MOST_SORTED = 10_000
 MOST_READ = 40_000
 """Entries that are read to find them: a record has several if several of its words begin alike."""
 
-CHUNK = 1000
+CHUNK, SHEETS_CHUNK = 1000, 500
+"""Entries, and sheets, that are read in one trip."""
 
 
 class TooManyToSort(Exception):
@@ -36,8 +37,8 @@ async def gather(journey: Journey, asked: Asked, course: Course) -> Found:
     :raises TooManyToSort: there are too many.
     """
     ids, there = await _ids(journey, course), set[bytes]()
-    for nth in range(0, len(ids), CHUNK):
-        chunk = ids[nth : nth + CHUNK]
+    for nth in range(0, len(ids), SHEETS_CHUNK):
+        chunk = ids[nth : nth + SHEETS_CHUNK]
         (sheets,) = (await journey.ask(reads=(fields(SHEETS, chunk),))).replies
         there.update(filter(None, places(asked, chunk, sheets)))
     page = asked.page_of(there)

@@ -12,7 +12,7 @@ from read_side.adapters.redis.sheets import SHEETS, fields, places
 MOST_LOOKED_AT = 10_000
 """Entries that one page looks at; a page may be short because of it, and says where to go on."""
 
-FIRST_CHUNK, GREATEST_CHUNK = 100, 1000
+FIRST_CHUNK, GREATEST_CHUNK = 100, 500
 """Candidates whose sheets are read in one trip; each trip may be twice as long as the one before."""
 
 WORDS_A_RECORD, FEWEST_WORDS = 4, 200
@@ -76,7 +76,7 @@ class Scan:
 
     def _ranges(self, after: bytes | None) -> Sequence[Range]:
         ranges = self._course.ranges(after=after, limit=self._size, descending=self._asked.descending)
-        self._size = min(2 * self._size, GREATEST_CHUNK)
+        self._size = max(self._size, min(2 * self._size, GREATEST_CHUNK))
         return ranges
 
     def _read(self, replies: Sequence[Sequence[bytes]], size: int) -> Stretch:
@@ -87,4 +87,4 @@ def _first_size(asked: Asked, course: Course, *, checked: bool) -> int:
     wanted = asked.limit + 1
     if course.word:
         wanted = max(WORDS_A_RECORD * wanted, FEWEST_WORDS)
-    return min(max(wanted, FIRST_CHUNK) if checked else wanted, GREATEST_CHUNK)
+    return min(max(wanted, FIRST_CHUNK), GREATEST_CHUNK) if checked else wanted

@@ -1,13 +1,13 @@
 """The directory in numbers: one document, counted from events alone."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind
+from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
@@ -21,98 +21,114 @@ from shared.events import (
     MemberRemoved,
 )
 from shared.listing import Sheet
-from shared.records import AccountCounts, DayCount, StatsRecord
+from shared.records import DayCount, StatsRecord
 
 
-class AccountStatus(msgspec.Struct, frozen=True):
-    """As what an account is counted; events tell what it becomes, not what it was."""
+class Suspension(msgspec.Struct, frozen=True):
+    """Whether the suspension of an account lasts; what was so when the account was closed stays so."""
 
-    status: str
+    lasts: bool
 
 
 STATS = Kind("stats", StatsRecord)
 DIRECTORY = "directory"
 """The id of the one document of its kind."""
-ACCOUNT = Kind("account", AccountStatus)
+SUSPENSION = Kind("suspension", Suspension)
+"""By account, of those that were ever suspended."""
+
+Counts = TypeVar("Counts", bound=msgspec.Struct)
 
 
 class Stats:
     """
     Counts accounts by status, groups, memberships and registrations.
 
-    The counts are written before the statuses they rely on: whichever part of a commit a crash leaves, a status is only
-    ahead of the checkpoint if the counts are so too, and then the event is not counted again.
+    Most events tell what an account was before: who is suspended was active, who is reinstated was suspended. Only a
+    closing leaves it open, and asks for the suspension. After a crash that may be ahead of the numbers, and still
+    gives the right answer: nothing changes it after the closing.
     """
 
     name = "stats"
     version = 1
-    kinds: Sequence[Kind[Any]] = (STATS, ACCOUNT)
+    kinds: Sequence[Kind[Any]] = (STATS, SUSPENSION)
 
-    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches
+    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
         match event := recorded.event:
-            case AccountRegistered() | AccountSuspended() | AccountReinstated() | AccountClosed():
-                return (STATS.key(DIRECTORY), ACCOUNT.key(event.account_id))
-            case GroupCreated() | GroupDeleted() | MemberAdded() | MemberRemoved():
+            case AccountRegistered() | GroupCreated() | GroupDeleted() | MemberAdded() | MemberRemoved():
                 return (STATS.key(DIRECTORY),)
+            case AccountSuspended() | AccountReinstated() | AccountClosed():
+                return (STATS.key(DIRECTORY), SUSPENSION.key(event.account_id))
             case _:
                 return ()
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         match recorded.event:
-            case AccountRegistered() as event:
-                _count(documents, registrations=_with_one_more(documents, recorded))
-                _become("active", event.account_id, documents)
-            case AccountSuspended() as event:
-                _become("suspended", event.account_id, documents)
-            case AccountReinstated() as event:
-                _become("active", event.account_id, documents)
-            case AccountClosed() as event:
-                _become("closed", event.account_id, documents)
+            case AccountRegistered():
+                _count_accounts(documents, active=1)
+                _count_registration(documents, day=moment_of(recorded).date().isoformat())
+            case AccountSuspended(account_id=account_id):
+                documents.save(SUSPENSION, account_id, Suspension(lasts=True))
+                _count_accounts(documents, active=-1, suspended=1)
+            case AccountReinstated(account_id=account_id):
+                documents.save(SUSPENSION, account_id, Suspension(lasts=False))
+                _count_accounts(documents, suspended=-1, active=1)
+            case AccountClosed(account_id=account_id):
+                _count_accounts(documents, closed=1, **{_status_at_closing(account_id, documents): -1})
             case GroupCreated():
-                _count(documents, groups=_stats(documents).groups + 1)
+                _count(documents, groups=1)
             case GroupDeleted(members=ended):
-                stats = _stats(documents)
-                _count(documents, groups=stats.groups - 1, memberships=stats.memberships - ended)
+                _count(documents, groups=-1, memberships=-ended)
             case MemberAdded():
-                _count(documents, memberships=_stats(documents).memberships + 1)
+                _count(documents, memberships=1)
             case MemberRemoved():
-                _count(documents, memberships=_stats(documents).memberships - 1)
+                _count(documents, memberships=-1)
 
     def fan_out(self, event: Event) -> FanOut | None:
         """No event touches more than two documents."""
 
-    def index(self, key: Key, record: Any) -> Iterable[Entry]:  # noqa: ARG002 - it is found by its id alone
+    def index(self, key: Key, record: StatsRecord | Suspension) -> Iterable[Entry]:  # noqa: ARG002 - found by id
         return ()
 
-    def sheet(self, record: Any) -> Sheet | None:
+    def sheet(self, record: StatsRecord | Suspension) -> Sheet | None:
         """It stands in no list."""
 
-    def public(self, record: Any) -> msgspec.Struct | None:
+    def public(self, record: StatsRecord | Suspension) -> msgspec.Struct | None:
         """Numbers name nobody, so there is nothing to leave out: everybody is served the full document."""
+
+
+def _status_at_closing(account_id: UUID, documents: Documents) -> str:
+    suspension = documents.find(SUSPENSION, account_id)
+    return "suspended" if suspension and suspension.lasts else "active"
 
 
 def _stats(documents: Documents) -> StatsRecord:
     return documents.find(STATS, DIRECTORY) or StatsRecord()
 
 
-def _count(documents: Documents, **counts: Any) -> None:
-    documents.save(STATS, DIRECTORY, msgspec.structs.replace(_stats(documents), **counts))
+def _save(documents: Documents, stats: StatsRecord) -> None:
+    documents.save(STATS, DIRECTORY, stats)
 
 
-def _become(status: str, account_id: UUID, documents: Documents) -> None:
-    was = documents.find(ACCOUNT, account_id)
-    counts = msgspec.structs.asdict(_stats(documents).accounts)
-    counts[status] += 1
-    if was:
-        counts[was.status] -= 1
-    _count(documents, accounts=AccountCounts(**counts))
-    documents.save(ACCOUNT, account_id, AccountStatus(status))
+def _count(documents: Documents, **more: int) -> None:
+    _save(documents, _sum(_stats(documents), more))
 
 
-def _with_one_more(documents: Documents, recorded: RecordedEvent) -> tuple[DayCount, ...]:
-    """The registrations by day, with one on the day of the event; a clock that was set back may name an earlier one."""
-    day = recorded.occurred_at.astimezone(UTC).date().isoformat()
-    days = _stats(documents).registrations
+def _count_accounts(documents: Documents, **more: int) -> None:
+    stats = _stats(documents)
+    _save(documents, msgspec.structs.replace(stats, accounts=_sum(stats.accounts, more)))
+
+
+def _count_registration(documents: Documents, *, day: str) -> None:
+    stats = _stats(documents)
+    _save(documents, msgspec.structs.replace(stats, registrations=_with_one_more(stats.registrations, day)))
+
+
+def _sum(counts: Counts, more: dict[str, int]) -> Counts:
+    return msgspec.structs.replace(counts, **{name: getattr(counts, name) + number for name, number in more.items()})
+
+
+def _with_one_more(days: tuple[DayCount, ...], day: str) -> tuple[DayCount, ...]:
+    """Nearly always it is the last day's; only a clock that was set back names an earlier one."""
     if days and days[-1].day == day:
         return (*days[:-1], DayCount(day, days[-1].count + 1))
     counts = {each.day: each.count for each in days}

@@ -99,7 +99,7 @@ async def emptied(stack: Stack, redis: Redis, load: Load) -> str:
 
 
 async def is_partly_filled(stack: Stack) -> bool:
-    [projection] = (await status(stack))["projections"]
+    projection, *_ = (await status(stack))["projections"]
     return projection["state"] == "filling" and projection["checkpoint"] > 0
 
 
@@ -126,7 +126,7 @@ async def is_held(stack: Stack) -> dict[str, Any] | None:
 
 
 async def is_of_another_generation(stack: Stack, old: str) -> bool:
-    [projection] = (await status(stack))["projections"]
+    projection, *_ = (await status(stack))["projections"]
     return projection["generation"] not in {None, old} and projection["state"] == "running"
 
 

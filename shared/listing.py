@@ -8,7 +8,7 @@ ones apart. What follows the prefix is the entry's **place**: where a page ends,
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from uuid import UUID
 
 import msgspec
@@ -110,7 +110,8 @@ def name_at(place_: bytes) -> str:
 
 def word_block(words: Iterable[str]) -> bytes:
     """Words in the order of their bytes, each between two NULs: in which `NUL word` finds a prefix."""
-    return NUL + b"".join(word + NUL for word in sorted(word.encode() for word in set(words)))
+    # The order of code points is that of their bytes in UTF-8.
+    return "\0".join(("", *sorted(set(words)), "")).encode()
 
 
 def word_entries(sheet: Sheet, id: UUID) -> Iterator[bytes]:
@@ -120,15 +121,18 @@ def word_entries(sheet: Sheet, id: UUID) -> Iterator[bytes]:
     The last byte says how many bytes the word shares with the one before it of the same record: whoever looks for a
     prefix that is no longer has met the record already, at that word, and passes over this one.
     """
-    name = place(sheet.keys[0], id)
+    name = NUL + place(sheet.keys[0], id)
     words = sheet.words[1:-1].split(NUL) if len(sheet.words) > 1 else []
     for before, word in pairwise([b"", *words]):
-        yield sheet.status + word + NUL + name + bytes((min(_shared(before, word), 255),))
+        yield sheet.status + word + name + bytes((min(_shared(before, word), 255),))
 
 
 def _shared(one: bytes, other: bytes) -> int:
     """How many bytes they begin with are the same."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    for nth, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return nth
+    return min(len(one), len(other))
 
 
 def is_first_match(word_entry: bytes, length: int) -> bool:

@@ -1,6 +1,5 @@
 """The one normalisation of what people choose: for uniqueness, Redis keys, read routes, sorting and search."""
 
-import re
 import unicodedata
 from functools import lru_cache
 
@@ -12,17 +11,17 @@ def composed(text: str) -> str:
 
 def unique_email(email: str) -> str:
     """The form in which two e-mail addresses are compared: without case (Unicode default caseless matching)."""
-    return composed(composed(email).casefold())
+    return _caseless(email)
 
 
 def unique_handle(handle: str) -> str:
     """The form in which two handles are compared: without case."""
-    return composed(composed(handle).casefold())
+    return _caseless(handle)
 
 
 def unique_slug(slug: str) -> str:
     """The form in which two slugs are compared: without case."""
-    return composed(composed(slug).casefold())
+    return _caseless(slug)
 
 
 def unique_external_id(external_id: str) -> str:
@@ -30,28 +29,55 @@ def unique_external_id(external_id: str) -> str:
     return composed(external_id)
 
 
-@lru_cache(maxsize=1 << 15)
 def folded(text: str) -> str:
     """
     Text without case and accents, as it is sorted and searched.
 
     Unicode's caseless matching, then NFKD without its marks (category Mn), then the letters that Unicode does not take
-    apart written in those that people type for them: `André` and `ANDRE` are `andre`, `Łukasz` is `lukasz`.
+    apart written in those that people type for them, composed again: `André` and `ANDRE` are `andre`, `Łukasz` is
+    `lukasz`, `Straße` is `strasse`, full-width letters are plain ones, and `김` stays one letter.
     """
+    # What is all ASCII has no marks and composes with nothing.
+    return text.lower() if text.isascii() else _folded(text)
+
+
+@lru_cache(maxsize=1 << 15)
+def words(text: str) -> frozenset[str]:
+    """
+    The words of a text as they are searched: runs of letters and digits of its folded form.
+
+    The vowel signs of the scripts of India are part of a word; apostrophes, hyphens and all else stand between words:
+    `O'Rourke` is `o` and `rourke`, whether it is searched or found.
+    """
+    return frozenset(folded(text).translate(_SPACED).split())
+
+
+def _caseless(text: str) -> str:
+    return text.lower() if text.isascii() else composed(composed(text).casefold())
+
+
+@lru_cache(maxsize=1 << 15)
+def _folded(text: str) -> str:
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     # Composed at the end: Hangul, which NFKD takes apart, is one character a syllable again.
     letters = "".join(each for each in parts if unicodedata.category(each) != "Mn")
     return composed(letters.translate(_TYPED_AS))
 
 
-@lru_cache(maxsize=1 << 15)
-def words(text: str) -> frozenset[str]:
-    """The words of a text as they are searched: runs of letters and digits of its folded form."""
-    return frozenset(_WORD(folded(text)))
+def _spaced(letter: str) -> str:
+    """The letter if it is part of a word, else a space."""
+    return letter if letter.isalnum() or unicodedata.category(letter) == "Mc" else " "
+
+
+class _Spaced(dict[int, str]):
+    """What `str.translate` is to make of any character; the first ones are there, others are asked for."""
+
+    def __missing__(self, code: int) -> str:
+        return _spaced(chr(code))
 
 
 _TYPED_AS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ł": "l", "ŧ": "t", "ŋ": "n"}
     | {"\N{LATIN SMALL LETTER DOTLESS I}": "i"}
 )
-_WORD = re.compile(r"[^\W_]+").findall
+_SPACED = _Spaced({code: _spaced(chr(code)) for code in range(1 << 7)})

@@ -162,6 +162,7 @@ async def test_nobody_leaves_a_list_by_a_place(crowded):
             query = ProfileQuery(words=words, order=order, descending=descending, limit=200)
             people, fitting = await walk(crowded, changed(query, after=place)), listed(PEOPLE, query)
             assert fitting[len(fitting) - len(people) :] == people, query
+            assert people[:5] == read(await crowded.list(changed(query, after=place, limit=5))), query
 
 
 async def test_accents_and_case_are_passed_over(side):

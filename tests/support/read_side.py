@@ -13,7 +13,7 @@ from redis import Redis
 from read_side.adapters.redis.reads import Read, Want
 from read_side.adapters.redis.source import RedisViews
 from read_side.adapters.redis.trips import Seen
-from read_side.views import Answer, ProfileKeys, ProfileViews
+from read_side.views import Answer, ProfileKeys, ProfileQuery, ProfileViews
 from shared.keys import ProjectionKeys
 from shared.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord
 from tests.support.shelves import (
@@ -86,6 +86,8 @@ async def every_question(views: ProfileViews) -> list[Any]:
         views.by_external_id("books/notes:G"),
         views.by_keys(ProfileKeys(ids=(str(ADA.account_id),), handles=("ada",))),
         views.by_keys(ProfileKeys()),
+        views.list(ProfileQuery()),
+        views.list(ProfileQuery(tags=("mathematics",), words=("ada",), order="handle", group="nobodys")),
         views.position(),
         return_exceptions=True,
     )

@@ -1,0 +1,55 @@
+"""What tests write for the read side is what the projector writes."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from projector.placing import Placer
+from projector.projection import Key, Listed
+from projector.projections.activity import Activity
+from projector.projections.groups import Groups
+from projector.projections.profiles import Profiles
+from projector.projections.stats import Stats
+from shared.records import ActivityRecord, Membership, StatsRecord
+from tests.support.crowds import GROUPS, crowd
+from tests.support.shelves import (
+    filed_activity,
+    filed_group,
+    filed_membership,
+    filed_people,
+    filed_stats,
+)
+
+AT = datetime(1960, 5, 17, 12, 30, 1, 7, tzinfo=UTC)
+MEMBERSHIPS = [Membership(role=role, since=AT) for role in ("Chair", "año", "x")]
+EVENT = ActivityRecord(
+    account_id=UUID(int=5), type="email-changed", position=300, at=AT, actor="system", details={"old": "a", "new": "b"}
+)
+
+
+@pytest.mark.parametrize(
+    ("projection", "filed"),
+    [
+        (Profiles(), filed_people(crowd(100))),
+        (Groups(), [*map(filed_group, GROUPS), *(filed_membership(UUID(int=7), UUID(int=8), m) for m in MEMBERSHIPS)]),
+        (Activity(), [filed_activity(EVENT.account_id, EVENT)]),
+        (Stats(), [filed_stats(StatsRecord())]),
+    ],
+    ids=["profiles", "groups", "activity", "stats"],
+)
+def test_documents_are_found_where_the_projector_puts_them(projection, filed):
+    """The same look-ups, entries and sheets under the same ids; derived twice, so that neither is right by accident."""
+    records = {kind.name: kind.record for kind in projection.kinds}
+    placer = Placer(projection)
+
+    for each in filed:
+        record = msgspec.json.decode(each.body, type=records[each.kind])
+        move = placer.move(Key(each.kind, each.id), [None, record], anew=False)
+        listed = {(entry.by, entry.entry) for entry in move.additions if isinstance(entry, Listed)}
+        look_ups = {(entry.by, entry.value) for entry in move.additions if not isinstance(entry, Listed)}
+
+        assert set(each.listed) == listed
+        assert set(each.look_ups) == look_ups
+        assert each.sheet == move.sheet

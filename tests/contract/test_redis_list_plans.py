@@ -48,7 +48,6 @@ def handles(page):
 
 
 async def walk(views, query):
-    "async def walk(views, query):
     """Everybody on all pages, and how long the pages are."""
     people, lengths = [], []
     while True:

@@ -53,7 +53,7 @@ class Sheet(msgspec.Struct, frozen=True, array_like=True):
         return [facet + self.status for facet in self.facets]
 
     def matched(self, prefix: str) -> bytes | None:
-        """The first of its words (in the order of their bytes) that begins like this; None if none does."""
+        """The first of its words (in the order of their bytes) that begins like this (not empty), None if none does."""
         if (at := self.words.find(NUL + prefix.encode())) < 0:
             return None
         return self.words[at + 1 : self.words.index(NUL, at + 1)]

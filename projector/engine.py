@@ -36,6 +36,8 @@ class Pace:
     """Events in a commit, at most."""
     sweep: int = 1000
     """Documents in a step of a sweep."""
+    interval: float = 0.0
+    """From one commit of events to the next: what comes in between travels together."""
     poll: float = 0.25
     """The bell is only a hint; this is the floor beneath it."""
     attest: float = 5.0
@@ -95,7 +97,7 @@ class Feeder:
         self._pace = pace or Pace()
         self._retry = self._pace.first_retry
         self._size = self._pace.batch
-        self._looked = float("-inf")
+        self._looked = self._committed = float("-inf")
 
     async def run(self) -> None:
         """
@@ -158,6 +160,8 @@ class Feeder:
     async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
         if len(standing.sweeping) >= MOST_SWEEPS:
             return ()
+        if (early := self._committed + self._pace.interval - perf_counter()) > 0:
+            await asyncio.sleep(early)
         return await reader.read(after=standing.checkpoint.position, limit=self._size)
 
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
@@ -171,7 +175,7 @@ class Feeder:
             sweeping=standing.sweeping,
         )
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
-        self._looked = perf_counter()
+        self._looked = self._committed = perf_counter()
         self._size = self._fitting(applied, folded.batch.weight)
         self.progress.committed(folded.batch, events=applied, seconds=self._looked - began)
         self._fork_check.passed(folded.batch.checkpoint)

@@ -29,6 +29,11 @@ from shared.event_log.postgres import PostgresEventLog
 from shared.http.health import Notes
 from shared.settings import Settings
 
+AT_EASE = Pace(interval=0.02)
+"""While commands stream in, a few of them share a commit: nobody asks for groups and numbers as often as for people."""
+
+PACES = {"profiles": Pace()}
+
 PROJECTIONS: tuple[Projection, ...] = (Profiles(), Groups(), Activity(), Stats())
 
 
@@ -78,7 +83,7 @@ def register_projector(
             tenure=tenure,
             progress=each.progress,
             ids=_generation_name,
-            pace=pace,
+            pace=pace or PACES.get(each.projection.name, AT_EASE),
         )
         for each in watched
     ]

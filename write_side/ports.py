@@ -169,9 +169,6 @@ class Profiles(Protocol):
 class Groups(Protocol):
     """All groups. Who needs a group and an account takes the account first: all lock in one order."""
 
-    async def get(self, ref: GroupRef) -> Group:
-        """:raises GroupNotFound: there is none."""
-
     async def get_unchanging(self, ref: GroupRef) -> Group:
         """
         The group, kept from changing and from being removed until the unit of work ends.
@@ -181,7 +178,7 @@ class Groups(Protocol):
 
     async def get_exclusive(self, ref: GroupRef) -> Group:
         """
-        The group, when nobody relies on it any more; until the unit of work ends nobody else gets it to rely on.
+        The group, to change or delete it: when nobody relies on it any more, and before anybody who asks later.
 
         :raises GroupNotFound: there is none.
         """

@@ -5,9 +5,7 @@ from uuid import uuid4
 import pytest
 
 from shared.events import GroupCreated, GroupDeleted, GroupUpdated, MemberRemoved, SlugChanged
-from tests.support.write_side import ANDRE, SSAF, context, create_groups, race, register
-from write_side.domain.references import GroupRef
-from write_side.domain.values import Name
+from tests.support.write_side import ANDRE, SSAF, create_groups, race, register
 from write_side.ports import (
     Answer,
     ExternalIdTaken,
@@ -15,7 +13,6 @@ from write_side.ports import (
     GroupNotFound,
     Outcome,
     SlugTaken,
-    StaleAggregate,
     VersionMismatch,
 )
 
@@ -207,18 +204,3 @@ async def test_a_deletion_is_replayed(write_side):
     again = await write_side.run("delete-group", key="k", group="ssaf")
 
     assert again == Answer(first.outcome, replayed=True)
-
-
-async def test_a_change_of_a_group_that_was_deleted_meanwhile_is_stale(write_side):
-    """It finds no row to change, and another look will find no group."""
-    await create_groups(write_side, "ssaf")
-    now = write_side.clock.now()
-
-    async with write_side.units.under(context("update-group")) as uow:
-        group = await uow.groups.get(GroupRef.parse("ssaf"))
-        group.update(name=Name("Farms"), at=now)
-        await write_side.run("delete-group", group="ssaf")
-        with pytest.raises(StaleAggregate):
-            await uow.commit(group)
-
-    assert [type(each.event) for each in await write_side.events()] == [GroupCreated, GroupDeleted]

@@ -38,13 +38,13 @@ async def session(database_url):
 
 @pytest.fixture
 async def waits(database_url):
-    """Whether a command comes to wait for a lock, before it ends."""
+    """Whether a command comes to wait for a lock before it ends; `behind` so many who wait already."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as spy:
 
-        async def waits(command):
+        async def waits(command, *, behind=0):
             while not command.done():
                 [waiting] = await (await spy.execute(WAITING)).fetchone()
-                if waiting:
+                if waiting > behind:
                     return True
                 await asyncio.sleep(0.005)
             return False
@@ -125,6 +125,23 @@ async def test_the_deletion_of_a_group_waits_for_who_is_joining_it(write_side, w
     assert isinstance(added, MemberAdded)
     assert isinstance(deleted, GroupDeleted)
     assert deleted.members == 1
+
+
+@pytest.mark.parametrize(("command", "fields"), [("delete-group", {}), ("update-group", {"slug": "farms"})])
+async def test_nobody_overtakes_who_waits_for_a_group(write_side, waits, command, fields):
+    """However many go on being added: who came later is added later, if there is anything to be added to."""
+    await register(write_side, "bob")
+
+    async with addition(write_side) as (uow, membership):
+        changing = start(write_side, command, group="ssaf", **fields)
+        assert await waits(changing)
+        adding = start(write_side, "add-group-member", group="ssaf", account="@bob")
+
+        assert await waits(adding, behind=1)
+        await uow.commit(membership)
+    await changing
+    with pytest.raises(GroupNotFound):
+        await adding
 
 
 @pytest.mark.parametrize("command", ["change-member-role", "remove-group-member"])

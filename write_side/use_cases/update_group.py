@@ -21,7 +21,7 @@ class UpdateGroup(Command, frozen=True, kw_only=True):
 
 async def update_group(command: UpdateGroup, *, uow: UnitOfWork, clock: Clock) -> Outcome:
     async with uow:
-        group = await uow.groups.get(command.group)
+        group = await uow.groups.get_exclusive(command.group)
         group.update(at=clock.now(), **_changes(command))
         return await uow.commit(group)
 

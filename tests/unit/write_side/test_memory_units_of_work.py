@@ -8,7 +8,7 @@ from shared.events import AccountClosed, GroupDeleted, GroupUpdated, MemberAdded
 from tests.support.write_side import context, create_groups, memory_write_side, register
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
-from write_side.domain.values import Role
+from write_side.domain.values import Name, Role
 from write_side.ports import StaleAggregate
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +66,15 @@ async def test_a_deletion_that_counted_too_early_is_stale(write_side, name, acco
             await uow.commit(group)
 
     await write_side.run("delete-group", group="ssaf")
+
+
+async def test_a_change_of_a_group_that_was_deleted_meanwhile_is_stale(write_side):
+    async with write_side.units.under(context("update-group")) as uow:
+        group = await uow.groups.get_exclusive(SSAF)
+        group.update(name=Name("Farms"), at=write_side.clock.now())
+        await write_side.run("delete-group", group="ssaf")
+        with pytest.raises(StaleAggregate):
+            await uow.commit(group)
 
 
 async def test_a_deletion_that_is_not_committed_ends_nothing(write_side):

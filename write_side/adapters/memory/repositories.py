@@ -121,16 +121,13 @@ class MemoryGroups(Copies[Group]):
         super().__init__(store.groups)
         self._had_events = store.had_events
 
-    async def get(self, ref: GroupRef) -> Group:
+    async def get_unchanging(self, ref: GroupRef) -> Group:
         if (group := self._found(lambda each: _names_group(ref, each))) is None:
             raise GroupNotFound(ref)
         return group
 
-    async def get_unchanging(self, ref: GroupRef) -> Group:
-        return await self.get(ref)
-
     async def get_exclusive(self, ref: GroupRef) -> Group:
-        return await self.get(ref)
+        return await self.get_unchanging(ref)
 
     def check(self) -> None:
         for group in self._changed:

@@ -4,9 +4,11 @@ The repositories on a session.
 They keep what they touched: SQLAlchemy's identity map is weak, and an aggregate that it forgets takes its events along.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, select
+from sqlalchemy import ColumnElement, Select, cast, delete, func, select
+from sqlalchemy import Text as TextColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from write_side.adapters.postgres.failures import translated
@@ -19,6 +21,9 @@ from write_side.domain.profile import Profile
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import ExternalId, Handle, Slug
 from write_side.ports import AccountNotFound, GroupNotFound, MemberNotFound
+
+_GROUPS_QUEUE = 0x47525053
+"""Keeps these advisory locks, of two numbers each, apart from others. Two groups may share one: they wait in vain."""
 
 
 class PostgresAccounts:
@@ -67,13 +72,12 @@ class PostgresGroups:
         self._session = session
         self._touched = touched
 
-    async def get(self, ref: GroupRef) -> Group:
-        return await self._one(select(Group).where(_names_group(ref)), ref)
-
     async def get_unchanging(self, ref: GroupRef) -> Group:
+        await self._queue(func.pg_advisory_xact_lock_shared, ref)
         return await self._one(select(Group).where(_names_group(ref)).with_for_update(read=True), ref)
 
     async def get_exclusive(self, ref: GroupRef) -> Group:
+        await self._queue(func.pg_advisory_xact_lock, ref)
         return await self._one(select(Group).where(_names_group(ref)).with_for_update(), ref)
 
     def add(self, group: Group) -> None:
@@ -90,6 +94,17 @@ class PostgresGroups:
             raise GroupNotFound(ref)
         self._touched.append(group)
         return group
+
+    async def _queue(self, lock: Callable[..., Any], ref: GroupRef) -> None:
+        """
+        Stand in line for the group. It is the row's lock that counts; this one only keeps the order.
+
+        Who asks for a row FOR SHARE overtakes those who wait for it FOR UPDATE, so that a group to which ten clients
+        went on adding members could not be deleted. Advisory locks are given in the order in which they are asked for.
+        """
+        number = func.hashtext(cast(groups.c.id, TextColumn))
+        with translated():
+            await self._session.execute(select(lock(_GROUPS_QUEUE, number)).where(_names_group(ref)))
 
 
 class PostgresMemberships:

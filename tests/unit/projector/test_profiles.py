@@ -1,20 +1,36 @@
-"""What each event makes of a person's record."""
+"""What each event makes of a person's record, and where that is found."""
 
 from dataclasses import replace
 from datetime import timedelta, timezone
 
 import msgspec
 import pytest
+from hypothesis import given as for_all
 
-from projector.projection import LookUp
-from projector.projections.profiles import Profiles
-from shared.records import ProfileRecord, PublicProfileRecord, unseal
-from tests.support.folding import at_once, cleanly_folded
-from tests.support.histories import DAWN, History
+from projector.projection import DocumentMissing, Listed, LookUp
+from projector.projections.group_names import GROUP
+from projector.projections.profiles import PROFILE, REGISTRATION, Profiles
+from shared.events import (
+    GroupCreated,
+    GroupDeleted,
+    GroupUpdated,
+    MemberAdded,
+    MemberRemoved,
+    MemberRoleChanged,
+    SlugChanged,
+)
+from shared.listing import EVERYBODY, PROFILE_ORDERS, group_facet, place, tag_facet, text_key, time_key
+from shared.records import ProfileGroup, ProfileRecord, PublicProfileRecord
+from tests.support.given import Given
+from tests.support.histories import DAWN, History, nth_id
+from tests.support.random_histories import group_histories
+
+ADA = nth_id(1)
+THEN = DAWN + timedelta(seconds=3)
 
 
 @pytest.fixture
-def given():
+def history():
     """A history to go on with: Ada, registered with all that a profile can hold."""
     history = History()
     history.register(
@@ -30,10 +46,18 @@ def given():
     return history
 
 
-def person(history):
-    """Ada's record once everything is folded."""
-    [envelope] = at_once(cleanly_folded(history.events))["profile:full"].values()
-    return msgspec.json.decode(unseal(envelope).body, type=ProfileRecord)
+def given(history):
+    return Given(Profiles(), history.events)
+
+
+def person(history, account_id=ADA):
+    """Somebody's record once everything is folded."""
+    return given(history).all(PROFILE)[str(account_id)]
+
+
+def groups(history, account_id=ADA):
+    """What somebody's record tells of his groups: slug, name and role of each."""
+    return [(each.slug, each.name, each.role) for each in person(history, account_id).groups]
 
 
 def difference(one, other):
@@ -43,19 +67,16 @@ def difference(one, other):
 
 def after(history, *deed):
     """What changes in Ada's record by one more deed."""
-    before, account_id = person(history), next(iter(history.handles))
+    before = person(history)
     name, *arguments = deed
     options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
-    getattr(history, name)(account_id, *arguments, **options)
+    getattr(history, name)(ADA, *arguments, **options)
     return difference(before, person(history))
 
 
-THEN = DAWN + timedelta(seconds=3)
-
-
-def test_a_registration_and_its_profile_make_one_record(given):
+def test_a_registration_and_its_profile_make_one_record(history):
     """The record has what both events tell; versions are those of account and profile."""
-    record = person(given)
+    record = person(history)
 
     assert (
         record.handle,
@@ -68,15 +89,18 @@ def test_a_registration_and_its_profile_make_one_record(given):
     assert (DAWN + timedelta(seconds=1), DAWN + timedelta(seconds=2)) == (record.created_at, record.updated_at)
 
 
-def test_half_a_person_is_served_to_nobody(given):
+def test_half_a_person_is_served_to_nobody(history):
     """A batch may end between registration and profile: until then there is no record, and nothing leads to one."""
-    half = at_once(cleanly_folded(given.events[:1]))
+    half = Given(Profiles(), history.events[:1])
 
-    assert {"registration:full"} == set(half)
+    [(account_id, registration)] = half.all(REGISTRATION).items()
+    assert half.all(PROFILE) == {}
+    assert half.entries(REGISTRATION, account_id) == set()
+    assert Profiles().public(registration) is None
 
 
-def test_the_registration_goes_when_the_record_is_there(given):
-    assert "registration:full" not in at_once(cleanly_folded(given.events))
+def test_the_registration_goes_when_the_record_is_there(history):
+    assert given(history).all(REGISTRATION) == {}
 
 
 @pytest.mark.parametrize(
@@ -95,48 +119,230 @@ def test_the_registration_goes_when_the_record_is_there(given):
     ],
     ids=lambda value: str(value[0]) if isinstance(value, tuple) else "",
 )
-def test_an_event_changes_its_fields_and_nothing_else(given, deed, changes):
+def test_an_event_changes_its_fields_and_nothing_else(history, deed, changes):
     """Beside them the time of the update, and the version of the aggregate that the event belongs to."""
-    assert changes | {"updated_at": THEN} == after(given, *deed)
+    assert changes | {"updated_at": THEN} == after(history, *deed)
 
 
-def test_the_reinstated_is_active_again(given):
-    after(given, "suspend")
+def test_the_reinstated_is_active_again(history):
+    after(history, "suspend")
 
-    assert after(given, "reinstate")["status"] == "active"
+    assert after(history, "reinstate")["status"] == "active"
 
 
-def test_look_ups_are_blind_to_case_as_uniqueness_is(given):
-    record = person(given)
+def test_an_account_that_was_never_registered_stops_the_fold():
+    history = History()
+    history.suspend(ADA)
+
+    with pytest.raises(DocumentMissing):
+        given(history)
+
+
+def test_look_ups_are_blind_to_case_as_uniqueness_is(history):
+    look_ups = {each for each in given(history).entries(PROFILE, ADA) if isinstance(each, LookUp)}
 
     assert {
         LookUp("by-handle", "ada"),
         LookUp("by-email", "ada@example.org"),
         LookUp("by-external-id", "A1"),
-    } == set(Profiles().index(record))
+    } == look_ups
 
 
 def test_who_has_no_external_id_is_found_by_none():
     history = History()
-    history.register("bob")
+    bob = history.register("bob")
 
-    assert "by-external-id" not in at_once(cleanly_folded(history.events))
+    assert "by-external-id" not in {each.by for each in given(history).entries(PROFILE, bob)}
 
 
-def test_everybody_sees_all_but_email_external_id_and_attributes(given):
+def test_everybody_sees_all_but_email_external_id_and_attributes(history):
     """The public document is the full one without what only some may see."""
-    stored = at_once(cleanly_folded(given.events))
-    [envelope] = stored["profile:public"].values()
-    public = msgspec.json.decode(unseal(envelope).body)
+    public = Profiles().public(person(history))
 
-    hidden = set(ProfileRecord.__struct_fields__) - set(public)
+    hidden = set(ProfileRecord.__struct_fields__) - set(public.__struct_fields__)
     assert {"email", "external_id", "attributes"} == hidden
-    assert msgspec.convert(public, PublicProfileRecord) == Profiles().public(person(given))
+    assert msgspec.convert(msgspec.to_builtins(person(history)), PublicProfileRecord) == public
 
 
-def test_times_are_in_utc_whatever_the_database_says(given):
+def test_times_are_in_utc_whatever_the_database_says(history):
     """A session in another time zone makes the same bytes."""
     tokyo = timezone(timedelta(hours=9))
-    elsewhere = [replace(each, occurred_at=each.occurred_at.astimezone(tokyo)) for each in given.events]
+    elsewhere = [replace(each, occurred_at=each.occurred_at.astimezone(tokyo)) for each in history.events]
 
-    assert at_once(cleanly_folded(given.events)) == at_once(cleanly_folded(elsewhere))
+    there = Given(Profiles(), elsewhere).all(PROFILE)
+    assert msgspec.json.encode(given(history).all(PROFILE)) == msgspec.json.encode(there)
+
+
+def test_groups_are_told_in_the_order_in_which_they_were_joined(history):
+    """With name and slug as they are, and the role in each; who comes back is last."""
+    board, choir, chess = (history.create_group(slug) for slug in ("board", "choir", "chess"))
+    history.add_member(choir, ADA, role="alto")
+    history.add_member(board, ADA)
+    history.add_member(chess, ADA)
+
+    history.remove_member(choir, ADA)
+    history.add_member(choir, ADA, role="soprano")
+
+    assert groups(history) == [
+        ("board", "Board", "member"),
+        ("chess", "Chess", "member"),
+        ("choir", "Choir", "soprano"),
+    ]
+
+
+def test_a_changed_role_shows_in_its_group_alone(history):
+    board, choir = history.create_group("board"), history.create_group("choir")
+    history.add_member(board, ADA)
+    history.add_member(choir, ADA)
+
+    history.change_role(board, ADA, "chair")
+
+    assert groups(history) == [("board", "Board", "chair"), ("choir", "Choir", "member")]
+
+
+def test_memberships_move_neither_versions_nor_the_time_of_the_update(history):
+    """They are of account and profile, and a membership is neither."""
+    group = history.create_group("board")
+    before = person(history)
+
+    history.add_member(group, ADA)
+    history.change_role(group, ADA, "chair")
+    history.rename_group(group, "Elders")
+    assert {"groups": (ProfileGroup(group_id=group, slug="board", name="Elders", role="chair"),)} == difference(
+        before, person(history)
+    )
+
+    history.remove_member(group, ADA)
+    assert before == person(history)
+
+
+def test_a_group_is_called_the_same_by_all_its_members(history):
+    """By those who were there, and by those who came later."""
+    bob, group = history.register("bob"), history.create_group("board")
+    history.add_member(group, ADA)
+
+    history.rename_group(group, "Elders")
+    history.change_slug(group, "elders")
+    history.add_member(group, bob)
+
+    assert groups(history) == groups(history, bob) == [("elders", "Elders", "member")]
+
+
+def test_a_group_that_is_deleted_goes_from_every_record(history):
+    """Other groups stay, also one that takes its slug."""
+    bob, group, choir = history.register("bob"), history.create_group("board"), history.create_group("choir")
+    for member in (ADA, bob):
+        history.add_member(group, member)
+        history.add_member(choir, member)
+
+    history.delete_group(group)
+    history.add_member(history.create_group("board", name="New"), ADA)
+
+    assert groups(history) == [("choir", "Choir", "member"), ("board", "New", "member")]
+    assert groups(history, bob) == [("choir", "Choir", "member")]
+
+
+def test_a_description_concerns_no_member(history):
+    """It stands in no record."""
+    history.update_group(history.create_group("board"), description="Those who decide")
+
+    assert Profiles().fan_out(history.events[-1].event) is None
+
+
+def test_a_record_that_is_not_concerned_stays_itself(history):
+    """Then it need not be written: `revise` may be offered any document of its kind."""
+    record = person(history)
+    group = history.create_group("board")
+    history.rename_group(group, "Elders")
+    history.change_slug(group, "elders")
+    history.delete_group(group)
+
+    for recorded in history.events[-3:]:
+        assert Profiles().fan_out(recorded.event).revise(str(ADA), record) is record
+
+
+def test_a_group_that_is_gone_already_is_joined_by_nobody(history):
+    """After a crash the store may be ahead: the deletion is still to be folded again, and is brought to nobody."""
+    group = history.create_group("board")
+    history.add_member(group, ADA)
+    history.change_role(group, ADA, "chair")
+    joined, promoted = history.events[-2:]
+    ahead = Given(Profiles(), history.events[:2])
+
+    ahead.fold(joined)
+    ahead.fold(promoted)
+
+    assert ahead.all(PROFILE)[str(ADA)].groups == ()
+
+
+def test_a_group_is_found_by_its_slug(history):
+    """In any case; what is kept of it is for the projection alone."""
+    group = history.create_group("board")
+    history.change_slug(group, "elders")
+    folded = given(history)
+
+    assert {LookUp("by-slug", "elders")} == folded.entries(GROUP, group)
+    assert Profiles().public(folded.all(GROUP)[str(group)]) is None
+
+
+def test_a_person_stands_in_every_list_in_every_order(history):
+    """In those of everybody, of each group and of each tag, under the status."""
+    group = history.create_group("board")
+    history.add_member(group, ADA)
+    history.suspend(ADA)
+    folded = given(history)
+    keys = (
+        text_key("Ada Lovelace"),
+        text_key("ada"),
+        time_key(person(history).created_at),
+        time_key(person(history).updated_at),
+    )
+
+    listed = {each for each in folded.entries(PROFILE, ADA) if isinstance(each, Listed) and each.by != "word"}
+
+    assert {
+        Listed(order, facet + b"s" + place(key, ADA))
+        for order, key in zip(PROFILE_ORDERS, keys, strict=True)
+        for facet in (EVERYBODY, group_facet(group), tag_facet("poet"))
+    } == listed
+
+
+def test_a_person_is_found_by_the_words_of_handle_names_title_and_tags(history):
+    """Not by those of e-mail address, biography or groups."""
+    history.update(ADA, given_name="Augusta", family_name="Byron", bio="Analyst", tags=("poet", "Éire"))
+    history.add_member(history.create_group("board"), ADA)
+
+    found = Profiles().sheet(person(history)).words.split(b"\0")[1:-1]
+
+    assert found == [b"ada", b"augusta", b"byron", b"countess", b"eire", b"lovelace", b"poet"]
+
+
+def recomputed_groups(events, account_id):
+    """The groups of somebody: what each is called in the end, and what he is in those that he has not left."""
+    called, joined = {}, {}
+    for event in (each.event for each in events):
+        match event:
+            case GroupCreated():
+                called[event.group_id] = (event.slug, event.name)
+            case SlugChanged():
+                called[event.group_id] = (event.new, called[event.group_id][1])
+            case GroupUpdated():
+                called[event.group_id] = (called[event.group_id][0], event.name)
+            case GroupDeleted():
+                joined.pop(event.group_id, None)
+            case MemberAdded() if event.account_id == account_id:
+                joined[event.group_id] = event.role
+            case MemberRoleChanged() if event.account_id == account_id:
+                joined[event.group_id] = event.new
+            case MemberRemoved() if event.account_id == account_id:
+                del joined[event.group_id]
+    return [(*called[group_id], role) for group_id, role in joined.items()]
+
+
+@for_all(log=group_histories())
+def test_groups_are_what_all_events_together_tell(log):
+    """However joining, renaming, leaving and deleting are mixed."""
+    for account_id, profile in Given(Profiles(), log).all(PROFILE).items():
+        told = [(each.slug, each.name, each.role) for each in profile.groups]
+
+        assert recomputed_groups(log, profile.account_id) == told, account_id

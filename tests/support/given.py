@@ -1,0 +1,78 @@
+"""Projections that have folded events, without engine and store: what they keep then, and where it is found."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from projector.placing import Placer
+from projector.projection import DocumentMissing, Entry, FanOut, Key, Kind, Listed, NotPrefetched, Projection, Record
+from shared.event_log import RecordedEvent
+
+
+class Given:
+    """
+    Documents as a projection makes them, one event after the other.
+
+    It is as strict as the engine: what `needs` does not name cannot be touched. What an event does to many is done at
+    once, and is seen to concern exactly the documents that its list leads to.
+    """
+
+    def __init__(self, projection: Projection, events: Iterable[RecordedEvent] = ()) -> None:
+        self._projection = projection
+        self._placer = Placer(projection)
+        self._records: dict[Key, Any] = {}
+        self._named: set[Key] | None = None
+        for recorded in events:
+            self.fold(recorded)
+
+    def fold(self, recorded: RecordedEvent) -> None:
+        self._named = None
+        self._named = set(self._projection.needs(recorded, self))
+        self._projection.project(recorded, self)
+        if fan_out := self._projection.fan_out(recorded.event):
+            self._sweep(fan_out)
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        return self._records.get(self._open(kind.key(id)))
+
+    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
+        if (record := self.find(kind, id)) is None:
+            raise DocumentMissing(kind.key(id))
+        return record
+
+    def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
+        self._records[self._open(kind.key(id))] = record
+
+    def forget(self, kind: Kind[Record], id: UUID | str) -> None:
+        self._records.pop(self._open(kind.key(id)), None)
+
+    def all(self, kind: Kind[Record]) -> dict[str, Record]:
+        """Every record of a kind, by id."""
+        return {key.id: record for key, record in self._records.items() if key.kind == kind.name}
+
+    def entries(self, kind: Kind[Any], id: UUID | str) -> set[Entry]:
+        """Where a record is found, those entries included that the engine makes of its sheet."""
+        return self._entries(kind.key(id), self._records[kind.key(id)])
+
+    def _open(self, key: Key) -> Key:
+        if self._named is not None and key not in self._named:
+            raise NotPrefetched(key)
+        return key
+
+    def _entries(self, key: Key, record: Any) -> set[Entry]:
+        return set(self._placer.move(key, [None, record], anew=False).additions)
+
+    def _sweep(self, fan_out: FanOut) -> None:
+        before = {Key(fan_out.kind.name, name): record for name, record in self.all(fan_out.kind).items()}
+        after = {key: fan_out.revise(key.id, record) for key, record in before.items()}
+        assert self._led_to(fan_out, before) == {key for key, record in before.items() if after[key] is not record}
+        if not fan_out.moves:
+            assert all(self._entries(key, before[key]) == self._entries(key, record) for key, record in after.items())
+        self._records |= after
+        self._records = {key: record for key, record in self._records.items() if record is not None}
+
+    def _led_to(self, fan_out: FanOut, records: dict[Key, Any]) -> set[Key]:
+        """The documents that entries of the list lead to."""
+        entries = [each for key, record in records.items() for each in self._entries(key, record)]
+        listed = [each.entry for each in entries if isinstance(each, Listed) and each.by == fan_out.by]
+        return {fan_out.key(each) for each in listed if each.startswith(fan_out.prefix)}

@@ -127,6 +127,22 @@ async def test_the_deletion_of_a_group_waits_for_who_is_joining_it(write_side, w
     assert deleted.members == 1
 
 
+async def test_a_deletion_counts_also_who_joins_without_queueing(write_side, session, waits):
+    """The order in which groups are asked for is a courtesy; what is counted rests on the lock of the row."""
+    await session.execute("select from groups for share")
+    await session.execute(
+        "insert into memberships select gen_random_uuid(), 1, groups.id, accounts.id, 'x' from groups, accounts"
+    )
+
+    deleting = start(write_side, "delete-group", group="ssaf")
+
+    assert await waits(deleting)
+    await session.commit()
+    await deleting
+    [_, deleted] = await last_two(write_side)
+    assert deleted.members == 1
+
+
 @pytest.mark.parametrize(("command", "fields"), [("delete-group", {}), ("update-group", {"slug": "farms"})])
 async def test_nobody_overtakes_who_waits_for_a_group(write_side, waits, command, fields):
     """However many go on being added: who came later is added later, if there is anything to be added to."""

@@ -1,0 +1,146 @@
+"""What is told of each event of an account, and to whom."""
+
+from datetime import timedelta
+
+import pytest
+
+from projector.projection import Listed
+from projector.projections.activity import ACTIVITY, HIDDEN, Activity, Told
+from projector.projections.group_names import GROUP
+from shared.events import type_of
+from tests.support.given import Given
+from tests.support.histories import DAWN, History, nth_id
+
+ADA = nth_id(1)
+BOARD = {"group_id": "00000000-0000-0000-0000-000100000000", "slug": "board", "name": "Board"}
+
+
+@pytest.fixture
+def history():
+    """Ada, registered: one item, though it takes two events."""
+    history = History()
+    history.register("ada", email="ada@x.org", external_id="A1", title="Countess")
+    return history
+
+
+def given(history):
+    return Given(Activity(), history.events)
+
+
+def last(history):
+    """What is told of the last event: to those who may see everything, and to everybody."""
+    item = given(history).all(ACTIVITY)[str(history.events[-1].position)]
+    return (item.type, item.details), Activity().public(item).details
+
+
+def test_a_registration_is_one_item(history):
+    """Everybody sees the handle, some the e-mail address and the external id."""
+    [item] = given(history).all(ACTIVITY).values()
+
+    assert (item.account_id, item.type, item.position) == (ADA, "account-registered", 1)
+    assert (item.at, item.actor) == (DAWN + timedelta(seconds=1), "test")
+    assert item.details == {"handle": "ada", "email": "ada@x.org", "external_id": "A1"}
+    assert Activity().public(item).details == {"handle": "ada"}
+
+
+def test_a_changed_handle_is_told_to_everybody(history):
+    history.change_handle(ADA, "countess")
+    changed = {"old": "ada", "new": "countess"}
+
+    assert (("handle-changed", changed), changed) == last(history)
+
+
+def test_a_changed_address_is_told_to_some(history):
+    """Everybody sees that it changed."""
+    history.change_email(ADA, "c@x.org")
+
+    assert last(history) == (("email-changed", {"old": "ada@x.org", "new": "c@x.org"}), {})
+
+
+def test_a_reason_is_told_to_some(history):
+    history.suspend(ADA)
+    assert last(history) == (("account-suspended", {"reason": "because"}), {})
+
+    history.reinstate(ADA)
+    assert last(history) == (("account-reinstated", {"reason": None}), {})
+
+    history.close(ADA)
+    assert last(history) == (("account-closed", {"reason": None}), {})
+
+
+def test_of_a_changed_profile_only_the_names_of_fields_are_told(history):
+    """Cleared ones among them; what they held is nobody's history."""
+    history.update(ADA, title=None, bio="Wrote notes.")
+    changed = {"fields": ("title", "bio")}
+
+    assert (("profile-updated", changed), changed) == last(history)
+
+
+def test_groups_are_told_as_they_were_called_then(history):
+    """Later names do not change what was told."""
+    board = history.create_group("board")
+    history.add_member(board, ADA)
+    history.rename_group(board, "Elders")
+    history.change_role(board, ADA, "chair")
+    history.change_slug(board, "elders")
+    history.remove_member(board, ADA)
+
+    told = [(each.type, each.details) for each in given(history).all(ACTIVITY).values()]
+
+    assert told[1:] == [
+        ("member-added", BOARD | {"role": "member"}),
+        ("member-role-changed", BOARD | {"name": "Elders", "old": "member", "new": "chair"}),
+        ("member-removed", BOARD | {"name": "Elders", "slug": "elders", "role": "chair"}),
+    ]
+
+
+def test_memberships_are_told_to_everybody(history):
+    """Records of people tell of them too."""
+    history.add_member(history.create_group("board"), ADA)
+    (_, details), public = last(history)
+
+    assert details == public
+
+
+def test_the_end_of_a_group_is_no_item_of_its_members(history):
+    """Nor are other events of groups: they are the group's."""
+    board = history.create_group("board")
+    history.add_member(board, ADA)
+    before = given(history).all(ACTIVITY)
+
+    history.rename_group(board, "Elders")
+    history.delete_group(board)
+
+    assert before == given(history).all(ACTIVITY)
+    assert given(history).all(GROUP) == {}
+
+
+def test_items_stand_in_the_order_of_their_positions(history):
+    """In the list of their account, and what groups are called in none."""
+    board = history.create_group("board")
+    history.add_member(board, ADA)
+    folded = given(history)
+
+    assert {Listed("activity", ADA.bytes + (4).to_bytes(8, "big"))} == folded.entries(ACTIVITY, "4")
+    assert folded.entries(GROUP, board) == set()
+    assert Activity().public(folded.all(GROUP)[str(board)]) is None
+
+
+def test_a_group_that_is_gone_already_stops_nothing(history):
+    """After a crash a name may be gone; the item is there then, and is not written again."""
+    history.add_member(history.create_group("board"), ADA)
+    ahead = Given(Activity(), history.events[:2])
+
+    ahead.fold(history.events[-1])
+
+    [_, item] = ahead.all(ACTIVITY).values()
+    assert (item.details["slug"], item.details["name"]) == (None, None)
+
+
+def test_items_are_written_before_the_names_they_rely_on():
+    """Else a crash could leave a name that is ahead of an item, which would be told with it."""
+    assert list(Activity.kinds) == [ACTIVITY, GROUP]
+
+
+def test_what_is_hidden_belongs_to_what_is_told():
+    assert set(HIDDEN) <= {type_of(each) for each in Told.__args__}

@@ -1,0 +1,245 @@
+"""What each event makes of groups, of their members and of the cards that members have."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from hypothesis import given as for_all
+
+from projector.projection import Listed, LookUp
+from projector.projections.group_memberships import MEMBERSHIP
+from projector.projections.group_people import PERSON, REGISTRATION
+from projector.projections.groups import GROUP, Groups
+from shared.events import GroupDeleted, MemberAdded, MemberRemoved
+from shared.listing import GROUP_ORDERS, NUL, number_key, place, text_key, time_key
+from shared.records import GroupRecord, Membership, Person
+from tests.support.given import Given
+from tests.support.histories import DAWN, History
+from tests.support.random_histories import group_histories
+
+
+@pytest.fixture
+def history():
+    """Ada and Bob, and the board."""
+    history = History()
+    history.register("ada", display_name="Ada Lovelace")
+    history.register("bob")
+    history.create_group("board", name="The Board", description="Those who decide", external_id="B1")
+    return history
+
+
+@pytest.fixture
+def ada(history):
+    return next(iter(history.handles))
+
+
+@pytest.fixture
+def bob(history):
+    return list(history.handles)[1]
+
+
+@pytest.fixture
+def board(history):
+    return next(iter(history.slugs))
+
+
+def given(history):
+    return Given(Groups(), history.events)
+
+
+def group_of(history, group_id):
+    return given(history).all(GROUP)[str(group_id)]
+
+
+def difference(one, other):
+    """The fields in which a record differs, with their new values."""
+    return {name: getattr(other, name) for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)}
+
+
+def at(seconds):
+    """When the event at this position happened."""
+    return DAWN + timedelta(seconds=seconds)
+
+
+def test_a_group_is_what_its_creation_tells(history, board):
+    expected = GroupRecord(
+        group_id=board,
+        slug="board",
+        name="The Board",
+        description="Those who decide",
+        external_id="B1",
+        member_count=0,
+        created_at=at(5),
+        updated_at=at(5),
+        version=1,
+    )
+
+    assert expected == group_of(history, board)
+
+
+@pytest.mark.parametrize(
+    ("deed", "changes"),
+    [
+        (lambda history, group: history.rename_group(group, "Elders"), {"name": "Elders"}),
+        (lambda history, group: history.update_group(group, description=None), {"description": None}),
+        (lambda history, group: history.change_slug(group, "elders"), {"slug": "elders"}),
+    ],
+    ids=["name", "description", "slug"],
+)
+def test_an_event_of_a_group_changes_its_field_version_and_time(history, board, deed, changes):
+    before = group_of(history, board)
+
+    deed(history, board)
+
+    assert changes | {"updated_at": at(6), "version": 2} == difference(before, group_of(history, board))
+
+
+def test_members_are_counted_and_change_nothing_else(history, board, ada, bob):
+    """A group is not updated by those who come and go, nor by what they are in it."""
+    before = group_of(history, board)
+    history.add_member(board, ada)
+    history.add_member(board, bob)
+    history.change_role(board, ada, "chair")
+    assert difference(before, group_of(history, board)) == {"member_count": 2}
+
+    history.remove_member(board, ada)
+    assert difference(before, group_of(history, board)) == {"member_count": 1}
+
+
+def test_a_group_is_found_by_its_slug_and_in_every_order(history, board, ada):
+    """And by the words of slug and name."""
+    history.add_member(board, ada)
+    keys = (text_key("The Board"), text_key("board"), time_key(at(5)), time_key(at(5)), number_key(1))
+
+    entries = given(history).entries(GROUP, board)
+
+    in_orders = {Listed(by, b"*-" + place(key, board)) for by, key in zip(GROUP_ORDERS, keys, strict=True)}
+    by_words = {each for each in entries if each.by == "word"}
+    assert {LookUp("by-slug", "board"), *in_orders} == entries - by_words
+    assert {b"-board", b"-the"} == {each.entry.split(NUL)[0] for each in by_words}
+
+
+def test_a_person_is_there_with_the_profile(history, ada):
+    """Half a person is nobody, and leads nowhere."""
+    half = Given(Groups(), history.events[:1])
+    assert half.all(PERSON) == {}
+    assert half.entries(REGISTRATION, ada) == set()
+
+    whole = Given(Groups(), history.events[:2])
+    assert {str(ada): Person(account_id=ada, handle="ada", display_name="Ada Lovelace", status="active")} == whole.all(
+        PERSON
+    )
+    assert whole.all(REGISTRATION) == {}
+
+
+@pytest.mark.parametrize(
+    ("deed", "changes"),
+    [
+        (lambda history, ada: history.change_handle(ada, "countess"), {"handle": "countess"}),
+        (lambda history, ada: history.update(ada, display_name="Countess"), {"display_name": "Countess"}),
+        (lambda history, ada: history.update(ada, title="Countess"), {}),
+        (lambda history, ada: history.change_email(ada, "c@example.org"), {}),
+        (lambda history, ada: history.suspend(ada), {"status": "suspended"}),
+        (lambda history, ada: (history.suspend(ada), history.reinstate(ada)), {}),
+        (lambda history, ada: history.close(ada), {"status": "closed"}),
+    ],
+    ids=["handle", "display name", "title", "email", "suspend", "reinstate", "close"],
+)
+def test_a_person_is_called_what_he_is_called_now(history, ada, deed, changes):
+    before = given(history).all(PERSON)[str(ada)]
+
+    deed(history, ada)
+
+    assert changes == difference(before, given(history).all(PERSON)[str(ada)])
+
+
+def test_a_membership_has_a_role_and_the_time_since(history, board, ada):
+    """Another role is no other membership; who comes back is there since he came back."""
+    history.add_member(board, ada)
+    history.change_role(board, ada, "chair")
+    key = f"{board}:{ada}"
+    assert {key: Membership(role="chair", since=at(6))} == given(history).all(MEMBERSHIP)
+
+    history.remove_member(board, ada)
+    assert given(history).all(MEMBERSHIP) == {}
+
+    history.add_member(board, ada)
+    assert {key: Membership(role="member", since=at(9))} == given(history).all(MEMBERSHIP)
+
+
+def test_members_stand_in_the_order_in_which_they_joined(history, board, ada):
+    """Among all of the group, and among those of the same role, whose text ends before the time begins."""
+    history.add_member(board, ada, role="chair")
+    joined = place(time_key(at(6)), ada)
+
+    assert {
+        Listed("member", board.bytes + joined),
+        Listed("member-role", board.bytes + b"chair" + NUL + joined),
+    } == given(history).entries(MEMBERSHIP, f"{board}:{ada}")
+
+
+def test_a_group_is_deleted_with_its_memberships(history, board, ada, bob):
+    """Those in other groups stay, and so do the people."""
+    choir = history.create_group("choir")
+    for member in (ada, bob):
+        history.add_member(board, member)
+        history.add_member(choir, member)
+
+    history.delete_group(board)
+
+    left = given(history)
+    assert {str(choir)} == set(left.all(GROUP))
+    assert {f"{choir}:{ada}", f"{choir}:{bob}"} == set(left.all(MEMBERSHIP))
+    assert {str(ada), str(bob)} == set(left.all(PERSON))
+
+
+def test_what_concerns_a_group_that_is_gone_already_is_passed_over(history, board, ada):
+    """After a crash the store may be ahead; its deletion is still to be folded again, and ends what comes back here."""
+    history.rename_group(board, "Elders")
+    history.add_member(board, ada)
+    history.delete_group(board)
+    ahead = Given(Groups(), history.events[:4])
+
+    for recorded in history.events[5:]:
+        ahead.fold(recorded)
+
+    assert ahead.all(GROUP) == ahead.all(MEMBERSHIP) == {}
+
+
+def test_a_membership_that_is_over_already_is_not_changed(history, board, ada):
+    """The same for a membership whose end was folded before the crash."""
+    history.add_member(board, ada)
+    history.change_role(board, ada, "chair")
+    ahead = Given(Groups(), history.events[:5])
+
+    ahead.fold(history.events[-1])
+
+    assert ahead.all(MEMBERSHIP) == {}
+
+
+def test_everybody_may_see_all_of_a_group(history, board):
+    """There is no second document: what is served is the full one."""
+    assert Groups().public(group_of(history, board)) is None
+
+
+@for_all(log=group_histories())
+def test_members_are_what_all_events_together_tell(log):
+    """Each group counts its memberships, and has no others than those that began and have not ended."""
+    begun, ended = Counter(), Counter()
+    for event in (each.event for each in log):
+        match event:
+            case MemberAdded():
+                begun[event.group_id, event.account_id] += 1
+            case MemberRemoved():
+                ended[event.group_id, event.account_id] += 1
+            case GroupDeleted():
+                ended += Counter({each: 1 for each in begun - ended if each[0] == event.group_id})
+
+    folded = Given(Groups(), log)
+
+    members = begun - ended
+    assert {f"{group}:{account}" for group, account in members} == set(folded.all(MEMBERSHIP))
+    count = Counter(str(group) for group, _ in members)
+    assert {id_: count[id_] for id_ in folded.all(GROUP)} == {
+        id_: group.member_count for id_, group in folded.all(GROUP).items()
+    }

@@ -1,0 +1,152 @@
+"""What each event makes of the numbers."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given as for_all
+
+from projector.projections.stats import DIRECTORY, STATS, SUSPENSION, Stats, Suspension
+from shared.events import (
+    AccountClosed,
+    AccountRegistered,
+    AccountReinstated,
+    AccountSuspended,
+    Event,
+    GroupDeleted,
+    MemberRemoved,
+)
+from shared.records import AccountCounts, DayCount, StatsRecord
+from tests.support.given import Given
+from tests.support.histories import History
+from tests.support.random_histories import group_histories, histories
+
+STATUS_AFTER = {
+    AccountRegistered: "active",
+    AccountSuspended: "suspended",
+    AccountReinstated: "active",
+    AccountClosed: "closed",
+}
+
+
+@pytest.fixture
+def history():
+    """Three people."""
+    history = History()
+    for handle in ("ada", "bob", "cyd"):
+        history.register(handle)
+    return history
+
+
+@pytest.fixture
+def ada(history):
+    return next(iter(history.handles))
+
+
+def given(history):
+    return Given(Stats(), history.events)
+
+
+def stats(history):
+    return given(history).all(STATS)[DIRECTORY]
+
+
+def accounts(history):
+    counts = stats(history).accounts
+    return counts.active, counts.suspended, counts.closed
+
+
+def test_nothing_is_counted_before_there_is_anything():
+    assert Given(Stats()).all(STATS) == {}
+
+
+def test_an_account_is_counted_under_its_status(history, ada):
+    """Once, whatever it went through."""
+    seen = [accounts(history)]
+    for deed in (history.suspend, history.reinstate, history.suspend, history.close):
+        deed(ada)
+        seen.append(accounts(history))
+
+    assert seen == [(3, 0, 0), (2, 1, 0), (3, 0, 0), (2, 1, 0), (2, 0, 1)]
+
+
+def test_who_is_closed_was_active_unless_suspended(history, ada):
+    """Also who was suspended once, and reinstated."""
+    history.suspend(ada)
+    history.reinstate(ada)
+
+    history.close(ada)
+
+    assert accounts(history) == (2, 0, 1)
+
+
+def test_a_suspension_that_is_ahead_of_the_numbers_does_no_harm(history, ada):
+    """After a crash the closing may be folded again: what the account was before can still be told."""
+    history.suspend(ada)
+    history.close(ada)
+    before = Given(Stats(), history.events[:-1])
+    after = given(history)
+
+    assert before.all(SUSPENSION) == after.all(SUSPENSION) == {str(ada): Suspension(lasts=True)}
+
+
+def test_registrations_are_counted_by_day_in_utc():
+    """Wherever the clock stands that told the time; and in order, even if it was set back."""
+    history = History()
+    for handle in ("ada", "bob", "cyd", "dan"):
+        history.register(handle)
+    tokyo = timezone(timedelta(hours=9))
+    late, early = datetime(2026, 11, 26, 9, tzinfo=tokyo), datetime(2026, 11, 26, 8, 59, tzinfo=tokyo)
+    times = [late, early, late, early]
+    events = [replace(each, occurred_at=at) for each, at in zip(history.events[::2], times, strict=True)]
+
+    registrations = Given(Stats(), events).all(STATS)[DIRECTORY].registrations
+
+    assert registrations == (DayCount("2026-11-25", 2), DayCount("2026-11-26", 2))
+
+
+def test_groups_and_memberships_are_counted(history, ada):
+    """A group takes all its memberships along; roles and names count for nothing."""
+    board, choir = history.create_group("board"), history.create_group("choir")
+    for account in history.handles:
+        history.add_member(board, account)
+        history.add_member(choir, account)
+    history.remove_member(board, ada)
+    history.change_role(choir, ada, "alto")
+    history.rename_group(choir, "Singers")
+    assert (stats(history).groups, stats(history).memberships) == (2, 5)
+
+    history.delete_group(board)
+    assert (stats(history).groups, stats(history).memberships) == (1, 3)
+
+
+def test_numbers_are_served_to_everybody_as_they_are(history):
+    """There is no second document, and no list."""
+    folded = given(history)
+
+    assert Stats().public(folded.all(STATS)[DIRECTORY]) is None
+    assert folded.entries(STATS, DIRECTORY) == set()
+
+
+def last_of(log, aggregate, kinds=Event):
+    """The last event of each aggregate of a kind."""
+    return {
+        each.aggregate_id: each.event for each in log if each.aggregate == aggregate and isinstance(each.event, kinds)
+    }
+
+
+@for_all(log=histories() | group_histories())
+def test_numbers_are_what_all_events_together_tell(log):
+    """Counted at the end, from the last word on each account, each group and each membership."""
+    accounts = last_of(log, "account", tuple(STATUS_AFTER))
+    deleted = {id_ for id_, last in last_of(log, "group").items() if isinstance(last, GroupDeleted)}
+    left = [each for each in last_of(log, "membership").values() if not isinstance(each, MemberRemoved)]
+
+    expected = StatsRecord(
+        accounts=AccountCounts(**Counter(STATUS_AFTER[type(last)] for last in accounts.values())),
+        groups=len(last_of(log, "group").keys() - deleted),
+        memberships=sum(1 for each in left if each.group_id not in deleted),
+        registrations=(DayCount("2026-11-25", len(accounts)),),
+    )
+    assert expected == Given(Stats(), log).all(STATS)[DIRECTORY]

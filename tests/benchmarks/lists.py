@@ -1,11 +1,11 @@
 """
 How long a page of a list takes, by what is asked.
 
-    python -m tests.benchmarks.lists [--people 100000] [--questions 300]
+    python -m tests.benchmarks.lists [--people 100000] [--questions 300] [--clients 1]
 
 Fills an embedded Valkey of its own with synthetic people, in groups of 100, 1,000 and 10,000 and with tags that one in
-ten, in a hundred and in a thousand has, and asks the views in this process, one question after the other. Prints the
-median and the 99th percentile in milliseconds, trips a page, and how many are on it. `near` pages are the first ones.
+ten, in a hundred and in a thousand has, and asks the views in this process, as so many clients, each one question after
+the other. Prints the median and the 99th percentile in milliseconds, trips a page, and how many are on it. `near` pages are the first ones.
 """
 
 import argparse
@@ -138,9 +138,9 @@ def _search(*words: str, **more: object) -> ProfileQuery:
 class Measure:
     """Asks one question after the other and prints a line for each kind."""
 
-    def __init__(self, views: RedisProfileViews, client: Redis, *, count: int, questions: int) -> None:
+    def __init__(self, views: RedisProfileViews, client: Redis, arguments: argparse.Namespace) -> None:
         self._views, self._client = views, client
-        self._count, self._questions = count, questions
+        self._count, self._questions, self._clients = arguments.people, arguments.questions, arguments.clients
 
     async def print_all(self) -> None:
         _print("milliseconds", "p50", "p99", "trips", "rows", "refused")
@@ -158,16 +158,25 @@ class Measure:
 
     async def _print_look_ups(self) -> None:
         ids = [str(each.account_id) for each in islice(people(self._count), self._questions)]
-        taken = [(await self._timed(partial(self._views.by_id, each)))[0] for each in ids]
-        _print("look-up by id", *_quantiles(taken))
+        taken = await self._all_timed([partial(self._views.by_id, each) for each in ids])
+        _print("look-up by id", *_quantiles([each for each, _ in taken]))
 
     async def _print_lists(self, name: str, queries: list[ProfileQuery]) -> None:
         before, asked = self._trips(), [queries[nth % len(queries)] for nth in range(self._questions)]
-        taken = [await self._timed(partial(self._views.list, query)) for query in asked]
+        taken = await self._all_timed([partial(self._views.list, query) for query in asked])
         trips = (self._trips() - before) / len(taken)
         pages = [page for _, page in taken if page is not None]
         rows = sum(len(page.documents) for page in pages) / len(taken)
         _print(name, *_quantiles([each for each, _ in taken]), f"{trips:.1f}", f"{rows:.1f}", len(taken) - len(pages))
+
+    async def _all_timed(self, asks: list[Callable[[], Awaitable[Any]]]) -> list[tuple[float, Any]]:
+        """Have each client ask its share, one after the other."""
+
+        async def client(own: list[Callable[[], Awaitable[Any]]]) -> list[tuple[float, Any]]:
+            return [await self._timed(ask) for ask in own]
+
+        shares = await asyncio.gather(*(client(asks[nth :: self._clients]) for nth in range(self._clients)))
+        return [each for share in shares for each in share]
 
     async def _timed(self, ask: Callable[[], Awaitable[Any]]) -> tuple[float, Any]:
         """Return milliseconds and the answer; None if it was refused."""
@@ -190,16 +199,17 @@ def _print(name: str, *columns: object) -> None:
     print(f"{name:<40}" + "".join(f"{column:>9}" for column in columns), flush=True)  # noqa: T201 - what it is for
 
 
-async def measure(url: str, client: Redis, *, count: int, questions: int) -> None:
+async def measure(url: str, client: Redis, arguments: argparse.Namespace) -> None:
     async with RedisProfileViews(connector(url), freshness=Freshness(patience=2)) as views:
         await views.position()
-        await Measure(views, client, count=count, questions=questions).print_all()
+        await Measure(views, client, arguments).print_all()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--clients", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="muster-lists-") as home:
         Path(home).chmod(0o711)
@@ -207,7 +217,7 @@ def main() -> None:
             fill(client, arguments.people)
             used = client.info("memory")["used_memory"] / arguments.people
             _print(f"{arguments.people:,} people, {used:,.0f} bytes each")
-            asyncio.run(measure(server.url, client, count=arguments.people, questions=arguments.questions))
+            asyncio.run(measure(server.url, client, arguments))
 
 
 if __name__ == "__main__":

@@ -64,22 +64,34 @@ async def test_a_page_takes_so_many_trips_however_deep_it_is(redis_views, redis_
     assert handles(first) + handles(deep) == [each.handle for each in listed(PEOPLE, query)][:8]
 
 
-async def test_a_list_that_is_heavy_travels_alone(redis_views, redis_projection, monkeypatch):
-    """So that nobody who wants one person waits for a trip of hundreds."""
+async def test_a_page_that_is_heavy_travels_alone(redis_views, redis_projection, monkeypatch):
+    """No writer waits for a trip that carries several; light ones share theirs."""
     monkeypatch.setattr(trips, "FIELDS", 10)
     redis_projection.commit(*PEOPLE, position=7)
-    await redis_views.position()
+    await redis_views.list(ProfileQuery())
+    limits = (1, 1, 1, 20, 21)
 
     with redis_projection.counting_trips() as made:
-        page, *answers = await asyncio.gather(
-            redis_views.list(ProfileQuery(limit=20)),
-            *(redis_views.by_id(str(each.account_id)) for each in PEOPLE[:10]),
-        )
+        pages = await asyncio.gather(*(redis_views.list(ProfileQuery(limit=limit)) for limit in limits))
         trips_made = made()
 
-    assert trips_made == 3
-    assert len(page.documents) == 20
-    assert PEOPLE[:10] == list(map(served, answers))
+    assert trips_made == 6
+    assert list(limits) == [len(page.documents) for page in pages]
+
+
+async def test_nobody_who_wants_one_person_waits_behind_lists(redis_views, redis_projection):
+    """However many pages are asked for, they have another way; and none of 100 pages of two tags is refused."""
+    redis_projection.commit(*PEOPLE, position=7)
+    query = ProfileQuery(statuses=ANY, tags=("senate", "house"), limit=200)
+    await redis_views.position()
+    pages = [asyncio.create_task(redis_views.list(query)) for _ in range(100)]
+    await asyncio.sleep(0)
+
+    answer = await redis_views.by_id(str(PEOPLE[0].account_id))
+
+    assert served(answer) == PEOPLE[0]
+    assert sum(page.done() for page in pages) < 50
+    assert {len(listed(PEOPLE, query))} == {len((await page).documents) for page in pages}
 
 
 async def test_whoever_is_torn_is_passed_over(redis_views, redis_projection):

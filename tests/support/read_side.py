@@ -207,16 +207,21 @@ class RedisStats:
 @contextmanager
 def between_trips(views: RedisViews, *actions: Callable[[], None] | None) -> Iterator[None]:
     """Do something before the second, third… question that goes to Redis."""
-    ask = views._trips.ask
     left = [None, *actions]
 
-    async def ask_after_action(*wants: Want, reads: Sequence[Read] = ()) -> Seen:
-        if left and (action := left.pop(0)) is not None:
-            action()
-        return await ask(*wants, reads=reads)
+    def after_action(ask: Any) -> Any:
+        async def ask_after_action(*wants: Want, reads: Sequence[Read] = ()) -> Seen:
+            if left and (action := left.pop(0)) is not None:
+                action()
+            return await ask(*wants, reads=reads)
 
-    views._trips.ask = ask_after_action  # type: ignore[method-assign] # the only way to be in between for certain
+        return ask_after_action
+
+    lanes = (views._trips, views._list_trips)
+    for lane in lanes:
+        lane.ask = after_action(lane.ask)  # type: ignore[method-assign] # the only way to be in between for certain
     try:
         yield
     finally:
-        del views._trips.ask
+        for lane in lanes:
+            del lane.ask

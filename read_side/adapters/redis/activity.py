@@ -25,7 +25,7 @@ class RedisActivityViews(RedisViews):
         return await settled(lambda: self._of(course, limit, after, variant))
 
     async def _of(self, course: Course, limit: int, after: bytes | None, variant: Variant) -> Outcome[Page]:
-        journey, most = Journey(self._ask), limit + 1
+        journey, most = Journey(self._ask_for_list), limit + 1
         replies = (await journey.ask(reads=course.ranges(after=after, limit=most, descending=True))).replies
         places = course.stretch(replies, limit=most, descending=True).places
         if not places:

@@ -31,10 +31,10 @@ class RedisGroupViews(RedisViews):
 
     async def _list(self, query: GroupQuery) -> Outcome[Page]:
         asked = Asked.of(query, orders=GROUP_ORDERS, statuses=(ANY_STATUS,))
-        return Outcome((await page(Journey(self._ask), asked, documents="full")).page, settled=True)
+        return Outcome((await page(Journey(self._ask_for_list), asked, documents="full")).page, settled=True)
 
     async def _members(self, group: GroupReference, query: MemberQuery) -> Outcome[Page]:
-        journey = Journey(self._ask)
+        journey = Journey(self._ask_for_list)
         lead = await group.lead(journey)
         if lead is None:
             return Outcome(Page(journey.position, None), settled=True)

@@ -56,7 +56,7 @@ class RedisProfileViews(RedisViews):
         return asked.outcome(leads, found, position=journey.position)
 
     async def _list(self, query: ProfileQuery, variant: Variant) -> Outcome[Page]:
-        journey = Journey(self._ask)
+        journey = Journey(self._ask_for_list)
         if cannot_be(*query.tags):
             return await _nobody(journey)
         if query.group is None:

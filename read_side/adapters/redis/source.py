@@ -13,10 +13,15 @@ from read_side.adapters.redis.trips import Seen, Trips
 from read_side.freshness import Freshness
 from shared.keys import GenerationKeys, ProjectionKeys
 
+LISTS_QUEUED = 10
+"""How many times as much as look-ups lists may have waiting: a page takes its time, and that many are still in time."""
+
 
 class RedisViews(ABC):
     """
     What the views of every projection are: a way to it, an ear for it, and the certainty that nothing of it is evicted.
+
+    Lists travel apart, on connections of their own: whoever wants one person does not wait behind pages of hundreds.
 
     Answers of one trip are from one moment. Answers of several are from one generation, which the last trip found to be
     live, and are said to be from the earliest moment.
@@ -31,11 +36,14 @@ class RedisViews(ABC):
         self.freshness = freshness
         self._eviction = eviction or EvictionWatch(connect)
         self._trips = Trips(connect, keys=keys, names=self.names, freshness=freshness)
+        self._list_trips = Trips(
+            connect, keys=keys, names=self.names, freshness=freshness, lane="lists", most_queued=LISTS_QUEUED
+        )
         self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for each in (self._eviction, self._trips, self._announcements):
+        for each in (self._eviction, self._trips, self._list_trips, self._announcements):
             await self._open.enter_async_context(each)
         return self
 
@@ -53,3 +61,7 @@ class RedisViews(ABC):
     async def _ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
         self._eviction.require_none()
         return await self._trips.ask(*wants, reads=reads)
+
+    async def _ask_for_list(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
+        self._eviction.require_none()
+        return await self._list_trips.ask(*wants, reads=reads)

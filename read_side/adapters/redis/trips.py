@@ -90,10 +90,23 @@ class Trips:
 
     :param names: what can be asked for.
     :param freshness: told when another generation goes live.
+    :param lane: what is asked for, in logs.
+    :param most_queued: how many times as much as look-ups may wait.
     """
 
-    def __init__(self, connect: Connect, *, keys: ProjectionKeys, names: Names, freshness: Freshness) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        keys: ProjectionKeys,
+        names: Names,
+        freshness: Freshness,
+        lane: str = "look-ups",
+        most_queued: int = 1,
+    ) -> None:
         self._connect = connect
+        self._lane = lane
+        self._most_queued = most_queued
         self._keys = keys
         self._names = names
         self._freshness = freshness
@@ -122,7 +135,7 @@ class Trips:
         :raises Unreadable: they cannot be had.
         """
         weight = len(wants) + sum(read.weight for read in reads) if reads else len(wants)
-        if self._queued and self._queued + weight > QUEUED_FIELDS:
+        if self._queued and self._queued + weight > QUEUED_FIELDS * self._most_queued:
             raise Overloaded("Too many questions are waiting")
         question = _Question(wants, reads, weight, asyncio.get_running_loop().create_future())
         self._questions.append(question)
@@ -171,12 +184,12 @@ class Trips:
     def _note_failure(self, error: Exception) -> None:
         """Log an outage once: trips fail by the thousand while it lasts."""
         if not self._is_failing:
-            log.warning("trips to Redis fail", projection=self._keys.projection, error=told(error))
+            log.warning("trips to Redis fail", projection=self._keys.projection, lane=self._lane, error=told(error))
         self._is_failing = True
 
     def _note_success(self) -> None:
         if self._is_failing:
-            log.info("trips to Redis succeed again", projection=self._keys.projection)
+            log.info("trips to Redis succeed again", projection=self._keys.projection, lane=self._lane)
             self._is_failing = False
 
     async def _travel(self, questions: Sequence[_Question], connection: AbstractConnection) -> None:

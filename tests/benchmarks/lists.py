@@ -4,8 +4,9 @@ How long a page of a list takes, by what is asked.
     python -m tests.benchmarks.lists [--people 100000] [--questions 300] [--clients 1]
 
 Fills an embedded Valkey of its own with synthetic people, in groups of 100, 1,000 and 10,000 and with tags that one in
-ten, in a hundred and in a thousand has, and asks the views in this process, as so many clients, each one question after
-the other. Prints the median and the 99th percentile in milliseconds, trips a page, and how many are on it. `near` pages are the first ones.
+ten, in a hundred and in a thousand has. Then so many clients ask the views in this process, each one question after the
+other. Prints the median and the 99th percentile in milliseconds, trips a page, how many people are on it, and how many
+questions were refused as too broad.
 """
 
 import argparse

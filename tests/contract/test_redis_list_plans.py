@@ -102,3 +102,14 @@ async def test_more_than_can_be_sorted_is_refused(redis_views, redis_projection,
     assert len((await walk(redis_views, changed(query, order=None)))[0]) == 11
     assert handles(await redis_views.list(changed(query, tags=("t",)))) == ["sam11 samuel samson"]
     assert len((await walk(redis_views, changed(query, words=("sam", "ada"))))[0]) == 11
+
+
+async def test_more_entries_than_can_be_read_are_no_reason_to_refuse(redis_views, redis_projection, monkeypatch):
+    """Nobody knows how many they are, if each has many words that begin alike: they are looked for along the list."""
+    for constant, value in {"MOST_SORTED": 5, "MOST_READ": 3, "CHUNK": 2}.items():
+        monkeypatch.setattr(gather, constant, value)
+    people = [person(number) for number in range(1, 9)]
+    redis_projection.commit(*people, position=7)
+    query = ProfileQuery(words=("person",), order="handle", descending=True, limit=3)
+
+    assert [each.handle for each in listed(people, query)] == (await walk(redis_views, query))[0]

@@ -16,7 +16,7 @@ from write_side.adapters.postgres.migrate import migrate
 
 CONGRESS = ROOT.parent / "shared" / "data" / "congress.jsonl"
 SAMPLE = ROOT / "docs" / "sample.jsonl"
-MEMBERS = 537
+MEMBERS, COMMANDS = 537, 4_646
 SECONDS = 120.0
 
 
@@ -60,12 +60,11 @@ def muster(write_api):
 
 
 @pytest.fixture(scope="module")
-def members():
-    """The lines of the real file that this release knows the command of."""
+def congress():
+    """The real file: people, groups and memberships."""
     if not CONGRESS.exists():
         pytest.skip(f"{CONGRESS.name} is not beside the repository")
-    with CONGRESS.open() as lines:
-        return [line for line in lines if json.loads(line)["command"] == "register-account"]
+    return CONGRESS
 
 
 def counts(summary):
@@ -82,16 +81,14 @@ def registrations(url, where):
         ).fetchone()
 
 
-def test_congress_is_imported_once_however_often(muster, members, database_url, tmp_path):
-    """The second run changes nothing and answers the same position."""
-    (file := tmp_path / "members.jsonl").write_text("".join(members))
-
-    first_status, first, first_said = muster.run("import", file)
-    second_status, second, _ = muster.run("import", file)
+def test_congress_is_imported_once_however_often(muster, congress, database_url):
+    """All lines; the second run changes nothing and answers the same position."""
+    first_status, first, first_said = muster.run("import", congress)
+    second_status, second, _ = muster.run("import", congress)
 
     assert (first_status, second_status) == (0, 0), first_said
-    assert counts(first) == {"lines": MEMBERS, "applied": MEMBERS, "replayed": 0, "failed": 0}
-    assert counts(second) == {"lines": MEMBERS, "applied": 0, "replayed": MEMBERS, "failed": 0}
+    assert counts(first) == {"lines": COMMANDS, "applied": COMMANDS, "replayed": 0, "failed": 0}
+    assert counts(second) == {"lines": COMMANDS, "applied": 0, "replayed": COMMANDS, "failed": 0}
     assert first["position"] == second["position"]
     assert registrations(database_url, "%@congress.example") == (MEMBERS, first["position"])
 
@@ -101,7 +98,7 @@ def test_the_sample_is_imported_whole(muster):
     status, summary, said = muster.run("import", "-", said=SAMPLE.read_bytes())
 
     assert (status, said) == (0, "")
-    assert counts(summary) == {"lines": 20, "applied": 20, "replayed": 0, "failed": 0}
+    assert counts(summary) == {"lines": 29, "applied": 29, "replayed": 0, "failed": 0}
 
 
 def test_a_failed_line_is_named_and_the_rest_goes_on(muster):
@@ -143,10 +140,36 @@ def test_seeding_again_changes_nothing_and_more_people_go_on(muster, database_ur
     assert registrations(database_url, "%@people.example") == (310, second["position"])
 
 
+def memberships(url, groups):
+    """How many there are in groups with such a slug."""
+    with psycopg.connect(url) as connection:
+        [(count,)] = connection.execute(
+            "select count(*) from memberships join groups on groups.id = group_id where slug like %s", [groups]
+        ).fetchall()
+        return count
+
+
+def test_seeding_groups_again_changes_nothing_and_more_of_them_go_on(muster, database_url):
+    """More groups of the same people, who then belong to those too."""
+    first_status, first, _ = muster.run("seed", "--people", 60, "--groups", 5, "--seed", 2)
+    few = memberships(database_url, "%.2-%")
+    second_status, second, _ = muster.run("seed", "--people", 60, "--groups", 40, "--seed", 2)
+    many = memberships(database_url, "%.2-%")
+
+    assert (first_status, second_status) == (0, 0)
+    assert counts(first) == {"lines": 65 + few, "applied": 65 + few, "replayed": 0, "failed": 0}
+    assert counts(second) == {
+        "lines": 100 + many,
+        "applied": 35 + many - few,
+        "replayed": first["lines"],
+        "failed": 0,
+    }
+    assert 0 < few < many
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("seed", "--people", "3", "--groups", "1"), "--groups"),
         (("import", "no-such-file"), "no-such-file"),
         (("import", "-", "--write-url", "nowhere"), "nowhere"),
     ],

@@ -9,8 +9,6 @@ from cyclopts import Parameter, validators
 
 from shared.settings import Settings, masked
 
-WRONG_USAGE = 2
-
 Count = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=999_999_999))]
 """It is part of every handle, which has 64 characters."""
@@ -83,10 +81,10 @@ def import_commands(
 
 def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
     """
-    Register synthetic people; the same seed makes the same people, so that running it again changes nothing.
+    Make synthetic people and groups; the same seed makes the same, so that running it again changes nothing.
 
     :param people: how many.
-    :param groups: not in this release.
+    :param groups: how many; the first has the most members.
     :param seed: those of different seeds can live together.
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
@@ -94,11 +92,8 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     from write_side.client.sender import connect  # noqa: PLC0415 - likewise
     from write_side.seeding import seed_people  # noqa: PLC0415 - faker least of all
 
-    if groups:
-        print("groups come with the next release: leave --groups out", file=sys.stderr)  # noqa: T201 - wrong usage
-        return WRONG_USAGE
     with connect(_write_url(write_url)) as client:
-        return seed_people(people, seed=seed, client=client, as_json=json)
+        return seed_people(people, groups=groups, seed=seed, client=client, as_json=json)
 
 
 def _write_url(given: str | None) -> str:

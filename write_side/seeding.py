@@ -1,12 +1,13 @@
-"""`muster seed`: synthetic people, registered through the write API."""
+"""`muster seed`: synthetic people and their groups, made through the write API."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import httpx
 import msgspec
 
+from write_side.client.groups import Belonging, Fields, belongings, groups
 from write_side.client.lines import Keys, Line, in_chunks
 from write_side.client.people import people
 from write_side.client.progress import progress_on
@@ -15,15 +16,40 @@ from write_side.client.run import post_all
 _encode = msgspec.json.Encoder().encode
 
 
-def seed_people(count: int, *, seed: int, client: httpx.Client, as_json: bool) -> int:
-    """Register people and return the exit status; the same people again change nothing, more of them go on."""
-    progress = progress_on(sys.stderr, total=count)
-    return post_all(in_chunks(commands(count, seed=seed)), client=client, progress=progress, as_json=as_json)
+def seed_people(count: int, *, groups: int = 0, seed: int, client: httpx.Client, as_json: bool) -> int:
+    """Register people in groups and return the exit status; the same again change nothing, more of them go on."""
+    progress = progress_on(sys.stderr, total=groups + count)
+    return post_all(
+        in_chunks(commands(count, groups=groups, seed=seed)), client=client, progress=progress, as_json=as_json
+    )
 
 
-def commands(count: int, *, seed: int) -> Iterator[Line]:
-    """The commands that register the first `count` people of a seed, made as they are asked for."""
+def commands(count: int, *, groups: int = 0, seed: int) -> Iterator[Line]:
+    """
+    The commands that make the first groups and people of a seed, each made as it is asked for.
+
+    Groups come first, then each person before his memberships, so that what is referred to is there. Whoever asks for
+    more people or more groups gets all commands of those who ask for fewer, with the same keys.
+    """
     keys = Keys()
-    for number, person in enumerate(islice(people(seed), count), start=1):
-        command = _encode({"command": "register-account", **person})
-        yield Line(number, keys.keyed(command), number)
+    for number, (reached, command) in enumerate(_commands(count, groups, seed), start=1):
+        yield Line(number, keys.keyed(_encode(command)), reached)
+
+
+def _commands(count: int, group_count: int, seed: int) -> Iterator[tuple[int, Fields]]:
+    """Each with how many groups and people there are once it is done."""
+    there = list(islice(groups(seed), group_count))
+    for reached, group in enumerate(there, start=1):
+        yield reached, {"command": "create-group", **group}
+    everybody = islice(zip(people(seed), belongings(seed), strict=False), count)
+    for reached, (person, belongs) in enumerate(everybody, start=group_count + 1):
+        yield reached, {"command": "register-account", **person}
+        yield from ((reached, each) for each in _memberships(person, belongs, there))
+
+
+def _memberships(person: Fields, belongs: Iterable[Belonging], there: Sequence[Fields]) -> Iterator[Fields]:
+    account = f"ext:{person['external_id']}"
+    for number, role in belongs:
+        if number <= len(there):
+            group = there[number - 1]["slug"]
+            yield {"command": "add-group-member", "group": group, "account": account, "role": role}

@@ -17,7 +17,7 @@ from write_side.adapters.postgres.migrate import migrate
 CONGRESS = ROOT.parent / "shared" / "data" / "congress.jsonl"
 SAMPLE = ROOT / "docs" / "sample.jsonl"
 MEMBERS, COMMANDS = 537, 4_646
-SECONDS = 120.0
+SECONDS = 300.0
 
 
 @pytest.fixture(scope="module")

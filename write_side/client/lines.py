@@ -38,7 +38,7 @@ class Line(NamedTuple):
     body: bytes | None
     """None: it is too long to be sent."""
     reached: int
-    """How much of the source is done with this line: bytes of a file, people of a seed."""
+    """How much of the source is done with this line: bytes of a file, groups and people of a seed."""
 
 
 Chunk = Sequence[Line]

@@ -191,13 +191,13 @@ def test_groups_are_told_in_the_order_in_which_they_were_joined(history):
 
 
 def test_a_changed_role_shows_in_its_group_alone(history):
-    board, choir = history.create_group("board"), history.create_group("choir")
-    history.add_member(board, ADA)
-    history.add_member(choir, ADA)
+    board, choir, chess = (history.create_group(slug) for slug in ("board", "choir", "chess"))
+    for group in (board, choir, chess):
+        history.add_member(group, ADA)
 
-    history.change_role(board, ADA, "chair")
+    history.change_role(choir, ADA, "alto")
 
-    assert groups(history) == [("board", "Board", "chair"), ("choir", "Choir", "member")]
+    assert groups(history) == [("board", "Board", "member"), ("choir", "Choir", "alto"), ("chess", "Chess", "member")]
 
 
 def test_memberships_move_neither_versions_nor_the_time_of_the_update(history):
@@ -217,9 +217,10 @@ def test_memberships_move_neither_versions_nor_the_time_of_the_update(history):
 
 
 def test_a_group_is_called_the_same_by_all_its_members(history):
-    """By those who were there, and by those who came later."""
+    """By those who were there, and by those who came later; nobody else's record is touched."""
     bob, group = history.register("bob"), history.create_group("board")
     history.add_member(group, ADA)
+    history.add_member(history.create_group("choir"), history.register("cyd"))
 
     history.rename_group(group, "Elders")
     history.change_slug(group, "elders")

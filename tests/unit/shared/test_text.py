@@ -27,6 +27,7 @@ NAMES = st.text(st.sampled_from("aBé ÁłŁßẞıİæÆØ-'’.김철수हि
         ("STRAẞE", "strasse"),
         ("Ægir Bjørn Þór", "aegir bjorn thor"),
         ("Ｆｕｌｌ Ｗｉｄｔｈ", "full width"),
+        ("ℌans", "hans"),
         ("김철수", "김철수"),
         (unicodedata.normalize("NFD", "김철수"), "김철수"),
         ("Nguyễn Thị", "nguyen thi"),

@@ -20,6 +20,10 @@ TEMPLATE = "migrated"
 _databases = count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak-minutes", type=float, default=1.0, help="How long a soak of random histories takes.")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave soaks out unless they are asked for."""
     if "soak" in config.getoption("-m"):

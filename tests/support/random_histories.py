@@ -18,13 +18,26 @@ SETTLED = 6
 
 @dataclass(frozen=True)
 class Step:
-    """Fold `size` events; crash after so many of the commit's writes, or not at all."""
+    """
+    Fold `size` events, none if there are none or it is 0, then bring a sweep to so many documents.
+
+    Crash after so many writes of the first commit that comes of it, or not at all.
+    """
 
     size: int
     crash_after: int | None = None
+    sweep: int = 0
 
 
-steps = st.lists(st.builds(Step, size=st.integers(1, 9), crash_after=st.none() | st.integers(0, 24)), max_size=8)
+steps = st.lists(
+    st.builds(
+        Step,
+        size=st.integers(0, 9),
+        crash_after=st.none() | st.integers(0, 12) | st.integers(0, 80),
+        sweep=st.integers(0, 2),
+    ),
+    max_size=8,
+)
 
 
 @st.composite

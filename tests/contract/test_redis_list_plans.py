@@ -113,3 +113,14 @@ async def test_more_entries_than_can_be_read_are_no_reason_to_refuse(redis_views
     query = ProfileQuery(words=("person",), order="handle", descending=True, limit=3)
 
     assert [each.handle for each in listed(people, query)] == (await walk(redis_views, query))[0]
+
+
+@pytest.mark.parametrize("tags", [("a", "b"), ("b", "a")])
+async def test_the_narrowest_list_is_the_one_gone_along(redis_views, redis_projection, monkeypatch, tags):
+    """Whoever is rare is found at once, however many share the other tag."""
+    for constant, value in {"FIRST_CHUNK": 5, "GREATEST_CHUNK": 5, "MOST_LOOKED_AT": 20}.items():
+        monkeypatch.setattr(scan, constant, value)
+    people = [person(number, tags=("a",)) for number in range(1, 101)]
+    redis_projection.commit(*people, person(101, display_name="Zed", tags=("a", "b")), position=7)
+
+    assert await walk(redis_views, ProfileQuery(tags=tags, limit=4)) == (["person101"], [1])

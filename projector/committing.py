@@ -67,7 +67,10 @@ async def sweep_next(
         entries = await commit.entries(way.by, prefix=way.prefix, after=first.sweep.done, limit=limit)
         documents = list(dict.fromkeys(map(way.key, entries)))
         envelopes = await commit.fetch(documents) if documents else {}
-        folded = folder.sweep(entries[-1:], envelopes, after=after, sweeping=sweeping)
+        folded = folder.sweep(entries, envelopes, after=after, sweeping=sweeping)
+        while folded.batch.weight > MOST_WRITES and len(entries) > 1:
+            entries = entries[: len(entries) // 2]
+            folded = folder.sweep(entries, envelopes, after=after, sweeping=sweeping)
         await commit.apply(folded.batch)
     return folded
 

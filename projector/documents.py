@@ -1,6 +1,6 @@
 """The documents of one batch on their way from event to event."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -9,7 +9,17 @@ import msgspec
 
 from projector.placing import Move, Placer
 from projector.ports import Batch
-from projector.projection import DocumentMissing, FanOut, Key, Kind, NotPrefetched, Projection, Record
+from projector.projection import (
+    DocumentMissing,
+    Entry,
+    FanOut,
+    Key,
+    Kind,
+    NotPrefetched,
+    Placed,
+    Projection,
+    Record,
+)
 from shared.records import Checkpoint, Sweep, seal, unseal
 
 Envelopes = Mapping[Key, bytes | None]
@@ -123,22 +133,32 @@ class FoldedDocuments:
                 document.catch_up(key.id, sweeping)
         return document
 
-    def batch(self, *, checkpoint: Checkpoint, placer: Placer) -> Batch:
-        """Everything that changed, in the form of one commit."""
+    def batch(self, *, checkpoint: Checkpoint, placer: Placer, strays: Collection[Placed] = ()) -> Batch:
+        """
+        Everything that changed, in the form of one commit.
+
+        :param strays: entries at which no document stands.
+        """
         written = {key: each for key, each in self._in_order_of_kinds() if each.is_written}
         saved = {key: each.record for key, each in written.items() if each.record}
         public = {key: self.projection.public(record) for key, record in saved.items()}
         moves = {key: each.move(key, placer) for key, each in written.items() if each.is_placed}
+        removals = [(entry, key.id) for key, move in moves.items() for entry in move.removals]
+        late = {each for each in removals if self._is_on_a_way(each[0])} if self.sweeping else set()
         return Batch(
-            removals=[(entry, key.id) for key, move in moves.items() for entry in move.removals],
+            removals=[each for each in removals if each not in late],
             additions=[(entry, key.id) for key, move in moves.items() for entry in move.additions],
             sheets={key: _pack(move.sheet) for key, move in moves.items() if move.sheet},
             public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
             full={key: self._sealed(key, record) for key, record in saved.items()},
             # Even those the store does not have: a crash may put them there, before this commit.
             forgotten=[key for key, each in written.items() if not each.record],
+            late=late | set(strays),
             checkpoint=checkpoint,
         )
+
+    def _is_on_a_way(self, entry: Entry) -> bool:
+        return any(each.fan_out.is_ahead(entry, done=each.sweep.done) for each in self.sweeping)
 
     def _in_order_of_kinds(self) -> Iterator[tuple[Key, Document]]:
         for kind in self.projection.kinds:

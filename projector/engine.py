@@ -139,13 +139,13 @@ class Feeder:
                 await self._back_off()
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
-        """Take the next events, and a step of the first sweep: neither waits for all of the other."""
+        """Take a step of the first sweep, and the next events: neither waits for all of the other."""
+        if standing.sweeping:
+            standing = await self._sweep(standing)
         events = await self._next_events(reader, standing)
         if events:
             standing = await self._commit(standing, events)
-        if standing.sweeping:
-            standing = await self._sweep(standing)
-        elif not events and perf_counter() - self._looked >= self._pace.poll:
+        elif perf_counter() - self._looked >= self._pace.poll:
             await self._require_unchanged(standing)
             self._looked = perf_counter()
         if standing.is_filled:
@@ -176,7 +176,7 @@ class Feeder:
         )
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
         self._looked = self._committed = perf_counter()
-        self._size = self._fitting(applied, folded.batch.weight)
+        self._size = self._fitting(applied, folded.batch.weight) if applied == len(events) else max(1, applied)
         self.progress.committed(folded.batch, events=applied, seconds=self._looked - began)
         self._fork_check.passed(folded.batch.checkpoint)
         return standing.after(folded)

@@ -1,6 +1,6 @@
 """From events and the documents they touch to one commit: pure, no I/O."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from projector.documents import Envelopes, FoldedDocuments, Sweeping
 from projector.placing import Placer
 from projector.ports import Batch, EventNotFoldable
-from projector.projection import DocumentMissing, FanOut, Key, NotPrefetched, Projection
+from projector.projection import DocumentMissing, FanOut, Key, Listed, NotPrefetched, Placed, Projection
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.records import Checkpoint, Sweep
 
@@ -64,24 +64,22 @@ class Folder:
             if len(documents.sweeping) >= MOST_SWEEPS:
                 events = events[: nth + 1]
                 break
-        return self._committable(documents, _moved(after, events, documents.sweeping))
+        return self._committable(documents, _moved(after, events, documents.sweeping), documents.sweeping)
 
     def sweep(
-        self, done: Sequence[bytes], envelopes: Envelopes, *, after: Checkpoint, sweeping: Sequence[Sweeping]
+        self, entries: Sequence[bytes], envelopes: Envelopes, *, after: Checkpoint, sweeping: Sequence[Sweeping]
     ) -> Folded:
         """
         What the first of the sweeps under way makes of the next documents on its way.
 
-        :param done: the last entry on the way to them, none if the end of the list is reached.
-        :param envelopes: of these documents.
+        :param entries: of its list, none if its end is reached.
+        :param envelopes: of the documents they lead to.
         """
         first, *others = sweeping
         documents = self._documents(envelopes, after, sweeping)
-        for key in envelopes:
-            documents.open(key)
-        going_on = [first._replace(sweep=Sweep(first.position, entry)) for entry in done]
-        documents.sweeping = [*going_on, *others]
-        return self._committable(documents, _revised(after, documents.sweeping))
+        strays = list(_strays(entries, first.fan_out, documents))
+        going_on = [first._replace(sweep=Sweep(first.position, entry)) for entry in entries[-1:]]
+        return self._committable(documents, _revised(after, left := [*going_on, *others]), left, strays=strays)
 
     def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
         """What an event does to more documents than it names."""
@@ -92,8 +90,16 @@ class Folder:
     def _documents(self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping]) -> FoldedDocuments:
         return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping))
 
-    def _committable(self, documents: FoldedDocuments, checkpoint: Checkpoint) -> Folded:
-        return Folded(documents.batch(checkpoint=checkpoint, placer=self._placer), tuple(documents.sweeping))
+    def _committable(
+        self,
+        documents: FoldedDocuments,
+        checkpoint: Checkpoint,
+        sweeping: Sequence[Sweeping],
+        *,
+        strays: Collection[Placed] = (),
+    ) -> Folded:
+        batch = documents.batch(checkpoint=checkpoint, placer=self._placer, strays=strays)
+        return Folded(batch, tuple(sweeping))
 
     def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments) -> None:
         fan_out = self.fan_out_of(recorded)
@@ -114,6 +120,14 @@ class Folder:
             f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why};"
             " deploy a projector that can"
         )
+
+
+def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -> Iterator[Placed]:
+    """Bring the event to each document on the way; tell the entries at which none stands (any more)."""
+    for entry in entries:
+        key = way.key(entry)
+        if not way.stands(key.id, documents.open(key).record, entry):
+            yield Listed(way.by, entry), key.id
 
 
 def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent], sweeping: Iterable[Sweeping]) -> Checkpoint:

@@ -27,14 +27,19 @@ class Batch:
     """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
     full: Mapping[Key, bytes] = field(default_factory=dict)
     forgotten: Collection[Key] = ()
+    late: Collection[Placed] = ()
+    """
+    Entries given up over which the way of a sweep still leads: it finds documents by them, so that none may be gone
+    before its document is written. An entry that is left behind by a crash is struck when the sweep comes to it.
+    """
     checkpoint: Checkpoint
     """What the generation reflects afterwards."""
 
     @property
     def weight(self) -> int:
         """How many fields and entries it writes."""
-        written = (self.removals, self.additions, self.sheets, self.public, self.full, self.forgotten)
-        return sum(map(len, written))
+        written = (self.removals, self.additions, self.sheets, self.public, self.full, self.late)
+        return sum(map(len, written)) + 3 * len(self.forgotten)
 
 
 class Survey(NamedTuple):

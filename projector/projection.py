@@ -71,6 +71,7 @@ class FanOut(NamedTuple):
     :param kind: of the documents concerned. Every document of the kind may be offered to `revise`.
     :param key: the document that an entry leads to.
     :param revise: what the event makes of the document with an id: None to drop it, itself if it is not concerned.
+    :param stands: whether the document with an id, which may have been dropped, stands at an entry of the list.
     :param moves: whether what is revised changes its place in lists or look-ups.
     """
 
@@ -79,7 +80,14 @@ class FanOut(NamedTuple):
     kind: "Kind[Any]"
     key: Callable[[bytes], Key]
     revise: Callable[[str, Any], Any]
+    stands: Callable[[str, Any, bytes], bool]
     moves: bool
+
+    def is_ahead(self, entry: Entry, *, done: bytes | None) -> bool:
+        """Whether the way still leads over an entry, from the last one that was `done`."""
+        if not isinstance(entry, Listed) or entry.by != self.by:
+            return False
+        return entry.entry.startswith(self.prefix) and (done is None or entry.entry > done)
 
 
 class DocumentMissing(Exception):

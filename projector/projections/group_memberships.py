@@ -52,13 +52,20 @@ def fan_out(event: Event) -> FanOut | None:
         kind=MEMBERSHIP,
         key=lambda entry: MEMBERSHIP.key(prefix + name_at(entry)),
         revise=lambda of, membership: None if of.startswith(prefix) else membership,
+        stands=lambda of, membership, entry: (
+            membership is not None and Listed(MEMBER, entry) in _entries(of, membership)
+        ),
         moves=True,
     )
 
 
 def entries_of(key: Key, membership: Membership) -> Iterable[Entry]:
     """In the lists of a group's members, and of those with the same role, in the order in which they joined."""
-    group_id, account_id = map(UUID, key.id.split(":"))
+    return _entries(key.id, membership)
+
+
+def _entries(of: str, membership: Membership) -> tuple[Entry, ...]:
+    group_id, account_id = map(UUID, of.split(":"))
     joined = place(time_key(membership.since), account_id)
     role = composed(membership.role).encode() + NUL
     return (Listed(MEMBER, group_id.bytes + joined), Listed(MEMBER_ROLE, group_id.bytes + role + joined))

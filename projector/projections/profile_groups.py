@@ -20,7 +20,7 @@ from shared.events import (
     MemberRoleChanged,
     SlugChanged,
 )
-from shared.listing import group_facet, name_at
+from shared.listing import STATUSES, group_facet, name_at, place, text_key
 from shared.records import ProfileGroup, ProfileRecord
 
 Groups: TypeAlias = tuple[ProfileGroup, ...]
@@ -80,8 +80,17 @@ def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord]
         kind=PROFILE,
         key=_key_at,
         revise=lambda _, profile: revise(profile),
+        stands=lambda _, profile, entry: profile is not None and _stands_at(entry, profile, group_id),
         moves=moves,
     )
+
+
+def _stands_at(entry: bytes, profile: ProfileRecord, group_id: UUID) -> bool:
+    """See `profile_index.sheet_of`, without all that is not asked for."""
+    if not any(group.group_id == group_id for group in profile.groups):
+        return False
+    name = place(text_key(profile.display_name), profile.account_id)
+    return entry == group_facet(group_id) + STATUSES[profile.status] + name
 
 
 def _key_at(entry: bytes) -> Key:

@@ -224,12 +224,6 @@ def _torn(log, steps, projection):
 
 BOARD_SETTLED = 7
 
-lists_are_struck_too_early = pytest.mark.xfail(
-    reason="a crash may take entries out of the list that a sweep walks before their documents are written", strict=True
-)
-
-
-@lists_are_struck_too_early
 @pytest.mark.parametrize("projection", [PROFILES, Groups()], ids=lambda each: each.name)
 def test_a_step_of_a_sweep_that_tears_finds_its_documents_again(board, projection):
     """Nobody leaves the list that is walked before his document has left the group."""
@@ -238,7 +232,6 @@ def test_a_step_of_a_sweep_that_tears_finds_its_documents_again(board, projectio
     assert torn_badly(board.events, [Step(1)], Step(0, sweep=2), projection=projection) == []
 
 
-@lists_are_struck_too_early
 @pytest.mark.parametrize("name", ["Zoe", "Aaron"])
 @pytest.mark.parametrize("before", [[], [Step(1)], [Step(1, sweep=1)]], ids=["not-begun", "begun", "half-way"])
 def test_who_was_moving_when_a_commit_tore_is_swept_all_the_same(board, before, name):

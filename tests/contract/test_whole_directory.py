@@ -1,81 +1,79 @@
-"""
-Whatever commands come, in whatever batches they are projected: every view answers as the model does.
-
-From the use cases to the views, once with all adapters in memory and once on PostgreSQL and Valkey.
-"""
+"""Whatever is sent, and however it is projected: commands and views answer as a small model of the directory says."""
 
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.support.directory_model import Directory
-from tests.support.random_deeds import deeds_of
-from tests.support.whole_directory import Whole, memory_backend, real_backend
+from tests.support.directory_comparison import Comparison
+from tests.support.directory_histories import Commands, Feed, endings, lives
+from tests.support.directory_play import Play
+from tests.support.directory_stages import memory_stage, real_stage
 
-COMMANDS = 60
-_number = st.integers(0, 1 << 20)
-deeds = st.lists(st.tuples(_number, _number, _number, _number), min_size=5, max_size=COMMANDS)
-SETTINGS = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
-
-
-@pytest.fixture(scope="module")
-def valkey_url(valkey):
-    return valkey.start().url
+ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 @asynccontextmanager
-async def whole_on(backend):
-    async with backend as (write_side, store):
-        yield Whole(write_side, store, Directory())
+async def stage_on(adapters, request):
+    if adapters == "memory":
+        async with memory_stage() as stage:
+            yield stage
+        return
+    server = request.getfixturevalue("valkey").start()
+    async with real_stage(request.getfixturevalue("database_url"), server.url) as stage:
+        yield stage
 
 
-async def compare(backend, numbers):
-    """Carry the deeds out, project now and then, look at some lists each time and at everything in the end."""
-    async with whole_on(backend) as whole:
-        for deed in deeds_of(numbers, number=whole.number):
-            whole.write_side.clock.advance(timedelta(seconds=1))
-            await whole.carry_out(deed)
-            if deed.projects:
-                await whole.project(size=deed.size, sweep=deed.sweep)
-            if deed.looks:
-                await whole.finish()
-                await whole.compare_lists(Random(deed.size), count=2)
-        await whole.finish()
-        await whole.compare_everything()
-        await whole.compare_lists(Random(len(numbers)), count=12)
+async def play_and_compare(stage, life, ending):
+    """Commands, batches and sweeps of any size, torn commits, and looks in between; in the end at everything."""
+    await stage.clear()
+    play = Play(stage)
+    comparison = Comparison(play)
+    beginning, steps = life
+    for step in (beginning, *steps):
+        match step:
+            case Commands():
+                await play.send(step)
+            case Feed():
+                await play.feed(step)
+            case _:
+                await comparison.look(step)
+    await play.feed_all()
+    await comparison.finish(ending)
 
 
-@given(numbers=deeds)
-@settings(max_examples=15, **SETTINGS)
-def test_every_view_answers_as_the_model_in_memory(numbers):
-    asyncio.run(compare(memory_backend(), numbers))
+async def play_lives(stage, how):
+    """Have hypothesis make lives in a thread, because it waits for each of them; says how many there were."""
+    loop, count = asyncio.get_running_loop(), 0
+
+    @how
+    @given(life=lives, ending=endings)
+    def play(life, ending):
+        nonlocal count
+        count += 1
+        asyncio.run_coroutine_threadsafe(play_and_compare(stage, life, ending), loop).result()
+
+    await asyncio.to_thread(play)
+    return count
 
 
-@given(numbers=deeds)
-@settings(max_examples=15, **SETTINGS)
-def test_every_view_answers_as_the_model_on_real_servers(numbers, database_url, valkey_url):
-    asyncio.run(compare(real_backend(database_url, valkey_url), numbers))
+@pytest.mark.parametrize("adapters", ["memory", "servers"])
+async def test_everything_answers_as_the_model_says(adapters, request):
+    """On the adapters in memory, and on PostgreSQL and Valkey."""
+    async with stage_on(adapters, request) as stage:
+        assert await play_lives(stage, settings(ANYHOW, max_examples=12))
 
 
 @pytest.mark.soak
-def test_every_view_answers_as_the_model_for_long(database_url, valkey_url, pytestconfig):
-    """Two of three histories on real servers; the seed of one that fails is told."""
-    minutes, began, seed = pytestconfig.getoption("--soak-minutes"), time.monotonic(), time.time_ns()
-    histories = 0
-    while time.monotonic() - began < minutes * 60:
-        random = Random(seed + histories)
-        numbers = [tuple(random.randrange(1 << 20) for _ in range(4)) for _ in range(random.randint(5, 3 * COMMANDS))]
-        backend = real_backend(database_url, valkey_url) if histories % 3 else memory_backend()
-        try:
-            asyncio.run(compare(backend, numbers))
-        except BaseException:
-            print(f"history {histories} of seed {seed + histories}: {numbers}")  # noqa: T201 - read by whoever mends it
-            raise
-        histories += 1
-    print(f"{histories} histories without a difference")  # noqa: T201
+async def test_everything_answers_as_the_model_says_for_long(request, capsys):
+    """For `--soak-minutes`, three of four lives on servers."""
+    ends = time.monotonic() + 60 * request.config.getoption("--soak-minutes")
+    lives_on = {"memory": 0, "servers": 0}
+    while time.monotonic() < ends:
+        for adapters, examples in (("memory", 25), ("servers", 75)):
+            async with stage_on(adapters, request) as stage:
+                lives_on[adapters] += await play_lives(stage, settings(ANYHOW, max_examples=examples))
+    with capsys.disabled():
+        print(f"\nno difference in {lives_on}")  # noqa: T201 - it is what the soak was run for

@@ -1,244 +1,295 @@
 """
-The directory as the contract describes it, small enough to be seen to be right: lists, dictionaries and sorting.
+What commands do to a directory: a model written from the contract and not from Muster.
 
-It shares nothing with the implementation, neither how text is folded nor how lists are kept.
+It says what a command answers and what there is then. Where the contract leaves open which of several errors is told,
+it takes any of them.
 """
 
-import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeAlias
+from unicodedata import normalize
+
+from tests.support.directory_state import (
+    ACTIVE,
+    CLOSED,
+    EMPTY,
+    SUSPENDED,
+    Account,
+    Group,
+    Item,
+    Membership,
+    State,
+    account_of,
+    group_of,
+)
 
 
-class Refused(Exception):
-    """A command that must be refused, by the name of the rule it breaks."""
+@dataclass(frozen=True)
+class Refused:
+    """:param problems: any of which may be told."""
+
+    problems: Collection[str]
 
 
-@dataclass(kw_only=True)
-class ModelPerson:
-    account_id: UUID
-    handle: str
-    email: str
-    display_name: str
-    created_at: datetime
-    updated_at: datetime
-    title: str | None = None
-    tags: tuple[str, ...] = ()
-    status: str = "active"
-    version: int = 1
-    profile_version: int = 1
-    groups: list[UUID] = field(default_factory=list)
-    happened: list[str] = field(default_factory=lambda: ["account-registered"])
+@dataclass(frozen=True)
+class Done:
+    """
+    The command is carried out.
 
-    def words(self) -> set[str]:
-        texts = (self.handle, self.display_name, self.title or "", *self.tags)
-        return {word for text in texts for word in plain(text).replace(".", " ").replace("-", " ").split()}
+    :param id: of what it answers for; None if that is new.
+    :param then: what there is after each of its events, given the id answered; nothing if nothing changes.
+    """
+
+    id: str | None
+    version: int
+    then: Callable[[str], Sequence[State]] = lambda _: ()
 
 
-@dataclass(kw_only=True)
-class ModelGroup:
-    group_id: UUID
-    slug: str
-    name: str
-    description: str | None
-    created_at: datetime
-    updated_at: datetime
-    version: int = 1
-    roles: dict[UUID, str] = field(default_factory=dict)
-    """By account, in the order in which they joined."""
+Verdict: TypeAlias = Refused | Done
+Fields: TypeAlias = Mapping[str, Any]
+INVALID = Refused({"invalid"})
 
 
-def plain(text: str) -> str:
-    """Without case and accents."""
-    return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each)).lower()
+def verdict(state: State, name: str, fields: Fields, *, at: datetime, expected: int | None = None) -> Verdict:
+    """What a well-formed command is to answer; `expected` is the version that it names in If-Match, if it does."""
+    found = _COMMANDS[name](state, {field: composed(value) for field, value in fields.items()}, at)
+    version = version_of(state, name, fields)
+    if expected is None or version is None or expected == version:
+        return found
+    return Refused({"version-mismatch", *(found.problems if isinstance(found, Refused) else ())})
 
 
-class Directory:
-    """Commands change it or are refused; questions are answered from what there is."""
-
-    def __init__(self) -> None:
-        self.people: dict[UUID, ModelPerson] = {}
-        self.groups: dict[UUID, ModelGroup] = {}
-        self.registrations: dict[str, int] = {}
-        self.now = datetime.min.replace(tzinfo=UTC)
-
-    def register(self, account_id: UUID, **fields: Any) -> None:
-        self._require_free(fields["handle"], fields["email"])
-        self.people[account_id] = ModelPerson(account_id=account_id, created_at=self.now, updated_at=self.now, **fields)
-        day = self.now.date().isoformat()
-        self.registrations[day] = self.registrations.get(day, 0) + 1
-
-    def update(self, handle: str, **changes: Any) -> None:
-        person = self._open(handle)
-        changed = {name for name, value in changes.items() if getattr(person, name) != value}
-        if changed:
-            self._touch(person, "profile-updated", **changes)
-            person.profile_version += 1
-
-    def change_handle(self, handle: str, new: str) -> None:
-        person = self._open(handle)
-        self._require_free(new, None, but=person)
-        if person.handle != new:
-            self._change_account(person, "handle-changed", handle=new)
-
-    def change_email(self, handle: str, new: str) -> None:
-        person = self._open(handle)
-        self._require_free(None, new, but=person)
-        if person.email != new:
-            self._change_account(person, "email-changed", email=new)
-
-    def suspend(self, handle: str) -> None:
-        person = self._open(handle)
-        if person.status != "suspended":
-            self._change_account(person, "account-suspended", status="suspended")
-
-    def reinstate(self, handle: str) -> None:
-        person = self._open(handle)
-        if person.status != "active":
-            self._change_account(person, "account-reinstated", status="active")
-
-    def close(self, handle: str) -> None:
-        person = self._person(handle)
-        if person.status != "closed":
-            self._change_account(person, "account-closed", status="closed")
-
-    def create_group(self, group_id: UUID, slug: str, name: str) -> None:
-        self._require_slug(slug)
-        self.groups[group_id] = ModelGroup(
-            group_id=group_id, slug=slug, name=name, description=None, created_at=self.now, updated_at=self.now
-        )
-
-    def update_group(self, slug: str, *, new_slug: str | None = None, **changes: Any) -> None:
-        group = self.group(slug)
-        if new_slug is not None and new_slug != group.slug:
-            self._require_slug(new_slug)
-            group.slug, group.version, group.updated_at = new_slug, group.version + 1, self.now
-        changed = {name: value for name, value in changes.items() if getattr(group, name) != value}
-        if changed:
-            group.version, group.updated_at = group.version + 1, self.now
-            for name, value in changed.items():
-                setattr(group, name, value)
-
-    def delete_group(self, slug: str) -> None:
-        group = self.group(slug)
-        for account_id in group.roles:
-            self.people[account_id].groups.remove(group.group_id)
-        del self.groups[group.group_id]
-
-    def add_member(self, slug: str, handle: str, role: str) -> None:
-        person, group = self._open(handle), self.group(slug)
-        if person.account_id not in group.roles:
-            group.roles[person.account_id] = role
-            person.groups.append(group.group_id)
-            person.happened.append("member-added")
-        elif group.roles[person.account_id] != role:
-            self.change_role(slug, handle, role)
-
-    def change_role(self, slug: str, handle: str, role: str) -> None:
-        group, person = self._membership(slug, handle)
-        if group.roles[person.account_id] != role:
-            group.roles[person.account_id] = role
-            person.happened.append("member-role-changed")
-
-    def remove_member(self, slug: str, handle: str) -> None:
-        group, person = self._membership(slug, handle)
-        del group.roles[person.account_id]
-        person.groups.remove(group.group_id)
-        person.happened.append("member-removed")
-
-    def listed(
-        self,
-        *,
-        statuses: tuple[str, ...] = ("active",),
-        group: str | None = None,
-        tags: tuple[str, ...] = (),
-        words: tuple[str, ...] = (),
-        order: str | None = "display_name",
-        descending: bool = False,
-    ) -> list[UUID]:
-        """The ids of those who fit, in order."""
-        found = [
-            each
-            for each in self.people.values()
-            if each.status in statuses
-            and set(tags) <= set(each.tags)
-            and all(any(word.startswith(prefix) for word in each.words()) for prefix in words)
-            and (group is None or any(self.groups[of].slug == group for of in each.groups))
-        ]
-        found.sort(key=lambda each: (_order(order, words)(each), each.account_id.bytes), reverse=descending)
-        return [each.account_id for each in found]
-
-    def groups_listed(self, order: str, *, descending: bool) -> list[UUID]:
-        def key(group: ModelGroup) -> Any:
-            value = len(group.roles) if order == "member_count" else getattr(group, order)
-            return (plain(value) if isinstance(value, str) else value), group.group_id.bytes
-
-        return [each.group_id for each in sorted(self.groups.values(), key=key, reverse=descending)]
-
-    def stats(self) -> dict[str, Any]:
-        statuses = [each.status for each in self.people.values()]
-        return {
-            "accounts": {status: statuses.count(status) for status in ("active", "suspended", "closed")},
-            "groups": len(self.groups),
-            "memberships": sum(len(each.roles) for each in self.groups.values()),
-            "registrations": [{"day": day, "count": count} for day, count in sorted(self.registrations.items())],
-        }
-
-    def group(self, slug: str) -> ModelGroup:
-        for group in self.groups.values():
-            if group.slug == slug:
-                return group
-        raise Refused("GroupNotFound")
-
-    def _membership(self, slug: str, handle: str) -> tuple[ModelGroup, ModelPerson]:
-        person, group = self._person(handle), self.group(slug)
-        if person.account_id not in group.roles:
-            raise Refused("MemberNotFound")
-        return group, person
-
-    def _person(self, handle: str) -> ModelPerson:
-        for person in self.people.values():
-            if person.handle.lower() == handle.lower():
-                return person
-        raise Refused("AccountNotFound")
-
-    def _open(self, handle: str) -> ModelPerson:
-        person = self._person(handle)
-        if person.status == "closed":
-            raise Refused("AccountAlreadyClosed")
-        return person
-
-    def _require_free(self, handle: str | None, email: str | None, *, but: ModelPerson | None = None) -> None:
-        others = [each for each in self.people.values() if each is not but]
-        if email is not None and email.lower() in {each.email.lower() for each in others}:
-            raise Refused("EmailTaken")
-        if handle is not None and handle.lower() in {each.handle.lower() for each in others}:
-            raise Refused("HandleTaken")
-
-    def _require_slug(self, slug: str) -> None:
-        if slug in {each.slug for each in self.groups.values()}:
-            raise Refused("SlugTaken")
-
-    def _change_account(self, person: ModelPerson, happened: str, **changes: Any) -> None:
-        self._touch(person, happened, **changes)
-        person.version += 1
-
-    def _touch(self, person: ModelPerson, happened: str, **changes: Any) -> None:
-        for name, value in changes.items():
-            setattr(person, name, value)
-        person.updated_at = self.now
-        person.happened.append(happened)
+def composed(value: Any) -> Any:
+    """Text is stored in NFC."""
+    match value:
+        case str():
+            return normalize("NFC", value)
+        case dict():
+            return {composed(name): composed(each) for name, each in value.items()}
+        case list():
+            return [composed(each) for each in value]
+    return value
 
 
-def _order(order: str | None, words: tuple[str, ...]) -> Callable[[ModelPerson], Any]:
-    def by_match(person: ModelPerson) -> Any:
-        longest = max(words, key=len)
-        return min(word for word in person.words() if word.startswith(longest)), plain(person.display_name)
+def version_of(state: State, name: str, fields: Fields) -> int | None:
+    """The version that a command would answer if it changed nothing; None if what it is about is not there."""
+    account, group = account_of(state, fields.get("account", "")), group_of(state, fields.get("group", ""))
+    if account and group:
+        return membership.version if (membership := state.memberships.get((group.id, account.id))) else None
+    if name == "update-profile":
+        return account and account.profile_version
+    return account.version if account else group and group.version
 
-    def by_field(person: ModelPerson) -> Any:
-        value = getattr(person, order or "")
-        return plain(value) if isinstance(value, str) else value
 
-    return by_match if order is None else by_field
+def _register(state: State, fields: Fields, at: datetime) -> Verdict:
+    keys = {name: fields.get(name) for name in ("email", "handle", "external_id")}
+    used = {"account-exists"} if fields.get("account_id") in state.accounts else set()
+    if refused := _taken(state, **keys) | used:
+        return Refused(refused)
+    account = Account(id="", **keys, profile=_profile(fields), created_at=at, updated_at=at)
+    return Done(fields.get("account_id"), 1, lambda id_: [_registered(state, replace(account, id=id_), at)])
+
+
+def _registered(state: State, account: Account, at: datetime) -> State:
+    return _happened(state, account, "account-registered", at)
+
+
+def _taken(state: State, *, email: str = "", handle: str = "", external_id: str | None = None) -> set[str]:
+    there = state.accounts.values()
+    taken = {
+        "email-taken": email.casefold() in {each.email.casefold() for each in there},
+        "handle-taken": handle.lower() in {each.handle.lower() for each in there},
+        "external-id-taken": external_id is not None and external_id in {each.external_id for each in there},
+    }
+    return {problem for problem, holds in taken.items() if holds}
+
+
+def _profile(fields: Fields) -> Mapping[str, Any]:
+    told = {name: fields[name] for name in EMPTY if fields.get(name) is not None}
+    return {"display_name": fields["display_name"], **EMPTY, **told}
+
+
+def _happened(state: State, account: Account, type_: str, at: datetime) -> State:
+    """The account as it is after an event of its own."""
+    accounts = {**state.accounts, account.id: account}
+    return replace(state, accounts=accounts, happened=(*state.happened, Item(account.id, type_, at)))
+
+
+def _with_account(decide: Callable[..., Verdict]) -> Callable[[State, Fields, datetime], Verdict]:
+    """A command about an account that must be there."""
+
+    def decided(state: State, fields: Fields, at: datetime) -> Verdict:
+        account = account_of(state, fields["account"])
+        return decide(state, account, fields, at) if account else Refused({"account-not-found"})
+
+    return decided
+
+
+def _changed(state: State, account: Account, type_: str, at: datetime, **changes: Any) -> Verdict:
+    """One event of the account."""
+    changed = replace(account, **changes, version=account.version + 1, updated_at=at)
+    return Done(account.id, changed.version, lambda _: [_happened(state, changed, type_, at)])
+
+
+def _change(key: str) -> Callable[[State, Fields, datetime], Verdict]:
+    """Another handle or e-mail address."""
+
+    @_with_account
+    def decide(state: State, account: Account, fields: Fields, at: datetime) -> Verdict:
+        others = replace(state, accounts={id_: each for id_, each in state.accounts.items() if id_ != account.id})
+        closed = {"account-closed"} if account.status == CLOSED else set()
+        if refused := _taken(others, **{key: fields[key]}) | closed:
+            return Refused(refused)
+        if fields[key] == getattr(account, key):
+            return Done(account.id, account.version)
+        return _changed(state, account, f"{key}-changed", at, **{key: fields[key]})
+
+    return decide
+
+
+@_with_account
+def _update_profile(state: State, account: Account, fields: Fields, at: datetime) -> Verdict:
+    if account.status == CLOSED:
+        return Refused({"account-closed"})
+    told = {name: EMPTY[name] if value is None else value for name, value in fields.items() if name != "account"}
+    profile = {**account.profile, **told}
+    if profile == account.profile:
+        return Done(account.id, account.profile_version)
+    version = account.profile_version + 1
+    changed = replace(account, profile=profile, profile_version=version, updated_at=at)
+    return Done(account.id, version, lambda _: [_happened(state, changed, "profile-updated", at)])
+
+
+def _become(status: str, type_: str) -> Callable[[State, Fields, datetime], Verdict]:
+    @_with_account
+    def decide(state: State, account: Account, _: Fields, at: datetime) -> Verdict:
+        if account.status == status:
+            return Done(account.id, account.version)
+        if account.status == CLOSED:
+            return Refused({"account-closed"})
+        return _changed(state, account, type_, at, status=status)
+
+    return decide
+
+
+def _create_group(state: State, fields: Fields, at: datetime) -> Verdict:
+    there = state.groups.values()
+    taken = {
+        "slug-taken": fields["slug"] in {each.slug for each in there},
+        "external-id-taken": fields.get("external_id") in {each.external_id for each in there} - {None},
+        "group-exists": fields.get("group_id") in state.group_ids,
+    }
+    if any(taken.values()):
+        return Refused({problem for problem, holds in taken.items() if holds})
+    described = {name: fields.get(name) for name in ("slug", "name", "description", "external_id")}
+    group = Group(id="", **described, created_at=at, updated_at=at)
+    return Done(fields.get("group_id"), 1, lambda id_: [_created(state, replace(group, id=id_))])
+
+
+def _created(state: State, group: Group) -> State:
+    return replace(state, groups={**state.groups, group.id: group}, group_ids=state.group_ids | {group.id})
+
+
+def _with_group(decide: Callable[..., Verdict]) -> Callable[[State, Fields, datetime], Verdict]:
+    """A command about a group that must be there."""
+
+    def decided(state: State, fields: Fields, at: datetime) -> Verdict:
+        group = group_of(state, fields["group"])
+        return decide(state, group, fields, at) if group else Refused({"group-not-found"})
+
+    return decided
+
+
+@_with_group
+def _update_group(state: State, group: Group, fields: Fields, at: datetime) -> Verdict:
+    if (other := group_of(state, fields.get("slug", ""))) and other.id != group.id:
+        return Refused({"slug-taken"})
+    told = {name: value for name, value in fields.items() if name != "group" and value != getattr(group, name)}
+    # A new slug is an event of its own, before all else.
+    parts = [{"slug": told.pop("slug")}] if "slug" in told else []
+    states = []
+    for part in [*parts, told] if told else parts:
+        group = replace(group, **part, version=group.version + 1, updated_at=at)
+        states.append(replace(state, groups={**state.groups, group.id: group}))
+    return Done(group.id, group.version, lambda _: states)
+
+
+@_with_group
+def _delete_group(state: State, group: Group, _: Fields, __: datetime) -> Verdict:
+    """No member is told."""
+    groups = {id_: each for id_, each in state.groups.items() if id_ != group.id}
+    memberships = {belongs: each for belongs, each in state.memberships.items() if belongs[0] != group.id}
+    return Done(group.id, group.version + 1, lambda _: [replace(state, groups=groups, memberships=memberships)])
+
+
+def _with_both(decide: Callable[..., Verdict]) -> Callable[[State, Fields, datetime], Verdict]:
+    """A command about an account and a group that must be there."""
+
+    def decided(state: State, fields: Fields, at: datetime) -> Verdict:
+        account, group = account_of(state, fields["account"]), group_of(state, fields["group"])
+        if not (account and group):
+            wrong = {"account-not-found": account, "group-not-found": group}
+            # Or that the account is closed, if only the group is not there.
+            closed = {"account-closed"} if account and account.status == CLOSED else set()
+            return Refused({problem for problem, found in wrong.items() if found is None} | closed)
+        return decide(state, account, (group.id, account.id), fields, at)
+
+    return decided
+
+
+@_with_both
+def _add_member(state: State, account: Account, belongs: tuple[str, str], fields: Fields, at: datetime) -> Verdict:
+    if account.status == CLOSED:
+        return Refused({"account-closed"})
+    role = fields.get("role", "member")
+    if belongs in state.memberships:
+        return _with_role(state, belongs, role, at)
+    return Done(None, 1, lambda id_: [_belongs(state, belongs, Membership(id=id_, role=role, since=at), "added", at)])
+
+
+@_with_both
+def _change_role(state: State, _: Account, belongs: tuple[str, str], fields: Fields, at: datetime) -> Verdict:
+    if belongs not in state.memberships:
+        return Refused({"member-not-found"})
+    return _with_role(state, belongs, fields["role"], at)
+
+
+def _with_role(state: State, belongs: tuple[str, str], role: str, at: datetime) -> Verdict:
+    membership = state.memberships[belongs]
+    if role == membership.role:
+        return Done(membership.id, membership.version)
+    changed = replace(membership, role=role, version=membership.version + 1)
+    return Done(membership.id, changed.version, lambda _: [_belongs(state, belongs, changed, "role-changed", at)])
+
+
+@_with_both
+def _remove_member(state: State, _: Account, belongs: tuple[str, str], __: Fields, at: datetime) -> Verdict:
+    if (membership := state.memberships.get(belongs)) is None:
+        return Refused({"member-not-found"})
+    return Done(membership.id, membership.version + 1, lambda _: [_belongs(state, belongs, None, "removed", at)])
+
+
+def _belongs(state: State, belongs: tuple[str, str], now: Membership | None, what: str, at: datetime) -> State:
+    memberships = {**state.memberships, belongs: now}
+    item = Item(belongs[1], f"member-{what}", at)
+    there = {each: membership for each, membership in memberships.items() if membership}
+    return replace(state, memberships=there, happened=(*state.happened, item))
+
+
+_COMMANDS: Mapping[str, Callable[[State, Fields, datetime], Verdict]] = {
+    "register-account": _register,
+    "change-handle": _change("handle"),
+    "change-email": _change("email"),
+    "update-profile": _update_profile,
+    "suspend-account": _become(SUSPENDED, "account-suspended"),
+    "reinstate-account": _become(ACTIVE, "account-reinstated"),
+    "close-account": _become(CLOSED, "account-closed"),
+    "create-group": _create_group,
+    "update-group": _update_group,
+    "delete-group": _delete_group,
+    "add-group-member": _add_member,
+    "change-member-role": _change_role,
+    "remove-group-member": _remove_member,
+}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from tests.support.directory_model import Directory
+from tests.support.plain_directory import Directory
 
 NAMES = ("André Carson", "Linda T. Sánchez", "andrea Carter", "Zoë Quinn", "ANDRE CARSON", "Bob")
 TITLES = (None, "Senator", "Sénatrice", "Dr")

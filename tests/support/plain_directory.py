@@ -13,7 +13,7 @@ from uuid import UUID
 
 
 class Refused(Exception):
-    """A command that must be refused, by the name of the rule it breaks."""
+    """A command that must be refused, by the names of the rules it breaks: any of them may be told."""
 
 
 @dataclass(kw_only=True)
@@ -211,11 +211,13 @@ class Directory:
         return person
 
     def _require_free(self, handle: str | None, email: str | None, *, but: ModelPerson | None = None) -> None:
-        others = [each for each in self.people.values() if each is not but]
+        others, broken = [each for each in self.people.values() if each is not but], []
         if email is not None and email.lower() in {each.email.lower() for each in others}:
-            raise Refused("EmailTaken")
+            broken.append("EmailTaken")
         if handle is not None and handle.lower() in {each.handle.lower() for each in others}:
-            raise Refused("HandleTaken")
+            broken.append("HandleTaken")
+        if broken:
+            raise Refused(*broken)
 
     def _require_slug(self, slug: str) -> None:
         if slug in {each.slug for each in self.groups.values()}:

@@ -32,11 +32,12 @@ class Step:
 steps = st.lists(
     st.builds(
         Step,
-        size=st.integers(0, 9),
+        size=st.just(0) | st.integers(1, 3) | st.integers(1, 9),
         crash_after=st.none() | st.integers(0, 12) | st.integers(0, 80),
         sweep=st.integers(0, 2),
     ),
-    max_size=8,
+    min_size=2,
+    max_size=10,
 )
 
 
@@ -57,7 +58,9 @@ def group_histories(draw) -> Sequence[RecordedEvent]:
     history = History()
     for handle, email in zip(HANDLES[:3], EMAILS, strict=False):
         history.register(handle, email=email, external_id=handle)
-    for _ in range(draw(st.integers(1, 16))):
+    if draw(st.booleans()):
+        _found_with_everybody(history)
+    for _ in range(draw(st.integers(4, 16))):
         draw(st.sampled_from(_GROUP_DEEDS))(history, draw)
     return history.events
 
@@ -92,6 +95,12 @@ def _close(history, draw):
     """Somebody stays: the closed can do nothing any more."""
     if len(_open(history)) > 2:
         history.close(_somebody(history, draw))
+
+
+def _found_with_everybody(history):
+    group = history.create_group(SLUGS[0])
+    for person in _open(history):
+        history.add_member(group, person)
 
 
 def _create_group(history, draw):
@@ -179,6 +188,7 @@ _GROUP_DEEDS = (
     _remove_member,
     _rename_group,
     _change_slug,
+    _delete_group,
     _delete_group,
     _rename_person,
     _change_handle,

@@ -198,6 +198,9 @@ def test_an_older_state_that_comes_back_is_overwritten():
     assert at_once(cleanly_folded(history.events)) == held(store.content)
 
 
+BOARD_SETTLED = 7
+
+
 @pytest.fixture
 def board():
     """Ada and Bob belong to it; all of that is settled."""
@@ -208,21 +211,18 @@ def board():
     return history
 
 
-def torn_badly(log, before, torn, *, projection=PROFILES):
+def torn_badly(log, before, torn, between=(), *, projection=PROFILES, make=MemoryStore):
     """After how many writes the step may not crash: folded on, one by one, the store ends wrong."""
     clean = at_once(cleanly_folded(log, projection))
-    return [
-        writes for writes in range(60) if clean != _torn(log, [*before, replace(torn, crash_after=writes)], projection)
-    ]
+    found = [_torn(make(), log, [*before, replace(torn, crash_after=each), *between], projection) for each in range(70)]
+    return [writes for writes, each in enumerate(found) if each != clean]
 
 
-def _torn(log, steps, projection):
-    store = MemoryStore()
+def _torn(store, log, steps, projection):
     at_once(fold_with_crashes(store, log, steps, settled=BOARD_SETTLED, projection=projection))
-    return held(store.content, projection)
+    look = as_read if isinstance(store, TornFile) else held
+    return look(store.content, projection)
 
-
-BOARD_SETTLED = 7
 
 @pytest.mark.parametrize("projection", [PROFILES, Groups()], ids=lambda each: each.name)
 def test_a_step_of_a_sweep_that_tears_finds_its_documents_again(board, projection):
@@ -241,3 +241,22 @@ def test_who_was_moving_when_a_commit_tore_is_swept_all_the_same(board, before, 
     board.update(nth_id(2), display_name=name)
 
     assert torn_badly(board.events, before, Step(4)) == []
+
+
+@pytest.mark.xfail(
+    reason="sweeps go on after a restart before what a torn commit may have moved is folded again", strict=True
+)
+def test_who_was_moved_by_a_head_that_came_back_is_swept_all_the_same(board):
+    """
+    It comes back between two steps of a sweep: Bob is now before the place where it stands.
+
+    In between he was brought an older event, and his document is what it was then.
+    """
+    group = next(iter(board.slugs))
+    board.rename_group(group, "Elders")
+    board.change_slug(group, "elders")
+    board.register("cyd")
+    board.update(nth_id(2), display_name="Aaron")
+    torn, between = Step(5), [Step(1, sweep=2), Step(0, sweep=2), Step(1, sweep=1)]
+
+    assert torn_badly(board.events, [], torn, between, make=TornFile) == []

@@ -226,11 +226,11 @@ class _Load:
         self.fields: dict[str, dict[bytes, int]] = {}
         self.reads: dict[Read, int] = {}
         self._questions = questions
-        for question in questions:
-            for name, field in question.wants:
+        for wants, reads, _, _ in questions:
+            for name, field in wants:
                 places = self.fields.setdefault(name, {})
                 places.setdefault(field, len(places))
-            for read in question.reads:
+            for read in reads:
                 self.reads.setdefault(read, len(self.reads))
         _LOOK_UPS.observe(len(questions))
 

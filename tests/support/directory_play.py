@@ -1,0 +1,196 @@
+"""A directory's life played on the real thing: commands are answered and events projected, beside the model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+import httpx
+import msgspec
+
+from projector.ports import ReadModel
+from shared.event_log import RecordedEvent
+from tests.support.directory_histories import NOBODY, Again, Commands, Feed, Nth, Sent
+from tests.support.directory_model import INVALID, Done, Refused, Verdict, verdict, version_of
+from tests.support.directory_state import State
+from tests.support.write_side import WriteSide
+from write_side.http.problems import REFUSALS, rejection_of
+from write_side.ports import Answer
+
+KEPT = timedelta(hours=20)
+"""How long a key is relied on; Muster keeps it for a day."""
+
+
+class Stage(Protocol):
+    """What a life is played on."""
+
+    write_side: WriteSide
+    read: httpx.AsyncClient
+    models: Mapping[str, ReadModel]
+
+    async def clear(self) -> None:
+        """Have nothing happened."""
+
+    async def fold(
+        self, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int, torn_after: int | None
+    ) -> bool:
+        """Fold a batch and sweep a step, and say whether there was anything; a torn commit stays as it is torn."""
+
+    async def show(self) -> None:
+        """Have the views answer what is projected."""
+
+
+class Timeline:
+    """All that there was, in order, each by the position of the command that made it so."""
+
+    def __init__(self) -> None:
+        self._states: list[tuple[int, State]] = [(0, State())]
+
+    @property
+    def now(self) -> State:
+        return self._states[-1][1]
+
+    @property
+    def head(self) -> int:
+        return self._states[-1][0]
+
+    def go_on(self, states: Sequence[State], *, position: int) -> None:
+        self._states += [(position, state) for state in states]
+
+    def since(self, position: int) -> list[State]:
+        """What may be seen of a projection that reflects every event up to a position: that, or anything later."""
+        reflected = max(nth for nth, (at, _) in enumerate(self._states) if at <= position)
+        return [state for _, state in self._states[reflected:]]
+
+
+class Kept(NamedTuple):
+    """A command that was carried out under a key, and how it was answered."""
+
+    name: str
+    fields: Mapping[str, Any]
+    key: str
+    answer: Answer
+    at: datetime
+
+
+@dataclass
+class Play:
+    """
+    One life on one stage.
+
+    Fails as soon as a command is answered as the model says that it is not.
+    """
+
+    stage: Stage
+    timeline: Timeline = field(default_factory=Timeline)
+    log: list[RecordedEvent] = field(default_factory=list)
+    torn: dict[str, int] = field(default_factory=dict)
+    """Up to where a projection has to come until its documents fit one another again."""
+    _accounts: list[str] = field(default_factory=list)
+    _groups: list[str] = field(default_factory=list)
+    _ids: set[str] = field(default_factory=set)
+    _kept: list[Kept] = field(default_factory=list)
+
+    @property
+    def head(self) -> int:
+        return self.log[-1].position if self.log else 0
+
+    async def send(self, step: Commands) -> None:
+        for command in step.commands:
+            if isinstance(command, Again):
+                await self._send_again(command)
+            else:
+                await self._send(command)
+        self.log += await self.stage.write_side.events_after(self.head)
+        self.stage.write_side.clock.advance(step.later)
+
+    async def _send(self, sent: Sent) -> None:
+        fields = self.resolved(sent.fields)
+        expected = self._expected(sent, fields)
+        key = f"key-{len(self._kept)}-{len(self.log)}" if sent.is_keyed else None
+        at = self.stage.write_side.clock.now()
+        now = self.timeline.now
+        due = INVALID if sent.is_malformed else verdict(now, sent.name, fields, at=at, expected=expected)
+        answer = await self._answered(due, sent.name, fields, key=key, expected=expected)
+        if isinstance(due, Done) and isinstance(answer, Answer):
+            self._carried_out(sent.name, due, answer)
+            self._kept += [Kept(sent.name, fields, key, answer, at)] if key else []
+
+    async def _send_again(self, again: Again) -> None:
+        kept = [each for each in self._kept if self.stage.write_side.clock.now() - each.at < KEPT]
+        if not kept:
+            return
+        name, fields, key, first, _ = kept[again.number % len(kept)]
+        if again.other:
+            await self._answered(Refused({"idempotency-mismatch"}), "close-account", {"account": NOBODY}, key=key)
+            return
+        answer = await self.stage.write_side.run(name, key=key, **fields)
+        assert (answer.outcome, answer.replayed) == (first.outcome, True)
+
+    async def _answered(
+        self, due: Verdict, name: str, fields: Mapping[str, Any], *, key: str | None, expected: int | None = None
+    ) -> Answer | str:
+        """The answer, or the problem that it is refused with; either is what was due."""
+        try:
+            answer = await self.stage.write_side.run(name, key=key, expected=expected, **fields)
+        except REFUSALS as refusal:
+            problem = rejection_of(refusal).problem.name
+        except msgspec.ValidationError:
+            problem = "invalid"
+        else:
+            assert isinstance(due, Done), (name, fields, due, answer)
+            return answer
+        assert isinstance(due, Refused), (name, fields, due, problem)
+        assert problem in due.problems, (name, fields)
+        return problem
+
+    def _carried_out(self, name: str, due: Done, answer: Answer) -> None:
+        id_, version, position = str(answer.outcome.id), answer.outcome.version, answer.outcome.position
+        assert (due.id or id_, due.version) == (id_, version), name
+        if due.id is None:
+            assert id_ not in self._ids, "an id was used again"
+        states = due.then(id_)
+        assert (position > self.timeline.head) == bool(states), "a position is new if something changes"
+        self.timeline.go_on(states, position=position)
+        self._know(name, id_)
+
+    def _know(self, name: str, id_: str) -> None:
+        self._ids.add(id_)
+        match name:
+            case "register-account":
+                self._accounts.append(id_)
+            case "create-group":
+                self._groups.append(id_)
+
+    def _expected(self, sent: Sent, fields: Mapping[str, Any]) -> int | None:
+        version = None if sent.if_match is None else version_of(self.timeline.now, sent.name, fields)
+        return version if version is None or sent.if_match else version + 1
+
+    def resolved(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self.id_of(value, name) if isinstance(value, Nth) else value for name, value in fields.items()}
+
+    def id_of(self, nth: Nth, kind: str) -> str:
+        """Of an account or a group, be it deleted."""
+        ids = self._groups if kind.startswith("group") else self._accounts
+        return ids[nth.number % len(ids)] if ids else NOBODY
+
+    async def feed(self, step: Feed) -> None:
+        for projection in step.projections:
+            await self._fold(projection, step.size, step.sweep, step.torn_after)
+        await self.stage.show()
+
+    async def _fold(self, projection: str, size: int, sweep: int, torn_after: int | None) -> bool:
+        checkpoint = (await self.stage.models[projection].survey()).checkpoint
+        if torn_after is not None:
+            following = [each.position for each in self.log if each.position > checkpoint.position][:size]
+            self.torn[projection] = max([self.torn.get(projection, 0), *following])
+        return await self.stage.fold(projection, self.log, size=size, sweep=sweep, torn_after=torn_after)
+
+    async def reached(self, projection: str) -> int:
+        return (await self.stage.models[projection].survey()).checkpoint.reached
+
+    async def feed_all(self) -> None:
+        for projection in self.stage.models:
+            while await self._fold(projection, 100, 1000, None):
+                pass
+        await self.stage.show()

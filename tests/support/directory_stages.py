@@ -1,0 +1,212 @@
+"""What a directory's life is played on: everything in memory, or PostgreSQL and Valkey."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import httpx
+import msgspec
+import psycopg
+from redis.asyncio import Redis
+
+from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.adapters.redis import read_model
+from projector.adapters.redis.client import connect
+from projector.adapters.redis.read_model import RedisReadModel
+from projector.ports import ReadModel, ReadModelUnavailable
+from projector.projection import Projection
+from projector.services import PROJECTIONS
+from projector.writes import writes
+from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
+from read_side.adapters.redis import (
+    RedisActivityViews,
+    RedisGroupViews,
+    RedisProfileViews,
+    RedisStatsViews,
+    connector,
+)
+from read_side.freshness import Freshness
+from read_side.http.app import read_api
+from read_side.services import register_views
+from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from shared.event_log import RecordedEvent
+from shared.records import ActivityRecord, GroupRecord, Membership, Person, Pointer, ProfileRecord, StatsRecord, unseal
+from tests.support.folding import begin, fold_next, held
+from tests.support.http import client_of
+from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
+
+PATIENCE = 5.0
+"""Seconds; nobody should have to wait."""
+BY_NAME: Mapping[str, Projection] = {each.name: each for each in PROJECTIONS}
+PORTS: Mapping[str, type[Any]] = {
+    "profiles": ProfileViews,
+    "groups": GroupViews,
+    "activity": ActivityViews,
+    "stats": StatsViews,
+}
+
+
+class MemoryStage:
+    """All adapters are those in memory; the views are given what is projected."""
+
+    def __init__(self, read: httpx.AsyncClient, views: Mapping[str, Any]) -> None:
+        self.read = read
+        self._views = views
+        self.write_side: WriteSide = memory_write_side()
+        self._store = MemoryStore()
+        self.models: Mapping[str, ReadModel] = {}
+
+    async def clear(self) -> None:
+        self.write_side, self._store = memory_write_side(), MemoryStore()
+        self.models = {each.name: MemoryReadModel(self._store, projection=each.name) for each in PROJECTIONS}
+        await _go_live(self.models)
+        await self.show()
+
+    async def fold(
+        self, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int, torn_after: int | None
+    ) -> bool:
+        self._store.torn_after = torn_after
+        try:
+            return await _fold(self.models[projection], projection, log, size=size, sweep=sweep)
+        except ReadModelUnavailable:
+            return True
+        finally:
+            self._store.torn_after = None
+
+    async def show(self) -> None:
+        for projection in PROJECTIONS:
+            views = self._views[projection.name]
+            views.forget()
+            position = (await self.models[projection.name].survey()).checkpoint.reached
+            _COMMITS[projection.name](views, held(self._store.content, projection), position)
+
+
+def _records(held: Mapping[str, Any], kind: str, record: type[Any]) -> dict[str, Any]:
+    documents = held.get(f"{kind}:full", {})
+    return {id_: msgspec.json.decode(unseal(each).body, type=record) for id_, each in documents.items()}
+
+
+def _commit_profiles(views: MemoryProfileViews, held: Mapping[str, Any], position: int) -> None:
+    views.commit(*_records(held, "profile", ProfileRecord).values(), position=position)
+
+
+def _commit_groups(views: MemoryGroupViews, held: Mapping[str, Any], position: int) -> None:
+    memberships = _records(held, "membership", Membership)
+    views.commit(
+        *_records(held, "group", GroupRecord).values(),
+        people=_records(held, "person", Person).values(),
+        memberships={(UUID(both[:36]), UUID(both[37:])): each for both, each in memberships.items()},
+        position=position,
+    )
+
+
+def _commit_activity(views: MemoryActivityViews, held: Mapping[str, Any], position: int) -> None:
+    happened = _records(held, "activity", ActivityRecord).values()
+    views.commit(*((each.account_id, each) for each in happened), position=position)
+
+
+def _commit_stats(views: MemoryStatsViews, held: Mapping[str, Any], position: int) -> None:
+    views.commit(_records(held, "stats", StatsRecord).get("directory", StatsRecord()), position=position)
+
+
+_COMMITS = {
+    "profiles": _commit_profiles,
+    "groups": _commit_groups,
+    "activity": _commit_activity,
+    "stats": _commit_stats,
+}
+
+
+_EMPTY = """
+    alter table event_log disable trigger event_log_is_not_truncated;
+    truncate accounts, profiles, groups, memberships, event_log, command_log;
+    alter table event_log enable always trigger event_log_is_not_truncated
+"""
+"""Positions go on, as everywhere."""
+
+
+class RealStage:
+    """One database and one server of their own, emptied for each life."""
+
+    def __init__(self, write_side: WriteSide, read: httpx.AsyncClient, *, database_url: str, redis: Redis) -> None:
+        self.write_side = write_side
+        self.read = read
+        self._database_url = database_url
+        self._redis = redis
+        self.models: Mapping[str, ReadModel] = {
+            each.name: RedisReadModel(redis, projection=each.name) for each in PROJECTIONS
+        }
+
+    async def clear(self) -> None:
+        with psycopg.connect(self._database_url) as connection:
+            connection.execute(_EMPTY)
+        await self._redis.flushall()
+        await _go_live(self.models)
+
+    async def fold(
+        self, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int, torn_after: int | None
+    ) -> bool:
+        if torn_after is None:
+            return await _fold(self.models[projection], projection, log, size=size, sweep=sweep)
+        # As a server that kept only the first commands of a commit, and was started again.
+        with patch.object(read_model, "writes", lambda batch, keys: islice(writes(batch, keys), torn_after)):
+            return await _fold(self.models[projection], projection, log, size=size, sweep=sweep)
+
+    async def show(self) -> None:
+        """They read what is there."""
+
+
+async def _go_live(models: Mapping[str, ReadModel]) -> None:
+    for name, model in models.items():
+        await begin(model, BY_NAME[name])
+        checkpoint = (await model.survey()).checkpoint
+        await model.go_live(Pointer("g1", BY_NAME[name].version), expected=checkpoint)
+
+
+async def _fold(model: ReadModel, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int) -> bool:
+    return await fold_next(model, log, size=size, projection=BY_NAME[projection], sweep=sweep)
+
+
+@asynccontextmanager
+async def memory_stage() -> AsyncIterator[MemoryStage]:
+    kinds = {
+        "profiles": MemoryProfileViews,
+        "groups": MemoryGroupViews,
+        "activity": MemoryActivityViews,
+        "stats": MemoryStatsViews,
+    }
+    views = {name: kind(freshness=Freshness(patience=PATIENCE)) for name, kind in kinds.items()}
+    async with _reader(views) as read:
+        yield MemoryStage(read, views)
+
+
+@asynccontextmanager
+async def real_stage(database_url: str, redis_url: str) -> AsyncIterator[RealStage]:
+    kinds = {
+        "profiles": RedisProfileViews,
+        "groups": RedisGroupViews,
+        "activity": RedisActivityViews,
+        "stats": RedisStatsViews,
+    }
+    views = {name: kind(connector(redis_url), freshness=Freshness(patience=PATIENCE)) for name, kind in kinds.items()}
+    async with (
+        postgres_write_side(database_url) as write_side,
+        connect(redis_url) as redis,
+        _reader(views) as read,
+    ):
+        yield RealStage(write_side, read, database_url=database_url, redis=redis)
+
+
+@asynccontextmanager
+async def _reader(views: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the read API on these views."""
+
+    def register(registry: Any) -> None:
+        for name, port in PORTS.items():
+            register_views(registry, port, views[name])
+
+    async with client_of(read_api(register)) as client:
+        yield client

@@ -144,20 +144,20 @@ class FoldedDocuments:
         public = {key: self.projection.public(record) for key, record in saved.items()}
         moves = {key: each.move(key, placer) for key, each in written.items() if each.is_placed}
         removals = [(entry, key.id) for key, move in moves.items() for entry in move.removals]
-        late = {each for each in removals if self._is_on_a_way(each[0])} if self.sweeping else set()
         return Batch(
-            removals=[each for each in removals if each not in late],
+            removals=[each for each in removals if not self._is_on_a_way(each[0])],
             additions=[(entry, key.id) for key, move in moves.items() for entry in move.additions],
             sheets={key: _pack(move.sheet) for key, move in moves.items() if move.sheet},
             public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
             full={key: self._sealed(key, record) for key, record in saved.items()},
             # Even those the store does not have: a crash may put them there, before this commit.
             forgotten=[key for key, each in written.items() if not each.record],
-            late=late | set(strays),
+            late=strays,
             checkpoint=checkpoint,
         )
 
     def _is_on_a_way(self, entry: Entry) -> bool:
+        """Whether a sweep is still to come by: it finds documents by such entries, and strikes those where none is."""
         return any(each.fan_out.is_ahead(entry, done=each.sweep.done) for each in self.sweeping)
 
     def _in_order_of_kinds(self) -> Iterator[tuple[Key, Document]]:

@@ -29,8 +29,9 @@ class Batch:
     forgotten: Collection[Key] = ()
     late: Collection[Placed] = ()
     """
-    Entries given up over which the way of a sweep still leads: it finds documents by them, so that none may be gone
-    before its document is written. An entry that is left behind by a crash is struck when the sweep comes to it.
+    Entries at which a sweep found no document standing any more. Others leave an entry there as long as the sweep is to
+    come by, and the sweep strikes it once the document is written: so nothing that a crash leaves of a commit can take
+    a document out of its way.
     """
     checkpoint: Checkpoint
     """What the generation reflects afterwards."""

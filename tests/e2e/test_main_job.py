@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -139,6 +140,55 @@ async def test_the_congress_is_posted_as_one_stream_and_read_field_by_field(must
     carson = await muster.record("/profiles/by-handle/andre.carson")
     assert carson["display_name"] == "André Carson"
     assert carson == await muster.record("/profiles/by-external-id/bioguide:C001072")
+
+
+@pytest.mark.soak
+async def test_the_whole_congress_with_its_committees(muster):
+    """All 537 people, 230 committees and 3,879 seats of the file."""
+    if not CONGRESS.exists():
+        pytest.skip(f"the sample of real people is not at {CONGRESS.name} beside the clone")
+    commands = [json.loads(line) for line in CONGRESS.read_bytes().splitlines()]
+
+    outcomes = await posted_as_one_stream(muster, CONGRESS.read_bytes())
+
+    assert Counter(register=537, create=230, add=3879) == Counter(each["command"].split("-")[0] for each in commands)
+    assert {200} == {each["status"] for each in outcomes}
+    ids = {
+        each["external_id"]: outcome["id"] for each, outcome in zip(commands, outcomes, strict=True) if "email" in each
+    }
+    carson = await muster.record("/profiles/by-handle/andre.carson")
+    assert [carson] == (await muster.record("/profiles?q=andre+car&tag=rep"))["items"]
+    await assert_committees_are_those_of_the_file(muster, commands, ids)
+
+
+async def posted_as_one_stream(muster: Muster, lines: bytes) -> list[dict[str, Any]]:
+    headers = {"Content-Type": "application/x-ndjson"}
+    streamed = await muster.write.post("/commands", content=lines, headers=headers)
+    outcomes = [json.loads(line) for line in streamed.raise_for_status().text.splitlines()]
+    muster.position = outcomes[-1]["position"]
+    return outcomes
+
+
+async def assert_committees_are_those_of_the_file(muster, commands, ids) -> None:
+    """Every seat of every committee; a record lists its own; a new name is there for all within a second."""
+    seats = [each for each in commands if each["command"] == "add-group-member"]
+    of_ssaf = {(ids[each["account"][4:]], each["role"]) for each in seats if each["group"] == "ssaf"}
+    cards = (await muster.record("/groups/ssaf/members?limit=200"))["items"]
+    assert of_ssaf == {(each["account_id"], each["role"]) for each in cards}
+    for each in seats:
+        assert (await muster.get(f"/groups/{each['group']}/members/{ids[each['account'][4:]]}")).status_code == 200
+    stranger = next(each for each in ids.values() if each not in {account for account, _ in of_ssaf})
+    assert (await muster.get(f"/groups/ssaf/members/{stranger}")).status_code == 404
+    names = {each["slug"]: each["name"] for each in commands if each["command"] == "create-group"}
+    booker = await muster.record("/profiles/by-external-id/bioguide:B001288")
+    own = [
+        (each["group"], names[each["group"]], each["role"]) for each in seats if each["account"].endswith(":B001288")
+    ]
+    assert sorted(own) == sorted((each["slug"], each["name"], each["role"]) for each in booker["groups"])
+    await muster.done("update-group", group="ssju", name="Judiciary")
+    async with asyncio.timeout(1):
+        members = (await muster.record("/profiles?group=ssju&limit=200"))["items"]
+    assert {"Judiciary"} == {group["name"] for each in members for group in each["groups"] if group["slug"] == "ssju"}
 
 
 async def test_handles_swapped_within_one_batch(muster, stack, name):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.support.directory_comparison import Comparison
-from tests.support.directory_histories import Commands, Feed, endings, lives
+from tests.support.directory_histories import endings, lives
 from tests.support.directory_play import Play
 from tests.support.directory_stages import memory_stage, real_stage
+from tests.support.directory_steps import Commands, Feed
 
 ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
@@ -31,8 +32,7 @@ async def play_and_compare(stage, life, ending):
     await stage.clear()
     play = Play(stage)
     comparison = Comparison(play)
-    beginning, steps = life
-    for step in (beginning, *steps):
+    for step in life:
         match step:
             case Commands():
                 await play.send(step)

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.support import directory_views as due
-from tests.support.directory_histories import EMAILS, EXTERNALS, HANDLES, NOBODY, PROJECTIONS, SLUGS, Look, Question
 from tests.support.directory_play import Play
 from tests.support.directory_state import State, group_of
+from tests.support.directory_steps import EMAILS, EXTERNALS, HANDLES, NOBODY, PROJECTIONS, SLUGS, Look, Question
 from tests.support.directory_walks import Reading, Walk, walk
 
 Show = Callable[[State], Any]

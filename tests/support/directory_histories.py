@@ -1,129 +1,31 @@
-"""What hypothesis makes of a directory's life: commands right and wrong, feeding, crashes, and looks in between."""
+"""What hypothesis makes of a directory's life."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 from hypothesis import strategies as st
 
-PROJECTIONS = ("profiles", "groups", "activity", "stats")
-HANDLES = ("andre", "Andre.Car", "zoe", "ann_b", "sen-1", "x", "Linda", "lu.kasz", "o2", "mia")
-EMAILS = tuple(f"{name}@example.org" for name in ("andre", "Anna", "zoé", "a.b", "LINDA", "o", "p", "q", "r"))
-EXTERNALS = ("hr:1", "HR:1", "id/2", "ü 3", "cafe\u0301", "4")
-NAMES = (
-    "André Carson",
-    "andre carson",
-    "Linda T. Sánchez",
-    "Łukasz Żak",
-    "Zoë Ångström",
-    "ZOE",
-    "Øyvind Strauß",
-    "O'Neil, Anna",
-    "李 雷",
-    "İpek Iş\N{LATIN SMALL LETTER DOTLESS I}k",
-    "Æsop Cafe\u0301",
+from tests.support.directory_steps import (
+    EMAILS,
+    EXTERNALS,
+    GROUP_NAMES,
+    HANDLES,
+    NAMES,
+    NOBODY,
+    PROJECTIONS,
+    ROLES,
+    SEARCHES,
+    SLUGS,
+    TAGS,
+    TITLES,
+    Again,
+    Commands,
+    Feed,
+    Look,
+    Nth,
+    Question,
+    Sent,
 )
-TITLES = ("Senator", "Chair, Café Committee", "Se\u0301crétaire")
-TAGS = ("año", "house", "r&d", "Senate", "senate")
-SLUGS = ("ssaf", "ssju", "chess-club", "board", "a.b")
-GROUP_NAMES = ("Judiciary", "Senate Agriculture", "Čapek Chess", "chess", "Ålands ra\u030ad")
-ROLES = ("member", "lead", "Präsident", "Pra\u0308sident")
-SEARCHES = (
-    "andre car",
-    "SANCH",
-    "zo",
-    "l",
-    "é",
-    "neil o",
-    "a",
-    "sen",
-    "caf",
-    "李",
-    "ann b",
-    "",
-    " ",
-    "o s",
-    "2",
-    "ch ss",
-)
-NOBODY = "0198ffff-0000-7000-8000-00000000000f"
-"""An id that nobody has, unless somebody is given it."""
-
-
-@dataclass(frozen=True)
-class Nth:
-    """The id of one of those that there have been; of nobody, if there was none."""
-
-    number: int
-
-
-Fields: TypeAlias = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Sent:
-    """:param if_match: the version that it names is right (True) or wrong (False)."""
-
-    name: str
-    fields: Fields
-    is_keyed: bool = False
-    if_match: bool | None = None
-    is_malformed: bool = False
-
-
-@dataclass(frozen=True)
-class Again:
-    """A command that was carried out under a key is sent again; or another one under its key."""
-
-    number: int
-    other: bool = False
-
-
-@dataclass(frozen=True)
-class Commands:
-    commands: tuple[Sent | Again, ...]
-    later: timedelta
-
-
-@dataclass(frozen=True)
-class Feed:
-    """Fold so many events, then sweep so many documents; the commit is torn after so many of its writes, if any."""
-
-    projections: tuple[str, ...]
-    size: int
-    sweep: int
-    torn_after: int | None = None
-
-
-@dataclass(frozen=True)
-class Question:
-    """
-    A list, and how to ask for it.
-
-    :param of: whose activity, or the members of which group.
-    """
-
-    kind: str
-    asked: Fields
-    limit: int
-    of: Nth | str = ""
-
-
-@dataclass(frozen=True)
-class Look:
-    """
-    Compare what is there; lists page by page, all of them at once or one page now and one at each later look.
-
-    :param at: documents of which projections.
-    """
-
-    at: frozenset[str]
-    questions: tuple[Question, ...] = ()
-    slowly: bool = False
-
-
-Step: TypeAlias = Commands | Feed | Look
 
 
 def _in_any_case(values: tuple[str, ...]) -> st.SearchStrategy[str]:
@@ -134,10 +36,12 @@ def _some(values: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
     return st.sets(st.sampled_from(values), max_size=3).map(sorted)
 
 
-nths = st.builds(Nth, st.integers(0, 9))
+nths = st.builds(Nth, st.integers(0, 9), st.sampled_from([False, False, False, True]))
 handles, emails, externals = _in_any_case(HANDLES), _in_any_case(EMAILS), st.sampled_from(EXTERNALS)
-accounts = nths | nths | handles.map("@{}".format) | externals.map("ext:{}".format) | st.just("@nobody")
-groups = nths | st.sampled_from(SLUGS)
+accounts = st.one_of(
+    nths, nths, nths, nths, handles.map("@{}".format), externals.map("ext:{}".format), st.just("@nobody")
+)
+groups = st.one_of(nths, nths, nths, st.sampled_from(SLUGS))
 roles = st.sampled_from(ROLES)
 
 _optional: dict[str, st.SearchStrategy[Any]] = {
@@ -171,6 +75,12 @@ group_creations = _command(
     name=st.sampled_from(GROUP_NAMES),
 )
 additions = _command("add-group-member", {"role": roles}, group=groups, account=accounts)
+renamings = _command(
+    "update-group",
+    {"name": st.sampled_from(GROUP_NAMES), "slug": st.sampled_from(SLUGS), "description": st.none() | st.just("Few")},
+    group=groups,
+)
+deletions = _command("delete-group", group=groups)
 MALFORMED = (
     Sent("change-handle", {"account": "@x", "handle": "-x"}, is_malformed=True),
     Sent("change-handle", {"account": "x", "handle": "y"}, is_malformed=True),
@@ -201,10 +111,11 @@ sent = st.one_of(
         },
         group=groups,
     ),
-    _command("delete-group", group=groups),
+    deletions,
     additions,
     additions,
     additions,
+    _command("change-member-role", group=groups, account=accounts, role=roles),
     _command("change-member-role", group=groups, account=accounts, role=roles),
     _command("remove-group-member", group=groups, account=accounts),
     st.sampled_from(MALFORMED),
@@ -215,11 +126,15 @@ commands = st.builds(Commands, st.lists(sent, min_size=1, max_size=5).map(tuple)
 _feeds = st.builds(
     Feed,
     st.lists(st.sampled_from(PROJECTIONS), min_size=1, unique=True).map(tuple),
-    size=st.integers(0, 6),
+    size=st.sampled_from([0, 1, 2, 5, 100]),
     sweep=st.integers(0, 2),
 )
 _tears = st.builds(
-    Feed, st.sampled_from(PROJECTIONS).map(lambda each: (each,)), st.integers(1, 6), st.just(0), st.integers(0, 12)
+    Feed,
+    st.sampled_from(PROJECTIONS).map(lambda each: (each,)),
+    st.integers(1, 9),
+    st.integers(0, 1),
+    st.integers(0, 20),
 )
 
 _directions = ("", "-")
@@ -262,13 +177,69 @@ _looks = st.builds(
     st.lists(questions, max_size=3).map(tuple),
     slowly=st.booleans(),
 )
-_beginnings = st.tuples(
-    st.lists(registrations, min_size=2, max_size=6),
-    st.lists(group_creations, max_size=3),
-    st.lists(additions, max_size=6),
-).map(lambda parts: Commands(tuple(each for part in parts for each in part), timedelta(seconds=1)))
-lives = st.tuples(
-    _beginnings, st.lists(st.one_of(commands, commands, commands, _feeds, _feeds, _tears, _looks), max_size=25)
+_catch_up = Feed(PROJECTIONS, size=100, sweep=100)
+
+
+def _person(number: int, name: str, tags: list[str], title: str | None) -> Sent:
+    keys = {"handle": HANDLES[number], "email": EMAILS[number], "external_id": EXTERNALS[number]}
+    return Sent("register-account", {**keys, "display_name": name, "tags": tags, "title": title})
+
+
+_people = st.tuples(
+    *(
+        st.builds(_person, st.just(number), st.sampled_from(NAMES), _some(TAGS), st.none() | st.sampled_from(TITLES))
+        for number in range(len(EXTERNALS))
+    )
+).flatmap(lambda people: st.integers(2, len(people)).map(lambda count: people[:count]))
+_founded = st.integers(1, 3).map(
+    lambda count: tuple(Sent("create-group", {"slug": SLUGS[n], "name": GROUP_NAMES[n]}) for n in range(count))
+)
+_joining = st.lists(
+    st.builds(
+        lambda group, account, role: Sent(
+            "add-group-member", {"group": Nth(group), "account": Nth(account), "role": role}
+        ),
+        st.integers(0, 2),
+        st.integers(0, 5),
+        roles,
+    ),
+    min_size=3,
+    max_size=12,
+).map(tuple)
+_beginnings = st.tuples(_people, _founded, _joining).map(
+    lambda parts: Commands(tuple(each for part in parts for each in part), timedelta(seconds=1))
+)
+
+# What is looked at before a sweep has ended, and what happens meanwhile.
+_sweeps = st.tuples(
+    st.just(_catch_up),
+    st.builds(Commands, st.tuples(renamings | deletions, sent), _ticks),
+    st.builds(Feed, st.just(("profiles", "groups")), st.sampled_from([1, 2, 100]), st.integers(0, 2)),
+    _looks,
+    st.builds(Feed, st.just(("profiles", "groups")), st.sampled_from([0, 1, 100]), st.integers(0, 2)),
+    _looks,
+)
+# What happens while somebody walks through a list.
+_slow_walks = st.tuples(
+    st.just(_catch_up),
+    st.builds(Look, st.just(frozenset()), st.lists(questions, min_size=2, max_size=4).map(tuple), st.just(value=True)),
+    commands,
+    st.just(_catch_up) | _feeds,
+    _looks,
+)
+_scenes = st.one_of(
+    st.tuples(commands),
+    st.tuples(commands),
+    st.tuples(_feeds),
+    st.tuples(_tears),
+    st.tuples(_looks),
+    _sweeps,
+    _slow_walks,
+)
+lives = st.builds(
+    lambda beginning, scenes: (beginning, *(step for scene in scenes for step in scene)),
+    _beginnings,
+    st.lists(_scenes, min_size=2, max_size=14),
 )
 """A directory's life: how it begins, and what happens then."""
 endings = st.lists(questions, min_size=4, max_size=12)

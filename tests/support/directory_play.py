@@ -10,9 +10,9 @@ import msgspec
 
 from projector.ports import ReadModel
 from shared.event_log import RecordedEvent
-from tests.support.directory_histories import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.directory_model import INVALID, Done, Refused, Verdict, verdict, version_of
 from tests.support.directory_state import State
+from tests.support.directory_steps import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.write_side import WriteSide
 from write_side.http.problems import REFUSALS, rejection_of
 from write_side.ports import Answer
@@ -170,8 +170,10 @@ class Play:
         return {name: self.id_of(value, name) if isinstance(value, Nth) else value for name, value in fields.items()}
 
     def id_of(self, nth: Nth, kind: str) -> str:
-        """Of an account or a group, be it deleted."""
+        """Of an account or a group."""
         ids = self._groups if kind.startswith("group") else self._accounts
+        if not nth.ever:
+            ids = [each for each in ids if each in self.timeline.now.accounts or each in self.timeline.now.groups]
         return ids[nth.number % len(ids)] if ids else NOBODY
 
     async def feed(self, step: Feed) -> None:

@@ -128,7 +128,7 @@ def _card(ref: str, account: str) -> Show:
 
 _KEYS: Mapping[str, tuple[str, ...]] = {"handle": HANDLES, "email": EMAILS, "external_id": EXTERNALS}
 EVERYTHING = (
-    Question("profiles", {"status": "any"}, 3),
+    Question("profiles", {"status": "any"}, 1),
     Question("profiles", {"status": "any", "sort": "-updated_at"}, 2),
     Question("profiles", {"status": "any", "q": "a"}, 2),
     Question("groups", {"sort": "-member_count"}, 1),

@@ -32,8 +32,8 @@ def _in_any_case(values: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.builds(lambda value, change: change(value), st.sampled_from(values), st.sampled_from([str, str.upper]))
 
 
-def _some(values: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
-    return st.sets(st.sampled_from(values), max_size=3).map(sorted)
+def _some(values: tuple[str, ...], *, most: int) -> st.SearchStrategy[list[str]]:
+    return st.sets(st.sampled_from(values), max_size=most).map(sorted)
 
 
 nths = st.builds(Nth, st.integers(0, 9), st.sampled_from([False, False, False, True]))
@@ -48,7 +48,7 @@ _optional: dict[str, st.SearchStrategy[Any]] = {
     "given_name": st.none() | st.sampled_from(NAMES),
     "family_name": st.none() | st.sampled_from(NAMES),
     "title": st.none() | st.sampled_from(TITLES),
-    "tags": st.none() | _some(TAGS),
+    "tags": st.none() | _some(TAGS, most=4),
     "bio": st.none() | st.just("Wrote\u0308 notes"),
     "links": st.none() | st.just({"home": "https://example.org/"}),
     "attributes": st.none() | st.just({"floor": "4"}),
@@ -97,7 +97,7 @@ sent = st.one_of(
     _command("change-handle", account=accounts, handle=handles),
     _command("change-email", account=accounts, email=emails),
     _command("update-profile", _optional | {"display_name": st.sampled_from(NAMES)}, account=accounts),
-    _command("update-profile", account=accounts, display_name=st.sampled_from(NAMES), tags=_some(TAGS)),
+    _command("update-profile", account=accounts, display_name=st.sampled_from(NAMES), tags=_some(TAGS, most=4)),
     *(_command(f"{what}-account", account=accounts) for what in ("suspend", "reinstate", "close")),
     group_creations,
     _command("create-group", group_id=nths, slug=st.sampled_from(SLUGS), name=st.sampled_from(GROUP_NAMES)),
@@ -141,9 +141,9 @@ _directions = ("", "-")
 _profile_questions = st.fixed_dictionaries(
     {},
     optional={
-        "status": st.sampled_from(["any", "any", "active", "suspended", "closed"]),
+        "status": st.sampled_from(["any", "any", "any", "active", "suspended", "closed"]),
         "group": groups,
-        "tag": _some(TAGS),
+        "tag": _some(TAGS, most=2),
         "q": st.sampled_from(SEARCHES),
         "sort": st.builds(
             "{}{}".format,
@@ -181,16 +181,27 @@ _catch_up = Feed(PROJECTIONS, size=100, sweep=100)
 
 
 def _person(number: int, name: str, tags: list[str], title: str | None) -> Sent:
-    keys = {"handle": HANDLES[number], "email": EMAILS[number], "external_id": EXTERNALS[number]}
-    return Sent("register-account", {**keys, "display_name": name, "tags": tags, "title": title})
+    fields = {"handle": HANDLES[number], "email": EMAILS[number], "display_name": name, "tags": tags, "title": title}
+    external_id = {"external_id": EXTERNALS[number]} if number < len(EXTERNALS) else {}
+    return Sent("register-account", {**fields, **external_id})
 
 
 _people = st.tuples(
     *(
-        st.builds(_person, st.just(number), st.sampled_from(NAMES), _some(TAGS), st.none() | st.sampled_from(TITLES))
-        for number in range(len(EXTERNALS))
+        st.builds(
+            _person, st.just(number), st.sampled_from(NAMES), _some(TAGS, most=4), st.none() | st.sampled_from(TITLES)
+        )
+        for number in range(len(EMAILS))
     )
 ).flatmap(lambda people: st.integers(2, len(people)).map(lambda count: people[:count]))
+_gone = st.lists(
+    st.builds(
+        lambda what, account: Sent(f"{what}-account", {"account": Nth(account)}),
+        st.sampled_from(["suspend", "close"]),
+        st.integers(0, 9),
+    ),
+    max_size=4,
+).map(tuple)
 _founded = st.integers(1, 3).map(
     lambda count: tuple(Sent("create-group", {"slug": SLUGS[n], "name": GROUP_NAMES[n]}) for n in range(count))
 )
@@ -200,13 +211,13 @@ _joining = st.lists(
             "add-group-member", {"group": Nth(group), "account": Nth(account), "role": role}
         ),
         st.integers(0, 2),
-        st.integers(0, 5),
+        st.integers(0, 9),
         roles,
     ),
     min_size=3,
     max_size=12,
 ).map(tuple)
-_beginnings = st.tuples(_people, _founded, _joining).map(
+_beginnings = st.tuples(_people, _founded, _joining, _gone).map(
     lambda parts: Commands(tuple(each for part in parts for each in part), timedelta(seconds=1))
 )
 
@@ -242,5 +253,5 @@ lives = st.builds(
     st.lists(_scenes, min_size=2, max_size=14),
 )
 """A directory's life: how it begins, and what happens then."""
-endings = st.lists(questions, min_size=4, max_size=12)
+endings = st.lists(questions, min_size=8, max_size=24)
 """What is asked when everything is projected."""

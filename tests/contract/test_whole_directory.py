@@ -53,7 +53,11 @@ async def play_lives(stage, how):
     def play(life, ending):
         nonlocal count
         count += 1
-        asyncio.run_coroutine_threadsafe(play_and_compare(stage, life, ending), loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(play_and_compare(stage, life, ending), loop).result()
+        except Exception as error:
+            error.add_note(f"life = {life}\nending = {ending}")
+            raise
 
     await asyncio.to_thread(play)
     return count

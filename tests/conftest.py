@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -18,6 +19,12 @@ pytest_plugins = ["tests.support.stack"]
 
 TEMPLATE = "migrated"
 _databases = count(1)
+
+
+def pytest_configure() -> None:
+    """Hear SIGINT even in the background of a shell, which has it ignored, and with us every process of a test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -152,7 +152,7 @@ class FoldedDocuments:
             full={key: self._sealed(key, record) for key, record in saved.items()},
             # Even those the store does not have: a crash may put them there, before this commit.
             forgotten=[key for key, each in written.items() if not each.record],
-            late=strays,
+            strays=strays,
             checkpoint=checkpoint,
         )
 

@@ -12,6 +12,7 @@ from projector.fold import MOST_SWEEPS, Folded, Folder
 from projector.fork import ForkCheck
 from projector.ports import (
     CannotGoOn,
+    EventNotFoldable,
     GenerationDamaged,
     LogForked,
     ReadModel,
@@ -144,7 +145,7 @@ class Feeder:
             standing = await self._sweep(standing)
         events = await self._next_events(reader, standing)
         if events:
-            standing = await self._commit(standing, events)
+            standing = await self._commit_what_can_be_folded(standing, events)
         elif perf_counter() - self._looked >= self._pace.poll:
             await self._require_unchanged(standing)
             self._looked = perf_counter()
@@ -163,6 +164,15 @@ class Feeder:
         if (early := self._committed + self._pace.interval - perf_counter()) > 0:
             await asyncio.sleep(early)
         return await reader.read(after=standing.checkpoint.position, limit=self._size)
+
+    async def _commit_what_can_be_folded(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
+        """Commit; an event that cannot be folded stops the projection only once what came before it has been swept."""
+        try:
+            return await self._commit(standing, events)
+        except EventNotFoldable:
+            if not standing.sweeping:
+                raise
+            return standing
 
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()

@@ -48,7 +48,7 @@ class Folder:
         """
         What the events make of the documents and of the checkpoint.
 
-        An event that cannot be folded, or that would begin one sweep too many, ends the batch before it.
+        An event that cannot be folded ends the batch before it; one that begins the last sweep there may be, with it.
 
         :param sweeping: what is under way: fewer than `MOST_SWEEPS`.
         :raises EventNotFoldable: it is the first.

@@ -27,7 +27,7 @@ class Batch:
     """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
     full: Mapping[Key, bytes] = field(default_factory=dict)
     forgotten: Collection[Key] = ()
-    late: Collection[Placed] = ()
+    strays: Collection[Placed] = ()
     """
     Entries at which a sweep found no document standing any more. Others leave an entry there as long as the sweep is to
     come by, and the sweep strikes it once the document is written: so nothing that a crash leaves of a commit can take
@@ -39,7 +39,7 @@ class Batch:
     @property
     def weight(self) -> int:
         """How many fields and entries it writes."""
-        written = (self.removals, self.additions, self.sheets, self.public, self.full, self.late)
+        written = (self.removals, self.additions, self.sheets, self.public, self.full, self.strays)
         return sum(map(len, written)) + 3 * len(self.forgotten)
 
 

@@ -29,10 +29,9 @@ from shared.event_log.postgres import PostgresEventLog
 from shared.http.health import Notes
 from shared.settings import Settings
 
-AT_EASE = Pace(interval=0.02)
-"""While commands stream in, a few of them share a commit: nobody asks for groups and numbers as often as for people."""
-
 PACES = {"profiles": Pace()}
+AT_EASE = Pace(interval=0.02)
+"""Of the others: while commands stream in, a few share a commit, as nobody waits for a number as for a person."""
 
 PROJECTIONS: tuple[Projection, ...] = (Profiles(), Groups(), Activity(), Stats())
 

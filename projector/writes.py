@@ -87,7 +87,7 @@ def without_taken(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
 
 def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     """
-    Everything a batch writes: removals, additions, documents, late removals, checkpoint.
+    Everything a batch writes: removals, additions, documents, strays, checkpoint.
 
     A crash that lets any prefix of it survive is harmless only in this order: see `Batch`.
     """
@@ -105,7 +105,7 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
             yield Put(keys.documents(kind, variant), fields)
     forgotten = _by_kind(dict.fromkeys(batch.forgotten, b""))
     yield from (Remove(keys.documents(kind, each), list(ids)) for kind, ids in forgotten.items() for each in VARIANTS)
-    for by, entries in _by_list(batch.late).items():
+    for by, entries in _by_list(batch.strays).items():
         yield Strike(keys.listing(by), entries)
     yield Set(keys.checkpoint, msgspec.json.encode(batch.checkpoint))
 

@@ -97,14 +97,14 @@ def place(key: bytes, id: UUID) -> bytes:
     return key + NUL + id.bytes
 
 
-def id_at(place_: bytes) -> UUID:
-    """Whose place, or entry of a list, it is."""
-    return UUID(bytes=place_[-_ID:])
+def id_at(place_: bytes) -> bytes:
+    """The bytes of the id with which a place, or an entry of a list by key, ends."""
+    return place_[-_ID:]
 
 
 def name_at(place_: bytes) -> str:
-    """The same id as it stands in hashes; without making a UUID, since sweeps ask for very many."""
-    digits = place_[-_ID:].hex()
+    """The same id as it stands in hashes; without making a UUID, since lists and sweeps ask for very many."""
+    digits = id_at(place_).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -1,13 +1,11 @@
 """However a page of a list is found, it shows the same; and what bounds its cost."""
 
-import msgspec
 import pytest
 
 from read_side.adapters.redis import gather, plan, scan
 from read_side.views import ProfileQuery, QueryTooBroad
-from shared.records import ProfileRecord
-from tests.support.crowds import crowd, listed
-from tests.support.read_side import changed, person
+from tests.support.crowds import crowd, handles, listed, walk
+from tests.support.read_side import between_trips, changed, person
 
 ANY = ("active", "closed", "suspended")
 PEOPLE = crowd(120)
@@ -41,22 +39,6 @@ PLANS = {
     "always put into order": {"MUCH_NARROWER": 0},
     "too many entries to be put into order": {"MOST_READ": 3, "CHUNK": 2},
 }
-
-
-def handles(page):
-    return [msgspec.json.decode(each.body, type=ProfileRecord).handle for each in page.documents]
-
-
-async def walk(views, query):
-    """Everybody on all pages, and how long the pages are."""
-    people, lengths = [], []
-    while True:
-        page = await views.list(query)
-        people += handles(page)
-        lengths.append(len(page.documents))
-        if page.after is None:
-            return people, lengths
-        query = changed(query, after=page.after)
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -124,3 +106,21 @@ async def test_the_narrowest_list_is_the_one_gone_along(redis_views, redis_proje
     redis_projection.commit(*people, person(101, display_name="Zed", tags=("a", "b")), position=7)
 
     assert await walk(redis_views, ProfileQuery(tags=tags, limit=4)) == (["person101"], [1])
+
+
+async def test_who_moves_among_the_words_between_two_trips_is_not_left_out(redis_views, redis_projection, monkeypatch):
+    """From the words still to be read to those that were read: his place in the order asked for stays the same."""
+    monkeypatch.setattr(gather, "CHUNK", 2)
+    people = [person(number, display_name=f"Ana {last}") for number, last in enumerate("abcz", start=1)]
+    redis_projection.commit(*people, position=7)
+    query = ProfileQuery(words=("ana",), order="created_at")
+    everybody = handles(await redis_views.list(query))
+
+    def rename():
+        redis_projection.commit(changed(people[-1], display_name="Ana aa"), position=8)
+
+    with between_trips(redis_views, rename):
+        page = await redis_views.list(query)
+
+    assert len(everybody) == len(people)
+    assert everybody == handles(page)

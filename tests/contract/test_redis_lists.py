@@ -8,8 +8,7 @@ import pytest
 from read_side.adapters.redis import trips
 from read_side.views import ProfileQuery, ReadModelUnavailable
 from shared.listing import NUL, place, tag_facet, text_key
-from shared.records import ProfileRecord
-from tests.support.crowds import GROUPS, crowd, listed
+from tests.support.crowds import GROUPS, crowd, handles, listed, walk
 from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, person, served
 from tests.support.shelves import filed_name, profile_sheet
 
@@ -17,22 +16,6 @@ ANY = ("active", "closed", "suspended")
 PEOPLE = crowd(120)
 IN_GROUP = changed(ADA, groups=(PEOPLE[0].groups or PEOPLE[1].groups or PEOPLE[2].groups)[:1])
 SLUG = IN_GROUP.groups[0].slug
-
-
-def handles(page):
-    return [msgspec.json.decode(each.body, type=ProfileRecord).handle for each in page.documents]
-
-
-async def walk(views, query):
-    """Everybody on all pages, and how long the pages are."""
-    people, lengths = [], []
-    while True:
-        page = await views.list(query)
-        people += handles(page)
-        lengths.append(len(page.documents))
-        if page.after is None:
-            return people, lengths
-        query = changed(query, after=page.after)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from read_side.views import ProfileQuery
+import msgspec
+
+from read_side.views import Page, ProfileQuery, ProfileViews
 from shared.records import GroupRecord, ProfileGroup, ProfileRecord
 from shared.text import folded, unique_handle, words
-from tests.support.read_side import person
+from tests.support.read_side import changed, person
 
 NAMES = ("André", "ANDRE", "Andrea", "Andra", "Ångström", "Zoë", "Łukasz", "Søren", "李", "Jo", "Ann", "Anna", "O'Neil")
 FAMILIES = (
@@ -124,3 +126,20 @@ def _matched(own: Sequence[str], begun: Sequence[str]) -> str:
     longest = max(map(len, begun))
     lead = next(each for each in begun if len(each) == longest)
     return next(each for each in own if each.startswith(lead))
+
+
+def handles(page: Page) -> list[str]:
+    return [msgspec.json.decode(each.body, type=ProfileRecord).handle for each in page.documents]
+
+
+async def walk(views: ProfileViews, query: ProfileQuery) -> tuple[list[str], list[int]]:
+    """Everybody on all pages, and how long the pages are."""
+    people: list[str] = []
+    lengths: list[int] = []
+    while True:
+        page = await views.list(query)
+        people += handles(page)
+        lengths.append(len(page.documents))
+        if page.after is None:
+            return people, lengths
+        query = changed(query, after=page.after)

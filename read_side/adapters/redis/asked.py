@@ -9,8 +9,6 @@ from read_side.views import GroupQuery, ProfileQuery
 from shared.listing import NUL, Sheet
 from shared.text import composed
 
-_ID = 16
-
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """
@@ -89,17 +87,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """The first of these places behind the last page, in order; one more than the page has if there is one."""
         behind = [each for each in places if self.is_behind(each)]
         return sorted(behind, reverse=self.descending)[: self.limit + 1]
-
-
-def id_in(place: bytes) -> bytes:
-    """The bytes of the id with which a place ends."""
-    return place[-_ID:]
-
-
-def field_of(id: bytes) -> bytes:
-    """An id as the hashes of documents name it: what `str(UUID(bytes=id))` gives, in a third of the time."""
-    digits = id.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".encode()
 
 
 def cannot_be(*texts: str) -> bool:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from read_side.adapters.redis.asked import Asked, id_in
+from read_side.adapters.redis.asked import Asked
 from read_side.adapters.redis.courses import Course
 from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.scan import Found
 from read_side.adapters.redis.sheets import SHEETS, fields, places
+from shared.listing import id_at
 
 MOST_SORTED = 10_000
 """Records that are put into order for a page."""
@@ -46,13 +47,28 @@ async def gather(journey: Journey, asked: Asked, course: Course) -> Found:
 
 
 async def _ids(journey: Journey, course: Course) -> Sequence[bytes]:
+    """
+    Everybody on the course.
+
+    Between two trips somebody may move on it from what is still to be read to what was read already, although his place
+    in the order asked for stays the same. So if anything has moved they are read once more, and all found are taken:
+    the sheets decide.
+    """
+    ids, moved = await _ids_once(journey, course)
+    return [*dict.fromkeys([*ids, *(await _ids_once(journey, course))[0]])] if moved else ids
+
+
+async def _ids_once(journey: Journey, course: Course) -> tuple[Sequence[bytes], bool]:
+    """Everybody met on one way along the course, and whether anything has moved meanwhile."""
     ids: dict[bytes, None] = {}
+    positions: set[int] = set()
     read, after, goes_on = 0, None, True
     while goes_on:
-        replies = (await journey.ask(reads=course.ranges(after=after, limit=CHUNK, descending=False))).replies
-        stretch = course.stretch(replies, limit=CHUNK, descending=False)
-        ids.update(dict.fromkeys(map(id_in, stretch.places)))
+        seen = await journey.ask(reads=course.ranges(after=after, limit=CHUNK, descending=False))
+        positions.add(seen.position)
+        stretch = course.stretch(seen.replies, limit=CHUNK, descending=False)
+        ids.update(dict.fromkeys(map(id_at, stretch.places)))
         read, after, goes_on = read + stretch.read, stretch.end, stretch.end is not None
         if len(ids) > MOST_SORTED or (goes_on and read >= MOST_READ):
             raise TooManyToSort(records=len(ids) > MOST_SORTED)
-    return list(ids)
+    return list(ids), len(positions) > 1

@@ -8,7 +8,7 @@ any more, or stand elsewhere by now.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.asked import Asked, id_in
+from read_side.adapters.redis.asked import Asked
 from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.plan import find
 from read_side.adapters.redis.reads import Want
@@ -16,7 +16,7 @@ from read_side.adapters.redis.scan import Found
 from read_side.adapters.redis.sheets import SHEETS, fields, places
 from read_side.views import Page
 from shared.keys import GenerationKeys
-from shared.listing import WORD
+from shared.listing import WORD, id_at
 from shared.records import unseal
 
 
@@ -48,7 +48,7 @@ async def page(journey: Journey, asked: Asked, *, documents: str, guards: Sequen
 
 
 async def _shown(journey: Journey, asked: Asked, found: Found, documents: str, guards: Sequence[Want]) -> Shown:
-    ids = list(map(id_in, found.places))
+    ids = list(map(id_at, found.places))
     seen = await journey.ask(*guards, reads=(fields(documents, ids), fields(SHEETS, ids)) if ids else ())
     envelopes, sheets = seen.replies or ((), ())
     stand = zip(found.places, places(asked, ids, sheets), envelopes, strict=True)

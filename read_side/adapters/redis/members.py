@@ -10,14 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from read_side.adapters.redis.asked import cannot_be, field_of, id_in
+from read_side.adapters.redis.asked import cannot_be
 from read_side.adapters.redis.courses import Course, Stretch
 from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.lists import Shown
 from read_side.adapters.redis.reads import Fields, Want
 from read_side.views import MemberQuery, Page, ReadModelUnavailable
 from shared.keys import GenerationKeys
-from shared.listing import NUL, time_key
+from shared.listing import NUL, name_at, time_key
 from shared.records import Membership, Sealed, entity_tag, unseal
 from shared.text import composed
 
@@ -80,7 +80,7 @@ def _course(group: bytes, role: str | None) -> Course:
 
 
 def _cards(group: bytes, places: Sequence[bytes]) -> tuple[Fields, Fields]:
-    accounts = tuple(field_of(id_in(place)) for place in places)
+    accounts = tuple(name_at(place).encode() for place in places)
     return Fields(PEOPLE, accounts), Fields(MEMBERSHIPS, tuple(_membership(group, each) for each in accounts))
 
 

@@ -5,6 +5,7 @@ The index by word is in the order of words only, the lists of facets are in ever
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from read_side.adapters.redis.asked import Asked, cannot_be
 from read_side.adapters.redis.courses import Course
@@ -54,7 +55,8 @@ async def _by_word(journey: Journey, asked: Asked) -> Found:
         return await _along(journey, asked, [lead], lengths, checked=False)
     shortest = min(lengths[1:])
     if shortest <= MOST_GATHERED and shortest * MUCH_NARROWER <= lengths[0]:
-        return await gather(journey, asked, others[lengths[1:].index(shortest)])
+        with suppress(TooManyToSort):  # it has grown since
+            return await gather(journey, asked, others[lengths[1:].index(shortest)])
     return await _along(journey, asked, [lead], lengths[:1], checked=True)
 
 

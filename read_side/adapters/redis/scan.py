@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.asked import Asked, id_in
+from read_side.adapters.redis.asked import Asked
 from read_side.adapters.redis.courses import Course, Stretch
 from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.reads import Range
 from read_side.adapters.redis.sheets import SHEETS, fields, places
+from shared.listing import id_at
 
 MOST_LOOKED_AT = 10_000
 """Entries that one page looks at; a page may be short because of it, and says where to go on."""
@@ -63,7 +64,7 @@ class Scan:
         """Those of a stretch that fit; if that takes a trip, the next stretch travels along."""
         if not self._checked or not stretch.places:
             return stretch.places, None
-        ids, size = list(map(id_in, stretch.places)), self._size
+        ids, size = list(map(id_at, stretch.places)), self._size
         ahead = self._ranges(stretch.end) if go_on else []
         sheets, *replies = (await self._journey.ask(reads=(fields(SHEETS, ids), *ahead))).replies
         stand = places(self._asked, ids, sheets)

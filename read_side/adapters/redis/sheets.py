@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from read_side.adapters.redis.asked import Asked, field_of
+from read_side.adapters.redis.asked import Asked
 from read_side.adapters.redis.reads import Fields
 from read_side.views import ReadModelUnavailable
-from shared.listing import Sheet
+from shared.listing import Sheet, name_at
 
 SHEETS = "sheet"
 """What a view that has lists calls the hash of its sheets."""
@@ -17,7 +17,7 @@ _decode = msgspec.msgpack.Decoder(Sheet).decode
 
 def fields(of: str, ids: Sequence[bytes]) -> Fields:
     """Ask for what a hash has of these ids."""
-    return Fields(of, tuple(map(field_of, ids)))
+    return Fields(of, tuple(name_at(each).encode() for each in ids))
 
 
 def places(asked: Asked, ids: Sequence[bytes], sheets: Sequence[bytes | None]) -> list[bytes | None]:

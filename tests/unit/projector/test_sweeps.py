@@ -205,6 +205,20 @@ async def test_a_sweep_whose_event_is_not_in_the_log_stops_the_projection(direct
     assert "profiles" in successor.progress.error
 
 
+async def test_what_came_before_an_event_that_cannot_be_folded_is_swept(directory):
+    """The projection stops, but not in the middle of a rename: nobody keeps the old name for as long as it stands."""
+    directory.history.rename_group(directory.group, "All of us")
+    directory.history.meet_the_unknown()
+    around = Surroundings(store=directory.store)
+    around.log.append(directory.history.events)
+
+    async with running(projector_on(around, pace=replace(HASTE, sweep=2, recheck=60))) as projector:
+        await until_state(projector, State.STOPPED)
+
+    assert directory.names() == ["All of us"] * PEOPLE
+    assert directory.checkpoint.reached == directory.history.events[-2].position
+
+
 async def test_what_would_be_too_much_for_one_commit_is_halved():
     """However many words people have: a reader does not wait for hundreds of thousands of entries."""
     around, history = Surroundings(), History()

@@ -1,7 +1,7 @@
 """Whether the events behind a checkpoint are those of the log."""
 
 from projector.ports import LogForked
-from projector.remedies import refill
+from projector.remedies import forced_rebuild
 from shared.event_log import EventReader, Identity
 from shared.keys import ProjectionKeys
 from shared.records import Checkpoint
@@ -45,7 +45,7 @@ class ForkCheck:
                 f"projection {self._keys.projection}: the log is not the one that was projected."
                 f" The checkpoint says {checkpoint.count} events up to position {checkpoint.position}, the last of them"
                 f" {checkpoint.event_id}; the log has {found.count}, with {found.event_id} there."
-                f" Was it restored, or did it fail over? If the log is right, {refill(self._keys)}"
+                f" Was it restored, or did it fail over? If the log is right, {forced_rebuild(self._keys)}"
             )
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from projector.arranging import Change
+from projector.generations import Survey
 from projector.projection import Key, Placed
 from shared.records import Checkpoint, Pointer
 
@@ -41,20 +43,6 @@ class Batch:
         """How many fields and entries it writes."""
         written = (self.removals, self.additions, self.sheets, self.public, self.full, self.strays)
         return sum(map(len, written)) + 3 * len(self.forgotten)
-
-
-class Survey(NamedTuple):
-    """What the store holds of a projection; `checkpoint` and `damaged` are of the generation that is to be fed."""
-
-    live: Pointer | None = None
-    filling: Pointer | None = None
-    checkpoint: Checkpoint | None = None
-    damaged: str | None = None
-
-    @property
-    def fed(self) -> Pointer | None:
-        """The generation to be fed: the live one; before there is one, that of the first fill."""
-        return self.live or self.filling
 
 
 class ReadModelUnavailable(Exception):
@@ -131,26 +119,23 @@ class ReadModel(Protocol):
     async def survey(self) -> Survey:
         """What there is now."""
 
-    async def begin_fill(self, pointer: Pointer) -> None:
+    async def arrange(self, change: Change) -> Survey:
         """
-        Start a first fill with an empty generation; no reader sees it before `go_live`.
+        Change which generations there are, and return what there is then.
 
-        :raises Superseded: there is a live generation, or a first fill that can be continued.
+        :raises Superseded: something was written meanwhile, or the outcome is unknown.
+        :raises Refused: the change does.
         """
+
+    async def unlink(self, pointer: Pointer) -> None:
+        """Remove all that is kept of a generation, without holding anybody up."""
 
     def commit(self, generation: str, *, expected: Checkpoint) -> AbstractAsyncContextManager[Commit]:
         """
         Begin a commit to a generation.
 
-        :raises Superseded: its checkpoint is not `expected`, or it is neither live nor filling.
+        :raises Superseded: its checkpoint is not `expected`, or it is none of those that are fed.
         :raises GenerationDamaged: it was marked.
-        """
-
-    async def go_live(self, pointer: Pointer, *, expected: Checkpoint) -> None:
-        """
-        End the first fill: readers see the generation from now on.
-
-        :raises Superseded: its checkpoint is not `expected`, or it is not the one being filled.
         """
 
 
@@ -161,10 +146,17 @@ class Candidate(msgspec.Struct, frozen=True):
     since: str
 
 
-class Candidates(NamedTuple):
-    """The projectors seen in the last seconds; `holder` is the one that feeds."""
+class LeaseName(NamedTuple):
+    """What a lease is for: feeding what one version of a projection has made."""
 
-    holder: Candidate | None
+    projection: str
+    version: int
+
+
+class Candidates(NamedTuple):
+    """The projectors seen in the last seconds, and who of them feeds what."""
+
+    holders: Mapping[LeaseName, Candidate]
     all: Sequence[Candidate]
 
 
@@ -172,15 +164,15 @@ class Lease(Protocol):
     """
     Which of several projectors feeds, so that the others save themselves the work.
 
-    It is for economy only: who is late to notice that he lost it does no harm, as every commit compares checkpoints.
-    Every method raises `ReadModelUnavailable`.
+    Projectors of different versions feed side by side. It is for economy only: who is late to notice that he lost it
+    does no harm, as every commit compares checkpoints. Every method raises `ReadModelUnavailable`.
     """
 
-    async def hold(self, candidate: Candidate) -> bool:
-        """Take or renew the lease for two seconds and be listed; says whether the candidate has it."""
+    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+        """Take or renew leases for two seconds and be listed; says which of them the candidate has."""
 
-    async def release(self, candidate: Candidate) -> None:
-        """Give the lease up, if the candidate has it, and be listed no more."""
+    async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
+        """Give up those leases that the candidate has, and be listed no more."""
 
-    async def candidates(self) -> Candidates:
-        """Who is there."""
+    async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
+        """Who is there, and who holds these leases."""

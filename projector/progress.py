@@ -1,6 +1,7 @@
 """What a projection's loop is doing: told in logs, metrics, health and status."""
 
 from collections import deque
+from datetime import timedelta
 from enum import StrEnum
 from time import monotonic
 
@@ -30,15 +31,39 @@ class State(StrEnum):
     """Somebody must act; the error says how."""
 
 
-class Progress:
-    """Where one projection stands, as its loop tells it."""
+class Role(StrEnum):
+    """What a loop feeds, or that it is the one that has others feed."""
 
-    def __init__(self, projection: str) -> None:
+    STEWARD = "steward"
+    LIVE = "live"
+    FILLING = "filling"
+    """The first generation; readers are refused until it is complete."""
+    BUILDING = "building"
+    """It is to replace the live one."""
+    KEPT = "kept"
+    """It was live."""
+
+
+class Progress:
+    """
+    Where one generation stands, as its loop tells it.
+
+    Metrics are those of the generation that readers use, or will once it is filled.
+    """
+
+    def __init__(self, projection: str, role: Role, generation: str | None = None) -> None:
         self.projection = projection
+        self.role = role
         self.state = State.STARTING
         self.error: str | None = None
+        self.lag = timedelta()
+        """How old the last event was when it was committed; zero once there is none left."""
         self._lately: deque[tuple[float, int]] = deque()
-        self._log = log.bind(projection=projection)
+        self._log = log.bind(projection=projection, generation=generation)
+
+    @property
+    def is_measured(self) -> bool:
+        return self.role in {Role.LIVE, Role.FILLING}
 
     @property
     def events_per_second(self) -> float:
@@ -49,10 +74,27 @@ class Progress:
     def stand_by(self) -> None:
         self._become(State.STANDBY)
 
-    def stand(self, checkpoint: Checkpoint, *, filling: bool) -> None:
+    def take(self, role: Role) -> None:
+        """Feed from now on as what the generation has become."""
+        self.role = role
+        if self.state in {State.FILLING, State.RUNNING}:
+            self.go_on()
+
+    def stand(self, checkpoint: Checkpoint) -> None:
         """All is well, and the generation reflects the log up to a checkpoint."""
-        metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.reached)
-        self._become(State.FILLING if filling else State.RUNNING)
+        if self.is_measured:
+            metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.reached)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """All is well."""
+        self._become(State.FILLING if self.role in {Role.FILLING, Role.BUILDING} else State.RUNNING)
+
+    def behind(self, lag: timedelta) -> None:
+        self.lag = lag
+
+    def caught_up(self) -> None:
+        self.lag = timedelta()
 
     def wait(self, error: Exception) -> None:
         """Something is away and will be back."""
@@ -74,20 +116,18 @@ class Progress:
         self._log.info("looking again", reason=str(error))
 
     def committed(self, batch: Batch, *, events: int, seconds: float) -> None:
-        metrics.EVENTS.labels(self.projection).inc(events)
-        metrics.BATCH_EVENTS.labels(self.projection).observe(events)
-        metrics.COMMIT_SECONDS.labels(self.projection).observe(seconds)
-        metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
         self._lately.append((monotonic(), events))
         self._forget_before(monotonic() - RATE_SECONDS)
+        if self.is_measured:
+            metrics.EVENTS.labels(self.projection).inc(events)
+            metrics.BATCH_EVENTS.labels(self.projection).observe(events)
+            metrics.COMMIT_SECONDS.labels(self.projection).observe(seconds)
+            metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
 
     def swept(self, batch: Batch) -> None:
-        metrics.SWEPT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
-        metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
-
-    def lag(self, *, events: int, seconds: float) -> None:
-        metrics.LAG_EVENTS.labels(self.projection).set(events)
-        metrics.LAG_SECONDS.labels(self.projection).set(seconds)
+        if self.is_measured:
+            metrics.SWEPT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
+            metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
 
     def _become(self, state: State, error: str | None = None) -> bool:
         """Take note of a state; says whether it is news."""
@@ -96,8 +136,9 @@ class Progress:
         if error is None:
             self._log.info("projection", state=state, was=self.state)
         self.state, self.error = state, error
-        for each in State:
-            metrics.STATE.labels(self.projection, each).set(each is state)
+        if self.is_measured:
+            for each in State:
+                metrics.STATE.labels(self.projection, each).set(each is state)
         return True
 
     def _forget_before(self, moment: float) -> None:

@@ -5,10 +5,20 @@ from collections.abc import Sequence
 from shared.keys import GenerationKeys, ProjectionKeys
 
 
+def rebuild(keys: ProjectionKeys) -> str:
+    """How a projection gets a new generation beside one that cannot be gone on with."""
+    return f"`muster rebuild {keys.projection}` replaces it while it is being read"
+
+
+def forced_rebuild(keys: ProjectionKeys) -> str:
+    """The same where the new generation may stand before the old one."""
+    return f"`muster rebuild {keys.projection} --force` replaces it while it is being read"
+
+
 def refill(keys: ProjectionKeys) -> str:
-    """How a projection starts over from the first event."""
+    """How a projection starts over from nothing."""
     return (
-        f"to fill it anew, delete the Redis keys {keys.live} and {keys.filling} in one DEL (readers get 503 until it is"
+        f"to fill it anew, delete the Redis keys {keys.live} and {keys.roster} in one DEL (readers get 503 until it is"
         f" full) and unlink {keys.live.removesuffix('live')}<old generation>:* afterwards,"
         " or start with `muster up --fresh`"
     )
@@ -18,5 +28,5 @@ def damage(keys: GenerationKeys, failures: Sequence[str]) -> str:
     """What is to be read in a generation that took only a part of a commit."""
     return (
         f"projection {keys.projection}: a commit to generation {keys.name} was applied in part"
-        f" ({'; '.join(failures)}); {refill(ProjectionKeys(keys.projection))}"
+        f" ({'; '.join(failures)}); {rebuild(ProjectionKeys(keys.projection))}"
     )

@@ -4,25 +4,29 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from typing import NamedTuple
 
 import svcs
 import uuid_utils
 from litestar.types import ASGIApp
 
 from projector.adapters.redis.client import connect
+from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.engine import Engine, Feeder, Pace
+from projector.comparing import Comparer, GenerationReader
+from projector.engine import Engine
 from projector.ops.http import notes, ops_api
+from projector.pace import Pace
 from projector.ports import Candidate, Lease, ReadModel
-from projector.progress import Progress
 from projector.projection import Projection
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
-from projector.status import StatusBoard, Watched
-from projector.tenure import Tenure
+from projector.status import StatusBoard
+from projector.steward import Steward
+from projector.tenure import Duty, Tenure
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.postgres import PostgresEventLog
@@ -45,10 +49,10 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     log = PostgresEventLog(settings.required("database_url"))
-    register_redis(registry, url=settings.required("redis_url"), log=log)
+    register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
 
 
-def register_redis(registry: svcs.Registry, *, url: str, log: EventLog) -> None:
+def register_redis(registry: svcs.Registry, *, url: str, log: EventLog, rebuilds_by_itself: bool = False) -> None:
     """Register a projector that keeps everything in one Redis."""
     client = connect(url)
     lease = RedisLease(client)
@@ -57,9 +61,20 @@ def register_redis(registry: svcs.Registry, *, url: str, log: EventLog) -> None:
         registry,
         log=log,
         lease=lease,
-        model_of=lambda projection: RedisReadModel(client, projection=projection.name),
+        store_of=lambda projection: Store(
+            RedisReadModel(client, projection=projection.name),
+            RedisGenerationReader(client, projection=projection.name),
+        ),
         clock=SystemClock(),
+        rebuilds_by_itself=rebuilds_by_itself,
     )
+
+
+class Store(NamedTuple):
+    """The adapters on which one projection is kept."""
+
+    model: ReadModel
+    reader: GenerationReader
 
 
 def register_projector(
@@ -67,28 +82,35 @@ def register_projector(
     *,
     log: EventLog,
     lease: Lease,
-    model_of: Callable[[Projection], ReadModel],
+    store_of: Callable[[Projection], Store],
     clock: Clock,
     pace: Pace | None = None,
+    rebuilds_by_itself: bool = False,
 ) -> None:
     """Register what feeds all projections, on any adapters."""
-    tenure = Tenure(lease, _candidate(clock))
-    watched = [Watched(each, model_of(each), Progress(each.name)) for each in PROJECTIONS]
-    feeders = [
-        Feeder(
-            each.projection,
+    candidate = _candidate(clock)
+    duties = {each.name: Duty(each.name, each.version) for each in PROJECTIONS}
+    tenure = Tenure(lease, candidate, list(duties.values()))
+    stewards = [
+        Steward(
+            each,
             log=log,
-            model=each.model,
-            tenure=tenure,
-            progress=each.progress,
+            model=(store := store_of(each)).model,
+            compare=Comparer(each, store.reader).compare,
+            lease=lease,
+            duty=duties[each.name],
+            clock=clock,
             ids=_generation_name,
-            pace=pace or PACES.get(each.projection.name, AT_EASE),
+            name=candidate.id,
+            pace=pace or PACES.get(each.name, AT_EASE),
+            rebuilds_by_itself=rebuilds_by_itself,
         )
-        for each in watched
+        for each in PROJECTIONS
     ]
-    board = StatusBoard(log=log, lease=lease, watched=watched, clock=clock)
-    registry.register_value(Engine, Engine(feeders=feeders, tenure=tenure), ping=Engine.require_feeding)
+    board = StatusBoard(log=log, lease=lease, stewards=stewards, clock=clock)
+    registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
     registry.register_value(StatusBoard, board)
+    registry.register_value(Clock, clock)
     registry.register_value(Notes, Notes(lambda: notes(board)))
 
 
@@ -102,4 +124,4 @@ def _generation_name() -> str:
 
 
 async def _answers(lease: Lease) -> None:
-    await lease.candidates()
+    await lease.candidates([])

@@ -2,22 +2,61 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
+from projector import metrics
 from projector.cancellation import is_cancelled
-from projector.ports import CannotGoOn, Lease, ReadModel, ReadModelUnavailable, Survey
-from projector.progress import Progress
-from projector.projection import Projection
+from projector.crew import roles
+from projector.generations import Building, Comparison, Survey
+from projector.ports import CannotGoOn, Lease, LeaseName, ReadModelUnavailable
+from projector.progress import Progress, Role
+from projector.steward import Steward
 from shared.clock import Clock
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, Holder
+from shared.records import Pointer
 
 PATIENCE_SECONDS = 1.5
 """A status that waits for a server that is away is of no use to anybody."""
 
 METRICS_SECONDS = 5.0
+
+
+class GenerationStatus(msgspec.Struct, kw_only=True):
+    """One generation; its role is `live`, `filling` (the first), `building` (to replace the live one) or `kept`."""
+
+    name: str
+    version: int
+    role: str
+    checkpoint: int | None
+    events: int | None
+    """Reflected in it."""
+    state: str | None
+    """What feeding it is like; null if this projector does not feed it."""
+    kept_until: datetime | None = None
+    comparison: Comparison | None = None
+    """Of one that is kept: how the one that took its place differed."""
+
+
+class RebuildStatus(msgspec.Struct, kw_only=True):
+    """
+    A rebuild or first fill under way.
+
+    Its phase is `replaying`, `comparing`, `switching`, or `held` where somebody has to order it again or abort it.
+    """
+
+    generation: str
+    version: int
+    phase: str
+    position: int
+    target: int
+    events_per_second: float | None
+    by: str
+    since: datetime
+    held: str | None
+    comparison: Comparison | None
+    error: str | None
 
 
 class ProjectionStatus(msgspec.Struct, kw_only=True):
@@ -30,10 +69,11 @@ class ProjectionStatus(msgspec.Struct, kw_only=True):
     lag_events: int | None = None
     lag_seconds: float | None = None
     parked: int = 0
-    rebuild: None = None
+    rebuild: RebuildStatus | None = None
     state: str
     error: str | None
     events_per_second: float
+    generations: list[GenerationStatus] = []
 
 
 class HeldBy(msgspec.Struct, kw_only=True):
@@ -63,27 +103,18 @@ class Status(msgspec.Struct, kw_only=True):
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A projection, its store and what its loop says."""
-
-    projection: Projection
-    model: ReadModel
-    progress: Progress
-
-
 class StatusBoard:
     """Asks the log and the store anew each time, and answers even if neither can be reached."""
 
-    def __init__(self, *, log: EventLog, lease: Lease, watched: Sequence[Watched], clock: Clock) -> None:
+    def __init__(self, *, log: EventLog, lease: Lease, stewards: Sequence[Steward], clock: Clock) -> None:
         self._log = log
         self._lease = lease
-        self._watched = watched
+        self._stewards = stewards
         self._clock = clock
 
     async def read(self) -> Status:
         """What holds at this moment."""
-        status = Status(projections=[_as_told(each) for each in self._watched])
+        status = Status(projections=[_as_told(each) for each in self._stewards])
         outcomes = [await self._ask_store(status), await self._ask_log(status)]
         status.error = "; ".join(filter(None, outcomes)) or None
         return status
@@ -92,16 +123,17 @@ class StatusBoard:
         """Measure how far the projections lag behind, every few seconds, until cancelled."""
         while not is_cancelled():
             status = await self.read()
-            for told, watched in zip(status.projections, self._watched, strict=True):
+            for told in status.projections:
                 if told.lag_events is not None and told.lag_seconds is not None:
-                    watched.progress.lag(events=told.lag_events, seconds=told.lag_seconds)
+                    metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
+                    metrics.LAG_SECONDS.labels(told.name).set(told.lag_seconds)
             await asyncio.sleep(METRICS_SECONDS)
 
     async def _ask_store(self, status: Status) -> str | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                for told, watched in zip(status.projections, self._watched, strict=True):
-                    _tell(told, await watched.model.survey())
+                for told, steward in zip(status.projections, self._stewards, strict=True):
+                    _tell(told, await steward.model.survey(), steward)
                 status.projectors = await self._projectors()
         except (ReadModelUnavailable, CannotGoOn) as error:
             return str(error)
@@ -125,10 +157,11 @@ class StatusBoard:
         return None
 
     async def _projectors(self) -> list[ProjectorStatus]:
-        candidates = await self._lease.candidates()
+        names = [LeaseName(each.projection.name, each.projection.version) for each in self._stewards]
+        candidates = await self._lease.candidates(names)
         roles = {each.id: "standby" for each in candidates.all}
         everybody = {each.id: each for each in candidates.all}
-        if holder := candidates.holder:
+        for holder in candidates.holders.values():
             roles[holder.id] = "holder"
             everybody[holder.id] = holder
         return [ProjectorStatus(id=id_, role=roles[id_], since=each.since) for id_, each in everybody.items()]
@@ -141,20 +174,63 @@ class StatusBoard:
         told.lag_seconds = max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0
 
 
-def _as_told(watched: Watched) -> ProjectionStatus:
-    progress = watched.progress
+def _as_told(steward: Steward) -> ProjectionStatus:
+    progress = steward.progress
     return ProjectionStatus(
-        name=watched.projection.name,
-        version=watched.projection.version,
+        name=steward.projection.name,
+        version=steward.projection.version,
         state=progress.state,
         error=progress.error,
         events_per_second=round(progress.events_per_second, 1),
     )
 
 
-def _tell(told: ProjectionStatus, survey: Survey) -> None:
-    told.generation = survey.fed.generation if survey.fed else None
+def _tell(told: ProjectionStatus, survey: Survey, steward: Steward) -> None:
+    told.generation = survey.main.generation if survey.main else None
     told.checkpoint = survey.checkpoint.reached if survey.checkpoint else None
+    told.generations = [_generation(pointer, role, survey, steward) for pointer, role in roles(survey).items()]
+    if building := survey.roster.building:
+        told.rebuild = _rebuild(building, survey, steward.progress_of(building.pointer))
+
+
+def _generation(pointer: Pointer, role: Role, survey: Survey, steward: Steward) -> GenerationStatus:
+    progress, checkpoint = steward.progress_of(pointer), survey.at(pointer).checkpoint
+    kept = survey.roster.kept if role is Role.KEPT else None
+    return GenerationStatus(
+        name=pointer.generation,
+        version=pointer.version,
+        role=role,
+        checkpoint=checkpoint.reached if checkpoint else None,
+        events=checkpoint.count if checkpoint else None,
+        state=progress.state if progress else None,
+        kept_until=kept.until if kept else None,
+        comparison=kept.comparison if kept else None,
+    )
+
+
+def _rebuild(building: Building, survey: Survey, progress: Progress | None) -> RebuildStatus:
+    reached = survey.at(building.pointer).reached
+    return RebuildStatus(
+        generation=building.pointer.generation,
+        version=building.pointer.version,
+        phase=_phase(building, reached),
+        position=reached,
+        target=building.target,
+        events_per_second=round(progress.events_per_second, 1) if progress else None,
+        by=building.order.by,
+        since=building.order.at,
+        held=building.held,
+        comparison=building.comparison,
+        error=progress.error if progress else None,
+    )
+
+
+def _phase(building: Building, reached: int) -> str:
+    if building.held:
+        return "held"
+    if reached < building.target:
+        return "replaying"
+    return "switching" if building.comparison else "comparing"
 
 
 def _held_by(holder: Holder) -> HeldBy:

@@ -1,11 +1,12 @@
-"""Holding the lease, or waiting for it."""
+"""Holding the leases of what this process can feed, or waiting for them."""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from projector.cancellation import is_cancelled
-from projector.ports import Candidate, Lease, ReadModelUnavailable
+from projector.ports import Candidate, Lease, LeaseName, ReadModelUnavailable
 
 LEASE_SECONDS = 2.0
 RENEW_SECONDS = 0.5
@@ -13,14 +14,12 @@ RENEW_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-class Tenure:
-    """Whether this projector is the one that feeds; `run` keeps it so, as long as it can."""
+class Duty:
+    """To feed the generations that one version of a projection has made: done by one projector at a time."""
 
-    def __init__(self, lease: Lease, candidate: Candidate) -> None:
-        self._lease = lease
-        self._candidate = candidate
+    def __init__(self, projection: str, version: int) -> None:
+        self.lease = LeaseName(projection, version)
         self._held = asyncio.Event()
-        self._until = 0.0
 
     @property
     def is_held(self) -> bool:
@@ -30,33 +29,50 @@ class Tenure:
         """Wait until the lease is held."""
         await self._held.wait()
 
+    def hold(self, *, held: bool) -> None:
+        if held:
+            self._held.set()
+        else:
+            self._held.clear()
+
+
+class Tenure:
+    """Whether this projector is the one that feeds; `run` keeps it so, as long as it can."""
+
+    def __init__(self, lease: Lease, candidate: Candidate, duties: Sequence[Duty]) -> None:
+        self._lease = lease
+        self._candidate = candidate
+        self._duties = duties
+        self._names = [each.lease for each in duties]
+        self._held: frozenset[LeaseName] = frozenset()
+        self._until = 0.0
+
     async def run(self) -> None:
-        """Take the lease or wait for it, renew it, and give it up when cancelled."""
+        """Take the leases or wait for them, renew them, and give them up when cancelled."""
         try:
             while not is_cancelled():
                 await self._renew()
                 await asyncio.sleep(RENEW_SECONDS)
         finally:
-            self._held.clear()
+            self._tell(frozenset())
             await self._release()
 
     async def _renew(self) -> None:
         now = asyncio.get_running_loop().time()
         try:
-            if await self._lease.hold(self._candidate):
-                self._until = now + LEASE_SECONDS
-            else:
-                self._until = now
+            self._held = await self._lease.hold(self._candidate, self._names)
+            self._until = now + LEASE_SECONDS
         except ReadModelUnavailable as error:
             log.debug("the lease cannot be renewed", error=str(error))
-        if self._until > now:
-            self._held.set()
-        else:
-            self._held.clear()
+        self._tell(self._held if self._until > now else frozenset())
+
+    def _tell(self, held: frozenset[LeaseName]) -> None:
+        for duty in self._duties:
+            duty.hold(held=duty.lease in held)
 
     async def _release(self) -> None:
         try:
             async with asyncio.timeout(RENEW_SECONDS):
-                await self._lease.release(self._candidate)
+                await self._lease.release(self._candidate, self._names)
         except (ReadModelUnavailable, TimeoutError) as error:
             log.info("the lease is left to run out", error=str(error))

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Command] = {
     "project": Command("projector.ops.cli:project", "Project events into Redis, and serve the ops API."),
     "import": Command("write_side.cli:import_commands", "Post a file of commands, one JSON object a line."),
     "seed": Command("write_side.cli:seed", "Register synthetic people."),
+    "rebuild": Command("projector.ops.rebuilding:rebuild", "Replace a projection's records while they are being read."),
     "status": Command("projector.ops.cli:status", "Show how far each projection is."),
 }
 

@@ -8,7 +8,6 @@ All keys of a partition share one hash tag, so that one MULTI and one WATCH reac
 from dataclasses import dataclass
 
 PARTITION = 0
-LEASE = f"muster:{{{PARTITION}}}:projector"
 PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
 TENDED = f"muster:{{{PARTITION}}}:tended"
 """The run id of the Redis that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""
@@ -29,14 +28,18 @@ class ProjectionKeys:
         return self._key("live")
 
     @property
-    def filling(self) -> str:
-        """Names the generation that a first fill is writing: a `records.Pointer`."""
-        return self._key("filling")
+    def roster(self) -> str:
+        """The generations beside the live one: being built, kept, leaving; the projector's alone."""
+        return self._key("roster")
 
     @property
     def announce(self) -> str:
         """The channel on which each commit and each switch is told: a `records.Announcement`."""
         return self._key("announce")
+
+    def lease(self, version: int) -> str:
+        """Who feeds what this version of the projection has made: a projector, for a few seconds."""
+        return self._key(f"projector:{version}")
 
     def generation(self, name: str) -> "GenerationKeys":
         return GenerationKeys(projection=self.projection, name=name)
@@ -49,8 +52,13 @@ class GenerationKeys:
     projection: str
     name: str
 
+    @property
+    def prefix(self) -> str:
+        """What all of them begin with."""
+        return f"muster:{{{PARTITION}}}:{self.projection}:{self.name}:"
+
     def _key(self, name: str) -> str:
-        return f"muster:{{{PARTITION}}}:{self.projection}:{self.name}:{name}"
+        return f"{self.prefix}{name}"
 
     @property
     def checkpoint(self) -> str:

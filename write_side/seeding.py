@@ -7,10 +7,10 @@ from itertools import islice
 import httpx
 import msgspec
 
+from shared.progress import progress_on
 from write_side.client.groups import Belonging, Fields, belongings, groups
 from write_side.client.lines import Keys, Line, in_chunks
 from write_side.client.people import people
-from write_side.client.progress import progress_on
 from write_side.client.run import post_all
 
 _encode = msgspec.json.Encoder().encode

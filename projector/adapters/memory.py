@@ -8,19 +8,22 @@ from typing import Any
 
 import msgspec
 
+from projector.arranging import Change, settled
+from projector.comparing import Half
+from projector.generations import LOST, Arranged, Generation, Roster, Survey, fed
 from projector.ports import (
     Batch,
     Candidate,
     Candidates,
     EvictionPossible,
     GenerationDamaged,
+    LeaseName,
     ReadModelUnavailable,
     Superseded,
-    Survey,
 )
 from projector.projection import Key, LookUp
 from projector.remedies import damage
-from projector.stored import Stored, decoded
+from projector.stored import Stored, decoded, generation
 from projector.writes import Enlist, Put, Remove, Set, Strike, Write, look_ups, without_taken, writes
 from shared.keys import GenerationKeys, ProjectionKeys
 from shared.records import Announcement, Checkpoint, Pointer
@@ -121,19 +124,28 @@ class MemoryReadModel:
 
     async def survey(self) -> Survey:
         self._store.check()
-        live, filling = self._decoded(self._keys.live, Pointer), self._decoded(self._keys.filling, Pointer)
-        if (fed := live or filling) is None:
-            return Survey()
-        keys = self._keys.generation(fed.generation)
-        damaged = self._store.string(keys.damaged)
-        return Survey(live, filling, self._decoded(keys.checkpoint, Checkpoint), damaged.decode() if damaged else None)
+        arranged = self._arranged()
+        generations = {each.generation: self._generation(each.generation) for each in fed(*arranged)}
+        return Survey(*arranged, generations)
 
-    async def begin_fill(self, pointer: Pointer) -> None:
+    async def arrange(self, change: Change) -> Survey:
         survey = await self.survey()
-        if survey.live or survey.checkpoint:
-            raise Superseded
-        self._store.content[self._keys.generation(pointer.generation).checkpoint] = msgspec.json.encode(Checkpoint())
-        self._store.content[self._keys.filling] = msgspec.json.encode(pointer)
+        live, roster = arranged = change(survey)
+        for pointer in set(fed(*arranged)) - set(survey.fed):
+            key = self._keys.generation(pointer.generation).checkpoint
+            self._store.content[key] = msgspec.json.encode(Checkpoint())
+        if live is not None:
+            self._store.content[self._keys.live] = msgspec.json.encode(live)
+        self._store.content[self._keys.roster] = msgspec.json.encode(roster)
+        if live is not None and live != survey.live:
+            self._store.announced.append(Announcement(live.generation, survey.at(live).reached))
+        return await self.survey()
+
+    async def unlink(self, pointer: Pointer) -> None:
+        self._store.check()
+        prefix = self._keys.generation(pointer.generation).prefix
+        for key in [each for each in self._store.content if each.startswith(prefix)]:
+            del self._store.content[key]
 
     @asynccontextmanager
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["MemoryCommit"]:
@@ -143,24 +155,47 @@ class MemoryReadModel:
         await still_as_expected()
         yield MemoryCommit(self._store, self._keys.generation(generation), still_as_expected)
 
-    async def go_live(self, pointer: Pointer, *, expected: Checkpoint) -> None:
-        survey = await self._require(pointer.generation, expected)
-        if survey.filling != pointer:
-            raise Superseded
-        self._store.content[self._keys.live] = msgspec.json.encode(pointer)
-        del self._store.content[self._keys.filling]
-        self._store.announced.append(Announcement(pointer.generation, expected.reached))
-
-    async def _require(self, generation: str, expected: Checkpoint) -> Survey:
+    async def _require(self, generation: str, expected: Checkpoint) -> None:
         survey = await self.survey()
-        if survey.damaged:
-            raise GenerationDamaged(survey.damaged)
-        if survey.fed is None or survey.fed.generation != generation or survey.checkpoint != expected:
+        found = survey.generations.get(generation, LOST)
+        if found.damaged:
+            raise GenerationDamaged(found.damaged)
+        if found.checkpoint != expected:
             raise Superseded
-        return survey
+
+    def _arranged(self) -> Arranged:
+        live, roster = self._decoded(self._keys.live, Pointer), self._decoded(self._keys.roster, Roster)
+        return Arranged(live, settled(live, roster or Roster()))
+
+    def _generation(self, name: str) -> Generation:
+        keys = self._keys.generation(name)
+        return generation(self._store.string(keys.checkpoint), self._store.string(keys.damaged), keys=self._keys)
 
     def _decoded(self, key: str, type_: type[Stored]) -> Stored | None:
         return decoded(self._store.string(key), type_, keys=self._keys)
+
+
+class MemoryGenerationReader:
+    """Generations of one projection in a `MemoryStore`, as they are."""
+
+    def __init__(self, store: MemoryStore, *, projection: str) -> None:
+        self._store = store
+        self._keys = ProjectionKeys(projection)
+
+    async def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:
+        self._store.check()
+        documents = self._store.content.get(self._keys.generation(pointer.generation).documents(kind, "full"))
+        yield dict(documents) if isinstance(documents, dict) else {}
+
+    async def side_by_side(self, pointers: Sequence[Pointer], keys: Collection[Key]) -> Sequence[Half]:
+        self._store.check()
+        return [self._half(self._keys.generation(pointer.generation), keys) for pointer in pointers]
+
+    def _half(self, keys: GenerationKeys, wanted: Collection[Key]) -> Half:
+        checkpoint = decoded(self._store.string(keys.checkpoint), Checkpoint, keys=self._keys)
+        if checkpoint is None:
+            raise Superseded(f"generation {keys.name} is gone")
+        return Half(checkpoint, {key: self._store.field(keys.documents(key.kind, "full"), key.id) for key in wanted})
 
 
 class MemoryCommit:
@@ -203,28 +238,28 @@ class MemoryCommit:
 
 
 class MemoryLease:
-    """A lease among the projectors of one process; `holder` may be set to play a projector that took it over."""
+    """Leases among the projectors of one process; `holders` may be changed to play one that took them over."""
 
     def __init__(self) -> None:
         self.available = True
-        self.holder: Candidate | None = None
+        self.holders: dict[LeaseName, Candidate] = {}
         self._seen: dict[str, Candidate] = {}
 
-    async def hold(self, candidate: Candidate) -> bool:
+    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
         self._check()
         self._seen[candidate.id] = candidate
-        self.holder = self.holder or candidate
-        return self.holder == candidate
+        return frozenset(name for name in names if self.holders.setdefault(name, candidate) == candidate)
 
-    async def release(self, candidate: Candidate) -> None:
+    async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         self._check()
         self._seen.pop(candidate.id, None)
-        if self.holder == candidate:
-            self.holder = None
+        for name in [each for each in names if self.holders.get(each) == candidate]:
+            del self.holders[name]
 
-    async def candidates(self) -> Candidates:
+    async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
         self._check()
-        return Candidates(self.holder, list(self._seen.values()))
+        holders = {name: self.holders[name] for name in names if name in self.holders}
+        return Candidates(holders, list(self._seen.values()))
 
     def _check(self) -> None:
         if not self.available:

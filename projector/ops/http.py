@@ -12,6 +12,7 @@ from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
 from projector.engine import Engine
+from projector.ops.generations import HANDLERS, OPERATIONS, PROBLEMS
 from projector.status import Status, StatusBoard
 from shared.http.app import assemble
 from shared.http.health import json
@@ -28,7 +29,11 @@ def ops_api(*registers: Register) -> ASGIApp:
     Needs `Engine` and `StatusBoard`, and runs both.
     """
     return assemble(
-        handlers=[status], registers=registers, problems=(), document=_document(), lifespan=[_run_projector]
+        handlers=[status, *HANDLERS],
+        registers=registers,
+        problems=PROBLEMS,
+        document=_document(),
+        lifespan=[_run_projector],
     )
 
 
@@ -77,7 +82,7 @@ def _document() -> dict[str, Any]:
     return openapi(
         title="Muster ops API",
         version=version("muster"),
-        description="See how far each projection is.",
+        description="See how far each projection is, rebuild it, and switch back.",
         operations=[
             Operation(
                 method="GET",
@@ -86,6 +91,7 @@ def _document() -> dict[str, Any]:
                 description="Answers while PostgreSQL or Redis is away, too: what cannot be found out then is null.",
                 answer=Status,
                 answer_headers={"Request-Id": "The id of the request."},
-            )
+            ),
+            *OPERATIONS,
         ],
     )

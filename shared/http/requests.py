@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import MutableMapping
+from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from typing import Any
 
+from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
@@ -37,8 +39,12 @@ def header(scope: Scope | MutableMapping[str, Any], name: bytes) -> str | None:
 class RequestScope:
     """The outermost layer of each service."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Litestar) -> None:
         self._app = app
+
+    def lifespan(self) -> AbstractAsyncContextManager[None]:
+        """Run the application without a server."""
+        return self._app.lifespan()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from fakeredis import FakeAsyncRedis
 from redis import Redis as BlockingRedis
@@ -10,17 +11,28 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.adapters.redis.client import connect
+from projector.arranging import RebuildUnderWay, Refused, switched
 from projector.fold import Folder
-from projector.ports import Batch, Candidate, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
+from projector.generations import Building, Roster, Survey
+from projector.ports import (
+    Batch,
+    Candidate,
+    EvictionPossible,
+    GenerationDamaged,
+    LeaseName,
+    ReadModelUnavailable,
+    Superseded,
+)
 from projector.projection import Listed, LookUp
 from projector.projections.profiles import Profiles
 from shared.keys import TENDED
 from shared.records import Announcement, Checkpoint, Pointer
 from shared.stack.server import free_port
-from tests.support.folding import POINTER, PREFIX, begin, cleanly_folded, fold_all, fold_next
+from tests.support.folding import ORDER, POINTER, PREFIX, begin, cleanly_folded, fold_all, fold_next, go_live
 from tests.support.histories import History
 from tests.support.read_models import StoreInMemory, StoreInRedis
 
+NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1), LeaseName("profiles", 2)]
 ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
 
 
@@ -93,11 +105,10 @@ async def test_a_first_fill_is_invisible_until_it_goes_live(store, history):
     await fold_all(model, history.events)
     before = await model.survey()
 
-    await model.go_live(POINTER, expected=before.checkpoint)
+    after = await model.arrange(switched(POINTER, at=ORDER.at))
 
-    after = await model.survey()
-    assert (before.live, before.filling) == (None, POINTER)
-    assert (after.live, after.filling) == (POINTER, None)
+    assert (before.live, before.main) == (None, POINTER)
+    assert (after.live, after.roster) == (POINTER, Roster())
     assert before.checkpoint == after.checkpoint
 
 
@@ -105,29 +116,32 @@ async def test_a_first_fill_begins_once(store):
     """Of two projectors that find nothing, one begins; the other looks again and finds it."""
     await begin(store.model())
 
-    with pytest.raises(Superseded):
-        await store.model().begin_fill(Pointer("g2", 1))
+    with pytest.raises(RebuildUnderWay):
+        await begin(store.model(), generation="g2")
 
-    assert (await store.model().survey()).fed == POINTER
+    assert (await store.model().survey()).fed == (POINTER,)
 
 
 async def test_a_first_fill_that_lost_its_checkpoint_begins_anew(store):
     """A crash in the middle of beginning leaves nothing that would be in the way."""
     model = store.model()
-    await store.plant("muster:{0}:profiles:filling", b'{"generation":"g0","version":1}')
+    lost = Building(pointer=Pointer("g0", Profiles.version), order=ORDER, target=0)
+    await store.plant("muster:{0}:profiles:roster", msgspec.json.encode(Roster(building=lost)))
 
     await begin(model)
 
-    assert (POINTER, Checkpoint()) == ((await model.survey()).fed, (await model.survey()).checkpoint)
+    survey = await model.survey()
+    assert (POINTER, Checkpoint()) == (survey.main, survey.checkpoint)
+    assert [each.pointer.generation for each in survey.roster.leaving] == ["g0"]
 
 
 async def test_a_live_generation_is_not_begun_again(store):
     model = store.model()
     await begin(model)
-    await model.go_live(POINTER, expected=Checkpoint())
+    await go_live(model)
 
-    with pytest.raises(Superseded):
-        await model.begin_fill(Pointer("g2", 1))
+    with pytest.raises(RebuildUnderWay):
+        await begin(model, generation="g2")
 
 
 @pytest.mark.parametrize("size", [1, 2, 500])
@@ -149,7 +163,7 @@ async def test_every_commit_is_announced(store, history):
     await begin(model)
 
     await fold_all(model, history.events, size=3)
-    await model.go_live(POINTER, expected=(await model.survey()).checkpoint)
+    await go_live(model)
 
     assert [Announcement("g1", position) for position in (3, 5, 5)] == await store.announced()
 
@@ -224,15 +238,15 @@ async def test_nothing_is_written_to_a_store_that_was_emptied(store, history, si
             await commit.apply(batch)
 
     assert await store.content() == {}
-    assert ((await model.survey()).fed, (await model.survey()).checkpoint) == (None, None)
+    assert await model.survey() == Survey()
 
 
 async def test_a_fill_of_an_emptied_store_does_not_go_live(store):
     await begin(store.model())
     await store.empty()
 
-    with pytest.raises(Superseded):
-        await store.model().go_live(POINTER, expected=Checkpoint())
+    with pytest.raises(Refused):
+        await go_live(store.model())
 
     assert (await store.model().survey()).live is None
 
@@ -313,16 +327,16 @@ async def test_a_commit_that_was_applied_in_part_marks_the_generation(store, his
     await begin(model)
     await store.plant(f"{PREFIX}by-email", b"not a hash")
 
-    with pytest.raises(GenerationDamaged, match=r"profiles.*g1.*delete the Redis keys"):
+    with pytest.raises(GenerationDamaged, match=r"profiles.*g1.*muster rebuild profiles"):
         await fold_all(model, history.events)
 
-    assert "applied in part" in (await store.model().survey()).damaged
+    assert "applied in part" in (await store.model().survey()).at(POINTER).damaged
     with pytest.raises(GenerationDamaged):
         async with store.model().commit("g1", expected=(await model.survey()).checkpoint):
             pytest.fail("the commit began")
 
 
-@pytest.mark.parametrize("key", ["live", "filling", "g1:checkpoint"])
+@pytest.mark.parametrize("key", ["live", "roster", "g1:checkpoint"])
 async def test_what_cannot_be_read_is_damaged(store, key):
     await begin(store.model())
     await store.plant(f"muster:{{0}}:profiles:{key}", b"\xff{")
@@ -347,24 +361,34 @@ async def test_one_projector_holds_the_lease(store):
     """The other is listed beside it, and gets the lease once it is released."""
     lease = store.lease()
 
-    held = [await lease.hold(ONE), await lease.hold(OTHER), await lease.hold(ONE)]
-    candidates = await lease.candidates()
-    await lease.release(ONE)
-    await lease.release(ONE)
+    held = [await lease.hold(each, NAMES[:1]) for each in (ONE, OTHER, ONE)]
+    candidates = await lease.candidates(NAMES)
+    await lease.release(ONE, NAMES)
+    await lease.release(ONE, NAMES)
 
-    assert held == [True, False, True]
-    assert (ONE, {ONE.id, OTHER.id}) == (candidates.holder, {each.id for each in candidates.all})
-    assert await lease.hold(OTHER)
-    assert list((await lease.candidates()).all) == [OTHER]
+    assert held == [{NAMES[0]}, set(), {NAMES[0]}]
+    assert ({NAMES[0]: ONE}, {ONE.id, OTHER.id}) == (candidates.holders, {each.id for each in candidates.all})
+    assert await lease.hold(OTHER, NAMES) == set(NAMES)
+    assert list((await lease.candidates(NAMES)).all) == [OTHER]
+
+
+async def test_projectors_of_two_versions_hold_a_lease_each(store):
+    """The old one goes on feeding while the new one rebuilds; what both can feed, one of them does."""
+    lease, (groups, old, new) = store.lease(), NAMES
+
+    held = [await lease.hold(ONE, [groups, old]), await lease.hold(OTHER, [groups, new])]
+
+    assert held == [{groups, old}, {new}]
+    assert (await lease.candidates(NAMES)).holders == {groups: ONE, old: ONE, new: OTHER}
 
 
 async def test_who_does_not_hold_the_lease_cannot_release_it(store):
     lease = store.lease()
-    await lease.hold(ONE)
+    await lease.hold(ONE, NAMES)
 
-    await lease.release(OTHER)
+    await lease.release(OTHER, NAMES)
 
-    assert (await lease.candidates()).holder == ONE
+    assert (await lease.candidates(NAMES)).holders == dict.fromkeys(NAMES, ONE)
 
 
 async def test_a_connection_that_is_lost_before_the_commit_writes_nothing(server, history):
@@ -390,7 +414,7 @@ async def test_a_server_that_is_away_is_unavailable():
     async with connect(f"redis://127.0.0.1:{free_port()}") as client:
         store = StoreInRedis(client, spy=client)
 
-        for attempt in (store.model().survey(), store.model().attest(), store.lease().hold(ONE)):
+        for attempt in (store.model().survey(), store.model().attest(), store.lease().hold(ONE, NAMES)):
             with pytest.raises(ReadModelUnavailable, match="Redis"):
                 await attempt
 

@@ -6,20 +6,17 @@ from contextlib import asynccontextmanager
 import pytest
 from redis import Redis
 
-from projector.adapters.memory import MemoryLease
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.engine import Engine, Feeder, Pace
-from projector.ports import Candidate
-from projector.progress import Progress, State
+from projector.pace import Pace
+from projector.progress import State
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
-from projector.tenure import Tenure
 from shared.event_log import MemoryEventLog
 from shared.stack.redis import EmbeddedRedis
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
-from tests.support.projectors import Projector, running, until, until_state
+from tests.support.projectors import projector_with, running, store_in_redis, until, until_state
 from tests.support.read_models import everything
 
 MEMBERS = 36
@@ -50,17 +47,9 @@ def history():
 async def projector(server, log, projection):
     """A projector whose sweeps take two documents a step."""
     async with connect(server.url) as client:
-        tenure, progress = Tenure(MemoryLease(), Candidate("one", "")), Progress(projection.name)
-        feeder = Feeder(
-            projection,
-            log=log,
-            model=RedisReadModel(client, projection=projection.name),
-            tenure=tenure,
-            progress=progress,
-            ids=lambda: "g1",
-            pace=Pace(sweep=2, poll=0.01, first_retry=0.001, longest_retry=0.01),
-        )
-        async with running(Projector(Engine(feeders=[feeder], tenure=tenure), progress, tenure)) as projector:
+        pace = Pace(sweep=2, poll=0.01, first_retry=0.001, longest_retry=0.01)
+        store = store_in_redis(client, projection)
+        async with running(projector_with(projection, store=store, log=log, pace=pace)) as projector:
             yield projector
 
 

@@ -13,21 +13,17 @@ import msgspec
 import pytest
 from redis import Redis
 
-from projector.adapters.memory import MemoryLease
 from projector.adapters.redis.client import connect
-from projector.adapters.redis.read_model import RedisReadModel
-from projector.engine import Engine, Feeder, Pace
-from projector.ports import Candidate
-from projector.progress import Progress, State
+from projector.pace import Pace
+from projector.progress import State
 from projector.projections.profiles import Profiles
-from projector.tenure import Tenure
 from shared.event_log import MemoryEventLog
 from shared.records import Checkpoint, unseal
 from shared.stack.programs import redis_binary
 from shared.stack.redis import EmbeddedRedis
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
-from tests.support.projectors import Projector, running, until, until_state
+from tests.support.projectors import projector_with, running, store_in_redis, until, until_state
 from tests.support.read_models import everything
 
 NO_REWRITES = {"auto-aof-rewrite-percentage": "0", "rename-command BGREWRITEAOF": '""'}
@@ -62,17 +58,8 @@ def washing_server(binary, tmp_path):
 async def projector(server, log, *, batch=500):
     """A projector that has caught up with the log, in batches of a size."""
     async with connect(server.url) as client:
-        tenure, progress = Tenure(MemoryLease(), Candidate("one", "")), Progress("profiles")
-        feeder = Feeder(
-            Profiles(),
-            log=log,
-            model=RedisReadModel(client, projection="profiles"),
-            tenure=tenure,
-            progress=progress,
-            ids=lambda: "g1",
-            pace=Pace(batch=batch, poll=0.01),
-        )
-        async with running(Projector(Engine(feeders=[feeder], tenure=tenure), progress, tenure)) as projector:
+        store, pace = store_in_redis(client, Profiles()), Pace(batch=batch, poll=0.01)
+        async with running(projector_with(Profiles(), store=store, log=log, pace=pace)) as projector:
             await until_state(projector, State.RUNNING)
             await until(lambda: checkpoint(server).position == log.next_position - 1)
             yield

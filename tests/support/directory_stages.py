@@ -33,8 +33,8 @@ from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.event_log import RecordedEvent
-from shared.records import ActivityRecord, GroupRecord, Membership, Person, Pointer, ProfileRecord, StatsRecord, unseal
-from tests.support.folding import begin, fold_next, held
+from shared.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord, unseal
+from tests.support.folding import begin, fold_next, go_live, held
 from tests.support.http import client_of
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
 
@@ -166,8 +166,7 @@ class RealStage:
 async def _go_live(models: Mapping[str, ReadModel]) -> None:
     for name, model in models.items():
         await begin(model, BY_NAME[name])
-        checkpoint = (await model.survey()).checkpoint
-        await model.go_live(Pointer("g1", BY_NAME[name].version), expected=checkpoint)
+        await go_live(model, BY_NAME[name])
 
 
 async def _fold(model: ReadModel, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int) -> bool:

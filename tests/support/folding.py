@@ -1,14 +1,17 @@
 """Feeding a store by hand, batch by batch, and looking at what it holds then."""
 
 from collections.abc import Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.arranging import filling, switched
 from projector.committing import commit_next, sweep_next
 from projector.documents import Sweeping
 from projector.fold import MOST_SWEEPS, Folder
+from projector.generations import Order
 from projector.placing import Placer
 from projector.ports import ReadModel
 from projector.projection import Key, Listed, Projection
@@ -22,6 +25,7 @@ Held: TypeAlias = Mapping[str, dict[str, bytes] | set[bytes]]
 
 PROFILES = Profiles()
 POINTER = Pointer("g1", Profiles.version)
+ORDER = Order(by="a test", at=datetime(2026, 11, 25, tzinfo=UTC))
 PREFIX = "muster:{0}:profiles:g1:"
 
 
@@ -34,8 +38,14 @@ def at_once(work: Coroutine[object, object, Result]) -> Result:
     raise AssertionError("the coroutine waited")
 
 
-async def begin(model: ReadModel, projection: Projection = PROFILES) -> None:
-    await model.begin_fill(Pointer("g1", projection.version))
+async def begin(model: ReadModel, projection: Projection = PROFILES, *, generation: str = "g1") -> None:
+    """Begin the first fill."""
+    await model.arrange(filling(Pointer(generation, projection.version), ORDER, target=0))
+
+
+async def go_live(model: ReadModel, projection: Projection = PROFILES) -> None:
+    """End the first fill."""
+    await model.arrange(switched(Pointer("g1", projection.version), at=ORDER.at))
 
 
 async def fold_next(

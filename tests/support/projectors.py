@@ -1,4 +1,4 @@
-"""A projector in memory, running."""
+"""A projector of one projection, running."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,16 +6,27 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
-from projector.adapters.memory import MemoryLease, MemoryReadModel, MemoryStore
-from projector.engine import Engine, Feeder, Pace
-from projector.ports import Candidate
+from redis.asyncio import Redis
+
+from projector.adapters.memory import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
+from projector.adapters.redis.generation_reader import RedisGenerationReader
+from projector.adapters.redis.read_model import RedisReadModel
+from projector.comparing import Comparer
+from projector.engine import Engine
+from projector.pace import Pace
+from projector.ports import Candidate, Lease
 from projector.progress import Progress, State
+from projector.projection import Projection
 from projector.projections.profiles import Profiles
-from projector.tenure import Tenure
+from projector.services import Store
+from projector.steward import Steward
+from projector.tenure import Duty, Tenure
+from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
+from tests.support.clock import SettableClock
 from tests.support.folding import held
 
-HASTE = Pace(batch=3, poll=0.005, attest=0.0, recheck=0.005, first_retry=0.001, longest_retry=0.005)
+HASTE = Pace(batch=3, poll=0.005, attest=0.0, recheck=0.005, first_retry=0.001, longest_retry=0.005, grace=0.0)
 
 
 @dataclass
@@ -25,6 +36,7 @@ class Surroundings:
     log: MemoryEventLog = field(default_factory=MemoryEventLog)
     store: MemoryStore = field(default_factory=MemoryStore)
     lease: MemoryLease = field(default_factory=MemoryLease)
+    clock: SettableClock = field(default_factory=SettableClock)
     generations: count = field(default_factory=lambda: count(1))
 
     def content(self):
@@ -33,29 +45,77 @@ class Surroundings:
 
 @dataclass
 class Projector:
-    """One projector's loop, and what it says."""
+    """One projection's loops, and what they say."""
 
     engine: Engine
-    progress: Progress
-    tenure: Tenure
+    steward: Steward
+
+    @property
+    def progress(self) -> Progress:
+        return self.steward.progress
+
+
+def projector_with(
+    projection: Projection,
+    *,
+    store: Store,
+    log: EventLog,
+    lease: Lease | None = None,
+    name: str = "one",
+    ids: Callable[[], str] = lambda: "g1",
+    clock: Clock | None = None,
+    pace: Pace = HASTE,
+    rebuilds_by_itself: bool = False,
+) -> Projector:
+    candidate, duty = Candidate(name, "2026-11-25T08:00:00+00:00"), Duty(projection.name, projection.version)
+    lease = lease or MemoryLease()
+    steward = Steward(
+        projection,
+        log=log,
+        model=store.model,
+        compare=Comparer(projection, store.reader).compare,
+        lease=lease,
+        duty=duty,
+        clock=clock or SettableClock(),
+        ids=ids,
+        name=name,
+        pace=pace,
+        rebuilds_by_itself=rebuilds_by_itself,
+    )
+    return Projector(Engine(stewards=[steward], tenure=Tenure(lease, candidate, [duty])), steward)
 
 
 def projector_on(
-    around: Surroundings, *, name: str = "one", projection=None, log: EventLog | None = None, pace: Pace = HASTE
+    around: Surroundings,
+    *,
+    name: str = "one",
+    projection: Projection | None = None,
+    log: EventLog | None = None,
+    pace: Pace = HASTE,
+    rebuilds_by_itself: bool = False,
 ) -> Projector:
     projection = projection or Profiles()
-    tenure = Tenure(around.lease, Candidate(name, "2026-11-25T08:00:00+00:00"))
-    progress = Progress(projection.name)
-    feeder = Feeder(
+    return projector_with(
         projection,
+        store=store_in_memory(around.store, projection),
         log=log or around.log,
-        model=MemoryReadModel(around.store, projection=projection.name),
-        tenure=tenure,
-        progress=progress,
+        lease=around.lease,
+        name=name,
         ids=lambda: f"g{next(around.generations)}",
+        clock=around.clock,
         pace=pace,
+        rebuilds_by_itself=rebuilds_by_itself,
     )
-    return Projector(Engine(feeders=[feeder], tenure=tenure), progress, tenure)
+
+
+def store_in_memory(store: MemoryStore, projection: Projection) -> Store:
+    name = projection.name
+    return Store(MemoryReadModel(store, projection=name), MemoryGenerationReader(store, projection=name))
+
+
+def store_in_redis(client: Redis, projection: Projection) -> Store:
+    name = projection.name
+    return Store(RedisReadModel(client, projection=name), RedisGenerationReader(client, projection=name))
 
 
 @asynccontextmanager

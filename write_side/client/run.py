@@ -7,8 +7,8 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
+from shared.progress import Progress
 from write_side.client.lines import Chunk, Line
-from write_side.client.progress import Progress
 from write_side.client.sender import Answer, GaveUp, Sender
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -49,7 +49,7 @@ class Tally:
         else:
             self._applied += 1
         self._position = max(self._position, answer.position)
-        self._progress.show(lines=self._lines, reached=line.reached)
+        self._progress.show(done=self._lines, reached=line.reached)
 
     def waiting(self, why: str) -> None:
         self._progress.wait(why)

@@ -1,5 +1,6 @@
-"""The projectors' lease in Redis."""
+"""The projectors' leases in Redis."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -8,39 +9,40 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import WatchError
 
 from projector.adapters.redis.client import multi, reachable
-from projector.ports import Candidate, Candidates
+from projector.ports import Candidate, Candidates, LeaseName
 from projector.tenure import LEASE_SECONDS
-from shared.keys import LEASE, PROJECTORS
+from shared.keys import PROJECTORS, ProjectionKeys
 
 LISTED_SECONDS = 5.0
 
 
 class RedisLease:
-    """A key that runs out, and beside it a list of projectors by when they were last seen (milliseconds)."""
+    """Keys that run out, and beside them a list of projectors by when they were last seen (milliseconds)."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    async def hold(self, candidate: Candidate) -> bool:
+    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
         member = msgspec.json.encode(candidate)
         with reachable():
             await self._be_listed(member)
             async with self._client.pipeline() as pipe:
-                return await _take(pipe, member)
+                return await _take(pipe, member, names)
 
-    async def release(self, candidate: Candidate) -> None:
+    async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         member = msgspec.json.encode(candidate)
         with reachable():
             await self._client.zrem(PROJECTORS, member)
             async with self._client.pipeline() as pipe:
-                await _give_up(pipe, member)
+                await _give_up(pipe, member, names)
 
-    async def candidates(self) -> Candidates:
+    async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
         with reachable():
             since = await self._now() - LISTED_SECONDS * 1000
-            holder: Any = await self._client.get(LEASE)
+            members: Any = await self._client.mget([_key(name) for name in names]) if names else []
             listed: Any = await self._client.zrangebyscore(PROJECTORS, since, "+inf")
-        return Candidates(_candidate(holder) if holder else None, [_candidate(member) for member in listed])
+        holders = {name: _candidate(member) for name, member in zip(names, members, strict=True) if member}
+        return Candidates(holders, [_candidate(member) for member in listed])
 
     async def _be_listed(self, member: bytes) -> None:
         now = await self._now()
@@ -55,25 +57,36 @@ class RedisLease:
         return seconds * 1000 + microseconds // 1000
 
 
-async def _take(pipe: Pipeline, member: bytes) -> bool:
-    await pipe.watch(LEASE)
-    if await pipe.get(LEASE) not in {None, member}:
-        return False
+async def _take(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+    free = await _watched(pipe, names, whose={None, member})
     multi(pipe)
-    pipe.set(LEASE, member, px=int(LEASE_SECONDS * 1000))
+    for name in free:
+        pipe.set(_key(name), member, px=int(LEASE_SECONDS * 1000))
     try:
         await pipe.execute()
     except WatchError:
-        return False
-    return True
+        return frozenset()
+    return frozenset(free)
 
 
-async def _give_up(pipe: Pipeline, member: bytes) -> None:
-    await pipe.watch(LEASE)
-    if await pipe.get(LEASE) == member:
-        multi(pipe)
-        pipe.delete(LEASE)
-        await pipe.execute()
+async def _give_up(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> None:
+    own = await _watched(pipe, names, whose={member})
+    multi(pipe)
+    for name in own:
+        pipe.delete(_key(name))
+    await pipe.execute()
+
+
+async def _watched(pipe: Pipeline, names: Sequence[LeaseName], *, whose: set[bytes | None]) -> list[LeaseName]:
+    """Those that somebody of these has; none of them may change until they are written."""
+    keys = list(map(_key, names))
+    await pipe.watch(*keys)
+    members: Any = await pipe.mget(keys)
+    return [name for name, member in zip(names, members, strict=True) if member in whose]
+
+
+def _key(name: LeaseName) -> str:
+    return ProjectionKeys(name.projection).lease(name.version)
 
 
 def _candidate(member: bytes) -> Candidate:

@@ -1,6 +1,6 @@
 """A projection's generations in Redis."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -11,12 +11,14 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from projector import stored
 from projector.adapters.redis.client import ported
 from projector.adapters.redis.exchange import Command, Exchange, exchange
-from projector.ports import Batch, EvictionPossible, GenerationDamaged, Superseded, Survey
+from projector.arranging import Change, settled
+from projector.generations import Arranged, Roster, Survey, fed
+from projector.ports import Batch, EvictionPossible, GenerationDamaged, Superseded
 from projector.projection import Key, LookUp
 from projector.remedies import damage
-from projector.stored import decoded
 from projector.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
 from shared.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.listing import end_of
@@ -47,23 +49,24 @@ class RedisReadModel:
     async def survey(self) -> Survey:
         with ported(self._keys):
             await self._mark_damaged()
-            pointers: list[Any] = await self._client.mget(self._keys.live, self._keys.filling)
-            live, filling = pointers
-            fed = decoded(live or filling, Pointer, keys=self._keys)
-            if fed is None:
-                return Survey()
-            keys = self._keys.generation(fed.generation)
-            return self._survey([live, filling, *await self._client.mget(keys.checkpoint, keys.damaged)])
+            async with exchange(self._client) as redis:
+                return await self._survey(redis)
 
-    async def begin_fill(self, pointer: Pointer) -> None:
+    async def arrange(self, change: Change) -> Survey:
         with ported(self._keys):
             async with exchange(self._client) as redis:
-                await redis.ask(("WATCH", self._keys.live, self._keys.filling))
-                await self._require_nothing_to_feed()
-                await redis.transact(
-                    ("SET", self._keys.generation(pointer.generation).checkpoint, msgspec.json.encode(Checkpoint())),
-                    ("SET", self._keys.filling, msgspec.json.encode(pointer)),
-                )
+                survey = await self._survey(redis, watch=True)
+                if (arranged := change(survey)) == (survey.live, survey.roster):
+                    await redis.ask(("UNWATCH",))
+                else:
+                    await redis.transact(*self._steps(survey, arranged))
+        return await self.survey()
+
+    async def unlink(self, pointer: Pointer) -> None:
+        prefix = self._keys.generation(pointer.generation).prefix
+        with ported(self._keys):
+            async for key in self._client.scan_iter(match=f"{prefix}*", count=1_000):
+                await self._client.unlink(key)
 
     @asynccontextmanager
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["RedisCommit"]:
@@ -74,36 +77,46 @@ class RedisReadModel:
                 still = partial(self._require, redis, generation, expected)
                 yield RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
 
-    async def go_live(self, pointer: Pointer, *, expected: Checkpoint) -> None:
-        with ported(self._keys):
-            async with exchange(self._client) as redis:
-                survey = await self._require(redis, pointer.generation, expected)
-                if survey.filling != pointer:
-                    raise Superseded(f"generation {pointer.generation} is not being filled")
-                await redis.transact(
-                    ("SET", self._keys.live, msgspec.json.encode(pointer)),
-                    ("DEL", self._keys.filling),
-                    ("PUBLISH", self._keys.announce, _announcement(pointer.generation, expected)),
-                )
-
-    async def _require(self, redis: Exchange, generation: str, expected: Checkpoint) -> Survey:
+    async def _require(self, redis: Exchange, generation: str, expected: Checkpoint) -> None:
         """Watch everything a commit relies on, then make sure that it is so."""
         keys = self._keys.generation(generation)
-        watched = (self._keys.live, self._keys.filling, keys.checkpoint, keys.damaged)
-        _, values = await redis.ask(("WATCH", *watched), ("MGET", *watched))
-        survey = self._survey(values)
-        if survey.damaged:
-            raise GenerationDamaged(survey.damaged)
-        if survey.fed is None or survey.fed.generation != generation:
+        watched = (self._keys.live, self._keys.roster, keys.checkpoint, keys.damaged)
+        _, (live, roster, *kept) = await redis.ask(("WATCH", *watched), ("MGET", *watched))
+        found = stored.generation(*kept, keys=self._keys)
+        if found.damaged:
+            raise GenerationDamaged(found.damaged)
+        if generation not in {each.generation for each in fed(*self._arranged(live, roster))}:
             raise Superseded(f"generation {generation} is not fed any more")
-        if survey.checkpoint != expected:
+        if found.checkpoint != expected:
             raise Superseded(f"the checkpoint of generation {generation} was moved by somebody else")
-        return survey
 
-    async def _require_nothing_to_feed(self) -> None:
-        survey = await self.survey()
-        if survey.live or survey.checkpoint:
-            raise Superseded("another projector started a first fill")
+    async def _survey(self, redis: Exchange, *, watch: bool = False) -> Survey:
+        arranged = self._arranged(*await _read(redis, self._keys.live, self._keys.roster, watch=watch))
+        names = [each.generation for each in fed(*arranged)]
+        if not names:
+            return Survey(*arranged)
+        keys = [self._keys.generation(name) for name in names]
+        values = await _read(redis, *(key for each in keys for key in (each.checkpoint, each.damaged)), watch=watch)
+        generations = [
+            stored.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)
+        ]
+        return Survey(*arranged, dict(zip(names, generations, strict=True)))
+
+    def _arranged(self, live: bytes | None, roster: bytes | None) -> Arranged:
+        pointer = stored.decoded(live, Pointer, keys=self._keys)
+        return Arranged(pointer, settled(pointer, stored.decoded(roster, Roster, keys=self._keys) or Roster()))
+
+    def _steps(self, survey: Survey, arranged: Arranged) -> Iterator[Command]:
+        """The pointer comes before the roster, which tells what it replaced: see `arranging`."""
+        for pointer in fed(*arranged):
+            if pointer not in survey.fed:
+                yield ("SET", self._keys.generation(pointer.generation).checkpoint, msgspec.json.encode(Checkpoint()))
+        if arranged.live is not None:
+            yield ("SET", self._keys.live, msgspec.json.encode(arranged.live))
+        yield ("SET", self._keys.roster, msgspec.json.encode(arranged.roster))
+        if arranged.live is not None and arranged.live != survey.live:
+            told = _announcement(arranged.live.generation, survey.at(arranged.live).reached)
+            yield ("PUBLISH", self._keys.announce, told)
 
     async def _tend(self, server: Mapping[str, Any]) -> None:
         """
@@ -131,15 +144,6 @@ class RedisReadModel:
             await self._client.set(self._keys.generation(generation).damaged, why)
             del self._unmarked[generation]
 
-    def _survey(self, values: Sequence[Any]) -> Survey:
-        live, filling, checkpoint, damaged = values
-        return Survey(
-            decoded(live, Pointer, keys=self._keys),
-            decoded(filling, Pointer, keys=self._keys),
-            decoded(checkpoint, Checkpoint, keys=self._keys),
-            damaged.decode() if damaged else None,
-        )
-
 
 class RedisCommit:
     """One commit in the making; everything is read on the connection that watches."""
@@ -149,7 +153,7 @@ class RedisCommit:
         redis: Exchange,
         keys: GenerationKeys,
         *,
-        require_expected: Callable[[], Awaitable[Survey]],
+        require_expected: Callable[[], Awaitable[None]],
         on_damage: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._redis = redis
@@ -193,7 +197,7 @@ class RedisCommit:
         owners = await self._owners(look_ups(batch.removals))
         replies = await self._redis.transact(
             *map(_command, writes(without_taken(batch, owners), self._keys)),
-            ("PUBLISH", self._projection.announce, _announcement(self._keys.name, batch.checkpoint)),
+            ("PUBLISH", self._projection.announce, _announcement(self._keys.name, batch.checkpoint.reached)),
         )
         return [str(reply) for reply in replies if isinstance(reply, Exception)]
 
@@ -223,5 +227,10 @@ def _command(write: Write) -> Command:
             return ("SET", write.key, write.value)
 
 
-def _announcement(generation: str, checkpoint: Checkpoint) -> bytes:
-    return msgspec.json.encode(Announcement(generation, checkpoint.reached))
+async def _read(redis: Exchange, *keys: str, watch: bool) -> list[Any]:
+    *_, values = await redis.ask(*([("WATCH", *keys)] if watch else []), ("MGET", *keys))
+    return list(values)
+
+
+def _announcement(generation: str, position: int) -> bytes:
+    return msgspec.json.encode(Announcement(generation, position))

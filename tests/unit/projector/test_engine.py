@@ -8,18 +8,20 @@ import pytest
 
 from projector import tenure
 from projector.adapters.memory import MemoryReadModel
-from projector.engine import NotFed, Pace
-from projector.ports import Candidate
+from projector.engine import NotFed
+from projector.pace import Pace
+from projector.ports import Candidate, LeaseName
 from projector.progress import State
 from projector.projections.profiles import Profiles
 from shared.event_log import EventLogUnsound, MemoryEventLog
 from shared.event_log.memory import MemoryEventReader
 from shared.records import Announcement, Checkpoint, Pointer
-from tests.support.folding import POINTER, cleanly_folded, fold_next
+from tests.support.folding import ORDER, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
 from tests.support.projectors import Surroundings, projector_on, running, until, until_state
 
 LIVE = "muster:{0}:profiles:live"
+NAME = LeaseName("profiles", Profiles.version)
 
 
 @pytest.fixture
@@ -146,24 +148,13 @@ async def test_a_store_that_came_back_older_is_gone_on_from_there(around, histor
 async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
     """A projector that died half-way left a generation that only needs to be completed."""
     model = MemoryReadModel(around.store, projection="profiles")
-    await model.begin_fill(POINTER)
+    await begin(model)
     await fold_next(model, history.events, size=1)
 
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
 
     assert (live(around), checkpoint(around).count) == ("g1", 6)
-
-
-async def test_going_live_that_was_torn_is_finished(around, history):
-    """The pointer was set and the crash came before the first fill was taken off."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
-        around.store.content["muster:{0}:profiles:filling"] = around.store.content[LIVE]
-    async with running(projector_on(around, name="another")) as projector:
-        await until_state(projector, State.RUNNING)
-
-    assert "muster:{0}:profiles:filling" not in around.store.content
 
 
 @pytest.mark.parametrize("away", ["log", "store"])
@@ -229,16 +220,31 @@ async def test_a_projection_stops_while_the_store_may_evict(around):
 
 
 async def test_a_damaged_generation_is_not_fed(around, history):
-    """Deleting the pointer, as the message says, starts a new one."""
+    """A rebuild, as the message says, replaces it."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
+    history.register("dan")
+    told(around, history.events[6:])
     projector = projector_on(around)
 
     async with stopped(projector, "applied in part"):
-        assert "delete the Redis keys" in projector.progress.error
-        for name in ("live", "filling"):
-            around.store.content.pop(f"muster:{{0}}:profiles:{name}", None)
+        assert "`muster rebuild profiles` replaces it" in projector.progress.error
+        await projector.steward.begin(ORDER)
 
         await until(lambda: live(around) == "g2")
+
+    assert reached(around, 8, "g2")
+
+
+async def test_a_damaged_first_fill_is_begun_anew(around, history):
+    """Nobody reads it yet, so nobody has to decide."""
+    around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
+
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+
+    assert live(around) == "g2"
 
 
 async def test_a_generation_without_its_checkpoint_is_damaged(around):
@@ -336,8 +342,7 @@ async def test_a_second_projector_stands_by(around, history, monkeypatch):
         async with running(projector_on(around, name="third")) as third:
             await until_state(third, State.STANDBY)
             third.engine.require_feeding()
-            await around.lease.release(Candidate("second", "2026-11-25T08:00:00+00:00"))
-            around.lease.holder = Candidate("third", "2026-11-25T08:00:00+00:00")
+            around.lease.holders[NAME] = Candidate("third", "2026-11-25T08:00:00+00:00")
 
             await until_state(third, State.RUNNING)
             await until_state(second, State.STANDBY)
@@ -347,7 +352,7 @@ async def test_a_projector_that_stops_gives_the_lease_up(around):
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
 
-    assert tuple(await around.lease.candidates()) == (None, [])
+    assert tuple(await around.lease.candidates([NAME])) == ({}, [])
 
 
 async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
@@ -371,7 +376,7 @@ async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
         await until_state(projector, State.RUNNING)
 
     assert swallowed.is_set()
-    assert around.lease.holder is None
+    assert not around.lease.holders
 
 
 async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(around, history):

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from projector.adapters.memory import MemoryReadModel
 from projector.ops import cli
 from projector.ops.http import ops_api
 from projector.ports import Candidate
@@ -22,7 +21,7 @@ from shared.event_log.memory import MemoryEventReader
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.http import client_of
-from tests.support.projectors import HASTE, Surroundings
+from tests.support.projectors import HASTE, Surroundings, store_in_memory
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def app_on(around, *, log=None):
             registry,
             log=log or around.log,
             lease=around.lease,
-            model_of=lambda projection: MemoryReadModel(around.store, projection=projection.name),
+            store_of=lambda projection: store_in_memory(around.store, projection),
             clock=SettableClock(DAWN + timedelta(hours=1)),
             pace=HASTE,
         )
@@ -107,7 +106,7 @@ async def test_lag_is_told_in_events_and_in_the_age_of_the_oldest(client, around
 
 
 async def test_a_standby_is_told_beside_the_holder(client, around):
-    await around.lease.hold(Candidate("spare", "2026-11-25T09:00:00+00:00"))
+    await around.lease.hold(Candidate("spare", "2026-11-25T09:00:00+00:00"), [])
 
     told = (await client.get("/status")).json()
 
@@ -200,7 +199,10 @@ async def test_metrics_carry_their_units(client):
 async def test_the_openapi_document_describes_the_status(client):
     document = (await client.get("/openapi.json")).json()
 
-    assert list(document["paths"]) == ["/status"]
+    assert list(document["paths"]) == [
+        "/status",
+        *(f"/projections/{{name}}/{action}" for action in ("rebuild", "abort", "rollback")),
+    ]
     assert "ProjectionStatus" in document["components"]["schemas"]
 
 

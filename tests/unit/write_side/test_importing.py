@@ -8,6 +8,7 @@ import httpcore
 import httpx
 import pytest
 
+from shared.progress import SECONDS_BETWEEN_LINES, Pace, progress_on
 from tests.support.fake_write_api import (
     FakeWriteApi,
     drop,
@@ -17,7 +18,6 @@ from tests.support.fake_write_api import (
     unavailable,
 )
 from write_side.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, read_chunks
-from write_side.client.progress import SECONDS_BETWEEN_LINES, Pace, progress_on
 from write_side.client.run import FAILED, send_all
 from write_side.client.sender import PATIENCE_SECONDS, GaveUp, Sender, connect
 from write_side.importing import import_file
@@ -358,7 +358,7 @@ def test_a_log_gets_a_line_now_and_then(time):
 
     for done in range(1, 101):
         time.sleep(SECONDS_BETWEEN_LINES / 50)
-        progress.show(lines=done, reached=done)
+        progress.show(done=done, reached=done)
 
     assert said.getvalue() == "50 lines, 5 a second, 0:03:10 left\n100 lines, 5 a second, 0:03:00 left\n"
 
@@ -383,15 +383,15 @@ def test_a_terminal_gets_a_bar(time):
     with progress_on(terminal := Terminal(), total=100, clock=time) as progress:
         time.sleep(2)
         progress.say("line 1: [bold] \x1b[2J")
-        progress.show(lines=10, reached=25)
-        progress.show(lines=11, reached=50)
+        progress.show(done=10, reached=25)
+        progress.show(done=11, reached=50)
 
     assert "line 1: [bold] \\u001b[2J" in terminal.getvalue()
     assert "11 lines, 6 a second, 0:00:02 left" in terminal.getvalue()
 
 
 def test_nobody_knows_how_long_a_pipe_is(time):
-    pace = Pace(total=None, clock=time)
+    pace = Pace(total=None, unit="lines", clock=time)
     time.sleep(10)
 
-    assert pace.describe(lines=12_000, reached=1) == "12,000 lines, 1,200 a second"
+    assert pace.describe(done=12_000, reached=1) == "12,000 lines, 1,200 a second"

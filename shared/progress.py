@@ -24,7 +24,7 @@ class Progress(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def show(self, *, lines: int, reached: int) -> None:
+    def show(self, *, done: int, reached: int) -> None:
         """:param reached: what is done, in the unit of the total."""
 
     def wait(self, why: str) -> None:
@@ -33,23 +33,27 @@ class Progress(Protocol):
     def say(self, text: str) -> None: ...
 
 
-def progress_on(stderr: TextIO, *, total: int | None, clock: Clock = time.monotonic) -> Progress:
-    """:param total: what there is to do, None if nobody knows; in bytes or in lines."""
-    pace = Pace(total=total, clock=clock)
+def progress_on(stderr: TextIO, *, total: int | None, unit: str = "lines", clock: Clock = time.monotonic) -> Progress:
+    """
+    :param total: what there is to do, None if nobody knows; in the unit of `reached`.
+    :param unit: of what is `done`, in the plural.
+    """
+    pace = Pace(total=total, unit=unit, clock=clock)
     return ProgressBar(stderr, pace=pace) if stderr.isatty() else ProgressLines(stderr, pace=pace)
 
 
 class Pace:
-    """Lines, rate and time left since it was made."""
+    """How much is done, rate and time left since it was made."""
 
-    def __init__(self, *, total: int | None, clock: Clock) -> None:
+    def __init__(self, *, total: int | None, unit: str, clock: Clock) -> None:
         self.total = total
+        self._unit = unit
         self.clock = clock
         self._start = clock()
 
-    def describe(self, *, lines: int, reached: int) -> str:
+    def describe(self, *, done: int, reached: int) -> str:
         seconds = self.clock() - self._start
-        parts = [f"{lines:,} lines", f"{lines / max(seconds, 0.001):,.0f} a second"]
+        parts = [f"{done:,} {self._unit}", f"{done / max(seconds, 0.001):,.0f} a second"]
         if self.total and reached:
             left = max(self.total - reached, 0) / reached * seconds
             parts.append(f"{timedelta(seconds=round(left))} left")
@@ -64,7 +68,7 @@ class ProgressBar:
         self._bar = Bar(BarColumn(), TextColumn("{task.description}", markup=False), console=Console(file=stderr))
         self._task = self._bar.add_task("", total=pace.total)
         self._next = 0.0
-        self._lines = self._reached = 0
+        self._done = self._reached = 0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -74,8 +78,8 @@ class ProgressBar:
         self._draw()
         self._bar.stop()
 
-    def show(self, *, lines: int, reached: int) -> None:
-        self._lines, self._reached = lines, reached
+    def show(self, *, done: int, reached: int) -> None:
+        self._done, self._reached = done, reached
         if (now := self._pace.clock()) >= self._next:
             self._next = now + SECONDS_BETWEEN_FRAMES
             self._draw()
@@ -87,7 +91,7 @@ class ProgressBar:
         self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self) -> None:
-        text = self._pace.describe(lines=self._lines, reached=self._reached)
+        text = self._pace.describe(done=self._done, reached=self._reached)
         self._bar.update(self._task, completed=self._reached, description=text)
 
 
@@ -106,11 +110,11 @@ class ProgressLines:
     def __exit__(self, *_: object) -> None:
         self._stderr.flush()
 
-    def show(self, *, lines: int, reached: int) -> None:
+    def show(self, *, done: int, reached: int) -> None:
         self._waits_for = ""
         if (now := self._pace.clock()) >= self._next:
             self._next = now + SECONDS_BETWEEN_LINES
-            self.say(self._pace.describe(lines=lines, reached=reached))
+            self.say(self._pace.describe(done=done, reached=reached))
 
     def wait(self, why: str) -> None:
         if why != self._waits_for:

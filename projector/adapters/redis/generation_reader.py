@@ -1,0 +1,67 @@
+"""Generations in Redis as they are, for those who compare."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from projector.adapters.redis.client import ported
+from projector.adapters.redis.exchange import Command, exchange
+from projector.comparing import Half
+from projector.ports import Superseded
+from projector.projection import Key
+from projector.stored import decoded
+from shared.keys import GenerationKeys, ProjectionKeys
+from shared.records import Checkpoint, Pointer
+
+PORTION = 500
+"""Documents in one reply: few enough for nobody to wait behind it for long."""
+
+
+class RedisGenerationReader:
+    """Uses `client` for one projection."""
+
+    def __init__(self, client: Redis, *, projection: str) -> None:
+        self._client = client
+        self._keys = ProjectionKeys(projection)
+
+    async def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:
+        key, cursor = self._keys.generation(pointer.generation).documents(kind, "full"), -1
+        while cursor:
+            with ported(self._keys):
+                reply: Any = await self._client.hscan(key, max(0, cursor), count=PORTION)
+            cursor, portion = reply
+            yield {name.decode(): sealed for name, sealed in portion.items()}
+
+    async def side_by_side(self, pointers: Sequence[Pointer], keys: Collection[Key]) -> Sequence[Half]:
+        ids: dict[str, list[str]] = {}
+        for key in keys:
+            ids.setdefault(key.kind, []).append(key.id)
+        generations = [self._keys.generation(pointer.generation) for pointer in pointers]
+        with ported(self._keys):
+            async with exchange(self._client) as redis:
+                replies = await redis.transact(*chain.from_iterable(_reads(each, ids) for each in generations))
+        _require_none_failed(replies)
+        size = 1 + len(ids)
+        return [self._half(each, ids, replies[nth * size :][:size]) for nth, each in enumerate(generations)]
+
+    def _half(self, keys: GenerationKeys, ids: Mapping[str, Sequence[str]], replies: Sequence[Any]) -> Half:
+        stored, *documents = replies
+        checkpoint = decoded(stored, Checkpoint, keys=self._keys)
+        if checkpoint is None:
+            raise Superseded(f"generation {keys.name} is gone")
+        wanted = [Key(kind, name) for kind, names in ids.items() for name in names]
+        return Half(checkpoint, dict(zip(wanted, chain.from_iterable(documents), strict=True)))
+
+
+def _reads(keys: GenerationKeys, ids: Mapping[str, Sequence[str]]) -> list[Command]:
+    documents: list[Command] = [("HMGET", keys.documents(kind, "full"), *names) for kind, names in ids.items()]
+    return [("GET", keys.checkpoint), *documents]
+
+
+def _require_none_failed(replies: Sequence[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise reply

@@ -1,0 +1,166 @@
+"""Which generations a projection has: the live one, which readers use, and the roster of those beside it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from shared.records import Checkpoint, Pointer
+
+KEEP_OLD_SECONDS = 3600.0
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    Who wants a rebuild, and how.
+
+    :param hold: stop after the comparison, and wait for another order.
+    :param force: switch whatever the comparison says, and even if it takes readers back.
+    :param keep_old: seconds for which the generation that is replaced can be switched back to.
+    """
+
+    by: str
+    at: datetime
+    hold: bool = False
+    force: bool = False
+    keep_old: float = KEEP_OLD_SECONDS
+
+
+Difference: TypeAlias = Literal["new", "gone", "changed"]
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that differs: its fields, or none if it is only in one of the generations."""
+
+    kind: str
+    id: str
+    difference: Difference
+    fields: tuple[str, ...] = ()
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the records of a new generation differ from those of the live one."""
+
+    records: int
+    """Of the live generation."""
+    new: int = 0
+    gone: int = 0
+    changed: int = 0
+    samples: tuple[Sample, ...] = ()
+
+
+class Building(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    A generation that is to become live: by a first fill if there is no live one, else by a rebuild.
+
+    :param target: the head of the log when it was begun.
+    :param replaces: the live generation.
+    :param held: why it waits for another order.
+    """
+
+    pointer: Pointer
+    order: Order
+    target: int
+    replaces: Pointer | None = None
+    comparison: Comparison | None = None
+    held: str | None = None
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A generation that was live, is still fed, and can be switched back to."""
+
+    pointer: Pointer
+    until: datetime
+    seconds: float
+    replaced_by: Pointer
+    comparison: Comparison | None = None
+    """How the other differed when it took this one's place."""
+
+
+class Leaving(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation that nobody writes any more; its keys go once nobody can be reading it any more."""
+
+    pointer: Pointer
+    since: datetime
+
+
+class Roster(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    The generations beside the live one.
+
+    :param declined: the version that was switched back from: code of that version does not rebuild by itself.
+    """
+
+    building: Building | None = None
+    kept: Kept | None = None
+    leaving: tuple[Leaving, ...] = ()
+    declined: int | None = None
+
+
+class Generation(NamedTuple):
+    """What the store holds of one generation; no checkpoint if it was lost."""
+
+    checkpoint: Checkpoint | None
+    damaged: str | None = None
+
+    @property
+    def reached(self) -> int:
+        return self.checkpoint.reached if self.checkpoint else 0
+
+
+class Survey(NamedTuple):
+    """What the store holds of a projection."""
+
+    live: Pointer | None = None
+    roster: Roster = Roster()
+    generations: Mapping[str, Generation] = {}
+    """Of `fed`, by name."""
+
+    @property
+    def fed(self) -> tuple[Pointer, ...]:
+        """The generations that may be written: the live one, the one being built, the one that is kept."""
+        return fed(self.live, self.roster)
+
+    @property
+    def main(self) -> Pointer | None:
+        """The generation that readers use, or will once it is filled."""
+        return self.live or (self.roster.building.pointer if self.roster.building else None)
+
+    def at(self, pointer: Pointer | None) -> Generation:
+        return self.generations.get(pointer.generation, LOST) if pointer else LOST
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """That of `main`."""
+        return self.at(self.main).checkpoint
+
+    def is_filling(self, version: int) -> bool:
+        """Whether a first generation of a version is being made that can be gone on with."""
+        building = self.roster.building
+        if building is None or building.pointer.version != version:
+            return False
+        checkpoint, damaged = self.at(building.pointer)
+        return checkpoint is not None and not damaged
+
+    def is_outdated(self, version: int) -> bool:
+        """Whether code of a version should replace the live generation, unless somebody decided otherwise."""
+        if self.live is None or self.live.version >= version or self.roster.building:
+            return False
+        return self.roster.declined != version
+
+
+LOST = Generation(None)
+
+
+class Arranged(NamedTuple):
+    """How it shall be: the live pointer and the roster. Generations that are built start out empty."""
+
+    live: Pointer | None
+    roster: Roster
+
+
+def fed(live: Pointer | None, roster: Roster) -> tuple[Pointer, ...]:
+    """The generations that may be written."""
+    beside = (roster.building, roster.kept)
+    return tuple(each for each in (live, *(one.pointer for one in beside if one)) if each)

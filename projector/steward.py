@@ -1,0 +1,253 @@
+"""Has every generation of a projection fed that this code can feed, and brings new ones about."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from time import perf_counter
+
+from projector.arranging import (
+    Change,
+    Refused,
+    aborted,
+    begun,
+    compared,
+    dropped,
+    expired,
+    filling,
+    rolled_back,
+    switched,
+)
+from projector.comparing import Compare, reason_to_hold
+from projector.crew import Crew, roles
+from projector.feeder import Feeder
+from projector.generations import Building, Comparison, Order, Survey
+from projector.pace import Pace
+from projector.perseverance import Perseverance
+from projector.ports import Lease, LeaseName, ReadModel, Superseded, VersionDiffers
+from projector.progress import Progress, Role
+from projector.projection import Projection
+from projector.tenure import Duty
+from projector.throttle import Throttle
+from shared.clock import Clock
+from shared.event_log import EventLog
+from shared.records import Pointer
+
+
+class Steward:
+    """Looks after one projection, for ever."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        *,
+        log: EventLog,
+        model: ReadModel,
+        compare: Compare,
+        lease: Lease,
+        duty: Duty,
+        clock: Clock,
+        ids: Callable[[], str],
+        name: str,
+        pace: Pace,
+        rebuilds_by_itself: bool = False,
+    ) -> None:
+        """
+        :param ids: makes the names of generations.
+        :param name: of this projector, for those who ask who began a rebuild.
+        :param rebuilds_by_itself: replace the live generation if an older version has made it.
+        """
+        self.projection = projection
+        self.model = model
+        self._log = log
+        self._compare = compare
+        self._lease = lease
+        self._duty = duty
+        self._clock = clock
+        self._ids = ids
+        self._name = name
+        self._pace = pace
+        self._rebuilds_by_itself = rebuilds_by_itself
+        self._own = Progress(projection.name, Role.STEWARD)
+        self._crew = Crew(self._hired)
+        self._main: Pointer | None = None
+        self._comparing: asyncio.Task[Comparison] | None = None
+        self._news = asyncio.Event()
+
+    @property
+    def progress(self) -> Progress:
+        """Of the generation that readers use; of the steward itself, if there is none or something is amiss."""
+        return self._own if self._own.error else self._crew.progress_of(self._main) or self._own
+
+    def progress_of(self, pointer: Pointer) -> Progress | None:
+        """Of a generation, if it is fed here."""
+        return self._crew.progress_of(pointer)
+
+    async def run(self) -> None:
+        """Look after it while that is this process' duty, until cancelled."""
+        try:
+            await Perseverance(self._own, self._pace).persist(self._turn)
+        finally:
+            self._stop_comparing()
+            await self._crew.employ({})
+
+    async def begin(self, order: Order) -> Survey:
+        """
+        Begin a rebuild, or let one go on that waits for an order.
+
+        :raises Refused: somebody else is at it.
+        """
+        return await self.model.arrange(begun(self._new_pointer(), order, target=await self._head()))
+
+    async def abort(self) -> Survey:
+        """
+        Give up the rebuild that is under way.
+
+        :raises Refused: there is none.
+        """
+        return await self.model.arrange(aborted(at=self._clock.now()))
+
+    async def roll_back(self, *, force: bool) -> Survey:
+        """
+        Let readers use the generation again that was live before.
+
+        :raises Refused: none is kept, or readers would be taken back.
+        """
+        return await self.model.arrange(rolled_back(force=force, at=self._clock.now()))
+
+    async def _turn(self) -> None:
+        if not self._duty.is_held:
+            self._stop_comparing()
+            await self._crew.employ({})
+            self._own.stand_by()
+            await self._duty.begun()
+        self._news.clear()
+        survey = await self.model.survey()
+        await self._crew.employ(roles(survey, version=self.projection.version))
+        await self._tell(survey)
+        if not await self._step(survey):
+            await self._rest()
+
+    async def _tell(self, survey: Survey) -> None:
+        self._main = main = survey.main
+        if main is None or main.version == self.projection.version:
+            self._own.go_on()
+        elif (await self._lease.candidates([LeaseName(self.projection.name, main.version)])).holders:
+            self._own.stand_by()
+        else:
+            self._own.stop(VersionDiffers(self._frozen(main)))
+
+    async def _step(self, survey: Survey) -> bool:
+        """Take the next step there is to take; says whether there was one."""
+        change = await self._beginning(survey) or self._advance(survey) or await self._clearance(survey)
+        if change is None:
+            return False
+        try:
+            await self.model.arrange(change)
+        except (Refused, Superseded):  # not yet, or somebody else was faster
+            return False
+        return True
+
+    async def _beginning(self, survey: Survey) -> Change | None:
+        """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
+        version = self.projection.version
+        if survey.live is None and not survey.is_filling(version):
+            return filling(self._new_pointer(), self._order(), target=await self._head())
+        if self._rebuilds_by_itself and survey.is_outdated(version):
+            return begun(self._new_pointer(), self._order(), target=await self._head())
+        return None
+
+    def _advance(self, survey: Survey) -> Change | None:
+        """What comes next for the generation that is being built."""
+        building = survey.roster.building
+        if building is None or building.held or building.pointer.version != self.projection.version:
+            self._stop_comparing()
+            return None
+        if survey.at(building.pointer).reached < building.target:
+            return None
+        if survey.live is None:
+            return switched(building.pointer, at=self._clock.now())
+        if building.comparison is None:
+            return self._compared(building, survey.live)
+        if why := reason_to_hold(building.comparison, building.order):
+            return compared(building.pointer, building.comparison, held=why)
+        return switched(building.pointer, at=self._clock.now())
+
+    def _compared(self, building: Building, live: Pointer) -> Change | None:
+        if self._comparing is None:
+            self._comparing = asyncio.create_task(self._compare(live, building.pointer))
+            self._comparing.add_done_callback(lambda _: self._news.set())
+        if not self._comparing.done():
+            return None
+        done, self._comparing = self._comparing, None
+        comparison = done.result()
+        return compared(building.pointer, comparison, held=reason_to_hold(comparison, building.order))
+
+    async def _clearance(self, survey: Survey) -> Change | None:
+        """Make room: what was kept long enough, and what nobody can be reading any more."""
+        now, kept = self._clock.now(), survey.roster.kept
+        if kept and kept.until <= now:
+            return expired(at=now)
+        for each in survey.roster.leaving:
+            if now - each.since >= timedelta(seconds=self._pace.grace):
+                await self.model.unlink(each.pointer)
+                return dropped(each.pointer)
+        return None
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.poll):
+                await self._news.wait()
+
+    async def _head(self) -> int:
+        async with self._log.connect() as reader:
+            return await reader.head()
+
+    def _hired(self, pointer: Pointer, role: Role) -> Feeder:
+        progress = Progress(self.projection.name, role, pointer.generation)
+        throttle = Throttle(lag=self._lag, answer=self._answer)
+
+        async def after_commit(seconds: float) -> None:
+            if progress.role in {Role.BUILDING, Role.FILLING}:
+                self._news.set()
+            if progress.role in {Role.BUILDING, Role.KEPT}:
+                await throttle.rest(seconds)
+
+        return Feeder(
+            pointer,
+            projection=self.projection,
+            log=self._log,
+            model=self.model,
+            duty=self._duty,
+            progress=progress,
+            clock=self._clock,
+            pace=self._pace,
+            after_commit=after_commit,
+        )
+
+    def _lag(self) -> timedelta:
+        live = self._crew.progress_of(self._main)
+        return live.lag if live else timedelta()
+
+    async def _answer(self) -> float:
+        began = perf_counter()
+        await self.model.survey()
+        return perf_counter() - began
+
+    def _stop_comparing(self) -> None:
+        if self._comparing:
+            self._comparing.cancel()
+            self._comparing = None
+
+    def _order(self) -> Order:
+        return Order(by=self._name, at=self._clock.now())
+
+    def _new_pointer(self) -> Pointer:
+        return Pointer(self._ids(), self.projection.version)
+
+    def _frozen(self, live: Pointer) -> str:
+        name, version = self.projection.name, self.projection.version
+        return (
+            f"projection {name}: generation {live.generation} was made by version {live.version} and is frozen, this"
+            f" projector has version {version}; `muster rebuild {name}` replaces it while it is being read"
+        )

@@ -1,0 +1,42 @@
+"""How a rebuild makes way for readers and for what is new."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What nobody minds; beyond it a rebuild rests."""
+
+    lag: timedelta = timedelta(milliseconds=250)
+    """From an event's time until the live generation reflects it."""
+    answer: float = 0.02
+    """Seconds in which Redis answers."""
+    longest_rest: float = 20.0
+    """As many times as long as the work before it."""
+
+
+class Throttle:
+    """
+    Rests after each piece of work: twice as long each time while somebody suffers, soon not at all while nobody does.
+
+    :param lag: how far the live generation lags behind.
+    :param answer: measures how long Redis takes to answer, in seconds.
+    """
+
+    def __init__(
+        self, *, lag: Callable[[], timedelta], answer: Callable[[], Awaitable[float]], limits: Limits | None = None
+    ) -> None:
+        self._lag = lag
+        self._answer = answer
+        self._limits = limits or Limits()
+        self.share = 0.0
+        """Rest, as a multiple of work."""
+
+    async def rest(self, worked: float) -> None:
+        """:param worked: seconds."""
+        suffers = self._lag() > self._limits.lag or await self._answer() > self._limits.answer
+        self.share = min(2 * self.share + 1, self._limits.longest_rest) if suffers else self.share // 2
+        await asyncio.sleep(worked * self.share)

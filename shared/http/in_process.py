@@ -1,0 +1,19 @@
+"""A service in this process and on this event loop, as its clients see it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+
+@asynccontextmanager
+async def in_process(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """
+    A client of a service that has started, and is stopped in the end.
+
+    :param app: as `assemble` returns it.
+    """
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield client

@@ -1,0 +1,189 @@
+"""How generations take one another's place: pure."""
+
+from datetime import timedelta
+
+import pytest
+
+from projector.arranging import (
+    NotReached,
+    RebuildUnderWay,
+    Refused,
+    aborted,
+    begun,
+    compared,
+    dropped,
+    expired,
+    filling,
+    rolled_back,
+    settled,
+    switched,
+)
+from projector.generations import Arranged, Building, Comparison, Generation, Kept, Order, Roster, Survey
+from shared.records import Checkpoint, Pointer
+from tests.support.folding import ORDER
+
+NOW = ORDER.at + timedelta(minutes=1)
+NOBODY = Roster()
+OLD, NEW, THIRD = Pointer("g1", 1), Pointer("g2", 2), Pointer("g3", 2)
+BUILDING = Building(pointer=NEW, order=ORDER, target=5, replaces=OLD)
+KEPT = Kept(pointer=OLD, until=NOW + timedelta(hours=1), seconds=3600, replaced_by=NEW)
+
+
+def survey(live=OLD, roster=NOBODY, **reached):
+    """What there is, with how far each generation has come."""
+    return Survey(live, roster, {name: Generation(Checkpoint(position=at)) for name, at in reached.items()})
+
+
+def test_a_rebuild_begins_beside_the_live_generation():
+    arranged = begun(NEW, ORDER, target=5)(survey(g1=5))
+
+    assert arranged == Arranged(OLD, Roster(building=BUILDING))
+
+
+def test_the_second_who_wants_a_rebuild_is_told_who_is_at_it():
+    with pytest.raises(RebuildUnderWay, match=r"a test is at it, since 2026-11-25T00:00:00\+00:00"):
+        begun(THIRD, ORDER, target=5)(survey(roster=Roster(building=BUILDING)))
+
+
+def test_a_rebuild_that_was_held_goes_on_with_the_new_order():
+    """What was replayed is not replayed again."""
+    held = compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
+    forced = Order(by="another", at=NOW, force=True)
+
+    live, roster = begun(THIRD, forced, target=9)(survey(roster=held.roster))
+
+    assert (live, roster.building.pointer, roster.building.order, roster.building.held) == (OLD, NEW, forced, None)
+    assert roster.building.comparison == Comparison(records=3)
+
+
+def test_a_switch_keeps_the_generation_that_was_live():
+    arranged = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=7))
+
+    assert arranged == Arranged(NEW, Roster(kept=KEPT))
+
+
+def test_a_switch_makes_room_where_one_is_kept_already():
+    older = Kept(pointer=THIRD, until=NOW, seconds=1, replaced_by=OLD)
+
+    arranged = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING, kept=older), g1=7, g2=7))
+
+    assert arranged.roster.kept == KEPT
+    assert [each.pointer for each in arranged.roster.leaving] == [THIRD]
+
+
+def test_readers_are_not_taken_back_by_a_switch():
+    with pytest.raises(NotReached, match=r"g2 .* stands at 6, the live one at 7"):
+        switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=6))
+
+
+def test_only_force_takes_readers_back():
+    """The live generation may be of a log that is no more."""
+    forced = Building(pointer=NEW, order=Order(by="x", at=NOW, force=True), target=5, replaces=OLD)
+
+    assert switched(NEW, at=NOW)(survey(roster=Roster(building=forced), g1=7, g2=6)).live == NEW
+
+
+def test_what_is_not_being_built_any_more_does_not_go_live():
+    with pytest.raises(Refused):
+        switched(NEW, at=NOW)(survey(g1=7, g2=7))
+
+
+def test_rolling_back_is_one_step_and_can_be_undone():
+    back = rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7))
+    again = rolled_back(force=False, at=NOW)(survey(*back, g1=8, g2=8))
+
+    assert (back.live, back.roster.kept.pointer) == (OLD, NEW)
+    assert (again.live, again.roster.kept.pointer) == (NEW, OLD)
+
+
+def test_a_version_that_was_rolled_back_does_not_come_again_by_itself():
+    """Until somebody orders it."""
+    back = survey(*rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7)), g1=7)
+
+    assert not back.is_outdated(2)
+    assert back.is_outdated(3)
+    assert survey().is_outdated(2)
+    ordered = begun(THIRD, ORDER, target=7)(back)
+    assert ordered.roster.declined is None
+
+
+def test_code_does_not_replace_what_newer_code_made():
+    assert not survey(NEW).is_outdated(1)
+
+
+def test_rolling_back_to_a_frozen_generation_takes_force():
+    frozen = survey(NEW, Roster(kept=KEPT), g1=3, g2=7)
+
+    with pytest.raises(NotReached):
+        rolled_back(force=False, at=NOW)(frozen)
+    assert rolled_back(force=True, at=NOW)(frozen).live == OLD
+
+
+def test_without_a_kept_generation_there_is_no_way_back():
+    with pytest.raises(Refused, match="no former generation is kept"):
+        rolled_back(force=True, at=NOW)(survey(g1=7))
+
+
+def test_an_aborted_rebuild_leaves_the_live_generation_alone():
+    arranged = aborted(at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=3))
+
+    assert (arranged.live, arranged.roster.building) == (OLD, None)
+    assert [each.pointer for each in arranged.roster.leaving] == [NEW]
+
+
+@pytest.mark.parametrize("there", [survey(), survey(None, Roster(building=BUILDING))], ids=["nothing", "a first fill"])
+def test_what_is_no_rebuild_cannot_be_aborted(there):
+    with pytest.raises(Refused, match="no rebuild"):
+        aborted(at=NOW)(there)
+
+
+def test_a_kept_generation_leaves_when_its_time_is_over():
+    early = expired(at=NOW)(survey(NEW, Roster(kept=KEPT)))
+    late = expired(at=KEPT.until)(survey(NEW, Roster(kept=KEPT)))
+
+    assert early.roster.kept == KEPT
+    assert (late.roster.kept, [each.pointer for each in late.roster.leaving]) == (None, [OLD])
+    assert dropped(OLD)(survey(*late)).roster == Roster()
+
+
+def test_a_first_fill_of_another_version_gives_way():
+    """Nobody reads it, and nobody may feed it."""
+    arranged = filling(THIRD, ORDER, target=5)(
+        survey(None, Roster(building=Building(pointer=OLD, order=ORDER, target=2)))
+    )
+
+    assert (arranged.live, arranged.roster.building.pointer) == (None, THIRD)
+    assert [each.pointer for each in arranged.roster.leaving] == [OLD]
+
+
+def test_a_first_fill_that_can_be_gone_on_with_is_not_begun_again():
+    building = Building(pointer=NEW, order=ORDER, target=2)
+
+    with pytest.raises(RebuildUnderWay):
+        filling(THIRD, ORDER, target=5)(survey(None, Roster(building=building), g2=1))
+
+
+def test_a_torn_switch_is_completed():
+    """The pointer was written and the crash came before the roster."""
+    before = survey(roster=Roster(building=BUILDING), g1=7, g2=7)
+    arranged = switched(NEW, at=ORDER.at)(before)
+
+    assert settled(arranged.live, before.roster) == arranged.roster
+    assert settled(before.live, before.roster) == before.roster
+
+
+def test_a_torn_first_fill_is_completed():
+    building = Building(pointer=NEW, order=ORDER, target=2)
+
+    assert settled(NEW, Roster(building=building)) == Roster()
+
+
+def test_a_torn_rollback_is_completed():
+    """Also if another generation is being built meanwhile: it replaces what is live now."""
+    before = survey(
+        NEW, Roster(kept=KEPT, building=Building(pointer=THIRD, order=ORDER, target=9, replaces=NEW)), g1=7, g2=7
+    )
+    arranged = rolled_back(force=False, at=KEPT.until - timedelta(seconds=KEPT.seconds))(before)
+
+    assert settled(arranged.live, before.roster) == arranged.roster
+    assert arranged.roster.building.replaces == OLD

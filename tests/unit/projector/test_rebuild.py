@@ -1,0 +1,378 @@
+"""A generation is built beside the live one, compared with it, and takes its place."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from projector import steward
+from projector.arranging import NotReached, RebuildUnderWay, aborted, rolled_back
+from projector.generations import Order
+from projector.progress import State
+from projector.projections.profiles import Profiles
+from projector.throttle import Throttle
+from shared.records import Checkpoint, Pointer
+from tests.support.folding import ORDER, at_once
+from tests.support.histories import History, nth_id
+from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until, until_state
+
+
+class Newer(Profiles):
+    """What the next release may bring: titles are shouted."""
+
+    version = Profiles.version + 1
+
+    def project(self, recorded, documents):
+        super().project(recorded, Shouting(documents))
+
+
+class Shouting:
+    def __init__(self, documents):
+        self._documents = documents
+
+    def __getattr__(self, name):
+        return getattr(self._documents, name)
+
+    def save(self, kind, id, record):
+        if getattr(record, "title", None):
+            record = msgspec.structs.replace(record, title=record.title.upper())
+        self._documents.save(kind, id, record)
+
+
+class Forgetful(Newer):
+    """A release that loses people."""
+
+    def project(self, recorded, documents):
+        if recorded.aggregate_id == nth_id(1):
+            Profiles.project(self, recorded, documents)
+
+
+@pytest.fixture
+def history():
+    history = History()
+    for number in range(12):
+        history.register(f"p{number}", title="dr" if number % 2 else None)
+    return history
+
+
+@pytest.fixture
+def around(history):
+    around = Surroundings()
+    around.log.append(history.events)
+    return around
+
+
+class Looking:
+    """At what the store holds of a projection."""
+
+    def __init__(self, around, projection=None):
+        self.model, self.reader = store_in_memory(around.store, projection or Profiles())
+        self._store, self._prefix = around.store, "muster:{0}:profiles:"
+
+    @property
+    def live(self):
+        stored = self._store.string(f"{self._prefix}live")
+        return msgspec.json.decode(stored, type=Pointer).generation if stored else None
+
+    def position(self, generation):
+        stored = self._store.string(f"{self._prefix}{generation}:checkpoint")
+        return msgspec.json.decode(stored, type=Checkpoint).reached if stored else None
+
+    def keys_of(self, generation):
+        return [key for key in self._store.content if f":{generation}:" in key]
+
+    @property
+    def roster(self):
+        return at_once(self.model.survey()).roster
+
+    @property
+    def is_held(self):
+        return self.roster.building is not None and self.roster.building.held is not None
+
+
+def tell(around, history):
+    """Append what is new, and ring."""
+    around.log.append(history.events[around.log.next_position - 1 :])
+    around.log.ring()
+
+
+async def test_a_rebuild_replaces_the_live_generation(around, history):
+    """What it holds in the end is what a clean fold of the log holds; the old one is kept, and kept fed."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(ORDER)
+        await until(lambda: look.live == "g2")
+        history.suspend(nth_id(1))
+        tell(around, history)
+        await until(lambda: look.position("g1") == look.position("g2") == 25)
+
+    assert look.roster.kept.pointer.generation == "g1"
+    (of_old, of_new) = (
+        {key.replace(name, "g"): around.store.content[key] for key in look.keys_of(name) if "checkpoint" not in key}
+        for name in ("g1", "g2")
+    )
+    assert of_old == of_new
+    assert of_new
+
+
+async def test_readers_never_see_anything_but_a_whole_generation(around, history):
+    """At each announcement the live one has all that was committed when the rebuild began."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        told = len(around.store.announced)
+        await projector.steward.begin(ORDER)
+        await until(lambda: look.live == "g2")
+
+    assert around.store.announced[-1].position == 24
+    assert [each.position for each in around.store.announced[told:] if each.generation == "g1"] == []
+
+
+async def test_the_comparison_tells_what_changes(around, history):
+    """Six doctors are shouted; nobody is new or gone."""
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    look = Looking(around)
+    async with running(projector_on(around, projection=Newer(), name="newer")) as projector:
+        await until(lambda: projector.progress.state is State.STOPPED)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await until(lambda: look.is_held)
+
+    building = look.roster.building
+    assert (building.comparison.records, building.comparison.new, building.comparison.gone) == (12, 0, 0)
+    assert building.comparison.changed == 6
+    assert {(each.difference, each.fields) for each in building.comparison.samples} == {("changed", ("title",))}
+    assert look.live == "g1"
+
+
+async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await until(lambda: look.is_held)
+        await projector.steward.begin(ORDER)
+
+        await until(lambda: look.live == "g2")
+
+
+async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
+    """Unless it is forced: somebody has to look first."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    async with running(projector_on(around, projection=Forgetful(), name="newer")) as projector:
+        await until_state(projector, State.STOPPED)
+        await projector.steward.begin(ORDER)
+        await until(lambda: look.is_held)
+        building = look.roster.building
+        assert "11 of 12 records would be gone" in building.held
+        assert look.live == "g1"
+        await projector.steward.begin(Order(by="me", at=ORDER.at, force=True))
+
+        await until(lambda: look.live == "g2")
+
+
+async def test_an_aborted_rebuild_leaves_nothing(around):
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await until(lambda: look.is_held)
+        await look.model.arrange(aborted(at=around.clock.now()))
+
+        await until(lambda: not look.keys_of("g2"))
+
+    assert look.live == "g1"
+    assert look.roster.leaving == ()
+
+
+async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(Order(by="ada@console", at=ORDER.at, hold=True))
+
+        with pytest.raises(RebuildUnderWay, match="ada@console is at it, since"):
+            await projector.steward.begin(ORDER)
+
+
+async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=60))
+        await until(lambda: look.live == "g2")
+        assert look.keys_of("g1")
+        around.clock.advance(timedelta(seconds=61))
+
+        await until(lambda: not look.keys_of("g1"))
+
+    assert look.keys_of("g2")
+
+
+async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
+    """Longer than the longest read."""
+    look = Looking(around)
+    async with running(projector_on(around, pace=replace(HASTE, grace=10))) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=0))
+        await until(lambda: look.live == "g2")
+        await until(lambda: look.roster.leaving)
+        assert look.keys_of("g1")
+        around.clock.advance(timedelta(seconds=10))
+
+        await until(lambda: not look.keys_of("g1"))
+
+
+async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, history):
+    """The kept generation is fed, so it is where the live one is."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(ORDER)
+        await until(lambda: look.live == "g2")
+        history.suspend(nth_id(1))
+        tell(around, history)
+        await until(lambda: look.position("g1") == 25)
+
+        await look.model.arrange(rolled_back(force=False, at=around.clock.now()))
+
+        assert (look.live, look.position("g1")) == ("g1", 25)
+        history.reinstate(nth_id(1))
+        tell(around, history)
+        await until(lambda: look.position("g1") == look.position("g2") == 26)
+
+
+async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
+    """The release that made it is gone, and nobody feeds it."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    async with running(projector_on(around, projection=Newer(), name="newer", rebuilds_by_itself=True)):
+        await until(lambda: look.live == "g2")
+        history.suspend(nth_id(1))
+        tell(around, history)
+        await until(lambda: look.position("g2") == 25)
+
+        with pytest.raises(NotReached, match=r"version 2.* stands at 24, the live one at 25"):
+            await look.model.arrange(rolled_back(force=False, at=around.clock.now()))
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself):
+    """With MUSTER_REBUILD=auto; otherwise the live generation stays frozen, and status says so."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+
+    async with running(projector_on(around, projection=Newer(), name="new", rebuilds_by_itself=by_itself)) as newer:
+        if by_itself:
+            await until(lambda: look.live == "g2")
+        else:
+            await until_state(newer, State.STOPPED)
+            assert "is frozen" in newer.progress.error
+            assert "`muster rebuild profiles`" in newer.progress.error
+            assert look.live == "g1"
+
+
+async def test_an_older_projector_feeds_the_live_generation_while_newer_code_rebuilds(around, history):
+    """Each feeds what it has made; neither is stopped."""
+    look = Looking(around)
+    async with running(projector_on(around)) as older:
+        await until_state(older, State.RUNNING)
+        async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
+            await until_state(newer, State.STANDBY)
+            await newer.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+            await until(lambda: look.is_held)
+            history.suspend(nth_id(1))
+            tell(around, history)
+            await until(lambda: look.position("g1") == look.position("g2") == 25)
+            await newer.steward.begin(ORDER)
+            await until(lambda: look.live == "g2")
+            history.reinstate(nth_id(1))
+            tell(around, history)
+
+            await until(lambda: look.position("g1") == look.position("g2") == 26)
+
+
+async def test_older_code_does_not_rebuild_what_newer_code_made(around):
+    """Or two releases side by side would replace each other's generations for ever."""
+    look = Looking(around)
+    async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
+        await until_state(newer, State.RUNNING)
+    async with running(projector_on(around, rebuilds_by_itself=True)) as older:
+        await until_state(older, State.STOPPED)
+
+    assert look.live == "g1"
+    assert look.roster.building is None
+
+
+async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
+    """It is cancelled at every commit; nothing is replayed twice, and the live generation is untouched."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        live_before = {key: around.store.content[key] for key in look.keys_of("g1")}
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+    positions = []
+    for attempt in range(50):
+        async with running(projector_on(around, name=f"attempt {attempt}", pace=replace(HASTE, batch=1))):
+            before = look.position("g2")
+            await until(lambda before=before: look.position("g2") > before or look.position("g2") == 24)
+        positions.append(look.position("g2"))
+        if positions[-1] == 24:
+            break
+
+    assert positions == sorted(positions)
+    assert len(positions) > 3
+    assert live_before == {key: around.store.content[key] for key in look.keys_of("g1")}
+    async with running(projector_on(around, name="last")) as projector:
+        await until(lambda: look.is_held)
+        await projector.steward.begin(ORDER)
+        await until(lambda: look.live == "g2")
+
+
+async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around, monkeypatch):
+    """The comparison is made again."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        asked = asyncio.Event()
+
+        async def compare(live, other, *, compare=projector.steward._compare):
+            if not asked.is_set():
+                asked.set()
+                around.store.available = False
+            return await compare(live, other)
+
+        projector.steward._compare = compare
+        await projector.steward.begin(ORDER)
+        await asked.wait()
+        await until_state(projector, State.WAITING)
+        around.store.available = True
+
+        await until(lambda: look.live == "g2")
+
+
+async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch):
+    """It is asked to rest after each of its commits, and told the lag; feeding the live one never rests."""
+    asked = []
+
+    class Recording(Throttle):
+        async def rest(self, worked):
+            asked.append(self._lag())
+
+    monkeypatch.setattr(steward, "Throttle", Recording)
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        assert asked == []
+        monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
+        projector.progress.behind(timedelta(hours=1))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await until(lambda: look.is_held)
+
+    assert asked == [timedelta(hours=1)] * 8

@@ -1,0 +1,247 @@
+"""Rebuilds as operators order them: over HTTP and on the command line, on adapters in memory."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from projector.ops import rebuilding
+from projector.ops.http import ops_api
+from projector.services import register_projector
+from tests.support.clock import SettableClock
+from tests.support.histories import DAWN, History
+from tests.support.http import client_of
+from tests.support.projectors import HASTE, Surroundings, store_in_memory
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def around():
+    history, around = History(), Surroundings()
+    for number in range(20):
+        history.register(f"p{number}")
+    around.log.append(history.events)
+    around.history = history
+    return around
+
+
+@pytest.fixture
+async def client(around):
+    def register(registry):
+        register_projector(
+            registry,
+            log=around.log,
+            lease=around.lease,
+            store_of=lambda projection: store_in_memory(around.store, projection),
+            clock=SettableClock(DAWN + timedelta(hours=1)),
+            pace=HASTE,
+        )
+
+    async with client_of(ops_api(register)) as client:
+        await told(client, lambda profiles: profiles["state"] == "running")
+        yield client
+
+
+async def told(client, holds):
+    """What status says of profiles, once something holds."""
+    async with asyncio.timeout(5):
+        while True:
+            profiles, *_ = (await client.get("/status")).json()["projections"]
+            if holds(profiles):
+                return profiles
+            await asyncio.sleep(0)
+
+
+async def test_a_rebuild_is_ordered_and_can_be_followed(client):
+    """In the end the generation that was live is kept, with what changed."""
+    before, *_ = (await client.get("/status")).json()["projections"]
+
+    answer = await client.post("/projections/profiles/rebuild", json={"by": "ada", "keep_old": 60})
+
+    assert answer.status_code == 200
+    ordered = answer.json()
+    assert (ordered["projection"], ordered["live"], ordered["kept"]) == ("profiles", before["generation"], None)
+    after = await told(client, lambda profiles: profiles["generation"] == ordered["building"])
+    roles = {each["role"]: each for each in after["generations"]}
+    assert set(roles) == {"live", "kept"}
+    assert roles["kept"]["name"] == before["generation"]
+    assert roles["kept"]["comparison"] == {"records": 20}
+    assert roles["kept"]["kept_until"].startswith("2026-11-25T")
+    assert (after["checkpoint"], after["rebuild"]) == (40, None)
+
+
+async def test_a_held_rebuild_is_shown_with_its_comparison(client):
+    await client.post("/projections/profiles/rebuild", json={"by": "ada", "hold": True})
+
+    profiles = await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["phase"] == "held")
+
+    rebuild = profiles["rebuild"]
+    assert (rebuild["by"], rebuild["position"], rebuild["target"], rebuild["error"]) == ("ada", 40, 40, None)
+    assert "it was to wait here" in rebuild["held"]
+    assert rebuild["comparison"] == {"records": 20}
+
+
+async def test_the_second_operator_is_told_who_is_at_it(client, around):
+    first = await client.post("/projections/profiles/rebuild", json={"by": "ada"})
+
+    second = await client.post("/projections/profiles/rebuild", json={"by": "bob"})
+
+    assert first.status_code == 200
+    assert (second.status_code, second.json()["type"]) == (409, "/problems/rebuild-under-way")
+    assert "ada is at it, since" in second.json()["detail"]
+
+
+async def test_a_rebuild_is_aborted(client):
+    await client.post("/projections/profiles/rebuild", json={"hold": True})
+
+    answer = await client.post("/projections/profiles/abort", json={})
+    again = await client.post("/projections/profiles/abort", json={})
+
+    assert (answer.status_code, answer.json()["building"]) == (200, None)
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/refused")
+
+
+async def test_a_rollback_swaps_the_generations(client):
+    first = (await client.post("/projections/profiles/rebuild", json={})).json()
+    await told(client, lambda profiles: profiles["generation"] == first["building"])
+
+    answer = (await client.post("/projections/profiles/rollback", json={})).json()
+
+    assert (answer["live"], answer["kept"]) == (first["live"], first["building"])
+
+
+async def test_without_a_former_generation_a_rollback_is_refused(client):
+    answer = await client.post("/projections/stats/rollback", json={})
+
+    assert answer.status_code == 409
+    assert "no former generation is kept" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "headers", "problem"),
+    [
+        ("people/rebuild", b"{}", JSON, (404, "projection-not-found")),
+        ("profiles/rebuild", b"{", JSON, (400, "not-json")),
+        ("profiles/rebuild", b'{"keep_old": -1}', JSON, (422, "invalid")),
+        ("profiles/rebuild", b'{"hurry": true}', JSON, (422, "invalid")),
+        ("profiles/abort", b"force=true", {}, (415, "unsupported-media-type")),
+        ("profiles/rollback", b"{}", {**JSON, "Sec-Fetch-Site": "cross-site"}, (403, "cross-site")),
+        ("profiles/rollback", b"{}", {**JSON, "Sec-Fetch-Site": "same-site"}, (403, "cross-site")),
+        ("profiles/rollback", b"{}", {**JSON, "Origin": "https://evil.example"}, (403, "cross-site")),
+        ("profiles/rollback", b"{}", {**JSON, "Origin": "null"}, (403, "cross-site")),
+    ],
+)
+async def test_bad_requests_change_nothing(around, client, path, content, headers, problem):  # noqa: PLR0917 - fixtures
+    before = dict(around.store.content)
+
+    answer = await client.post(f"/projections/{path}", content=content, headers=headers)
+
+    status, name = problem
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{name}")
+    assert {key: before[key] for key in before if "roster" in key or "live" in key} == {
+        key: around.store.content[key] for key in around.store.content if "roster" in key or "live" in key
+    }
+
+
+async def test_a_page_of_its_own_may_operate(client):
+    """The ops page is served from the same origin."""
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": "http://service", **JSON}
+
+    answer = await client.post("/projections/profiles/rebuild", content=b"{}", headers=headers)
+
+    assert answer.status_code == 200
+
+
+async def test_a_server_that_is_away_is_a_503(client, around):
+    around.store.available = False
+
+    answer = await client.post("/projections/profiles/rebuild", json={})
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage-unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.fixture
+def command(client, monkeypatch):
+    """`muster rebuild`, talking to the projector in this process."""
+
+    @asynccontextmanager
+    async def projector():
+        yield client
+
+    monkeypatch.setattr(rebuilding, "_projector", projector)
+    monkeypatch.setattr(rebuilding, "LOOK_SECONDS", 0.001)
+
+
+ORDER = {"by": "ada", "hold": False, "force": False, "keep_old": 60.0}
+
+
+async def test_the_command_follows_to_the_end(command, capsys):
+    status = await rebuilding._rebuild(["profiles"], ORDER, as_json=True)
+
+    told, said = capsys.readouterr()
+    outcome = json.loads(told)
+    assert status == 0
+    assert outcome["projection"] == "profiles"
+    assert {"from", "to", "events", "seconds", "records"} <= set(outcome)
+    assert (outcome["events"], outcome["records"]) == (40, {"new": 0, "gone": 0, "changed": 0})
+    assert f"generation {outcome['to']} is live" in said
+
+
+async def test_the_command_rebuilds_all_one_after_the_other(command, capsys):
+    status = await rebuilding._rebuild(["profiles", "stats"], ORDER, as_json=True)
+
+    assert status == 0
+    assert [each["projection"] for each in json.loads(capsys.readouterr().out)] == ["profiles", "stats"]
+
+
+async def test_a_dry_run_leaves_nothing_behind(command, client, capsys):
+    before, *_ = (await client.get("/status")).json()["projections"]
+
+    status = await rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False)
+
+    after, *_ = (await client.get("/status")).json()["projections"]
+    assert status == 0
+    assert "of 20 records 0 gone, 0 changed; 0 new" in capsys.readouterr().err
+    assert (after["generation"], after["rebuild"]) == (before["generation"], None)
+
+
+async def test_the_command_aborts_and_says_if_there_is_nothing_to_abort(command, client, capsys):
+    await client.post("/projections/profiles/rebuild", json={"hold": True})
+
+    statuses = [await rebuilding._abort(["profiles", "stats"]) for _ in range(2)]
+
+    assert statuses == [0, 1]
+    assert "profiles: aborted; the live records are untouched" in capsys.readouterr().err
+
+
+async def test_the_command_rolls_back(command, client, capsys):
+    await rebuilding._rebuild(["profiles"], ORDER, as_json=False)
+
+    statuses = [
+        await rebuilding._roll_back(["profiles"], force=False),
+        await rebuilding._roll_back(["stats"], force=False),
+    ]
+
+    assert statuses == [0, 1]
+    assert "stats: no former generation is kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"projection": "people"}, "there is no projection 'people': profiles, groups, activity, stats"),
+        ({}, "name a projection"),
+        ({"projection": "profiles", "all": True}, "name a projection"),
+        ({"rollback": True}, "name a projection"),
+    ],
+)
+def test_wrong_usage_is_told_and_ends_with_2(capsys, arguments, said):
+    arguments = dict(arguments)
+    positional = [arguments.pop("projection")] if "projection" in arguments else []
+
+    assert rebuilding.rebuild(*positional, **arguments) == 2
+    assert said in capsys.readouterr().err

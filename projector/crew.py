@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from projector.feeder import Feeder
 from projector.generations import Survey
@@ -31,6 +32,11 @@ class Crew:
         """Of a generation, if it is fed here."""
         member = self._members.get(pointer) if pointer else None
         return member[0].progress if member else None
+
+    def held(self, pointer: Pointer | None) -> AbstractContextManager[None]:
+        """Have nothing written to a generation meanwhile, if it is fed here."""
+        member = self._members.get(pointer) if pointer else None
+        return member[0].held() if member else nullcontext()
 
     async def employ(self, wanted: Mapping[Pointer, Role]) -> None:
         """Have these generations fed, and no others."""

@@ -1,7 +1,8 @@
 """The loop that feeds one generation: read, fold, commit, and look again whenever something is not as expected."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -65,11 +66,22 @@ class Feeder:
         self._after_commit = after_commit
         self._perseverance = Perseverance(progress, pace)
         self._size = pace.batch
+        self._may_go_on = asyncio.Event()
+        self._may_go_on.set()
         self._looked = self._committed = float("-inf")
 
     async def run(self) -> None:
         """Feed while it is this process' duty, until cancelled."""
         await self._perseverance.persist(self._turn)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Begin no further commit meanwhile."""
+        self._may_go_on.clear()
+        try:
+            yield
+        finally:
+            self._may_go_on.set()
 
     async def _turn(self) -> None:
         if not self._duty.is_held:
@@ -93,6 +105,7 @@ class Feeder:
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
         """Take a step of the first sweep, and the next events: neither waits for all of the other."""
+        await self._may_go_on.wait()
         if standing.sweeping:
             standing = await self._sweep(standing)
         events = await self._next_events(reader, standing)

@@ -56,10 +56,12 @@ class Progress:
         self.role = role
         self.state = State.STARTING
         self.error: str | None = None
+        self.reached = 0
+        """The position that the generation reflects."""
         self.lag = timedelta()
         """How old the last event was when it was committed; zero once there is none left."""
         self._lately: deque[tuple[float, int]] = deque()
-        self._log = log.bind(projection=projection, generation=generation)
+        self._log = log.bind(projection=projection, **({"generation": generation} if generation else {}))
 
     @property
     def is_measured(self) -> bool:
@@ -70,6 +72,10 @@ class Progress:
         """Over the last seconds."""
         self._forget_before(monotonic() - RATE_SECONDS)
         return sum(events for _, events in self._lately) / RATE_SECONDS
+
+    def start(self) -> None:
+        """Nothing is amiss, and nothing to be told yet."""
+        self._become(State.STARTING)
 
     def stand_by(self) -> None:
         self._become(State.STANDBY)
@@ -82,6 +88,7 @@ class Progress:
 
     def stand(self, checkpoint: Checkpoint) -> None:
         """All is well, and the generation reflects the log up to a checkpoint."""
+        self.reached = checkpoint.reached
         if self.is_measured:
             metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.reached)
         self.go_on()
@@ -116,6 +123,7 @@ class Progress:
         self._log.info("looking again", reason=str(error))
 
     def committed(self, batch: Batch, *, events: int, seconds: float) -> None:
+        self.reached = batch.checkpoint.reached
         self._lately.append((monotonic(), events))
         self._forget_before(monotonic() - RATE_SECONDS)
         if self.is_measured:

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from projector.arranging import (
     Change,
+    NotReached,
     Refused,
     aborted,
     begun,
@@ -32,6 +33,11 @@ from projector.throttle import Throttle
 from shared.clock import Clock
 from shared.event_log import EventLog
 from shared.records import Pointer
+
+LONGEST_HOLD_SECONDS = 1.0
+"""For which nothing new is shown to readers, so that a switch comes about however much is new."""
+NEWS_SECONDS = 0.02
+"""How soon it is tried again where nobody tells that it is time."""
 
 
 class Steward:
@@ -71,6 +77,7 @@ class Steward:
         self._own = Progress(projection.name, Role.STEWARD)
         self._crew = Crew(self._hired)
         self._main: Pointer | None = None
+        self._target = 0
         self._comparing: asyncio.Task[Comparison] | None = None
         self._news = asyncio.Event()
 
@@ -97,7 +104,7 @@ class Steward:
 
         :raises Refused: somebody else is at it.
         """
-        return await self.model.arrange(begun(self._new_pointer(), order, target=await self._head()))
+        return await self._arranged(begun(self._new_pointer(), order, target=await self._head()))
 
     async def abort(self) -> Survey:
         """
@@ -105,7 +112,7 @@ class Steward:
 
         :raises Refused: there is none.
         """
-        return await self.model.arrange(aborted(at=self._clock.now()))
+        return await self._arranged(aborted(at=self._clock.now()))
 
     async def roll_back(self, *, force: bool) -> Survey:
         """
@@ -113,7 +120,7 @@ class Steward:
 
         :raises Refused: none is kept, or readers would be taken back.
         """
-        return await self.model.arrange(rolled_back(force=force, at=self._clock.now()))
+        return await self._arranged(rolled_back(force=force, at=self._clock.now()))
 
     async def _turn(self) -> None:
         if not self._duty.is_held:
@@ -130,8 +137,9 @@ class Steward:
 
     async def _tell(self, survey: Survey) -> None:
         self._main = main = survey.main
+        self._target = survey.roster.building.target if survey.roster.building else 0
         if main is None or main.version == self.projection.version:
-            self._own.go_on()
+            self._own.start()
         elif (await self._lease.candidates([LeaseName(self.projection.name, main.version)])).holders:
             self._own.stand_by()
         else:
@@ -143,10 +151,32 @@ class Steward:
         if change is None:
             return False
         try:
-            await self.model.arrange(change)
+            await self._arranged(change)
         except (Refused, Superseded):  # not yet, or somebody else was faster
             return False
         return True
+
+    async def _arranged(self, change: Change) -> Survey:
+        """Make a change, also while there is always something new."""
+        try:
+            return await self.model.arrange(change)
+        except (NotReached, Superseded):
+            with self._crew.held(self._main):
+                return await self._arranged_in_peace(change)
+
+    async def _arranged_in_peace(self, change: Change) -> Survey:
+        """Try until the other generations have come as far as the live one, to which nothing is written meanwhile."""
+        give_up = asyncio.get_running_loop().time() + LONGEST_HOLD_SECONDS
+        while True:
+            self._news.clear()
+            try:
+                return await self.model.arrange(change)
+            except (NotReached, Superseded):
+                if asyncio.get_running_loop().time() > give_up:
+                    raise
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NEWS_SECONDS):
+                    await self._news.wait()
 
     async def _beginning(self, survey: Survey) -> Change | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
@@ -210,7 +240,7 @@ class Steward:
         async def after_commit(seconds: float) -> None:
             if progress.role in {Role.BUILDING, Role.FILLING}:
                 self._news.set()
-            if progress.role in {Role.BUILDING, Role.KEPT}:
+            if progress.role is Role.BUILDING and progress.reached < self._target:
                 await throttle.rest(seconds)
 
         return Feeder(

@@ -14,8 +14,8 @@ class Limits:
     """From an event's time until the live generation reflects it."""
     answer: float = 0.02
     """Seconds in which Redis answers."""
-    longest_rest: float = 20.0
-    """As many times as long as the work before it."""
+    longest_rest: float = 4.0
+    """As many times as long as the work before it: a rebuild always goes on."""
 
 
 class Throttle:

@@ -358,7 +358,7 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
 
 
 async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch):
-    """It is asked to rest after each of its commits, and told the lag; feeding the live one never rests."""
+    """It is asked to rest after each commit but the last, and told the lag; feeding the live one never rests."""
     asked = []
 
     class Recording(Throttle):
@@ -375,4 +375,4 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
         await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
 
-    assert asked == [timedelta(hours=1)] * 8
+    assert asked == [timedelta(hours=1)] * 7

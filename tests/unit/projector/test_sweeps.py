@@ -202,7 +202,7 @@ async def test_a_sweep_whose_event_is_not_in_the_log_stops_the_projection(direct
     async with running(projector_on(around)) as successor:
         await until_state(successor, State.STOPPED)
 
-    assert "profiles" in successor.progress.error
+        assert "profiles" in successor.progress.error
 
 
 async def test_what_came_before_an_event_that_cannot_be_folded_is_swept(directory):

@@ -51,7 +51,7 @@ class TornFile(MemoryStore):
 
     def restart(self) -> None:
         """Execute the file from its beginning, a first fill that has just begun."""
-        begun = {key: value for key, value in self.content.items() if key.endswith((":filling", ":live"))}
+        begun = {key: value for key, value in self.content.items() if key.endswith((":roster", ":live"))}
         checkpoints = [key for key in self.content if key.endswith(":checkpoint")]
         self.content = begun | dict.fromkeys(checkpoints, msgspec.json.encode(Checkpoint()))
         for transaction in self.file:

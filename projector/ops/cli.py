@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 
 import httpx
 import msgspec
@@ -63,6 +64,9 @@ def _show(told: Status, console: Console) -> None:
     console.print(f"head of the log: {_or_unknown(told.head)}")
     for projector in told.projectors:
         console.print(f"projector {projector.id}: {projector.role}, since {projector.since}", highlight=False)
+    for each in told.projections:
+        for line in _beside(each):
+            console.print(line, highlight=False, soft_wrap=True)
     for line in _standstills(told):
         console.print(line, style="red", highlight=False, soft_wrap=True)
 
@@ -71,6 +75,17 @@ def _cells(each: ProjectionStatus) -> list[str]:
     age = None if each.lag_seconds is None else f"{each.lag_seconds:.1f} s"
     known = [_or_unknown(value) for value in (each.checkpoint, each.lag_events, age)]
     return [each.name, str(each.version), each.state, *known, str(each.events_per_second), _or_unknown(each.generation)]
+
+
+def _beside(each: ProjectionStatus) -> Iterator[str]:
+    """The generations that are not live."""
+    if rebuild := each.rebuild:
+        where = f"{rebuild.phase} {rebuild.generation}, at {rebuild.position:,} of {rebuild.target:,}"
+        yield f"{each.name}: {where}, ordered by {rebuild.by} at {rebuild.since:%H:%M:%S}"
+        if rebuild.held:
+            yield f"{each.name}: held: {rebuild.held}"
+    for kept in (generation for generation in each.generations if generation.kept_until):
+        yield f"{each.name}: {kept.name} is kept at {kept.checkpoint} until {kept.kept_until:%H:%M:%S}"
 
 
 def _standstills(told: Status) -> list[str]:

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.adapters.redis.client import connect
-from projector.arranging import RebuildUnderWay, Refused, switched
+from projector.arranging import RebuildUnderWay, Refused, begun, switched
 from projector.fold import Folder
-from projector.generations import Building, Roster, Survey
+from projector.generations import LOST, Arranged, Building, Order, Roster, Survey
 from projector.ports import (
     Batch,
     Candidate,
@@ -23,7 +23,7 @@ from projector.ports import (
     ReadModelUnavailable,
     Superseded,
 )
-from projector.projection import Listed, LookUp
+from projector.projection import Key, Listed, LookUp
 from projector.projections.profiles import Profiles
 from shared.keys import TENDED
 from shared.records import Announcement, Checkpoint, Pointer
@@ -389,6 +389,140 @@ async def test_who_does_not_hold_the_lease_cannot_release_it(store):
     await lease.release(OTHER, NAMES)
 
     assert (await lease.candidates(NAMES)).holders == dict.fromkeys(NAMES, ONE)
+
+
+async def rebuilt(model, history, *, generation="g2"):
+    """A live generation, and another that is being built from the same events; nobody fed it yet."""
+    await begin(model)
+    await fold_all(model, history.events)
+    await go_live(model)
+    return await model.arrange(begun(Pointer(generation, Profiles.version), ORDER, target=5))
+
+
+async def test_a_rebuild_begins_with_an_empty_generation(store, history):
+    """Beside the live one, which stays as it is."""
+    model = store.model()
+
+    survey = await rebuilt(model, history)
+
+    building = survey.roster.building
+    assert (survey.live, building.pointer.generation, building.replaces) == (POINTER, "g2", POINTER)
+    assert survey.at(building.pointer).checkpoint == Checkpoint()
+    assert survey.checkpoint.count == 5
+
+
+async def test_both_generations_can_be_fed(store, history):
+    """Each from its own checkpoint; one that is neither live, built nor kept cannot."""
+    model = store.model()
+    survey = await rebuilt(model, history)
+
+    for generation, checkpoint in (("g1", survey.checkpoint), ("g2", Checkpoint())):
+        async with model.commit(generation, expected=checkpoint) as commit:
+            await commit.apply(Batch(checkpoint=msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1)))
+
+    with pytest.raises(Superseded):
+        async with model.commit("g3", expected=Checkpoint()):
+            pytest.fail("the commit began")
+
+
+async def test_of_many_who_begin_a_rebuild_one_does(store, history):
+    model = store.model()
+    await begin(model)
+    await go_live(model)
+
+    async def attempt(number):
+        try:
+            await store.model().arrange(begun(Pointer(f"g{number}", Profiles.version), ORDER, target=0))
+        except (RebuildUnderWay, Superseded):
+            return False
+        return True
+
+    begun_by = await asyncio.gather(*map(attempt, range(2, 8)))
+
+    assert sum(begun_by) == 1
+
+
+async def test_a_switch_is_announced_with_the_position_of_the_new_generation(store, history):
+    model = store.model()
+    survey = await rebuilt(model, history)
+    forced = msgspec.structs.replace(survey.roster.building, order=Order(by="me", at=ORDER.at, force=True))
+    await store.plant("muster:{0}:profiles:roster", msgspec.json.encode(Roster(building=forced)))
+    await store.announced()
+
+    after = await model.arrange(switched(forced.pointer, at=ORDER.at))
+
+    assert (after.live, after.roster.kept.pointer) == (forced.pointer, POINTER)
+    assert (await store.announced())[-1] == Announcement("g2", 0)
+
+
+async def test_a_switch_that_was_torn_is_completed_by_whoever_looks(store, history):
+    """The pointer was written, and the roster not: nothing else tells of the generation that was live."""
+    model = store.model()
+    survey = await rebuilt(model, history)
+    new = survey.roster.building.pointer
+    await store.plant("muster:{0}:profiles:live", msgspec.json.encode(new))
+
+    torn = await model.survey()
+
+    assert (torn.live, torn.roster.building, torn.roster.kept.pointer) == (new, None, POINTER)
+    async with model.commit("g1", expected=torn.at(POINTER).checkpoint) as commit:
+        await commit.confirm()
+
+
+async def test_nothing_is_arranged_while_a_checkpoint_moves(server, history):
+    """Somebody commits between the look at the checkpoints and the switch: readers might be taken back."""
+    async with on_a_server(server) as store:
+        model = store.model()
+        survey = await rebuilt(model, history)
+        building = survey.roster.building
+        key = "muster:{0}:profiles:g1:checkpoint"
+
+        def change(survey):
+            with BlockingRedis.from_url(server.url) as somebody:
+                somebody.set(key, msgspec.json.encode(msgspec.structs.replace(survey.checkpoint, position=6)))
+            return Arranged(building.pointer, Roster())
+
+        with pytest.raises(Superseded):
+            await model.arrange(change)
+
+        assert (await model.survey()).live == POINTER
+
+
+async def test_all_that_is_kept_of_a_generation_goes_with_it(store, history):
+    """And nothing else, also not what begins in the same way."""
+    model = store.model()
+    await rebuilt(model, history, generation="g11")
+    await fold_all_of(model, history, "g11")
+    before = await store.content()
+
+    await model.unlink(Pointer("g11", Profiles.version))
+
+    assert await store.content() == before
+    assert (await model.survey()).generations["g11"] == LOST
+
+
+async def fold_all_of(model, history, generation):
+    async with model.commit(generation, expected=Checkpoint()) as commit:
+        await commit.apply(await prepared(commit, history))
+
+
+async def test_generations_are_read_as_they_are(store, history):
+    """All documents in portions, and some of two generations side by side, with the checkpoints of that moment."""
+    model, reader, new = store.model(), store.reader(), Pointer("g2", Profiles.version)
+    await rebuilt(model, history)
+    await fold_all_of(model, history, "g2")
+    profiles = (await store.content())["profile:full"]
+    keys = [Key("profile", each) for each in profiles] + [Key("profile", "nobody"), Key("group", "none")]
+
+    walked = {id_: each async for portion in reader.documents(new, "profile") for id_, each in portion.items()}
+    old_half, new_half = await reader.side_by_side((POINTER, new), keys)
+
+    assert walked == profiles
+    assert old_half.documents == new_half.documents
+    assert old_half.documents == {key: profiles.get(key.id) for key in keys}
+    assert (old_half.checkpoint.position, new_half.checkpoint.position) == (5, 5)
+    with pytest.raises(Superseded, match="g3 is gone"):
+        await reader.side_by_side((POINTER, Pointer("g3", 1)), keys)
 
 
 async def test_a_connection_that_is_lost_before_the_commit_writes_nothing(server, history):

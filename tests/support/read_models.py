@@ -6,9 +6,11 @@ import msgspec
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from projector.adapters.memory import MemoryLease, MemoryReadModel, MemoryStore
+from projector.adapters.memory import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
+from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
+from projector.comparing import GenerationReader
 from projector.ports import Lease, ReadModel
 from projector.projection import Projection
 from shared.keys import ProjectionKeys
@@ -27,6 +29,9 @@ class StoreInMemory:
 
     def model(self) -> ReadModel:
         return MemoryReadModel(self._store, projection=self._projection.name)
+
+    def reader(self) -> GenerationReader:
+        return MemoryGenerationReader(self._store, projection=self._projection.name)
 
     def lease(self) -> Lease:
         return self._lease
@@ -65,6 +70,9 @@ class StoreInRedis:
 
     def model(self) -> ReadModel:
         return RedisReadModel(self._client, projection=self._projection.name)
+
+    def reader(self) -> GenerationReader:
+        return RedisGenerationReader(self._client, projection=self._projection.name)
 
     def lease(self) -> Lease:
         return RedisLease(self._client)

@@ -1,0 +1,141 @@
+"""How two generations differ, while both are being fed."""
+
+import msgspec
+import pytest
+
+from projector import comparing
+from projector.comparing import Comparer, Half, reason_to_hold
+from projector.generations import Comparison, Order
+from projector.projections.profiles import Profiles
+from shared.records import Checkpoint, Pointer, seal
+from tests.support.folding import ORDER
+
+LIVE, OTHER = Pointer("g1", 1), Pointer("g2", 2)
+
+
+def sealed(position, **record):
+    return seal(position=position, body=msgspec.json.encode(record))
+
+
+class Scripted:
+    """Two generations as they are seen at each look: how far they have come, and their documents by id."""
+
+    def __init__(self, *looks):
+        self._looks = list(looks)
+        self.looked = 0
+
+    async def documents(self, pointer, kind):
+        yield self._now()[pointer][1] if kind == "profile" else {}
+
+    async def side_by_side(self, pointers, keys):
+        self.looked += 1
+        return [
+            Half(Checkpoint(position=at), {key: documents.get(key.id) for key in keys})
+            for at, documents in (self._now()[pointer] for pointer in pointers)
+        ]
+
+    def _now(self):
+        return self._looks[min(self.looked, len(self._looks) - 1)]
+
+
+def look(live, other):
+    return {LIVE: live, OTHER: other}
+
+
+async def compared(*looks):
+    reader = Scripted(*looks)
+    return await Comparer(Profiles(), reader).compare(LIVE, OTHER), reader
+
+
+@pytest.fixture(autouse=True)
+def _in_no_time(monkeypatch):
+    monkeypatch.setattr(comparing, "LOOK_SECONDS", 0)
+
+
+async def test_equal_records_are_equal_wherever_their_events_stand():
+    """The entity tags are compared, not the envelopes."""
+    comparison, reader = await compared(look((9, {"ada": sealed(3, title="Dr")}), (9, {"ada": sealed(5, title="Dr")})))
+
+    assert comparison == Comparison(records=1)
+    assert reader.looked == 0
+
+
+async def test_each_kind_of_difference_is_told_with_its_fields():
+    live = {"ada": sealed(3, title="Dr", bio="x"), "bob": sealed(4, title=None)}
+    other = {"ada": sealed(3, title="DR", bio="x", email="a@example.org"), "cyd": sealed(4, title=None)}
+
+    comparison, _ = await compared(look((9, live), (9, other)))
+
+    assert (comparison.records, comparison.new, comparison.gone, comparison.changed) == (2, 1, 1, 1)
+    told = {(each.difference, each.kind, each.id, each.fields) for each in comparison.samples}
+    assert told == {
+        ("changed", "profile", "ada", ("title", "email")),
+        ("gone", "profile", "bob", ()),
+        ("new", "profile", "cyd", ()),
+    }
+
+
+@pytest.mark.parametrize(
+    ("live", "other"),
+    [
+        ((9, {"ada": sealed(9, title="new")}), (8, {"ada": sealed(3, title="old")})),
+        ((8, {"ada": sealed(3, title="old")}), (9, {"ada": sealed(9, title="new")})),
+        ((9, {"ada": sealed(9, title="new")}), (8, {})),
+        ((8, {}), (9, {"ada": sealed(9, title="new")})),
+        ((9, {}), (8, {"ada": sealed(3, title="old")})),
+        ((8, {"ada": sealed(3, title="old")}), (9, {})),
+    ],
+    ids=["other behind", "live behind", "not there yet", "new", "dropped", "dropped first"],
+)
+async def test_what_only_one_of_them_knows_yet_is_no_difference(live, other):
+    """It is looked at again until the other has come as far."""
+    done = (10, {"ada": sealed(9, title="new")})
+
+    comparison, reader = await compared(look(live, other), look(live, other), look(done, done))
+
+    assert (comparison.new, comparison.gone, comparison.changed) == (0, 0, 0)
+    assert reader.looked >= 2
+
+
+async def test_a_missing_record_is_told_although_the_other_generation_is_ahead_for_a_moment():
+    """Once the live one has come as far, nothing but a defect can explain it."""
+    ada = {"ada": sealed(3, title="Dr")}
+
+    comparison, _ = await compared(look((8, ada), (9, {})), look((8, ada), (9, {})), look((10, ada), (9, {})))
+
+    assert comparison.gone == 1
+
+
+async def test_what_keeps_moving_is_not_called_a_difference(monkeypatch):
+    ada, other = {"ada": sealed(9, title="new")}, {"ada": sealed(3, title="old")}
+
+    comparison, reader = await compared(look((9, ada), (8, other)))
+
+    assert (comparison.changed, reader.looked) == (0, comparing.LOOKS)
+
+
+async def test_of_many_differences_only_some_are_looked_at_again(monkeypatch):
+    """All are counted."""
+    monkeypatch.setattr(comparing, "MOST_CONFIRMED", 3)
+    live = {str(number): sealed(3, title="old") for number in range(50)}
+    other = {str(number): sealed(3, title="new") for number in range(50)}
+
+    comparison, _ = await compared(look((9, live), (9, other)))
+
+    assert (comparison.changed, len(comparison.samples)) == (50, 3)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "order", "why"),
+    [
+        (Comparison(records=10, gone=1), ORDER, None),
+        (Comparison(records=10, gone=2), ORDER, "2 of 10 records would be gone"),
+        (Comparison(records=10, gone=2), Order(by="x", at=ORDER.at, force=True, hold=True), None),
+        (Comparison(records=10), Order(by="x", at=ORDER.at, hold=True), "it was to wait here"),
+        (Comparison(records=0, new=5), ORDER, None),
+    ],
+)
+def test_what_would_shrink_the_directory_is_held(comparison, order, why):
+    found = reason_to_hold(comparison, order)
+
+    assert (found is None) if why is None else (why in found)

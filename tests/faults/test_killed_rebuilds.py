@@ -2,7 +2,7 @@
 
 import asyncio
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -18,6 +18,12 @@ class Operator:
 
     def __init__(self, stack: Stack) -> None:
         self._client = httpx.AsyncClient(base_url=stack.addresses.ops, timeout=10, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
 
     async def post(self, action: str, **body: Any) -> dict[str, Any]:
         answer = await self._client.post(f"/projections/profiles/{action}", json=body)
@@ -46,8 +52,11 @@ async def test_a_rebuild_is_taken_up_by_the_next_projector(mortal_stack, latest)
 
     No answer is wrong or from before what was promised; one that asks for more than is projected may be refused.
     """
-    random, operator = Random(latest), Operator(mortal_stack)
-    async with under_load(mortal_stack, seed=int(150 + 100 * latest)) as (load, readers):
+    random = Random(latest)
+    async with (
+        Operator(mortal_stack) as operator,
+        under_load(mortal_stack, seed=int(150 + 100 * latest)) as (load, readers),
+    ):
         for _ in range(ROUNDS):
             await load.grown(by=20)
             ordered = await operator.post("rebuild", keep_old=3600)
@@ -62,8 +71,7 @@ async def test_a_rebuild_is_taken_up_by_the_next_projector(mortal_stack, latest)
 
 async def test_nobody_notices_a_rebuild(mortal_stack):
     """Nor a switch back: each reader gets what he asked for, however often the generation changes meanwhile."""
-    operator = Operator(mortal_stack)
-    async with under_load(mortal_stack, seed=190) as (load, readers):
+    async with Operator(mortal_stack) as operator, under_load(mortal_stack, seed=190) as (load, readers):
         for _ in range(ROUNDS):
             await load.grown(by=20)
             ordered = await operator.post("rebuild", keep_old=3600)

@@ -22,6 +22,7 @@ from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
 from shared.keys import ProjectionKeys
 from shared.records import Checkpoint, Pointer, Sweep
+from shared.tracing import record_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,19 @@ class Feeder:
         self._looked = self._committed = perf_counter()
         self._size = self._fitting(applied, folded.batch.weight) if applied == len(events) else max(1, applied)
         self.progress.committed(folded.batch, events=applied, seconds=self._looked - began)
+        self._trace(events[:applied], seconds=self._looked - began)
         self._fork_check.passed(folded.batch.checkpoint)
         self.progress.behind(self._clock.now() - events[applied - 1].occurred_at)
         await self._after_commit(self._looked - began)
         return standing.after(folded)
+
+    def _trace(self, events: Sequence[RecordedEvent], *, seconds: float) -> None:
+        """A rebuild is left out: its events are of commands that have long been seen."""
+        if self.progress.is_measured:
+            commands = (each.metadata.traceparent for each in events)
+            record_commit(
+                self._keys.projection, commands, position=events[-1].position, events=len(events), seconds=seconds
+            )
 
     def _fitting(self, events: int, weight: int) -> int:
         """How many events are likely to be just enough for a commit, going by the last one."""

@@ -22,6 +22,7 @@ def read(*, host: str | None = None, port: int | None = None, workers: int | Non
         port=port or settings.read_port,
         workers=workers or settings.workers,
         log_format=settings.log_format,
+        service="muster-read",
     )
 
 

@@ -41,6 +41,7 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
         port=port or settings.write_port,
         workers=workers or settings.workers,
         log_format=settings.log_format,
+        service="muster-write",
     )
 
 

@@ -32,6 +32,7 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
         host=host or settings.ops_host,
         port=port or settings.ops_port,
         log_format=settings.log_format,
+        service="muster-project",
     )
 
 

@@ -10,6 +10,7 @@ from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
+from shared import tracing
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.pages import documentation_page, problem_page, problems_page
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Problem, Rejection
@@ -42,6 +43,7 @@ def assemble(
         dependencies={"services": Provide(provide_services)},
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[registry_lifespan(*registers), *lifespan],
+        on_shutdown=[tracing.flush],
         logging_config=None,
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,

@@ -18,7 +18,7 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 from granian.server.common import AbstractServer
 
-from shared import telemetry
+from shared import telemetry, tracing
 from shared.tether import die_with
 
 STOP_SECONDS = 5
@@ -37,12 +37,21 @@ class PortTakenError(Exception):
     """Another process listens where this one was to."""
 
 
-def serve(target: str, *, host: str, port: int, workers: int = 1, log_format: telemetry.LogFormat = "console") -> None:
+def serve(
+    target: str,
+    *,
+    host: str,
+    port: int,
+    workers: int = 1,
+    log_format: telemetry.LogFormat = "console",
+    service: str = "muster",
+) -> None:
     """
     Serve the ASGI application that `target` ("package.module:factory") makes, until SIGTERM or SIGINT.
 
     A worker that dies ends the whole process with status 1, for its supervisor to start it again whole.
 
+    :param service: what its traces call it.
     :raises SystemExit: the port is taken, or a worker died.
     """
     telemetry.configure(log_format)
@@ -51,7 +60,7 @@ def serve(target: str, *, host: str, port: int, workers: int = 1, log_format: te
     except PortTakenError as taken:
         sys.exit(str(taken))
     _allow_open_files()
-    loader = partial(_load, target, parent=os.getpid(), log_format=log_format)
+    loader = partial(_load, target, parent=os.getpid(), log_format=log_format, service=service)
     _server(target, host=host, port=port, workers=workers).serve(target_loader=loader, wrap_loader=False)
 
 
@@ -103,10 +112,11 @@ def _server(target: str, *, host: str, port: int, workers: int) -> AbstractServe
     )
 
 
-def _load(target: str, *, parent: int, log_format: telemetry.LogFormat) -> Any:
+def _load(target: str, *, parent: int, log_format: telemetry.LogFormat, service: str) -> Any:
     """Make the application; runs in the worker, which must not go on answering when its parent was killed."""
     die_with(parent)
     telemetry.configure(log_format)
+    tracing.export_spans(service)
     module, factory = target.split(":")
     create: Callable[[], Any] = getattr(importlib.import_module(module), factory)
     application = create()

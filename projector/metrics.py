@@ -7,6 +7,10 @@ _BY = ("projection",)
 LAG_EVENTS = Gauge("muster_projection_lag_events", "Events committed and not yet projected.", _BY)
 LAG_SECONDS = Gauge("muster_projection_lag_seconds", "Age of the oldest event not yet projected.", _BY)
 CHECKPOINT_POSITION = Gauge("muster_projection_checkpoint_position", "Position of the last event projected.", _BY)
+HEAD_POSITION = Gauge("muster_event_log_head_position", "Highest committed position of the event log.")
+HELD_SECONDS = Gauge(
+    "muster_event_log_held_seconds", "Age of the transaction that keeps the event log from being read further, else 0."
+)
 STATE = Gauge("muster_projection_state", "1 for the state the projection is in, 0 for the others.", (*_BY, "state"))
 EVENTS = Counter("muster_projection_events", "Events projected by this process.", _BY)
 SWEPT = Counter("muster_projection_swept_documents", "Documents that a sweep revised or dropped.", _BY)

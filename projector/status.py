@@ -127,7 +127,15 @@ class StatusBoard:
                 if told.lag_events is not None and told.lag_seconds is not None:
                     metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
                     metrics.LAG_SECONDS.labels(told.name).set(told.lag_seconds)
+            self._measure_log(status)
             await asyncio.sleep(METRICS_SECONDS)
+
+    def _measure_log(self, status: Status) -> None:
+        if status.head is None:
+            return
+        metrics.HEAD_POSITION.set(status.head)
+        held = status.held_by
+        metrics.HELD_SECONDS.set(max(0.0, (self._clock.now() - held.since).total_seconds()) if held else 0.0)
 
     async def _ask_store(self, status: Status) -> str | None:
         try:

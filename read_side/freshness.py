@@ -3,7 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Protocol, TypeVar
+
+from prometheus_client import Histogram
+
+_WAITED = Histogram(
+    "muster_read_wait_seconds",
+    "How long reads waited for a projection that was behind, by whether it came as far as was asked in time.",
+    ("outcome",),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
 
 
 class Positioned(Protocol):
@@ -53,7 +63,14 @@ class Freshness:
         answer = await read()
         if answer.position >= minimum:
             return answer
-        return await self._wait_for(minimum, read)
+        began = perf_counter()
+        try:
+            answer = await self._wait_for(minimum, read)
+        except ProjectionBehind:
+            _WAITED.labels("behind").observe(perf_counter() - began)
+            raise
+        _WAITED.labels("reached").observe(perf_counter() - began)
+        return answer
 
     def announce(self, position: int) -> None:
         """Wake those who need no more than `position`."""

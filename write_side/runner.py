@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 import stamina
 
 from shared.clock import Clock
+from write_side.metrics import RETRIES
 from write_side.ports import (
     AlreadyDone,
     Answer,
@@ -55,6 +56,8 @@ class CommandRunner:
         ports = {name: port for name, port in self._ports.items() if name in use_case.ports}
         async for attempt in _retried():
             with attempt:
+                if attempt.num > 1:
+                    RETRIES.labels(use_case.name).inc()
                 return await use_case.run(command, uow=self._units.under(context), **ports)
         raise AssertionError("the last attempt returns or raises")
 

@@ -24,7 +24,8 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     next: bytes | None = None
 
 
-async def send_reply(reply: Reply, scope: HTTPScope, send: Send) -> None:
+async def send_reply(reply: Reply, scope: HTTPScope, send: Send) -> bool:
+    """Answer; says whether with the document, and not with 304."""
     etag, body = reply.document.etag, reply.document.body
     headers = [(b"muster-position", b"%d" % reply.position), (b"etag", etag.encode()), _CACHE]
     if reply.next is not None:
@@ -32,7 +33,8 @@ async def send_reply(reply: Reply, scope: HTTPScope, send: Send) -> None:
     if is_known(scope, etag):
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-        return
+        return False
     headers += [_JSON, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+    return True

@@ -11,6 +11,7 @@ from msgspec import Meta
 from read_side.http.answers import CACHE_CONTROL
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.problems import UNANSWERED, rejection
+from read_side.http.routes import Outcomes
 from read_side.views import Batch, ProfileKeys, ProfileViews
 from shared.http.bodies import decoder, require_media_type
 from shared.http.negotiation import require_acceptable
@@ -58,6 +59,7 @@ class _Stored(msgspec.Struct, frozen=True):
     missing: ProfileKeys
 
 
+_outcomes = Outcomes(PATH)
 _decode = decoder(BatchGet)
 _encode = msgspec.json.Encoder().encode
 
@@ -80,6 +82,13 @@ def _answer(batch: Batch, scope: Scope) -> Response[bytes]:
     body = _encode(_Stored([msgspec.Raw(document.body) for document in batch.found], batch.missing))
     etag = entity_tag(body)
     headers = {"Muster-Position": str(batch.position), "ETag": etag, "Cache-Control": CACHE_CONTROL}
-    if is_known(scope, etag):
+    is_news = not is_known(scope, etag)
+    _count(batch, is_news=is_news)
+    if not is_news:
         return Response(b"", status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
+
+
+def _count(batch: Batch, *, is_news: bool) -> None:
+    (_outcomes.hits if is_news else _outcomes.unchanged).inc(len(batch.found))
+    _outcomes.misses.inc(sum(map(len, msgspec.structs.astuple(batch.missing))))

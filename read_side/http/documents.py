@@ -47,7 +47,7 @@ class DocumentRoute(Generic[F]):
     ) -> None:
         self.template = template
         self._keys = Keys(template, *parse)
-        self._outcomes = Outcomes(template)
+        self.outcomes = Outcomes(template)
         self._find, self._freshness, self._missing = find, freshness, missing
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
@@ -57,7 +57,6 @@ class DocumentRoute(Generic[F]):
         else:
             answer = await self._find(*keys)
         if answer.document is None:
-            self._outcomes.misses.inc()
+            self.outcomes.misses.inc()
             raise self._missing(answer)
-        self._outcomes.hits.inc()
         return Reply(answer.position, answer.document)

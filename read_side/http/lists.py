@@ -48,7 +48,7 @@ class ListRoute(Generic[Q]):
     ) -> None:
         self.template = template
         self._keys = Keys(template, *parse)
-        self._outcomes = Outcomes(template)
+        self.outcomes = Outcomes(template)
         self._query, self._find, self._freshness = query, find, freshness
         self._is_place, self._missing = is_place, missing
 
@@ -58,9 +58,8 @@ class ListRoute(Generic[Q]):
         minimum, bound, query = self._question(asked, keys)
         page = await self._freshness.reach(minimum, partial(self._find, *keys, query))
         if page.documents is None:
-            self._outcomes.misses.inc()
+            self.outcomes.misses.inc()
             raise self._missing(page.position)
-        self._outcomes.hits.inc()
         return _reply(page, page.documents, asked, bound)
 
     def _question(self, asked: Asked, keys: Sequence[str]) -> tuple[int, bytes, Q]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from prometheus_client import Counter
+
 from read_side.freshness import ProjectionBehind
 from read_side.views import (
     EvictionPossible,
@@ -13,6 +15,8 @@ from read_side.views import (
     Unreadable,
 )
 from shared.http.problems import FieldError, Problem, Rejection
+
+_REFUSED = Counter("muster_reads_refused_total", "Questions that a read model did not answer.", ("problem",))
 
 PROFILE_NOT_FOUND = Problem(
     "profile-not-found",
@@ -78,6 +82,9 @@ OVERLOADED = Problem(
 UNREADABLE = (PROJECTION_BEHIND, READ_MODEL_NOT_FILLED, READ_MODEL_UNAVAILABLE, EVICTION_POSSIBLE, OVERLOADED)
 """Every answer that asks something of a read model may be one of these instead."""
 
+for _problem in (*UNREADABLE, QUERY_TOO_BROAD):
+    _REFUSED.labels(_problem.name)  # from a sample that was not there before, Prometheus sees no increase
+
 PROBLEMS = (PROFILE_NOT_FOUND, GROUP_NOT_FOUND, MEMBER_NOT_FOUND, QUERY_TOO_BROAD, *UNREADABLE)
 
 
@@ -101,7 +108,13 @@ UNANSWERED = (Unreadable, ProjectionBehind, QueryTooBroad)
 
 
 def rejection(error: Unreadable | ProjectionBehind | QueryTooBroad) -> Rejection:
-    """Tell why a read model did not answer."""
+    """Tell why a read model did not answer, and count it."""
+    told = _told(error)
+    _REFUSED.labels(told.problem.name).inc()
+    return told
+
+
+def _told(error: Unreadable | ProjectionBehind | QueryTooBroad) -> Rejection:
     if isinstance(error, QueryTooBroad):
         return Rejection(QUERY_TOO_BROAD, str(error), errors=[FieldError("?q", "matches too many to be sorted")])
     problem, retry_after = _TOLD[type(error)]

@@ -19,15 +19,18 @@ from read_side.http.problems import UNANSWERED, rejection
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, FieldError, Rejection
 
-_READS = Counter("muster_reads_total", "Questions answered.", ("look_up", "outcome"))
+_READS = Counter(
+    "muster_reads_total", "Questions answered; a batch is as many as it finds and misses.", ("look_up", "outcome")
+)
 _names = re.compile(r"{(\w+)}").findall
 
 
 class Outcomes:
-    """Counts the answers of a template: something was there, or not."""
+    """Counts the answers of a template: something was there, which the reader had already or not, or nothing was."""
 
     def __init__(self, template: str) -> None:
         self.hits = _READS.labels(template, "hit")
+        self.unchanged = _READS.labels(template, "unchanged")
         self.misses = _READS.labels(template, "miss")
 
 
@@ -59,6 +62,7 @@ class Route(Protocol):
     """Answers all addresses of one template."""
 
     template: str
+    outcomes: Outcomes
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
         """
@@ -95,7 +99,8 @@ class Mounted:
             reply = await route.answer(scope, segments)
         except UNANSWERED as error:
             raise rejection(error) from error
-        await send_reply(reply, scope, send)
+        is_news = await send_reply(reply, scope, send)
+        (route.outcomes.hits if is_news else route.outcomes.unchanged).inc()
 
 
 def _require_get(scope: HTTPScope) -> None:

@@ -31,11 +31,10 @@ class StatsRoute:
 
     def __init__(self, views: StatsViews) -> None:
         self._views = views
-        self._outcomes = Outcomes(STATS)
+        self.outcomes = Outcomes(STATS)
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:  # noqa: ARG002 - there are no keys
         answer = await self._views.freshness.reach(minimum_position(scope), self._views.read)
-        self._outcomes.hits.inc()
         return Reply(answer.position, answer.document or _NOTHING)
 
 

@@ -132,13 +132,17 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
 
 def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What Litestar found wrong, in our form."""
-    problem = _BY_STATUS.get(
-        error.status_code, BAD_REQUEST if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR
-    )
+    problem = framework_problem(error)
     headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if "GET" in (allowed := headers.get("Allow", "")):
         headers["Allow"] = f"{allowed}, HEAD"
     return answer_rejection(request, Rejection(problem, _detail(problem, error, request), headers=headers))
+
+
+def framework_problem(error: HTTPException) -> Problem:
+    """Which of our problems it is that Litestar found."""
+    otherwise = BAD_REQUEST if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR
+    return _BY_STATUS.get(error.status_code, otherwise)
 
 
 def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, Any]) -> str:

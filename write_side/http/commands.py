@@ -10,6 +10,7 @@ from shared.http.negotiation import require_acceptable
 from shared.http.requests import header
 from shared.http.services import Services
 from write_side.domain.values import parse_value
+from write_side.http.observing import observed
 from write_side.http.problems import REFUSALS, rejection_of
 from write_side.http.requests import Retention, context_of
 from write_side.ports import Answer
@@ -23,6 +24,16 @@ def command_route(use_case: UseCase) -> Any:
 
     @post(f"/commands/{use_case.name}", status_code=200)
     async def handle(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+        with observed(request.scope) as observation:
+            observation.is_of(use_case)
+            try:
+                answer = await carry_out(request, services)
+            except REFUSALS as refusal:
+                raise rejection_of(refusal) from refusal
+            observation.answered(answer)
+            return _answer(answer)
+
+    async def carry_out(request: Request[Any, Any, Any], services: Services) -> Answer:
         require_media_type(request.scope, "application/json")
         require_acceptable(request.scope, "application/json")
         command = decode(await request.body())
@@ -35,10 +46,7 @@ def command_route(use_case: UseCase) -> Any:
             if_match=header(request.scope, b"if-match"),
             keep_for=retention.requests,
         )
-        try:
-            return _answer(await runner.run(use_case, command, context))
-        except REFUSALS as refusal:
-            raise rejection_of(refusal) from refusal
+        return await runner.run(use_case, command, context)
 
     return handle
 

@@ -9,7 +9,8 @@ from litestar.types import Scope
 from uuid_utils import uuid7
 
 from shared.http.problems import INVALID, FieldError, Rejection
-from shared.http.requests import header, request_id
+from shared.http.requests import request_id
+from shared.tracing import traceparent
 from write_side.domain.values import plain
 from write_side.ports import CommandContext
 from write_side.use_cases import Command, UseCase
@@ -19,7 +20,6 @@ ANYBODY = "anybody"
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
 _VERSION = re.compile(r'"(\d{1,18})"').fullmatch
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 
 _canonical = msgspec.json.Encoder(enc_hook=plain, order="deterministic").encode
 
@@ -35,7 +35,7 @@ def context_of(
     use_case: UseCase, command: Command, *, scope: Scope, key: str | None, if_match: str | None, keep_for: timedelta
 ) -> CommandContext:
     """
-    Put together who asks for what.
+    Put together who asks for what; the span of the command is current.
 
     :raises Rejection: 422, the key or the expected version is malformed.
     """
@@ -48,7 +48,7 @@ def context_of(
         keep_for=keep_for,
         correlation=request_id(scope) or "",
         expected_version=_version(if_match),
-        traceparent=_traceparent(scope),
+        traceparent=traceparent(),
     )
 
 
@@ -64,11 +64,6 @@ def _version(if_match: str | None) -> int | None:
     if not (found := _VERSION(if_match)):
         raise _invalid("If-Match", 'must be one version in quotes, such as "3"')
     return int(found[1])
-
-
-def _traceparent(scope: Scope) -> str | None:
-    sent = header(scope, b"traceparent")
-    return sent if sent and _TRACEPARENT(sent) else None
 
 
 def _invalid(name: str, detail: str) -> Rejection:

@@ -24,6 +24,7 @@ from shared.http.problems import (
 from shared.http.requests import request_id
 from shared.http.services import Services
 from write_side.domain.values import parse_value
+from write_side.http.observing import Observed, observed
 from write_side.http.problems import NOT_REACHED, REFUSALS, rejection_of
 from write_side.http.requests import Retention, context_of
 from write_side.ports import Answer
@@ -111,7 +112,10 @@ class CommandLines:
         if self._halted is not None:
             return _failed(number, self._halted)
         try:
-            return _done(number, await self._run(line))
+            with observed(self._scope) as observation:
+                answer = await self._run(line, observation)
+                observation.answered(answer)
+            return _done(number, answer)
         except Rejection as rejection:
             return _failed(number, rejection)
         except REFUSALS as refusal:
@@ -125,11 +129,12 @@ class CommandLines:
             self._halted = Rejection(NOT_REACHED, f"Line {number} could not be carried out, so this one was not tried")
         return rejection
 
-    async def _run(self, line: bytes | None) -> Answer:
+    async def _run(self, line: bytes | None, observation: Observed) -> Answer:
         if line is None:
             raise Rejection(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
         sent, fields = _take_apart(line)
         use_case, decode = _named(sent.command)
+        observation.is_of(use_case)
         command = decode(fields)
         context = context_of(
             use_case,

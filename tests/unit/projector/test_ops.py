@@ -126,9 +126,8 @@ async def test_status_answers_while_a_server_is_away(client, around, away, known
     assert "was made unavailable" in response.json()["error"]
 
 
-async def test_who_holds_the_log_up_is_named(around):
-    """A sentence for people, and its parts for programs."""
-    since = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+def held_log(around, *, since):
+    """The log, held up by a transaction."""
 
     class HeldReader(MemoryEventReader):
         async def holder(self, *, after):
@@ -141,12 +140,30 @@ async def test_who_holds_the_log_up_is_named(around):
 
     log = Held()
     log.append(around.history.events)
+    return log
+
+
+async def test_who_holds_the_log_up_is_named(around):
+    """A sentence for people, and its parts for programs."""
+    log = held_log(around, since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC))
     async with client_of(app_on(around, log=log)) as client:
         told, ready = (await in_state(client, State.RUNNING)), (await client.get("/readyz")).json()
 
     assert told["held_by"]["text"] == "held at 5 by pid 77 since 2026-11-25T09:30:00+00:00"
     assert (told["held_by"]["position"], told["held_by"]["pid"]) == (5, 77)
     assert ready["notes"]["event log"] == told["held_by"]["text"]
+
+
+async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(around):
+    """Since half an hour before: the projector's clock says an hour after dawn."""
+    log = held_log(around, since=DAWN + timedelta(minutes=30))
+    async with client_of(app_on(around, log=log)) as client:
+        await in_state(client, State.RUNNING)
+
+        text = (await client.get("/metrics")).text
+
+    assert "muster_event_log_head_position 4.0" in text
+    assert "muster_event_log_held_seconds 1800.0" in text
 
 
 async def test_a_projector_that_feeds_is_ready_and_tells_its_lag(client):

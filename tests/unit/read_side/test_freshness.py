@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from read_side.freshness import Freshness, ProjectionBehind
+from tests.support.measures import counts
 
 
 class At(NamedTuple):
@@ -117,6 +118,22 @@ async def test_a_projection_that_stays_behind_is_an_error_that_says_where_it_is(
         await Freshness(patience=0.01).reach(5, Checkpoint(4).read)
 
     assert behind.value.position == 4
+
+
+async def test_who_waited_is_counted_by_whether_it_was_for_nothing(freshness):
+    """And for how long; who need not wait is not among them."""
+    checkpoint = Checkpoint(4)
+
+    with counts("muster_read_wait_seconds_count", 0, outcome="reached"):
+        await freshness.reach(4, checkpoint.read)
+    with counts("muster_read_wait_seconds_count", 1, outcome="reached"):
+        checkpoint.reads.get_nowait()
+        reader = await waiting(freshness, checkpoint, 5)
+        checkpoint.position = 5
+        freshness.announce(5)
+        await reader
+    with counts("muster_read_wait_seconds_count", 1, outcome="behind"), pytest.raises(ProjectionBehind):
+        await Freshness(patience=0.0).reach(6, checkpoint.read)
 
 
 async def test_who_goes_away_is_forgotten(freshness):

@@ -5,6 +5,12 @@ import pytest
 from read_side.freshness import ProjectionBehind
 from read_side.http.problems import PROBLEMS, rejection
 from read_side.views import EvictionPossible, NeverFilled, Overloaded, ReadModelUnavailable
+from tests.support.measures import counts
+from tests.support.read_side import ADA
+
+
+def reads(more=1, look_up="/profiles/by-handle/{handle}", *, outcome):
+    return counts("muster_reads_total", more, look_up=look_up, outcome=outcome)
 
 
 async def test_it_is_ready_once_it_can_say_where_it_stands(client, empty_views, groups, activity, stats):
@@ -34,6 +40,34 @@ async def test_reads_are_counted_by_look_up_and_outcome(client, views):
     assert 'route="/profiles/by-handle/{handle}"' in metrics
     assert 'muster_read_waiters{projection="profiles"} 0.0' in metrics
     assert "nobody" not in metrics
+
+
+async def test_an_answer_that_the_reader_had_already_is_told_apart(client, views):
+    """It was found, and cost no body."""
+    etag = (await client.get("/profiles/by-handle/ada")).headers["ETag"]
+
+    with reads(outcome="unchanged"), reads(0, outcome="hit"):
+        answer = await client.get("/profiles/by-handle/ada", headers={"If-None-Match": etag})
+
+    assert answer.status_code == 304
+
+
+async def test_a_batch_counts_as_many_as_it_finds_and_misses(client, views):
+    batch = {"handles": ["ada", "bob", "nobody"], "emails": ["nobody@example.org"], "ids": [str(ADA.account_id)]}
+    path = "/profiles/batch-get"
+
+    with reads(2, path, outcome="hit"), reads(2, path, outcome="miss"):
+        first = await client.post(path, json=batch)
+    with reads(2, path, outcome="unchanged"):
+        await client.post(path, json=batch, headers={"If-None-Match": first.headers["ETag"]})
+
+
+async def test_what_no_read_model_answers_is_counted_by_its_problem(client):
+    """Nothing was filled here yet, which is neither a hit nor a miss."""
+    with counts("muster_reads_refused_total", 1, problem="read-model-not-filled"):
+        answer = await client.get("/profiles/by-handle/ada")
+
+    assert answer.status_code == 503
 
 
 async def test_every_problem_has_a_page(client):

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.clock import SettableClock
+from tests.support.measures import counts
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.ports import (
@@ -66,7 +67,8 @@ def write_side() -> WriteSide:
 async def test_what_may_pass_is_tried_again(write_side, error):
     write_side.units.before = [error("once"), error("twice")]
 
-    answer = await write_side.run("register-account", **ANDRE)
+    with counts("muster_command_retries_total", 2, command="register-account"):
+        answer = await write_side.run("register-account", **ANDRE)
 
     assert write_side.units.attempts == 3
     assert answer.outcome.position == 2

@@ -128,9 +128,8 @@ def _describe(span: Span, projection: str, traceparents: Iterable[str | None], *
             "muster.commands": len(commands),
         }
     )
-    for link in map(_linked, commands[:MOST_LINKS]):
-        if link.is_valid:
-            span.add_link(link)
+    for sent in commands[:MOST_LINKS]:
+        span.add_link(_linked(sent))  # which leaves out what is no context
 
 
 def _linked(sent: str) -> SpanContext:

@@ -75,7 +75,7 @@ def test_what_has_come_is_not_waited_for():
 def test_what_is_selected_by_can_be(expression):
     """Labels that the series have, and values that they take."""
     for sample, selectors in re.findall(r"\b(muster_\w+){([^}]*)}", expression):
-        for label, values in re.findall(r'(\w+)=~?"([^"]*)"', selectors):
+        for label, values in re.findall(r'(\w+)(?:=~?|!=|!~)"([^"]*)"', selectors):
             assert label in labels_of(sample) | OF_PROMETHEUS
             assert set(values.split("|")) <= VALUES.get(label, {values})
 

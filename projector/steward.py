@@ -25,7 +25,7 @@ from projector.feeder import Feeder
 from projector.generations import Building, Comparison, Order, Survey
 from projector.pace import Pace
 from projector.perseverance import Perseverance
-from projector.ports import Lease, LeaseName, ReadModel, Superseded, VersionDiffers
+from projector.ports import Lease, LeaseName, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
 from projector.progress import Progress, Role
 from projector.projection import Projection
 from projector.tenure import Duty
@@ -36,6 +36,8 @@ from shared.records import Pointer
 
 LONGEST_HOLD_SECONDS = 1.0
 """For which nothing new is shown to readers, so that a switch comes about however much is new."""
+STANDBY_SECONDS = 1.0
+"""How soon it is told that Redis is away, and not another projector there."""
 NEWS_SECONDS = 0.02
 """How soon it is tried again where nobody tells that it is time."""
 
@@ -126,14 +128,23 @@ class Steward:
         if not self._duty.is_held:
             self._stop_comparing()
             await self._crew.employ({})
-            self._own.stand_by()
-            await self._duty.begun()
+            await self._stand_by()
+            return
         self._news.clear()
         survey = await self.model.survey()
         await self._crew.employ(roles(survey, version=self.projection.version))
         await self._tell(survey)
         if not await self._step(survey):
             await self._rest()
+
+    async def _stand_by(self) -> None:
+        """:raises ReadModelUnavailable: nobody can hold the lease."""
+        if self._duty.trouble:
+            raise ReadModelUnavailable(self._duty.trouble)
+        self._own.stand_by()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STANDBY_SECONDS):
+                await self._duty.begun()
 
     async def _tell(self, survey: Survey) -> None:
         self._main = main = survey.main

@@ -19,6 +19,8 @@ class Duty:
 
     def __init__(self, projection: str, version: int) -> None:
         self.lease = LeaseName(projection, version)
+        self.trouble: str | None = None
+        """Why nobody can hold the lease now."""
         self._held = asyncio.Event()
 
     @property
@@ -29,7 +31,8 @@ class Duty:
         """Wait until the lease is held."""
         await self._held.wait()
 
-    def hold(self, *, held: bool) -> None:
+    def hold(self, *, held: bool, trouble: str | None = None) -> None:
+        self.trouble = trouble
         if held:
             self._held.set()
         else:
@@ -58,17 +61,18 @@ class Tenure:
             await self._release()
 
     async def _renew(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now, trouble = asyncio.get_running_loop().time(), None
         try:
             self._held = await self._lease.hold(self._candidate, self._names)
             self._until = now + LEASE_SECONDS
         except ReadModelUnavailable as error:
             log.debug("the lease cannot be renewed", error=str(error))
-        self._tell(self._held if self._until > now else frozenset())
+            trouble = str(error)
+        self._tell(self._held if self._until > now else frozenset(), trouble)
 
-    def _tell(self, held: frozenset[LeaseName]) -> None:
+    def _tell(self, held: frozenset[LeaseName], trouble: str | None = None) -> None:
         for duty in self._duties:
-            duty.hold(held=duty.lease in held)
+            duty.hold(held=duty.lease in held, trouble=trouble)
 
     async def _release(self) -> None:
         try:

@@ -394,3 +394,17 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
     generation = live(around)
     assert checkpoint(around, generation).count == 36
     assert {"handle-29", "bob", "cyd"} == set(around.store.content[f"muster:{{0}}:profiles:{generation}:by-handle"])
+
+
+async def test_who_cannot_reach_the_lease_waits_for_it(around, monkeypatch):
+    """To stand by would say that somebody else feeds."""
+    monkeypatch.setattr(tenure, "RENEW_SECONDS", 0.005)
+    monkeypatch.setattr(tenure, "LEASE_SECONDS", 0.01)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        around.lease.available = False
+
+        await until_state(projector, State.WAITING)
+        assert "the lease in memory was made unavailable" in projector.progress.error
+        around.lease.available = True
+        await until_state(projector, State.RUNNING)

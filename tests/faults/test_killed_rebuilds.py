@@ -82,3 +82,4 @@ async def test_nobody_notices_a_rebuild(mortal_stack):
 
     assert load.troubles == {}
     assert set(readers.answers) == {200}
+    assert readers.taken_back == []

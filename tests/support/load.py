@@ -211,7 +211,10 @@ class Readers:
     load: Load
     readers: int = 3
     answers: Counter[int] = field(default_factory=Counter)
+    taken_back: list[str] = field(default_factory=list)
+    """Answers of an earlier position than the same client had seen; there are some where Redis has lost data."""
     false: list[str] = field(default_factory=list)
+    _highest: dict[object, int] = field(default_factory=dict)
     _enough: bool = False
 
     @asynccontextmanager
@@ -250,8 +253,17 @@ class Readers:
             self.false.append(f"{path}: {error!r}")
             return
         self.answers[answer.status_code] += 1
+        self._compare_positions(answer)
         if not self._is_right(answer, account_id):
             self.false.append(f"{path} {headers}: {answer.status_code} {answer.headers} {answer.text}")
+
+    def _compare_positions(self, answer: httpx.Response) -> None:
+        """Of one client, who asks again only when he was answered."""
+        position, reader = int(answer.headers.get("Muster-Position", 0)), asyncio.current_task()
+        if answer.status_code == 200:
+            if position < self._highest.get(reader, 0):
+                self.taken_back.append(f"{answer.url}: {position} after {self._highest[reader]}")
+            self._highest[reader] = position
 
     def _is_right(self, answer: httpx.Response, account_id: str) -> bool:
         if answer.status_code == 503:

@@ -376,3 +376,26 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
         await until(lambda: look.is_held)
 
     assert asked == [timedelta(hours=1)] * 7
+
+
+async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch):
+    """The projector dies when half of the keys are gone; the next one removes the others."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+        interrupted = asyncio.Event()
+
+        async def half(pointer):
+            for key in look.keys_of(pointer.generation)[::2]:
+                del around.store.content[key]
+            interrupted.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(projector.steward.model, "unlink", half)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=0))
+        await interrupted.wait()
+    assert look.live == "g2"
+    assert look.keys_of("g1")
+
+    async with running(projector_on(around, name="next")):
+        await until(lambda: not look.keys_of("g1") and not look.roster.leaving)

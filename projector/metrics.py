@@ -15,6 +15,8 @@ STATE = Gauge("muster_projection_state", "1 for the state the projection is in, 
 EVENTS = Counter("muster_projection_events", "Events projected by this process.", _BY)
 SWEPT = Counter("muster_projection_swept_documents", "Documents that a sweep revised or dropped.", _BY)
 SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the compare-and-set refused.", _BY)
+CANARY_SECONDS = Gauge("muster_canary_seconds", "Time in which the read API last answered for all of the log.", _BY)
+CANARY_FAILURES = Counter("muster_canary_failures", "Questions for all of the log that were not answered.", _BY)
 BATCH_EVENTS = Histogram(
     "muster_projection_batch_events", "Events in one commit.", _BY, buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )

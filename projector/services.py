@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
+import httpx
 import svcs
 import uuid_utils
 from litestar.types import ASGIApp
@@ -14,6 +15,7 @@ from projector.adapters.redis.client import connect
 from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
+from projector.canary import Canary
 from projector.comparing import Comparer, GenerationReader
 from projector.engine import Engine
 from projector.ops.http import notes, ops_api
@@ -27,6 +29,7 @@ from projector.projections.stats import Stats
 from projector.status import StatusBoard
 from projector.steward import Steward
 from projector.tenure import Duty, Tenure
+from projector.watch import Watch
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.postgres import PostgresEventLog
@@ -36,6 +39,9 @@ from shared.settings import Settings
 PACES = {"profiles": Pace()}
 AT_EASE = Pace(interval=0.02)
 """Of the others: while commands stream in, a few share a commit, as nobody waits for a number as for a person."""
+
+CANARY_SECONDS = 3.0
+"""What an answer may take beyond the time that a reader may wait."""
 
 PROJECTIONS: tuple[Projection, ...] = (Profiles(), Groups(), Activity(), Stats())
 
@@ -49,6 +55,9 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     log = PostgresEventLog(settings.required("database_url"))
+    if settings.read_url:
+        read = httpx.AsyncClient(base_url=settings.read_url, timeout=settings.read_wait + CANARY_SECONDS)
+        registry.register_value(Canary, Canary(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
 
 
@@ -110,6 +119,7 @@ def register_projector(
     board = StatusBoard(log=log, lease=lease, stewards=stewards, clock=clock)
     registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
     registry.register_value(StatusBoard, board)
+    registry.register_value(Watch, Watch(), ping=Watch.require_moving)
     registry.register_value(Clock, clock)
     registry.register_value(Notes, Notes(lambda: notes(board)))
 

@@ -1,7 +1,7 @@
 """How far each projection is, who feeds it, and what holds it up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -66,6 +66,8 @@ class ProjectionStatus(msgspec.Struct, kw_only=True):
     version: int
     generation: str | None = None
     checkpoint: int | None = None
+    revision: int | None = None
+    """Grows with every write to the generation."""
     lag_events: int | None = None
     lag_seconds: float | None = None
     parked: int = 0
@@ -101,6 +103,8 @@ class Status(msgspec.Struct, kw_only=True):
     held_by: HeldBy | None = None
     projectors: list[ProjectorStatus] = []
     error: str | None = None
+    canary: str | None = None
+    """What was not answered when the read API was last asked for all that is in the log."""
 
 
 class StatusBoard:
@@ -119,10 +123,11 @@ class StatusBoard:
         status.error = "; ".join(filter(None, outcomes)) or None
         return status
 
-    async def keep_metrics(self) -> None:
-        """Measure how far the projections lag behind, every few seconds, until cancelled."""
+    async def watch(self, look: Callable[[Status], None]) -> None:
+        """Measure how far the projections lag behind, and have it looked at, every few seconds, until cancelled."""
         while not is_cancelled():
             status = await self.read()
+            look(status)
             for told in status.projections:
                 if told.lag_events is not None and told.lag_seconds is not None:
                     metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
@@ -196,6 +201,7 @@ def _as_told(steward: Steward) -> ProjectionStatus:
 def _tell(told: ProjectionStatus, survey: Survey, steward: Steward) -> None:
     told.generation = survey.main.generation if survey.main else None
     told.checkpoint = survey.checkpoint.reached if survey.checkpoint else None
+    told.revision = survey.checkpoint.revision if survey.checkpoint else None
     told.generations = [_generation(pointer, role, survey, steward) for pointer, role in roles(survey).items()]
     if building := survey.roster.building:
         told.rebuild = _rebuild(building, survey, steward.progress_of(building.pointer))

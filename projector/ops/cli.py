@@ -92,7 +92,8 @@ def _beside(each: ProjectionStatus) -> Iterator[str]:
 def _standstills(told: Status) -> list[str]:
     errors = [f"{each.name} {each.state}: {each.error}" for each in told.projections if each.error]
     held = [f"the event log is {told.held_by.text}"] if told.held_by else []
-    return [*errors, *held, *([told.error] if told.error else [])]
+    canary = [f"the canary was not answered: {told.canary}"] if told.canary else []
+    return [*errors, *held, *canary, *([told.error] if told.error else [])]
 
 
 def _or_unknown(value: object) -> str:

@@ -11,9 +11,11 @@ import svcs
 from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
+from projector.canary import Canary
 from projector.engine import Engine
 from projector.ops.generations import HANDLERS, OPERATIONS, PROBLEMS
 from projector.status import Status, StatusBoard
+from projector.watch import Watch
 from shared.http.app import assemble
 from shared.http.health import json
 from shared.http.openapi import Operation, openapi
@@ -26,7 +28,7 @@ def ops_api(*registers: Register) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine` and `StatusBoard`, and runs both.
+    Needs `Engine`, `StatusBoard` and `Watch`, and runs them; `Canary` too, if there is one.
     """
     return assemble(
         handlers=[status, *HANDLERS],
@@ -39,8 +41,10 @@ def ops_api(*registers: Register) -> ASGIApp:
 
 @get("/status")
 async def status(services: Services) -> Response[bytes]:
-    board = services.get(StatusBoard)
-    return json(await board.read(), headers={"Cache-Control": "no-store"})
+    told = await services.get(StatusBoard).read()
+    if Canary in services.registry:
+        told.canary = services.get(Canary).error
+    return json(told, headers={"Cache-Control": "no-store"})
 
 
 async def notes(board: StatusBoard) -> Mapping[str, str]:
@@ -63,8 +67,11 @@ def _line(state: str, checkpoint: int | None, lag: int | None, error: str | None
 @asynccontextmanager
 async def _run_projector(app: Litestar) -> AsyncIterator[None]:
     async with svcs.Container(app.state.registry) as container:
-        engine, board = container.get(Engine, StatusBoard)
-        tasks = [asyncio.create_task(engine.run()), asyncio.create_task(board.keep_metrics())]
+        engine, board, watch = container.get(Engine, StatusBoard, Watch)
+        jobs = [engine.run(), board.watch(watch.look)]
+        if Canary in app.state.registry:
+            jobs.append(container.get(Canary).run())
+        tasks = [asyncio.create_task(job) for job in jobs]
         for task in tasks:
             task.add_done_callback(_tell_of_a_defect)
         yield

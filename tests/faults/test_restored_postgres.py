@@ -1,0 +1,117 @@
+"""PostgreSQL comes back from a backup with less than was projected, and grows again: refused, with a way back."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg import sql
+
+from tests.support.load import registration
+from tests.support.oracle import assert_directory_is_what_the_log_tells
+from tests.support.stack import MUSTER, Stack, environment, until
+
+PROJECTIONS = ("profiles", "groups", "activity", "stats")
+
+
+class Database:
+    """The database of a stack, which can be put back to where it was, as from a backup."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._url = stack.addresses.database_url
+        self._name = psycopg.conninfo.conninfo_to_dict(self._url)["dbname"]
+
+    def back_up(self) -> None:
+        self._without_sessions("create database the_backup template {database}")
+
+    def restore(self) -> None:
+        self._without_sessions(
+            "alter database {database} rename to what_was_lost", "alter database the_backup rename to {database}"
+        )
+
+    def _without_sessions(self, *statements: str) -> None:
+        """What needs that nobody is connected."""
+        admin = psycopg.conninfo.make_conninfo(self._url, dbname="postgres")
+        with psycopg.connect(admin, autocommit=True) as connection:
+            self._allow(connection, connections=False)
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [self._name]
+            )
+            for statement in statements:
+                connection.execute(sql.SQL(statement).format(database=sql.Identifier(self._name)))
+            self._allow(connection, connections=True)
+
+    def _allow(self, connection: psycopg.Connection, *, connections: bool) -> None:
+        connection.execute("update pg_database set datallowconn = %s where datname = %s", [connections, self._name])
+
+
+async def register(stack: Stack, *names: str) -> int:
+    """Register people, however long it takes until the write side is back; returns the last position."""
+    async with httpx.AsyncClient(base_url=stack.addresses.write, timeout=10, trust_env=False) as client:
+        for name in names:
+            answer = await client.post("/commands/register-account", json=registration(name))
+            while answer.status_code == 503:  # the sessions of its pool were ended
+                answer = await client.post("/commands/register-account", json=registration(name))
+            assert answer.status_code == 200, answer.text
+    return int(answer.headers["Muster-Position"])
+
+
+async def read(stack: Stack, path: str, *, position: int = 0) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=stack.addresses.read, timeout=10, trust_env=False) as client:
+        return await client.get(path, headers={"Muster-Min-Position": str(position)})
+
+
+async def projections(stack: Stack) -> list[dict[str, Any]]:
+    async with httpx.AsyncClient(base_url=stack.addresses.ops, timeout=10, trust_env=False) as client:
+        told: list[dict[str, Any]] = (await client.get("/status")).json()["projections"]
+    return told
+
+
+async def rebuild(stack: Stack, *arguments: str) -> tuple[int, str]:
+    """`muster rebuild` as the runbook says; returns its exit status and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *MUSTER,
+        "rebuild",
+        *arguments,
+        env=environment(MUSTER_HOME=str(stack.home)),
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    _, said = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_a_log_that_is_not_the_one_projected_is_refused_until_it_is_projected_anew(mortal_stack):
+    """
+    It has grown past the checkpoint with other events: going on would mix two histories.
+
+    Who waits for what is new is told so, and nothing of the new log is shown before the rebuild is forced.
+    """
+    database = Database(mortal_stack)
+    await register(mortal_stack, "ada", "bob")
+    database.back_up()
+    lost = await register(mortal_stack, *(f"lost-{number}" for number in range(5)))
+    assert (await read(mortal_stack, "/profiles/by-handle/lost-4", position=lost)).status_code == 200
+
+    database.restore()
+    grown = await register(mortal_stack, *(f"new-{number}" for number in range(8)))
+    assert grown > lost
+
+    async def all_are_stopped() -> bool:
+        return {each["state"] for each in await projections(mortal_stack)} == {"stopped"}
+
+    await until(all_are_stopped)
+    errors = [each["error"] for each in await projections(mortal_stack)]
+    assert all("the log is not the one that was projected" in each for each in errors)
+    assert all(f"`muster rebuild {name} --force`" in each for name, each in zip(PROJECTIONS, errors, strict=True))
+    assert (await read(mortal_stack, "/profiles/by-handle/new-0")).status_code == 404
+    assert (await read(mortal_stack, "/profiles/by-handle/new-0", position=grown)).status_code == 503
+
+    status, said = await rebuild(mortal_stack, "--all", "--force")
+
+    assert status == 0, said
+    assert (await read(mortal_stack, "/profiles/by-handle/new-7", position=grown)).status_code == 200
+    assert (await read(mortal_stack, "/profiles/by-handle/lost-4")).status_code == 404
+    assert {each["state"] for each in await projections(mortal_stack)} == {"running"}
+    with mortal_stack.database() as connection, mortal_stack.redis() as redis:
+        assert_directory_is_what_the_log_tells(connection, redis)

@@ -39,7 +39,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[str, ...] = ()
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """How the records of a new generation differ from those of the live one."""
 
     records: int

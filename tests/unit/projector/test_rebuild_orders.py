@@ -68,7 +68,7 @@ async def test_a_rebuild_is_ordered_and_can_be_followed(client):
     roles = {each["role"]: each for each in after["generations"]}
     assert set(roles) == {"live", "kept"}
     assert roles["kept"]["name"] == before["generation"]
-    assert roles["kept"]["comparison"] == {"records": 20}
+    assert roles["kept"]["comparison"] == {"records": 20, "new": 0, "gone": 0, "changed": 0, "samples": []}
     assert roles["kept"]["kept_until"].startswith("2026-11-25T")
     assert (after["checkpoint"], after["rebuild"]) == (40, None)
 
@@ -81,7 +81,7 @@ async def test_a_held_rebuild_is_shown_with_its_comparison(client):
     rebuild = profiles["rebuild"]
     assert (rebuild["by"], rebuild["position"], rebuild["target"], rebuild["error"]) == ("ada", 40, 40, None)
     assert "it was to wait here" in rebuild["held"]
-    assert rebuild["comparison"] == {"records": 20}
+    assert rebuild["comparison"] == {"records": 20, "new": 0, "gone": 0, "changed": 0, "samples": []}
 
 
 async def test_the_second_operator_is_told_who_is_at_it(client, around):

@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from shared.event_log.postgres import connect_args
+from shared.records import GroupRecord, Membership, ProfileRecord
 from tests.support.sessions import another_database
 from write_side.adapters.postgres.migrate import config_for, migrate
 from write_side.adapters.postgres.tables import metadata
@@ -43,6 +44,22 @@ def test_a_difference_would_be_found(database_url, change):
         connection.execute(change)
 
     assert differences(database_url)
+
+
+@pytest.mark.parametrize(
+    ("view", "record", "key"),
+    [
+        ("directory_profiles", ProfileRecord, set()),
+        ("directory_groups", GroupRecord, set()),
+        ("directory_memberships", Membership, {"group_id", "account_id"}),
+    ],
+)
+def test_what_is_published_has_the_fields_of_the_records(database_url, view, record, key):
+    """A field that a record gets, and no view, would be compared with nothing."""
+    with psycopg.connect(database_url) as connection:
+        columns = connection.execute(f"select * from {view} limit 0").description
+
+    assert {column.name for column in columns} == {*record.__struct_fields__, *key}
 
 
 def test_migrating_again_changes_nothing(database_url):

@@ -1,0 +1,64 @@
+"""The hashes and lists of a generation, by what stands on them."""
+
+from typing import NamedTuple, TypeAlias
+
+from projector.projection import Entry, Listed, LookUp
+from projector.writes import VARIANTS
+from shared.keys import GenerationKeys
+
+_LIST, _LOOK_UP = "list:", "by-"
+
+Item: TypeAlias = str | bytes
+"""What stands on a shelf: the id of a document, the value of a look-up, or the entry of a list."""
+
+
+class Variant(NamedTuple):
+    """The hash of one variant of all documents of a kind: `full`, `public` or `sheet`."""
+
+    kind: str
+    variant: str
+
+
+class Index(NamedTuple):
+    """One hash of look-ups, or one list."""
+
+    by: str
+    is_list: bool
+
+    def entry(self, item: Item) -> Entry:
+        return Listed(self.by, item) if isinstance(item, bytes) else LookUp(self.by, item)
+
+
+Shelf: TypeAlias = Variant | Index
+
+
+def index_of(entry: Entry) -> Index:
+    """Where an entry stands."""
+    return Index(entry.by, isinstance(entry, Listed))
+
+
+def item_of(entry: Entry) -> Item:
+    """What it is called there."""
+    return entry.entry if isinstance(entry, Listed) else entry.value
+
+
+def prefix_of(keys: GenerationKeys) -> str:
+    """How all keys of a generation begin."""
+    return keys.checkpoint.removesuffix("checkpoint")
+
+
+def key_of(shelf: Shelf, keys: GenerationKeys) -> str:
+    if isinstance(shelf, Variant):
+        return keys.documents(*shelf)
+    return keys.listing(shelf.by) if shelf.is_list else keys.look_up(shelf.by)
+
+
+def shelf_at(key: str, keys: GenerationKeys) -> Shelf | None:
+    """The shelf with a key; None for what else a generation keeps."""
+    name = key.removeprefix(prefix_of(keys))
+    if name.startswith(_LIST):
+        return Index(name.removeprefix(_LIST), is_list=True)
+    if name.startswith(_LOOK_UP):
+        return Index(name, is_list=False)
+    kind, _, variant = name.rpartition(":")
+    return Variant(kind, variant) if variant in VARIANTS else None

@@ -72,6 +72,11 @@ class _RawJson(Loader):
         return bytes(data)
 
 
+def hand_json_over(connection: psycopg.AsyncConnection) -> None:
+    """Have JSON come as bytes, as `read_snapshot` needs it."""
+    connection.adapters.register_loader("json", _RawJson)
+
+
 def _portion(rows: Sequence[Any]) -> Sequence[Any]:
     """So many of the rows that their data stay within `PORTION_BYTES`, but one at least."""
     total = 0
@@ -96,6 +101,18 @@ def _recorded(row: Sequence[Any]) -> RecordedEvent:
     )
 
 
+async def read_snapshot(connection: psycopg.AsyncConnection, *, after: int, limit: int) -> Sequence[RecordedEvent]:
+    """
+    The events behind a position that a transaction sees, in order, at most `limit`; gaps are passed over.
+
+    Only for a transaction with one snapshot (REPEATABLE READ), and to compare it with what else that shows: who goes on
+    from there may have skipped an event.
+    """
+    with unavailable():
+        rows = await (await connection.execute(_FOLLOWING, (after, limit))).fetchall()
+    return [_recorded(row) for row in _portion(rows)]
+
+
 class PostgresEventLog:
     """Reads `event_log` on the primary that `url` names; a session is a connection of its own in autocommit."""
 
@@ -117,7 +134,7 @@ class PostgresEventLog:
             yield PostgresEventReader(connection)
 
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
-        connection.adapters.register_loader("json", _RawJson)
+        hand_json_over(connection)
         await connection.execute("set default_transaction_isolation = 'read committed'")
         try:
             row = await (await connection.execute(SOUNDNESS)).fetchone()

@@ -28,6 +28,8 @@ class Batch:
     public: Mapping[Key, bytes] = field(default_factory=dict)
     """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
     full: Mapping[Key, bytes] = field(default_factory=dict)
+    superfluous: Collection[tuple[Key, str]] = ()
+    """Variants that stand beside a document and should not; only a repair finds any."""
     forgotten: Collection[Key] = ()
     strays: Collection[Placed] = ()
     """

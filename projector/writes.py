@@ -103,6 +103,7 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     for variant, documents in zip(VARIANTS, (batch.sheets, batch.public, batch.full), strict=True):
         for kind, fields in _by_kind(documents).items():
             yield Put(keys.documents(kind, variant), fields)
+    yield from (Remove(keys.documents(key.kind, variant), [key.id]) for key, variant in batch.superfluous)
     forgotten = _by_kind(dict.fromkeys(batch.forgotten, b""))
     yield from (Remove(keys.documents(kind, each), list(ids)) for kind, ids in forgotten.items() for each in VARIANTS)
     for by, entries in _by_list(batch.strays).items():

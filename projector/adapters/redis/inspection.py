@@ -1,0 +1,167 @@
+"""Looking at a projection's live generation in Redis while others write to it."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from redis.asyncio import Redis
+
+from projector.adapters.redis.client import ported
+from projector.adapters.redis.exchange import Command, exchange
+from projector.ports import GenerationDamaged, Superseded
+from projector.projection import Entry, Key
+from projector.stored import decoded
+from projector.verify.ports import Asked, NothingToVerify, Seen
+from projector.verify.shelves import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
+from projector.writes import VARIANTS
+from shared.keys import GenerationKeys, ProjectionKeys
+from shared.records import Checkpoint, Pointer
+
+PORTION = 500
+"""Items of a walk: what holds Redis up for less than a millisecond."""
+
+
+class RedisInspection:
+    """Reads what `client` reaches of one projection."""
+
+    def __init__(self, client: Redis, *, projection: str) -> None:
+        self._client = client
+        self._keys = ProjectionKeys(projection)
+
+    async def look(self, asked: Asked) -> Seen:
+        pointer = await self._live()
+        question = _Question(asked, self._keys.generation(pointer.generation))
+        with ported(self._keys):
+            async with exchange(self._client) as redis:
+                live, checkpoint, damaged, *replies = await redis.transact(
+                    ("GET", self._keys.live), *question.standing(), *question.commands()
+                )
+        if decoded(live, Pointer, keys=self._keys) != pointer:
+            raise Superseded("another generation went live")
+        if damaged:
+            raise GenerationDamaged(damaged.decode())
+        with ported(self._keys):
+            return question.answered(pointer, self._checkpoint(checkpoint), _sound(replies))
+
+    async def some(self, kind: str, *, limit: int) -> Sequence[str]:
+        key = (await self._generation()).documents(kind, "full")
+        with ported(self._keys):
+            found: Any = await self._client.hrandfield(key, limit)
+        return [id_.decode("utf-8", "backslashreplace") for id_ in found]
+
+    async def shelves(self) -> Collection[Shelf]:
+        keys = await self._generation()
+        with ported(self._keys):
+            found: list[Any] = [key async for key in self._client.scan_iter(f"{prefix_of(keys)}*", count=PORTION)]
+        return {shelf for key in found if (shelf := shelf_at(key.decode(), keys))}
+
+    async def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
+        key = key_of(shelf, await self._generation())
+        walked = self._entries(key) if not isinstance(shelf, Variant) and shelf.is_list else self._fields(key)
+        async for items in walked:
+            yield items
+
+    async def _entries(self, key: str) -> AsyncIterator[Sequence[Item]]:
+        first: bytes = b"-"
+        while items := await self._ranged(key, first):
+            yield items
+            first = b"(" + items[-1]
+
+    async def _ranged(self, key: str, first: bytes) -> list[bytes]:
+        with ported(self._keys):
+            found: Any = await self._client.execute_command(  # type: ignore[no-untyped-call]
+                "ZRANGE", key, first, "+", "BYLEX", "LIMIT", 0, PORTION
+            )
+        return list(found)
+
+    async def _fields(self, key: str) -> AsyncIterator[Sequence[Item]]:
+        cursor = -1
+        while cursor:
+            with ported(self._keys):
+                scanned: Any = await self._client.hscan(key, max(cursor, 0), count=PORTION)
+            cursor, fields = scanned
+            yield [field.decode("utf-8", "surrogateescape") for field in fields]
+
+    async def _live(self) -> Pointer:
+        with ported(self._keys):
+            stored: Any = await self._client.get(self._keys.live)
+        pointer = decoded(stored, Pointer, keys=self._keys)
+        if pointer is None:
+            raise NothingToVerify(f"projection {self._keys.projection}: no generation is live yet")
+        return pointer
+
+    async def _generation(self) -> GenerationKeys:
+        return self._keys.generation((await self._live()).generation)
+
+    def _checkpoint(self, stored: bytes | None) -> Checkpoint:
+        if (checkpoint := decoded(stored, Checkpoint, keys=self._keys)) is None:
+            raise GenerationDamaged(f"projection {self._keys.projection}: its live generation has lost its checkpoint")
+        return checkpoint
+
+
+class _Question:
+    """What is asked for as commands, and their replies as what was seen."""
+
+    def __init__(self, asked: Asked, keys: GenerationKeys) -> None:
+        self._keys = keys
+        self._ids: dict[str, list[str]] = {}
+        for key in asked.documents:
+            self._ids.setdefault(key.kind, []).append(key.id)
+        self._entries: dict[Shelf, list[Entry]] = {}
+        for entry in asked.entries:
+            self._entries.setdefault(index_of(entry), []).append(entry)
+        self._sizes = list(asked.sizes)
+
+    def standing(self) -> list[Command]:
+        return [("GET", self._keys.checkpoint), ("GET", self._keys.damaged)]
+
+    def commands(self) -> Iterator[Command]:
+        for kind, ids in self._ids.items():
+            yield from (("HMGET", self._keys.documents(kind, variant), *ids) for variant in VARIANTS)
+        for index, entries in self._entries.items():
+            yield (_READ[_is_list(index)], key_of(index, self._keys), *map(item_of, entries))
+        for shelf in self._sizes:
+            yield (_SIZE[_is_list(shelf)], key_of(shelf, self._keys))
+
+    def answered(self, live: Pointer, checkpoint: Checkpoint, replies: Iterable[Any]) -> Seen:
+        rest = iter(replies)
+        return Seen(
+            live=live,
+            checkpoint=checkpoint,
+            documents=dict(chain.from_iterable(self._documents(kind, rest) for kind in self._ids)),
+            owners={entry: owner for index in self._entries for entry, owner in self._owners(index, next(rest))},
+            sizes=dict(zip(self._sizes, rest, strict=True)),
+        )
+
+    def _documents(self, kind: str, replies: Iterator[Any]) -> Iterator[tuple[tuple[Key, str], bytes | None]]:
+        keys = [Key(kind, id_) for id_ in self._ids[kind]]
+        for variant in VARIANTS:
+            yield from zip([(key, variant) for key in keys], next(replies), strict=True)
+
+    def _owners(self, index: Shelf, values: Sequence[Any]) -> Iterator[tuple[Entry, str | None]]:
+        owner = _standing if _is_list(index) else _led_to
+        return zip(self._entries[index], map(owner, values), strict=True)
+
+
+_READ: Mapping[bool, str] = {True: "ZMSCORE", False: "HMGET"}
+_SIZE: Mapping[bool, str] = {True: "ZCARD", False: "HLEN"}
+
+
+def _is_list(shelf: Shelf) -> bool:
+    return not isinstance(shelf, Variant) and shelf.is_list
+
+
+def _standing(score: float | None) -> str | None:
+    return None if score is None else ""
+
+
+def _led_to(owner: bytes | None) -> str | None:
+    return None if owner is None else owner.decode("utf-8", "backslashreplace")
+
+
+def _sound(replies: Sequence[Any]) -> Sequence[Any]:
+    """:raises ResponseError: a command failed, since its key holds something else than it should."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies

@@ -1,0 +1,151 @@
+"""A fold that is always where the generation is that it is compared with."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Protocol
+
+from projector.fork import ForkCheck
+from projector.ports import Superseded
+from projector.projection import Entry, Key
+from projector.verify.expectation import Expectations, Expected
+from projector.verify.fold import Fold
+from projector.verify.ports import Asked, Inspection, NothingToVerify, Seen
+from shared.event_log import EventReader, Identity
+from shared.records import Checkpoint, Pointer, Sweep
+
+PORTION = 5_000
+"""Events read and folded at once."""
+
+ATTEMPTS = 100
+"""To do something while documents change: each takes a few milliseconds."""
+
+
+class Watch(Protocol):
+    """Is told how far a verification is."""
+
+    def folded(self, position: int, *, of: int) -> None:
+        """The fold has come to a position of the log, of the last one that it needs."""
+
+    def compared(self, documents: int, *, of: int) -> None:
+        """So many documents were compared with the store."""
+
+
+class Following:
+    """
+    Looks at a generation, and folds the log up to exactly the checkpoint that was seen before anything is compared.
+
+    So nothing has to stand still, and nothing that is found is owed to something that was under way.
+    """
+
+    def __init__(self, fold: Fold, *, reader: EventReader, inspection: Inspection, watch: Watch) -> None:
+        self.fold = fold
+        self.checkpoint = Checkpoint()
+        """The last that was seen; the fold is there."""
+        self._live: Pointer | None = None
+        self._late: dict[Key, frozenset[Entry]] = {}
+        """What leads to the documents that were touched since `begin`."""
+        self._expectations = Expectations(fold)
+        self._fork_check = ForkCheck(projection=fold.projection.name)
+        self._reader = reader
+        self._inspection = inspection
+        self._watch = watch
+
+    async def begin(self) -> None:
+        """
+        Fold everything up to the checkpoint.
+
+        :raises NothingToVerify: the generation was made by another version of the projection.
+        :raises LogForked: the log is not the one that was projected.
+        """
+        seen = await self._inspection.look(Asked())
+        self._require_version(seen.live)
+        self._live = seen.live
+        await self._fork_check.require(self._reader, seen.checkpoint)
+        async for _ in self._catch_up(seen.checkpoint):
+            self._watch.folded(self.fold.position, of=seen.checkpoint.position)
+
+    async def look(self, asked: Asked) -> Seen:
+        """
+        Read all of it at one moment, to which the fold has come then.
+
+        :raises Superseded: readers were sent to another generation, or the store came back older.
+        """
+        seen, _ = await self._look(asked)
+        return seen
+
+    async def compare(self, keys: Collection[Key]) -> tuple[Seen, dict[Key, list[Expected]]]:
+        """
+        Documents, with all that leads to them, as they are and as they should be at the same moment.
+
+        :raises Superseded: they change faster than they can be read, or as with `look`.
+        """
+        expected = {key: self.expected(key) for key in keys}
+        for _ in range(ATTEMPTS):
+            entries = {entry for key in keys for entry in _entries(expected[key])}
+            before = self._moment
+            seen, touched = await self._look(Asked(documents=keys, entries=entries))
+            stale = keys if self._moment != before else touched.intersection(keys)
+            expected |= {key: self.expected(key) for key in stale}
+            if all(entry in seen.owners for key in stale for entry in _entries(expected[key])):
+                return seen, expected
+        raise Superseded("documents change faster than they can be read")
+
+    def expected(self, key: Key) -> list[Expected]:
+        """Whatever would be right at the checkpoint."""
+        return self._expectations.of(key, self.checkpoint.sweeps)
+
+    def final(self, key: Key) -> Expected:
+        """What the document will be when every sweep has come to it."""
+        return self._expectations.final(key)
+
+    def is_owed_to_later(self, entry: Entry) -> bool:
+        """Whether events since `begin` put the entry there, or a sweep is still to come by and to strike it."""
+        return any(entry in each for each in self._late.values()) or self._is_on_a_way(entry)
+
+    def _is_on_a_way(self, entry: Entry) -> bool:
+        done = {each.position: each.done for each in self.checkpoint.sweeps}
+        ways = [each for each in self.fold.ways if each.position in done]
+        return any(each.fan_out.is_ahead(entry, done=done[each.position]) for each in ways)
+
+    @property
+    def _moment(self) -> tuple[int, Sequence[Sweep]]:
+        """What a document depends on that no event has touched."""
+        return len(self.fold.ways), self.checkpoint.sweeps
+
+    async def _look(self, asked: Asked) -> tuple[Seen, set[Key]]:
+        """Also the documents that were touched since the last look."""
+        seen = await self._inspection.look(asked)
+        if seen.live != self._live:
+            raise Superseded("another generation went live")
+        touched = {key async for portion in self._catch_up(seen.checkpoint) for key in portion}
+        self._late |= {key: frozenset(_entries(self.expected(key))) for key in touched}
+        return seen, touched
+
+    async def _catch_up(self, checkpoint: Checkpoint) -> AsyncIterator[set[Key]]:
+        """Fold up to a checkpoint; gives what is touched, portion by portion."""
+        if checkpoint.position < self.fold.position:
+            raise Superseded("the store came back older")
+        while self.fold.position < checkpoint.position:
+            events = await self._reader.read(after=self.fold.position, limit=PORTION)
+            if not (within := [each for each in events if each.position <= checkpoint.position]):
+                break
+            yield self.fold.advance(within)
+        await self._require_same_log(checkpoint)
+        self.checkpoint = checkpoint
+
+    async def _require_same_log(self, checkpoint: Checkpoint) -> None:
+        if self.fold.identity != Identity(checkpoint.event_id, checkpoint.count):
+            await self._fork_check.require(self._reader, checkpoint)
+            raise Superseded("the log cannot be read up to the checkpoint")
+
+    def _require_version(self, live: Pointer) -> None:
+        projection = self.fold.projection
+        if live.version != projection.version:
+            raise NothingToVerify(
+                f"projection {projection.name}: generation {live.generation} was made by version {live.version}, this"
+                f" release has version {projection.version}: verify it with a release that has the same"
+            )
+
+
+def _entries(expected: Sequence[Expected]) -> list[Entry]:
+    """All that lead to a document, whichever of its states it is in."""
+    return [entry for each in expected for entry in each.entries]

@@ -1,0 +1,150 @@
+"""A projection's generation that can be verified and damaged, in memory and in Redis."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+from redis.asyncio import Redis
+
+from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.adapters.memory_inspection import MemoryInspection
+from projector.adapters.redis.inspection import RedisInspection
+from projector.adapters.redis.read_model import RedisReadModel
+from projector.projection import Projection
+from projector.verify.differences import Verified
+from projector.verify.ports import Directory
+from projector.verify.verification import Subject, Verification
+from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
+from shared.keys import GenerationKeys, ProjectionKeys
+from shared.records import Pointer, seal, unseal
+from tests.support.folding import begin, fold_all
+
+PROFILES = ProjectionKeys("profiles").generation("g1")
+GROUPS = ProjectionKeys("groups").generation("g1")
+
+
+class Unwatched:
+    """Nobody is told how far it is."""
+
+    def folded(self, position: int, *, of: int) -> None: ...
+
+    def compared(self, documents: int, *, of: int) -> None: ...
+
+
+class Hand(Protocol):
+    """What changes a store behind the projector's back."""
+
+    def subject(self, projection: Projection) -> Subject: ...
+
+    async def read(self, key: str, field: str) -> bytes: ...
+
+    async def put(self, key: str, field: str, value: bytes) -> None: ...
+
+    async def take(self, key: str, field: str) -> None: ...
+
+    async def entries(self, key: str) -> Sequence[bytes]: ...
+
+    async def enlist(self, key: str, entry: bytes) -> None: ...
+
+    async def strike(self, key: str, entry: bytes) -> None: ...
+
+
+@dataclass
+class HandInMemory:
+    store: MemoryStore = field(default_factory=MemoryStore)
+
+    def subject(self, projection: Projection) -> Subject:
+        return Subject(
+            projection=projection,
+            inspection=MemoryInspection(self.store, projection=projection.name),
+            model=MemoryReadModel(self.store, projection=projection.name),
+        )
+
+    async def read(self, key: str, field: str) -> bytes:
+        return self.store.content[key][field]
+
+    async def put(self, key: str, field: str, value: bytes) -> None:
+        self.store.content.setdefault(key, {})[field] = value
+
+    async def take(self, key: str, field: str) -> None:
+        del self.store.content[key][field]
+
+    async def entries(self, key: str) -> Sequence[bytes]:
+        return sorted(self.store.content[key])
+
+    async def enlist(self, key: str, entry: bytes) -> None:
+        self.store.content.setdefault(key, set()).add(entry)
+
+    async def strike(self, key: str, entry: bytes) -> None:
+        self.store.content[key].remove(entry)
+
+
+@dataclass
+class HandInRedis:
+    client: Redis
+
+    def subject(self, projection: Projection) -> Subject:
+        return Subject(
+            projection=projection,
+            inspection=RedisInspection(self.client, projection=projection.name),
+            model=RedisReadModel(self.client, projection=projection.name),
+        )
+
+    async def read(self, key: str, field: str) -> bytes:
+        return await self.client.hget(key, field)
+
+    async def put(self, key: str, field: str, value: bytes) -> None:
+        await self.client.hset(key, field, value)
+
+    async def take(self, key: str, field: str) -> None:
+        assert await self.client.hdel(key, field) == 1
+
+    async def entries(self, key: str) -> Sequence[bytes]:
+        return await self.client.zrange(key, 0, -1)
+
+    async def enlist(self, key: str, entry: bytes) -> None:
+        await self.client.zadd(key, {entry: 0})
+
+    async def strike(self, key: str, entry: bytes) -> None:
+        assert await self.client.zrem(key, entry) == 1
+
+
+def log_of(events: Sequence[RecordedEvent]) -> MemoryEventLog:
+    log = MemoryEventLog()
+    log.append(events)
+    return log
+
+
+async def go_live(hand: Hand, projection: Projection) -> None:
+    """Have an empty generation that readers use."""
+    model = hand.subject(projection).model
+    await begin(model, projection)
+    await model.go_live(Pointer("g1", projection.version), expected=(await model.survey()).checkpoint)
+
+
+async def fill(hand: Hand, events: Sequence[RecordedEvent], projection: Projection) -> None:
+    """Have a live generation that reflects all events."""
+    await go_live(hand, projection)
+    await fold_all(hand.subject(projection).model, events, projection=projection)
+
+
+async def verify(
+    hand: Hand, log: EventLog, projection: Projection, *, repair: bool = False, directory: Directory | None = None
+) -> Verified:
+    verification = Verification(log=log, directory=directory, watch=lambda _: Unwatched())
+    return await verification.verify(hand.subject(projection), repair=repair)
+
+
+def told(verified: Verified) -> set[tuple[str, str]]:
+    """Entity and field of every difference."""
+    assert len(verified.details) == verified.differences, "every difference is counted once"
+    return {(each.entity, each.field) for each in verified.details}
+
+
+async def edit(hand: Hand, keys: GenerationKeys, kind: str, variant: str, id: object, **changes: Any) -> None:
+    """Change fields of a sealed document, as somebody would who knows how it is sealed."""
+    key = keys.documents(kind, variant)
+    position, _, body = unseal(await hand.read(key, str(id)))
+    record: Mapping[str, Any] = msgspec.json.decode(body)
+    await hand.put(key, str(id), seal(position=position, body=msgspec.json.encode({**record, **changes})))

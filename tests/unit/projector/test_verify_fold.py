@@ -1,0 +1,141 @@
+"""The fold that is compared with the store comes to what a store holds, and says what a document may be meanwhile."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projector.adapters.memory import MemoryReadModel
+from projector.ports import EventNotFoldable
+from projector.projections.profiles import Profiles
+from projector.services import PROJECTIONS
+from projector.verify import examination
+from projector.verify.expectation import Expectations
+from projector.verify.fold import Fold
+from projector.verify.shelves import Variant, index_of, item_of, key_of, prefix_of
+from shared.keys import ProjectionKeys
+from tests.support.folding import at_once, cleanly_folded, fold_next
+from tests.support.histories import History
+from tests.support.random_histories import group_histories, histories
+from tests.support.verifying import PROFILES, HandInMemory, edit, go_live, log_of, told, verify
+
+projections = st.sampled_from(PROJECTIONS)
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch):
+    """Nobody goes on with a sweep here."""
+    monkeypatch.setattr(examination, "SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(examination, "LOOK_AGAIN_SECONDS", 0.0)
+
+
+def folded(log, projection, *, portion):
+    fold = Fold(projection)
+    for start in range(0, len(log), portion):
+        fold.advance(log[start : start + portion])
+    return fold
+
+
+def as_held(fold):
+    """What a store should hold, as `held` tells what it does."""
+    keys = ProjectionKeys(fold.projection.name).generation("g1")
+    content = {}
+    for key in fold:
+        expected = Expectations(fold).final(key)
+        stored = {"sheet": expected.packed, "public": expected.public, "full": expected.full}
+        for variant in expected.variants:
+            content.setdefault(_name(Variant(key.kind, variant), keys), {})[key.id] = stored[variant]
+        for entry in expected.entries:
+            name = _name(index_of(entry), keys)
+            if index_of(entry).is_list:
+                content.setdefault(name, set()).add(item_of(entry))
+            else:
+                content.setdefault(name, {})[item_of(entry)] = key.id.encode()
+    return content
+
+
+def _name(shelf, keys):
+    return key_of(shelf, keys).removeprefix(prefix_of(keys))
+
+
+@given(log=histories() | group_histories(), projection=projections, portion=st.integers(1, 20))
+@settings(deadline=None)
+def test_it_comes_to_what_a_store_holds(log, projection, portion):
+    """Every byte of it, the positions that documents reflect included, in portions of any size."""
+    expected = at_once(cleanly_folded(log, projection))
+
+    assert expected == as_held(folded(log, projection, portion=portion))
+
+
+@given(
+    log=group_histories(),
+    projection=projections,
+    steps=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=8),
+)
+@settings(deadline=None)
+def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
+    """In the middle of the log and of sweeps: what has been swept, and what has not, are both right."""
+    hand = HandInMemory()
+    at_once(go_live(hand, projection))
+    model = MemoryReadModel(hand.store, projection=projection.name)
+    for size, sweep in steps:
+        at_once(fold_next(model, log, size=size, projection=projection, sweep=sweep))
+
+        assert told(asyncio.run(verify(hand, log_of(log), projection))) == set()
+
+
+@pytest.fixture
+def renamed():
+    """A group of three that is renamed; the sweep has come to one of them."""
+    history = History()
+    board = history.create_group("board", name="Board")
+    for handle in ("ada", "bob", "cyd"):
+        history.add_member(board, history.register(handle))
+    before = len(history.events)
+    history.rename_group(board, "Elders")
+    hand = HandInMemory()
+    model = MemoryReadModel(hand.store, projection="profiles")
+    at_once(go_live(hand, Profiles()))
+    at_once(fold_next(model, history.events, size=before, sweep=0))
+    at_once(fold_next(model, history.events, size=1, sweep=1))
+    return hand, history, board
+
+
+def test_what_a_sweep_has_passed_by_must_have_taken_it_up(renamed):
+    """A torn sweep does not hide a record that it should have changed; what is still ahead of it may be either."""
+    hand, history, board = renamed
+    ada, bob, _ = history.handles
+    old = [{"group_id": str(board), "slug": "board", "name": "Board", "role": "member"}]
+    for variant in ("full", "public"):
+        at_once(edit(hand, PROFILES, "profile", variant, ada, groups=old))
+        at_once(edit(hand, PROFILES, "profile", variant, bob, groups=old))
+
+    found = asyncio.run(verify(hand, log_of(history.events), Profiles()))
+
+    assert told(found) == {(f"profile {ada}", "groups"), (f"profile {ada}", "public.groups")}
+
+
+def test_a_repair_in_the_middle_of_a_sweep_gives_what_comes_of_it(renamed):
+    """The sweep goes on from there, and ends as if nothing had been."""
+    hand, history, _ = renamed
+    _, bob, cyd = history.handles
+    at_once(edit(hand, PROFILES, "profile", "full", bob, title="Dr"))
+    at_once(edit(hand, PROFILES, "profile", "full", cyd, groups=[]))
+
+    repaired = asyncio.run(verify(hand, log_of(history.events), Profiles(), repair=True))
+    model = MemoryReadModel(hand.store, projection="profiles")
+    while at_once(fold_next(model, history.events, size=9)):
+        pass
+
+    assert (repaired.differences, repaired.stands) == (2, 0)
+    assert told(asyncio.run(verify(hand, log_of(history.events), Profiles()))) == set()
+
+
+def test_what_it_cannot_fold_it_names():
+    """By its position, without what it says."""
+    history = History()
+    history.meet_the_unknown()
+
+    with pytest.raises(EventNotFoldable, match=r"position 1 .*'account-enchanted' is unknown"):
+        Fold(Profiles()).advance(history.events)

@@ -26,3 +26,8 @@ COMMIT_SECONDS = Histogram(
     _BY,
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
+DRIFT = Gauge(
+    "muster_drift_records",
+    "Records known to differ from PostgreSQL's state; found by sampling, gone once they do not differ any more.",
+    _BY,
+)

@@ -11,8 +11,10 @@ import svcs
 import uuid_utils
 from litestar.types import ASGIApp
 
+from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.generation_reader import RedisGenerationReader
+from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.canary import Canary
@@ -29,6 +31,8 @@ from projector.projections.stats import Stats
 from projector.status import StatusBoard
 from projector.steward import Steward
 from projector.tenure import Duty, Tenure
+from projector.verify.ports import Directory
+from projector.verify.sampler import Sampler
 from projector.watch import Watch
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
@@ -59,6 +63,15 @@ def register_services(registry: svcs.Registry) -> None:
         read = httpx.AsyncClient(base_url=settings.read_url, timeout=settings.read_wait + CANARY_SECONDS)
         registry.register_value(Canary, Canary(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
+    directory = PostgresDirectory(settings.required("database_url"))
+    registry.register_value(Sampler, sampler_on(settings.required("redis_url"), directory))
+
+
+def sampler_on(redis_url: str, directory: Directory) -> Sampler:
+    """What compares a few records a second, on a connection of its own."""
+    client = connect(redis_url)
+    inspections = {each.name: RedisInspection(client, projection=each.name) for each in PROJECTIONS}
+    return Sampler(inspections, directory=directory)
 
 
 def register_redis(registry: svcs.Registry, *, url: str, log: EventLog, rebuilds_by_itself: bool = False) -> None:
@@ -121,6 +134,7 @@ def register_projector(
     registry.register_value(StatusBoard, board)
     registry.register_value(Watch, Watch(), ping=Watch.require_moving)
     registry.register_value(Clock, clock)
+    registry.register_value(Sampler, Sampler({}, directory=None))
     registry.register_value(Notes, Notes(lambda: notes(board)))
 
 

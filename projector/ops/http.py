@@ -15,6 +15,7 @@ from projector.canary import Canary
 from projector.engine import Engine
 from projector.ops.generations import HANDLERS, OPERATIONS, PROBLEMS
 from projector.status import Status, StatusBoard
+from projector.verify.sampler import Sampler
 from projector.watch import Watch
 from shared.http.app import assemble
 from shared.http.health import json
@@ -28,7 +29,7 @@ def ops_api(*registers: Register) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine`, `StatusBoard` and `Watch`, and runs them; `Canary` too, if there is one.
+    Needs `Engine`, `StatusBoard`, `Watch` and `Sampler`, and runs them; `Canary` too, if there is one.
     """
     return assemble(
         handlers=[status, *HANDLERS],
@@ -67,8 +68,8 @@ def _line(state: str, checkpoint: int | None, lag: int | None, error: str | None
 @asynccontextmanager
 async def _run_projector(app: Litestar) -> AsyncIterator[None]:
     async with svcs.Container(app.state.registry) as container:
-        engine, board, watch = container.get(Engine, StatusBoard, Watch)
-        jobs = [engine.run(), board.watch(watch.look)]
+        engine, board, watch, sampler = container.get(Engine, StatusBoard, Watch, Sampler)
+        jobs = [engine.run(), board.watch(watch.look), sampler.run()]
         if Canary in app.state.registry:
             jobs.append(container.get(Canary).run())
         tasks = [asyncio.create_task(job) for job in jobs]

@@ -42,6 +42,11 @@ def test_the_contracts_hold():
         ("write_side/use_cases/command.py", "import opentelemetry", "What decides knows no technology"),
         ("write_side/domain/values.py", "import shared.tracing", "What decides knows no technology"),
         ("projector/engine.py", "import opentelemetry.trace", "Two places know OpenTelemetry"),
+        (
+            "projector/verify/state.py",
+            "import projector.projections.profiles",
+            "What compares with the state knows no projection",
+        ),
     ],
 )
 def test_a_planted_import_breaks_its_contract(copy, place, planted, contract):

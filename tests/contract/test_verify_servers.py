@@ -1,0 +1,235 @@
+"""Valkey beside the log and the log beside PostgreSQL's state, while commands stream in; on real servers."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.redis.client import connect
+from projector.ports import Superseded
+from projector.projections.groups import Groups
+from projector.projections.profiles import Profiles
+from projector.services import PROJECTIONS
+from projector.verify import examination
+from projector.verify.sampler import Sampler, SamplerPace
+from shared.event_log import EventLogUnsound
+from tests.support.folding import fold_next
+from tests.support.random_commands import Writer
+from tests.support.verifying import GROUPS, PROFILES, HandInRedis, edit, go_live, told, verify
+from tests.support.write_side import postgres_write_side
+
+EAGER = SamplerPace(records=50, patience=10.0, again=0.01)
+
+
+class Scene:
+    """Servers with a directory that is written to, projected and looked at."""
+
+    def __init__(self, write_side, hand, database_url):
+        self.write_side = write_side
+        self.hand = hand
+        self.directory = PostgresDirectory(database_url)
+        self.writer = Writer(write_side, seed=1)
+        self.sweep = 1
+        self._database_url = database_url
+        self._log = []
+
+    async def feed(self):
+        """One pass of each projection; says whether there was anything. A repair may come in between."""
+        self._log += await self.write_side.events_after(self._log[-1].position if self._log else 0)
+        busy = [await self._fold(projection) for projection in PROJECTIONS]
+        return any(busy)
+
+    async def _fold(self, projection):
+        model = self.hand.subject(projection).model
+        try:
+            return await fold_next(model, self._log, size=20, projection=projection, sweep=self.sweep)
+        except Superseded:
+            return True
+
+    async def settle(self):
+        while await self.feed():
+            pass
+
+    @asynccontextmanager
+    async def going_on(self):
+        """Commands are sent and projected all the time."""
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write(over))
+            group.create_task(self._feed(over))
+            try:
+                yield
+            finally:
+                over.set()
+
+    async def verify(self, projection, *, repair=False):
+        return await verify(self.hand, self.write_side.log, projection, repair=repair, directory=self.directory)
+
+    def sampler(self):
+        inspections = {each.name: self.hand.subject(each).inspection for each in PROJECTIONS}
+        return Sampler(inspections, directory=self.directory, pace=EAGER)
+
+    def behind_the_log(self, statement):
+        """Change state without an event; returns what the statement does."""
+        with psycopg.connect(self._database_url) as connection:
+            return connection.execute(statement).fetchall()
+
+    async def _write(self, over):
+        while not over.is_set():
+            await self.writer.send(1)
+
+    async def _feed(self, over):
+        while not over.is_set():
+            await self.feed()
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch):
+    """While groups are renamed all the time there is no end of sweeps to wait for."""
+    monkeypatch.setattr(examination, "SWEEP_SECONDS", 0.1)
+
+
+@pytest.fixture
+async def scene(request, database_url):
+    server = request.getfixturevalue("valkey").start()
+    async with postgres_write_side(database_url) as write_side, connect(server.url) as client:
+        await client.flushall()
+        scene = Scene(write_side, HandInRedis(client), database_url)
+        for projection in PROJECTIONS:
+            await go_live(scene.hand, projection)
+        await scene.writer.send(120)
+        await scene.settle()
+        yield scene
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+async def test_nothing_is_found_where_nothing_is_wrong(scene, projection):
+    """After commands of all kinds, every record, entry and row is what it should be."""
+    verified = await scene.verify(projection)
+
+    assert scene.writer.done > 60
+    assert told(verified) == set()
+    assert verified.documents > 0
+
+
+async def test_nothing_is_found_while_everything_goes_on(scene):
+    """Commands, folds and sweeps under way are no differences."""
+    async with scene.going_on():
+        before = scene.writer.done
+        for _ in range(3):
+            for projection in PROJECTIONS:
+                assert told(await scene.verify(projection)) == set()
+
+    assert scene.writer.done > before
+
+
+async def test_damage_is_repaired_while_everything_goes_on(scene):
+    """The projector and the repair give way to one another."""
+    [(account,), *_] = scene.behind_the_log("select id from accounts where status = 'closed' order by id")
+    foreign = "ghost"
+    await edit(scene.hand, PROFILES, "profile", "full", account, bio="scribbled")
+    await scene.hand.put(PROFILES.look_up("by-handle"), foreign, str(account).encode())
+
+    async with scene.going_on():
+        repaired = await scene.verify(Profiles(), repair=True)
+        afterwards = await scene.verify(Profiles())
+
+    assert {(f"profile {account}", "bio"), ("by-handle ghost", "by-handle")} == told(repaired)
+    assert repaired.stands == 0
+    assert told(afterwards) == set()
+
+
+async def test_state_that_was_changed_behind_the_log_is_found_and_not_repaired(scene):
+    """By a field, a row that is gone, and a membership nobody was told of."""
+    [(account,)] = scene.behind_the_log(
+        "update profiles set title = 'Usurper' where id = (select min(id::text)::uuid from profiles) returning id"
+    )
+
+    verified = await scene.verify(Profiles(), repair=True)
+
+    assert told(verified) == {(f"profile {account}", "state.title")}
+    assert verified.details[0].found == "Usurper"
+    assert verified.stands == 1
+
+
+async def test_a_membership_that_ended_behind_the_log_is_found(scene):
+    """In the record of the person, in that of the group, and as such."""
+    [(group, account)] = scene.behind_the_log(
+        "delete from memberships where id = (select min(id::text)::uuid from memberships)"
+        " returning group_id, account_id"
+    )
+
+    assert told(await scene.verify(Profiles())) == {(f"profile {account}", "state.groups")}
+    assert told(await scene.verify(Groups())) == {
+        (f"group {group}", "state.member_count"),
+        (f"membership {group}:{account}", "state.record"),
+    }
+
+
+async def test_a_log_that_lacks_an_event_is_no_excuse(scene, database_url):
+    """Somebody who is in the state but not in the log is found; what is compared is what is there at one moment."""
+    [(account,)] = scene.behind_the_log(
+        "insert into accounts values (gen_random_uuid(), 1, 'x@y', 'x@y', 'x', 'x', null, null, 'active') returning id"
+    )
+    scene.behind_the_log(
+        "insert into profiles (id, version, display_name, links, tags, attributes)"
+        f" values ('{account}', 1, 'X', '{{}}', '{{}}', '{{}}') returning id"
+    )
+
+    assert told(await scene.verify(Profiles())) == {(f"profile {account}", "state.record")}
+    assert told(await scene.verify(Groups())) == {(f"person {account}", "state.record")}
+
+
+async def test_a_database_that_publishes_nothing_is_told(scene):
+    """It has the schema of an earlier release."""
+    with psycopg.connect(scene._database_url) as connection:
+        connection.execute("drop view directory_profiles")
+
+    with pytest.raises(EventLogUnsound, match="run `muster migrate`"):
+        await scene.verify(Profiles())
+
+
+async def test_a_sampler_finds_nothing_while_everything_goes_on(scene):
+    """It waits for moments that can be compared."""
+    sampler, scene.sweep = scene.sampler(), 1000
+    async with scene.going_on():
+        for _ in range(10):
+            for projection in ("profiles", "groups"):
+                await sampler.sample(projection, scene.directory)
+                assert sampler.differing(projection) == set()
+
+
+async def test_a_sampler_finds_what_differs_until_it_is_repaired(scene):
+    """A record edited, one deleted, a foreign one, and state that was changed behind the log."""
+    [(one,), (other,), (third,), *_] = scene.behind_the_log("select id from accounts order by id")
+    await edit(scene.hand, PROFILES, "profile", "full", one, title="Countess")
+    await scene.hand.take(PROFILES.documents("profile", "full"), str(other))
+    await scene.hand.put(PROFILES.documents("profile", "full"), "ghost", b"boo")
+    scene.behind_the_log(f"update accounts set status = 'suspended', handle = 'y' where id = '{third}' returning id")
+    sampler = scene.sampler()
+
+    await _sampled(sampler, scene, "profiles")
+    found = sampler.differing("profiles")
+    await scene.verify(Profiles(), repair=True)
+    await sampler.sample("profiles", scene.directory)
+
+    assert found == {("profile", id_) for id_ in (str(one), str(other), "ghost", str(third))}
+    assert sampler.differing("profiles") == {("profile", str(third))}
+
+
+async def test_a_sampler_knows_memberships_too(scene):
+    [(membership,), *_] = scene.behind_the_log("select concat_ws(':', group_id, account_id) from memberships")
+    await edit(scene.hand, GROUPS, "membership", "full", membership, role="usurper")
+    sampler = scene.sampler()
+
+    await _sampled(sampler, scene, "groups")
+
+    assert sampler.differing("groups") == {("membership", membership)}
+
+
+async def _sampled(sampler, scene, projection):
+    """Look often enough to have seen everything, as the log is looked at from random places."""
+    for _ in range(20):
+        await sampler.sample(projection, scene.directory)

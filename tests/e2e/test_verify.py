@@ -1,0 +1,137 @@
+"""`muster verify` on the real stack, and what the projector notices by itself."""
+
+import json
+import re
+import subprocess
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+
+from shared.keys import ProjectionKeys
+from shared.records import Pointer, seal, unseal
+from tests.support.stack import MUSTER, Stack, environment, until
+
+
+class Directory:
+    """A stack whose read model can be damaged."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    async def register(self, handle: str) -> str:
+        """Have somebody who is seen by everybody, and give his id."""
+        sent = {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            answer = await client.post(f"{self._stack.addresses.write}/commands/register-account", json=sent)
+            account = answer.raise_for_status().json()
+            minimum = {"Muster-Min-Position": str(account["position"])}
+            await client.get(f"{self._stack.addresses.read}/profiles/{account['id']}", headers=minimum)
+        return account["id"]
+
+    def scribble(self, account: str, **changes: str) -> None:
+        """Change a record behind the projector's back."""
+        with self._stack.redis() as redis:
+            keys = ProjectionKeys("profiles")
+            live = msgspec.json.decode(redis.get(keys.live), type=Pointer)
+            key = keys.generation(live.generation).documents("profile", "full")
+            position, _, body = unseal(redis.hget(key, account))
+            changed = msgspec.json.encode({**msgspec.json.decode(body), **changes})
+            redis.hset(key, account, seal(position=position, body=changed))
+
+    async def drift(self, projection: str) -> float | None:
+        """What the projector says of it; None if it does not."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            metrics = (await client.get(f"{self._stack.addresses.ops}/metrics")).text
+        found = re.search(rf'^muster_drift_records{{projection="{projection}"}} (\S+)$', metrics, re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def muster(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*MUSTER, *arguments],
+            env=environment(MUSTER_HOME=str(self._stack.home)),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def directory(stack: Stack) -> Directory:
+    return Directory(stack)
+
+
+@pytest.fixture
+async def account(directory):
+    """Somebody nobody else has anything to do with."""
+    return await directory.register(f"v{uuid4().hex[:12]}")
+
+
+def test_a_healthy_directory_has_no_differences(directory, account):
+    """All projections are compared, and each has something to be compared."""
+    ran = directory.muster("verify")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [line.split()[0] for line in ran.stdout.splitlines()[1:5]] == ["profiles", "groups", "activity", "stats"]
+    assert ran.stdout.splitlines()[-1] == "0 differences"
+
+
+def test_differences_are_told_and_repaired(directory, account):
+    """With the exit status, the shape and the names of the contract."""
+    directory.scribble(account, title="Usurper")
+
+    found = directory.muster("verify", "--json")
+    repaired = directory.muster("verify", "profiles", "--repair")
+    afterwards = directory.muster("verify", "profiles", "--json")
+
+    answer = json.loads(found.stdout)
+    assert (found.returncode, answer["differences"]) == (1, 1)
+    assert answer["checked"] > 0
+    assert answer["position"] > 0
+    assert answer["details"] == [
+        {
+            "projection": "profiles",
+            "entity": f"profile {account}",
+            "field": "title",
+            "expected": None,
+            "found": "Usurper",
+        }
+    ]
+    assert repaired.returncode == 0
+    assert f'profiles: profile {account}: title: expected null, found "Usurper"' in repaired.stdout
+    assert repaired.stdout.splitlines()[-1] == "1 differences, 1 repaired"
+    assert (afterwards.returncode, json.loads(afterwards.stdout)["differences"]) == (0, 0)
+
+
+def test_what_no_repair_mends_is_said(directory, stack, account):
+    """The log tells one thing and the database has another: somebody has to find out why."""
+    with stack.database() as database:
+        database.execute("update profiles set title = 'Usurper' where id = %s", [account])
+        ran = directory.muster("verify", "profiles", "--repair")
+        database.execute("update profiles set title = null where id = %s", [account])
+
+    assert ran.returncode == 1
+    assert "1 differences, 0 repaired, 1 left: what differs between the log and the database" in ran.stdout
+
+
+def test_an_unknown_projection_is_wrong_usage(directory):
+    ran = directory.muster("verify", "people")
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "there is no projection 'people': profiles, groups, activity, stats\n"
+
+
+async def test_the_projector_notices_by_itself(directory, account):
+    """A record that differs is counted until it does not any more."""
+    directory.scribble(account, title="Usurper")
+    await until(lambda: _drifts(directory, 1))
+
+    directory.muster("verify", "profiles", "--repair")
+
+    await until(lambda: _drifts(directory, 0))
+
+
+async def _drifts(directory, count):
+    return await directory.drift("profiles") == count

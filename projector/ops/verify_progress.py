@@ -35,8 +35,9 @@ class Stretch:
         self._start: tuple[float, int] | None = None
 
     def describe(self, reached: int, *, of: int) -> str:
-        since, first = self._start = self._start or (self._clock(), reached)
-        seconds, passed = self._clock() - since, reached - first
+        now = self._clock()
+        since, first = self._start = self._start or (now, reached)
+        seconds, passed = now - since, reached - first
         parts = [f"{self._name}: {reached:,} of {of:,} {self._unit}"]
         if seconds > 0 and passed:
             left = timedelta(seconds=round((of - reached) / passed * seconds))

@@ -48,10 +48,11 @@ class Examination:
 
     async def examine(self) -> Findings:
         """:raises Superseded: another generation went live, or the store came back older: begin anew."""
-        keys = list(self._following.fold)
-        for nth, bucket in enumerate(buckets(keys)):
+        seen, of = 0, len(self._following.fold)
+        for bucket in buckets(self._following.fold):
             self._count(await self._judge(bucket))
-            self._watch.compared(min((nth + 1) * BUCKET, len(keys)), of=len(keys))
+            seen += len(bucket)
+            self._watch.compared(seen, of=of)
         await self._look_for_foreign()
         await self._confirm()
         return self._findings

@@ -88,6 +88,9 @@ class Fold:
     def __contains__(self, key: Key) -> bool:
         return key.id in self._kept[key.kind]
 
+    def __len__(self) -> int:
+        return sum(map(len, self._kept.values()))
+
     def __iter__(self) -> Iterator[Key]:
         """Every document that may be there; those that a sweep drops are among them."""
         for kind, documents in self._kept.items():

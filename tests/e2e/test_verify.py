@@ -101,7 +101,7 @@ def test_differences_are_told_and_repaired(directory, account):
     ]
     assert repaired.returncode == 0
     assert f'profiles: profile {account}: title: expected null, found "Usurper"' in repaired.stdout
-    assert repaired.stdout.splitlines()[-1] == "1 differences, 1 repaired"
+    assert repaired.stdout.splitlines()[-1] == "1 difference, 1 repaired"
     assert (afterwards.returncode, json.loads(afterwards.stdout)["differences"]) == (0, 0)
 
 
@@ -113,7 +113,7 @@ def test_what_no_repair_mends_is_said(directory, stack, account):
         database.execute("update profiles set title = null where id = %s", [account])
 
     assert ran.returncode == 1
-    assert "1 differences, 0 repaired, 1 left: what differs between the log and the database" in ran.stdout
+    assert "1 difference, 0 repaired, 1 left: what differs between the log and the database" in ran.stdout
 
 
 def test_an_unknown_projection_is_wrong_usage(directory):

@@ -32,7 +32,7 @@ def test_the_migrated_tables_are_the_mapped_ones(database_url):
         "alter table accounts add column more text",
         "alter table profiles alter column bio set not null",
         "alter table accounts drop constraint accounts_email_is_unique",
-        "alter table event_log alter column version type bigint",
+        "alter table event_log alter column schema type bigint",
         "alter table groups drop constraint groups_slug_is_unique",
         "alter table memberships drop constraint memberships_are_unique",
         "alter table memberships drop constraint memberships_have_an_account",

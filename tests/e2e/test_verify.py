@@ -20,14 +20,14 @@ class Directory:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
-    async def register(self, handle: str) -> str:
+    def register(self, handle: str) -> str:
         """Have somebody who is seen by everybody, and give his id."""
         sent = {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-            answer = await client.post(f"{self._stack.addresses.write}/commands/register-account", json=sent)
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            answer = client.post(f"{self._stack.addresses.write}/commands/register-account", json=sent)
             account = answer.raise_for_status().json()
             minimum = {"Muster-Min-Position": str(account["position"])}
-            await client.get(f"{self._stack.addresses.read}/profiles/{account['id']}", headers=minimum)
+            client.get(f"{self._stack.addresses.read}/profiles/{account['id']}", headers=minimum)
         return account["id"]
 
     def scribble(self, account: str, **changes: str) -> None:
@@ -64,9 +64,9 @@ def directory(stack: Stack) -> Directory:
 
 
 @pytest.fixture
-async def account(directory):
+def account(directory):
     """Somebody nobody else has anything to do with."""
-    return await directory.register(f"v{uuid4().hex[:12]}")
+    return directory.register(f"v{uuid4().hex[:12]}")
 
 
 def test_a_healthy_directory_has_no_differences(directory, account):

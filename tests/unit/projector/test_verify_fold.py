@@ -1,12 +1,14 @@
 """The fold that is compared with the store comes to what a store holds, and says what a document may be meanwhile."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.adapters.memory import MemoryReadModel
+from projector.adapters.memory_inspection import MemoryInspection
 from projector.ports import EventNotFoldable
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
@@ -14,11 +16,12 @@ from projector.verify import examination
 from projector.verify.expectation import Expectations
 from projector.verify.fold import Fold
 from projector.verify.shelves import Variant, index_of, item_of, key_of, prefix_of
+from projector.verify.verification import Verification
 from shared.keys import ProjectionKeys
 from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
-from tests.support.random_histories import group_histories, histories
-from tests.support.verifying import PROFILES, HandInMemory, edit, go_live, log_of, told, verify
+from tests.support.random_histories import SETTLED, group_histories, histories
+from tests.support.verifying import PROFILES, HandInMemory, Unwatched, edit, go_live, log_of, told, verify
 
 projections = st.sampled_from(PROJECTIONS)
 
@@ -83,6 +86,41 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
         at_once(fold_next(model, log, size=size, projection=projection, sweep=sweep))
 
         assert told(asyncio.run(verify(hand, log_of(log), projection))) == set()
+
+
+class Meanwhile(MemoryInspection):
+    """Before each look the projector takes a step."""
+
+    def __init__(self, store, projection, step):
+        super().__init__(store, projection=projection.name)
+        self._step = step
+
+    async def look(self, asked):
+        await self._step()
+        return await super().look(asked)
+
+
+@given(
+    log=group_histories(),
+    projection=projections,
+    steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=20),
+)
+@settings(deadline=None)
+def test_nothing_is_found_while_a_projector_goes_on(log, projection, steps):
+    """Whatever it does between two looks, the fold is where the store was at each."""
+    hand, coming = HandInMemory(), iter(steps)
+    at_once(go_live(hand, projection))
+    model = MemoryReadModel(hand.store, projection=projection.name)
+    at_once(fold_next(model, log, size=SETTLED, projection=projection))
+
+    async def step():
+        size, sweep = next(coming, (0, 0))
+        await fold_next(model, log, size=size, projection=projection, sweep=sweep)
+
+    subject = replace(hand.subject(projection), inspection=Meanwhile(hand.store, projection, step))
+    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched())
+
+    assert told(asyncio.run(verification.verify(subject))) == set()
 
 
 @pytest.fixture

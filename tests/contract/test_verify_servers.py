@@ -18,7 +18,7 @@ from projector.verify.sampler import Sampler, SamplerPace
 from shared.event_log import EventLogUnsound
 from tests.support.folding import fold_next
 from tests.support.random_commands import Writer
-from tests.support.verifying import GROUPS, PROFILES, HandInRedis, edit, go_live, told, verify
+from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, edit, told, verify
 from tests.support.write_side import postgres_write_side
 
 EAGER = SamplerPace(records=50, patience=10.0, again=0.01)
@@ -106,7 +106,7 @@ async def scene(request, database_url):
         await client.flushall()
         scene = Scene(write_side, HandInRedis(client), database_url)
         for projection in PROJECTIONS:
-            await go_live(scene.hand, projection)
+            await be_live(scene.hand, projection)
         await scene.writer.send(120)
         await scene.settle()
         yield scene

@@ -17,8 +17,8 @@ from projector.verify.ports import Directory
 from projector.verify.verification import Subject, Verification
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.keys import GenerationKeys, ProjectionKeys
-from shared.records import Pointer, seal, unseal
-from tests.support.folding import begin, fold_all
+from shared.records import seal, unseal
+from tests.support.folding import begin, fold_all, go_live
 
 PROFILES = ProjectionKeys("profiles").generation("g1")
 GROUPS = ProjectionKeys("groups").generation("g1")
@@ -116,16 +116,16 @@ def log_of(events: Sequence[RecordedEvent]) -> MemoryEventLog:
     return log
 
 
-async def go_live(hand: Hand, projection: Projection) -> None:
+async def be_live(hand: Hand, projection: Projection) -> None:
     """Have an empty generation that readers use."""
     model = hand.subject(projection).model
     await begin(model, projection)
-    await model.go_live(Pointer("g1", projection.version), expected=(await model.survey()).checkpoint)
+    await go_live(model, projection)
 
 
 async def fill(hand: Hand, events: Sequence[RecordedEvent], projection: Projection) -> None:
     """Have a live generation that reflects all events."""
-    await go_live(hand, projection)
+    await be_live(hand, projection)
     await fold_all(hand.subject(projection).model, events, projection=projection)
 
 

@@ -24,7 +24,7 @@ from shared.listing import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
 from tests.support.random_histories import SETTLED, group_histories, histories
-from tests.support.verifying import PROFILES, HandInMemory, Unwatched, edit, go_live, log_of, told, verify
+from tests.support.verifying import PROFILES, HandInMemory, Unwatched, be_live, edit, log_of, told, verify
 
 
 class ListedByGroup(Profiles):
@@ -99,7 +99,7 @@ def test_it_comes_to_what_a_store_holds(log, projection, portion):
 def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
     """In the middle of the log and of sweeps: what has been swept, and what has not, are both right."""
     hand = HandInMemory()
-    at_once(go_live(hand, projection))
+    at_once(be_live(hand, projection))
     model = MemoryReadModel(hand.store, projection=projection.name)
     for size, sweep in steps:
         at_once(fold_next(model, log, size=size, projection=projection, sweep=sweep))
@@ -134,7 +134,7 @@ class Meanwhile(MemoryInspection):
 def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, steps):
     """Whatever it does between two looks, the fold is where the store was at each."""
     hand, coming = HandInMemory(), iter(steps)
-    at_once(go_live(hand, projection))
+    at_once(be_live(hand, projection))
     model = MemoryReadModel(hand.store, projection=projection.name)
     at_once(fold_next(model, log, size=start, projection=projection))
 
@@ -169,7 +169,7 @@ def test_what_a_sweep_moves_during_a_walk_is_no_stranger():
     history.rename_group(board, "Singers")
     hand, projection = HandInMemory(), ListedByGroup()
     model = MemoryReadModel(hand.store, projection=projection.name)
-    at_once(go_live(hand, projection))
+    at_once(be_live(hand, projection))
     at_once(fold_next(model, history.events, size=len(history.events) - 1, projection=projection, sweep=0))
 
     async def step():
@@ -192,7 +192,7 @@ def renamed():
     history.rename_group(board, "Elders")
     hand = HandInMemory()
     model = MemoryReadModel(hand.store, projection="profiles")
-    at_once(go_live(hand, Profiles()))
+    at_once(be_live(hand, Profiles()))
     at_once(fold_next(model, history.events, size=before, sweep=0))
     at_once(fold_next(model, history.events, size=1, sweep=1))
     return hand, history, board

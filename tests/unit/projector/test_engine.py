@@ -198,15 +198,6 @@ async def test_an_unknown_event_stops_the_projection_until_it_is_known(around, h
         await until(lambda: reached(around, 6))
 
 
-async def test_an_event_that_cannot_be_folded_stops_the_projection(around, history):
-    history.handles[nth_id(9)] = "nobody"
-    history.suspend(nth_id(9))
-    told(around, history.events[6:])
-
-    async with stopped(projector_on(around), "at position 7"):
-        assert reached(around, 6)
-
-
 async def test_a_projection_stops_while_the_store_may_evict(around):
     """It goes on without a restart once the policy is mended."""
     around.store.evicts = True

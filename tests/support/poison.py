@@ -1,0 +1,43 @@
+"""Projections with a planted bug."""
+
+from collections.abc import Callable
+
+from projector.projection import Projection
+from shared.event_log import RecordedEvent
+
+
+def poisoned(projection: Projection, is_poison: Callable[[RecordedEvent], bool]) -> Projection:
+    """The projection, but that it fails on some of the events that concern it, when it has saved all it has to save."""
+
+    class Poisoned(type(projection)):
+        def project(self, recorded, documents):
+            super().project(recorded, documents)
+            if is_poison(recorded) and set(self.needs(recorded, documents)):
+                raise ValueError(f"planted: {recorded.event}")
+
+    return Poisoned()
+
+
+def unrevising(projection: Projection, is_poison: Callable[[str], bool]) -> Projection:
+    """The projection, but that no sweep can bring anything to the documents with some ids."""
+
+    class Unrevising(type(projection)):
+        def fan_out(self, event):
+            fan_out = super().fan_out(event)
+            return fan_out and fan_out._replace(revise=_failing(fan_out.revise, is_poison))
+
+    return Unrevising()
+
+
+def of_account(account_id) -> Callable[[RecordedEvent], bool]:
+    """Whether an event is one of an account, its profile or its memberships."""
+    return lambda recorded: getattr(recorded.event, "account_id", None) == account_id
+
+
+def _failing(revise, is_poison):
+    def failing(id_, record):
+        if is_poison(id_):
+            raise KeyError(id_)
+        return revise(id_, record)
+
+    return failing

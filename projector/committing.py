@@ -108,7 +108,9 @@ async def store(folded: Folded, *, commit: Commit, there: There, brake: Brake | 
     if folded.failed and brake:
         await commit.confirm()
         brake.check(failed=folded.failed, parked=folded.parked)
-    await commit.apply(replace(folded.batch, outdated=there.outdated))
+    # What a crash left under the name that is written now is no older state.
+    outdated = [each for each in there.outdated if each not in folded.batch.parked]
+    await commit.apply(replace(folded.batch, outdated=outdated))
 
 
 async def prefetch(events: Sequence[RecordedEvent], *, folder: Folder, commit: Commit) -> Envelopes:

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import httpx
@@ -20,6 +20,7 @@ from projector.comparing import Comparer, GenerationReader
 from projector.engine import Engine
 from projector.ops.http import notes, ops_api
 from projector.pace import Pace
+from projector.parked import ParkedEvents
 from projector.ports import Candidate, Lease, ReadModel
 from projector.projection import Projection
 from projector.projections.activity import Activity
@@ -61,7 +62,14 @@ def register_services(registry: svcs.Registry) -> None:
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
 
 
-def register_redis(registry: svcs.Registry, *, url: str, log: EventLog, rebuilds_by_itself: bool = False) -> None:
+def register_redis(
+    registry: svcs.Registry,
+    *,
+    url: str,
+    log: EventLog,
+    rebuilds_by_itself: bool = False,
+    projections: Sequence[Projection] = PROJECTIONS,
+) -> None:
     """Register a projector that keeps everything in one Redis."""
     client = connect(url)
     lease = RedisLease(client)
@@ -76,6 +84,7 @@ def register_redis(registry: svcs.Registry, *, url: str, log: EventLog, rebuilds
         ),
         clock=SystemClock(),
         rebuilds_by_itself=rebuilds_by_itself,
+        projections=projections,
     )
 
 
@@ -95,10 +104,11 @@ def register_projector(
     clock: Clock,
     pace: Pace | None = None,
     rebuilds_by_itself: bool = False,
+    projections: Sequence[Projection] = PROJECTIONS,
 ) -> None:
     """Register what feeds all projections, on any adapters."""
     candidate = _candidate(clock)
-    duties = {each.name: Duty(each.name, each.version) for each in PROJECTIONS}
+    duties = {each.name: Duty(each.name, each.version) for each in projections}
     tenure = Tenure(lease, candidate, list(duties.values()))
     stewards = [
         Steward(
@@ -114,13 +124,15 @@ def register_projector(
             pace=pace or PACES.get(each.name, AT_EASE),
             rebuilds_by_itself=rebuilds_by_itself,
         )
-        for each in PROJECTIONS
+        for each in projections
     ]
     board = StatusBoard(log=log, lease=lease, stewards=stewards, clock=clock)
     registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
     registry.register_value(StatusBoard, board)
     registry.register_value(Watch, Watch(), ping=Watch.require_moving)
     registry.register_value(Clock, clock)
+    parked = ParkedEvents(models={each.projection.name: each.model for each in stewards}, clock=clock)
+    registry.register_value(ParkedEvents, parked)
     registry.register_value(Notes, Notes(lambda: notes(board)))
 
 

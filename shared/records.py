@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,12 @@ class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A person as the read API serves it to those who may see everything."""
+    """
+    A person as the read API serves it to those who may see everything.
+
+    `stale_since`, of this and of other records, is only there while an event of it is parked; it is put into the JSON
+    when that is sealed, and no projection knows it.
+    """
 
     account_id: UUID
     handle: str
@@ -42,6 +48,7 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     version: int
     profile_version: int
+    stale_since: datetime | UnsetType = UNSET
 
 
 class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +72,7 @@ class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     version: int
     profile_version: int
+    stale_since: datetime | UnsetType = UNSET
 
 
 class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +87,7 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    stale_since: datetime | UnsetType = UNSET
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +115,7 @@ class MemberCard(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     role: str
     since: datetime
+    stale_since: datetime | UnsetType = UNSET
 
 
 class ActivityRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +155,7 @@ class StatsRecord(msgspec.Struct, frozen=True):
     groups: int = 0
     memberships: int = 0
     registrations: tuple[DayCount, ...] = ()
+    stale_since: datetime | UnsetType = UNSET
 
 
 class Pointer(msgspec.Struct, frozen=True):

@@ -112,6 +112,20 @@ def held(content: Mapping[str, object], projection: Projection = PROFILES) -> He
     return {key: value for key, value in values.items() if isinstance(value, dict | set) and value and key != "parked"}
 
 
+def as_served(found: Held) -> Held:
+    """
+    The same without the positions that documents reflect.
+
+    What a retried event brings to those that went on without it does not raise them.
+    """
+    return {
+        key: value
+        if isinstance(value, set) or key.startswith("by-") or key.endswith(":sheet")
+        else {name: unseal(envelope)[1:] for name, envelope in value.items()}
+        for key, value in found.items()
+    }
+
+
 def as_read(content: Mapping[str, object], projection: Projection = PROFILES) -> Held:
     """
     The same without entries that the document they lead to does not have: readers compare, and pass over them.

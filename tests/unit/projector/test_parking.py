@@ -1,26 +1,29 @@
 """An event that cannot be folded holds up the documents it would write, and nothing else."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from time import monotonic
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.brake import Brake
+from projector.code import code_version
+from projector.parked import asking
+from projector.parking import Skip
+from projector.ports import TooManyParked
 from projector.projection import Projection
-from projector.projections.groups import Groups
-from projector.projections.stats import Stats
 from shared.event_log import RecordedEvent
 from shared.records import unseal
-from tests.support.folding import PROFILES, Held, at_once, begin, cleanly_folded, fold_all, fold_next, held, parked
-from tests.support.histories import nth_id
-from tests.support.poison import of_account, poisoned, unrevising
+from tests.support.bugs import EXACT, bugs, of_account, poisoned, unrevising
+from tests.support.folding import PROFILES, as_served, at_once, begin, cleanly_folded, fold_all, fold_next, held, parked
+from tests.support.histories import DAWN, History, nth_id
 from tests.support.random_histories import group_histories, histories
 
 logs = histories() | group_histories()
 sizes = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), max_size=8)
-EVERYBODY = [str(nth_id(number)) for number in (1, 2, 3)]
 
 
 class Directory:
@@ -39,6 +42,11 @@ class Directory:
         if steps is None:
             at_once(fold_all(self.model, self.events, projection=projection, code=code))
 
+    async def ask(self, parking):
+        """Write down what operators want, as the ops API does."""
+        async with self.model.commit("g1", expected=self.checkpoint) as commit:
+            await commit.apply(asking(parking, self.checkpoint))
+
     @property
     def held(self):
         return as_served(held(self.store.content, self.projection))
@@ -56,38 +64,6 @@ class Directory:
         return at_once(self.model.survey()).checkpoint
 
 
-def as_served(found: Held) -> Held:
-    """
-    The same without the positions that documents reflect.
-
-    What a retried event brings to those that went on without it does not raise them.
-    """
-    return {
-        key: value
-        if isinstance(value, set) or key.startswith("by-") or key.endswith(":sheet")
-        else {name: unseal(envelope)[1:] for name, envelope in value.items()}
-        for key, value in found.items()
-    }
-
-
-class Bug(NamedTuple):
-    """Which events a release cannot fold, and whose documents its sweeps cannot revise."""
-
-    positions: frozenset[int]
-    people: frozenset[str]
-
-    def planted(self, projection):
-        fails = poisoned(projection, lambda recorded: recorded.position in self.positions)
-        return unrevising(fails, lambda id_: any(person in id_ for person in self.people))
-
-
-bugs = st.builds(
-    Bug,
-    st.frozensets(st.integers(1, 30), max_size=4),
-    st.frozensets(st.sampled_from(EVERYBODY), max_size=2),
-)
-EXACT = (PROFILES, Groups(), Stats())
-"""Of the projections, those that end the same whenever they read what they only read."""
 on_every_exact_one = pytest.mark.parametrize("projection", EXACT, ids=lambda each: each.name)
 
 
@@ -128,3 +104,248 @@ def test_nobody_else_is_behind(log, steps, since):
 
 def _without(id_, documents):
     return {key: value for key, value in documents.items() if key != id_}
+
+
+ADA, BOB = nth_id(1), nth_id(2)
+SKIP = Skip(reason="it never was", by="olga", at=DAWN)
+
+
+@pytest.fixture
+def history():
+    """Ada and Bob belong to a group."""
+    history = History()
+    group = history.create_group("board", name="Board")
+    for handle in ("ada", "bob"):
+        history.add_member(group, history.register(handle))
+    return history
+
+
+def group_of(history):
+    return next(iter(history.slugs))
+
+
+def from_position(position, fails):
+    return lambda recorded: recorded.position >= position and fails(recorded)
+
+
+def profile(directory, account_id):
+    """The record as it is served: JSON, `stale_since` included."""
+    sealed = unseal(directory.store.field("muster:{0}:profiles:g1:profile:full", str(account_id)))
+    return msgspec.json.decode(sealed.body)
+
+
+def test_a_parked_document_is_served_in_its_last_good_state_and_says_so(history):
+    """Since the first event that waits, by the clock of the log; with another entity tag; to everybody."""
+    directory = Directory(history.events)
+    directory.fold()
+    good, tag = profile(directory, ADA), etag(directory, ADA)
+    history.update(ADA, title="Dr")
+    history.update(ADA, title="Prof")
+    fails = poisoned(PROFILES, from_position(len(history.events) - 1, of_account(ADA)))
+
+    directory.fold(fails)
+
+    since = {"stale_since": "2026-11-25T08:00:08Z"}
+    assert good | since == profile(directory, ADA)
+    assert tag != etag(directory, ADA)
+    public = unseal(directory.store.field("muster:{0}:profiles:g1:profile:public", str(ADA)))
+    assert msgspec.json.decode(public.body).items() >= since.items()
+    assert "stale_since" not in profile(directory, BOB)
+    assert [each.position for each in directory.parking.events] == [8, 9]
+    assert [each.failure and each.failure.error for each in directory.parking.events] == ["ValueError", None]
+
+
+def etag(directory, account_id):
+    return unseal(directory.store.field("muster:{0}:profiles:g1:profile:full", str(account_id))).etag
+
+
+def test_what_waits_is_folded_in_its_order(history):
+    """The last of several changes is the one that stays, and the mark goes."""
+    directory = Directory(history.events)
+    for title in ("Dr", "Prof", "Dame"):
+        history.update(ADA, title=title)
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position == 8))
+
+    directory.fold(code="mended", steps=[(1, 0), (1, 0)])
+    assert (profile(directory, ADA)["title"], "stale_since" in profile(directory, ADA)) == ("Prof", True)
+    directory.fold(code="mended")
+
+    assert (profile(directory, ADA)["title"], "stale_since" in profile(directory, ADA)) == ("Dame", False)
+
+
+def test_the_same_code_does_not_try_again(history):
+    """However often it is started: the revision tells."""
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, of_account(ADA))
+    directory.fold(fails)
+    before = directory.checkpoint
+
+    directory.fold(fails)
+
+    assert before == directory.checkpoint
+
+
+def test_who_only_reads_a_parked_document_goes_on_with_its_last_good_state(history):
+    """A newcomer joins a group whose new name cannot be folded; once it can, it reaches him, and nobody goes back."""
+    directory = Directory(history.events)
+    history.rename_group(group_of(history), "Elders")
+    renamed = history.events[-1].position
+    newcomer = history.register("cyd")
+    history.add_member(group_of(history), newcomer)
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position == renamed))
+    record = profile(directory, newcomer)
+    assert (record["groups"][0]["name"], "stale_since" in record) == ("Board", False)
+    reached = directory.checkpoint.reached
+
+    directory.fold(code="mended", steps=[(9, 0)])
+    assert directory.checkpoint.sweeps
+    assert reached == directory.checkpoint.reached
+    directory.fold(code="mended")
+
+    assert {"Elders"} == {profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB, newcomer)}
+
+
+def test_who_reads_what_never_was_waits(history):
+    """The group's beginning cannot be folded: whoever joins it would silently not belong to it."""
+    directory = Directory(history.events)
+    group = history.create_group("choir", name="Choir")
+    created = history.events[-1].position
+    history.add_member(group, ADA)
+
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position == created))
+
+    assert profile(directory, ADA)["stale_since"] == "2026-11-25T08:00:09Z"
+    directory.fold(code="mended")
+    assert [each["name"] for each in profile(directory, ADA)["groups"]] == ["Board", "Choir"]
+    assert directory.clean == directory.held
+
+
+def test_a_sweep_that_fails_for_one_document_parks_that_document(history):
+    """The others have the new name; the event itself is not parked."""
+    directory = Directory(history.events)
+    history.rename_group(group_of(history), "Elders")
+
+    directory.fold(unrevising(PROFILES, lambda id_: id_ == str(ADA)))
+
+    assert tuple(profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB)) == ("Board", "Elders")
+    (turn,) = directory.parking.events
+    assert (turn.is_swept, turn.documents[0].id, turn.failure.error) == (True, str(ADA), "KeyError")
+    assert profile(directory, ADA)["stale_since"] == "2026-11-25T08:00:08Z"
+
+
+def test_what_is_skipped_has_no_effect_and_its_reason_is_kept(history):
+    """What waits behind it is folded."""
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    history.update(ADA, given_name="Augusta")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails)
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    record = profile(directory, ADA)
+    assert (record["title"], record["given_name"], "stale_since" in record) == (None, "Augusta", False)
+    (skipped,) = directory.parking.skipped
+    assert (skipped.position, skipped.error, skipped.skip) == (8, "ValueError", SKIP)
+    assert directory.parking.events == ()
+
+
+def test_what_is_skipped_last_takes_the_mark_along(history):
+    directory = Directory(history.events)
+    good = Directory(list(history.events))
+    good.fold()
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, of_account(ADA))
+    directory.fold(code="mended", steps=[(7, 9)])
+    directory.fold(fails)
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    assert profile(good, ADA) == profile(directory, ADA)
+
+
+def test_a_retry_by_hand_tries_once(history):
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, from_position(8, of_account(ADA)))
+    directory.fold(fails)
+
+    at_once(directory.ask(asked := directory.parking.to_be_retried(str(ADA))))
+    assert [each.failure.code for each in asked.events] == [""]
+    directory.fold(fails)
+
+    assert [each.failure.code for each in directory.parking.events] == ["buggy"]
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_of_two_that_claim_a_handle_the_later_one_has_it(history, size):
+    """Ada's giving it up waits for the bug to be mended; Bob has it since, in the same batch or in another."""
+    directory = Directory(history.events)
+    directory.fold()
+    history.change_email(BOB, "bob@example.com")
+    history.change_handle(ADA, "x")
+    history.change_handle(ADA, "y")
+    history.change_handle(BOB, "x")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 10)
+
+    directory.fold(fails, steps=[(size, 0)] * 4)
+
+    assert {"ada", "bob"} & directory.held["by-handle"].keys() == set()
+    assert str(BOB).encode() == directory.held["by-handle"]["x"]
+
+
+def test_who_keeps_a_handle_because_its_change_is_skipped_is_found_by_it(history):
+    """Another had it in between, and took it along when he left it."""
+    directory = Directory(history.events)
+    directory.fold()
+    history.change_handle(ADA, "y")
+    history.change_handle(BOB, "ada")
+    history.change_handle(BOB, "z")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails, steps=[(1, 0)] * 3)
+    assert {"z"} == directory.held["by-handle"].keys()
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    assert {"ada", "z"} == directory.held["by-handle"].keys()
+
+
+@pytest.fixture
+def brake():
+    return Brake(projection="profiles")
+
+
+def test_more_than_so_many_failures_in_a_minute_stop_the_projection(brake):
+    """It stays stopped: this code would only park so many more the next minute."""
+    brake.check(failed=60, parked=60)
+    brake.check(failed=40, parked=100)
+
+    for _ in range(2):
+        with pytest.raises(TooManyParked, match=r"profiles: more than 100 events could not be folded within a minute"):
+            brake.check(failed=1, parked=101)
+
+
+def test_failures_of_long_ago_are_no_sign_of_bad_code(brake, monkeypatch):
+    brake.check(failed=100, parked=100)
+    later = monotonic() + 61
+    monkeypatch.setattr("projector.brake.monotonic", lambda: later)
+
+    brake.check(failed=100, parked=200)
+
+
+def test_a_queue_that_grows_without_end_stops_the_projection(brake):
+    with pytest.raises(TooManyParked, match="more than 10000 events are parked"):
+        brake.check(failed=1, parked=10_001)
+
+
+def test_other_code_has_another_name():
+    """A fix that raises no number is other code all the same; the same code is the same after a restart."""
+    other = poisoned(PROFILES, lambda _: False)
+
+    assert code_version(PROFILES) == code_version(type(PROFILES)())
+    assert code_version(PROFILES) != code_version(other)
+    assert code_version(PROFILES).startswith(f"{PROFILES.version}+")

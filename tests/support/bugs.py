@@ -1,9 +1,18 @@
 """Projections with a planted bug."""
 
 from collections.abc import Callable
+from typing import NamedTuple
+
+from hypothesis import strategies as st
 
 from projector.projection import Projection
+from projector.projections.groups import Groups
+from projector.projections.stats import Stats
 from shared.event_log import RecordedEvent
+from tests.support.folding import PROFILES
+from tests.support.histories import nth_id
+
+EVERYBODY = [str(nth_id(number)) for number in (1, 2, 3)]
 
 
 def poisoned(projection: Projection, is_poison: Callable[[RecordedEvent], bool]) -> Projection:
@@ -36,8 +45,29 @@ def of_account(account_id) -> Callable[[RecordedEvent], bool]:
 
 def _failing(revise, is_poison):
     def failing(id_, record):
-        if is_poison(id_):
+        revised = revise(id_, record)
+        if revised is not record and is_poison(id_):
             raise KeyError(id_)
-        return revise(id_, record)
+        return revised
 
     return failing
+
+
+class Bug(NamedTuple):
+    """Which events a release cannot fold, and whose documents its sweeps cannot revise."""
+
+    positions: frozenset[int]
+    people: frozenset[str]
+
+    def planted(self, projection):
+        fails = poisoned(projection, lambda recorded: recorded.position in self.positions)
+        return unrevising(fails, lambda id_: any(person in id_ for person in self.people))
+
+
+bugs = st.builds(
+    Bug,
+    st.frozensets(st.integers(1, 30), max_size=4),
+    st.frozensets(st.sampled_from(EVERYBODY), max_size=2),
+)
+EXACT = (PROFILES, Groups(), Stats())
+"""Of the projections, those that end the same whenever they read what they only read."""

@@ -77,8 +77,8 @@ class RedisReadModel:
                 still = partial(self._require, redis, generation, expected)
                 commit = RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
                 yield commit
-                if not commit.is_applied:
-                    await redis.ask(("UNWATCH",))
+                if not commit.is_over:
+                    await redis.ask(("UNWATCH",))  # or the next one on this connection would be refused
 
     async def _require(self, redis: Exchange, generation: str, expected: Checkpoint) -> None:
         """Watch everything a commit relies on, then make sure that it is so."""
@@ -164,7 +164,7 @@ class RedisCommit:
         self._projection = ProjectionKeys(keys.projection)
         self._require_expected = require_expected
         self._on_damage = on_damage
-        self.is_applied = False
+        self.is_over = False
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         ids: dict[str, list[str]] = {}
@@ -199,9 +199,9 @@ class RedisCommit:
             await self._require_expected()
 
     async def apply(self, batch: Batch) -> None:
+        self.is_over = True  # whatever comes of it, nothing is watched then
         with ported(self._projection):
             failures = await self._execute(batch)
-            self.is_applied = True
             if failures:
                 why = damage(self._keys, failures)
                 await self._on_damage(self._keys.name, why)

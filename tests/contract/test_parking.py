@@ -106,15 +106,19 @@ async def test_older_states_of_what_is_parked_go_but_the_last(model, history):
 
 
 async def test_a_commit_that_is_left_lets_go_of_what_it_watches(model, history):
-    """Whoever only looked does not make the next one fail."""
+    """Whoever only looked, while somebody else wrote, does not make the next one on his connection fail."""
     await begin(model)
     await fold(model, history, planted(PROFILES), code="one")
-    for _ in range(3):
-        await parked(model)
+    before = (await model.survey()).checkpoint
+    async with model.commit("g1", expected=before) as commit:
+        parking = await parked(model)
+        await commit.apply(asking(parking, before))
 
-    await fold(model, history)
+    now = (await model.survey()).checkpoint
+    async with model.commit("g1", expected=now), model.commit("g1", expected=now) as commit:
+        await commit.apply(asking(parking, now))
 
-    assert (await model.survey()).checkpoint.parked == 0
+    assert now.revision + 1 == (await model.survey()).checkpoint.revision
 
 
 async def test_owners_of_look_ups_are_told(model, history):

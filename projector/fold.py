@@ -43,10 +43,10 @@ class Folder:
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
         """The documents that the events touch and that are not among those fetched."""
-        wanted = set[Key]()
+        wanted, fetched = set[Key](), self._fetched(envelopes)
         for each in events:
             with suppress(EventNotFoldable):  # the fold will come to it, and tell
-                wanted |= self._needed(each, envelopes)
+                wanted |= self._needed(each, fetched)
         return wanted - envelopes.keys()
 
     def fold(
@@ -137,6 +137,10 @@ class Folder:
         lot = Lot(parking, code=self.code)
         return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping), lot)
 
+    def _fetched(self, envelopes: Envelopes) -> FoldedDocuments:
+        """What is stored, as `needs` sees it."""
+        return self._documents(envelopes, Checkpoint(), (), NOTHING)
+
     def _committable(
         self,
         documents: FoldedDocuments,
@@ -182,7 +186,7 @@ class Folder:
         It would write a document that is behind; or read one of which there is no good state at all.
         """
         lot, read = documents.lot, self.projection.reads(recorded)
-        opened = {key: documents.open(key).record for key in self._needed(recorded, documents.envelopes)}
+        opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
         behind = {key for key in opened if lot.waits(key, before=recorded.position)}
         if not any(key not in read or opened[key] is None for key in behind):
             return None
@@ -192,7 +196,7 @@ class Folder:
         self, recorded: RecordedEvent, documents: FoldedDocuments, *, waits_for: Collection[Key] = ()
     ) -> Parked:
         """The event with the documents it would write, which must be there, so that they can be marked."""
-        written = self._needed(recorded, documents.envelopes) - set(self.projection.reads(recorded))
+        written = self._needed(recorded, self._fetched(documents.envelopes)) - set(self.projection.reads(recorded))
         keys = sorted(written.union(waits_for))
         if not keys:
             raise self._not_foldable(recorded, "it names no document it writes")
@@ -203,7 +207,7 @@ class Folder:
             raise self._not_foldable(recorded, f"its needs are never met: {error}") from error
         return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(keys))
 
-    def _needed(self, recorded: RecordedEvent, envelopes: Envelopes) -> set[Key]:
+    def _needed(self, recorded: RecordedEvent, fetched: FoldedDocuments) -> set[Key]:
         """
         What the event touches, as far as can be told from what is stored.
 
@@ -212,7 +216,7 @@ class Folder:
         if isinstance(recorded.event, UnknownEvent):
             return set()
         try:
-            return set(self.projection.needs(recorded, self._documents(envelopes, Checkpoint(), (), NOTHING)))
+            return set(self.projection.needs(recorded, fetched))
         except Exception as error:
             raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
 

@@ -13,7 +13,7 @@ from projector.brake import Brake
 from projector.code import code_version
 from projector.parked import asking
 from projector.parking import Skip
-from projector.ports import TooManyParked
+from projector.ports import ReadModelUnavailable, TooManyParked
 from projector.projection import Projection
 from shared.event_log import RecordedEvent
 from shared.records import unseal
@@ -99,6 +99,9 @@ def test_nobody_else_is_behind(log, steps, since):
     assert _without(bad, directory.clean["profile:public"]) == _without(bad, directory.held["profile:public"])
     assert directory.checkpoint.position == log[-1].position
     failed = [each.position for each in log if each.position > since and fails(each)]
+    before = Directory([each for each in log if each.position < min(failed, default=len(log) + 1)])
+    before.fold()
+    assert (bad in before.held.get("profile:full", {})) == (bad in directory.held["profile:full"])
     assert failed == [each.position for each in directory.parking.events if not each.is_swept]
 
 
@@ -265,6 +268,26 @@ def test_what_is_skipped_last_takes_the_mark_along(history):
     directory.fold(fails)
 
     assert profile(good, ADA) == profile(directory, ADA)
+
+
+@pytest.mark.parametrize("crash_after", range(12))
+def test_a_skip_that_tears_is_done_again(history, crash_after):
+    """It was written down before anything was done: whatever a crash leaves, the end is the same."""
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    history.change_handle(ADA, "lady")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails)
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.store.torn_after = crash_after
+
+    with pytest.raises(ReadModelUnavailable):
+        directory.fold(fails)
+    directory.fold(fails)
+
+    assert (directory.parking.events, len(directory.parking.skipped)) == ((), 1)
+    assert (profile(directory, ADA)["title"], profile(directory, ADA)["handle"]) == (None, "lady")
+    assert {"lady", "bob"} == directory.held["by-handle"].keys()
 
 
 def test_a_retry_by_hand_tries_once(history):

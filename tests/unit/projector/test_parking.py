@@ -1,6 +1,7 @@
 """An event that cannot be folded holds up the documents it would write, and nothing else."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 
 import msgspec
@@ -288,6 +289,25 @@ def test_a_skip_that_tears_is_done_again(history, crash_after):
     assert (directory.parking.events, len(directory.parking.skipped)) == ((), 1)
     assert (profile(directory, ADA)["title"], profile(directory, ADA)["handle"]) == (None, "lady")
     assert {"lady", "bob"} == directory.held["by-handle"].keys()
+
+
+@pytest.mark.parametrize("crash_after", range(8))
+def test_a_retry_that_tears_begins_its_sweep_all_the_same(history, crash_after):
+    """Between what is parked and the checkpoint, too: only the checkpoint says what is parked."""
+    directory = Directory(history.events)
+    history.rename_group(group_of(history), "Elders")
+    history.update(ADA, title="Dr")
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position in {8, 9}))
+    better = poisoned(PROFILES, lambda recorded: recorded.position == 9)
+    directory.store.torn_after = crash_after
+
+    with suppress(ReadModelUnavailable):
+        directory.fold(better, code="better")
+    directory.fold(better, code="better")
+    directory.fold(code="mended")
+
+    assert {"Elders"} == {profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB)}
+    assert directory.clean == directory.held
 
 
 def test_a_retry_by_hand_tries_once(history):

@@ -271,7 +271,7 @@ def test_what_is_skipped_last_takes_the_mark_along(history):
     assert profile(good, ADA) == profile(directory, ADA)
 
 
-@pytest.mark.parametrize("crash_after", range(12))
+@pytest.mark.parametrize("crash_after", range(30))
 def test_a_skip_that_tears_is_done_again(history, crash_after):
     """It was written down before anything was done: whatever a crash leaves, the end is the same."""
     directory = Directory(history.events)
@@ -291,7 +291,7 @@ def test_a_skip_that_tears_is_done_again(history, crash_after):
     assert {"lady", "bob"} == directory.held["by-handle"].keys()
 
 
-@pytest.mark.parametrize("crash_after", range(8))
+@pytest.mark.parametrize("crash_after", range(30))
 def test_a_retry_that_tears_begins_its_sweep_all_the_same(history, crash_after):
     """Between what is parked and the checkpoint, too: only the checkpoint says what is parked."""
     directory = Directory(history.events)

@@ -1,13 +1,14 @@
 """`/parked`: what is parked, and asking for it to be tried again or skipped."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
+from projector.ops.generations import CROSS_SITE, PROJECTION_NOT_FOUND, REFUSED, UNAVAILABLE, require_same_site
 from projector.parked import (
     Asked,
     Busy,
@@ -31,32 +32,15 @@ from shared.http.problems import (
 )
 from shared.http.services import Services
 
-PROJECTION_NOT_FOUND = Problem(
-    "projection-not-found", 404, "There is no such projection", "`GET /status` lists the projections."
-)
+T = TypeVar("T")
+
 NOT_PARKED = Problem(
     "not-parked",
     404,
     "Nothing is parked for this document",
     "`GET /parked` lists what is. It may have been tried again by itself, by a release that can fold it.",
 )
-GENERATION_STOPPED = Problem(
-    "generation-stopped", 409, "The generation cannot be written", "`GET /status` says what to do; try again then."
-)
-GENERATION_BUSY = Problem(
-    "generation-busy", 503, "The generation is being written without a pause", "Try again after Retry-After."
-)
-STORAGE_UNAVAILABLE = Problem("storage-unavailable", 503, "Redis is away", "Try again after Retry-After.")
-
-PROBLEMS = (PROJECTION_NOT_FOUND, NOT_PARKED, GENERATION_STOPPED, GENERATION_BUSY, STORAGE_UNAVAILABLE)
-
-_PROBLEM_OF: dict[type[Exception], Problem] = {
-    UnknownProjection: PROJECTION_NOT_FOUND,
-    NotParked: NOT_PARKED,
-    Busy: GENERATION_BUSY,
-    ReadModelUnavailable: STORAGE_UNAVAILABLE,
-}
-_AGAIN = {"Retry-After": "1"}
+PROBLEMS = (NOT_PARKED,)
 
 
 class Retry(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,9 +73,7 @@ async def parked_document(projection: FromPath[str], id: FromPath[str], services
 async def retry(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    # A form on somebody else's page cannot send JSON without being asked first (CORS).
-    require_media_type(request.scope, "application/json")
-    _decode_retry(await request.body())
+    await _asked(request, _decode_retry)
     with _as_problems():
         return _answer(await services.get(ParkedEvents).retry(projection, id))
 
@@ -100,8 +82,7 @@ async def retry(
 async def skip(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    require_media_type(request.scope, "application/json")
-    asked = _decode_skip(await request.body())
+    asked = await _asked(request, _decode_skip)
     if not asked.reason.strip():
         raise Rejection(INVALID, "Not valid: /reason", errors=[FieldError("/reason", "must say why")])
     with _as_problems():
@@ -116,8 +97,8 @@ _PATH = (
     Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account.", required=True),
 )
 _HEADERS = {"Request-Id": "The id of the request."}
-_ALWAYS = (GENERATION_STOPPED, GENERATION_BUSY, STORAGE_UNAVAILABLE)
-_BODY = (NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID)
+_ALWAYS = (REFUSED, UNAVAILABLE)
+_BODY = (NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, CROSS_SITE)
 
 OPERATIONS = (
     Operation(
@@ -163,15 +144,24 @@ OPERATIONS = (
 )
 
 
+async def _asked(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
+    require_same_site(request.scope)
+    require_media_type(request.scope, "application/json")
+    return decode(await request.body())
+
+
 @contextmanager
 def _as_problems() -> Iterator[None]:
     try:
         yield
-    except tuple(_PROBLEM_OF) as error:
-        problem = _PROBLEM_OF[type(error)]
-        raise Rejection(problem, str(error), headers=_AGAIN if problem.status == 503 else None) from error  # noqa: PLR2004
-    except CannotGoOn as error:
-        raise Rejection(GENERATION_STOPPED, str(error)) from error
+    except ReadModelUnavailable as error:
+        raise Rejection(UNAVAILABLE, str(error), headers={"Retry-After": "1"}) from error
+    except (Busy, CannotGoOn) as error:
+        raise Rejection(REFUSED, str(error)) from error
+    except UnknownProjection as error:
+        raise Rejection(PROJECTION_NOT_FOUND, str(error)) from error
+    except NotParked as error:
+        raise Rejection(NOT_PARKED, str(error)) from error
 
 
 def _answer(told: WhatIsParked | Asked) -> Response[bytes]:

@@ -16,7 +16,7 @@ from read_side.adapters.redis import RedisGroupViews, RedisProfileViews, connect
 from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
 from tests.support.bugs import of_account, poisoned
-from tests.support.folding import PROFILES, begin, fold_all, parked
+from tests.support.folding import PROFILES, begin, fold_all, go_live, parked
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.read_side import PATIENCE
 
@@ -137,9 +137,7 @@ async def live(server, history, projection):
         model = RedisReadModel(client, projection=projection.name)
         await begin(model, projection)
         await fold_all(model, history.events, projection=planted(projection), code="buggy")
-        survey = await model.survey()
-        await model.go_live(survey.filling, expected=survey.checkpoint)
-        return model
+        await go_live(model, projection)
 
 
 async def test_a_parked_record_says_so_however_it_is_found(redis_server, history):
@@ -170,8 +168,7 @@ async def test_a_card_is_marked_once(redis_server, history):
         await begin(model, projection)
         bug = poisoned(projection, lambda recorded: recorded.position in {8, 10} and fails(recorded))
         await fold_all(model, history.events, projection=bug, code="buggy")
-        survey = await model.survey()
-        await model.go_live(survey.filling, expected=survey.checkpoint)
+        await go_live(model, projection)
 
     async with RedisGroupViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
         page = await views.members(str(next(iter(history.slugs))), MemberQuery())

@@ -125,7 +125,7 @@ async def test_what_is_skipped_is_listed_with_its_reason(client, around):
 
 async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around):
     """A new release is started after the old one; nobody asked for anything."""
-    around.lease.holder = None
+    around.lease.holders.clear()
 
     async with client_of(app_on(around, Profiles())) as mended:
         told = await until_parked(mended, 0)
@@ -158,6 +158,12 @@ async def test_a_form_of_another_page_is_refused(client):
 
     assert answer.status_code == 415
     assert len((await client.get("/parked")).json()["parked"]) == 1
+
+
+async def test_a_page_of_another_site_is_refused(client):
+    answer = await client.post(f"{ONE}/retry", json={}, headers={"Origin": "https://elsewhere.example"})
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/cross-site")
 
 
 async def test_while_redis_is_away_it_says_so(client, around):

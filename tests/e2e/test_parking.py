@@ -43,28 +43,31 @@ async def projector(stack, redis, profiles):
         yield ops
 
 
-async def command(client, name, **fields):
-    answer = await client.post(f"/commands/{name}", json=fields)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+async def post(client, commands):
+    """The answers to a stream of commands, each of which is done."""
+    body = b"\n".join(map(msgspec.json.encode, commands))
+    answer = await client.post("/commands", content=body, headers={"Content-Type": "application/x-ndjson"}, timeout=60)
+    told = [msgspec.json.decode(line) for line in answer.text.splitlines()]
+    assert [200] * len(commands) == [each["status"] for each in told]
+    return told
 
 
-async def register_people(client):
-    """Their ids, and the position of the last event."""
-    lines = [
+def registrations():
+    return [
         {
             "command": "register-account",
             "handle": f"parking-{n}",
-            "email": f"parking-{n}@x.org",
+            "email": f"p{n}@parking.org",
             "display_name": f"P {n}",
         }
         for n in range(PEOPLE)
     ]
-    body = b"\n".join(map(msgspec.json.encode, lines))
-    answer = await client.post("/commands", content=body, headers={"Content-Type": "application/x-ndjson"}, timeout=60)
-    told = [msgspec.json.decode(line) for line in answer.text.splitlines()]
-    assert {each["status"] for each in told} == {200}
-    return [each["id"] for each in told], told[-1]["position"]
+
+
+def changes(ids, bad):
+    """A title for everybody, and another handle for one."""
+    titles = [{"command": "update-profile", "account": account, "title": "Dr"} for account in ids]
+    return [*titles, {"command": "change-handle", "account": bad, "handle": "parking-new"}]
 
 
 async def records(read, ids, *, position):
@@ -91,15 +94,14 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
         service("read", tmp_path / "read.log", MUSTER_REDIS_URL=redis.url, MUSTER_HOME=str(tmp_path)) as (url, _),
         httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as read,
     ):
-        ids, registered = await register_people(write)
+        registered = await post(write, registrations())
+        ids, begun = [each["id"] for each in registered], registered[-1]["position"]
         bad = ids[500]
         fails = of_account(UUID(bad))
-        planted = poisoned(Profiles(), lambda recorded: recorded.position > registered and fails(recorded))
+        planted = poisoned(Profiles(), lambda recorded: recorded.position > begun and fails(recorded))
         async with projector(stack, redis, planted) as ops:
-            for account in ids:
-                changed = await command(write, "update-profile", account=account, title="Dr")
-            await command(write, "change-handle", account=bad, handle="parking-new")
-            found = await records(read, ids, position=changed["position"])
+            head = (await post(write, changes(ids, bad)))[-1]["position"]
+            found = await records(read, ids, position=head)
             status = (await ops.get("/status")).json()
             listed = (await ops.get("/parked")).json()
             by_handle = await read.get("/profiles/by-handle/parking-500")
@@ -114,7 +116,7 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
 
         async with projector(stack, redis, Profiles()) as ops:
             await until(lambda: is_filled(ops))
-            found = await records(read, ids, position=changed["position"] + 1)
+            found = await records(read, ids, position=head)
 
         assert {("Dr", False)} == {(each["title"], "stale_since" in each) for each in found.values()}
         assert found[bad]["handle"] == "parking-new"

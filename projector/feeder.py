@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from projector.brake import Brake
 from projector.cancellation import is_cancelled
+from projector.code import code_version
 from projector.committing import MOST_WRITES, commit_next, sweep_next
 from projector.documents import Sweeping
 from projector.fold import MOST_SWEEPS, Folded, Folder
@@ -17,6 +19,7 @@ from projector.ports import EventNotFoldable, GenerationDamaged, LogForked, Read
 from projector.progress import Progress
 from projector.projection import Projection
 from projector.remedies import rebuild
+from projector.retrying import retry_next
 from projector.tenure import Duty
 from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
@@ -32,9 +35,11 @@ class Standing:
     checkpoint: Checkpoint
     sweeping: Sequence[Sweeping] = ()
     """The sweeps of the checkpoint, and what they do."""
+    is_due: bool = False
+    """Whether something that is parked is (or may be) to be tried by this code."""
 
     def after(self, folded: Folded) -> "Standing":
-        return replace(self, checkpoint=folded.batch.checkpoint, sweeping=folded.sweeping)
+        return replace(self, checkpoint=folded.batch.checkpoint, sweeping=folded.sweeping, is_due=folded.is_due)
 
 
 class Feeder:
@@ -56,7 +61,8 @@ class Feeder:
         """:param after_commit: told how long each commit of events took (seconds), and may have it rest."""
         self._pointer = pointer
         self._keys = ProjectionKeys(projection.name)
-        self._folder = Folder(projection)
+        self._folder = Folder(projection, code=code_version(projection))
+        self._brake = Brake(projection=projection.name)
         self._fork_check = ForkCheck(projection=projection.name)
         self._log = log
         self._model = model
@@ -105,18 +111,24 @@ class Feeder:
                 await self._perseverance.back_off()
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
-        """Take a step of the first sweep, and the next events: neither waits for all of the other."""
+        """
+        Take a step of the first sweep, and the next events: neither waits for all of the other.
+
+        Events wait for what is parked and due, and that for the end of all sweeps.
+        """
         await self._may_go_on.wait()
         if standing.sweeping:
             standing = await self._sweep(standing)
-        events = await self._next_events(reader, standing)
+        if standing.is_due and not standing.sweeping:
+            standing = await self._retry_parked(reader, standing)
+        events = () if standing.is_due else await self._next_events(reader, standing)
         if events:
             standing = await self._commit_what_can_be_folded(standing, events)
         else:
             await self._look(standing)
         self.progress.stand(standing.checkpoint)
         self._perseverance.succeeded()
-        if not events and not standing.sweeping:
+        if not events and not standing.sweeping and not standing.is_due:
             await reader.rung(seconds=self._pace.poll)
         return standing
 
@@ -128,7 +140,7 @@ class Feeder:
         return await reader.read(after=standing.checkpoint.position, limit=self._size)
 
     async def _commit_what_can_be_folded(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
-        """Commit; an event that cannot be folded stops the projection only once what came before it has been swept."""
+        """Commit; an event that stops the projection does so only once what came before it has been swept."""
         try:
             return await self._commit(standing, events)
         except EventNotFoldable:
@@ -145,6 +157,7 @@ class Feeder:
             generation=self._pointer.generation,
             after=standing.checkpoint,
             sweeping=standing.sweeping,
+            brake=self._brake,
         )
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
         self._looked = self._committed = perf_counter()
@@ -177,11 +190,25 @@ class Feeder:
             generation=self._pointer.generation,
             after=standing.checkpoint,
             limit=self._pace.sweep,
+            brake=self._brake,
         )
         self._looked = perf_counter()
         self.progress.swept(folded.batch)
         await self._after_commit(self._looked - began)
         return standing.after(folded)
+
+    async def _retry_parked(self, reader: EventReader, standing: Standing) -> Standing:
+        folded = await retry_next(
+            reader,
+            folder=self._folder,
+            model=self._model,
+            generation=self._pointer.generation,
+            after=standing.checkpoint,
+            limit=self._pace.batch,
+            brake=self._brake,
+        )
+        self._looked = perf_counter()
+        return replace(standing, is_due=False) if folded is None else standing.after(folded)
 
     async def _look(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
@@ -196,7 +223,8 @@ class Feeder:
         """Take what the store says, having made sure that it can be gone on from."""
         checkpoint = await self._surveyed()
         await self._fork_check.require(reader, checkpoint)
-        return Standing(checkpoint, [await self._taken_up(sweep, reader) for sweep in checkpoint.sweeps])
+        sweeping = [await self._taken_up(sweep, reader) for sweep in checkpoint.sweeps]
+        return Standing(checkpoint, sweeping, is_due=checkpoint.parked > 0)
 
     async def _surveyed(self) -> Checkpoint:
         survey = await self._model.survey()
@@ -216,7 +244,7 @@ class Feeder:
         """A sweep that was under way when the generation was left: the log tells what it does."""
         for recorded in await reader.read(after=sweep.position - 1, limit=1):
             if recorded.position == sweep.position and (fan_out := self._folder.fan_out_of(recorded)):
-                return Sweeping(sweep, fan_out)
+                return Sweeping(sweep, fan_out, recorded.occurred_at)
         raise LogForked(
             f"projection {self._keys.projection}: what is under way from position {sweep.position} is not in the log;"
             f" {rebuild(self._keys)}"

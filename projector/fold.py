@@ -1,14 +1,16 @@
 """From events and the documents they touch to one commit: pure, no I/O."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from projector.documents import Envelopes, FoldedDocuments, Sweeping
+from projector.parking import NOTHING, Lot, Parked, Parking
 from projector.placing import Placer
 from projector.ports import Batch, EventNotFoldable
-from projector.projection import DocumentMissing, FanOut, Key, Listed, NotPrefetched, Placed, Projection
+from projector.projection import FanOut, Key, Listed, NotPrefetched, Placed, Projection
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.records import Checkpoint, Sweep
 
@@ -21,21 +23,31 @@ class Folded(NamedTuple):
 
     batch: Batch
     sweeping: tuple[Sweeping, ...]
+    failed: int = 0
+    """How many events it parks because they cannot be folded, not because they wait behind others."""
+    parked: int = 0
+    """How many are parked after it."""
+    is_due: bool = False
+    """Whether something that is parked is to be looked at by this code."""
 
 
 class Folder:
     """Folds batches of events for one projection."""
 
-    def __init__(self, projection: Projection) -> None:
+    def __init__(self, projection: Projection, *, code: str = "unnamed") -> None:
+        """:param code: which code folds, see `projector.code`; it is told with what it cannot fold."""
         self.projection = projection
+        self.code = code
         self._placer = Placer(projection)
         self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
         """The documents that the events touch and that are not among those fetched."""
-        documents = self._documents(envelopes, Checkpoint(), ())
-        known = [each for each in events if not isinstance(each.event, UnknownEvent)]
-        return {key for each in known for key in self.projection.needs(each, documents)} - envelopes.keys()
+        wanted, fetched = set[Key](), self._fetched(envelopes)
+        for each in events:
+            with suppress(EventNotFoldable):  # the fold will come to it, and tell
+                wanted |= self._needed(each, fetched)
+        return wanted - envelopes.keys()
 
     def fold(
         self,
@@ -44,30 +56,62 @@ class Folder:
         *,
         after: Checkpoint,
         sweeping: Sequence[Sweeping] = (),
+        parking: Parking = NOTHING,
     ) -> Folded:
         """
         What the events make of the documents and of the checkpoint.
 
-        An event that cannot be folded ends the batch before it; one that begins the last sweep there may be, with it.
+        An event that cannot be folded is parked. One that cannot be parked either ends the batch before it; one that
+        begins the last sweep there may be, with it.
 
         :param sweeping: what is under way: fewer than `MOST_SWEEPS`.
-        :raises EventNotFoldable: it is the first.
+        :param parking: what is parked.
+        :raises EventNotFoldable: the first event is of an unknown type, or does not tell which documents it writes.
         """
-        documents = self._documents(envelopes, after, sweeping)
+        documents = self._documents(envelopes, after, sweeping, parking)
         for nth, recorded in enumerate(events):
             try:
                 self._fold_one(recorded, documents)
             except EventNotFoldable:
                 if nth:
-                    return self.fold(events[:nth], envelopes, after=after, sweeping=sweeping)
+                    return self.fold(events[:nth], envelopes, after=after, sweeping=sweeping, parking=parking)
                 raise
             if len(documents.sweeping) >= MOST_SWEEPS:
                 events = events[: nth + 1]
                 break
-        return self._committable(documents, _moved(after, events, documents.sweeping), documents.sweeping)
+        return self._committable(documents, _moved(after, events), documents.sweeping)
+
+    def refold(
+        self,
+        due: Iterable[tuple[Parked, RecordedEvent]],
+        envelopes: Envelopes,
+        *,
+        after: Checkpoint,
+        parking: Parking,
+    ) -> Folded:
+        """
+        What becomes of parked events that are tried again, or skipped, while no sweep is under way.
+
+        :param due: in the order of the log.
+        :param envelopes: of the documents that they need and of those that they are parked with.
+        """
+        documents = self._documents(envelopes, after, (), parking)
+        for parked, recorded in due:
+            self._refold_one(parked, recorded, documents)
+            for key in parked.documents:
+                documents.open_whole(key)
+            if len(documents.sweeping) >= MOST_SWEEPS:
+                break
+        return self._committable(documents, _revised(after), documents.sweeping)
 
     def sweep(
-        self, entries: Sequence[bytes], envelopes: Envelopes, *, after: Checkpoint, sweeping: Sequence[Sweeping]
+        self,
+        entries: Sequence[bytes],
+        envelopes: Envelopes,
+        *,
+        after: Checkpoint,
+        sweeping: Sequence[Sweeping],
+        parking: Parking = NOTHING,
     ) -> Folded:
         """
         What the first of the sweeps under way makes of the next documents on its way.
@@ -76,10 +120,10 @@ class Folder:
         :param envelopes: of the documents they lead to.
         """
         first, *others = sweeping
-        documents = self._documents(envelopes, after, sweeping)
+        documents = self._documents(envelopes, after, sweeping, parking)
         strays = list(_strays(entries, first.fan_out, documents))
-        going_on = [first._replace(sweep=Sweep(first.position, entry)) for entry in entries[-1:]]
-        return self._committable(documents, _revised(after, left := [*going_on, *others]), left, strays=strays)
+        going_on = [first._replace(sweep=_come_to(entry, first.sweep)) for entry in entries[-1:]]
+        return self._committable(documents, _revised(after), [*going_on, *others], strays=strays)
 
     def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
         """What an event does to more documents than it names."""
@@ -87,8 +131,15 @@ class Folder:
             raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
         return self.projection.fan_out(recorded.event)
 
-    def _documents(self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping]) -> FoldedDocuments:
-        return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping))
+    def _documents(
+        self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping], parking: Parking
+    ) -> FoldedDocuments:
+        lot = Lot(parking, code=self.code)
+        return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping), lot)
+
+    def _fetched(self, envelopes: Envelopes) -> FoldedDocuments:
+        """What is stored, as `needs` sees it."""
+        return self._documents(envelopes, Checkpoint(), (), NOTHING)
 
     def _committable(
         self,
@@ -98,21 +149,89 @@ class Folder:
         *,
         strays: Collection[Placed] = (),
     ) -> Folded:
+        lot, parking = documents.lot, documents.lot.parking()
+        checkpoint = msgspec.structs.replace(checkpoint, sweeps=tuple(each.sweep for each in sweeping))
+        if lot.changed:
+            checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if lot else 0)
         batch = documents.batch(checkpoint=checkpoint, placer=self._placer, strays=strays)
-        return Folded(batch, tuple(sweeping))
+        return Folded(batch, tuple(sweeping), lot.failed, len(lot), bool(parking.due(self.code)))
 
-    def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments) -> None:
-        fan_out = self.fan_out_of(recorded)
-        documents.position = recorded.position
+    def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments, *, again: bool = False) -> None:
+        if isinstance(recorded.event, UnknownEvent):
+            raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
+        documents.begin(recorded.position)
+        lot = documents.lot
+        if lot.is_skipped(recorded.position):
+            return
+        if (len(lot) or documents.sweeping) and (waiting := self._waiting(recorded, documents)):
+            lot.wait(waiting)
+            return
         try:
+            fan_out = self.projection.fan_out(recorded.event)
             self.projection.project(recorded, documents)
-        except (DocumentMissing, NotPrefetched) as error:
-            raise self._not_foldable(recorded, str(error)) from error
-        except Exception as error:
-            # Whatever it is, it will be the same next time. Its text is left out: it may quote people's data.
-            raise self._not_foldable(recorded, type(error).__name__) from error
+            documents.require_none_saved(self.projection.reads(recorded))
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
+            documents.undo()
+            lot.fail(self._parked(recorded, documents), error, again=again)
+            return
         if fan_out:
-            documents.sweeping.append(Sweeping(Sweep(recorded.position), fan_out))
+            documents.sweeping.append(_begun(recorded, fan_out, documents.after))
+
+    def _waiting(self, recorded: RecordedEvent, documents: FoldedDocuments) -> Parked | None:
+        """
+        The event, if it cannot be folded because of what is parked before it.
+
+        It would write a document that is behind; or read one of which there is no good state at all.
+        """
+        lot, read = documents.lot, self.projection.reads(recorded)
+        opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
+        behind = {key for key in opened if lot.waits(key, before=recorded.position)}
+        if not any(key not in read or opened[key] is None for key in behind):
+            return None
+        return self._parked(recorded, documents, waits_for={key for key in behind if opened[key] is None})
+
+    def _parked(
+        self, recorded: RecordedEvent, documents: FoldedDocuments, *, waits_for: Collection[Key] = ()
+    ) -> Parked:
+        """The event with the documents it would write, which must be there, so that they can be marked."""
+        written = self._needed(recorded, self._fetched(documents.envelopes)) - set(self.projection.reads(recorded))
+        keys = sorted(written.union(waits_for))
+        if not keys:
+            raise self._not_foldable(recorded, "it names no document it writes")
+        try:
+            for key in keys:
+                documents.open(key)
+        except NotPrefetched as error:
+            raise self._not_foldable(recorded, f"its needs are never met: {error}") from error
+        return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(keys))
+
+    def _needed(self, recorded: RecordedEvent, fetched: FoldedDocuments) -> set[Key]:
+        """
+        What the event touches, as far as can be told from what is stored.
+
+        :raises EventNotFoldable: the projection fails on it.
+        """
+        if isinstance(recorded.event, UnknownEvent):
+            return set()
+        try:
+            return set(self.projection.needs(recorded, fetched))
+        except Exception as error:
+            raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
+
+    def _refold_one(self, parked: Parked, recorded: RecordedEvent, documents: FoldedDocuments) -> None:
+        lot = documents.lot
+        if parked.skip:
+            lot.skip(parked, parked.skip)
+            return
+        lot.release(parked)
+        if not parked.is_swept:
+            self._fold_one(recorded, documents, again=parked.failure is not None)
+        elif lot.waits(parked.documents[0], before=parked.position):
+            lot.wait(parked)
+        elif fan_out := self.fan_out_of(recorded):
+            documents.take_turn(parked, fan_out, again=parked.failure is not None)
 
     def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
         return EventNotFoldable(
@@ -130,20 +249,24 @@ def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -
             yield Listed(way.by, entry), key.id
 
 
-def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent], sweeping: Iterable[Sweeping]) -> Checkpoint:
+def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> Sweeping:
+    since = after.position if recorded.position <= after.position else 0
+    return Sweeping(Sweep(recorded.position, since=since), fan_out, recorded.occurred_at)
+
+
+def _come_to(entry: bytes, sweep: Sweep) -> Sweep:
+    return msgspec.structs.replace(sweep, done=entry)
+
+
+def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> Checkpoint:
     last = events[-1]
-    return Checkpoint(
+    return msgspec.structs.replace(
+        _revised(checkpoint),
         position=last.position,
         event_id=last.event_id,
         count=checkpoint.count + len(events),
-        revision=checkpoint.revision + 1,
-        sweeps=_sweeps(sweeping),
     )
 
 
-def _revised(checkpoint: Checkpoint, sweeping: Iterable[Sweeping]) -> Checkpoint:
-    return msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1, sweeps=_sweeps(sweeping))
-
-
-def _sweeps(sweeping: Iterable[Sweeping]) -> tuple[Sweep, ...]:
-    return tuple(each.sweep for each in sweeping)
+def _revised(checkpoint: Checkpoint) -> Checkpoint:
+    return msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1)

@@ -9,7 +9,7 @@ import msgspec
 
 from projector.arranging import Change
 from projector.generations import Survey
-from projector.projection import Key, Placed
+from projector.projection import Key, LookUp, Placed
 from shared.records import Checkpoint, Pointer
 
 
@@ -37,6 +37,10 @@ class Batch:
     come by, and the sweep strikes it once the document is written: so nothing that a crash leaves of a commit can take
     a document out of its way.
     """
+    parked: Mapping[str, bytes] = field(default_factory=dict)
+    """What is parked (a `Parking` in JSON), if that has changed, by the name that the checkpoint has for it."""
+    outdated: Collection[str] = ()
+    """Names under which older states of it are kept, but not the last: a crash may bring back who relies on that."""
     checkpoint: Checkpoint
     """What the generation reflects afterwards."""
 
@@ -76,7 +80,11 @@ class LogForked(CannotGoOn):
 
 
 class EventNotFoldable(CannotGoOn):
-    """An event is of an unknown type, or the projection failed on it."""
+    """An event is of an unknown type, or cannot be parked."""
+
+
+class TooManyParked(EventNotFoldable):
+    """So many events cannot be folded that it must be the code."""
 
 
 class Commit(Protocol):
@@ -87,6 +95,12 @@ class Commit(Protocol):
 
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         """The entries of a list that begin with the prefix, in order, behind `after`; at most `limit`."""
+
+    async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
+        """The ids of the documents that look-ups lead to; None where they lead nowhere."""
+
+    async def parked(self) -> Mapping[str, bytes]:
+        """What is parked, by the name that a checkpoint has for it; older states of it may be there, too."""
 
     async def confirm(self) -> None:
         """

@@ -1,6 +1,6 @@
 """What a projection is: pure functions of events and of the documents they touch."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from uuid import UUID
@@ -70,7 +70,8 @@ class FanOut(NamedTuple):
     :param prefix: of the entries concerned.
     :param kind: of the documents concerned. Every document of the kind may be offered to `revise`.
     :param key: the document that an entry leads to.
-    :param revise: what the event makes of the document with an id: None to drop it, itself if it is not concerned.
+    :param revise: what the event makes of the document with an id: None to drop it, itself if it is not concerned. The
+        event may have been parked: then it comes late, and maybe twice, to documents that reflect events after it.
     :param stands: whether the document with an id, which may have been dropped, stands at an entry of the list.
     :param moves: whether what is revised changes its place in lists or look-ups.
     """
@@ -102,6 +103,13 @@ class NotPrefetched(Exception):
 
     def __init__(self, key: Key) -> None:
         super().__init__(f"needs() does not name {key.kind} {key.id}")
+
+
+class ReadOnly(Exception):
+    """A projection saves a document that its `reads` names."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"reads() names {key.kind} {key.id}, and project() saves it")
 
 
 class Fetched(Protocol):
@@ -168,11 +176,19 @@ class Projection(Protocol):
         Asked again with what it wanted, until it wants nothing more: three times at most.
         """
 
+    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
+        """
+        Those of `needs` that `project` does not save.
+
+        If what it would save is parked, so is the event. What it only reads may be a state of earlier, because events
+        of that document are parked, or of later, because the event was parked itself: name only what may be so.
+        """
+
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         """
         Fold one event into the documents; events that do not concern the projection are passed over.
 
-        Whatever it raises stops the projection.
+        Whatever it raises parks the event: nothing that it saved is kept.
         """
 
     def fan_out(self, event: Event) -> FanOut | None:

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import httpx
@@ -22,6 +22,7 @@ from projector.comparing import Comparer, GenerationReader
 from projector.engine import Engine
 from projector.ops.http import notes, ops_api
 from projector.pace import Pace
+from projector.parked import ParkedEvents
 from projector.ports import Candidate, Lease, ReadModel
 from projector.projection import Projection
 from projector.projections.activity import Activity
@@ -74,7 +75,14 @@ def sampler_on(redis_url: str, directory: Directory) -> Sampler:
     return Sampler(inspections, directory=directory)
 
 
-def register_redis(registry: svcs.Registry, *, url: str, log: EventLog, rebuilds_by_itself: bool = False) -> None:
+def register_redis(
+    registry: svcs.Registry,
+    *,
+    url: str,
+    log: EventLog,
+    rebuilds_by_itself: bool = False,
+    projections: Sequence[Projection] = PROJECTIONS,
+) -> None:
     """Register a projector that keeps everything in one Redis."""
     client = connect(url)
     lease = RedisLease(client)
@@ -89,6 +97,7 @@ def register_redis(registry: svcs.Registry, *, url: str, log: EventLog, rebuilds
         ),
         clock=SystemClock(),
         rebuilds_by_itself=rebuilds_by_itself,
+        projections=projections,
     )
 
 
@@ -108,10 +117,11 @@ def register_projector(
     clock: Clock,
     pace: Pace | None = None,
     rebuilds_by_itself: bool = False,
+    projections: Sequence[Projection] = PROJECTIONS,
 ) -> None:
     """Register what feeds all projections, on any adapters."""
     candidate = _candidate(clock)
-    duties = {each.name: Duty(each.name, each.version) for each in PROJECTIONS}
+    duties = {each.name: Duty(each.name, each.version) for each in projections}
     tenure = Tenure(lease, candidate, list(duties.values()))
     stewards = [
         Steward(
@@ -127,7 +137,7 @@ def register_projector(
             pace=pace or PACES.get(each.name, AT_EASE),
             rebuilds_by_itself=rebuilds_by_itself,
         )
-        for each in PROJECTIONS
+        for each in projections
     ]
     board = StatusBoard(log=log, lease=lease, stewards=stewards, clock=clock)
     registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
@@ -135,6 +145,8 @@ def register_projector(
     registry.register_value(Watch, Watch(), ping=Watch.require_moving)
     registry.register_value(Clock, clock)
     registry.register_value(Sampler, Sampler({}, directory=None))
+    parked = ParkedEvents(models={each.projection.name: each.model for each in stewards}, clock=clock)
+    registry.register_value(ParkedEvents, parked)
     registry.register_value(Notes, Notes(lambda: notes(board)))
 
 

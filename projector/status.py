@@ -10,6 +10,7 @@ from projector import metrics
 from projector.cancellation import is_cancelled
 from projector.crew import roles
 from projector.generations import Building, Comparison, Survey
+from projector.parked import Busy, what_is_parked
 from projector.ports import CannotGoOn, Lease, LeaseName, ReadModelUnavailable
 from projector.progress import Progress, Role
 from projector.steward import Steward
@@ -71,6 +72,7 @@ class ProjectionStatus(msgspec.Struct, kw_only=True):
     lag_events: int | None = None
     lag_seconds: float | None = None
     parked: int = 0
+    """Documents that are behind because an event of theirs is parked."""
     rebuild: RebuildStatus | None = None
     state: str
     error: str | None
@@ -132,6 +134,7 @@ class StatusBoard:
                 if told.lag_events is not None and told.lag_seconds is not None:
                     metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
                     metrics.LAG_SECONDS.labels(told.name).set(told.lag_seconds)
+                metrics.PARKED.labels(told.name).set(told.parked)
             self._measure_log(status)
             await asyncio.sleep(METRICS_SECONDS)
 
@@ -147,8 +150,10 @@ class StatusBoard:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 for told, steward in zip(status.projections, self._stewards, strict=True):
                     _tell(told, await steward.model.survey(), steward)
+                    parking = await what_is_parked(steward.model, projection=told.name)
+                    told.parked = len(parking.documents())
                 status.projectors = await self._projectors()
-        except (ReadModelUnavailable, CannotGoOn) as error:
+        except (ReadModelUnavailable, CannotGoOn, Busy) as error:
             return str(error)
         except TimeoutError:
             return f"Redis does not answer within {PATIENCE_SECONDS} s"

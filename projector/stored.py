@@ -1,21 +1,23 @@
 """Reading back what a projection keeps about its generations."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
 from projector.generations import Generation, Roster
+from projector.parking import NOTHING, Parking
 from projector.ports import GenerationDamaged
-from projector.remedies import refill
+from projector.remedies import rebuild, refill
 from shared.keys import ProjectionKeys
 from shared.records import Checkpoint, Pointer
 
-Stored = TypeVar("Stored", Pointer, Roster, Checkpoint)
+Stored = TypeVar("Stored", Pointer, Roster, Checkpoint, Parking)
 
 
 def decoded(value: bytes | None, type_: type[Stored], *, keys: ProjectionKeys) -> Stored | None:
     """
-    A pointer, roster or checkpoint, None if there is none.
+    A pointer, roster, checkpoint or what is parked; None if there is none.
 
     :raises GenerationDamaged: there is something else.
     """
@@ -35,3 +37,18 @@ def generation(checkpoint: bytes | None, damaged: bytes | None, *, keys: Project
     :raises GenerationDamaged: its checkpoint cannot be read.
     """
     return Generation(decoded(checkpoint, Checkpoint, keys=keys), damaged.decode() if damaged else None)
+
+
+def parking_at(checkpoint: Checkpoint, stored: Mapping[str, bytes], *, keys: ProjectionKeys) -> Parking:
+    """
+    What is parked at a checkpoint.
+
+    :param stored: what is kept of it, by the name that a checkpoint has for it.
+    :raises GenerationDamaged: it is not there, or cannot be read.
+    """
+    if not checkpoint.parked:
+        return NOTHING
+    parking = decoded(stored.get(str(checkpoint.parked)), Parking, keys=keys)
+    if parking is None:
+        raise GenerationDamaged(f"projection {keys.projection}: it is lost which events are parked; {rebuild(keys)}")
+    return parking

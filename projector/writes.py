@@ -87,7 +87,7 @@ def without_taken(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
 
 def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     """
-    Everything a batch writes: removals, additions, documents, strays, checkpoint.
+    Everything a batch writes: removals, additions, documents, strays, what is parked, checkpoint.
 
     A crash that lets any prefix of it survive is harmless only in this order: see `Batch`.
     """
@@ -108,6 +108,10 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     yield from (Remove(keys.documents(kind, each), list(ids)) for kind, ids in forgotten.items() for each in VARIANTS)
     for by, entries in _by_list(batch.strays).items():
         yield Strike(keys.listing(by), entries)
+    if batch.parked:
+        yield Put(keys.parked, batch.parked)
+    if batch.outdated:
+        yield Remove(keys.parked, list(batch.outdated))
     yield Set(keys.checkpoint, msgspec.json.encode(batch.checkpoint))
 
 

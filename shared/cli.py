@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Command] = {
     "seed": Command("write_side.cli:seed", "Register synthetic people."),
     "rebuild": Command("projector.ops.rebuilding:rebuild", "Replace a projection's records while they are being read."),
     "status": Command("projector.ops.cli:status", "Show how far each projection is."),
+    "parked": Command("projector.ops.parked:parked", "Show, try again or skip events that could not be folded."),
     "verify": Command("projector.ops.verifying:verify", "Compare what readers get with the log and the database."),
 }
 

@@ -70,6 +70,16 @@ class GenerationKeys:
         """Why the generation must not be fed any more, in words; absent while it is sound."""
         return self._key("damaged")
 
+    @property
+    def parked(self) -> str:
+        """
+        Hash of what could not be folded yet, by the revision at which it was written; the checkpoint names the field.
+
+        So the checkpoint alone says what is parked: a commit of which a crash leaves any part leaves the field that the
+        checkpoint names as it was.
+        """
+        return self._key("parked")
+
     def documents(self, kind: str, variant: str) -> str:
         """
         Hash of documents by entity id.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,12 @@ class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A person as the read API serves it to those who may see everything."""
+    """
+    A person as the read API serves it to those who may see everything.
+
+    `stale_since`, of this and of other records, is only there while an event of it is parked; it is put into the JSON
+    when that is sealed, and no projection knows it.
+    """
 
     account_id: UUID
     handle: str
@@ -42,6 +48,7 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     version: int
     profile_version: int
+    stale_since: datetime | UnsetType = UNSET
 
 
 class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +72,7 @@ class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     version: int
     profile_version: int
+    stale_since: datetime | UnsetType = UNSET
 
 
 class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +87,7 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    stale_since: datetime | UnsetType = UNSET
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +115,7 @@ class MemberCard(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     role: str
     since: datetime
+    stale_since: datetime | UnsetType = UNSET
 
 
 class ActivityRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +155,7 @@ class StatsRecord(msgspec.Struct, frozen=True):
     groups: int = 0
     memberships: int = 0
     registrations: tuple[DayCount, ...] = ()
+    stale_since: datetime | UnsetType = UNSET
 
 
 class Pointer(msgspec.Struct, frozen=True):
@@ -154,16 +165,18 @@ class Pointer(msgspec.Struct, frozen=True):
     version: int
 
 
-class Sweep(msgspec.Struct, frozen=True):
+class Sweep(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     An event that concerns every document of a list, and how far along the list it has been brought.
 
     :param position: the event's.
     :param done: the last entry of the list whose document reflects the event; None before the first.
+    :param since: where the checkpoint stood when a parked event was retried and began the sweep; 0 for all others.
     """
 
     position: int
     done: bytes | None = None
+    since: int = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -171,7 +184,8 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     Which events a generation reflects.
 
     `count` events, the last of them `event_id` at `position`. `revision` grows with every write to the generation, so
-    that equal checkpoints mean an untouched generation. `sweeps` are under way, in the order of their events.
+    that equal checkpoints mean an untouched generation. `sweeps` are under way, in the order in which they began.
+    `parked` is the revision at which what is parked was last written (see `GenerationKeys.parked`), 0 if nothing is.
     """
 
     position: int = 0
@@ -179,11 +193,12 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     count: int = 0
     revision: int = 0
     sweeps: tuple[Sweep, ...] = ()
+    parked: int = 0
 
     @property
     def reached(self) -> int:
-        """What readers are told: every document reflects every event up to here."""
-        return self.sweeps[0].position - 1 if self.sweeps else self.position
+        """What readers are told: every document that is not stale reflects every event up to here."""
+        return next((each.position - 1 for each in self.sweeps if not each.since), self.position)
 
 
 class Announcement(msgspec.Struct, frozen=True):
@@ -194,11 +209,16 @@ class Announcement(msgspec.Struct, frozen=True):
 
 
 class Sealed(NamedTuple):
-    """A stored document: the JSON that is served, its entity tag (RFC 9110, quoted) and the position it reflects."""
+    """
+    A stored document: the JSON that is served, its entity tag (RFC 9110, quoted) and the position it reflects.
+
+    `stale_since` is when the first event occurred that is parked for it (RFC 3339); the JSON tells it too.
+    """
 
     position: int
     etag: str
     body: bytes
+    stale_since: str | None = None
 
 
 def entity_tag(body: bytes) -> str:
@@ -206,13 +226,36 @@ def entity_tag(body: bytes) -> str:
     return f'"{urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode()}"'
 
 
-def seal(*, position: int, body: bytes) -> bytes:
-    """Put a header line `<position> <etag>` before the JSON, so that serving means cutting bytes, not decoding."""
-    return b"%d %b\n%b" % (position, entity_tag(body).encode(), body)
+def seal(*, position: int, body: bytes, stale_since: str | None = None) -> bytes:
+    """
+    Put a header line `<position> <etag>` before the JSON, so that serving means cutting bytes, not decoding.
+
+    What is stale says so in both: `<position> <etag> <stale_since>`, and a last field of the JSON.
+    """
+    if stale_since is None:
+        return b"%d %b\n%b" % (position, entity_tag(body).encode(), body)
+    marked = mark_stale(body, stale_since)
+    return b"%d %b %b\n%b" % (position, entity_tag(marked).encode(), stale_since.encode(), marked)
 
 
 def unseal(envelope: bytes) -> Sealed:
     """Take a sealed document apart; words that later releases add to the header are passed over."""
     header, _, body = envelope.partition(b"\n")
-    position, etag, *_ = header.split(b" ")
-    return Sealed(int(position), etag.decode(), body)
+    position, etag, *marks = header.split(b" ")
+    return Sealed(int(position), etag.decode(), body, marks[0].decode() if marks else None)
+
+
+def mark_stale(body: bytes, since: str) -> bytes:
+    """The JSON of a record (never an empty one), with `stale_since` as its last field."""
+    return body[:-1] + _mark(since)
+
+
+def without_mark(sealed: Sealed) -> bytes:
+    """The JSON as it was before it was marked."""
+    if sealed.stale_since is None:
+        return sealed.body
+    return sealed.body.removesuffix(_mark(sealed.stale_since)) + b"}"
+
+
+def _mark(since: str) -> bytes:
+    return b',"stale_since":"%b"}' % since.encode()

@@ -56,6 +56,10 @@ class MemoryStore:
         value = self.content.get(key, {})
         return value.get(name) if isinstance(value, dict) else None
 
+    def fields(self, key: str) -> dict[str, bytes]:
+        value = self.content.get(key)
+        return dict(value) if isinstance(value, dict) else {}
+
     def apply(self, transaction: Iterable[Write]) -> list[str]:
         """Apply a transaction whole, says what failed: as in Redis, that keeps nothing else from being applied."""
         torn_after, self.torn_after = self.torn_after, None
@@ -220,12 +224,20 @@ class MemoryCommit:
         entries = self._store.listed(self._keys.listing(by))
         return sorted(each for each in entries if each.startswith(prefix) and each > (after or b""))[:limit]
 
+    async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
+        self._store.check()
+        return {entry: self._owner(entry) for entry in look_ups}
+
+    async def parked(self) -> Mapping[str, bytes]:
+        self._store.check()
+        return self._store.fields(self._keys.parked)
+
     async def confirm(self) -> None:
         await self._still_as_expected()
 
     async def apply(self, batch: Batch) -> None:
         await self.confirm()
-        owners = {entry: self._owner(entry) for entry in look_ups(batch.removals)}
+        owners = await self.owners(look_ups(batch.removals))
         failures = self._store.apply(writes(without_taken(batch, owners), self._keys))
         if failures:
             self._store.content[self._keys.damaged] = (why := damage(self._keys, failures)).encode()

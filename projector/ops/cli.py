@@ -58,7 +58,9 @@ def _ask(url: str) -> bytes:
 
 
 def _show(told: Status, console: Console) -> None:
-    table = Table("projection", "version", "state", "checkpoint", "behind", "age", "events/s", "generation", box=None)
+    table = Table(
+        "projection", "version", "state", "checkpoint", "behind", "age", "events/s", "parked", "generation", box=None
+    )
     for each in told.projections:
         table.add_row(*_cells(each))
     console.print(table)
@@ -75,7 +77,8 @@ def _show(told: Status, console: Console) -> None:
 def _cells(each: ProjectionStatus) -> list[str]:
     age = None if each.lag_seconds is None else f"{each.lag_seconds:.1f} s"
     known = [_or_unknown(value) for value in (each.checkpoint, each.lag_events, age)]
-    return [each.name, str(each.version), each.state, *known, str(each.events_per_second), _or_unknown(each.generation)]
+    counted = [str(each.events_per_second), str(each.parked)]
+    return [each.name, str(each.version), each.state, *known, *counted, _or_unknown(each.generation)]
 
 
 def _beside(each: ProjectionStatus) -> Iterator[str]:
@@ -93,7 +96,12 @@ def _standstills(told: Status) -> list[str]:
     errors = [f"{each.name} {each.state}: {each.error}" for each in told.projections if each.error]
     held = [f"the event log is {told.held_by.text}"] if told.held_by else []
     canary = [f"the canary was not answered: {told.canary}"] if told.canary else []
-    return [*errors, *held, *canary, *([told.error] if told.error else [])]
+    parked = [
+        f"{each.name}: {each.parked} documents are parked, see `muster parked list`"
+        for each in told.projections
+        if each.parked
+    ]
+    return [*errors, *parked, *held, *canary, *([told.error] if told.error else [])]
 
 
 def _or_unknown(value: object) -> str:

@@ -138,7 +138,7 @@ _decode_rebuild, _decode_abort, _decode_rollback = decoder(Rebuild), decoder(Abo
 async def _asked(
     request: Request[Any, Any, Any], services: Services, name: str, decode: Callable[[bytes], Any]
 ) -> tuple[Steward, Any]:
-    _require_same_site(request.scope)
+    require_same_site(request.scope)
     require_media_type(request.scope, "application/json")
     wanted = decode(await request.body())
     for steward in services.get(Engine).stewards:
@@ -171,7 +171,7 @@ def _told(steward: Steward, survey: Survey) -> Arrangement:
     )
 
 
-def _require_same_site(scope: Scope) -> None:
+def require_same_site(scope: Scope) -> None:
     """
     What a browser sends on behalf of another site is refused (see OWASP, Cross-Site Request Forgery Prevention).
 

@@ -13,8 +13,8 @@ from litestar.types import ASGIApp
 
 from projector.canary import Canary
 from projector.engine import Engine
-from projector.ops.generations import HANDLERS, OPERATIONS, PROBLEMS
-from projector.status import Status, StatusBoard
+from projector.ops import generations, parking
+from projector.status import ProjectionStatus, Status, StatusBoard
 from projector.verify.sampler import Sampler
 from projector.watch import Watch
 from shared.http.app import assemble
@@ -29,12 +29,13 @@ def ops_api(*registers: Register) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine`, `StatusBoard`, `Watch` and `Sampler`, and runs them; `Canary` too, if there is one.
+    Needs `Engine`, `StatusBoard`, `Watch`, `Sampler` and `ParkedEvents`, and runs the first four; `Canary` too, if there is
+    one.
     """
     return assemble(
-        handlers=[status, *HANDLERS],
+        handlers=[status, *generations.HANDLERS, *parking.HANDLERS],
         registers=registers,
-        problems=PROBLEMS,
+        problems=(*generations.PROBLEMS, *parking.PROBLEMS),
         document=_document(),
         lifespan=[_run_projector],
     )
@@ -51,7 +52,7 @@ async def status(services: Services) -> Response[bytes]:
 async def notes(board: StatusBoard) -> Mapping[str, str]:
     """What an operator wants to know of a projector that is ready: lag, standstills and their causes."""
     told = await board.read()
-    lines = {each.name: _line(each.state, each.checkpoint, each.lag_events, each.error) for each in told.projections}
+    lines = {each.name: _line(each) for each in told.projections}
     if told.held_by:
         lines["event log"] = told.held_by.text
     if told.error:
@@ -59,10 +60,11 @@ async def notes(board: StatusBoard) -> Mapping[str, str]:
     return lines
 
 
-def _line(state: str, checkpoint: int | None, lag: int | None, error: str | None) -> str:
-    reached = "nowhere yet" if checkpoint is None else f"at {checkpoint}"
-    behind = "lag unknown" if lag is None else f"{lag} events behind"
-    return f"{state}, {reached}, {behind}" + (f": {error}" if error else "")
+def _line(told: ProjectionStatus) -> str:
+    reached = "nowhere yet" if told.checkpoint is None else f"at {told.checkpoint}"
+    behind = "lag unknown" if told.lag_events is None else f"{told.lag_events} events behind"
+    parked = f", {told.parked} documents parked (see `muster parked list`)" if told.parked else ""
+    return f"{told.state}, {reached}, {behind}{parked}" + (f": {told.error}" if told.error else "")
 
 
 @asynccontextmanager
@@ -90,7 +92,7 @@ def _document() -> dict[str, Any]:
     return openapi(
         title="Muster ops API",
         version=version("muster"),
-        description="See how far each projection is, rebuild it, and switch back.",
+        description="See how far each projection is and what it could not fold, rebuild it, and switch back.",
         operations=[
             Operation(
                 method="GET",
@@ -100,6 +102,7 @@ def _document() -> dict[str, Any]:
                 answer=Status,
                 answer_headers={"Request-Id": "The id of the request."},
             ),
-            *OPERATIONS,
+            *generations.OPERATIONS,
+            *parking.OPERATIONS,
         ],
     )

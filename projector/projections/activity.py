@@ -1,6 +1,6 @@
 """What happened to each account, one item an event."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -76,6 +76,13 @@ class Activity:
         if isinstance(event, MemberAdded | MemberRoleChanged | MemberRemoved):
             return (ACTIVITY.key(str(recorded.position)), GROUP.key(event.group_id))
         return (ACTIVITY.key(str(recorded.position)),)
+
+    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
+        """A group's name: an item that was parked tells the one that the group has when the item is folded."""
+        event = recorded.event
+        return (
+            (GROUP.key(event.group_id),) if isinstance(event, MemberAdded | MemberRoleChanged | MemberRemoved) else ()
+        )
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         follow(recorded.event, documents)

@@ -5,7 +5,7 @@ A member's card is kept in two halves, a `Person` and a `Membership`, which the 
 is one write, however many groups somebody belongs to.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -64,6 +64,10 @@ class Groups:
                 return (GROUP.key(group_id), *membership_needed(event))
             case _:
                 return (*membership_needed(event), *people_needed(event))
+
+    def reads(self, recorded: RecordedEvent) -> Collection[Key]:  # noqa: ARG002 - for no event
+        """Whatever is looked at is changed."""
+        return ()
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         match recorded.event:

@@ -1,6 +1,6 @@
 """One record a person, found by id, handle, e-mail address and external id, and in lists of many kinds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from shared.events import (
     EmailChanged,
     Event,
     HandleChanged,
+    MemberAdded,
     ProfileCreated,
     ProfileUpdated,
 )
@@ -56,6 +57,10 @@ class Profiles:
                 return (PROFILE.key(account_id),)
             case _:
                 return (*names_needed(event), *documents_needed(event))
+
+    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
+        """A group's name: whoever joins under an older or a later one is brought the right one by a sweep."""
+        return (GROUP.key(event.group_id),) if isinstance(event := recorded.event, MemberAdded) else ()
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         match recorded.event:

@@ -1,6 +1,6 @@
 """The directory in numbers: one document, counted from events alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -60,6 +60,10 @@ class Stats:
                 return (STATS.key(DIRECTORY), SUSPENSION.key(event.account_id))
             case _:
                 return ()
+
+    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
+        """Nothing changes whether an account was suspended once it is closed."""
+        return (SUSPENSION.key(event.account_id),) if isinstance(event := recorded.event, AccountClosed) else ()
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         match recorded.event:

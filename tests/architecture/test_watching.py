@@ -21,7 +21,6 @@ MEASURING = (write_side.services, projector.services, read_side.services)
 """Importing the three services defines every metric there is."""
 
 NOT_YET = {
-    "muster_projector_parked",
     "muster_rebuild_progress_ratio",
     "muster_rebuild_position",
 }

@@ -10,14 +10,18 @@ from projector.adapters.memory import MemoryReadModel, MemoryStore
 from projector.arranging import filling, switched
 from projector.committing import commit_next, sweep_next
 from projector.documents import Sweeping
-from projector.fold import MOST_SWEEPS, Folder
+from projector.fold import MOST_SWEEPS, Folded, Folder
 from projector.generations import Order
+from projector.parking import Parking
 from projector.placing import Placer
 from projector.ports import ReadModel
 from projector.projection import Key, Listed, Projection
 from projector.projections.profiles import Profiles
-from shared.event_log import RecordedEvent
-from shared.records import Pointer, Sweep, unseal
+from projector.retrying import retry_next
+from projector.stored import parking_at
+from shared.event_log import MemoryEventLog, RecordedEvent
+from shared.keys import ProjectionKeys
+from shared.records import Checkpoint, Pointer, Sweep, unseal, without_mark
 
 Result = TypeVar("Result")
 Held: TypeAlias = Mapping[str, dict[str, bytes] | set[bytes]]
@@ -55,13 +59,23 @@ async def fold_next(
     size: int,
     projection: Projection = PROFILES,
     sweep: int = 1000,
+    code: str = "unnamed",
 ) -> bool:
-    """Do what the engine does in one pass: the next events, then a step of a sweep; says whether there was anything."""
-    folder = Folder(projection)
+    """
+    Do what the engine does in one pass: what is parked and due, the next events, then a step of a sweep.
+
+    Says whether there was anything.
+    """
+    folder = Folder(projection, code=code)
     checkpoint = (await model.survey()).checkpoint
     sweeping = [_taken_up(each, log, folder) for each in checkpoint.sweeps]
     events = [each for each in log if each.position > checkpoint.position][:size] if len(sweeping) < MOST_SWEEPS else []
     common = {"folder": folder, "model": model, "generation": POINTER.generation}
+    if not sweeping and (folded := await _retried(log, size, checkpoint, **common)):
+        checkpoint, sweeping = folded.batch.checkpoint, folded.sweeping
+        events = [] if folded.is_due or not size else events
+        if not events:
+            return True
     if events:
         folded = await commit_next(events, after=checkpoint, sweeping=sweeping, **common)
         checkpoint, sweeping = folded.batch.checkpoint, folded.sweeping
@@ -71,9 +85,14 @@ async def fold_next(
 
 
 async def fold_all(
-    model: ReadModel, log: Sequence[RecordedEvent], *, size: int = 500, projection: Projection = PROFILES
+    model: ReadModel,
+    log: Sequence[RecordedEvent],
+    *,
+    size: int = 500,
+    projection: Projection = PROFILES,
+    code: str = "unnamed",
 ) -> None:
-    while await fold_next(model, log, size=size, projection=projection):
+    while await fold_next(model, log, size=size, projection=projection, code=code):
         pass
 
 
@@ -87,10 +106,24 @@ async def cleanly_folded(log: Sequence[RecordedEvent], projection: Projection = 
 
 
 def held(content: Mapping[str, object], projection: Projection = PROFILES) -> Held:
-    """Documents, look-ups and lists of the generation; an empty one is none, as in Redis."""
+    """Documents, look-ups and lists of the generation; an empty one is none, as in Redis. Not what is parked."""
     prefix = f"muster:{{0}}:{projection.name}:g1:"
     values = {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
-    return {key: value for key, value in values.items() if isinstance(value, dict | set) and value}
+    return {key: value for key, value in values.items() if isinstance(value, dict | set) and value and key != "parked"}
+
+
+def as_served(found: Held) -> Held:
+    """
+    The same without the positions that documents reflect.
+
+    What a retried event brings to those that went on without it does not raise them.
+    """
+    return {
+        key: value
+        if isinstance(value, set) or key.startswith("by-") or key.endswith(":sheet")
+        else {name: unseal(envelope)[1:] for name, envelope in value.items()}
+        for key, value in found.items()
+    }
 
 
 def as_read(content: Mapping[str, object], projection: Projection = PROFILES) -> Held:
@@ -119,12 +152,28 @@ def _entries(found: Held, projection: Projection) -> dict[object, str]:
     placer, entries = Placer(projection), {}
     for kind in projection.kinds:
         for name, envelope in found.get(f"{kind.name}:full", {}).items():
-            record = msgspec.json.decode(unseal(envelope).body, type=kind.record)
+            record = msgspec.json.decode(without_mark(unseal(envelope)), type=kind.record)
             move = placer.move(Key(kind.name, name), [None, record], anew=False)
             entries |= dict.fromkeys(move.additions, name)
     return entries
 
 
+async def parked(model: ReadModel, projection: Projection = PROFILES) -> Parking:
+    """What is parked in the generation."""
+    checkpoint = (await model.survey()).checkpoint
+    async with model.commit(POINTER.generation, expected=checkpoint) as commit:
+        return parking_at(checkpoint, await commit.parked(), keys=ProjectionKeys(projection.name))
+
+
+async def _retried(log: Sequence[RecordedEvent], size: int, after: Checkpoint, **common) -> Folded | None:
+    if not after.parked:
+        return None
+    events = MemoryEventLog()
+    events.append(log)
+    async with events.connect() as reader:
+        return await retry_next(reader, after=after, limit=max(1, size), **common)
+
+
 def _taken_up(sweep: Sweep, log: Sequence[RecordedEvent], folder: Folder) -> Sweeping:
     (recorded,) = (each for each in log if each.position == sweep.position)
-    return Sweeping(sweep, folder.fan_out_of(recorded))
+    return Sweeping(sweep, folder.fan_out_of(recorded), recorded.occurred_at)

@@ -75,7 +75,10 @@ class RedisReadModel:
             async with exchange(self._client) as redis:
                 await self._require(redis, generation, expected)
                 still = partial(self._require, redis, generation, expected)
-                yield RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
+                commit = RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
+                yield commit
+                if not commit.is_over:
+                    await redis.ask(("UNWATCH",))  # or the next one on this connection would be refused
 
     async def _require(self, redis: Exchange, generation: str, expected: Checkpoint) -> None:
         """Watch everything a commit relies on, then make sure that it is so."""
@@ -161,6 +164,7 @@ class RedisCommit:
         self._projection = ProjectionKeys(keys.projection)
         self._require_expected = require_expected
         self._on_damage = on_damage
+        self.is_over = False
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         ids: dict[str, list[str]] = {}
@@ -180,11 +184,22 @@ class RedisCommit:
             (entries,) = await self._redis.ask(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
         return list(entries)
 
+    async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
+        with ported(self._projection):
+            return await self._owners(look_ups)
+
+    async def parked(self) -> Mapping[str, bytes]:
+        with ported(self._projection):
+            (names,) = await self._redis.ask(("HKEYS", self._keys.parked))
+            (values,) = await self._fields({self._keys.parked: names}) if names else [()]
+        return {name.decode(): value for name, value in zip(names, values, strict=True) if value is not None}
+
     async def confirm(self) -> None:
         with ported(self._projection):
             await self._require_expected()
 
     async def apply(self, batch: Batch) -> None:
+        self.is_over = True  # whatever comes of it, nothing is watched then
         with ported(self._projection):
             failures = await self._execute(batch)
             if failures:

@@ -6,6 +6,7 @@ memberships go one after another: they are shown only beside the group's own doc
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -18,7 +19,7 @@ from read_side.adapters.redis.reads import Fields, Want
 from read_side.views import MemberQuery, Page, ReadModelUnavailable
 from shared.keys import GenerationKeys
 from shared.listing import NUL, name_at, time_key
-from shared.records import Membership, Sealed, entity_tag, unseal
+from shared.records import Membership, Sealed, entity_tag, mark_stale, unseal, without_mark
 from shared.text import composed
 
 MEMBERS, MEMBERS_BY_ROLE = "member", "member-role"
@@ -43,8 +44,10 @@ def card(person: bytes | None, membership: bytes | None) -> Sealed | None:
     if person is None or membership is None:
         return None
     one, other = unseal(person), unseal(membership)
-    body = one.body[:-1] + b"," + other.body[1:]
-    return Sealed(max(one.position, other.position), entity_tag(body), body)
+    body = without_mark(one)[:-1] + b"," + without_mark(other)[1:]
+    if since := min(filter(None, (one.stale_since, other.stale_since)), key=datetime.fromisoformat, default=None):
+        body = mark_stale(body, since)
+    return Sealed(max(one.position, other.position), entity_tag(body), body, since)
 
 
 async def find_members(journey: Journey, group: bytes, query: MemberQuery, *, guard: Want) -> Shown:

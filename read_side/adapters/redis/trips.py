@@ -60,6 +60,7 @@ class Begun(msgspec.Struct, frozen=True):
     """What a reader needs of a `records.Sweep`."""
 
     position: int
+    since: int = 0
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ class Position(msgspec.Struct, frozen=True):
     @property
     def reached(self) -> int:
         """See `records.Checkpoint.reached`."""
-        return self.sweeps[0].position - 1 if self.sweeps else self.position
+        return next((each.position - 1 for each in self.sweeps if not each.since), self.position)
 
 
 class _Question(NamedTuple):

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -16,9 +17,10 @@ from projector.projections.profiles import Profiles
 from shared.event_log import EventLogUnsound, MemoryEventLog
 from shared.event_log.memory import MemoryEventReader
 from shared.records import Announcement, Checkpoint, Pointer
+from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
-from tests.support.projectors import Surroundings, projector_on, running, until, until_state
+from tests.support.projectors import HASTE, Surroundings, projector_on, running, until, until_state
 
 LIVE = "muster:{0}:profiles:live"
 NAME = LeaseName("profiles", Profiles.version)
@@ -198,13 +200,32 @@ async def test_an_unknown_event_stops_the_projection_until_it_is_known(around, h
         await until(lambda: reached(around, 6))
 
 
-async def test_an_event_that_cannot_be_folded_stops_the_projection(around, history):
-    history.handles[nth_id(9)] = "nobody"
-    history.suspend(nth_id(9))
+async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_on(around, history):
+    """Whoever starts the next release need not do anything."""
+    history.update(nth_id(1), title="Dr")
+    history.suspend(nth_id(2))
+    told(around, history.events[6:])
+    planted = poisoned(Profiles(), lambda recorded: recorded.position == 7)
+
+    async with running(projector_on(around, projection=planted)) as projector:
+        await until_state(projector, State.RUNNING)
+        await until(lambda: reached(around, 8))
+        projector.engine.require_feeding()
+    assert checkpoint(around).parked
+    async with running(projector_on(around, name="mended")):
+        await until(lambda: not checkpoint(around).parked)
+
+    assert await cleanly_folded(history.events) == around.content()
+
+
+async def test_too_many_that_cannot_be_folded_stop_the_projection(around, history):
+    """It must be the code: what was committed stands, the message says what to do, and it does not go on by itself."""
+    for number in range(10, 120):
+        history.suspend(nth_id(number))
     told(around, history.events[6:])
 
-    async with stopped(projector_on(around), "at position 7"):
-        assert reached(around, 6)
+    async with stopped(projector_on(around, pace=replace(HASTE, batch=50)), "more than 100 events could not be folded"):
+        assert checkpoint(around).position < history.events[-1].position
 
 
 async def test_a_projection_stops_while_the_store_may_evict(around):

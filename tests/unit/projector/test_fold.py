@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from projector.fold import Folder
+from projector.parking import Parking
 from projector.ports import EventNotFoldable
 from projector.projection import Kind, LookUp
 from projector.projections.profile_kinds import PROFILE
@@ -88,13 +89,27 @@ def test_an_unknown_event_ends_the_batch_before_it(history):
     assert before.checkpoint.position == 2
 
 
-def test_an_event_without_its_person_cannot_be_folded():
-    """The log does not tell how the account came to be."""
+def parked_by(batch):
+    """What a batch parks."""
+    (stored,) = batch.parked.values()
+    return msgspec.json.decode(stored, type=Parking)
+
+
+def test_an_event_without_its_person_is_parked():
+    """The log does not tell how the account came to be; the checkpoint moves on."""
     history = History()
     history.record("account", nth_id(1), AccountSuspended(account_id=nth_id(1)))
 
-    with pytest.raises(EventNotFoldable, match=r"there is no profile"):
-        folded(history.events)
+    batch = folded(history.events)
+
+    (parked,) = parked_by(batch).events
+    assert (parked.position, parked.documents, parked.failure.error) == (
+        1,
+        (PROFILE.key(nth_id(1)),),
+        "DocumentMissing",
+    )
+    assert (batch.checkpoint.position, batch.checkpoint.parked) == (1, 1)
+    assert batch.full == {}
 
 
 def test_an_error_of_a_projection_is_told_without_its_text(history):
@@ -104,11 +119,34 @@ def test_an_error_of_a_projection_is_told_without_its_text(history):
         def project(self, recorded, documents):
             raise ValueError("ada@example.org")
 
-    with pytest.raises(EventNotFoldable) as failed:
-        Folder(Clumsy()).fold(history.events, {}, after=START)
+    batch = Folder(Clumsy()).fold(history.events, nothing_stored(history.events), after=START).batch
 
-    assert "ValueError" in str(failed.value)
-    assert "ada@" not in str(failed.value)
+    assert "ValueError" in {each.failure.error for each in parked_by(batch).events if each.failure}
+    assert b"ada" not in b"".join(batch.parked.values())
+
+
+def test_an_event_that_names_no_document_stops_the_projection(history):
+    """Whom should it wait for?"""
+
+    class Idle(Profiles):
+        def needs(self, recorded, fetched):
+            return ()
+
+    with pytest.raises(EventNotFoldable, match=r"profiles.*position 1.*names no document it writes"):
+        Folder(Idle()).fold(history.events, {}, after=START)
+
+
+def test_what_an_event_only_reads_it_may_not_save(history):
+    """A projection that breaks its word is found out, and nothing of it is kept."""
+
+    class Sly(Profiles):
+        def reads(self, recorded):
+            return (PROFILE.key(nth_id(1)),)
+
+    batch = Folder(Sly()).fold(history.events, nothing_stored(history.events), after=START).batch
+
+    assert {each.position: each.failure.error for each in parked_by(batch).events} == {2: "ReadOnly"}
+    assert {"registration"} == {key.kind for key in batch.full}
 
 
 def test_a_document_that_needs_does_not_name_is_missed(history):

@@ -213,14 +213,16 @@ async def test_metrics_carry_their_units(client):
         assert line in text
 
 
-async def test_the_openapi_document_describes_the_status(client):
+async def test_the_openapi_document_describes_every_route(client):
     document = (await client.get("/openapi.json")).json()
 
     assert list(document["paths"]) == [
         "/status",
         *(f"/projections/{{name}}/{action}" for action in ("rebuild", "abort", "rollback")),
+        "/parked",
+        *(f"/parked/{{projection}}/{{id}}{action}" for action in ("", "/retry", "/skip")),
     ]
-    assert "ProjectionStatus" in document["components"]["schemas"]
+    assert {"ProjectionStatus", "ParkedDocument"} <= document["components"]["schemas"].keys()
 
 
 def test_the_table_names_what_stands_still(capsys):

@@ -17,7 +17,19 @@ from projector.projections.stats import Stats
 from projector.writes import Write
 from shared.event_log import RecordedEvent
 from shared.records import Checkpoint
-from tests.support.folding import PROFILES, as_read, at_once, begin, cleanly_folded, fold_all, fold_next, held
+from tests.support.bugs import EXACT, bugs
+from tests.support.folding import (
+    PROFILES,
+    as_read,
+    as_served,
+    at_once,
+    begin,
+    cleanly_folded,
+    fold_all,
+    fold_next,
+    held,
+    parked,
+)
 from tests.support.histories import History, nth_id
 from tests.support.random_histories import SETTLED, Step, group_histories, histories, steps
 
@@ -66,22 +78,34 @@ async def fold_with_crashes(
     settled: int = SETTLED,
     rest: int = 1,
     projection: Projection = PROFILES,
+    releases: Iterable[Projection] = (),
 ) -> None:
-    """Fold the settled events, then step by step through the crashes, then what is left in batches of `rest`."""
+    """
+    Fold the settled events, then step by step through the crashes, then what is left in batches of `rest`.
+
+    :param releases: what folds in the steps, one after the other; in the last of them, and after them, `projection`.
+    """
     model = MemoryReadModel(store, projection=projection.name)
     await begin(model, projection)
-    for step in (Step(settled), *crashes):
+    releases = [*releases, projection]
+    steps = (Step(settled), *crashes)
+    for nth, step in enumerate(steps):
         store.torn_after = step.crash_after
+        release = nth * len(releases) // len(steps)
         try:
-            await fold_next(model, log, size=step.size, projection=projection, sweep=step.sweep)
+            await fold_next(
+                model, log, size=step.size, projection=releases[release], sweep=step.sweep, code=f"release {release}"
+            )
         except ReadModelUnavailable:
             continue
     store.torn_after = None
     if isinstance(store, TornFile):
         store.restart()
-    await fold_all(model, log, size=rest, projection=projection)
+    await fold_all(model, log, size=rest, projection=projection, code="the last one")
 
 
+stores = st.sampled_from([MemoryStore, TornFile])
+on_every_exact_one = pytest.mark.parametrize("projection", EXACT, ids=lambda each: each.name)
 on_every_projection = pytest.mark.parametrize("projection", EVERY, ids=lambda each: each.name)
 
 
@@ -107,6 +131,40 @@ def test_a_head_that_comes_back_at_the_second_restart_is_harmless(projection, lo
     at_once(fold_with_crashes(store, log, crashes, rest=rest, projection=projection))
 
     assert at_once(cleanly_folded(log, projection)) == as_read(store.content, projection)
+
+
+@on_every_exact_one
+@given(log=logs, bug=bugs, crashes=steps, make=stores)
+@settings(max_examples=60, deadline=None)
+def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, log, bug, crashes, make):
+    """Half-way through the crashes a release comes that can fold what the one before it had to park."""
+    store = make()
+
+    at_once(fold_with_crashes(store, log, crashes, projection=projection, releases=[bug.planted(projection)]))
+
+    assert as_served(at_once(cleanly_folded(log, projection))) == as_served(as_read(store.content, projection))
+    assert at_once(parked(MemoryReadModel(store, projection=projection.name), projection)).events == ()
+
+
+@on_every_exact_one
+@given(log=logs, bug=bugs, crashes=steps, make=stores)
+@settings(max_examples=60, deadline=None)
+def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug, crashes, make):
+    """The same events are parked for the same documents as in a store that took the log at once."""
+    planted, clean, store = bug.planted(projection), MemoryStore(), make()
+    at_once(fold_with_crashes(clean, log, [], settled=len(log), projection=planted))
+
+    at_once(fold_with_crashes(store, log, crashes, projection=planted))
+
+    expected, found = (
+        at_once(parked(MemoryReadModel(each, projection=projection.name), projection)) for each in (clean, store)
+    )
+    assert expected.documents().keys() == found.documents().keys()
+    assert _documents(clean, projection) == _documents(store, projection)
+
+
+def _documents(store, projection):
+    return {key: value for key, value in as_served(held(store.content, projection)).items() if ":" in key}
 
 
 @pytest.mark.soak

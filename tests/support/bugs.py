@@ -1,0 +1,73 @@
+"""Projections with a planted bug."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from projector.projection import Projection
+from projector.projections.groups import Groups
+from projector.projections.stats import Stats
+from shared.event_log import RecordedEvent
+from tests.support.folding import PROFILES
+from tests.support.histories import nth_id
+
+EVERYBODY = [str(nth_id(number)) for number in (1, 2, 3)]
+
+
+def poisoned(projection: Projection, is_poison: Callable[[RecordedEvent], bool]) -> Projection:
+    """The projection, but that it fails on some of the events that concern it, when it has saved all it has to save."""
+
+    class Poisoned(type(projection)):
+        def project(self, recorded, documents):
+            super().project(recorded, documents)
+            if is_poison(recorded) and set(self.needs(recorded, documents)):
+                raise ValueError(f"planted: {recorded.event}")
+
+    return Poisoned()
+
+
+def unrevising(projection: Projection, is_poison: Callable[[str], bool]) -> Projection:
+    """The projection, but that no sweep can bring anything to the documents with some ids."""
+
+    class Unrevising(type(projection)):
+        def fan_out(self, event):
+            fan_out = super().fan_out(event)
+            return fan_out and fan_out._replace(revise=_failing(fan_out.revise, is_poison))
+
+    return Unrevising()
+
+
+def of_account(account_id) -> Callable[[RecordedEvent], bool]:
+    """Whether an event is one of an account, its profile or its memberships."""
+    return lambda recorded: getattr(recorded.event, "account_id", None) == account_id
+
+
+def _failing(revise, is_poison):
+    def failing(id_, record):
+        revised = revise(id_, record)
+        if revised is not record and is_poison(id_):
+            raise KeyError(id_)
+        return revised
+
+    return failing
+
+
+class Bug(NamedTuple):
+    """Which events a release cannot fold, and whose documents its sweeps cannot revise."""
+
+    positions: frozenset[int]
+    people: frozenset[str]
+
+    def planted(self, projection):
+        fails = poisoned(projection, lambda recorded: recorded.position in self.positions)
+        return unrevising(fails, lambda id_: any(person in id_ for person in self.people))
+
+
+bugs = st.builds(
+    Bug,
+    st.frozensets(st.integers(1, 30), max_size=4),
+    st.frozensets(st.sampled_from(EVERYBODY), max_size=2),
+)
+EXACT = (PROFILES, Groups(), Stats())
+"""Of the projections, those that end the same whenever they read what they only read."""

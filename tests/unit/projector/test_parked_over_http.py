@@ -1,0 +1,260 @@
+"""What operators see and do about parked events, over HTTP and on the command line."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import msgspec
+import pytest
+
+from projector.ops import parked as cli
+from projector.ops.http import ops_api
+from projector.projections.profiles import Profiles
+from projector.services import register_projector
+from tests.support.bugs import poisoned
+from tests.support.clock import SettableClock
+from tests.support.histories import DAWN, History, nth_id
+from tests.support.http import client_of
+from tests.support.projectors import HASTE, Surroundings, store_in_memory
+
+ADA = nth_id(1)
+ONE = f"/parked/profiles/{ADA}"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def around():
+    """Ada, who was given a title and then a name, and Bob."""
+    history, around = History(), Surroundings()
+    history.register("ada")
+    history.register("bob")
+    history.update(ADA, title="Dr")
+    history.update(ADA, given_name="Augusta")
+    around.history = history
+    around.log.append(history.events)
+    return around
+
+
+def app_on(around, profiles):
+    def register(registry):
+        register_projector(
+            registry,
+            log=around.log,
+            lease=around.lease,
+            store_of=lambda projection: store_in_memory(around.store, projection),
+            clock=SettableClock(DAWN + timedelta(hours=1)),
+            pace=HASTE,
+            projections=(profiles,),
+        )
+
+    return ops_api(register)
+
+
+@pytest.fixture
+async def client(around):
+    """A projector that cannot fold the first of Ada's changes."""
+    async with client_of(app_on(around, poisoned(Profiles(), lambda recorded: recorded.position == 5))) as client:
+        await until_parked(client, 1)
+        yield client
+
+
+async def until_parked(client, documents):
+    """The answer of `GET /parked` once so many documents are."""
+    async with asyncio.timeout(5):
+        while True:
+            told = (await client.get("/parked")).json()
+            if len(told["parked"]) == documents:
+                return told
+            await asyncio.sleep(0)  # asking in this process never gives way by itself
+
+
+async def test_what_is_parked_is_listed_with_why_and_since_when(client):
+    told = (await client.get("/parked")).json()
+
+    assert told == (await client.get(ONE)).json()
+    [document] = told["parked"]
+    [failed] = document.pop("failed")
+    assert document == {
+        "projection": "profiles",
+        "kind": "profile",
+        "id": str(ADA),
+        "stale_since": "2026-11-25T08:00:05Z",
+        "waiting": [5, 6],
+    }
+    assert (failed["position"], failed["error"]) == (5, "ValueError")
+    assert failed["code"].startswith(f"{Profiles.version}+")
+    assert told["skipped"] == []
+
+
+async def test_status_readiness_and_metrics_tell_how_many_are_parked(client):
+    status = (await client.get("/status")).json()
+    ready = await client.get("/readyz")
+
+    assert [each["parked"] for each in status["projections"]] == [1]
+    assert ready.status_code == 200
+    assert "1 documents parked" in ready.text
+
+
+async def test_a_retry_that_fails_leaves_everything_as_it_was(client):
+    before = (await client.get(ONE)).json()
+
+    answer = await client.post(f"{ONE}/retry", content=b"{}", headers=JSON)
+
+    assert (answer.status_code, answer.json()["settled"]) == (200, True)
+    assert before["parked"] == answer.json()["parked"]
+
+
+async def test_what_is_skipped_is_listed_with_its_reason(client, around):
+    """The change that waited behind it has its effect."""
+    answer = await client.post(f"{ONE}/skip", json={"reason": "it never was", "by": "olga"})
+
+    told = answer.json()
+    assert (answer.status_code, told["settled"], told["parked"]) == (200, True, [])
+    [skipped] = told["skipped"]
+    assert (skipped["position"], skipped["reason"], skipped["by"], skipped["at"]) == (
+        5,
+        "it never was",
+        "olga",
+        "2026-11-25T09:00:00Z",
+    )
+    assert told["skipped"] == (await client.get("/parked")).json()["skipped"]
+    [stored] = [value[str(ADA)] for key, value in around.store.content.items() if key.endswith(":profile:full")]
+    assert b'"given_name":"Augusta"' in stored
+    assert b"Dr" not in stored
+
+
+async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around):
+    """A new release is started after the old one; nobody asked for anything."""
+    around.lease.holders.clear()
+
+    async with client_of(app_on(around, Profiles())) as mended:
+        told = await until_parked(mended, 0)
+
+    assert told == {"parked": [], "skipped": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "problem"),
+    [
+        ("/parked/nothing/x/retry", {}, 404, "projection-not-found"),
+        (f"/parked/profiles/{nth_id(2)}/retry", {}, 404, "not-parked"),
+        (f"/parked/profiles/{nth_id(2)}/skip", {"reason": "why"}, 404, "not-parked"),
+        (f"{ONE}/skip", {}, 422, "invalid"),
+        (f"{ONE}/skip", {"reason": " "}, 422, "invalid"),
+        (f"{ONE}/skip", {"reason": "why", "else": 1}, 422, "invalid"),
+        (f"{ONE}/retry", {"reason": "why"}, 422, "invalid"),
+    ],
+)
+async def test_what_cannot_be_asked_is_refused(client, path, body, status, problem):
+    answer = await client.post(path, json=body)
+
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}")
+    assert (await client.get(f"/problems/{problem}")).status_code == 200
+
+
+async def test_a_form_of_another_page_is_refused(client):
+    """A browser sends it without asking first."""
+    answer = await client.post(f"{ONE}/skip", data={"reason": "why"})
+
+    assert answer.status_code == 415
+    assert len((await client.get("/parked")).json()["parked"]) == 1
+
+
+async def test_a_page_of_another_site_is_refused(client):
+    answer = await client.post(f"{ONE}/retry", json={}, headers={"Origin": "https://elsewhere.example"})
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/cross-site")
+
+
+async def test_while_redis_is_away_it_says_so(client, around):
+    around.store.available = False
+
+    answer = await client.get("/parked")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json()["type"] == "/problems/storage-unavailable"
+
+
+PARKED = {
+    "projection": "profiles",
+    "kind": "profile",
+    "id": str(ADA),
+    "stale_since": "2026-11-25T08:00:05Z",
+    "waiting": [5, 6],
+    "failed": [{"position": 5, "error": "ValueError", "code": "2+0.1.0.abcd"}],
+}
+SKIPPED = {
+    "projection": "profiles",
+    "position": 5,
+    "documents": [["profile", str(ADA)]],
+    "error": "ValueError",
+    "reason": "it never was",
+    "by": "olga",
+    "at": "2026-11-25T09:00:00Z",
+}
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Have the command line answered; gives what it asked."""
+    asked = []
+    monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
+
+    def answer(content, status=200):
+        def request(method, url, **given):
+            asked.append((method, url, given["json"]))
+            body = msgspec.json.encode(content)
+            return httpx.Response(status, content=body, request=httpx.Request(method, url))
+
+        monkeypatch.setattr(httpx, "request", request)
+        return asked
+
+    return answer
+
+
+def test_the_list_is_a_table(answering, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    answering({"parked": [PARKED], "skipped": [SKIPPED]})
+
+    cli.list_parked()
+
+    shown = capsys.readouterr().out
+    assert f"profile {ADA}" in shown
+    assert "5: ValueError, by 2+0.1.0.abcd" in shown
+    assert "skipped: position 5 of profiles (ValueError), by olga at 2026-11-25 09:00:00Z: it never was" in shown
+
+
+def test_json_is_one_document(answering, capsys):
+    answering(told := {"parked": [PARKED], "skipped": []})
+
+    cli.list_parked(json=True)
+
+    assert told == msgspec.json.decode(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("left", "status"), [([], 0), ([PARKED], 1)])
+def test_a_retry_fails_as_long_as_something_is_parked(answering, left, status):
+    asked = answering({"settled": True, "parked": left, "skipped": []})
+
+    assert status == cli.retry("profiles", str(ADA))
+    assert asked == [("POST", f"http://ops{ONE}/retry", {})]
+
+
+def test_a_skip_says_who_and_why(answering, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "olga")
+    asked = answering({"settled": True, "parked": [], "skipped": [SKIPPED]})
+
+    cli.skip("profiles", str(ADA), reason="it never was")
+
+    assert asked == [("POST", f"http://ops{ONE}/skip", {"reason": "it never was", "by": "olga"})]
+
+
+@pytest.mark.parametrize(("name", "status"), [("not-parked", 1), ("projection-not-found", 2)])
+def test_what_is_refused_is_one_line_and_a_status(answering, capsys, name, status):
+    answering({"type": f"/problems/{name}", "title": "No", "status": 404, "detail": "Nothing is parked there"}, 404)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.show("profiles", "x")
+
+    assert ended.value.code == status
+    assert capsys.readouterr().err.startswith("Nothing is parked there: see `muster parked list`")

@@ -1,0 +1,394 @@
+"""An event that cannot be folded holds up the documents it would write, and nothing else."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.brake import Brake
+from projector.code import code_version
+from projector.parked import asking
+from projector.parking import Skip
+from projector.ports import ReadModelUnavailable, TooManyParked
+from projector.projection import Projection
+from shared.event_log import RecordedEvent
+from shared.records import unseal
+from tests.support.bugs import EXACT, bugs, of_account, poisoned, unrevising
+from tests.support.folding import PROFILES, as_served, at_once, begin, cleanly_folded, fold_all, fold_next, held, parked
+from tests.support.histories import DAWN, History, nth_id
+from tests.support.random_histories import group_histories, histories
+
+logs = histories() | group_histories()
+sizes = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), max_size=8)
+
+
+class Directory:
+    """A log and a store to fold it into, with one release after the other."""
+
+    def __init__(self, events: Sequence[RecordedEvent], projection: Projection = PROFILES) -> None:
+        self.events, self.projection, self.store = events, projection, MemoryStore()
+        self.model = MemoryReadModel(self.store, projection=projection.name)
+        at_once(begin(self.model, projection))
+
+    def fold(self, projection=None, *, code="buggy", steps=None):
+        """All that there is, or so many steps of (events, documents of a sweep)."""
+        projection = projection or self.projection
+        for size, sweep in steps or ():
+            at_once(fold_next(self.model, self.events, size=size, sweep=sweep, projection=projection, code=code))
+        if steps is None:
+            at_once(fold_all(self.model, self.events, projection=projection, code=code))
+
+    async def ask(self, parking):
+        """Write down what operators want, as the ops API does."""
+        async with self.model.commit("g1", expected=self.checkpoint) as commit:
+            await commit.apply(asking(parking, self.checkpoint))
+
+    @property
+    def held(self):
+        return as_served(held(self.store.content, self.projection))
+
+    @property
+    def clean(self):
+        return as_served(at_once(cleanly_folded(self.events, self.projection)))
+
+    @property
+    def parking(self):
+        return at_once(parked(self.model, self.projection))
+
+    @property
+    def checkpoint(self):
+        return at_once(self.model.survey()).checkpoint
+
+
+on_every_exact_one = pytest.mark.parametrize("projection", EXACT, ids=lambda each: each.name)
+
+
+@on_every_exact_one
+@given(log=logs, releases=st.lists(st.tuples(bugs, sizes), min_size=1, max_size=3), last=sizes)
+@settings(max_examples=150, deadline=None)
+def test_once_every_event_can_be_folded_all_is_as_if_none_had_failed(projection, log, releases, last):
+    """Whatever failed, however often other code failed on it, and however far the log was folded meanwhile."""
+    directory = Directory(log, projection)
+    for number, (bug, steps) in enumerate(releases):
+        directory.fold(bug.planted(projection), code=f"buggy {number}", steps=steps or None)
+
+    directory.fold(code="mended", steps=last)
+    directory.fold(code="mended")
+
+    assert directory.clean == directory.held
+    assert (directory.parking.events, directory.checkpoint.parked) == ((), 0)
+
+
+@given(log=logs, steps=sizes, since=st.integers(0, 20))
+@settings(max_examples=200, deadline=None)
+def test_nobody_else_is_behind(log, steps, since):
+    """One account's events fail from some time on: the records of all others are what they should be."""
+    bad = str(nth_id(2))
+    directory = Directory(log)
+    fails = of_account(nth_id(2))
+    planted = poisoned(PROFILES, lambda recorded: recorded.position > since and fails(recorded))
+
+    directory.fold(planted, steps=steps)
+    directory.fold(planted)
+
+    assert _without(bad, directory.clean["profile:full"]) == _without(bad, directory.held["profile:full"])
+    assert _without(bad, directory.clean["profile:public"]) == _without(bad, directory.held["profile:public"])
+    assert directory.checkpoint.position == log[-1].position
+    failed = [each.position for each in log if each.position > since and fails(each)]
+    before = Directory([each for each in log if each.position < min(failed, default=len(log) + 1)])
+    before.fold()
+    assert (bad in before.held.get("profile:full", {})) == (bad in directory.held["profile:full"])
+    assert failed == [each.position for each in directory.parking.events if not each.is_swept]
+
+
+def _without(id_, documents):
+    return {key: value for key, value in documents.items() if key != id_}
+
+
+ADA, BOB = nth_id(1), nth_id(2)
+SKIP = Skip(reason="it never was", by="olga", at=DAWN)
+
+
+@pytest.fixture
+def history():
+    """Ada and Bob belong to a group."""
+    history = History()
+    group = history.create_group("board", name="Board")
+    for handle in ("ada", "bob"):
+        history.add_member(group, history.register(handle))
+    return history
+
+
+def group_of(history):
+    return next(iter(history.slugs))
+
+
+def from_position(position, fails):
+    return lambda recorded: recorded.position >= position and fails(recorded)
+
+
+def profile(directory, account_id):
+    """The record as it is served: JSON, `stale_since` included."""
+    sealed = unseal(directory.store.field("muster:{0}:profiles:g1:profile:full", str(account_id)))
+    return msgspec.json.decode(sealed.body)
+
+
+def test_a_parked_document_is_served_in_its_last_good_state_and_says_so(history):
+    """Since the first event that waits, by the clock of the log; with another entity tag; to everybody."""
+    directory = Directory(history.events)
+    directory.fold()
+    good, tag = profile(directory, ADA), etag(directory, ADA)
+    history.update(ADA, title="Dr")
+    history.update(ADA, title="Prof")
+    fails = poisoned(PROFILES, from_position(len(history.events) - 1, of_account(ADA)))
+
+    directory.fold(fails)
+
+    since = {"stale_since": "2026-11-25T08:00:08Z"}
+    assert good | since == profile(directory, ADA)
+    assert tag != etag(directory, ADA)
+    public = unseal(directory.store.field("muster:{0}:profiles:g1:profile:public", str(ADA)))
+    assert msgspec.json.decode(public.body).items() >= since.items()
+    assert "stale_since" not in profile(directory, BOB)
+    assert [each.position for each in directory.parking.events] == [8, 9]
+    assert [each.failure and each.failure.error for each in directory.parking.events] == ["ValueError", None]
+
+
+def etag(directory, account_id):
+    return unseal(directory.store.field("muster:{0}:profiles:g1:profile:full", str(account_id))).etag
+
+
+def test_what_waits_is_folded_in_its_order(history):
+    """The last of several changes is the one that stays, and the mark goes."""
+    directory = Directory(history.events)
+    for title in ("Dr", "Prof", "Dame"):
+        history.update(ADA, title=title)
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position == 8))
+
+    directory.fold(code="mended", steps=[(1, 0), (1, 0)])
+    assert (profile(directory, ADA)["title"], "stale_since" in profile(directory, ADA)) == ("Prof", True)
+    directory.fold(code="mended")
+
+    assert (profile(directory, ADA)["title"], "stale_since" in profile(directory, ADA)) == ("Dame", False)
+
+
+def test_the_same_code_does_not_try_again(history):
+    """However often it is started: the revision tells."""
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, of_account(ADA))
+    directory.fold(fails)
+    before = directory.checkpoint
+
+    directory.fold(fails)
+
+    assert before == directory.checkpoint
+
+
+def test_who_only_reads_a_parked_document_goes_on_with_its_last_good_state(history):
+    """A newcomer joins a group whose new name cannot be folded; once it can, it reaches him, and nobody goes back."""
+    directory = Directory(history.events)
+    history.rename_group(group_of(history), "Elders")
+    renamed = history.events[-1].position
+    newcomer = history.register("cyd")
+    history.add_member(group_of(history), newcomer)
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position == renamed))
+    record = profile(directory, newcomer)
+    assert (record["groups"][0]["name"], "stale_since" in record) == ("Board", False)
+    reached = directory.checkpoint.reached
+
+    directory.fold(code="mended", steps=[(9, 0)])
+    assert directory.checkpoint.sweeps
+    assert reached == directory.checkpoint.reached
+    directory.fold(code="mended")
+
+    assert {"Elders"} == {profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB, newcomer)}
+
+
+def test_who_reads_what_never_was_waits(history):
+    """The group's beginning cannot be folded: whoever joins it would silently not belong to it."""
+    directory = Directory(history.events)
+    group = history.create_group("choir", name="Choir")
+    created = history.events[-1].position
+    history.add_member(group, ADA)
+
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position == created))
+
+    assert profile(directory, ADA)["stale_since"] == "2026-11-25T08:00:09Z"
+    directory.fold(code="mended")
+    assert [each["name"] for each in profile(directory, ADA)["groups"]] == ["Board", "Choir"]
+    assert directory.clean == directory.held
+
+
+def test_a_sweep_that_fails_for_one_document_parks_that_document(history):
+    """The others have the new name; the event itself is not parked."""
+    directory = Directory(history.events)
+    history.rename_group(group_of(history), "Elders")
+
+    directory.fold(unrevising(PROFILES, lambda id_: id_ == str(ADA)))
+
+    assert tuple(profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB)) == ("Board", "Elders")
+    (turn,) = directory.parking.events
+    assert (turn.is_swept, turn.documents[0].id, turn.failure.error) == (True, str(ADA), "KeyError")
+    assert profile(directory, ADA)["stale_since"] == "2026-11-25T08:00:08Z"
+
+
+def test_what_is_skipped_has_no_effect_and_its_reason_is_kept(history):
+    """What waits behind it is folded."""
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    history.update(ADA, given_name="Augusta")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails)
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    record = profile(directory, ADA)
+    assert (record["title"], record["given_name"], "stale_since" in record) == (None, "Augusta", False)
+    (skipped,) = directory.parking.skipped
+    assert (skipped.position, skipped.error, skipped.skip) == (8, "ValueError", SKIP)
+    assert directory.parking.events == ()
+
+
+def test_what_is_skipped_last_takes_the_mark_along(history):
+    directory = Directory(history.events)
+    good = Directory(list(history.events))
+    good.fold()
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, of_account(ADA))
+    directory.fold(code="mended", steps=[(7, 9)])
+    directory.fold(fails)
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    assert profile(good, ADA) == profile(directory, ADA)
+
+
+@pytest.mark.parametrize("crash_after", range(30))
+def test_a_skip_that_tears_is_done_again(history, crash_after):
+    """It was written down before anything was done: whatever a crash leaves, the end is the same."""
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    history.change_handle(ADA, "lady")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails)
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.store.torn_after = crash_after
+
+    with pytest.raises(ReadModelUnavailable):
+        directory.fold(fails)
+    directory.fold(fails)
+
+    assert (directory.parking.events, len(directory.parking.skipped)) == ((), 1)
+    assert (profile(directory, ADA)["title"], profile(directory, ADA)["handle"]) == (None, "lady")
+    assert {"lady", "bob"} == directory.held["by-handle"].keys()
+
+
+@pytest.mark.parametrize("crash_after", range(30))
+def test_a_retry_that_tears_begins_its_sweep_all_the_same(history, crash_after):
+    """Between what is parked and the checkpoint, too: only the checkpoint says what is parked."""
+    directory = Directory(history.events)
+    history.rename_group(group_of(history), "Elders")
+    history.update(ADA, title="Dr")
+    directory.fold(poisoned(PROFILES, lambda recorded: recorded.position in {8, 9}))
+    better = poisoned(PROFILES, lambda recorded: recorded.position == 9)
+    directory.store.torn_after = crash_after
+
+    with suppress(ReadModelUnavailable):
+        directory.fold(better, code="better")
+    directory.fold(better, code="better")
+    directory.fold(code="mended")
+
+    assert {"Elders"} == {profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB)}
+    assert directory.clean == directory.held
+
+
+def test_a_retry_by_hand_tries_once(history):
+    directory = Directory(history.events)
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, from_position(8, of_account(ADA)))
+    directory.fold(fails)
+
+    at_once(directory.ask(asked := directory.parking.to_be_retried(str(ADA))))
+    assert [each.failure.code for each in asked.events] == [""]
+    directory.fold(fails)
+
+    assert [each.failure.code for each in directory.parking.events] == ["buggy"]
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_of_two_that_claim_a_handle_the_later_one_has_it(history, size):
+    """Ada's giving it up waits for the bug to be mended; Bob has it since, in the same batch or in another."""
+    directory = Directory(history.events)
+    directory.fold()
+    history.change_email(BOB, "bob@example.com")
+    history.change_handle(ADA, "x")
+    history.change_handle(ADA, "y")
+    history.change_handle(BOB, "x")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 10)
+
+    directory.fold(fails, steps=[(size, 0)] * 4)
+
+    assert {"ada", "bob"} & directory.held["by-handle"].keys() == set()
+    assert str(BOB).encode() == directory.held["by-handle"]["x"]
+
+
+def test_who_keeps_a_handle_because_its_change_is_skipped_is_found_by_it(history):
+    """Another had it in between, and took it along when he left it."""
+    directory = Directory(history.events)
+    directory.fold()
+    history.change_handle(ADA, "y")
+    history.change_handle(BOB, "ada")
+    history.change_handle(BOB, "z")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails, steps=[(1, 0)] * 3)
+    assert {"z"} == directory.held["by-handle"].keys()
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    assert {"ada", "z"} == directory.held["by-handle"].keys()
+
+
+@pytest.fixture
+def brake():
+    return Brake(projection="profiles")
+
+
+def test_more_than_so_many_failures_in_a_minute_stop_the_projection(brake):
+    """It stays stopped: this code would only park so many more the next minute."""
+    brake.check(failed=60, parked=60)
+    brake.check(failed=40, parked=100)
+
+    for _ in range(2):
+        with pytest.raises(TooManyParked, match=r"profiles: more than 100 events could not be folded within a minute"):
+            brake.check(failed=1, parked=101)
+
+
+def test_failures_of_long_ago_are_no_sign_of_bad_code(brake, monkeypatch):
+    brake.check(failed=100, parked=100)
+    later = monotonic() + 61
+    monkeypatch.setattr("projector.brake.monotonic", lambda: later)
+
+    brake.check(failed=100, parked=200)
+
+
+def test_a_queue_that_grows_without_end_stops_the_projection(brake):
+    with pytest.raises(TooManyParked, match="more than 10000 events are parked"):
+        brake.check(failed=1, parked=10_001)
+
+
+def test_other_code_has_another_name():
+    """A fix that raises no number is other code all the same; the same code is the same after a restart."""
+    other = poisoned(PROFILES, lambda _: False)
+
+    assert code_version(PROFILES) == code_version(type(PROFILES)())
+    assert code_version(PROFILES) != code_version(other)
+    assert code_version(PROFILES).startswith(f"{PROFILES.version}+")

@@ -29,8 +29,7 @@ def ops_api(*registers: Register) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine`, `StatusBoard`, `Watch`, `Sampler` and `ParkedEvents`, and runs the first four; `Canary` too, if there is
-    one.
+    Needs `Engine`, `StatusBoard`, `Watch`, `Sampler` and `ParkedEvents`; `Canary` too, if there is one.
     """
     return assemble(
         handlers=[status, *generations.HANDLERS, *parking.HANDLERS],

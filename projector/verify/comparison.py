@@ -74,7 +74,7 @@ def sealed_differences(prefix: str, expected: bytes | None, found: bytes | None,
         yield f"{prefix}document", _shown(expected), _shown(found)
         return
     try:
-        told, etag, body = unseal(found)
+        told, etag, body, _ = unseal(found)
     except ValueError:
         yield f"{prefix}document", _shown(expected), _text(found)
         return

@@ -36,7 +36,7 @@ class Directory:
             keys = ProjectionKeys("profiles")
             live = msgspec.json.decode(redis.get(keys.live), type=Pointer)
             key = keys.generation(live.generation).documents("profile", "full")
-            position, _, body = unseal(redis.hget(key, account))
+            position, _, body, _ = unseal(redis.hget(key, account))
             changed = msgspec.json.encode({**msgspec.json.decode(body), **changes})
             redis.hset(key, account, seal(position=position, body=changed))
 

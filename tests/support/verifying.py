@@ -145,6 +145,6 @@ def told(verified: Verified) -> set[tuple[str, str]]:
 async def edit(hand: Hand, keys: GenerationKeys, kind: str, variant: str, id: object, **changes: Any) -> None:
     """Change fields of a sealed document, as somebody would who knows how it is sealed."""
     key = keys.documents(kind, variant)
-    position, _, body = unseal(await hand.read(key, str(id)))
+    position, _, body, _ = unseal(await hand.read(key, str(id)))
     record: Mapping[str, Any] = msgspec.json.decode(body)
     await hand.put(key, str(id), seal(position=position, body=msgspec.json.encode({**record, **changes})))

@@ -1,6 +1,7 @@
 """How far each projection is, who feeds it, and what holds it up."""
 
 import asyncio
+from contextlib import suppress
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -134,6 +135,7 @@ class StatusBoard:
                 if told.lag_events is not None and told.lag_seconds is not None:
                     metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
                     metrics.LAG_SECONDS.labels(told.name).set(told.lag_seconds)
+                _measure_rebuild(told)
                 metrics.PARKED.labels(told.name).set(told.parked)
             self._measure_log(status)
             await asyncio.sleep(METRICS_SECONDS)
@@ -190,6 +192,16 @@ class StatusBoard:
         told.lag_events = (await reader.identity(position=head, since=told.checkpoint)).count
         oldest = await reader.oldest(after=told.checkpoint)
         told.lag_seconds = max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0
+
+
+def _measure_rebuild(told: ProjectionStatus) -> None:
+    if rebuild := told.rebuild:
+        metrics.REBUILD_POSITION.labels(told.name).set(rebuild.position)
+        metrics.REBUILD_PROGRESS.labels(told.name).set(min(1.0, rebuild.position / max(1, rebuild.target)))
+        return
+    for gauge in (metrics.REBUILD_POSITION, metrics.REBUILD_PROGRESS):
+        with suppress(KeyError):
+            gauge.remove(told.name)
 
 
 def _as_told(steward: Steward) -> ProjectionStatus:

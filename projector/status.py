@@ -1,8 +1,8 @@
 """How far each projection is, who feeds it, and what holds it up."""
 
 import asyncio
-from contextlib import suppress
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec

@@ -16,7 +16,7 @@ from projector.fork import ForkCheck
 from projector.pace import Pace
 from projector.perseverance import Perseverance
 from projector.ports import EventNotFoldable, GenerationDamaged, LogForked, ReadModel, Superseded
-from projector.progress import Progress
+from projector.progress import Progress, Role
 from projector.projection import Projection
 from projector.remedies import rebuild
 from projector.retrying import retry_next
@@ -40,6 +40,10 @@ class Standing:
 
     def after(self, folded: Folded) -> "Standing":
         return replace(self, checkpoint=folded.batch.checkpoint, sweeping=folded.sweeping, is_due=folded.is_due)
+
+
+BESIDE_OTHERS = MOST_WRITES // 4
+"""What a commit of a rebuild writes: the live generation is fed by the same process, and waits for it."""
 
 
 class Feeder:
@@ -179,7 +183,8 @@ class Feeder:
 
     def _fitting(self, events: int, weight: int) -> int:
         """How many events are likely to be just enough for a commit, going by the last one."""
-        return max(1, min(self._pace.batch, events * MOST_WRITES // max(1, weight)))
+        most = BESIDE_OTHERS if self.progress.role is Role.BUILDING else MOST_WRITES
+        return max(1, min(self._pace.batch, events * most // max(1, weight)))
 
     async def _sweep(self, standing: Standing) -> Standing:
         began = perf_counter()

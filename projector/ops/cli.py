@@ -58,9 +58,7 @@ def _ask(url: str) -> bytes:
 
 
 def _show(told: Status, console: Console) -> None:
-    table = Table(
-        "projection", "version", "state", "checkpoint", "behind", "age", "events/s", "parked", "generation", box=None
-    )
+    table = Table("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "generation", box=None)
     for each in told.projections:
         table.add_row(*_cells(each))
     console.print(table)
@@ -78,7 +76,8 @@ def _cells(each: ProjectionStatus) -> list[str]:
     age = None if each.lag_seconds is None else f"{each.lag_seconds:.1f} s"
     known = [_or_unknown(value) for value in (each.checkpoint, each.lag_events, age)]
     counted = [str(each.events_per_second), str(each.parked)]
-    return [each.name, str(each.version), each.state, *known, *counted, _or_unknown(each.generation)]
+    generation = each.generation[-8:] if each.generation else None  # they begin with the time, and differ in the end
+    return [f"{each.name} v{each.version}", each.state, *known, *counted, _or_unknown(generation)]
 
 
 def _beside(each: ProjectionStatus) -> Iterator[str]:

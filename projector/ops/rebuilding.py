@@ -18,6 +18,7 @@ from projector.generations import KEEP_OLD_SECONDS, Comparison
 from projector.ops.http import ops_api
 from projector.services import PROJECTIONS, register_services
 from projector.status import ProjectionStatus, RebuildStatus, Status
+from shared import telemetry
 from shared.http.in_process import in_process
 from shared.progress import Progress, progress_on
 from shared.settings import Settings
@@ -207,6 +208,7 @@ async def _projector() -> AsyncIterator[httpx.AsyncClient]:
         _say(f"no projector answers at {settings.ops_url}: this command projects until it is done")
     settings.required("database_url")
     settings.required("redis_url")
+    telemetry.configure(settings.log_format)
     async with in_process(ops_api(register_services)) as client:
         yield client
 

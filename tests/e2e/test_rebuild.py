@@ -1,0 +1,72 @@
+"""`muster rebuild` as its user runs it: through the projector, and without one."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.support.load import registration
+from tests.support.stack import MUSTER, Child, Stack
+
+Muster = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def directory(mortal_stack: Stack) -> Stack:
+    """Three people in the directory."""
+    for name in ("ada", "bob", "cyd"):
+        httpx.post(f"{mortal_stack.addresses.write}/commands/register-account", json=registration(name))
+    return mortal_stack
+
+
+@pytest.fixture
+def muster(mortal_stack: Stack) -> Muster:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "MUSTER_HOME": str(mortal_stack.home)}
+        return subprocess.run(
+            [*MUSTER, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+def test_a_rebuild_from_order_to_switch_and_back(directory: Stack, muster: Muster) -> None:
+    """Results go to stdout, what happens to stderr; what is asked twice is told once more."""
+    first = muster("rebuild", "profiles", "--json")
+    outcome = json.loads(first.stdout)
+    back = muster("rebuild", "--rollback", "profiles")
+    status = json.loads(muster("status", "--json").stdout)["projections"][0]
+
+    assert (first.returncode, back.returncode) == (0, 0)
+    assert f"generation {outcome['to']} is live" in first.stderr
+    assert outcome["records"] == {"new": 0, "gone": 0, "changed": 0}
+    assert f"generation {outcome['from']} is live again" in back.stderr
+    assert status["generation"] == outcome["from"]
+    assert muster("rebuild", "--abort").returncode == 1
+    assert muster("rebuild", "people").returncode == 2
+
+
+def test_without_a_projector_the_command_projects_itself(directory: Stack, muster: Muster) -> None:
+    """Under the same lease, until it is done; the next projector finds what it left."""
+    with directory.supervisor_asleep():
+        killed = directory.kill(Child.PROJECT)
+        position = registered_meanwhile(directory)
+        done = muster("rebuild", "profiles", "--json")
+        answer = httpx.get(
+            f"{directory.addresses.read}/profiles/by-handle/dan", headers={"Muster-Min-Position": position}
+        )
+    outcome = json.loads(done.stdout)
+
+    assert killed
+    assert done.returncode == 0, done.stderr
+    assert "no projector answers" in done.stderr
+    assert outcome["switched"]
+    assert answer.status_code == 200
+
+
+def registered_meanwhile(stack: Stack) -> str:
+    answer = httpx.post(f"{stack.addresses.write}/commands/register-account", json=registration("dan"))
+    return answer.headers["Muster-Position"]

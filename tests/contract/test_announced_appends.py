@@ -257,7 +257,7 @@ async def test_history_cannot_be_rewritten(connect, statement):
         ("alter sequence event_log_position_seq cache 20", "cache 1"),
         ("alter sequence event_log_position_seq cycle", "no cycle"),
         ("select setval('event_log_position_seq', 1)", "setval"),
-        ("drop table event_log", "muster migrate"),
+        ("drop table event_log cascade", "muster migrate"),
     ],
 )
 async def test_a_log_that_could_skip_is_not_read(database_url, connect, spoil, remedy):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     "spoil",
     [
-        "alter table accounts drop column status",
+        "alter table accounts drop column status cascade",
         "alter table accounts add constraint never check (handle_unique = 'nobody')",
     ],
     ids=["an older schema", "a row that is quoted in the error"],

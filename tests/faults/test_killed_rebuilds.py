@@ -10,7 +10,7 @@ import pytest
 from tests.faults.test_killed_processes import under_load
 from tests.support.stack import Child, Stack, until
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Operator:

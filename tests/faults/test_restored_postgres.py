@@ -49,9 +49,10 @@ async def register(stack: Stack, *names: str) -> int:
     """Register people, however long it takes until the write side is back; returns the last position."""
     async with httpx.AsyncClient(base_url=stack.addresses.write, timeout=10, trust_env=False) as client:
         for name in names:
-            answer = await client.post("/commands/register-account", json=registration(name))
+            ask = {"json": registration(name), "headers": {"Idempotency-Key": name}}
+            answer = await client.post("/commands/register-account", **ask)
             while answer.status_code == 503:  # the sessions of its pool were ended
-                answer = await client.post("/commands/register-account", json=registration(name))
+                answer = await client.post("/commands/register-account", **ask)
             assert answer.status_code == 200, answer.text
     return int(answer.headers["Muster-Position"])
 

@@ -1,4 +1,4 @@
-"""What the projector tells its readers: one message a commit, from inside the transaction."""
+"""What the projector tells readers of the live generation: one message a commit, from inside the transaction."""
 
 import asyncio
 from typing import Self
@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from shared.keys import ProjectionKeys
-from shared.records import Announcement
+from shared.records import Announcement, Pointer
 
 
 class Announcements:
@@ -20,6 +20,8 @@ class Announcements:
         self.positions: list[int] = []
 
     async def __aenter__(self) -> Self:
+        pointer = await self._client.get(ProjectionKeys("profiles").live)
+        self._live = msgspec.json.decode(pointer, type=Pointer).generation
         await self._channel.subscribe(ProjectionKeys("profiles").announce)
         self._task = asyncio.create_task(self._listen())
         return self
@@ -33,4 +35,6 @@ class Announcements:
     async def _listen(self) -> None:
         async for message in self._channel.listen():
             if message["type"] == "message":
-                self.positions.append(msgspec.json.decode(message["data"], type=Announcement).position)
+                told = msgspec.json.decode(message["data"], type=Announcement)
+                if told.generation == self._live:  # another may be kept, and fed as well
+                    self.positions.append(told.position)

@@ -9,6 +9,7 @@ import structlog
 
 from projector import metrics
 from projector.cancellation import is_cancelled
+from projector.status import Status
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound
 
 SECONDS = 10.0
@@ -45,6 +46,10 @@ class Canary:
             while not is_cancelled():
                 await self.ask()
                 await asyncio.sleep(SECONDS)
+
+    def tell(self, status: Status) -> None:
+        """Say in the status what was found."""
+        status.canary = self.error
 
     async def ask(self) -> None:
         """Ask each projection once."""

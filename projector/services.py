@@ -18,8 +18,10 @@ from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.canary import Canary
+from projector.chronicle import Chronicle
 from projector.comparing import Comparer, GenerationReader
 from projector.engine import Engine
+from projector.ops.events import Streams
 from projector.ops.http import notes, ops_api
 from projector.pace import Pace
 from projector.parked import ParkedEvents
@@ -37,6 +39,7 @@ from projector.verify.sampler import Sampler
 from projector.watch import Watch
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
+from shared.event_log.lasting import LastingEventLog
 from shared.event_log.postgres import PostgresEventLog
 from shared.http.health import Notes
 from shared.settings import Settings
@@ -147,7 +150,25 @@ def register_projector(
     registry.register_value(Sampler, Sampler({}, directory=None))
     parked = ParkedEvents(models={each.projection.name: each.model for each in stewards}, clock=clock)
     registry.register_value(ParkedEvents, parked)
+    _register_chronicle(registry, log=log, lease=lease, stewards=stewards, parked=parked, clock=clock)
     registry.register_value(Notes, Notes(lambda: notes(board)))
+
+
+def _register_chronicle(
+    registry: svcs.Registry,
+    *,
+    log: EventLog,
+    lease: Lease,
+    stewards: Sequence[Steward],
+    parked: ParkedEvents,
+    clock: Clock,
+) -> None:
+    """Register what looks at everything all the time, in a session of its own."""
+    lasting = LastingEventLog(log)
+    board = StatusBoard(log=lasting, lease=lease, stewards=stewards, clock=clock)
+    chronicle = Chronicle(board, parked=parked, clock=clock)
+    registry.register_value(Chronicle, chronicle, on_registry_close=lasting.aclose)
+    registry.register_value(Streams, Streams(chronicle))
 
 
 def _candidate(clock: Clock) -> Candidate:

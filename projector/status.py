@@ -1,14 +1,13 @@
 """How far each projection is, who feeds it, and what holds it up."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
 from projector import metrics
-from projector.cancellation import is_cancelled
 from projector.crew import roles
 from projector.generations import Building, Comparison, Survey
 from projector.parked import Busy, what_is_parked
@@ -21,8 +20,6 @@ from shared.records import Pointer
 
 PATIENCE_SECONDS = 1.5
 """A status that waits for a server that is away is of no use to anybody."""
-
-METRICS_SECONDS = 5.0
 
 
 class GenerationStatus(msgspec.Struct, kw_only=True):
@@ -126,19 +123,15 @@ class StatusBoard:
         status.error = "; ".join(filter(None, outcomes)) or None
         return status
 
-    async def watch(self, look: Callable[[Status], None]) -> None:
-        """Measure how far the projections lag behind, and have it looked at, every few seconds, until cancelled."""
-        while not is_cancelled():
-            status = await self.read()
-            look(status)
-            for told in status.projections:
-                if told.lag_events is not None and told.lag_seconds is not None:
-                    metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
-                    metrics.LAG_SECONDS.labels(told.name).set(told.lag_seconds)
-                _measure_rebuild(told)
-                metrics.PARKED.labels(told.name).set(told.parked)
-            self._measure_log(status)
-            await asyncio.sleep(METRICS_SECONDS)
+    def measure(self, status: Status) -> None:
+        """Set the metrics to what was read."""
+        for told in status.projections:
+            if told.lag_events is not None and told.lag_seconds is not None:
+                metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
+                metrics.LAG_SECONDS.labels(told.name).set(told.lag_seconds)
+            _measure_rebuild(told)
+            metrics.PARKED.labels(told.name).set(told.parked)
+        self._measure_log(status)
 
     def _measure_log(self, status: Status) -> None:
         if status.head is None:

@@ -19,7 +19,7 @@ from shared.stack.postgres import EmbeddedPostgres
 from tests.support.databases import database_at
 from write_side.adapters.postgres.migrate import migrate
 
-pytest_plugins = ["tests.support.stack"]
+pytest_plugins = ["tests.support.stack", "tests.support.browser"]
 
 TEMPLATE = "migrated"
 _databases = count(1)

@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, Response, post
 from litestar.params import FromPath
-from litestar.types import Scope
 
 from projector.arranging import NotReached, RebuildUnderWay, Refused
 from projector.engine import Engine
 from projector.generations import KEEP_OLD_SECONDS, Order, Survey
+from projector.ops import guard
+from projector.ops.guard import GUARDS
 from projector.ports import CannotGoOn, ReadModelUnavailable, Superseded
 from projector.steward import Steward
 from shared.clock import Clock
@@ -20,7 +20,6 @@ from shared.http.bodies import decoder, require_media_type
 from shared.http.health import json
 from shared.http.openapi import Operation, Parameter
 from shared.http.problems import INVALID, NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, Rejection
-from shared.http.requests import header
 from shared.http.services import Services
 
 PROJECTION_NOT_FOUND = Problem(
@@ -35,13 +34,10 @@ REBUILD_UNDER_WAY = Problem(
 REFUSED = Problem(
     "refused", 409, "That is not possible now", "The detail says why; GET /status tells which generations there are."
 )
-CROSS_SITE = Problem(
-    "cross-site", 403, "The request comes from another site", "Operate Muster from its own pages, or without a browser."
-)
 UNAVAILABLE = Problem(
     "storage-unavailable", 503, "A server is away", "Nothing was changed. See `muster doctor`, and try again."
 )
-PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, CROSS_SITE, UNAVAILABLE)
+PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, UNAVAILABLE)
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 
@@ -81,7 +77,7 @@ class Arrangement(msgspec.Struct, frozen=True):
     kept: str | None
 
 
-@post("/projections/{name:str}/rebuild", status_code=200)
+@post("/projections/{name:str}/rebuild", status_code=200, guards=GUARDS)
 async def rebuild(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
     steward, wanted = await _asked(request, services, name, _decode_rebuild)
     order = Order(
@@ -94,13 +90,13 @@ async def rebuild(request: Request[Any, Any, Any], services: Services, name: Fro
     return await _arranged(steward, lambda: steward.begin(order))
 
 
-@post("/projections/{name:str}/abort", status_code=200)
+@post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
     steward, _ = await _asked(request, services, name, _decode_abort)
     return await _arranged(steward, steward.abort)
 
 
-@post("/projections/{name:str}/rollback", status_code=200)
+@post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
 async def rollback(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
     steward, wanted = await _asked(request, services, name, _decode_rollback)
     return await _arranged(steward, lambda: steward.roll_back(force=wanted.force))
@@ -118,7 +114,7 @@ OPERATIONS = tuple(
         answer=Arrangement,
         answer_headers={"Request-Id": "The id of the request."},
         parameters=[Parameter(name="name", place="path", type=str, text="The projection.", required=True)],
-        problems=(*PROBLEMS, NOT_JSON, INVALID, UNSUPPORTED_MEDIA_TYPE),
+        problems=(*PROBLEMS, *guard.PROBLEMS, NOT_JSON, INVALID, UNSUPPORTED_MEDIA_TYPE),
     )
     for action, summary, text, body in (
         (
@@ -138,7 +134,6 @@ _decode_rebuild, _decode_abort, _decode_rollback = decoder(Rebuild), decoder(Abo
 async def _asked(
     request: Request[Any, Any, Any], services: Services, name: str, decode: Callable[[bytes], Any]
 ) -> tuple[Steward, Any]:
-    require_same_site(request.scope)
     require_media_type(request.scope, "application/json")
     wanted = decode(await request.body())
     for steward in services.get(Engine).stewards:
@@ -169,16 +164,3 @@ def _told(steward: Steward, survey: Survey) -> Arrangement:
         building=building.pointer.generation if building else None,
         kept=kept.pointer.generation if kept else None,
     )
-
-
-def require_same_site(scope: Scope) -> None:
-    """
-    What a browser sends on behalf of another site is refused (see OWASP, Cross-Site Request Forgery Prevention).
-
-    Browsers say where a request comes from; the media type, which a form cannot send, makes older ones ask first.
-    """
-    fetched_from, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
-    if fetched_from not in {None, "same-origin", "none"}:
-        raise Rejection(CROSS_SITE, f"Sec-Fetch-Site is {fetched_from}")
-    if origin is not None and urlsplit(origin).netloc != header(scope, b"host"):
-        raise Rejection(CROSS_SITE, f"Origin is {origin}")

@@ -12,8 +12,9 @@ from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
 from projector.canary import Canary
+from projector.chronicle import Chronicle
 from projector.engine import Engine
-from projector.ops import generations, parking
+from projector.ops import events, generations, guard, pages, parking
 from projector.status import ProjectionStatus, Status, StatusBoard
 from projector.verify.sampler import Sampler
 from projector.watch import Watch
@@ -21,6 +22,7 @@ from shared.http.app import assemble
 from shared.http.health import json
 from shared.http.openapi import Operation, openapi
 from shared.http.services import Register, Services
+from shared.http.stopping import hearing_stop
 
 log = structlog.get_logger()
 
@@ -29,12 +31,13 @@ def ops_api(*registers: Register) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine`, `StatusBoard`, `Watch`, `Sampler` and `ParkedEvents`; `Canary` too, if there is one.
+    Needs `Engine`, `Chronicle`, `Watch` and `Sampler`, and runs them; `Canary` too, if there is one. Answers by
+    `StatusBoard`, `Streams` and `ParkedEvents`.
     """
     return assemble(
-        handlers=[status, *generations.HANDLERS, *parking.HANDLERS],
+        handlers=[status, *events.HANDLERS, *pages.HANDLERS, *generations.HANDLERS, *parking.HANDLERS],
         registers=registers,
-        problems=(*generations.PROBLEMS, *parking.PROBLEMS),
+        problems=[problem for part in (generations, parking, guard, events, pages) for problem in part.PROBLEMS],
         document=_document(),
         lifespan=[_run_projector],
     )
@@ -44,7 +47,7 @@ def ops_api(*registers: Register) -> ASGIApp:
 async def status(services: Services) -> Response[bytes]:
     told = await services.get(StatusBoard).read()
     if Canary in services.registry:
-        told.canary = services.get(Canary).error
+        services.get(Canary).tell(told)
     return json(told, headers={"Cache-Control": "no-store"})
 
 
@@ -69,14 +72,18 @@ def _line(told: ProjectionStatus) -> str:
 @asynccontextmanager
 async def _run_projector(app: Litestar) -> AsyncIterator[None]:
     async with svcs.Container(app.state.registry) as container:
-        engine, board, watch, sampler = container.get(Engine, StatusBoard, Watch, Sampler)
-        jobs = [engine.run(), board.watch(watch.look), sampler.run()]
+        engine, chronicle, watch, sampler = container.get(Engine, Chronicle, Watch, Sampler)
+        looks, jobs = [watch.look], [engine.run(), sampler.run()]
         if Canary in app.state.registry:
-            jobs.append(container.get(Canary).run())
-        tasks = [asyncio.create_task(job) for job in jobs]
+            canary = container.get(Canary)
+            looks.insert(0, canary.tell)
+            jobs.append(canary.run())
+        tasks = [asyncio.create_task(job) for job in (*jobs, chronicle.run(*looks))]
         for task in tasks:
             task.add_done_callback(_tell_of_a_defect)
-        yield
+        with hearing_stop(chronicle.end):
+            yield
+        chronicle.end()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -101,6 +108,7 @@ def _document() -> dict[str, Any]:
                 answer=Status,
                 answer_headers={"Request-Id": "The id of the request."},
             ),
+            *events.OPERATIONS,
             *generations.OPERATIONS,
             *parking.OPERATIONS,
         ],

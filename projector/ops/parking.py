@@ -8,7 +8,9 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
-from projector.ops.generations import CROSS_SITE, PROJECTION_NOT_FOUND, REFUSED, UNAVAILABLE, require_same_site
+from projector.ops import guard
+from projector.ops.generations import PROJECTION_NOT_FOUND, REFUSED, UNAVAILABLE
+from projector.ops.guard import GUARDS
 from projector.parked import (
     Asked,
     Busy,
@@ -69,7 +71,7 @@ async def parked_document(projection: FromPath[str], id: FromPath[str], services
         return _answer(await services.get(ParkedEvents).find(projection, id))
 
 
-@post("/parked/{projection:str}/{id:str}/retry", status_code=200)
+@post("/parked/{projection:str}/{id:str}/retry", status_code=200, guards=GUARDS)
 async def retry(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
@@ -78,7 +80,7 @@ async def retry(
         return _answer(await services.get(ParkedEvents).retry(projection, id))
 
 
-@post("/parked/{projection:str}/{id:str}/skip", status_code=200)
+@post("/parked/{projection:str}/{id:str}/skip", status_code=200, guards=GUARDS)
 async def skip(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
@@ -98,7 +100,7 @@ _PATH = (
 )
 _HEADERS = {"Request-Id": "The id of the request."}
 _ALWAYS = (REFUSED, UNAVAILABLE)
-_BODY = (NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, CROSS_SITE)
+_BODY = (NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *guard.PROBLEMS)
 
 OPERATIONS = (
     Operation(
@@ -145,7 +147,6 @@ OPERATIONS = (
 
 
 async def _asked(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
-    require_same_site(request.scope)
     require_media_type(request.scope, "application/json")
     return decode(await request.body())
 

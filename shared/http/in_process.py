@@ -15,5 +15,5 @@ async def in_process(app: Any) -> AsyncIterator[httpx.AsyncClient]:
     :param app: as `assemble` returns it.
     """
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

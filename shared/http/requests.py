@@ -36,6 +36,11 @@ def header(scope: Scope | MutableMapping[str, Any], name: bytes) -> str | None:
     return str(b", ".join(found), "latin-1") if found else None
 
 
+def wants_head_only(scope: Scope | MutableMapping[str, Any]) -> bool:
+    """Whether it is a HEAD that is answered as if it were a GET; what has no end must end here."""
+    return bool(scope.get("muster_head"))
+
+
 class RequestScope:
     """The outermost layer of each service."""
 
@@ -73,7 +78,7 @@ class _Exchange:
         self._method = scope["method"]
         self.id = scope["muster_request_id"] = _sent_id(scope) or uuid7().hex
         if self._method == "HEAD":
-            scope["method"] = "GET"
+            scope["method"], scope["muster_head"] = "GET", True
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -218,6 +218,7 @@ async def test_the_openapi_document_describes_every_route(client):
 
     assert list(document["paths"]) == [
         "/status",
+        "/status/events",
         *(f"/projections/{{name}}/{action}" for action in ("rebuild", "abort", "rollback")),
         "/parked",
         *(f"/parked/{{projection}}/{{id}}{action}" for action in ("", "/retry", "/skip")),

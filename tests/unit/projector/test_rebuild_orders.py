@@ -132,6 +132,18 @@ async def test_without_a_former_generation_a_rollback_is_refused(client):
         ("profiles/rollback", b"{}", {**JSON, "Sec-Fetch-Site": "same-site"}, (403, "cross-site")),
         ("profiles/rollback", b"{}", {**JSON, "Origin": "https://evil.example"}, (403, "cross-site")),
         ("profiles/rollback", b"{}", {**JSON, "Origin": "null"}, (403, "cross-site")),
+        ("profiles/rollback", b"{}", {**JSON, "Host": "evil.example"}, (403, "foreign-host")),
+        (
+            "profiles/rollback",
+            b"{}",
+            {
+                **JSON,
+                "Host": "evil.example:8003",
+                "Origin": "http://evil.example:8003",
+                "Sec-Fetch-Site": "same-origin",
+            },
+            (403, "foreign-host"),
+        ),
     ],
 )
 async def test_bad_requests_change_nothing(around, client, path, content, headers, problem):  # noqa: PLR0917 - fixtures
@@ -148,7 +160,7 @@ async def test_bad_requests_change_nothing(around, client, path, content, header
 
 async def test_a_page_of_its_own_may_operate(client):
     """The ops page is served from the same origin."""
-    headers = {"Sec-Fetch-Site": "same-origin", "Origin": "http://service", **JSON}
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost", **JSON}
 
     answer = await client.post("/projections/profiles/rebuild", content=b"{}", headers=headers)
 

@@ -1,0 +1,71 @@
+"""
+What a browser may do here: nothing on behalf of another site, and nothing under a foreign name.
+
+There is no authentication yet. Who can reach the port can use it, which is why it is on the loopback address by
+default. A browser on this machine can reach it as well, and does what the sites say that it shows.
+"""
+
+import ipaddress
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from shared.http.problems import Problem, Rejection
+from shared.http.requests import header
+
+CROSS_SITE = Problem(
+    "cross-site", 403, "The request comes from another site", "Operate Muster from its own pages, or without a browser."
+)
+FOREIGN_HOST = Problem(
+    "foreign-host",
+    403,
+    "The page and what changes anything answer to this machine's own names only",
+    "Use localhost, 127.0.0.1 or [::1], from elsewhere by a tunnel: `ssh -L 8003:127.0.0.1:8003 …`. See "
+    "docs/operations.md, The ops page.",
+)
+PROBLEMS = (CROSS_SITE, FOREIGN_HOST)
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def require_local_host(connection: Connection, _: BaseRouteHandler) -> None:
+    """
+    Refuse what is addressed to another name than one of the loopback interface.
+
+    A page of somebody else's may have its own name resolved to 127.0.0.1 and is then of the same origin (DNS
+    rebinding). It cannot change the name itself, which stands in `Host`.
+
+    :raises Rejection: 403.
+    """
+    host = header(connection.scope, b"host") or ""
+    if not _is_loopback(host):
+        raise Rejection(FOREIGN_HOST, f"The request is addressed to {host or 'nobody'}")
+
+
+def require_same_site(connection: Connection, _: BaseRouteHandler) -> None:
+    """
+    Refuse what a browser sends on behalf of another site (see OWASP, Cross-Site Request Forgery Prevention).
+
+    Browsers say where a request comes from; the media type, which a form cannot send, makes older ones ask first.
+
+    :raises Rejection: 403.
+    """
+    fetched_from, origin = header(connection.scope, b"sec-fetch-site"), header(connection.scope, b"origin")
+    if fetched_from not in {None, "same-origin", "none"}:
+        raise Rejection(CROSS_SITE, f"Sec-Fetch-Site is {fetched_from}")
+    if origin is not None and urlsplit(origin).netloc != header(connection.scope, b"host"):
+        raise Rejection(CROSS_SITE, f"Origin is {origin}")
+
+
+GUARDS = [require_local_host, require_same_site]
+"""Of every handler that changes anything."""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,93 @@
+"""The state every second, over HTTP from a real projector."""
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from projector.ops.events import MOST_STREAMS
+from tests.support.event_streams import first, followed
+from tests.support.stack import service, until
+
+FIGURES = {"lag_events", "lag_seconds", "events_per_second"}
+
+
+def at_rest(told):
+    """What does not change while nothing happens."""
+    return {
+        "head": told["head"],
+        "projections": [(each["name"], each["generation"], each["checkpoint"]) for each in told["projections"]],
+    }
+
+
+async def test_the_state_comes_every_second_and_is_that_of_status(stack):
+    """After the history; each with its time, in milliseconds, as its id."""
+    async with followed(stack.addresses.ops) as (answer, events), httpx.AsyncClient(trust_env=False) as client:
+        beginning, history = await anext(events), await first(events, "history")
+        told = [await first(events, "status") for _ in range(3)]
+        status = (await client.get(f"{stack.addresses.ops}/status")).json()
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert beginning.other == {"retry": "1000"}
+    names = {each["name"] for each in status["projections"]}
+    assert set(history.data["projections"]) == names
+    assert all(set(series) == FIGURES for series in history.data["projections"].values())
+    assert {len(series) for each in history.data["projections"].values() for series in each.values()} == {
+        len(history.data["at"])
+    }
+    assert set(told[-1].data) == set(status)
+    assert at_rest(told[-1].data) == at_rest(status)
+    times = [int(event.id) for event in told]
+    assert times[0] >= history.data["at"][-1]
+    assert [900 < later - earlier < 6_000 for earlier, later in itertools.pairwise(times)] == [True, True]
+
+
+async def test_what_a_browser_says_when_it_comes_back_does_no_harm(stack):
+    async with followed(stack.addresses.ops, **{"Last-Event-ID": "9" * 500}) as (answer, events):
+        assert answer.status_code == 200
+        assert (await first(events, "history")).data["at"]
+
+
+async def test_those_who_look_on_are_limited_and_make_room_when_they_go(stack):
+    """One more is told to come again."""
+    url = stack.addresses.ops
+    async with AsyncExitStack() as open_streams, httpx.AsyncClient(trust_env=False) as client:
+        for _ in range(MOST_STREAMS):
+            answer, _ = await open_streams.enter_async_context(followed(url))
+            assert answer.status_code == 200
+
+        refused = await client.get(f"{url}/status/events")
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/too-many-streams")
+        assert int(refused.headers["Retry-After"]) > 0
+        await open_streams.aclose()
+
+        await until(lambda: is_let_in(url))
+
+
+async def is_let_in(url):
+    async with followed(url) as (answer, _):
+        return answer.status_code == 200
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+async def test_who_looks_on_does_not_hold_up_the_stop(stack, tmp_path, asked):
+    """The stream is ended properly, and the projector has the time to give its lease up: it is not killed."""
+    log = tmp_path / "log"
+    addresses = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": stack.addresses.redis_url}
+    async with service("project", log, **addresses) as (url, pid), followed(url) as (_, events):
+        await first(events, "status")
+        began = time.monotonic()
+        os.kill(pid, asked)
+        async with asyncio.timeout(10):
+            rest = [event async for event in events]
+        ended = time.monotonic() - began
+
+    assert ended < 3
+    assert {event.name for event in rest} <= {None, "status", "page"}
+    assert "refused to gracefully stop" not in log.read_text()

@@ -1,0 +1,110 @@
+"""The ops page in a real browser: Debian's chromium, driven by playwright, which brings none of its own."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+REQUIRED = "BROWSER_REQUIRED"
+"""Set where it must not be left out: in `.ci/run`."""
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+SIZES = {"desk": {"width": 1200, "height": 900}, "phone": {"width": 360, "height": 740}}
+
+CONTRAST = """() => {
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const lightness = ([r, g, b]) => {
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [x, y, z] = [r, g, b].map((v) => linear(v / 255));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (node) => {
+    for (let each = node; each; each = each.parentElement) {
+      const [r, g, b, a = 1] = parts(getComputedStyle(each).backgroundColor);
+      if (a > 0) return [r, g, b];
+    }
+    return matchMedia("(prefers-color-scheme: dark)").matches ? [0, 0, 0] : [255, 255, 255];
+  };
+  const shown = [...document.querySelectorAll("body *")].filter((each) => each.checkVisibility()
+    && [...each.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim()));
+  return shown.map((each) => {
+    const [a, b] = [lightness(parts(getComputedStyle(each).color)), lightness(behind(each))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    return { text: each.textContent.trim().slice(0, 40), ratio };
+  });
+}"""
+"""The contrast of every text that is shown with what is behind it (WCAG 2.2, relative luminance)."""
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A browser of the module's own."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        reason = f"no chromium on PATH, such as `apt-get install chromium` brings ({', '.join(PROGRAMS)})"
+        pytest.fail(reason) if os.environ.get(REQUIRED) else pytest.skip(reason)
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox does not work for root
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=program, args=as_root)
+        yield started
+        await started.close()
+
+
+@asynccontextmanager
+async def visited(
+    browser: Browser, url: str, *, size: str = "desk", may_complain: tuple[str, ...] = (), **options: Any
+) -> AsyncIterator[Page]:
+    """
+    The page as it is shown; in the end nothing was amiss with it.
+
+    :param size: one of `SIZES`.
+    :param may_complain: what may stand in the console all the same, in part.
+    :param options: of playwright's `new_context`.
+    """
+    complaints: list[str] = []
+    context = await browser.new_context(viewport=SIZES[size], **options)
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("request", lambda request: complaints.extend(_foreign(request.url, url)))
+    try:
+        await page.goto(url)
+        yield page
+        await _require_no_overflow(page)
+    finally:
+        await context.close()
+    assert [each for each in complaints if not any(known in each for known in may_complain)] == []
+
+
+async def is_live(page: Page) -> None:
+    """Return once the page is kept up to date."""
+    await page.get_by_text("Live.", exact=True).wait_for()
+
+
+async def focused(page: Page) -> str:
+    """The id of what the keyboard works on."""
+    found: str = await page.evaluate("document.activeElement.id")
+    return found
+
+
+async def tab_to(page: Page, id: str) -> None:
+    """Go from one thing to the next by keyboard, until it is the one."""
+    for _ in range(60):
+        if await focused(page) == id:
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {id}")
+
+
+def _foreign(url: str, own: str) -> list[str]:
+    return [] if urlsplit(url).netloc == urlsplit(own).netloc else [f"asks elsewhere: {url}"]
+
+
+async def _require_no_overflow(page: Page) -> None:
+    wide, shown = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= shown

@@ -1,0 +1,177 @@
+"""Ops pages with what seldom happens, on adapters in memory, for `serve` in a process of their own."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from projector.chronicle import REMEMBERED, Chronicle, Moment
+from projector.ops.events import Streams
+from projector.ops.http import ops_api
+from projector.parked import WhatIsParked
+from projector.projections.groups import Groups
+from projector.projections.stats import Stats
+from projector.services import register_projector
+from projector.status import Status
+from shared.clock import SystemClock
+from tests.support.bugs import of_account, poisoned
+from tests.support.folding import PROFILES
+from tests.support.histories import History, nth_id
+from tests.support.projectors import HASTE, Surroundings, store_in_memory
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+LIVE, NEW, OLD = (f"01a2{number}e9251a837456a37e46f1d484711c" for number in (1, 2, 3))
+SAMPLES = [
+    {"kind": "profile", "id": f"01a2{n:04}-1a83-7456-a37e-46f1d484711c", "difference": difference, "fields": fields}
+    for n, (difference, fields) in enumerate(
+        [("changed", ["display_name", "updated_at", "groups"]), ("gone", []), ("new", []), ("changed", ["tags"])]
+    )
+]
+ERROR = "event 1042 (account-enchanted) is not known to this release: deploy the one that wrote it <b>&amp;</b>"
+
+
+def generation(name: str, role: str, **more: object) -> dict[str, object]:
+    told = {"name": name, "role": role, "version": 2, "checkpoint": 1_041_377, "events": 1_041_377, "state": "running"}
+    return {**told, **more}
+
+
+def projection(name: str, **more: object) -> dict[str, object]:
+    told = {"name": name, "version": 2, "generation": LIVE, "checkpoint": 1_041_377, "lag_events": 3}
+    told |= {"lag_seconds": 0.4, "state": "running", "error": None, "events_per_second": 812.5}
+    return {**told, "generations": [generation(LIVE, "live")], **more}
+
+
+def rebuild(phase: str, **more: object) -> dict[str, object]:
+    told = {"generation": NEW, "version": 2, "phase": phase, "position": 1_041_377, "target": 1_041_377}
+    told |= {"events_per_second": 23_410.0, "by": "ada@example", "since": NOW - timedelta(seconds=40)}
+    return {**told, "held": None, "comparison": None, "error": None, **more}
+
+
+COMPARISON = {"records": 100_000, "new": 2, "gone": 21_000, "changed": 37, "samples": SAMPLES}
+STATUS = {
+    "head": 1_041_380,
+    "projections": [
+        projection(
+            "profiles",
+            rebuild=rebuild("replaying", position=412_000),
+            generations=[generation(LIVE, "live"), generation(NEW, "building", state="filling", checkpoint=412_000)],
+        ),
+        projection(
+            "groups",
+            rebuild=rebuild("held", held="21000 of 100000 records would be gone", comparison=COMPARISON),
+            generations=[generation(LIVE, "live"), generation(NEW, "building", state="filling")],
+        ),
+        projection("activity", state="stopped", error=ERROR, lag_events=1_000, lag_seconds=75.0, parked=2),
+        projection(
+            "stats",
+            generations=[
+                generation(LIVE, "live"),
+                generation(OLD, "kept", kept_until=NOW + timedelta(hours=1), comparison={"records": 1, "changed": 1}),
+            ],
+        ),
+    ],
+    "held_by": {"position": 1_041_378, "pid": 77, "since": NOW, "text": "held at 1041378 by pid 77 since 12:00"},
+    "projectors": [
+        {"id": "machine:77:abcdef01", "role": "holder", "since": NOW.isoformat()},
+        {"id": "machine:78:abcdef02", "role": "standby", "since": NOW.isoformat()},
+    ],
+    "error": "Redis does not answer within 1.5 s",
+}
+
+
+PARKED = {
+    "parked": [
+        {
+            "projection": "activity",
+            "kind": "activity",
+            "id": "01a20000-1a83-7456-a37e-46f1d484711c",
+            "stale_since": NOW,
+            "waiting": [1_040_002, 1_040_077],
+            "failed": [{"position": 1_040_002, "error": "ValueError", "code": "b2c5a3f09d11"}],
+        },
+        {
+            "projection": "activity",
+            "kind": "activity",
+            "id": "01a20001-1a83-7456-a37e-46f1d484711c",
+            "stale_since": NOW,
+            "waiting": [1_040_077],
+            "failed": [],
+        },
+    ],
+    "skipped": [
+        {
+            "projection": "activity",
+            "position": 977,
+            "documents": [["activity", "01a20002-1a83-7456-a37e-46f1d484711c"]],
+            "error": "KeyError",
+            "reason": "Registered twice by the import of 24 November; see the ticket",
+            "by": "ada@example",
+            "at": NOW,
+        }
+    ],
+}
+
+
+class Parked:
+    """Likewise."""
+
+    async def read(self) -> WhatIsParked:
+        return msgspec.convert(PARKED, WhatIsParked)
+
+
+class Board:
+    """Says the same each time."""
+
+    async def read(self) -> Status:
+        return msgspec.convert(STATUS, Status)
+
+    def measure(self, status: Status) -> None:
+        pass
+
+
+def create():
+    """Shows everything that can be shown, all at once."""
+    around = Surroundings()
+
+    def register(registry):
+        register_on(registry, around)
+        chronicle = Chronicle(Board(), parked=Parked(), clock=SystemClock())
+        remember(chronicle)
+        registry.register_value(Chronicle, chronicle)
+        registry.register_value(Streams, Streams(chronicle))
+
+    return ops_api(register)
+
+
+def create_poisoned():
+    """Cannot fold what happens to bob."""
+    history, around = History(), Surroundings()
+    for handle in ("ada", "bob", "cyd"):
+        history.register(handle)
+    around.log.append(history.events)
+    profiles = poisoned(PROFILES, of_account(nth_id(2)))
+    return ops_api(lambda registry: register_on(registry, around, projections=(profiles, Groups(), Stats())))
+
+
+def register_on(registry, around, **more):
+    register_projector(
+        registry,
+        log=around.log,
+        lease=around.lease,
+        store_of=lambda projection: store_in_memory(around.store, projection),
+        clock=SystemClock(),
+        pace=HASTE,
+        **more,
+    )
+
+
+def remember(chronicle: Chronicle) -> None:
+    """Ten minutes with waves, and a gap."""
+    for second in range(REMEMBERED):
+        status = msgspec.convert(STATUS, Status)
+        for nth, each in enumerate(status.projections):
+            wave = 1 + math.sin(second / 40 + nth)
+            each.lag_events = None if 200 < second < 230 else round(40 * wave)
+            each.lag_seconds = None if 200 < second < 230 else wave / 5
+            each.events_per_second = 900 * wave
+        chronicle._show(Moment(datetime.now(UTC) - timedelta(seconds=REMEMBERED - second), status))

@@ -1,0 +1,68 @@
+"""A session with the event log that is kept, until something fails in it."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from shared.event_log import EventLogUnavailable, MemoryEventLog
+from shared.event_log.lasting import LastingEventLog
+from tests.support.histories import History
+
+
+class Counted(MemoryEventLog):
+    """Counts the sessions that are opened and closed."""
+
+    opened = closed = 0
+
+    @asynccontextmanager
+    async def connect(self):
+        async with super().connect() as reader:
+            self.opened += 1
+            try:
+                yield reader
+            finally:
+                self.closed += 1
+
+
+@pytest.fixture
+def log():
+    history, log = History(), Counted()
+    history.register("ada")
+    log.append(history.events)
+    return log
+
+
+async def test_a_session_serves_one_after_the_other(log):
+    lasting = LastingEventLog(log)
+
+    heads = []
+    for _ in range(3):
+        async with lasting.connect() as reader:
+            heads.append(await reader.head())
+    await lasting.aclose()
+
+    assert heads == [2, 2, 2]
+    assert (log.opened, log.closed) == (1, 1)
+
+
+async def test_after_a_failure_there_is_another_one(log):
+    """Also if it failed before anything was asked."""
+    lasting = LastingEventLog(log)
+    for available in (True, False, True):
+        log.available = available
+        if available:
+            async with lasting.connect() as reader:
+                assert await reader.head() == 2
+            continue
+        with pytest.raises(EventLogUnavailable):
+            async with lasting.connect():
+                pass
+    await lasting.aclose()
+
+    assert (log.opened, log.closed) == (2, 2)
+
+
+async def test_it_can_be_closed_before_it_was_opened(log):
+    await LastingEventLog(log).aclose()
+
+    assert log.opened == 0

@@ -1,7 +1,7 @@
 """One projection's documents as the log makes them: by its pure functions alone, without engine, batches or store."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -80,6 +80,8 @@ class Fold:
         """Documents that do not reflect the whole log because of that."""
         self._left_out: set[int] = set()
         self._open: dict[Key, _Document] = {}
+        self._before: list[tuple[_Document, _Document]] = []
+        """What the event at hand has changed, and what that was before."""
 
     def leave_out(self, parking: Parking) -> None:
         """
@@ -98,14 +100,10 @@ class Fold:
         """
         Fold what follows in the log; gives the documents that were touched by it, those on a way not included.
 
-        :raises EventNotFoldable: the projection failed on one of them; none of them has had an effect then.
+        :raises EventNotFoldable: the projection failed on one of them, which has had no effect.
         """
-        try:
-            for recorded in events:
-                self._take(recorded)
-        except EventNotFoldable:
-            self._open.clear()
-            raise
+        for recorded in events:
+            self._take(recorded)
         return self._close()
 
     def __contains__(self, key: Key) -> bool:
@@ -165,10 +163,15 @@ class Fold:
         return record
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
-        self._opened(kind.key(id)).become(record, position=self.position)
+        self._change(kind.key(id), record)
 
     def forget(self, kind: Kind[Record], id: UUID | str) -> None:
-        self._opened(kind.key(id)).become(None, position=self.position)
+        self._change(kind.key(id), None)
+
+    def _change(self, key: Key, record: msgspec.Struct | None) -> None:
+        document = self._opened(key)
+        self._before.append((document, replace(document)))
+        document.become(record, position=self.position)
 
     def _take(self, recorded: RecordedEvent) -> None:
         if isinstance(event := recorded.event, UnknownEvent):
@@ -178,16 +181,30 @@ class Fold:
         if self.lot.leaves_out(recorded.position):
             self._left_out.add(recorded.position)
             return
-        try:
-            self.projection.project(recorded, self)
-        except EventNotFoldable:
-            raise
-        except Exception as error:
-            # Its text may quote people's data, and so is left out.
-            raise self._not_foldable(recorded, type(error).__name__) from error
-        if fan_out := self.projection.fan_out(event):
+        if self._project(recorded) and (fan_out := self.projection.fan_out(event)):
             self.ways.append(way := Way(recorded.position, fan_out))
             self._ways[fan_out.kind.name].append(way)
+
+    def _project(self, recorded: RecordedEvent) -> bool:
+        """
+        Have the documents reflect an event; says whether it had an effect.
+
+        One that concerns documents which lack an earlier one may have had none because it was folded late.
+        """
+        self._before.clear()
+        try:
+            self.projection.project(recorded, self)
+        except Exception as error:
+            self._undo()
+            if not self.concerned.isdisjoint(self.written(recorded)):
+                return False
+            # Its text may quote people's data, and so is left out.
+            raise self._not_foldable(recorded, type(error).__name__) from error
+        return True
+
+    def _undo(self) -> None:
+        for document, before in reversed(self._before):
+            document.record, document.position, document.changed = before.record, before.position, before.changed
 
     def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
         return EventNotFoldable(

@@ -25,8 +25,8 @@ class Folded(NamedTuple):
     sweeping: tuple[Sweeping, ...]
     failed: int = 0
     """How many events it parks because they cannot be folded, not because they wait behind others."""
-    parked: int = 0
-    """How many are parked after it."""
+    parking: Parking = NOTHING
+    """What is parked after it."""
     is_due: bool = False
     """Whether something that is parked is to be looked at by this code."""
 
@@ -154,7 +154,7 @@ class Folder:
         if lot.changed:
             checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if lot else 0)
         batch = documents.batch(checkpoint=checkpoint, placer=self._placer, strays=strays)
-        return Folded(batch, tuple(sweeping), lot.failed, len(lot), bool(parking.due(self.code)))
+        return Folded(batch, tuple(sweeping), lot.failed, parking, bool(parking.due(self.code)))
 
     def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments, *, again: bool = False) -> None:
         if isinstance(recorded.event, UnknownEvent):

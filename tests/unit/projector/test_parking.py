@@ -396,6 +396,22 @@ def test_who_keeps_a_handle_because_its_change_is_skipped_is_found_by_it(history
     assert {"ada", "z"} == directory.held["by-handle"].keys()
 
 
+def test_whose_change_of_handle_is_skipped_does_not_take_it_from_who_has_it(history):
+    """Though more is folded of her since than of him: Bob has it in truth, Ada only because something was skipped."""
+    directory = Directory(history.events)
+    history.change_handle(ADA, "y")
+    history.change_handle(BOB, "ada")
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails)
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    assert (profile(directory, ADA)["title"], directory.parking.events) == ("Dr", ())
+    assert {"ada": str(BOB).encode()} == directory.held["by-handle"]
+
+
 @pytest.fixture
 def brake():
     return Brake(projection="profiles")

@@ -1,7 +1,9 @@
 """What is parked is no difference, and hides none."""
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -9,16 +11,18 @@ from hypothesis import strategies as st
 
 from projector.parked import asking
 from projector.parking import Skip
+from projector.projections.activity import Activity
+from projector.projections.groups import Groups
+from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
 from projector.verify import examination, following
-from projector.verify.verification import Unsettled
-from tests.support.bugs import bugs
+from projector.verify.verification import Unsettled, Verification
+from tests.support.bugs import bugs, poisoned
 from tests.support.folding import PROFILES, at_once, fold_all, fold_next, parked
-from tests.support.histories import DAWN, nth_id
-from tests.support.random_histories import group_histories, histories
-from tests.support.verifying import HandInMemory, be_live, log_of, told, verify
+from tests.support.histories import DAWN, History
+from tests.support.random_histories import SETTLED, group_histories, histories
+from tests.support.verifying import HandInMemory, Meanwhile, Unwatched, be_live, log_of, told, verify
 
-ADA, BOB = nth_id(1), nth_id(2)
 SKIP = Skip(reason="it never was", by="olga", at=DAWN)
 logs = histories() | group_histories()
 sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=8)
@@ -101,3 +105,48 @@ def _require_clean(scene):
         verified = scene.verify()
         assert told(verified) == set()
         assert verified.stale == len(scene.parking.documents())
+
+
+@pytest.mark.parametrize("projection", [Profiles(), Groups(), Activity()], ids=lambda each: each.name)
+@given(
+    log=group_histories(),
+    bug=bugs,
+    start=st.integers(SETTLED, 20),
+    coming=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 4)), min_size=5, max_size=30),
+)
+@settings(deadline=None, max_examples=100)
+def test_nothing_is_found_while_events_are_parked_and_released(projection, log, bug, start, coming):
+    """Whatever the projector does between two looks; it begins anew if that concerns what it has folded already."""
+    scene, steps = Scene(log, projection), iter(coming)
+    scene.fold(bug.planted(projection), size=start, sweep=1)
+
+    async def step():
+        size, sweep, release = next(steps, (0, 1, 1))
+        planted, code = (projection, "mended") if release == 0 else (bug.planted(projection), "buggy")
+        await fold_next(scene.model, log, size=size, projection=planted, sweep=sweep, code=code)
+
+    subject = replace(scene.hand.subject(projection), inspection=Meanwhile(scene.hand.store, projection, step))
+    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched())
+
+    with suppress(Unsettled):
+        assert told(asyncio.run(verification.verify(subject))) == set()
+
+
+def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
+    """Else it would take the record for too new."""
+    history = History()
+    ada = history.register("ada")
+    history.update(ada, title="Dr")
+    scene, looks = Scene(history.events), count()
+    scene.fold(poisoned(PROFILES, lambda recorded: recorded.position == 3))
+
+    async def step():
+        if next(looks) == 1:
+            await fold_all(scene.model, history.events, code="mended")
+
+    subject = replace(scene.hand.subject(PROFILES), inspection=Meanwhile(scene.hand.store, PROFILES, step))
+    verification = Verification(log=log_of(history.events), directory=None, watch=lambda _: Unwatched())
+    verified = asyncio.run(verification.verify(subject))
+
+    assert (told(verified), verified.stale) == (set(), 0)
+    assert next(looks) > 4, "it was begun twice"

@@ -107,7 +107,7 @@ async def store(folded: Folded, *, commit: Commit, there: There, brake: Brake | 
     """Apply what was folded, unless it parks too much."""
     if folded.failed and brake:
         await commit.confirm()
-        brake.check(failed=folded.failed, parked=folded.parked)
+        brake.check(failed=folded.failed, parked=len(folded.parking.events))
     # What a crash left under the name that is written now is no older state.
     outdated = [each for each in there.outdated if each not in folded.batch.parked]
     await commit.apply(replace(folded.batch, outdated=outdated))

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias, cast
 from uuid import UUID
 
@@ -247,11 +247,7 @@ class FoldedDocuments:
         self.lot.wait(turn)
 
     def _is_written(self, key: Key, document: Document) -> bool:
-        return document.is_written or (document.record is not None and document.mark != self._mark(key))
-
-    def _mark(self, key: Key) -> str | None:
-        since = self.lot.since(key)
-        return None if since is None else _moment(since)
+        return document.is_written or (document.record is not None and document.mark != self.lot.mark(key))
 
     def _parked(self, checkpoint: Checkpoint) -> Mapping[str, bytes]:
         """What is parked, if that has changed: under the name that the checkpoint has for it."""
@@ -282,9 +278,4 @@ class FoldedDocuments:
         return Document(record, sealed.position, ahead=ahead, mark=sealed.stale_since)
 
     def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
-        return seal(position=self._documents[key].position, body=_encode(record), stale_since=self._mark(key))
-
-
-def _moment(at: datetime) -> str:
-    """As records tell times."""
-    return _encode(at.astimezone(UTC)).decode().strip('"')
+        return seal(position=self._documents[key].position, body=_encode(record), stale_since=self.lot.mark(key))

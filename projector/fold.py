@@ -25,8 +25,8 @@ class Folded(NamedTuple):
     sweeping: tuple[Sweeping, ...]
     failed: int = 0
     """How many events it parks because they cannot be folded, not because they wait behind others."""
-    parked: int = 0
-    """How many are parked after it."""
+    parking: Parking = NOTHING
+    """What is parked after it."""
     is_due: bool = False
     """Whether something that is parked is to be looked at by this code."""
 
@@ -154,7 +154,7 @@ class Folder:
         if lot.changed:
             checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if lot else 0)
         batch = documents.batch(checkpoint=checkpoint, placer=self._placer, strays=strays)
-        return Folded(batch, tuple(sweeping), lot.failed, len(lot), bool(parking.due(self.code)))
+        return Folded(batch, tuple(sweeping), lot.failed, parking, bool(parking.due(self.code)))
 
     def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments, *, again: bool = False) -> None:
         if isinstance(recorded.event, UnknownEvent):
@@ -183,14 +183,15 @@ class Folder:
         """
         The event, if it cannot be folded because of what is parked before it.
 
-        It would write a document that is behind; or read one of which there is no good state at all.
+        It would write a document that is behind; or read one of which there is no good state, or none that will do.
         """
         lot, read = documents.lot, self.projection.reads(recorded)
         opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
         behind = {key for key in opened if lot.waits(key, before=recorded.position)}
-        if not any(key not in read or opened[key] is None for key in behind):
+        needed = behind if self.projection.waits_to_read else {key for key in behind if opened[key] is None}
+        if behind.issubset(read) and not needed:
             return None
-        return self._parked(recorded, documents, waits_for={key for key in behind if opened[key] is None})
+        return self._parked(recorded, documents, waits_for=needed)
 
     def _parked(
         self, recorded: RecordedEvent, documents: FoldedDocuments, *, waits_for: Collection[Key] = ()

@@ -6,8 +6,8 @@ behind it. Each is folded into all its documents or into none.
 """
 
 from bisect import insort
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 import msgspec
@@ -76,6 +76,11 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
             for key in each.documents:
                 queues.setdefault(key, []).append(each)
         return queues
+
+    def concerned(self) -> set[Key]:
+        """Every document that an event waits for or was skipped for: it does not reflect the whole log."""
+        left_out: Sequence[Parked | Skipped] = (*self.events, *self.skipped)
+        return {key for each in left_out for key in each.documents}
 
     def due(self, code: str) -> list[Parked]:
         """
@@ -148,14 +153,23 @@ class Lot:
         queue = self._queues.get(key)
         return queue is not None and queue[0][0] < before
 
-    def since(self, key: Key) -> datetime | None:
-        """When the first event occurred that waits for a document; None if none does."""
+    def mark(self, key: Key) -> str | None:
+        """When the first event occurred that waits for a document, as records tell times; None if none does."""
         queue = self._queues.get(key)
-        return queue[0][1] if queue else None
+        return _moment(queue[0][1]) if queue else None
 
     def is_skipped(self, position: int, swept: Key | None = None) -> bool:
         """Whether somebody has decided that an event, or one turn of its sweep, shall have no effect."""
         return (position, swept) in self._passed_over
+
+    def leaves_out(self, position: int, swept: Key | None = None) -> bool:
+        """Whether an event, or one turn of its sweep, has had no effect: not yet, or it never will."""
+        return (position, swept) in self._events or (position, swept) in self._passed_over
+
+    def left_out(self, *, until: int) -> set[int]:
+        """The positions of the events up to one that have had no effect on any document."""
+        names = (*self._events, *self._passed_over)
+        return {position for position, swept in names if swept is None and position <= until}
 
     def wait(self, parked: Parked) -> None:
         """Have an event wait behind others, unless it does so already."""
@@ -203,6 +217,10 @@ class Lot:
         for key in parked.documents:
             insort(self._queues.setdefault(key, []), (parked.position, parked.since))
         self.changed = True
+
+
+def _moment(at: datetime) -> str:
+    return msgspec.json.encode(at.astimezone(UTC)).decode().strip('"')
 
 
 def _name(each: Parked | Skipped) -> Name:

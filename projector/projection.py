@@ -184,6 +184,10 @@ class Projection(Protocol):
         of that document are parked, or of later, because the event was parked itself: name only what may be so.
         """
 
+    @property
+    def waits_to_read(self) -> bool:
+        """Whether an event waits for the parked ones of what it reads as well, so that this is no state of earlier."""
+
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
         """
         Fold one event into the documents; events that do not concern the projection are passed over.

@@ -7,7 +7,7 @@ from projector.brake import Brake
 from projector.committing import MOST_WRITES, look, prefetch, store
 from projector.documents import Envelopes
 from projector.fold import Folded, Folder
-from projector.parking import Parked
+from projector.parking import Parked, Parking
 from projector.ports import Batch, Commit, LogForked, ReadModel
 from projector.projection import Entry, Key, LookUp
 from projector.remedies import rebuild
@@ -47,7 +47,8 @@ async def retry_next(
         while folded.batch.weight > MOST_WRITES and len(due) > 1:
             due = due[: len(due) // 2]
             folded = folder.refold(due, envelopes, after=after, parking=there.parking)
-        folded = folded._replace(batch=await _without_taken_since(folded.batch, commit=commit, folder=folder))
+        batch = await _without_taken_since(folded, before=there.parking, commit=commit, folder=folder)
+        folded = folded._replace(batch=batch)
         await store(folded, commit=commit, there=there, brake=brake)
     return folded
 
@@ -77,27 +78,36 @@ async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], *, folder: Fold
     return {**envelopes, **await commit.fetch(parked)} if parked else envelopes
 
 
-async def _without_taken_since(batch: Batch, *, commit: Commit, folder: Folder) -> Batch:
+async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commit, folder: Folder) -> Batch:
     """
     The batch without look-ups that others have taken after the events that were retried.
 
-    Whoever reflects a later position has taken it later: the document that takes it now has left it in between, or will
-    have as soon as the rest of its events is folded.
+    Whoever reflects the whole log has it in truth. Of two that do not, the one that reflects a later position has taken
+    it later: the other has left it in between, or will have as soon as the rest of its events is folded.
     """
+    batch = folded.batch
     owners = await commit.owners(look_ups(batch.additions))
     taken = [(entry, whose, owner) for entry, whose in batch.additions if (owner := _other(owners, entry, whose))]
     if not taken:
         return batch
     kinds, others = folder.projection.kinds, {owner for _, _, owner in taken}
     theirs = _latest(await commit.fetch({kind.key(owner) for kind in kinds for owner in others}))
-    ours = _latest(batch.full)
-    lost = {(entry, whose) for entry, whose, owner in taken if theirs.get(owner, 0) > ours[whose]}
+    ours, was_behind, is_behind = _latest(batch.full), _ids(before.concerned()), _ids(folded.parking.concerned())
+    lost = {
+        (entry, whose)
+        for entry, whose, owner in taken
+        if owner not in was_behind or (whose in is_behind and theirs.get(owner, 0) > ours[whose])
+    }
     return replace(batch, additions=[each for each in batch.additions if each not in lost])
 
 
 def _other(owners: Mapping[LookUp, str | None], entry: Entry, whose: str) -> str | None:
     owner = owners.get(entry) if isinstance(entry, LookUp) else None
     return None if owner == whose else owner
+
+
+def _ids(keys: Iterable[Key]) -> set[str]:
+    return {key.id for key in keys}
 
 
 def _latest(documents: Mapping[Key, bytes | None]) -> dict[str, int]:

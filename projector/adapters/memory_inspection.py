@@ -6,7 +6,7 @@ from random import sample
 from projector.adapters.memory import MemoryStore
 from projector.ports import GenerationDamaged
 from projector.projection import Entry, Listed
-from projector.stored import decoded
+from projector.stored import decoded, parking_at
 from projector.verify.ports import Asked, NothingToVerify, Seen
 from projector.verify.shelves import Item, Shelf, Variant, key_of, prefix_of, shelf_at
 from projector.writes import VARIANTS
@@ -25,9 +25,11 @@ class MemoryInspection:
         live, keys = self._live()
         if damaged := self._store.string(keys.damaged):
             raise GenerationDamaged(damaged.decode())
+        checkpoint = self._checkpoint(keys)
         return Seen(
             live=live,
-            checkpoint=self._checkpoint(keys),
+            checkpoint=checkpoint,
+            parking=parking_at(checkpoint, self._store.fields(keys.parked), keys=self._keys),
             documents={
                 (key, variant): self._store.field(keys.documents(key.kind, variant), key.id)
                 for key in asked.documents

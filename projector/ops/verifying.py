@@ -115,6 +115,8 @@ def _short(value: Any) -> str:
 def _summary(verified: Sequence[Verified], *, shown: int, repair: bool) -> str:
     differences, stands = sum(each.differences for each in verified), sum(each.stands for each in verified)
     parts = ["1 difference" if differences == 1 else f"{differences:,} differences"]
+    if stale := sum(each.stale for each in verified):
+        parts.append(f"{stale:,} stale, see `muster parked list`")
     if shown < differences:
         parts.append(f"{shown} of them shown")
     if repair:

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET
 
 from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind, Listed
-from projector.projections.group_names import GROUP, GroupName, follow, names_needed
+from projector.projections.group_history import GROUP, NOTHING, GroupHistory, remember
+from projector.projections.group_names import names_needed
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (
@@ -61,12 +62,12 @@ class Activity:
     """
     Projects each event of an account, its profile and its memberships into an item of its own.
 
-    Groups have the slug and name in it that they had at the time. Items are written before the names they rely on:
-    whichever part of a commit a crash leaves, a name is only ahead of the checkpoint if the items are so too.
+    Groups have the slug and name in it that they had at the time, also where the item is only folded later.
     """
 
     name = "activity"
-    version = 1
+    version = 2
+    waits_to_read = True
     kinds: Sequence[Kind[Any]] = (ACTIVITY, GROUP)
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
@@ -78,29 +79,29 @@ class Activity:
         return (ACTIVITY.key(str(recorded.position)),)
 
     def reads(self, recorded: RecordedEvent) -> Collection[Key]:
-        """A group's name: an item that was parked tells the one that the group has when the item is folded."""
+        """What a group has been called: an item that was parked holds up nobody who joins it."""
         event = recorded.event
         return (
             (GROUP.key(event.group_id),) if isinstance(event, MemberAdded | MemberRoleChanged | MemberRemoved) else ()
         )
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        follow(recorded.event, documents)
+        remember(recorded, documents)
         if isinstance(event := recorded.event, Told):
             documents.save(ACTIVITY, str(recorded.position), _item(recorded, event, documents))
 
     def fan_out(self, event: Event) -> FanOut | None:
         """What was told stays as it was told."""
 
-    def index(self, key: Key, record: ActivityRecord | GroupName) -> Iterable[Entry]:  # noqa: ARG002 - items say it all
+    def index(self, key: Key, record: ActivityRecord | GroupHistory) -> Iterable[Entry]:  # noqa: ARG002 - items say it all
         if isinstance(record, ActivityRecord):
             yield Listed("activity", record.account_id.bytes + record.position.to_bytes(8, "big"))
 
     def sheet(self, record: Any) -> Sheet | None:
         """Items stand in one order only."""
 
-    def public(self, record: ActivityRecord | GroupName) -> ActivityRecord | None:
-        if isinstance(record, GroupName):
+    def public(self, record: ActivityRecord | GroupHistory) -> ActivityRecord | None:
+        if isinstance(record, GroupHistory):
             return None
         hidden = HIDDEN.get(record.type, frozenset())
         shown = {name: value for name, value in record.details.items() if name not in hidden}
@@ -114,11 +115,11 @@ def _item(recorded: RecordedEvent, event: Told, documents: Documents) -> Activit
         position=recorded.position,
         at=moment_of(recorded),
         actor=recorded.metadata.actor,
-        details=_details(event, documents),
+        details=_details(event, recorded.position, documents),
     )
 
 
-def _details(event: Told, documents: Documents) -> Details:
+def _details(event: Told, position: int, documents: Documents) -> Details:
     match event:
         case AccountRegistered(handle=handle, email=email, external_id=external_id):
             return {"handle": handle, "email": email, "external_id": external_id}
@@ -130,16 +131,12 @@ def _details(event: Told, documents: Documents) -> Details:
             changed = msgspec.structs.asdict(event).items()
             return {"fields": tuple(name for name, value in changed if name != "account_id" and value is not UNSET)}
         case MemberAdded(role=role) | MemberRemoved(role=role):
-            return {**_group(event.group_id, documents), "role": role}
+            return {**_group(event.group_id, position, documents), "role": role}
         case MemberRoleChanged(old=old, new=new):
-            return {**_group(event.group_id, documents), "old": old, "new": new}
+            return {**_group(event.group_id, position, documents), "old": old, "new": new}
 
 
-def _group(group_id: UUID, documents: Documents) -> Details:
-    # After a crash the name may be gone already; then the item is there already, and is not written again.
+def _group(group_id: UUID, position: int, documents: Documents) -> Details:
     group = documents.find(GROUP, group_id)
-    return {
-        "group_id": str(group_id),
-        "slug": group.slug if group else None,
-        "name": group.name if group else None,
-    }
+    called = group.at(position) if group else NOTHING
+    return {"group_id": str(group_id), "slug": called.slug, "name": called.name}

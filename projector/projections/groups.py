@@ -49,6 +49,7 @@ class Groups:
 
     name = "groups"
     version = 1
+    waits_to_read = False
     kinds: Sequence[Kind[Any]] = (GROUP, MEMBERSHIP, PERSON, REGISTRATION)
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches

@@ -38,6 +38,7 @@ class Profiles:
 
     name = "profiles"
     version = 2
+    waits_to_read = False
     kinds: Sequence[Kind[Any]] = (PROFILE, GROUP, REGISTRATION)
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches

@@ -50,6 +50,7 @@ class Stats:
 
     name = "stats"
     version = 1
+    waits_to_read = False
     kinds: Sequence[Kind[Any]] = (STATS, SUSPENSION)
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all

@@ -74,7 +74,7 @@ def sealed_differences(prefix: str, expected: bytes | None, found: bytes | None,
         yield f"{prefix}document", _shown(expected), _shown(found)
         return
     try:
-        told, etag, body, _ = unseal(found)
+        told, etag, body, mark = unseal(found)
     except ValueError:
         yield f"{prefix}document", _shown(expected), _text(found)
         return
@@ -83,6 +83,8 @@ def sealed_differences(prefix: str, expected: bytes | None, found: bytes | None,
         yield from _field_differences(prefix, due.body, body)
     elif etag != due.etag:
         yield f"{prefix}etag", due.etag, etag
+    elif mark != due.stale_since:  # the header's
+        yield f"{prefix}stale_since", due.stale_since, mark
     if told > position:
         yield f"{prefix}position", due.position, told
 

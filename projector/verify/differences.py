@@ -78,6 +78,8 @@ class Verified(msgspec.Struct, kw_only=True):
     """Look-ups and entries of lists."""
     rows: int = 0
     """Of PostgreSQL's state."""
+    stale: int = 0
+    """Documents that events are parked for: they were compared with what they should be without those."""
     differences: int
     repaired: int = 0
     details: list[Difference] = []
@@ -94,6 +96,8 @@ class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     position: int
     checked: int
+    stale: int = 0
+    """Documents that events are parked for."""
     differences: int
     repaired: int | None = None
     """Only where repairing was asked for."""
@@ -104,6 +108,7 @@ def report(verified: list[Verified], *, repair: bool) -> Report:
     return Report(
         position=min((each.position for each in verified), default=0),
         checked=sum(each.documents + each.entries + each.rows for each in verified),
+        stale=sum(each.stale for each in verified),
         differences=sum(each.differences for each in verified),
         repaired=sum(each.repaired for each in verified) if repair else None,
         details=[detail for each in verified for detail in each.details][:MOST_DETAILS],

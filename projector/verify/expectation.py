@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from projector.placing import Placer
-from projector.projection import Entry, Key, Projection
+from projector.projection import Entry, Key, Listed, Projection
 from projector.verify.fold import Fold, State
 from projector.writes import VARIANTS
 from shared.listing import Sheet
@@ -26,6 +26,8 @@ class Expected(NamedTuple):
     """The sheet, in MessagePack."""
     sheet: Sheet | None
     entries: Collection[Entry]
+    tolerated: Collection[Entry] = frozenset()
+    """What may lead to it, to another document, or nowhere."""
 
     @property
     def variants(self) -> list[str]:
@@ -38,7 +40,11 @@ ABSENT = Expected(None, None, None, None, frozenset())
 
 
 class Expectations:
-    """What should be there, going by a fold at a position and by the sweeps that are under way then."""
+    """
+    What should be there, going by a fold at a position and by the sweeps that are under way then.
+
+    A sweep that a retried event began is not among them: it is behind what documents reflect.
+    """
 
     def __init__(self, fold: Fold) -> None:
         self._fold = fold
@@ -55,22 +61,33 @@ class Expectations:
         expected = [(state, self._expected(key, state)) for state in states]
         return [each for state, each in expected if not _was_passed_by(state, each, sweeps)]
 
-    def final(self, key: Key) -> Expected:
+    def final(self, key: Key, sweeps: Sequence[Sweep] = ()) -> Expected:
         """What the document is once every sweep has come to it."""
-        return self._expected(key, self._fold.states(key)[-1])
+        return self.of(key, sweeps)[-1]
 
     def _expected(self, key: Key, state: State) -> Expected:
         if (record := state.record) is None:
             return ABSENT
         public = self._projection.public(record)
         move = self._placer.move(key, (None, record), anew=False)
+        tolerated = self._tolerated(key, move.additions)
         return Expected(
-            full=seal(position=state.position, body=_encode(record)),
-            public=None if public is None else seal(position=state.position, body=_encode(public)),
+            full=self._sealed(key, state, record),
+            public=None if public is None else self._sealed(key, state, public),
             packed=None if move.sheet is None else _pack(move.sheet),
             sheet=move.sheet,
-            entries=frozenset(move.additions),
+            entries=frozenset(move.additions) - tolerated,
+            tolerated=tolerated,
         )
+
+    def _sealed(self, key: Key, state: State, record: msgspec.Struct) -> bytes:
+        return seal(position=state.position, body=_encode(record), stale_since=self._fold.lot.mark(key))
+
+    def _tolerated(self, key: Key, entries: Collection[Entry]) -> frozenset[Entry]:
+        """Look-ups of a document that does not reflect the whole log: others may have taken them meanwhile."""
+        if key not in self._fold.concerned:
+            return frozenset()
+        return frozenset(each for each in entries if not isinstance(each, Listed))
 
 
 def _was_passed_by(state: State, expected: Expected, sweeps: Sequence[Sweep]) -> bool:

@@ -1,13 +1,14 @@
 """One projection's documents as the log makes them: by its pure functions alone, without engine, batches or store."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 from uuid import UUID
 
 import msgspec
 
-from projector.ports import EventNotFoldable
+from projector.parking import NOTHING, Lot, Parking
+from projector.ports import EventNotFoldable, Superseded
 from projector.projection import DocumentMissing, FanOut, Key, Kind, Projection, Record
 from shared.event_log import Identity, RecordedEvent, UnknownEvent
 
@@ -47,7 +48,6 @@ class _Document:
         self.record, self.position, self.changed = record, position, True
 
     def take_up(self, id: str, way: Way) -> None:
-        self.taken += 1
         if self.record is None or self.position >= way.position:
             return
         revised = way.fan_out.revise(id, self.record)
@@ -73,13 +73,34 @@ class Fold:
         self.ways: list[Way] = []
         """Every event so far that concerned all documents of a list, in order."""
         self._ways: dict[str, list[Way]] = {kind.name: [] for kind in projection.kinds}
+        self.parking = NOTHING
+        self.lot = Lot(NOTHING, code="")
+        """What is parked or was skipped, and so is left out."""
+        self.concerned: set[Key] = set()
+        """Documents that do not reflect the whole log because of that."""
+        self._left_out: set[int] = set()
         self._open: dict[Key, _Document] = {}
+        self._before: list[tuple[_Document, _Document]] = []
+        """What the event at hand has changed, and what that was before."""
+
+    def leave_out(self, parking: Parking) -> None:
+        """
+        From here on go by what is parked and was skipped.
+
+        :raises Superseded: of the events so far, others are left out by now.
+        """
+        if parking == self.parking:
+            return
+        lot = Lot(parking, code="")
+        if lot.left_out(until=self.position) != self._left_out:
+            raise Superseded("events were parked or released")
+        self.parking, self.lot, self.concerned = parking, lot, parking.concerned()
 
     def advance(self, events: Sequence[RecordedEvent]) -> set[Key]:
         """
         Fold what follows in the log; gives the documents that were touched by it, those on a way not included.
 
-        :raises EventNotFoldable: the projection failed on one of them.
+        :raises EventNotFoldable: the projection failed on one of them, which has had no effect.
         """
         for recorded in events:
             self._take(recorded)
@@ -105,19 +126,33 @@ class Fold:
         document, states = self._read(key), []
         for way in self._ways[key.kind][document.taken :]:
             before = State(document.record, document.position, way)
-            document.take_up(key.id, way)
-            if since is not None and way.position >= since and document.record is not before.record:
+            is_under_way = since is not None and way.position >= since
+            try:
+                self._take_up(key, document, way)
+            except EventNotFoldable:  # parked as soon as the sweep comes by
+                if not is_under_way:
+                    raise
+            if is_under_way and document.record is not before.record:
                 states.append(before)
         return [*states, State(document.record, document.position)]
 
-    def ids(self, kind: str) -> Iterator[str]:
-        """Of every record of a kind."""
-        yield from (id_ for id_ in list(self._kept[kind]) if self._last(Key(kind, id_)) is not None)
-
     def body(self, kind: str, id: str) -> bytes | None:
         """The JSON of a record; None if there is none."""
-        record = self._last(Key(kind, id))
+        record = self.states(Key(kind, id))[-1].record
         return None if record is None else _encode(record)
+
+    def written(self, recorded: RecordedEvent) -> set[Key]:
+        """
+        The documents that an event writes.
+
+        :raises EventNotFoldable: it does not tell.
+        """
+        if isinstance(event := recorded.event, UnknownEvent):
+            raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
+        try:
+            return set(self.projection.needs(recorded, self)) - set(self.projection.reads(recorded))
+        except Exception as error:
+            raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
         return cast("Record | None", self._opened(kind.key(id)).record)
@@ -128,27 +163,48 @@ class Fold:
         return record
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
-        self._opened(kind.key(id)).become(record, position=self.position)
+        self._change(kind.key(id), record)
 
     def forget(self, kind: Kind[Record], id: UUID | str) -> None:
-        self._opened(kind.key(id)).become(None, position=self.position)
+        self._change(kind.key(id), None)
 
-    def _last(self, key: Key) -> msgspec.Struct | None:
-        return self.states(key)[-1].record
+    def _change(self, key: Key, record: msgspec.Struct | None) -> None:
+        document = self._opened(key)
+        self._before.append((document, replace(document)))
+        document.become(record, position=self.position)
 
     def _take(self, recorded: RecordedEvent) -> None:
         if isinstance(event := recorded.event, UnknownEvent):
             raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
         self.position = recorded.position
         self.identity = Identity(recorded.event_id, self.identity.count + 1)
+        if self.lot.leaves_out(recorded.position):
+            self._left_out.add(recorded.position)
+            return
+        if self._project(recorded) and (fan_out := self.projection.fan_out(event)):
+            self.ways.append(way := Way(recorded.position, fan_out))
+            self._ways[fan_out.kind.name].append(way)
+
+    def _project(self, recorded: RecordedEvent) -> bool:
+        """
+        Have the documents reflect an event; says whether it had an effect.
+
+        One that concerns documents which lack an earlier one may have had none because it was folded late.
+        """
+        self._before.clear()
         try:
             self.projection.project(recorded, self)
         except Exception as error:
+            self._undo()
+            if not self.concerned.isdisjoint(self.written(recorded)):
+                return False
             # Its text may quote people's data, and so is left out.
             raise self._not_foldable(recorded, type(error).__name__) from error
-        if fan_out := self.projection.fan_out(event):
-            self.ways.append(way := Way(recorded.position, fan_out))
-            self._ways[fan_out.kind.name].append(way)
+        return True
+
+    def _undo(self) -> None:
+        for document, before in reversed(self._before):
+            document.record, document.position, document.changed = before.record, before.position, before.changed
 
     def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
         return EventNotFoldable(
@@ -160,8 +216,20 @@ class Fold:
         if (document := self._open.get(key)) is None:
             document = self._open[key] = self._read(key)
         for way in self._ways[key.kind][document.taken :]:
-            document.take_up(key.id, way)
+            self._take_up(key, document, way)
         return document
+
+    def _take_up(self, key: Key, document: _Document, way: Way) -> None:
+        document.taken += 1
+        if self.lot.leaves_out(way.position, key):
+            return
+        try:
+            document.take_up(key.id, way)
+        except Exception as error:
+            raise EventNotFoldable(
+                f"projection {self.projection.name} cannot bring the event at position {way.position} to {key.kind}"
+                f" {key.id}: {type(error).__name__}"
+            ) from error
 
     def _read(self, key: Key) -> _Document:
         if (kept := self._kept[key.kind].get(key.id)) is None:

@@ -1,6 +1,8 @@
 """A fold that is always where the generation is that it is compared with."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from time import monotonic
 from typing import Protocol
 
 from projector.fork import ForkCheck
@@ -17,6 +19,11 @@ PORTION = 5_000
 
 ATTEMPTS = 100
 """To do something while documents change: each takes a few milliseconds."""
+
+RETRY_SECONDS = 60.0
+"""How long an event that was parked may take to be brought to all documents that it concerns."""
+
+LOOK_AGAIN_SECONDS = 0.05
 
 
 class Watch(Protocol):
@@ -53,21 +60,23 @@ class Following:
         """
         Fold everything up to the checkpoint.
 
+        :raises Superseded: as with `look`.
         :raises NothingToVerify: the generation was made by another version of the projection.
         :raises LogForked: the log is not the one that was projected.
         """
-        seen = await self._inspection.look(Asked())
+        seen = await self._settled()
         self._require_version(seen.live)
         self._live = seen.live
         await self._fork_check.require(self._reader, seen.checkpoint)
-        async for _ in self._catch_up(seen.checkpoint):
+        async for _ in self._catch_up(seen):
             self._watch.folded(self.fold.position, of=seen.checkpoint.position)
 
     async def look(self, asked: Asked) -> Seen:
         """
         Read all of it at one moment, to which the fold has come then.
 
-        :raises Superseded: readers were sent to another generation, or the store came back older.
+        :raises Superseded: readers were sent to another generation, the store came back older, or what the fold has
+            left out was folded into it by now, or the other way round.
         """
         seen, _ = await self._look(asked)
         return seen
@@ -95,7 +104,7 @@ class Following:
 
     def final(self, key: Key) -> Expected:
         """What the document will be when every sweep has come to it."""
-        return self._expectations.final(key)
+        return self._expectations.final(key, self.checkpoint.sweeps)
 
     def is_owed_to_later(self, entry: Entry) -> bool:
         """Whether events since `begin` put the entry there, or a sweep is still to come by and to strike it."""
@@ -107,23 +116,33 @@ class Following:
         return any(each.fan_out.is_ahead(entry, done=done[each.position]) for each in ways)
 
     @property
-    def _moment(self) -> tuple[int, Sequence[Sweep]]:
+    def _moment(self) -> tuple[int, Sequence[Sweep], int]:
         """What a document depends on that no event has touched."""
-        return len(self.fold.ways), self.checkpoint.sweeps
+        return len(self.fold.ways), self.checkpoint.sweeps, self.checkpoint.parked
+
+    async def _settled(self) -> Seen:
+        """Look once no event that was parked is being brought to many documents, or that has taken too long."""
+        until = monotonic() + RETRY_SECONDS
+        while _is_retrying(seen := await self._inspection.look(Asked())) and monotonic() < until:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return seen
 
     async def _look(self, asked: Asked) -> tuple[Seen, set[Key]]:
         """Also the documents that were touched since the last look."""
         seen = await self._inspection.look(asked)
         if seen.live != self._live:
             raise Superseded("another generation went live")
-        touched = {key async for portion in self._catch_up(seen.checkpoint) for key in portion}
+        touched = {key async for portion in self._catch_up(seen) for key in portion}
         self._late |= {key: frozenset(_entries(self.expected(key))) for key in touched}
         return seen, touched
 
-    async def _catch_up(self, checkpoint: Checkpoint) -> AsyncIterator[set[Key]]:
-        """Fold up to a checkpoint; gives what is touched, portion by portion."""
-        if checkpoint.position < self.fold.position:
+    async def _catch_up(self, seen: Seen) -> AsyncIterator[set[Key]]:
+        """Fold up to the checkpoint, without what is parked; gives what is touched, portion by portion."""
+        if (checkpoint := seen.checkpoint).position < self.fold.position:
             raise Superseded("the store came back older")
+        if _is_retrying(seen):
+            raise Superseded("an event that was parked is being brought to many documents")
+        self.fold.leave_out(seen.parking)
         while self.fold.position < checkpoint.position:
             events = await self._reader.read(after=self.fold.position, limit=PORTION)
             if not (within := [each for each in events if each.position <= checkpoint.position]):
@@ -146,6 +165,15 @@ class Following:
             )
 
 
+def _is_retrying(seen: Seen) -> bool:
+    """
+    Whether a sweep is under way that lies behind what documents reflect.
+
+    What a document is before it comes by, no fold in the order of the log can tell.
+    """
+    return any(each.since for each in seen.checkpoint.sweeps)
+
+
 def _entries(expected: Sequence[Expected]) -> list[Entry]:
     """All that lead to a document, whichever of its states it is in."""
-    return [entry for each in expected for entry in each.entries]
+    return [entry for each in expected for entry in (*each.entries, *each.tolerated)]

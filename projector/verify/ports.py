@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
+from projector.parking import Parking
 from projector.projection import Entry, Key
 from projector.verify.shelves import Item, Shelf
 from projector.verify.state import Counterpart, Fields
@@ -25,6 +26,8 @@ class Seen(NamedTuple):
 
     live: Pointer
     checkpoint: Checkpoint
+    parking: Parking
+    """What is parked at the checkpoint."""
     documents: Mapping[tuple[Key, str], bytes | None]
     """By key and variant."""
     owners: Mapping[Entry, str | None]
@@ -45,7 +48,7 @@ class Inspection(Protocol):
     """
 
     async def look(self, asked: Asked) -> Seen:
-        """Read everything asked for in one transaction, with the pointer and the checkpoint."""
+        """Read everything asked for in one transaction, with the pointer, the checkpoint and what is parked."""
 
     async def some(self, kind: str, *, limit: int) -> Sequence[str]:
         """The ids of some documents of a kind, others each time."""

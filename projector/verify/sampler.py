@@ -1,7 +1,7 @@
 """A few records a second beside PostgreSQL's state: what a verification would find is noticed before somebody asks."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from projector.cancellation import is_cancelled
 from projector.ports import CannotGoOn, ReadModelUnavailable, Superseded
 from projector.projection import Key
 from projector.verify.ports import Asked, Directory, Inspection, NothingToVerify, Seen, Snapshot
-from projector.verify.state import COUNTERPARTS, Counterpart, Fields, drifts_of
+from projector.verify.state import COUNTERPARTS, Counterpart, Fields, drifts_of, is_about
 from shared.event_log import EventLogUnavailable, EventLogUnsound
 from shared.records import unseal
 
@@ -131,11 +131,8 @@ class Sampler:
         before = await _state(counterpart, ids, directory)
         seen = await self._seen_at(before.head, projection, [Key(counterpart.kind, id_) for id_ in ids])
         after = await _state(counterpart, ids, directory)
-        return {
-            id_
-            for id_ in ids
-            if before.rows.get(id_) == (row := after.rows.get(id_)) and _differs(seen, counterpart.kind, id_, row)
-        }
+        rows = {id_: row for id_ in ids if before.rows.get(id_) == (row := after.rows.get(id_))}
+        return set(_differing(seen, counterpart.kind, rows))
 
     async def _seen_at(self, head: int, projection: str, keys: Sequence[Key]) -> Seen:
         """
@@ -146,7 +143,7 @@ class Sampler:
         try:
             async with asyncio.timeout(self._pace.patience):
                 inspection = self._inspections[projection]
-                while (seen := await inspection.look(Asked(keys))).checkpoint.reached < head:  # noqa: ASYNC110 - no event tells
+                while not _reflects(head, seen := await inspection.look(Asked(keys))):  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(self._pace.again)
         except TimeoutError:
             raise Superseded("the store is behind the log") from None
@@ -162,9 +159,21 @@ async def _state_in(snapshot: Snapshot, counterpart: Counterpart, ids: Collectio
     return _State(await snapshot.head(), await snapshot.rows_of(counterpart, ids))
 
 
-def _differs(seen: Seen, kind: str, id: str, row: Fields | None) -> bool:
-    """Whether a document is not what its row says."""
-    sealed = seen.documents[Key(kind, id), "full"]
+def _reflects(head: int, seen: Seen) -> bool:
+    """Whether all documents that are not stale reflect the log up to its head, retried events included."""
+    return seen.checkpoint.reached >= head and not any(each.since for each in seen.checkpoint.sweeps)
+
+
+def _differing(seen: Seen, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:
+    """The ids of documents that are not what their rows say; of what is parked or was skipped they cannot."""
+    aside = {key.id for key in seen.parking.concerned()}
+    for id_, row in rows.items():
+        sealed = seen.documents[Key(kind, id_), "full"]
+        if not is_about(aside, id_, sealed, row) and _differs(id_, sealed, row):
+            yield id_
+
+
+def _differs(id: str, sealed: bytes | None, row: Fields | None) -> bool:
     try:
         record = None if sealed is None else msgspec.json.decode(unseal(sealed).body, type=dict)
     except ValueError:

@@ -6,6 +6,7 @@ from time import perf_counter
 
 from projector.ports import ReadModel, Superseded
 from projector.projection import Projection
+from projector.verify.ahead import RecordsAhead
 from projector.verify.differences import Difference, Findings, Verified
 from projector.verify.examination import Examination
 from projector.verify.fold import Fold
@@ -16,7 +17,7 @@ from projector.verify.state import COUNTERPARTS, Counterpart, Drift, drifts
 from shared.event_log import EventLog
 
 BEGINNINGS = 3
-"""How often a verification begins anew because another generation went live, or the store came back older."""
+"""How often a verification begins anew: see `Following.look`."""
 
 
 class Unsettled(Exception):
@@ -70,7 +71,7 @@ class Verification:
             examination = Examination(following, inspection=subject.inspection, watch=watch)
             findings = await examination.examine()
             left = await _repaired(findings, examination, following, subject) if repair else findings
-        position = following.checkpoint.reached
+        position, stale = following.checkpoint.reached, len(fold.parking.documents())
         rows = await self._compare_with_state(fold, findings)
         return Verified(
             projection=subject.projection.name,
@@ -78,6 +79,7 @@ class Verification:
             documents=examination.documents,
             entries=examination.entries,
             rows=rows,
+            stale=stale,
             differences=findings.count,
             repaired=findings.in_store - left.in_store,
             details=findings.details,
@@ -91,10 +93,11 @@ class Verification:
             return 0
         count = 0
         async with self._directory.snapshot() as snapshot:
-            while events := await snapshot.events(after=fold.position, limit=PORTION):
-                fold.advance(events)
+            records = RecordsAhead(fold)
+            while events := await snapshot.events(after=records.position, limit=PORTION):
+                records.advance(events)
             for counterpart in counterparts:
-                async for id_, differing in drifts(fold, counterpart.kind, snapshot.rows(counterpart)):
+                async for id_, differing in drifts(records, counterpart.kind, snapshot.rows(counterpart)):
                     count += 1
                     for drift in differing:
                         findings.state_differs(_difference(fold.projection, counterpart, id_, drift))

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from projector.adapters.redis.client import connect
 from read_side.adapters.redis import RedisProfileViews, connector
 from read_side.freshness import Freshness
 from shared.stack.programs import redis_binary
 from shared.stack.redis import EmbeddedRedis
 from tests.support.read_side import PATIENCE, RedisProjection
+from tests.support.verifying import Hand, HandInMemory, HandInRedis
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
 
 
@@ -48,6 +50,18 @@ def redis_projection(redis_server: EmbeddedRedis) -> Iterator[RedisProjection]:
 async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfileViews]:
     async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
         yield views
+
+
+@pytest.fixture(params=["memory", "valkey"])
+async def hand(request: pytest.FixtureRequest) -> AsyncIterator[Hand]:
+    """Empty generations that can be verified and damaged."""
+    if request.param == "memory":
+        yield HandInMemory()
+        return
+    server: EmbeddedRedis = request.getfixturevalue("valkey").start()
+    async with connect(server.url) as client:
+        await client.flushall()
+        yield HandInRedis(client)
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -2,7 +2,6 @@
 
 import pytest
 
-from projector.adapters.redis.client import connect
 from projector.ports import LogForked
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
@@ -11,22 +10,11 @@ from projector.verify.ports import NothingToVerify
 from shared.listing import EVERYBODY, STATUSES, place, text_key
 from shared.records import seal
 from tests.support.histories import GROUP_IDS, History, nth_id
-from tests.support.verifying import GROUPS, PROFILES, HandInMemory, HandInRedis, edit, fill, log_of, told, verify
+from tests.support.verifying import GROUPS, PROFILES, edit, fill, log_of, told, verify
 
 NAMES = PROFILES.listing("display_name")
 GHOST, BOARD = nth_id(666), nth_id(GROUP_IDS)
 EVERYBODY_ACTIVE = EVERYBODY + STATUSES["active"]
-
-
-@pytest.fixture(params=["memory", "valkey"])
-async def hand(request):
-    if request.param == "memory":
-        yield HandInMemory()
-        return
-    server = request.getfixturevalue("valkey").start()
-    async with connect(server.url) as client:
-        await client.flushall()
-        yield HandInRedis(client)
 
 
 @pytest.fixture

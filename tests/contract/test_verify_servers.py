@@ -16,6 +16,7 @@ from projector.services import PROJECTIONS
 from projector.verify import examination
 from projector.verify.sampler import Sampler, SamplerPace
 from shared.event_log import EventLogUnsound
+from tests.support.bugs import poisoned
 from tests.support.folding import fold_next
 from tests.support.random_commands import Writer
 from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, edit, told, verify
@@ -41,6 +42,8 @@ class Scene:
         self.directory = PostgresDirectory(database_url)
         self.writer = Writer(write_side, seed=1)
         self.sweep = 1
+        self.fails = None
+        """Whether the release that feeds cannot fold an event."""
         self._database_url = database_url
         self._log = []
 
@@ -51,9 +54,10 @@ class Scene:
         return any(busy)
 
     async def _fold(self, projection):
-        model = self.hand.subject(projection).model
+        model, code = self.hand.subject(projection).model, "buggy" if self.fails else "mended"
+        release = poisoned(projection, self.fails) if self.fails else projection
         try:
-            return await fold_next(model, self._log, size=20, projection=projection, sweep=self.sweep)
+            return await fold_next(model, self._log, size=20, projection=release, sweep=self.sweep, code=code)
         except Superseded:
             return True
 
@@ -199,6 +203,65 @@ async def test_a_database_that_publishes_nothing_is_told(scene):
 
     with pytest.raises(EventLogUnsound, match="run `muster migrate`"):
         await scene.verify(Profiles())
+
+
+async def park(scene):
+    """Have a release come that can fold no event of one account and of one group, and a lot happen."""
+    [(account, group)] = scene.behind_the_log(
+        "select (select min(id::text) from accounts where status = 'active'), (select min(id::text) from groups)"
+    )
+    begun = (await scene.write_side.run("update-profile", account=account, title="Parked")).outcome.position
+    scene.fails = lambda recorded: recorded.position >= begun and _is_of({account, group}, recorded.event)
+    await scene.writer.send(150)
+    await scene.settle()
+    return account
+
+
+def _is_of(ids, event):
+    return bool(ids & {str(getattr(event, name, None)) for name in ("account_id", "group_id")})
+
+
+async def test_what_is_parked_is_no_difference(scene):
+    """Of the state, neither; and once it can be folded, there is none at all."""
+    await park(scene)
+    parked = [await scene.verify(projection) for projection in PROJECTIONS]
+
+    scene.fails = None
+    await scene.settle()
+    mended = [await scene.verify(projection) for projection in PROJECTIONS]
+
+    assert [told(each) for each in parked] == [set()] * 4
+    assert all(each.stale for each in parked[:2])
+    assert [(told(each), each.stale) for each in mended] == [(set(), 0)] * 4
+
+
+async def test_what_has_not_been_parked_yet_is_no_difference(scene):
+    """The state is ahead of the store by events that cannot be folded either."""
+    await park(scene)
+    await scene.writer.send(60)
+
+    verified = [await scene.verify(poisoned(projection, scene.fails)) for projection in (Profiles(), Groups())]
+
+    assert [told(each) for each in verified] == [set(), set()]
+
+
+async def test_a_sampler_leaves_out_who_is_parked_and_nobody_else(scene):
+    """One record of somebody else was changed; so was that of the parked one, of which it cannot know."""
+    account = await park(scene)
+    [(other,), *_] = scene.behind_the_log(
+        f"select id from accounts where id <> '{account}' and id not in (select account_id from memberships)"
+    )
+    sampler = scene.sampler()
+    await sampler.sample("profiles", scene.directory)
+    await sampler.sample("groups", scene.directory)
+    before = sampler.differing("profiles") | sampler.differing("groups")
+    for each in (account, other):
+        await edit(scene.hand, PROFILES, "profile", "full", each, bio="scribbled")
+
+    await sampler.sample("profiles", scene.directory)
+
+    assert before == set()
+    assert sampler.differing("profiles") == {("profile", str(other))}
 
 
 async def test_a_sampler_finds_nothing_while_everything_goes_on(scene):

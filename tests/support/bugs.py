@@ -6,10 +6,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from projector.projection import Projection
-from projector.projections.groups import Groups
-from projector.projections.stats import Stats
 from shared.event_log import RecordedEvent
-from tests.support.folding import PROFILES
 from tests.support.histories import nth_id
 
 EVERYBODY = [str(nth_id(number)) for number in (1, 2, 3)]
@@ -69,5 +66,3 @@ bugs = st.builds(
     st.frozensets(st.integers(1, 30), max_size=4),
     st.frozensets(st.sampled_from(EVERYBODY), max_size=2),
 )
-EXACT = (PROFILES, Groups(), Stats())
-"""Of the projections, those that end the same whenever they read what they only read."""

@@ -1,6 +1,6 @@
 """A projection's generation that can be verified and damaged, in memory and in Redis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,7 +13,8 @@ from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.projection import Projection
 from projector.verify.differences import Verified
-from projector.verify.ports import Directory
+from projector.verify.ports import Asked, Directory, Seen
+from projector.verify.shelves import Item, Shelf
 from projector.verify.verification import Subject, Verification
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.keys import GenerationKeys, ProjectionKeys
@@ -78,6 +79,23 @@ class HandInMemory:
 
     async def strike(self, key: str, entry: bytes) -> None:
         self.store.content[key].remove(entry)
+
+
+class Meanwhile(MemoryInspection):
+    """Before each look the projector takes a step."""
+
+    def __init__(self, store: MemoryStore, projection: Projection, step: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(store, projection=projection.name)
+        self._step = step
+
+    async def look(self, asked: Asked) -> Seen:
+        await self._step()
+        return await super().look(asked)
+
+    async def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
+        await self._step()
+        async for items in super().walk(shelf):
+            yield items
 
 
 @dataclass

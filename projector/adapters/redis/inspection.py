@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
 from projector.adapters.redis.client import ported
 from projector.adapters.redis.exchange import Command, exchange
+from projector.parking import Parking
 from projector.ports import GenerationDamaged, Superseded
 from projector.projection import Entry, Key
-from projector.stored import decoded
+from projector.stored import decoded, parking_at
 from projector.verify.ports import Asked, NothingToVerify, Seen
 from projector.verify.shelves import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
 from projector.writes import VARIANTS
@@ -19,6 +20,13 @@ from shared.records import Checkpoint, Pointer
 
 PORTION = 500
 """Items of a walk: what holds Redis up for less than a millisecond."""
+
+
+class Standing(NamedTuple):
+    """How far the generation has come, and without which events."""
+
+    checkpoint: Checkpoint
+    parking: Parking
 
 
 class RedisInspection:
@@ -33,7 +41,7 @@ class RedisInspection:
         question = _Question(asked, self._keys.generation(pointer.generation))
         with ported(self._keys):
             async with exchange(self._client) as redis:
-                live, checkpoint, damaged, *replies = await redis.transact(
+                live, stored, damaged, names, parked, *replies = await redis.transact(
                     ("GET", self._keys.live), *question.standing(), *question.commands()
                 )
         if decoded(live, Pointer, keys=self._keys) != pointer:
@@ -41,7 +49,8 @@ class RedisInspection:
         if damaged:
             raise GenerationDamaged(damaged.decode())
         with ported(self._keys):
-            return question.answered(pointer, self._checkpoint(checkpoint), _sound(replies))
+            standing = self._standing(stored, *_sound((names, parked)))
+            return question.answered(pointer, standing, _sound(replies))
 
     async def some(self, kind: str, *, limit: int) -> Sequence[str]:
         key = (await self._generation()).documents(kind, "full")
@@ -93,6 +102,11 @@ class RedisInspection:
     async def _generation(self) -> GenerationKeys:
         return self._keys.generation((await self._live()).generation)
 
+    def _standing(self, stored: bytes | None, names: Sequence[bytes], parked: Sequence[bytes]) -> Standing:
+        checkpoint = self._checkpoint(stored)
+        states = {name.decode(): value for name, value in zip(names, parked, strict=True)}
+        return Standing(checkpoint, parking_at(checkpoint, states, keys=self._keys))
+
     def _checkpoint(self, stored: bytes | None) -> Checkpoint:
         if (checkpoint := decoded(stored, Checkpoint, keys=self._keys)) is None:
             raise GenerationDamaged(f"projection {self._keys.projection}: its live generation has lost its checkpoint")
@@ -113,7 +127,8 @@ class _Question:
         self._sizes = list(asked.sizes)
 
     def standing(self) -> list[Command]:
-        return [("GET", self._keys.checkpoint), ("GET", self._keys.damaged)]
+        parked = self._keys.parked
+        return [("GET", self._keys.checkpoint), ("GET", self._keys.damaged), ("HKEYS", parked), ("HVALS", parked)]
 
     def commands(self) -> Iterator[Command]:
         for kind, ids in self._ids.items():
@@ -123,11 +138,12 @@ class _Question:
         for shelf in self._sizes:
             yield (_SIZE[_is_list(shelf)], key_of(shelf, self._keys))
 
-    def answered(self, live: Pointer, checkpoint: Checkpoint, replies: Iterable[Any]) -> Seen:
+    def answered(self, live: Pointer, standing: Standing, replies: Iterable[Any]) -> Seen:
         rest = iter(replies)
         return Seen(
             live=live,
-            checkpoint=checkpoint,
+            checkpoint=standing.checkpoint,
+            parking=standing.parking,
             documents=dict(chain.from_iterable(self._documents(kind, rest) for kind in self._ids)),
             owners={entry: owner for index in self._entries for entry, owner in self._owners(index, next(rest))},
             sizes=dict(zip(self._sizes, rest, strict=True)),

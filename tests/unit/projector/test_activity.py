@@ -6,7 +6,7 @@ import pytest
 
 from projector.projection import Listed
 from projector.projections.activity import ACTIVITY, HIDDEN, Activity, Told
-from projector.projections.group_names import GROUP
+from projector.projections.group_history import GROUP, Called, GroupHistory
 from shared.events import type_of
 from tests.support.given import Given
 from tests.support.histories import DAWN, History, nth_id
@@ -112,7 +112,19 @@ def test_the_end_of_a_group_is_no_item_of_its_members(history):
     history.delete_group(board)
 
     assert before == given(history).all(ACTIVITY)
-    assert given(history).all(GROUP) == {}
+
+
+def test_what_a_group_was_called_outlives_it(history):
+    """An item that is folded late tells what it was called then; after its end there is nothing to tell."""
+    board = history.create_group("board")
+    history.rename_group(board, "Elders")
+    history.delete_group(board)
+
+    remembered = given(history).all(GROUP)[str(board)]
+
+    called = (Called(3, "board", "Board"), Called(4, "board", "Elders"), Called(5))
+    assert GroupHistory(group_id=board, called=called) == remembered
+    assert [remembered.at(position).name for position in (2, 3, 4, 5, 6)] == [None, "Board", "Elders", None, None]
 
 
 def test_items_stand_in_the_order_of_their_positions(history):
@@ -126,8 +138,8 @@ def test_items_stand_in_the_order_of_their_positions(history):
     assert Activity().public(folded.all(GROUP)[str(board)]) is None
 
 
-def test_a_group_that_is_gone_already_stops_nothing(history):
-    """After a crash a name may be gone; the item is there then, and is not written again."""
+def test_a_group_that_never_was_stops_nothing(history):
+    """Somebody may have decided that its beginning shall have no effect."""
     history.add_member(history.create_group("board"), ADA)
     ahead = Given(Activity(), history.events[:2])
 
@@ -135,11 +147,6 @@ def test_a_group_that_is_gone_already_stops_nothing(history):
 
     [_, item] = ahead.all(ACTIVITY).values()
     assert (item.details["slug"], item.details["name"]) == (None, None)
-
-
-def test_items_are_written_before_the_names_they_rely_on():
-    """Else a crash could leave a name that is ahead of an item, which would be told with it."""
-    assert list(Activity.kinds) == [ACTIVITY, GROUP]
 
 
 def test_what_is_hidden_belongs_to_what_is_told():

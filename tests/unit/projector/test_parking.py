@@ -16,9 +16,11 @@ from projector.parked import asking
 from projector.parking import Skip
 from projector.ports import ReadModelUnavailable, TooManyParked
 from projector.projection import Projection
+from projector.projections.activity import Activity
+from projector.services import PROJECTIONS
 from shared.event_log import RecordedEvent
 from shared.records import unseal
-from tests.support.bugs import EXACT, bugs, of_account, poisoned, unrevising
+from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.folding import PROFILES, as_served, at_once, begin, cleanly_folded, fold_all, fold_next, held, parked
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.random_histories import group_histories, histories
@@ -65,10 +67,10 @@ class Directory:
         return at_once(self.model.survey()).checkpoint
 
 
-on_every_exact_one = pytest.mark.parametrize("projection", EXACT, ids=lambda each: each.name)
+on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
 
 
-@on_every_exact_one
+@on_each
 @given(log=logs, releases=st.lists(st.tuples(bugs, sizes), min_size=1, max_size=3), last=sizes)
 @settings(max_examples=150, deadline=None)
 def test_once_every_event_can_be_folded_all_is_as_if_none_had_failed(projection, log, releases, last):
@@ -208,6 +210,43 @@ def test_who_only_reads_a_parked_document_goes_on_with_its_last_good_state(histo
     directory.fold(code="mended")
 
     assert {"Elders"} == {profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB, newcomer)}
+
+
+def test_activity_tells_the_name_of_the_time_however_late(history):
+    """Ada's item is folded after the group was renamed and deleted; it holds up neither of these, nor anybody else."""
+    history.change_role(group_of(history), ADA, "chair")
+    history.change_role(group_of(history), BOB, "clerk")
+    history.rename_group(group_of(history), "Elders")
+    history.delete_group(group_of(history))
+    directory = Directory(history.events, Activity())
+
+    directory.fold(poisoned(Activity(), lambda recorded: recorded.position == 8))
+    assert [each.position for each in directory.parking.events] == [8]
+    directory.fold(code="mended")
+
+    assert item(directory, 8)["name"] == "Board"
+    assert directory.clean == directory.held
+
+
+def test_what_happens_in_a_group_whose_name_is_parked_waits(history):
+    """It is not known what to call it; what else happened to the same people is told at once."""
+    history.rename_group(group_of(history), "Elders")
+    history.change_role(group_of(history), ADA, "chair")
+    history.update(ADA, title="Dr")
+    directory = Directory(history.events, Activity())
+
+    directory.fold(poisoned(Activity(), lambda recorded: recorded.position == 8))
+    assert [each.position for each in directory.parking.events] == [8, 9]
+    directory.fold(code="mended")
+
+    assert item(directory, 9)["name"] == "Elders"
+    assert directory.clean == directory.held
+
+
+def item(directory, position):
+    """What activity tells of an event."""
+    sealed = unseal(directory.store.field("muster:{0}:activity:g1:activity:full", str(position)))
+    return msgspec.json.decode(sealed.body)["details"]
 
 
 def test_who_reads_what_never_was_waits(history):
@@ -355,6 +394,22 @@ def test_who_keeps_a_handle_because_its_change_is_skipped_is_found_by_it(history
     directory.fold(fails)
 
     assert {"ada", "z"} == directory.held["by-handle"].keys()
+
+
+def test_whose_change_of_handle_is_skipped_does_not_take_it_from_who_has_it(history):
+    """Though more is folded of her since than of him: Bob has it in truth, Ada only because something was skipped."""
+    directory = Directory(history.events)
+    history.change_handle(ADA, "y")
+    history.change_handle(BOB, "ada")
+    history.update(ADA, title="Dr")
+    fails = poisoned(PROFILES, lambda recorded: recorded.position == 8)
+    directory.fold(fails)
+
+    at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
+    directory.fold(fails)
+
+    assert (profile(directory, ADA)["title"], directory.parking.events) == ("Dr", ())
+    assert {"ada": str(BOB).encode()} == directory.held["by-handle"]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from projector.projections.stats import Stats
 from projector.writes import Write
 from shared.event_log import RecordedEvent
 from shared.records import Checkpoint
-from tests.support.bugs import EXACT, bugs
+from tests.support.bugs import bugs
 from tests.support.folding import (
     PROFILES,
     as_read,
@@ -105,7 +105,6 @@ async def fold_with_crashes(
 
 
 stores = st.sampled_from([MemoryStore, TornFile])
-on_every_exact_one = pytest.mark.parametrize("projection", EXACT, ids=lambda each: each.name)
 on_every_projection = pytest.mark.parametrize("projection", EVERY, ids=lambda each: each.name)
 
 
@@ -133,7 +132,7 @@ def test_a_head_that_comes_back_at_the_second_restart_is_harmless(projection, lo
     assert at_once(cleanly_folded(log, projection)) == as_read(store.content, projection)
 
 
-@on_every_exact_one
+@on_every_projection
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
 @settings(max_examples=60, deadline=None)
 def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, log, bug, crashes, make):
@@ -146,7 +145,7 @@ def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, lo
     assert at_once(parked(MemoryReadModel(store, projection=projection.name), projection)).events == ()
 
 
-@on_every_exact_one
+@on_every_projection
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
 @settings(max_examples=60, deadline=None)
 def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug, crashes, make):

@@ -24,7 +24,7 @@ from shared.listing import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
 from tests.support.random_histories import SETTLED, group_histories, histories
-from tests.support.verifying import PROFILES, HandInMemory, Unwatched, be_live, edit, log_of, told, verify
+from tests.support.verifying import PROFILES, HandInMemory, Meanwhile, Unwatched, be_live, edit, log_of, told, verify
 
 
 class ListedByGroup(Profiles):
@@ -105,23 +105,6 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
         at_once(fold_next(model, log, size=size, projection=projection, sweep=sweep))
 
         assert told(asyncio.run(verify(hand, log_of(log), projection))) == set()
-
-
-class Meanwhile(MemoryInspection):
-    """Before each look the projector takes a step."""
-
-    def __init__(self, store, projection, step):
-        super().__init__(store, projection=projection.name)
-        self._step = step
-
-    async def look(self, asked):
-        await self._step()
-        return await super().look(asked)
-
-    async def walk(self, shelf):
-        await self._step()
-        async for items in super().walk(shelf):
-            yield items
 
 
 @given(

@@ -1,0 +1,152 @@
+"""What is parked is no difference, and hides none."""
+
+import asyncio
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projector.parked import asking
+from projector.parking import Skip
+from projector.projections.activity import Activity
+from projector.projections.groups import Groups
+from projector.projections.profiles import Profiles
+from projector.services import PROJECTIONS
+from projector.verify import examination, following
+from projector.verify.verification import Unsettled, Verification
+from tests.support.bugs import bugs, poisoned
+from tests.support.folding import PROFILES, at_once, fold_all, fold_next, parked
+from tests.support.histories import DAWN, History
+from tests.support.random_histories import SETTLED, group_histories, histories
+from tests.support.verifying import HandInMemory, Meanwhile, Unwatched, be_live, log_of, told, verify
+
+SKIP = Skip(reason="it never was", by="olga", at=DAWN)
+logs = histories() | group_histories()
+sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=8)
+releases = st.lists(st.tuples(bugs, sizes, st.booleans()), min_size=1, max_size=4)
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch):
+    """Nobody goes on with a sweep here."""
+    monkeypatch.setattr(examination, "SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(examination, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.0)
+
+
+class Scene:
+    """A live generation in memory that one release after the other feeds."""
+
+    def __init__(self, events, projection=PROFILES):
+        self.events, self.projection, self.hand = events, projection, HandInMemory()
+        self.model = self.hand.subject(projection).model
+        at_once(be_live(self.hand, projection))
+
+    def fold(self, projection=None, *, code="buggy", size=None, sweep=0):
+        """All there is, or one step."""
+        projection = projection or self.projection
+        if size is None:
+            at_once(fold_all(self.model, self.events, projection=projection, code=code))
+        else:
+            at_once(fold_next(self.model, self.events, size=size, sweep=sweep, projection=projection, code=code))
+
+    def skip(self):
+        """Have the first event that is parked dropped."""
+        parking, checkpoint = self.parking, at_once(self.model.survey()).checkpoint
+        if parking.events:
+            at_once(self._ask(parking.to_be_skipped(parking.events[0].documents[0].id, SKIP), checkpoint))
+
+    @property
+    def parking(self):
+        return at_once(parked(self.model, self.projection))
+
+    @property
+    def is_retrying(self):
+        return any(each.since for each in at_once(self.model.survey()).checkpoint.sweeps)
+
+    def verify(self, projection=None, **kwargs):
+        return asyncio.run(verify(self.hand, log_of(self.events), projection or self.projection, **kwargs))
+
+    async def _ask(self, parking, checkpoint):
+        async with self.model.commit("g1", expected=checkpoint) as commit:
+            await commit.apply(asking(parking, checkpoint))
+
+
+on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+
+
+@on_each
+@given(log=logs, releases=releases)
+@settings(deadline=None, max_examples=150)
+def test_nothing_is_found_whatever_is_parked(projection, log, releases):
+    """Wherever a projector stops, whatever its release cannot fold, and whatever is skipped."""
+    scene = Scene(log, projection)
+    for number, (bug, steps, skips) in enumerate(releases):
+        for size, sweep in steps:
+            scene.fold(bug.planted(projection), code=f"buggy {number}", size=size, sweep=sweep)
+            _require_clean(scene)
+        if skips:
+            scene.skip()
+            _require_clean(scene)
+    scene.fold(code="mended")
+
+    _require_clean(scene)
+    if not scene.parking.skipped:  # without what was skipped, other events make no sense
+        assert scene.parking.events == ()
+
+
+def _require_clean(scene):
+    """While what was parked is brought to many, nothing can be said."""
+    unsettled = pytest.raises(Unsettled, match="brought to many") if scene.is_retrying else nullcontext()
+    with unsettled:
+        verified = scene.verify()
+        assert told(verified) == set()
+        assert verified.stale == len(scene.parking.documents())
+
+
+@pytest.mark.parametrize("projection", [Profiles(), Groups(), Activity()], ids=lambda each: each.name)
+@given(
+    log=group_histories(),
+    bug=bugs,
+    start=st.integers(SETTLED, 20),
+    coming=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 4)), min_size=5, max_size=30),
+)
+@settings(deadline=None, max_examples=100)
+def test_nothing_is_found_while_events_are_parked_and_released(projection, log, bug, start, coming):
+    """Whatever the projector does between two looks; it begins anew if that concerns what it has folded already."""
+    scene, steps = Scene(log, projection), iter(coming)
+    scene.fold(bug.planted(projection), size=start, sweep=1)
+
+    async def step():
+        size, sweep, release = next(steps, (0, 1, 1))
+        planted, code = (projection, "mended") if release == 0 else (bug.planted(projection), "buggy")
+        await fold_next(scene.model, log, size=size, projection=planted, sweep=sweep, code=code)
+
+    subject = replace(scene.hand.subject(projection), inspection=Meanwhile(scene.hand.store, projection, step))
+    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched())
+
+    with suppress(Unsettled):
+        assert told(asyncio.run(verification.verify(subject))) == set()
+
+
+def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
+    """Else it would take the record for too new."""
+    history = History()
+    ada = history.register("ada")
+    history.update(ada, title="Dr")
+    scene, looks = Scene(history.events), count()
+    scene.fold(poisoned(PROFILES, lambda recorded: recorded.position == 3))
+
+    async def step():
+        if next(looks) == 1:
+            await fold_all(scene.model, history.events, code="mended")
+
+    subject = replace(scene.hand.subject(PROFILES), inspection=Meanwhile(scene.hand.store, PROFILES, step))
+    verification = Verification(log=log_of(history.events), directory=None, watch=lambda _: Unwatched())
+    verified = asyncio.run(verification.verify(subject))
+
+    assert (told(verified), verified.stale) == (set(), 0)
+    assert next(looks) > 4, "it was begun twice"

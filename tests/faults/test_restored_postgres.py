@@ -89,7 +89,7 @@ async def test_a_log_that_is_not_the_one_projected_is_refused_until_it_is_projec
     Who waits for what is new is told so, and nothing of the new log is shown before the rebuild is forced.
     """
     database = Database(mortal_stack)
-    await register(mortal_stack, "ada", "bob")
+    await register(mortal_stack, "kept-0", "kept-1")
     database.back_up()
     lost = await register(mortal_stack, *(f"lost-{number}" for number in range(5)))
     assert (await read(mortal_stack, "/profiles/by-handle/lost-4", position=lost)).status_code == 200

@@ -298,9 +298,11 @@ async def is_as_of(page, moment):
     await page.wait_for_function(f"moment => {shown} >= moment", arg=moment)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desk", "phone"])
-async def test_everything_can_be_read_on_any_screen(browser, showcase, scheme, size):
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [("desk", "light"), ("desk", "dark"), ("tablet", "light"), ("phone", "light"), ("phone", "dark")],
+)
+async def test_everything_can_be_read_on_any_screen(browser, showcase, size, scheme):
     """Nothing is wider than the screen, and every text stands out; in the dialog too."""
     async with visited(browser, showcase, size=size, color_scheme=scheme, reduced_motion="reduce") as page:
         await is_live(page)

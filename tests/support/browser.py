@@ -13,7 +13,11 @@ from playwright.async_api import Browser, Page, async_playwright
 REQUIRED = "BROWSER_REQUIRED"
 """Set where it must not be left out: in `.ci/run`."""
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-SIZES = {"desk": {"width": 1200, "height": 900}, "phone": {"width": 360, "height": 740}}
+SIZES = {
+    "desk": {"width": 1200, "height": 900},
+    "tablet": {"width": 780, "height": 1000},
+    "phone": {"width": 360, "height": 740},
+}
 
 CONTRAST = """() => {
   const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);

@@ -126,11 +126,18 @@ def _judged(key: Key, live: Half, other: Half) -> Sample | Judgement:
     old, new = _opened(live, key), _opened(other, key)
     if (old and old.etag) == (new and new.etag):
         return Judgement.EQUAL
+    if _is_retrying(live) or _is_retrying(other):
+        return Judgement.MOVING
     if not _is_comparable(old, live.checkpoint, new, other.checkpoint):
         return Judgement.MOVING
     if old and new:
         return Sample(kind=key.kind, id=key.id, difference="changed", fields=tuple(_differing(old.body, new.body)))
     return Sample(kind=key.kind, id=key.id, difference="new" if new else "gone")
+
+
+def _is_retrying(half: Half) -> bool:
+    """Whether an event that was parked is being brought to many documents: positions do not tell to which it was."""
+    return any(each.since for each in half.checkpoint.sweeps)
 
 
 def _opened(half: Half, key: Key) -> Sealed | None:

@@ -87,7 +87,7 @@ class NotParked(Exception):
 
 
 class Busy(Exception):
-    """The generation is being written without a pause; try again."""
+    """The generation is being written without a pause, or replaced; try again."""
 
 
 async def what_is_parked(model: ReadModel, *, projection: str) -> Parking:
@@ -138,10 +138,20 @@ class ParkedEvents:
         """
         Have the first event that waits for a document with an id dropped for all its documents, and the next tried.
 
-        :raises UnknownProjection, NotParked, Busy: nothing was asked.
+        :raises UnknownProjection, NotParked, Busy: nothing was asked; a rebuild is under way, say, that has taken over
+            what had been skipped when it began.
         """
+        await self._require_no_rebuild(projection)
         skip = Skip(reason=reason, by=by, at=self._clock.now())
         return await self._ask(projection, id, lambda parking: parking.to_be_skipped(id, skip))
+
+    async def _require_no_rebuild(self, projection: str) -> None:
+        survey = await self._model(projection).survey()
+        if survey.live and (building := survey.roster.building):
+            raise Busy(
+                f"{building.order.by} is rebuilding {projection}, and the new generation would not know of it: skip"
+                " once that is over, or abort it"
+            )
 
     async def _ask(self, projection: str, id: str, change: Callable[[Parking], Parking]) -> Asked:
         model = self._model(projection)

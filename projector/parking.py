@@ -63,6 +63,17 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_swept: bool = False
 
 
+def skipped(parked: Parked, skip: Skip) -> Skipped:
+    """What is kept of an event that waited and is dropped."""
+    return Skipped(
+        position=parked.position,
+        documents=parked.documents,
+        skip=skip,
+        error=parked.failure.error if parked.failure else None,
+        is_swept=parked.is_swept,
+    )
+
+
 class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that is parked in a generation, in the order of the log, and all that was skipped."""
 
@@ -81,6 +92,10 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
         """Every document that an event waits for or was skipped for: it does not reflect the whole log."""
         left_out: Sequence[Parked | Skipped] = (*self.events, *self.skipped)
         return {key for each in left_out for key in each.documents}
+
+    def skips(self) -> tuple[Skipped, ...]:
+        """All events that have no effect because somebody decided so, those included that are still to be dropped."""
+        return (*self.skipped, *(skipped(each, each.skip) for each in self.events if each.skip))
 
     def due(self, code: str) -> list[Parked]:
         """
@@ -198,15 +213,7 @@ class Lot:
     def skip(self, parked: Parked, skip: Skip) -> None:
         """Take an event out for ever, and keep why."""
         self.release(parked)
-        self._skipped.append(
-            Skipped(
-                position=parked.position,
-                documents=parked.documents,
-                skip=skip,
-                error=parked.failure.error if parked.failure else None,
-                is_swept=parked.is_swept,
-            )
-        )
+        self._skipped.append(skipped(parked, skip))
 
     def parking(self) -> Parking:
         """What is parked now."""

@@ -39,6 +39,26 @@ def generation(checkpoint: bytes | None, damaged: bytes | None, *, keys: Project
     return Generation(decoded(checkpoint, Checkpoint, keys=keys), damaged.decode() if damaged else None)
 
 
+def inherited(checkpoint: Checkpoint | None, stored: Mapping[str, bytes], *, keys: ProjectionKeys) -> Parking:
+    """
+    What a new generation takes over from another: that events were skipped, by whom and why.
+
+    Where that is lost they are parked again, and seen.
+    """
+    try:
+        parking = parking_at(checkpoint or Checkpoint(), stored, keys=keys)
+    except GenerationDamaged:
+        return NOTHING
+    return Parking(skipped=parking.skips())
+
+
+def begun(parking: Parking) -> tuple[Checkpoint, Mapping[str, bytes]]:
+    """The checkpoint of a generation that holds nothing yet, and what is kept by the name it has for what is parked."""
+    if parking == NOTHING:
+        return Checkpoint(), {}
+    return Checkpoint(revision=1, parked=1), {"1": msgspec.json.encode(parking)}
+
+
 def parking_at(checkpoint: Checkpoint, stored: Mapping[str, bytes], *, keys: ProjectionKeys) -> Parking:
     """
     What is parked at a checkpoint.

@@ -23,7 +23,7 @@ from projector.ports import (
 )
 from projector.projection import Key, LookUp
 from projector.remedies import damage
-from projector.stored import Stored, decoded, generation
+from projector.stored import Stored, begun, decoded, generation, inherited
 from projector.writes import Enlist, Put, Remove, Set, Strike, Write, look_ups, without_taken, writes
 from shared.keys import GenerationKeys, ProjectionKeys
 from shared.records import Announcement, Checkpoint, Pointer
@@ -136,14 +136,20 @@ class MemoryReadModel:
         survey = await self.survey()
         live, roster = arranged = change(survey)
         for pointer in set(fed(*arranged)) - set(survey.fed):
-            key = self._keys.generation(pointer.generation).checkpoint
-            self._store.content[key] = msgspec.json.encode(Checkpoint())
+            self._begin(self._keys.generation(pointer.generation), survey)
         if live is not None:
             self._store.content[self._keys.live] = msgspec.json.encode(live)
         self._store.content[self._keys.roster] = msgspec.json.encode(roster)
         if live is not None and live != survey.live:
             self._store.announced.append(Announcement(live.generation, survey.at(live).reached))
         return await self.survey()
+
+    def _begin(self, keys: GenerationKeys, survey: Survey) -> None:
+        known = self._store.fields(self._keys.generation(survey.live.generation).parked) if survey.live else {}
+        checkpoint, parked = begun(inherited(survey.at(survey.live).checkpoint, known, keys=self._keys))
+        if parked:
+            self._store.content[keys.parked] = dict(parked)
+        self._store.content[keys.checkpoint] = msgspec.json.encode(checkpoint)
 
     async def unlink(self, pointer: Pointer) -> None:
         self._store.check()

@@ -6,17 +6,21 @@ import pytest
 from projector.adapters.memory import MemoryReadModel, MemoryStore
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
+from projector.arranging import begun
 from projector.parked import asking
-from projector.parking import Skip
+from projector.parking import Parking, Skip
 from projector.ports import Superseded
 from projector.projection import LookUp
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
+from projector.stored import parking_at
 from read_side.adapters.redis import RedisGroupViews, RedisProfileViews, connector
 from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
+from shared.keys import ProjectionKeys
+from shared.records import Pointer
 from tests.support.bugs import of_account, poisoned
-from tests.support.folding import PROFILES, begin, fold_all, go_live, parked
+from tests.support.folding import ORDER, PROFILES, begin, fold_all, go_live, parked
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.read_side import PATIENCE
 
@@ -90,6 +94,27 @@ async def test_a_request_goes_through_the_same_compare_and_set(model, history):
     parking = await parked(model)
     assert parking.events == ()
     assert [(each.position, each.skip.reason) for each in parking.skipped] == [(8, "why")]
+
+
+async def test_a_new_generation_takes_over_what_was_skipped(model, history):
+    """Its checkpoint names where that is kept; nothing else is parked in it, and it is fed like any other."""
+    await begin(model)
+    await fold(model, history, planted(PROFILES), code="buggy")
+    await go_live(model)
+    before = (await model.survey()).checkpoint
+    asked = (await parked(model)).to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=DAWN))
+    async with model.commit("g1", expected=before) as commit:
+        await commit.apply(asking(asked, before))
+    await fold(model, history, planted(PROFILES), code="buggy")
+
+    survey = await model.arrange(begun(Pointer("g2", Profiles.version), ORDER, target=9))
+
+    new = survey.at(survey.roster.building.pointer).checkpoint
+    async with model.commit("g2", expected=new) as commit:
+        inherited = parking_at(new, await commit.parked(), keys=ProjectionKeys("profiles"))
+    assert (new.position, new.count) == (0, 0)
+    assert inherited == Parking(skipped=(await parked(model)).skipped)
+    assert [(each.position, each.skip.by) for each in inherited.skipped] == [(8, "olga")]
 
 
 async def test_older_states_of_what_is_parked_go_but_the_last(model, history):

@@ -16,6 +16,7 @@ from projector.adapters.redis.client import ported
 from projector.adapters.redis.exchange import Command, Exchange, exchange
 from projector.arranging import Change, settled
 from projector.generations import Arranged, Roster, Survey, fed
+from projector.parking import NOTHING, Parking
 from projector.ports import Batch, EvictionPossible, GenerationDamaged, Superseded
 from projector.projection import Key, LookUp
 from projector.remedies import damage
@@ -59,7 +60,8 @@ class RedisReadModel:
                 if (arranged := change(survey)) == (survey.live, survey.roster):
                     await redis.ask(("UNWATCH",))
                 else:
-                    await redis.transact(*self._steps(survey, arranged))
+                    skips = await self._skips(redis, survey)
+                    await redis.transact(*self._steps(survey, arranged, skips))
         return await self.survey()
 
     async def unlink(self, pointer: Pointer) -> None:
@@ -109,11 +111,20 @@ class RedisReadModel:
         pointer = stored.decoded(live, Pointer, keys=self._keys)
         return Arranged(pointer, settled(pointer, stored.decoded(roster, Roster, keys=self._keys) or Roster()))
 
-    def _steps(self, survey: Survey, arranged: Arranged) -> Iterator[Command]:
+    async def _skips(self, redis: Exchange, survey: Survey) -> Parking:
+        """What a new generation takes over; it can only change with the checkpoint, which is watched."""
+        if survey.live is None:
+            return NOTHING
+        key = self._keys.generation(survey.live.generation).parked
+        names, values = await redis.ask(("HKEYS", key), ("HVALS", key))
+        known = {name.decode(): value for name, value in zip(names, values, strict=True)}
+        return stored.inherited(survey.at(survey.live).checkpoint, known, keys=self._keys)
+
+    def _steps(self, survey: Survey, arranged: Arranged, skips: Parking) -> Iterator[Command]:
         """The pointer comes before the roster, which tells what it replaced: see `arranging`."""
         for pointer in fed(*arranged):
             if pointer not in survey.fed:
-                yield ("SET", self._keys.generation(pointer.generation).checkpoint, msgspec.json.encode(Checkpoint()))
+                yield from _beginning(self._keys.generation(pointer.generation), skips)
         if arranged.live is not None:
             yield ("SET", self._keys.live, msgspec.json.encode(arranged.live))
         yield ("SET", self._keys.roster, msgspec.json.encode(arranged.roster))
@@ -240,6 +251,12 @@ def _command(write: Write) -> Command:
             return ("ZREM", key, *entries)
         case _:
             return ("SET", write.key, write.value)
+
+
+def _beginning(keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
+    checkpoint, parked = stored.begun(skips)
+    yield from (("HSET", keys.parked, name, value) for name, value in parked.items())
+    yield ("SET", keys.checkpoint, msgspec.json.encode(checkpoint))
 
 
 async def _read(redis: Exchange, *keys: str, watch: bool) -> list[Any]:

@@ -7,7 +7,7 @@ from projector import comparing
 from projector.comparing import Comparer, Half, reason_to_hold
 from projector.generations import Comparison, Order
 from projector.projections.profiles import Profiles
-from shared.records import Checkpoint, Pointer, seal
+from shared.records import Checkpoint, Pointer, Sweep, seal
 from tests.support.folding import ORDER
 
 LIVE, OTHER = Pointer("g1", 1), Pointer("g2", 2)
@@ -30,7 +30,10 @@ class Scripted:
     async def side_by_side(self, pointers, keys):
         self.looked += 1
         return [
-            Half(Checkpoint(position=at), {key: documents.get(key.id) for key in keys})
+            Half(
+                at if isinstance(at, Checkpoint) else Checkpoint(position=at),
+                {key: documents.get(key.id) for key in keys},
+            )
             for at, documents in (self._now()[pointer] for pointer in pointers)
         ]
 
@@ -95,6 +98,17 @@ async def test_what_only_one_of_them_knows_yet_is_no_difference(live, other):
 
     assert (comparison.new, comparison.gone, comparison.changed) == (0, 0, 0)
     assert reader.looked >= 2
+
+
+async def test_what_an_event_that_was_parked_is_being_brought_to_is_no_difference():
+    """Positions do not tell how far that has come."""
+    retrying = Checkpoint(position=9, sweeps=(Sweep(4, since=9),))
+    ada, other = {"ada": sealed(7, title="old")}, {"ada": sealed(7, title="new")}
+    under_way = look((retrying, ada), (9, other))
+
+    comparison, _ = await compared(under_way, under_way, look((9, other), (9, other)))
+
+    assert comparison == Comparison(records=1)
 
 
 async def test_a_missing_record_is_told_although_the_other_generation_is_ahead_for_a_moment():

@@ -1,0 +1,143 @@
+"""What a rebuild makes of events that are parked, and of those that were skipped."""
+
+import pytest
+
+from projector.generations import Order
+from projector.parked import Busy, ParkedEvents, what_is_parked
+from projector.parking import Skip
+from projector.progress import State
+from projector.projections.profiles import Profiles
+from shared.records import unseal
+from tests.support.bugs import poisoned
+from tests.support.clock import SettableClock
+from tests.support.folding import ORDER, at_once
+from tests.support.histories import History, nth_id
+from tests.support.projectors import Surroundings, projector_on, running, store_in_memory, until, until_state
+
+ADA, BOB = nth_id(1), nth_id(2)
+BAD = 5
+"""The position of the event that cannot be folded."""
+
+
+@pytest.fixture
+def around():
+    """Ada, who was given a title and then a name, and Bob."""
+    history, around = History(), Surroundings()
+    history.register("ada")
+    history.register("bob")
+    history.update(ADA, title="Dr")
+    history.update(ADA, given_name="Augusta")
+    around.log.append(history.events)
+    return around
+
+
+def buggy():
+    return poisoned(Profiles(), lambda recorded: recorded.position == BAD)
+
+
+def model(around):
+    return store_in_memory(around.store, Profiles()).model
+
+
+def live(around):
+    survey = at_once(model(around).survey())
+    return survey.live and survey.live.generation
+
+
+def waiting(around):
+    """The positions of the events that are parked in the live generation."""
+    return [each.position for each in at_once(what_is_parked(model(around), projection="profiles")).events]
+
+
+def record(around, account):
+    key = f"muster:{{0}}:profiles:{live(around)}:profile:full"
+    return unseal(around.store.field(key, str(account))).body
+
+
+async def rebuilt(around, projector):
+    """Have a new generation take the place of the live one; what differed."""
+    await until_state(projector, State.RUNNING)
+    await projector.steward.begin(ORDER)
+    await until(lambda: live(around) == "g2")
+    return at_once(model(around).survey()).roster.kept.comparison
+
+
+async def test_the_same_code_parks_the_same_again(around):
+    """In the new generation, which is no better than the old one, and does not differ."""
+    async with running(projector_on(around, projection=buggy())) as projector:
+        comparison = await rebuilt(around, projector)
+
+    assert (comparison.records, comparison.changed) == (2, 0)
+    assert waiting(around) == [BAD, BAD + 1]
+    assert b'"stale_since"' in record(around, ADA)
+
+
+async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(around):
+    """The comparison tells that a record is not stale any more, and what else has changed."""
+    async with running(projector_on(around, projection=buggy())) as projector:
+        await until_state(projector, State.RUNNING)
+    mended = newer()
+    async with running(projector_on(around, projection=mended, name="newer")) as projector:
+        await until(lambda: projector.steward.progress.state is State.STOPPED)
+        await projector.steward.begin(ORDER)
+        await until(lambda: live(around) == "g2")
+        [sample] = at_once(model(around).survey()).roster.kept.comparison.samples
+
+    assert (sample.id, sample.difference) == (str(ADA), "changed")
+    assert {"stale_since", "title", "given_name"} <= set(sample.fields)
+    assert waiting(around) == []
+    assert b'"stale_since"' not in record(around, ADA)
+
+
+def newer():
+    class Newer(Profiles):
+        version = Profiles.version + 1
+
+    return Newer()
+
+
+async def test_what_was_skipped_is_not_parked_again(around):
+    """The new generation knows from its beginning who decided so, when and why."""
+    async with running(projector_on(around, projection=buggy())) as projector:
+        await until_state(projector, State.RUNNING)
+        asked = await operators(around).skip("profiles", str(ADA), reason="it never was", by="olga")
+        comparison = await rebuilt(around, projector)
+        told = await operators(around).read()
+
+    assert comparison.changed == 0
+    assert told.parked == ()
+    assert told.skipped == asked.skipped
+    assert [(each.position, each.reason, each.by) for each in told.skipped] == [(BAD, "it never was", "olga")]
+    assert b'"Augusta"' in record(around, ADA)
+    assert b"Dr" not in record(around, ADA)
+
+
+async def test_what_is_to_be_skipped_is_taken_over_too(around):
+    """Somebody has decided, and nobody has come to it yet."""
+    async with running(projector_on(around, projection=buggy())) as projector:
+        await until_state(projector, State.RUNNING)
+    parking = at_once(what_is_parked(model(around), projection="profiles"))
+    asked = parking.to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=ORDER.at))
+
+    assert [(each.position, each.skip.by, each.error) for each in asked.skips()] == [(BAD, "olga", "ValueError")]
+    assert parking.skips() == ()
+
+
+async def test_nothing_is_skipped_while_a_rebuild_is_under_way(around):
+    """It has taken over what was skipped when it began."""
+    order = Order(by="olga", at=ORDER.at, hold=True)
+    async with running(projector_on(around, projection=buggy())) as projector:
+        await until_state(projector, State.RUNNING)
+        await projector.steward.begin(order)
+        await until(lambda: at_once(model(around).survey()).roster.building.held)
+
+        with pytest.raises(Busy, match="olga is rebuilding profiles"):
+            await operators(around).skip("profiles", str(ADA), reason="why", by="olga")
+        await projector.steward.abort()
+        asked = await operators(around).skip("profiles", str(ADA), reason="why", by="olga")
+
+    assert [each.position for each in asked.skipped] == [BAD]
+
+
+def operators(around):
+    return ParkedEvents(models={"profiles": model(around)}, clock=SettableClock())

@@ -105,7 +105,9 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
             status = (await ops.get("/status")).json()
             listed = (await ops.get("/parked")).json()
             by_handle = await read.get("/profiles/by-handle/parking-500")
+            parked = verified(stack, redis)
 
+        assert (parked["differences"], parked["stale"]) == (0, 1), parked["details"]
         assert {"Dr"} == {each["title"] for id_, each in found.items() if id_ != bad}
         assert [bad] == [id_ for id_, each in found.items() if "stale_since" in each]
         assert found[bad]["title"] is None
@@ -117,10 +119,19 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
         async with projector(stack, redis, Profiles()) as ops:
             await until(lambda: is_filled(ops))
             found = await records(read, ids, position=head)
+            mended = verified(stack, redis)
 
+        assert (mended["differences"], "stale" in mended) == (0, False), mended["details"]
         assert {("Dr", False)} == {(each["title"], "stale_since" in each) for each in found.values()}
         assert found[bad]["handle"] == "parking-new"
         assert found[bad] == (await read.get("/profiles/by-handle/parking-new")).json()
+
+
+def verified(stack, redis):
+    """What `muster verify` says of that read model."""
+    ended = muster(stack, "verify", "--json", MUSTER_REDIS_URL=redis.url)
+    assert ended.returncode == 0, ended.stderr
+    return msgspec.json.decode(ended.stdout)
 
 
 async def is_filled(ops):
@@ -153,10 +164,10 @@ def test_what_cannot_be_done_is_said_with_a_status(stack, arguments, status, sai
     assert said in ended.stderr
 
 
-def muster(stack, *arguments):
+def muster(stack, *arguments, **settings):
     return subprocess.run(
         [*MUSTER, *arguments],
-        env=environment(MUSTER_HOME=str(stack.home)),
+        env=environment(MUSTER_HOME=str(stack.home), **settings),
         capture_output=True,
         text=True,
         timeout=60,

@@ -30,15 +30,16 @@ class Scripted:
     async def side_by_side(self, pointers, keys):
         self.looked += 1
         return [
-            Half(
-                at if isinstance(at, Checkpoint) else Checkpoint(position=at),
-                {key: documents.get(key.id) for key in keys},
-            )
+            Half(_checkpoint(at), {key: documents.get(key.id) for key in keys})
             for at, documents in (self._now()[pointer] for pointer in pointers)
         ]
 
     def _now(self):
         return self._looks[min(self.looked, len(self._looks) - 1)]
+
+
+def _checkpoint(at):
+    return at if isinstance(at, Checkpoint) else Checkpoint(position=at)
 
 
 def look(live, other):

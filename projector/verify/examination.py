@@ -7,13 +7,12 @@ from itertools import islice
 from time import monotonic
 from typing import TypeVar
 
-from projector.parking import NOTHING
 from projector.projection import Entry, Key
 from projector.verify.comparison import differences_of, foreign, missing_of
 from projector.verify.differences import Findings
 from projector.verify.expectation import ABSENT, Expected
 from projector.verify.following import Following, Watch
-from projector.verify.ports import Asked, Inspection, Seen
+from projector.verify.ports import Asked, Inspection
 from projector.verify.shelves import Index, Item, Shelf, Variant, index_of, item_of
 
 BUCKET = 100
@@ -87,8 +86,7 @@ class Examination:
         seen = await self._following.look(Asked(sizes=shelves))
         due = self._census()
         for shelf in shelves:
-            counts = seen.sizes[shelf] == due[shelf] - self._missing[shelf] and not _is_uncertain(shelf, seen)
-            if not counts or seen.checkpoint.sweeps:
+            if seen.sizes[shelf] != due[shelf] - self._missing[shelf] or seen.checkpoint.sweeps:
                 await self._search(shelf)
 
     async def _confirm(self) -> None:
@@ -111,7 +109,7 @@ class Examination:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     def _census(self) -> Counter[Shelf]:
-        """How much should stand where."""
+        """How much should stand where; what may or may not is not counted, and makes it be looked for."""
         count: Counter[Shelf] = Counter()
         for key, expected in self._final():
             count.update(map(index_of, expected.entries))
@@ -176,11 +174,6 @@ class Search:
     def _entries_of(self, key: Key) -> Iterator[Entry]:
         for each in self._following.expected(key):
             yield from (entry for entry in (*each.entries, *each.tolerated) if index_of(entry) == self._index)
-
-
-def _is_uncertain(shelf: Shelf, seen: Seen) -> bool:
-    """Whether nobody can tell how much should be there: look-ups of what is parked may be there or not."""
-    return isinstance(shelf, Index) and not shelf.is_list and seen.parking != NOTHING
 
 
 def buckets(things: Iterable[T]) -> Iterator[list[T]]:

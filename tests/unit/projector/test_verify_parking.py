@@ -16,6 +16,8 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
 from projector.verify import examination, following
+from projector.verify.ahead import RecordsAhead
+from projector.verify.fold import Fold
 from projector.verify.verification import Unsettled, Verification
 from tests.support.bugs import bugs, poisoned
 from tests.support.folding import PROFILES, at_once, fold_all, fold_next, parked
@@ -150,3 +152,21 @@ def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
 
     assert (told(verified), verified.stale) == (set(), 0)
     assert next(looks) > 4, "it was begun twice"
+
+
+def test_behind_the_checkpoint_all_is_put_aside_that_the_projector_will_park():
+    """Whoever writes what failed waits, with all it would write."""
+    history = History()
+    ada, bob, cyd = map(history.register, ("ada", "bob", "cyd"))
+    board, choir = history.create_group("board"), history.create_group("choir")
+    for group, person in ((board, ada), (board, bob), (choir, cyd)):
+        history.add_member(group, person)
+    fold = Fold(poisoned(Groups(), lambda recorded: recorded.position == 9))
+    fold.advance(history.events[:8])
+    records = RecordsAhead(fold)
+
+    records.advance(history.events[8:])
+
+    assert {str(board), f"{board}:{ada}", f"{board}:{bob}"} == set(records.aside)
+    assert [f"{choir}:{cyd}"] == list(records.ids("membership"))
+    assert records.position == 11

@@ -8,8 +8,9 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from projector.generations import Comparison, Difference, Order, Sample
+from projector.generations import Comparison, Difference, Order, Sample, Size
 from projector.projection import Key, Projection
+from projector.shelves import Shelf
 from shared.records import Checkpoint, Pointer, Sealed, unseal
 
 Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparison]]
@@ -49,6 +50,9 @@ class GenerationReader(Protocol):
 
         :raises Superseded: one of them is gone.
         """
+
+    async def size(self, pointer: Pointer, shelves: Collection[Shelf]) -> Size:
+        """How much stands on the shelves of a generation; nothing on those of one that is gone."""
 
 
 class Comparer:

@@ -42,8 +42,8 @@ class Standing:
         return replace(self, checkpoint=folded.batch.checkpoint, sweeping=folded.sweeping, is_due=folded.is_due)
 
 
-BESIDE_OTHERS = MOST_WRITES // 4
-"""What a commit of a rebuild writes: the live generation is fed by the same process, and waits for it."""
+BESIDE_OTHERS = 4
+"""How many times less a commit of a rebuild does: the live generation is fed by the same process, and waits for it."""
 
 
 class Feeder:
@@ -183,8 +183,10 @@ class Feeder:
 
     def _fitting(self, events: int, weight: int) -> int:
         """How many events are likely to be just enough for a commit, going by the last one."""
-        most = BESIDE_OTHERS if self.progress.role is Role.BUILDING else MOST_WRITES
-        return max(1, min(self._pace.batch, events * most // max(1, weight)))
+        return max(1, min(self._pace.batch, events * self._at_once(MOST_WRITES) // max(1, weight)))
+
+    def _at_once(self, most: int) -> int:
+        return most // BESIDE_OTHERS if self.progress.role is Role.BUILDING else most
 
     async def _sweep(self, standing: Standing) -> Standing:
         began = perf_counter()
@@ -194,7 +196,7 @@ class Feeder:
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
-            limit=self._pace.sweep,
+            limit=self._at_once(self._pace.sweep),
             brake=self._brake,
         )
         self._looked = perf_counter()

@@ -109,6 +109,18 @@ class Generation(NamedTuple):
         return self.checkpoint.reached if self.checkpoint else 0
 
 
+class Size(NamedTuple):
+    """
+    What a generation holds.
+
+    :param documents: of all kinds.
+    :param bytes: in memory, about; None where the server does not tell.
+    """
+
+    documents: int
+    bytes: int | None
+
+
 class Survey(NamedTuple):
     """What the store holds of a projection."""
 

@@ -169,6 +169,10 @@ class Projection(Protocol):
         those of the last: what is counted comes before what tells it apart.
         """
 
+    @property
+    def indexes(self) -> Collection[str]:
+        """What the entries that `index` names are by; look-ups begin with `by-`."""
+
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:
         """
         Every document that `project` will touch, as far as can be told from what is fetched.

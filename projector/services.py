@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import httpx
@@ -124,14 +125,15 @@ def register_projector(
 ) -> None:
     """Register what feeds all projections, on any adapters."""
     candidate = _candidate(clock)
+    stores = {each.name: store_of(each) for each in projections}
     duties = {each.name: Duty(each.name, each.version) for each in projections}
     tenure = Tenure(lease, candidate, list(duties.values()))
     stewards = [
         Steward(
             each,
             log=log,
-            model=(store := store_of(each)).model,
-            compare=Comparer(each, store.reader).compare,
+            model=stores[each.name].model,
+            compare=Comparer(each, stores[each.name].reader).compare,
             lease=lease,
             duty=duties[each.name],
             clock=clock,
@@ -142,33 +144,27 @@ def register_projector(
         )
         for each in projections
     ]
-    board = StatusBoard(log=log, lease=lease, stewards=stewards, clock=clock)
+    readers = {name: store.reader for name, store in stores.items()}
     registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
-    registry.register_value(StatusBoard, board)
     registry.register_value(Watch, Watch(), ping=Watch.require_moving)
     registry.register_value(Clock, clock)
     registry.register_value(Sampler, Sampler({}, directory=None))
+    board_on = partial(StatusBoard, lease=lease, stewards=stewards, readers=readers, clock=clock)
     parked = ParkedEvents(models={each.projection.name: each.model for each in stewards}, clock=clock)
-    registry.register_value(ParkedEvents, parked)
-    _register_chronicle(registry, log=log, lease=lease, stewards=stewards, parked=parked, clock=clock)
-    registry.register_value(Notes, Notes(lambda: notes(board)))
+    _register_telling(registry, board_on, log=log, parked=parked, clock=clock)
 
 
-def _register_chronicle(
-    registry: svcs.Registry,
-    *,
-    log: EventLog,
-    lease: Lease,
-    stewards: Sequence[Steward],
-    parked: ParkedEvents,
-    clock: Clock,
+def _register_telling(
+    registry: svcs.Registry, board_on: Callable[..., StatusBoard], *, log: EventLog, parked: ParkedEvents, clock: Clock
 ) -> None:
-    """Register what looks at everything all the time, in a session of its own."""
-    lasting = LastingEventLog(log)
-    board = StatusBoard(log=lasting, lease=lease, stewards=stewards, clock=clock)
-    chronicle = Chronicle(board, parked=parked, clock=clock)
+    """Register what operators are told by; what looks at everything all the time has a session of its own."""
+    board, lasting = board_on(log=log), LastingEventLog(log)
+    chronicle = Chronicle(board_on(log=lasting), parked=parked, clock=clock)
+    registry.register_value(StatusBoard, board)
+    registry.register_value(ParkedEvents, parked)
     registry.register_value(Chronicle, chronicle, on_registry_close=lasting.aclose)
     registry.register_value(Streams, Streams(chronicle))
+    registry.register_value(Notes, Notes(lambda: notes(board)))
 
 
 def _candidate(clock: Clock) -> Candidate:

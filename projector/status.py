@@ -1,18 +1,20 @@
 """How far each projection is, who feeds it, and what holds it up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
 from projector import metrics
+from projector.comparing import GenerationReader
 from projector.crew import roles
 from projector.generations import Building, Comparison, Survey
 from projector.parked import Busy, what_is_parked
 from projector.ports import CannotGoOn, Lease, LeaseName, ReadModelUnavailable
 from projector.progress import Progress, Role
+from projector.shelves import shelves_of
 from projector.steward import Steward
 from shared.clock import Clock
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, Holder
@@ -31,6 +33,9 @@ class GenerationStatus(msgspec.Struct, kw_only=True):
     checkpoint: int | None
     events: int | None
     """Reflected in it."""
+    documents: int | None = None
+    bytes: int | None = None
+    """In Redis, about."""
     state: str | None
     """What feeding it is like; null if this projector does not feed it."""
     kept_until: datetime | None = None
@@ -110,7 +115,17 @@ class Status(msgspec.Struct, kw_only=True):
 class StatusBoard:
     """Asks the log and the store anew each time, and answers even if neither can be reached."""
 
-    def __init__(self, *, log: EventLog, lease: Lease, stewards: Sequence[Steward], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        lease: Lease,
+        stewards: Sequence[Steward],
+        readers: Mapping[str, GenerationReader],
+        clock: Clock,
+    ) -> None:
+        """:param readers: of the generations of each projection."""
+        self._readers = readers
         self._log = log
         self._lease = lease
         self._stewards = stewards
@@ -144,7 +159,7 @@ class StatusBoard:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 for told, steward in zip(status.projections, self._stewards, strict=True):
-                    _tell(told, await steward.model.survey(), steward)
+                    await self._tell(told, steward)
                     parking = await what_is_parked(steward.model, projection=told.name)
                     told.parked = len(parking.documents())
                 status.projectors = await self._projectors()
@@ -168,6 +183,14 @@ class StatusBoard:
         except TimeoutError:
             return f"PostgreSQL does not answer within {PATIENCE_SECONDS} s"
         return None
+
+    async def _tell(self, told: ProjectionStatus, steward: Steward) -> None:
+        survey = await steward.model.survey()
+        _tell(told, survey, steward)
+        shelves = list(shelves_of(steward.projection))
+        for pointer, generation in zip(roles(survey), told.generations, strict=True):
+            size = await self._readers[told.name].size(pointer, shelves)
+            generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:
         names = [LeaseName(each.projection.name, each.projection.version) for each in self._stewards]

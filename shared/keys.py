@@ -8,6 +8,9 @@ All keys of a partition share one hash tag, so that one MULTI and one WATCH reac
 from dataclasses import dataclass
 
 PARTITION = 0
+VARIANTS = ("sheet", "public", "full")
+"""What is kept of each document, see `GenerationKeys.documents`; in the order in which it is written."""
+
 PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
 TENDED = f"muster:{{{PARTITION}}}:tended"
 """The run id of the Redis that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""

@@ -10,7 +10,7 @@ import msgspec
 
 from projector.arranging import Change, settled
 from projector.comparing import Half
-from projector.generations import LOST, Arranged, Generation, Roster, Survey, fed
+from projector.generations import LOST, Arranged, Generation, Roster, Size, Survey, fed
 from projector.ports import (
     Batch,
     Candidate,
@@ -23,6 +23,7 @@ from projector.ports import (
 )
 from projector.projection import Key, LookUp
 from projector.remedies import damage
+from projector.shelves import Shelf, is_document, key_of
 from projector.stored import Stored, begun, decoded, generation, inherited
 from projector.writes import Enlist, Put, Remove, Set, Strike, Write, look_ups, without_taken, writes
 from shared.keys import GenerationKeys, ProjectionKeys
@@ -200,6 +201,12 @@ class MemoryGenerationReader:
     async def side_by_side(self, pointers: Sequence[Pointer], keys: Collection[Key]) -> Sequence[Half]:
         self._store.check()
         return [self._half(self._keys.generation(pointer.generation), keys) for pointer in pointers]
+
+    async def size(self, pointer: Pointer, shelves: Collection[Shelf]) -> Size:
+        self._store.check()
+        keys = self._keys.generation(pointer.generation)
+        documents = [self._store.fields(key_of(each, keys)) for each in shelves if is_document(each)]
+        return Size(sum(map(len, documents)), None)
 
     def _half(self, keys: GenerationKeys, wanted: Collection[Key]) -> Half:
         checkpoint = decoded(self._store.string(keys.checkpoint), Checkpoint, keys=self._keys)

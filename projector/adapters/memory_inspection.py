@@ -6,11 +6,10 @@ from random import sample
 from projector.adapters.memory import MemoryStore
 from projector.ports import GenerationDamaged
 from projector.projection import Entry, Listed
+from projector.shelves import Item, Shelf, Variant, key_of, prefix_of, shelf_at
 from projector.stored import decoded, parking_at
 from projector.verify.ports import Asked, NothingToVerify, Seen
-from projector.verify.shelves import Item, Shelf, Variant, key_of, prefix_of, shelf_at
-from projector.writes import VARIANTS
-from shared.keys import GenerationKeys, ProjectionKeys
+from shared.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.records import Checkpoint, Pointer
 
 

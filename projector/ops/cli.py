@@ -2,14 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import httpx
 import msgspec
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
-from projector.status import ProjectionStatus, Status
+from projector.status import GenerationStatus, ProjectionStatus, Status
 from shared.http.serving import serve
 from shared.settings import Settings
 
@@ -58,7 +59,7 @@ def _ask(url: str) -> bytes:
 
 
 def _show(told: Status, console: Console) -> None:
-    table = Table("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "generation", box=None)
+    table = Table("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "size", box=None)
     for each in told.projections:
         table.add_row(*_cells(each))
     console.print(table)
@@ -76,19 +77,30 @@ def _cells(each: ProjectionStatus) -> list[str]:
     age = None if each.lag_seconds is None else f"{each.lag_seconds:.1f} s"
     known = [_or_unknown(value) for value in (each.checkpoint, each.lag_events, age)]
     counted = [str(each.events_per_second), str(each.parked)]
-    generation = each.generation[-8:] if each.generation else None  # they begin with the time, and differ in the end
-    return [f"{each.name} v{each.version}", each.state, *known, *counted, _or_unknown(generation)]
+    size = _size([generation.bytes for generation in each.generations])
+    return [f"{each.name} v{each.version}", each.state, *known, *counted, size]
+
+
+def _size(parts: Sequence[int | None]) -> str:
+    known = [part for part in parts if part is not None]
+    return decimal(sum(known)) if len(known) == len(parts) else "?"
 
 
 def _beside(each: ProjectionStatus) -> Iterator[str]:
-    """The generations that are not live."""
+    """Its generations, and what becomes of them."""
+    yield from (_generation(each.name, generation) for generation in each.generations)
     if rebuild := each.rebuild:
         where = f"{rebuild.phase} {rebuild.generation}, at {rebuild.position:,} of {rebuild.target:,}"
         yield f"{each.name}: {where}, ordered by {rebuild.by} at {rebuild.since:%H:%M:%S}"
         if rebuild.held:
             yield f"{each.name}: held: {rebuild.held}"
-    for kept in (generation for generation in each.generations if generation.kept_until):
-        yield f"{each.name}: {kept.name} is kept at {kept.checkpoint} until {kept.kept_until:%H:%M:%S}"
+
+
+def _generation(projection: str, told: GenerationStatus) -> str:
+    documents = "1 document" if told.documents == 1 else f"{_or_unknown(told.documents)} documents"
+    held = f"{documents}, {_size([told.bytes])}"
+    kept = f", kept until {told.kept_until:%H:%M:%S}" if told.kept_until else ""
+    return f"{projection}: {told.role} {told.name} (version {told.version}), at {told.checkpoint}, {held}{kept}"
 
 
 def _standstills(told: Status) -> list[str]:

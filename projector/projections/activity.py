@@ -69,6 +69,7 @@ class Activity:
     version = 2
     waits_to_read = True
     kinds: Sequence[Kind[Any]] = (ACTIVITY, GROUP)
+    indexes: Collection[str] = ("activity",)
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
         event = recorded.event

@@ -13,7 +13,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
-from projector.projections.group_memberships import MEMBERSHIP, entries_of, fan_out, join_or_leave, membership_needed
+from projector.projections.group_memberships import (
+    MEMBER,
+    MEMBER_ROLE,
+    MEMBERSHIP,
+    entries_of,
+    fan_out,
+    join_or_leave,
+    membership_needed,
+)
 from projector.projections.group_people import PERSON, REGISTRATION, Registration, know, people_needed
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
@@ -51,6 +59,7 @@ class Groups:
     version = 1
     waits_to_read = False
     kinds: Sequence[Kind[Any]] = (GROUP, MEMBERSHIP, PERSON, REGISTRATION)
+    indexes: Collection[str] = ("by-slug", MEMBER, MEMBER_ROLE)
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches
         match event := recorded.event:

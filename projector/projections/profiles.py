@@ -40,6 +40,7 @@ class Profiles:
     version = 2
     waits_to_read = False
     kinds: Sequence[Kind[Any]] = (PROFILE, GROUP, REGISTRATION)
+    indexes: Collection[str] = ("by-handle", "by-email", "by-external-id", "by-slug")
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches
         match event := recorded.event:

@@ -52,6 +52,7 @@ class Stats:
     version = 1
     waits_to_read = False
     kinds: Sequence[Kind[Any]] = (STATS, SUSPENSION)
+    indexes: Collection[str] = ()
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
         match event := recorded.event:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from projector.projection import Entry, Key, Listed, LookUp
+from projector.shelves import Shelf, Variant, index_of
 from projector.verify.differences import Difference
 from projector.verify.expectation import Expected
 from projector.verify.ports import Seen
-from projector.verify.shelves import Shelf, Variant, index_of
-from projector.writes import VARIANTS
+from shared.keys import VARIANTS
 from shared.listing import Sheet
 from shared.records import unseal
 

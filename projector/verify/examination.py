@@ -8,12 +8,12 @@ from time import monotonic
 from typing import TypeVar
 
 from projector.projection import Entry, Key
+from projector.shelves import Index, Item, Shelf, Variant, index_of, item_of
 from projector.verify.comparison import differences_of, foreign, missing_of
 from projector.verify.differences import Findings
 from projector.verify.expectation import ABSENT, Expected
 from projector.verify.following import Following, Watch
 from projector.verify.ports import Asked, Inspection
-from projector.verify.shelves import Index, Item, Shelf, Variant, index_of, item_of
 
 BUCKET = 100
 """Documents read in one transaction with everything that leads to them: about a millisecond of Redis' time."""

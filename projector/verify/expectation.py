@@ -8,7 +8,7 @@ import msgspec
 from projector.placing import Placer
 from projector.projection import Entry, Key, Listed, Projection
 from projector.verify.fold import Fold, State
-from projector.writes import VARIANTS
+from shared.keys import VARIANTS
 from shared.listing import Sheet
 from shared.records import Sweep, seal
 

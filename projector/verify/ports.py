@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from projector.parking import Parking
 from projector.projection import Entry, Key
-from projector.verify.shelves import Item, Shelf
+from projector.shelves import Item, Shelf
 from projector.verify.state import Counterpart, Fields
 from shared.event_log import RecordedEvent
 from shared.records import Checkpoint, Pointer

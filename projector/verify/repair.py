@@ -12,7 +12,7 @@ from projector.verify.examination import buckets
 from projector.verify.expectation import Expected
 from projector.verify.following import ATTEMPTS, Following
 from projector.verify.ports import Asked, Seen
-from projector.writes import VARIANTS
+from shared.keys import VARIANTS
 from shared.records import Checkpoint
 
 

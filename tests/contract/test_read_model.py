@@ -25,10 +25,11 @@ from projector.ports import (
 )
 from projector.projection import Key, Listed, LookUp
 from projector.projections.profiles import Profiles
+from projector.shelves import shelves_of
 from shared.keys import TENDED
 from shared.records import Announcement, Checkpoint, Pointer
 from shared.stack.server import free_port
-from tests.support.folding import ORDER, POINTER, PREFIX, begin, cleanly_folded, fold_all, fold_next, go_live
+from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, cleanly_folded, fold_all, fold_next, go_live
 from tests.support.histories import History
 from tests.support.read_models import StoreInMemory, StoreInRedis
 
@@ -523,6 +524,31 @@ async def test_generations_are_read_as_they_are(store, history):
     assert (old_half.checkpoint.position, new_half.checkpoint.position) == (5, 5)
     with pytest.raises(Superseded, match="g3 is gone"):
         await reader.side_by_side((POINTER, Pointer("g3", 1)), keys)
+
+
+async def test_a_generation_tells_how_much_it_holds(store, history):
+    """Its documents, each once, and about how much memory all of it takes; one that is gone holds nothing."""
+    await begin(store.model())
+    await fold_all(store.model(), history.events)
+    content = await store.content()
+
+    found = await store.reader().size(POINTER, list(shelves_of(PROFILES)))
+    gone = await store.reader().size(Pointer("g3", 1), list(shelves_of(PROFILES)))
+
+    assert found.documents == sum(len(held) for name, held in content.items() if name.endswith(":full"))
+    assert found.bytes is None or found.bytes > sum(len(body) for body in content["profile:full"].values())
+    assert (gone.documents, gone.bytes or 0) == (0, 0)
+
+
+async def test_a_server_tells_how_much_memory_a_generation_takes(server, history):
+    """Fakeredis and the store in memory do not know."""
+    async with on_a_server(server) as store:
+        await begin(store.model())
+        await fold_all(store.model(), history.events)
+
+        found = await store.reader().size(POINTER, list(shelves_of(PROFILES)))
+
+        assert 1_000 < found.bytes < 100_000
 
 
 async def test_a_connection_that_is_lost_before_the_commit_writes_nothing(server, history):

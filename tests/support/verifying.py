@@ -12,9 +12,9 @@ from projector.adapters.memory_inspection import MemoryInspection
 from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.projection import Projection
+from projector.shelves import Item, Shelf
 from projector.verify.differences import Verified
 from projector.verify.ports import Asked, Directory, Seen
-from projector.verify.shelves import Item, Shelf
 from projector.verify.verification import Subject, Verification
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.keys import GenerationKeys, ProjectionKeys

@@ -1,6 +1,6 @@
 """Generations in Redis as they are, for those who compare."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -10,14 +10,18 @@ from redis.exceptions import ResponseError
 from projector.adapters.redis.client import ported
 from projector.adapters.redis.exchange import Command, exchange
 from projector.comparing import Half
+from projector.generations import Size
 from projector.ports import Superseded
 from projector.projection import Key
+from projector.shelves import Shelf, is_document, key_of
 from projector.stored import decoded
 from shared.keys import GenerationKeys, ProjectionKeys
 from shared.records import Checkpoint, Pointer
 
 PORTION = 500
 """Documents in one reply: few enough for nobody to wait behind it for long."""
+SAMPLES = 20
+"""Fields of each hash by which Redis estimates how much memory it takes."""
 
 
 class RedisGenerationReader:
@@ -46,6 +50,22 @@ class RedisGenerationReader:
         _require_none_failed(replies)
         size = 1 + len(ids)
         return [self._half(each, ids, replies[nth * size :][:size]) for nth, each in enumerate(generations)]
+
+    async def size(self, pointer: Pointer, shelves: Collection[Shelf]) -> Size:
+        keys = self._keys.generation(pointer.generation)
+        names = {shelf: key_of(shelf, keys) for shelf in shelves}
+        with ported(self._keys):
+            documents = await self._each(("HLEN", name) for shelf, name in names.items() if is_document(shelf))
+            used = await self._each(("MEMORY", "USAGE", name, "SAMPLES", SAMPLES) for name in names.values())
+        known = [each or 0 for each in used if not isinstance(each, ResponseError)]
+        return Size(sum(map(int, documents)), sum(known) if len(known) == len(used) else None)
+
+    async def _each(self, commands: Iterable[Command]) -> Sequence[Any]:
+        """The replies; one that failed has its error there."""
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return await pipeline.execute(raise_on_error=False)
 
     def _half(self, keys: GenerationKeys, ids: Mapping[str, Sequence[str]], replies: Sequence[Any]) -> Half:
         stored, *documents = replies

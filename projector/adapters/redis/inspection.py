@@ -11,11 +11,10 @@ from projector.adapters.redis.exchange import Command, exchange
 from projector.parking import Parking
 from projector.ports import GenerationDamaged, Superseded
 from projector.projection import Entry, Key
+from projector.shelves import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
 from projector.stored import decoded, parking_at
 from projector.verify.ports import Asked, NothingToVerify, Seen
-from projector.verify.shelves import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
-from projector.writes import VARIANTS
-from shared.keys import GenerationKeys, ProjectionKeys
+from shared.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.records import Checkpoint, Pointer
 
 PORTION = 500

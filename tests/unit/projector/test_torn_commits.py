@@ -163,7 +163,7 @@ def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug
 
 
 def _documents(store, projection):
-    return {key: value for key, value in as_served(held(store.content, projection)).items() if ":" in key}
+    return {key: value for key, value in as_served(as_read(store.content, projection)).items() if ":" in key}
 
 
 @pytest.mark.soak

@@ -14,10 +14,10 @@ from projector.ports import EventNotFoldable
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
+from projector.shelves import Index, Variant, index_of, item_of, key_of, prefix_of
 from projector.verify import examination
 from projector.verify.expectation import Expectations
 from projector.verify.fold import Fold
-from projector.verify.shelves import Index, Variant, index_of, item_of, key_of, prefix_of
 from projector.verify.verification import Verification
 from shared.keys import ProjectionKeys
 from shared.listing import text_key

@@ -1,10 +1,11 @@
 """The hashes and lists of a generation, by what stands on them."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from projector.projection import Entry, Listed, LookUp
-from projector.writes import VARIANTS
-from shared.keys import GenerationKeys
+from projector.projection import Entry, Listed, LookUp, Projection
+from shared.keys import VARIANTS, GenerationKeys
+from shared.listing import WORD
 
 _LIST, _LOOK_UP = "list:", "by-"
 
@@ -30,6 +31,19 @@ class Index(NamedTuple):
 
 
 Shelf: TypeAlias = Variant | Index
+
+
+def shelves_of(projection: Projection) -> Iterator[Shelf]:
+    """All that a generation of the projection can have."""
+    for kind in projection.kinds:
+        yield from (Variant(kind.name, variant) for variant in VARIANTS)
+        yield from (Index(by, is_list=True) for by in ((*kind.orders, WORD) if kind.orders else ()))
+    yield from (Index(by, is_list=not by.startswith(_LOOK_UP)) for by in projection.indexes)
+
+
+def is_document(shelf: Shelf) -> bool:
+    """Whether a document stands there for each item; its other variants stand beside it."""
+    return isinstance(shelf, Variant) and shelf.variant == "full"
 
 
 def index_of(entry: Entry) -> Index:

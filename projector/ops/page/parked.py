@@ -43,7 +43,7 @@ def _failed(told: FailedEvent) -> str:
 
 def _buttons(told: ParkedDocument) -> Iterator[Button]:
     path = f"/parked/{quote(told.projection, safe='')}/{quote(told.id, safe=':')}"
-    name, what = f"parked-{told.projection}-{told.kind}-{told.id}", f"{told.kind} {told.id} of {told.projection}"
+    name, what = f"parked-{told.projection}-{told.kind}-{told.id}", f"{told.kind} {told.id} in {told.projection}"
     yield Button(
         id=f"{name}-retry",
         path=f"{path}/retry",

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from redis.connection import parse_url
+
+from shared.sentinels import SCHEMES, connection_options
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"
@@ -139,7 +140,7 @@ def read_addresses(home: Path) -> Addresses | None:
 def masked(value: str) -> str:
     """Hide the passwords inside a URL."""
     without_user_info = re.sub(r"(?<=://)([^:/@?#]*):.*(?=@)", r"\1:***", value)
-    return re.sub(r"(?<=[?&])((?:ssl)?password)=[^&]*", r"\1=***", without_user_info)
+    return re.sub(r"(?<=[?&])((?:ssl|sentinel_)?password)=[^&]*", r"\1=***", without_user_info)
 
 
 def printable(settings: Settings, field: str) -> str:
@@ -178,11 +179,11 @@ def _postgres_url(text: str) -> str:
 
 def _redis_url(text: str) -> str:
     scheme = urlsplit(text).scheme
-    if "cluster" in scheme or "," in text:
+    if "cluster" in scheme or ("," in text and scheme not in SCHEMES):
         raise ValueError("this release works with one Redis, not with a cluster: name a single redis://host:port")
-    if scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("write redis://host:port, rediss://host:port or unix:///path/to/socket")
-    return _readable(text, parse_url)
+    if scheme not in {"redis", "rediss", "unix", *SCHEMES}:
+        raise ValueError("write redis://host:port, rediss://…, unix:///path/to/socket or redis+sentinel://…/service")
+    return _readable(text, connection_options)
 
 
 def _readable(url: str, driver: Callable[[str], object]) -> str:

@@ -10,8 +10,10 @@ import httpx
 import psycopg
 import redis
 
+from shared.event_log.postgres import connect_args
 from shared.event_log.soundness import SOUNDNESS, findings
 from shared.http.serving import PortTakenError, require_free
+from shared.sentinels import located
 from shared.settings import Settings, masked, read_addresses
 from shared.stack.migrations import pending_migrations
 from shared.stack.programs import (
@@ -115,7 +117,8 @@ def _postgres(url: str | None) -> Iterator[Check]:
         yield Check(WARNING, "PostgreSQL", "none runs yet: `muster up` starts one, or set MUSTER_DATABASE_URL")
         return
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True) as connection:
+        reached = {**connect_args(url), "connect_timeout": CONNECT_SECONDS}
+        with psycopg.connect(autocommit=True, **reached) as connection:
             yield Check(OK, f"PostgreSQL answers at {masked(url)}")
             yield from _postgres_settings(connection)
             yield from _event_log(connection)
@@ -148,7 +151,9 @@ def _redis(url: str | None) -> Iterator[Check]:
         yield Check(WARNING, "Redis", "none runs yet: `muster up` starts one, or set MUSTER_REDIS_URL")
         return
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, decode_responses=True) as client:
+        with redis.Redis.from_url(
+            located(url), socket_connect_timeout=CONNECT_SECONDS, decode_responses=True
+        ) as client:
             information: Any = client.info()
             yield Check(OK, f"Redis answers at {masked(url)}")
             yield from _redis_information(information)

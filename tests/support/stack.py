@@ -19,7 +19,9 @@ import psycopg
 import pytest
 from redis import Redis
 
+from shared.event_log.postgres import connect_args
 from shared.http.serving import require_free
+from shared.sentinels import located
 from shared.settings import ADDRESSES, read_addresses
 from shared.stack.server import free_port, last_words
 from shared.stack.supervisor import console_script
@@ -111,10 +113,10 @@ class Stack:
                 await until(lambda url=url: answers(client, f"{url}/readyz"))
 
     def database(self, *, autocommit: bool = True) -> psycopg.Connection:
-        return psycopg.connect(self.addresses.database_url, autocommit=autocommit)
+        return psycopg.connect(autocommit=autocommit, **connect_args(self.addresses.database_url))
 
     def redis(self) -> Redis:
-        return Redis.from_url(self.addresses.redis_url)
+        return Redis.from_url(located(self.addresses.redis_url))
 
     def end(self) -> None:
         """Stop it, and make sure that no process and no port is left."""
@@ -144,8 +146,7 @@ class Stack:
         """Those it has taken; what it was given is not its own."""
         served = (self.addresses.write, self.addresses.read, self.addresses.ops)
         for url in (*served, self.addresses.database_url, self.addresses.redis_url):
-            port = httpx.URL(url).port
-            if url not in self._given and port is not None:
+            if url not in self._given and (port := httpx.URL(url).port) is not None:
                 yield port
 
 

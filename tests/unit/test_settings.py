@@ -72,6 +72,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_REDIS_URL", "http://localhost", "redis://host:port"),
         ("MUSTER_REDIS_URL", "redis+cluster://localhost", "not with a cluster"),
         ("MUSTER_REDIS_URL", "redis://a:1,b:2", "not with a cluster"),
+        ("MUSTER_REDIS_URL", "redis+sentinel://a:1,b:2", "cannot read it"),
         ("MUSTER_WRITE_URL", "localhost:8001", "http://host:port"),
         ("MUSTER_READ_WAIT", "soon", "not a number"),
         ("MUSTER_READ_WAIT", "nan", "seconds from 0"),
@@ -98,9 +99,18 @@ def test_a_value_that_cannot_be_meant_is_refused_in_one_line(name, value, remedy
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1", "unix:///run/redis.sock"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:1/0",
+        "rediss://h:1",
+        "unix:///run/redis.sock",
+        "redis+sentinel://:p@h1:26379,h2/people/0",
+        "rediss+sentinel://h/people",
+    ],
+)
 def test_every_kind_of_single_redis_is_accepted(url):
-    """Three schemes, as contract.md lists them."""
+    """Three schemes, as contract.md lists them, and one master that sentinels name."""
     assert url == Settings.load({"MUSTER_REDIS_URL": url}).redis_url
 
 
@@ -148,6 +158,10 @@ def test_what_a_command_cannot_do_without_is_asked_for(tmp_path):
         ("redis://h:1/0", "redis://h:1/0"),
         ("postgresql://host/db?user=a&password=s3cret", "postgresql://host/db?user=a&password=***"),
         ("unix:///run/r.sock?password=s3cret&db=1", "unix:///run/r.sock?password=***&db=1"),
+        (
+            "redis+sentinel://:secret@h1,h2/people?sentinel_password=secret&ssl_ca_certs=/ca",
+            "redis+sentinel://:***@h1,h2/people?sentinel_password=***&ssl_ca_certs=/ca",
+        ),
     ],
 )
 def test_passwords_inside_urls_are_masked(url, shown):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -12,6 +12,7 @@ from redis.exceptions import RedisError, ResponseError, WatchError
 from projector.ports import GenerationDamaged, ReadModelUnavailable, Superseded
 from projector.remedies import refill
 from shared.keys import ProjectionKeys
+from shared.sentinels import Sentinels, connection_options
 
 SOCKET_SECONDS = 5.0
 
@@ -23,13 +24,16 @@ def connect(url: str) -> Redis:
     By default redis-py sends a MULTI again when the connection was lost, on a new connection that watches nothing: the
     compare-and-set would be gone. The engine looks at the checkpoint and decides anew instead.
     """
-    return Redis.from_url(
-        url,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=SOCKET_SECONDS,
-        socket_connect_timeout=SOCKET_SECONDS,
-        socket_keepalive=True,
-    )
+    patience = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS}
+    options = {**patience, **connection_options(url), "retry": Retry(NoBackoff(), 0)}
+    return Redis.from_pool(ConnectionPool(**options))
+
+
+async def look_for_master(client: Redis) -> None:
+    """See to it that a master that was replaced is written no more, where there are sentinels to ask."""
+    sentinels: Sentinels | None = client.connection_pool.connection_kwargs.get("sentinels")
+    if sentinels is not None:
+        await sentinels.look()
 
 
 @contextmanager

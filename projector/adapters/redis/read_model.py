@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from projector import stored
-from projector.adapters.redis.client import ported
+from projector.adapters.redis.client import look_for_master, ported
 from projector.adapters.redis.exchange import Command, Exchange, exchange
 from projector.arranging import Change, settled
 from projector.generations import Arranged, Roster, Survey, fed
@@ -38,6 +38,7 @@ class RedisReadModel:
 
     async def attest(self) -> None:
         with ported(self._keys):
+            await look_for_master(self._client)
             server = await self._client.info("server", "memory", "persistence")
             await self._tend(server)
         # INFO tells the policy even where CONFIG is forbidden.

@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.connections import Connect, told
+from read_side.adapters.redis.connections import Connect, is_outdated, told
 from read_side.freshness import Freshness
 from shared.records import Announcement
 
@@ -67,7 +67,7 @@ class Announcements:
 
     async def _listen(self, connection: AbstractConnection) -> None:
         asked = False
-        while True:
+        while not is_outdated(connection):
             reply = await connection.read_response(timeout=SILENCE_SECONDS, disconnect_on_error=False)
             if reply is not None:
                 self._hear(reply)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import hiredis
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
+
+from shared.sentinels import MasterConnection, connection_options
 
 CONNECT_SECONDS = 1.0
 EXCHANGE_SECONDS = 2.0
@@ -17,13 +19,13 @@ Connect = Callable[[], AbstractConnection]
 
 def connector(url: str) -> Connect:
     """
-    Make connections to the server that `url` names.
+    Make connections to the server that `url` names, or to the master that its sentinels name.
 
     Without redis-py's socket timeout, which costs a task for every command; without its repetitions, because only the
     caller knows what may be sent twice; in RESP2, where published messages come as ordinary replies.
     """
-    options: dict[str, Any] = {**parse_url(url)}
-    kind: type[AbstractConnection] = options.pop("connection_class", Connection)
+    options = connection_options(url)
+    kind: type[AbstractConnection] = options.pop("connection_class")
     options |= {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS}
     return lambda: kind(**options)
 
@@ -50,6 +52,8 @@ async def converse(connection: AbstractConnection, packed: bytes, *, replies: in
     :raises RedisError: the server cannot be reached, or refuses a command.
     :raises TimeoutError: it does not answer in time.
     """
+    if is_outdated(connection):
+        await connection.disconnect(nowait=True)
     was_connected = connection.is_connected
     async with asyncio.timeout(EXCHANGE_SECONDS):
         try:
@@ -58,6 +62,21 @@ async def converse(connection: AbstractConnection, packed: bytes, *, replies: in
             if not was_connected:
                 raise
         return await _send_and_read(connection, packed, replies)
+
+
+def is_outdated(connection: AbstractConnection) -> bool:
+    """Whether it leads to a master that was replaced."""
+    return bool(connection.should_reconnect())  # type: ignore[no-untyped-call]  # redis-py leaves it without annotations
+
+
+async def look_for_master(connection: AbstractConnection) -> None:
+    """
+    See to it that no master is read that was replaced, on no connection of the same maker; a single server stays.
+
+    :raises RedisError: no sentinel says who it is.
+    """
+    if isinstance(connection, MasterConnection):
+        await connection.sentinels.look()
 
 
 async def _send_and_read(connection: AbstractConnection, packed: bytes, replies: int) -> list[Any]:

@@ -1,5 +1,5 @@
 """
-Whether Redis may evict.
+Whether Redis may evict, and is still the one to be read.
 
 Under `allkeys-lru` records go and the checkpoint stays: a look-up that finds nothing would be a lie.
 """
@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.connections import Connect, converse, pack, told
+from read_side.adapters.redis.connections import Connect, converse, look_for_master, pack, told
 from read_side.views import EvictionPossible
 
 CHECK_SECONDS = 5.0
@@ -63,6 +63,7 @@ class EvictionWatch:
     async def _look(self) -> None:
         """Without an answer the last one stands: whoever reads will find out that Redis is away."""
         try:
+            await look_for_master(self._connection)
             policy = await evicting_policy(self._connection)
         except (RedisError, OSError) as error:
             await self._connection.disconnect(nowait=True)

@@ -1,0 +1,163 @@
+"""Another server takes over: every accepted command is still there, once, and nobody lends a hand."""
+
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.load import Load, Readers, registration
+from tests.support.replicas import (
+    ReplicatedPostgres,
+    ReplicatedRedis,
+    checkpoint_on,
+    client_of,
+    replicated_postgres,
+    replicated_redis,
+)
+from tests.support.stack import MUSTER, Child, Stack, environment, running_stack, until
+from tests.support.under_load import under_load
+
+RECOVERY_SECONDS = 20.0
+"""What may pass from the loss of a server until commands and reads are answered again."""
+
+
+@pytest.fixture
+def recovered_in(request, capsys) -> Callable[[float], None]:
+    """Record how long recovery took, show it, and hold it against `RECOVERY_SECONDS`."""
+
+    def record(seconds: float) -> None:
+        request.node.user_properties.append(("recovery_seconds", seconds))
+        with capsys.disabled():
+            print(f"\n{request.node.name}: recovered in {seconds:.1f} s")  # noqa: T201 - to be seen in every run
+        assert seconds < RECOVERY_SECONDS
+
+    return record
+
+
+@pytest.fixture
+def valkeys(server_home) -> Iterator[ReplicatedRedis]:
+    with replicated_redis(server_home / "valkeys") as servers:
+        yield servers
+
+
+@pytest.fixture
+def stack_on_sentinels(valkeys) -> Iterator[Stack]:
+    with running_stack(MUSTER_REDIS_URL=valkeys.url) as stack:
+        yield stack
+
+
+@pytest.fixture
+def postgreses(server_home) -> Iterator[ReplicatedPostgres]:
+    with replicated_postgres(server_home / "postgreses") as servers:
+        yield servers
+
+
+@pytest.fixture
+def stack_on_standby(postgreses) -> Iterator[Stack]:
+    with running_stack(MUSTER_DATABASE_URL=postgreses.url) as stack:
+        yield stack
+
+
+async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valkeys, stack_on_sentinels, recovered_in):
+    """
+    It is older, for it had stopped following: what it lacks is projected again.
+
+    The old master comes back as the master it was, and is made a replica: nobody reads it or writes to it meanwhile.
+    """
+    await valkeys.settled(master=valkeys.master, replica=valkeys.replica)
+    async with under_load(stack_on_sentinels, seed=1400) as (load, readers):
+        await load.grown(by=20)
+        with client_of(valkeys.replica) as replica:
+            replica.replicaof("127.0.0.1", 1)
+        await load.grown(by=40)
+        lost = checkpoint_on(valkeys.master)
+        valkeys.master.kill()
+        assert checkpoint_on(valkeys.replica) < lost
+
+        recovered = await seconds_until(serving_again(readers, load))
+        await valkeys.promoted()
+        await load.grown(by=40)
+        valkeys.master.start()
+        await valkeys.settled(master=valkeys.replica, replica=valkeys.master)
+        await load.grown(by=40)
+
+    recovered_in(recovered)
+    assert load.troubles == {}
+    assert checkpoint_on(valkeys.master) == checkpoint_on(valkeys.replica)
+    assert muster(stack_on_sentinels, "verify").returncode == 0
+    assert "✓ Redis answers at redis+sentinel://" in muster(stack_on_sentinels, "doctor").stdout
+
+
+async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses, stack_on_standby, recovered_in):
+    """
+    Whoever got no answer asks again, and learns what became of his command; the projector finds the log it knows.
+
+    The old primary comes back as a primary, which nobody should let it: it accepts nothing, as its standby has left it.
+    """
+    async with under_load(stack_on_standby, seed=1410) as (load, readers):
+        await load.grown(by=60)
+        postgreses.primary.kill()
+        postgreses.standby.promote()
+        recovered = await seconds_until(serving_again(readers, load))
+        await load.grown(by=60)
+
+    recovered_in(recovered)
+    assert set(load.troubles) <= {"/problems/storage-unavailable", "/problems/outcome-unknown"}
+    assert muster(stack_on_standby, "verify").returncode == 0
+    assert "✓ PostgreSQL is the primary" in muster(stack_on_standby, "doctor").stdout
+
+    await assert_old_primary_accepts_nothing(stack_on_standby, postgreses)
+    assert muster(stack_on_standby, "verify").returncode == 0
+
+
+async def assert_old_primary_accepts_nothing(stack: Stack, servers: ReplicatedPostgres) -> None:
+    """A write side that is started anew finds it first; once it is fenced off, all is well again."""
+    servers.primary.start()
+    killed = stack.kill(Child.WRITE)
+    await stack.replaced(Child.WRITE, instead_of=killed)
+    async with httpx.AsyncClient(base_url=stack.addresses.write, timeout=30, trust_env=False) as client:
+        refused = await until(lambda: _answered(client, "split"))
+        servers.primary.stop()
+        await stack.ready()
+        accepted = await until(lambda: _answered(client, "whole"))
+
+    assert (refused.status_code, accepted.status_code) == (503, 200)
+    with psycopg.connect(servers.standby.url) as connection:
+        known = connection.execute("select handle from accounts where handle in ('split', 'whole')").fetchall()
+    assert known == [("whole",)]
+
+
+async def _answered(client: httpx.AsyncClient, name: str) -> httpx.Response | None:
+    try:
+        return await client.post("/commands/register-account", json=registration(name))
+    except httpx.TransportError:
+        return None
+
+
+async def seconds_until(holds: Callable[[], Awaitable[bool]]) -> float:
+    began = time.monotonic()
+    await until(holds)
+    return time.monotonic() - began
+
+
+def serving_again(readers: Readers, load: Load) -> Callable[[], Awaitable[bool]]:
+    """Whether reads were answered and commands accepted from now on, and reads of what is new among them."""
+    read, done = readers.answers[200] + 20, load.done + 20
+
+    async def holds() -> bool:
+        return readers.answers[200] >= read and load.done >= done
+
+    return holds
+
+
+def muster(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MUSTER, *arguments],
+        env=environment(MUSTER_HOME=str(stack.home)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,192 @@
+"""Servers that stand in for one another: a Valkey with a replica and sentinels, a PostgreSQL with a standby."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from redis import Redis
+from redis.exceptions import ConnectionError as ConnectionLost
+
+from shared.keys import ProjectionKeys
+from shared.records import Checkpoint, Pointer
+from shared.stack.postgres import EmbeddedPostgres
+from shared.stack.programs import valkey_binary
+from shared.stack.redis import EmbeddedRedis
+from shared.stack.server import free_port, write_private
+from tests.support.stack import until
+
+SERVICE = "muster"
+QUORUM = 2
+DOWN_MILLISECONDS = 800
+"""After which a sentinel believes that a master is gone; the default are 30 seconds."""
+
+
+class EmbeddedSentinel(EmbeddedRedis):
+    """Watches one Redis, under the name `SERVICE`; writes what it learns into its own configuration."""
+
+    name = "Sentinel"
+
+    def __init__(self, directory: Path, *, watches: EmbeddedRedis) -> None:
+        super().__init__(directory)
+        self._watched = watches
+
+    def _make(self) -> None:
+        self.data.mkdir(exist_ok=True)
+        share_password(self.directory)
+        if not self._configuration.exists():
+            write_private(self._configuration, "\n".join(self._lines()) + "\n")
+
+    def _lines(self) -> Iterator[str]:
+        yield from ("bind 127.0.0.1", f"port {self.port}", f'dir "{self.data}"')
+        yield from (f"requirepass {PASSWORD}", f"sentinel sentinel-pass {PASSWORD}")
+        yield f"sentinel monitor {SERVICE} 127.0.0.1 {self._watched.port} {QUORUM}"
+        yield f"sentinel auth-pass {SERVICE} {PASSWORD}"
+        yield f"sentinel down-after-milliseconds {SERVICE} {DOWN_MILLISECONDS}"
+        yield f"sentinel failover-timeout {SERVICE} 5000"
+
+    def _command(self) -> Sequence[str]:
+        return [str(valkey_binary()), str(self._configuration), "--sentinel"]
+
+
+PASSWORD = "shared-by-all-of-them"
+
+
+def share_password(directory: Path) -> None:
+    """Settle a server's password before its first start: whoever is promoted is asked for the same."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_private(directory / "password", PASSWORD)
+
+
+@dataclass
+class ReplicatedRedis:
+    """A master, its replica, and three sentinels."""
+
+    master: EmbeddedRedis
+    replica: EmbeddedRedis
+    sentinels: Sequence[EmbeddedSentinel]
+
+    @property
+    def url(self) -> str:
+        """As an operator writes it; the first sentinel named is one that is not there."""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in (free_port(), *(each.port for each in self.sentinels)))
+        return f"redis+sentinel://:{PASSWORD}@{hosts}/{SERVICE}/0?sentinel_password={PASSWORD}"
+
+    async def settled(self, *, master: EmbeddedRedis, replica: EmbeddedRedis) -> None:
+        """Return once the replica follows, and every sentinel knows it, the others, and who is the master."""
+        await until(lambda: _follows(replica, master.port))
+        for sentinel in self.sentinels:
+            await until(lambda sentinel=sentinel: _knows_all(sentinel, master.port))
+
+    async def promoted(self) -> None:
+        """Return once the replica is a master."""
+        await until(lambda: _is_master(self.replica))
+
+
+@contextmanager
+def replicated_redis(home: Path) -> Iterator[ReplicatedRedis]:
+    with ExitStack() as stack:
+        for name in ("master", "replica"):
+            share_password(home / name)
+        master = stack.enter_context(EmbeddedRedis(home / "master", options={"masterauth": PASSWORD}))
+        follows = {"masterauth": PASSWORD, "replicaof": f"127.0.0.1 {master.port}"}
+        replica = stack.enter_context(EmbeddedRedis(home / "replica", options=follows))
+        sentinels = [
+            stack.enter_context(EmbeddedSentinel(home / f"sentinel-{nth}", watches=master)) for nth in range(3)
+        ]
+        yield ReplicatedRedis(master, replica, sentinels)
+
+
+def client_of(server: EmbeddedRedis) -> Redis:
+    return Redis.from_url(server.url, decode_responses=True)
+
+
+def checkpoint_on(server: EmbeddedRedis) -> int:
+    """Where the live profiles stand on this one server."""
+    with Redis.from_url(server.url) as redis:
+        pointer: Any = redis.get(ProjectionKeys("profiles").live)
+        generation = msgspec.json.decode(pointer, type=Pointer).generation
+        stored: Any = redis.get(ProjectionKeys("profiles").generation(generation).checkpoint)
+    return msgspec.json.decode(stored, type=Checkpoint).position
+
+
+async def _follows(replica: EmbeddedRedis, port: int) -> bool:
+    try:
+        with client_of(replica) as redis:
+            told: Any = redis.info("replication")
+    except ConnectionLost:  # a sentinel that makes a replica of a server hangs up on its clients
+        return False
+    return told["role"] == "slave" and told["master_port"] == port and told["master_link_status"] == "up"
+
+
+async def _is_master(server: EmbeddedRedis) -> bool:
+    with client_of(server) as redis:
+        return bool(redis.role()[0] == "master")
+
+
+async def _knows_all(sentinel: EmbeddedSentinel, port: int) -> bool:
+    with client_of(sentinel) as redis:
+        told: Any = redis.sentinel_master(SERVICE)
+    return (told["port"], told["num-slaves"], told["num-other-sentinels"], told["is_odown"]) == (port, 1, 2, False)
+
+
+class EmbeddedStandby(EmbeddedPostgres):
+    """A PostgreSQL that follows another, until it is promoted."""
+
+    name = "PostgreSQL standby"
+
+    def __init__(self, directory: Path, *, of: EmbeddedPostgres) -> None:
+        super().__init__(directory)
+        self._primary = of
+
+    @property
+    def url(self) -> str:
+        """With the password of the primary, which it has copied with all else."""
+        return self._primary.url.replace(f":{self._primary.port}/", f":{self.port}/")
+
+    def promote(self) -> None:
+        """Return once it is the primary."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            assert connection.execute("select pg_promote()").fetchall() == [(True,)]
+
+    def _make_data(self) -> None:
+        self._run(
+            "pg_basebackup",
+            *("--dbname", self._primary.url, "--pgdata", self._seen(self.data)),
+            *("--write-recovery-conf", "--checkpoint", "fast", "--no-sync"),
+        )
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url, connect_timeout=1).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@dataclass
+class ReplicatedPostgres:
+    """A primary that tells nobody that it has committed before its standby has it too."""
+
+    primary: EmbeddedPostgres
+    standby: EmbeddedStandby
+
+    @property
+    def url(self) -> str:
+        """Both hosts, the first primary first."""
+        parts = conninfo_to_dict(self.primary.url)
+        hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
+        return f"postgresql://{parts['user']}:{parts['password']}@{hosts}/{parts['dbname']}"
+
+
+@contextmanager
+def replicated_postgres(home: Path) -> Iterator[ReplicatedPostgres]:
+    with EmbeddedPostgres(home / "primary") as primary, EmbeddedStandby(home / "standby", of=primary) as standby:
+        with psycopg.connect(primary.url, autocommit=True) as connection:
+            connection.execute("alter system set synchronous_standby_names = '*'")
+            connection.execute("select pg_reload_conf()")
+        yield ReplicatedPostgres(primary, standby)

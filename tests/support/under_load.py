@@ -1,0 +1,24 @@
+"""A stack with clients on it, held to its promises."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.support.load import Load, Readers
+from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.stack import Stack
+
+
+@asynccontextmanager
+async def under_load(stack: Stack, *, seed: int) -> AsyncIterator[tuple[Load, Readers]]:
+    """Commands and reads go on meanwhile; in the end every promise is held against what is there."""
+    await stack.ready()
+    before = Load(stack.addresses.write, seed=seed, commands=20, changes=0, pause=0)
+    await before.run()
+    await assert_people_are_found(stack.addresses.read, before.accepted, position=before.position)
+    load = Load(stack.addresses.write, seed=seed + 1)
+    readers = Readers(stack.addresses.read, seed=seed, settled=before.accepted, load=load)
+    async with readers.running():
+        async with load.running():
+            yield load, readers
+        await assert_all_is_right(stack, load)
+    assert readers.false == []

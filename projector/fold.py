@@ -12,6 +12,7 @@ from projector.placing import Placer
 from projector.ports import Batch, EventNotFoldable
 from projector.projection import FanOut, Key, Listed, NotPrefetched, Placed, Projection
 from shared.event_log import RecordedEvent, UnknownEvent
+from shared.events import AccountErased
 from shared.records import Checkpoint, Sweep
 
 MOST_SWEEPS = 16
@@ -176,6 +177,8 @@ class Folder:
             documents.undo()
             lot.fail(self._parked(recorded, documents), error, again=again)
             return
+        if lot:
+            _let_go(recorded, lot)
         if fan_out:
             documents.sweeping.append(_begun(recorded, fan_out, documents.after))
 
@@ -187,6 +190,7 @@ class Folder:
         """
         lot, read = documents.lot, self.projection.reads(recorded)
         opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
+        _let_go(recorded, lot)
         behind = {key for key in opened if lot.waits(key, before=recorded.position)}
         needed = behind if self.projection.waits_to_read else {key for key in behind if opened[key] is None}
         if behind.issubset(read) and not needed:
@@ -240,6 +244,12 @@ class Folder:
             f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why};"
             " deploy a projector that can"
         )
+
+
+def _let_go(recorded: RecordedEvent, lot: Lot) -> None:
+    """Who is erased waits for nothing, and nothing for him."""
+    if isinstance(recorded.event, AccountErased):
+        lot.let_go_of(recorded.event.account_id)
 
 
 def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -> Iterator[Placed]:

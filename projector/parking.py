@@ -9,6 +9,7 @@ from bisect import insort
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
+from uuid import UUID
 
 import msgspec
 
@@ -203,9 +204,9 @@ class Lot:
 
     def release(self, parked: Parked) -> None:
         """Take an event out, to try it; whatever becomes of it then is told anew."""
-        del self._events[_name(parked)]
-        for key in parked.documents:
-            self._queues[key].remove((parked.position, parked.since))
+        taken = self._events.pop(_name(parked))
+        for key in taken.documents:
+            self._queues[key].remove((taken.position, taken.since))
             if not self._queues[key]:
                 del self._queues[key]
         self.changed = True
@@ -214,6 +215,23 @@ class Lot:
         """Take an event out for ever, and keep why."""
         self.release(parked)
         self._skipped.append(skipped(parked, skip))
+
+    def let_go_of(self, id: UUID) -> None:
+        """
+        Have nothing wait for a document that names an account which is erased, nor be kept of what was skipped for it.
+
+        What else is parked is looked at once more: it may have been an event of his, of which nothing is left now.
+        """
+        for each in [*self._events.values()]:
+            self.release(each)
+            if left := _unnamed(each.documents, id):
+                self._add(_untried(msgspec.structs.replace(each, documents=left), {*left}))
+        for one in [each for each in self._skipped if _unnamed(each.documents, id) != each.documents]:
+            self._skipped.remove(one)
+            if left := _unnamed(one.documents, id):
+                self._skipped.append(msgspec.structs.replace(one, documents=left))
+            self.changed = True
+        self._passed_over = {_name(each) for each in self._skipped}
 
     def parking(self) -> Parking:
         """What is parked now."""
@@ -224,6 +242,11 @@ class Lot:
         for key in parked.documents:
             insort(self._queues.setdefault(key, []), (parked.position, parked.since))
         self.changed = True
+
+
+def _unnamed(documents: Sequence[Key], id: UUID) -> tuple[Key, ...]:
+    """Those of which no part of the id is this one."""
+    return tuple(key for key in documents if str(id) not in key.id)
 
 
 def _moment(at: datetime) -> str:

@@ -1,5 +1,6 @@
 """What the use cases need of the world."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple, Protocol, Self
 from uuid import UUID
@@ -152,8 +153,24 @@ class Accounts(Protocol):
         :raises AccountNotFound: there is none.
         """
 
+    async def get_exclusive(self, ref: AccountRef) -> Account:
+        """
+        The account, to erase it: once nobody changes it or relies on it any more, and before anybody who asks later.
+
+        :raises AccountNotFound: there is none.
+        """
+
     def add(self, account: Account) -> None:
         """Take up a new account; whether its id, e-mail address, handle and external id are free shows at commit."""
+
+    def erase(self, account: Account) -> None:
+        """
+        Let go of an erased account that is held exclusively and in no group any more, and of its profile.
+
+        With commit, nothing is left of what the log tells of account, profile and memberships but that it happened:
+        see `shared.event_log.redaction`. What is recorded in the same unit of work is no exception, but for the
+        `AccountErased` itself.
+        """
 
 
 class Profiles(Protocol):
@@ -198,6 +215,12 @@ class Memberships(Protocol):
 
     async def of(self, group: Group, account: Account) -> Membership:
         """:raises MemberNotFound: the account does not belong to the group."""
+
+    async def all_of(self, account: Account) -> Sequence[Membership]:
+        """The memberships of an account that is held exclusively; no deletion of a group ends one of them meanwhile."""
+
+    async def groups_ever_of(self, account: Account) -> Sequence[UUID]:
+        """The ids of all groups that an account belongs to or ever did, deleted ones too, in order."""
 
     def add(self, membership: Membership) -> None:
         """

@@ -14,6 +14,7 @@ from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
+    AccountErased,
     AccountRegistered,
     AccountReinstated,
     AccountSuspended,
@@ -92,11 +93,23 @@ class Activity:
             documents.save(ACTIVITY, str(recorded.position), _item(recorded, event, documents))
 
     def fan_out(self, event: Event) -> FanOut | None:
-        """What was told stays as it was told."""
+        """What was told stays as it was told, until he of whom it tells is erased."""
+        if not isinstance(event, AccountErased):
+            return None
+        account_id = event.account_id
+        return FanOut(
+            by=ACTIVITY.name,
+            prefix=account_id.bytes,
+            kind=ACTIVITY,
+            key=_key_at,
+            revise=lambda _, item: None if item.account_id == account_id else item,
+            stands=lambda _, item, entry: item is not None and entry == _entry(item),
+            moves=True,
+        )
 
     def index(self, key: Key, record: ActivityRecord | GroupHistory) -> Iterable[Entry]:  # noqa: ARG002 - items say it all
         if isinstance(record, ActivityRecord):
-            yield Listed("activity", record.account_id.bytes + record.position.to_bytes(8, "big"))
+            yield Listed(ACTIVITY.name, _entry(record))
 
     def sheet(self, record: Any) -> Sheet | None:
         """Items stand in one order only."""
@@ -107,6 +120,19 @@ class Activity:
         hidden = HIDDEN.get(record.type, frozenset())
         shown = {name: value for name, value in record.details.items() if name not in hidden}
         return msgspec.structs.replace(record, details=shown)
+
+
+def _entry(item: ActivityRecord) -> bytes:
+    """All of an account stand together, in their order."""
+    return item.account_id.bytes + item.position.to_bytes(_POSITION, "big")
+
+
+def _key_at(entry: bytes) -> Key:
+    return ACTIVITY.key(str(int.from_bytes(entry[-_POSITION:], "big")))
+
+
+_POSITION = 8
+"""Bytes."""
 
 
 def _item(recorded: RecordedEvent, event: Told, documents: Documents) -> ActivityRecord:

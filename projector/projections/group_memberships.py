@@ -8,7 +8,7 @@ import msgspec
 from projector.projection import Documents, Entry, FanOut, Key, Kind, Listed
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent, UnknownEvent
-from shared.events import Event, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged
+from shared.events import AccountErased, Event, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged
 from shared.listing import NUL, name_at, place, time_key
 from shared.records import Membership
 from shared.text import composed
@@ -21,16 +21,18 @@ MEMBER_ROLE = "member-role"
 
 
 def membership_needed(event: Event | UnknownEvent) -> Iterable[Key]:
-    """The document that `join_or_leave` touches."""
+    """The documents that `join_or_leave` touches."""
     match event:
         case MemberAdded() | MemberRoleChanged() | MemberRemoved():
             return (MEMBERSHIP.key(_of(event)),)
+        case AccountErased():
+            return map(MEMBERSHIP.key, _ever_of(event))
         case _:
             return ()
 
 
 def join_or_leave(recorded: RecordedEvent, documents: Documents) -> None:
-    """Keep what the event makes of a membership."""
+    """Keep what the event makes of a membership, or of all that an account ever had."""
     match recorded.event:
         case MemberAdded(role=role) as event:
             documents.save(MEMBERSHIP, _of(event), Membership(role=role, since=moment_of(recorded)))
@@ -38,6 +40,10 @@ def join_or_leave(recorded: RecordedEvent, documents: Documents) -> None:
             _change_role(event, documents)
         case MemberRemoved() as event:
             documents.forget(MEMBERSHIP, _of(event))
+        case AccountErased() as event:
+            # Those that are over, too: it may be that nobody could tell here that they were.
+            for of in _ever_of(event):
+                documents.forget(MEMBERSHIP, of)
 
 
 def fan_out(event: Event) -> FanOut | None:
@@ -73,6 +79,10 @@ def _entries(of: str, membership: Membership) -> tuple[Entry, ...]:
 
 def _of(event: MemberAdded | MemberRoleChanged | MemberRemoved) -> str:
     return f"{_of_group(event.group_id)}{event.account_id}"
+
+
+def _ever_of(event: AccountErased) -> list[str]:
+    return [f"{_of_group(group_id)}{event.account_id}" for group_id in event.groups]
 
 
 def _of_group(group_id: UUID) -> str:

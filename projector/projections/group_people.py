@@ -9,6 +9,7 @@ from projector.projection import Documents, Key, Kind
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import (
     AccountClosed,
+    AccountErased,
     AccountRegistered,
     AccountReinstated,
     AccountSuspended,
@@ -35,7 +36,7 @@ def people_needed(event: Event | UnknownEvent) -> Iterable[Key]:
     match event:
         case AccountRegistered(account_id=account_id):
             return (REGISTRATION.key(account_id),)
-        case ProfileCreated(account_id=account_id):
+        case ProfileCreated(account_id=account_id) | AccountErased(account_id=account_id):
             return (REGISTRATION.key(account_id), PERSON.key(account_id))
         case (
             HandleChanged(account_id=account_id)
@@ -66,6 +67,9 @@ def know(recorded: RecordedEvent, documents: Documents) -> None:
             _replace(account_id, documents, status="active")
         case AccountClosed(account_id=account_id):
             _replace(account_id, documents, status="closed")
+        case AccountErased(account_id=account_id):
+            documents.forget(PERSON, account_id)
+            documents.forget(REGISTRATION, account_id)
 
 
 def _introduce(account_id: UUID, name: str, documents: Documents) -> None:

@@ -32,6 +32,7 @@ from shared.events import (
     GroupUpdated,
     MemberAdded,
     MemberRemoved,
+    Redacted,
     SlugChanged,
 )
 from shared.listing import (
@@ -72,6 +73,8 @@ class Groups:
                 return (GROUP.key(group_id),)
             case MemberAdded(group_id=group_id) | MemberRemoved(group_id=group_id):
                 return (GROUP.key(group_id), *membership_needed(event))
+            case Redacted(was="member-added" | "member-removed", group_id=UUID() as group_id):
+                return (GROUP.key(group_id),)
             case _:
                 return (*membership_needed(event), *people_needed(event))
 
@@ -89,9 +92,9 @@ class Groups:
                 _change(group_id, recorded, documents, name=name, description=description)
             case GroupDeleted(group_id=group_id):
                 documents.forget(GROUP, group_id)
-            case MemberAdded(group_id=group_id):
+            case MemberAdded(group_id=group_id) | Redacted(was="member-added", group_id=UUID() as group_id):
                 _count(group_id, documents, more=1)
-            case MemberRemoved(group_id=group_id):
+            case MemberRemoved(group_id=group_id) | Redacted(was="member-removed", group_id=UUID() as group_id):
                 _count(group_id, documents, more=-1)
         join_or_leave(recorded, documents)
         know(recorded, documents)

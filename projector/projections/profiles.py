@@ -1,6 +1,6 @@
 """One record a person, found by id, handle, e-mail address and external id, and in lists of many kinds."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
+    AccountErased,
     AccountRegistered,
     AccountReinstated,
     AccountSuspended,
@@ -46,7 +47,7 @@ class Profiles:
         match event := recorded.event:
             case AccountRegistered(account_id=account_id):
                 return (REGISTRATION.key(account_id),)
-            case ProfileCreated(account_id=account_id):
+            case ProfileCreated(account_id=account_id) | AccountErased(account_id=account_id):
                 return (REGISTRATION.key(account_id), PROFILE.key(account_id))
             case (
                 HandleChanged(account_id=account_id)
@@ -74,14 +75,13 @@ class Profiles:
                 _change_account(account_id, recorded, documents, handle=new)
             case EmailChanged(account_id=account_id, new=new):
                 _change_account(account_id, recorded, documents, email=new)
-            case AccountSuspended(account_id=account_id):
-                _change_account(account_id, recorded, documents, status="suspended")
-            case AccountReinstated(account_id=account_id):
-                _change_account(account_id, recorded, documents, status="active")
-            case AccountClosed(account_id=account_id):
-                _change_account(account_id, recorded, documents, status="closed")
+            case AccountSuspended() | AccountReinstated() | AccountClosed() as event:
+                _change_account(event.account_id, recorded, documents, status=_STATUSES[type(event)])
             case ProfileUpdated() as event:
                 _update(event, recorded, documents)
+            case AccountErased(account_id=account_id):
+                documents.forget(PROFILE, account_id)
+                documents.forget(REGISTRATION, account_id)
             case Event() as event:
                 follow(event, documents)
                 belong(event, documents)
@@ -149,6 +149,13 @@ def _replace(account_id: UUID, recorded: RecordedEvent, documents: Documents, **
     profile = documents.get(PROFILE, account_id)
     documents.save(PROFILE, account_id, msgspec.structs.replace(profile, updated_at=moment_of(recorded), **change))
 
+
+_STATUSES: Mapping[type[Event], str] = {
+    AccountSuspended: "suspended",
+    AccountReinstated: "active",
+    AccountClosed: "closed",
+}
+"""What an account becomes."""
 
 _DESCRIPTION = tuple(name for name in ProfileUpdated.__struct_fields__ if name != "account_id")
 """The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""

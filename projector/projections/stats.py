@@ -10,15 +10,11 @@ from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (
-    AccountClosed,
-    AccountRegistered,
-    AccountReinstated,
-    AccountSuspended,
+    AccountErased,
     Event,
-    GroupCreated,
     GroupDeleted,
-    MemberAdded,
-    MemberRemoved,
+    Redacted,
+    type_of,
 )
 from shared.listing import Sheet
 from shared.records import DayCount, StatsRecord
@@ -46,6 +42,9 @@ class Stats:
     Most events tell what an account was before: who is suspended was active, who is reinstated was suspended. Only a
     closing leaves it open, and asks for the suspension. After a crash that may be ahead of the numbers, and still
     gives the right answer: nothing changes it after the closing.
+
+    What happened is counted by its type, so that it does not matter whether the event was redacted since. That somebody
+    was registered stays so when he is erased.
     """
 
     name = "stats"
@@ -55,39 +54,44 @@ class Stats:
     indexes: Collection[str] = ()
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
-        match event := recorded.event:
-            case AccountRegistered() | GroupCreated() | GroupDeleted() | MemberAdded() | MemberRemoved():
+        match _what(recorded):
+            case "account-registered" | "group-created" | "group-deleted" | "member-added" | "member-removed":
                 return (STATS.key(DIRECTORY),)
-            case AccountSuspended() | AccountReinstated() | AccountClosed():
-                return (STATS.key(DIRECTORY), SUSPENSION.key(event.account_id))
+            case "account-suspended" | "account-reinstated" | "account-closed" | "account-erased":
+                return (STATS.key(DIRECTORY), SUSPENSION.key(recorded.aggregate_id))
             case _:
                 return ()
 
     def reads(self, recorded: RecordedEvent) -> Collection[Key]:
         """Nothing changes whether an account was suspended once it is closed."""
-        return (SUSPENSION.key(event.account_id),) if isinstance(event := recorded.event, AccountClosed) else ()
+        return (SUSPENSION.key(recorded.aggregate_id),) if _what(recorded) == "account-closed" else ()
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        match recorded.event:
-            case AccountRegistered():
+        id_ = recorded.aggregate_id
+        match _what(recorded):
+            case "account-registered":
                 _count_accounts(documents, active=1)
                 _count_registration(documents, day=moment_of(recorded).date().isoformat())
-            case AccountSuspended(account_id=account_id):
-                documents.save(SUSPENSION, account_id, Suspension(lasts=True))
+            case "account-suspended":
+                documents.save(SUSPENSION, id_, Suspension(lasts=True))
                 _count_accounts(documents, active=-1, suspended=1)
-            case AccountReinstated(account_id=account_id):
-                documents.save(SUSPENSION, account_id, Suspension(lasts=False))
+            case "account-reinstated":
+                documents.save(SUSPENSION, id_, Suspension(lasts=False))
                 _count_accounts(documents, suspended=-1, active=1)
-            case AccountClosed(account_id=account_id):
-                _count_accounts(documents, closed=1, **{_status_at_closing(account_id, documents): -1})
-            case GroupCreated():
+            case "account-closed":
+                _count_accounts(documents, closed=1, **{_status_at_closing(id_, documents): -1})
+            case "group-created":
                 _count(documents, groups=1)
+            case "member-added":
+                _count(documents, memberships=1)
+            case "member-removed":
+                _count(documents, memberships=-1)
+        match recorded.event:
             case GroupDeleted(members=ended):
                 _count(documents, groups=-1, memberships=-ended)
-            case MemberAdded():
-                _count(documents, memberships=1)
-            case MemberRemoved():
-                _count(documents, memberships=-1)
+            case AccountErased(status=status):
+                documents.forget(SUSPENSION, id_)
+                _count_accounts(documents, **{status: -1})
 
     def fan_out(self, event: Event) -> FanOut | None:
         """No event touches more than two documents."""
@@ -100,6 +104,17 @@ class Stats:
 
     def public(self, record: StatsRecord | Suspension) -> msgspec.Struct | None:
         """Numbers name nobody, so there is nothing to leave out: everybody is served the full document."""
+
+
+def _what(recorded: RecordedEvent) -> str:
+    """The type of what happened, also where nothing else is left of it."""
+    match recorded.event:
+        case Redacted(was=was):
+            return was
+        case Event() as event:
+            return type_of(event)
+        case unknown:
+            return unknown.type
 
 
 def _status_at_closing(account_id: UUID, documents: Documents) -> str:

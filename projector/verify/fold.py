@@ -11,6 +11,7 @@ from projector.parking import NOTHING, Lot, Parking
 from projector.ports import EventNotFoldable, Superseded
 from projector.projection import DocumentMissing, FanOut, Key, Kind, Projection, Record
 from shared.event_log import Identity, RecordedEvent, UnknownEvent
+from shared.events import Redacted
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,6 +74,8 @@ class Fold:
         self.ways: list[Way] = []
         """Every event so far that concerned all documents of a list, in order."""
         self._ways: dict[str, list[Way]] = {kind.name: [] for kind in projection.kinds}
+        self.erased_by = 0
+        """Where the last erasure stands of which an event so far was redacted: up to there nothing can be compared."""
         self.parking = NOTHING
         self.lot = Lot(NOTHING, code="")
         """What is parked or was skipped, and so is left out."""
@@ -178,6 +181,8 @@ class Fold:
             raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
         self.position = recorded.position
         self.identity = Identity(recorded.event_id, self.identity.count + 1)
+        if isinstance(event, Redacted):
+            self.erased_by = max(self.erased_by, event.by)
         if self.lot.leaves_out(recorded.position):
             self._left_out.add(recorded.position)
             return

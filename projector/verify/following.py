@@ -23,6 +23,9 @@ ATTEMPTS = 100
 RETRY_SECONDS = 60.0
 """How long an event that was parked may take to be brought to all documents that it concerns."""
 
+ERASURE_SECONDS = 10.0
+"""How long the store may take to come to an erasure that the log has."""
+
 LOOK_AGAIN_SECONDS = 0.05
 
 
@@ -70,6 +73,7 @@ class Following:
         await self._fork_check.require(self._reader, seen.checkpoint)
         async for _ in self._catch_up(seen):
             self._watch.folded(self.fold.position, of=seen.checkpoint.position)
+        await self._all_erased()
 
     async def look(self, asked: Asked) -> Seen:
         """
@@ -120,6 +124,19 @@ class Following:
         """What a document depends on that no event has touched."""
         return len(self.fold.ways), self.checkpoint.sweeps, self.checkpoint.parked
 
+    @property
+    def _is_erasing(self) -> bool:
+        """Whether events were redacted that the store reflects as they were: it has not come to the erasure yet."""
+        return self.fold.erased_by > self.checkpoint.position
+
+    async def _all_erased(self) -> None:
+        """Follow the store to the erasures of which redacted events tell, or until that has taken too long."""
+        until = monotonic() + ERASURE_SECONDS
+        while self._is_erasing and monotonic() < until:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            async for _ in self._catch_up(await self._inspection.look(Asked())):
+                pass
+
     async def _settled(self) -> Seen:
         """Look once no event that was parked is being brought to many documents, or that has taken too long."""
         until = monotonic() + RETRY_SECONDS
@@ -133,6 +150,8 @@ class Following:
         if seen.live != self._live:
             raise Superseded("another generation went live")
         touched = {key async for portion in self._catch_up(seen) for key in portion}
+        if self._is_erasing:
+            raise Superseded("somebody was erased whom the store still has")
         self._late |= {key: frozenset(_entries(self.expected(key))) for key in touched}
         return seen, touched
 

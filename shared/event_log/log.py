@@ -29,6 +29,10 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     traceparent: str | None = None
 
 
+NOTHING_TOLD = Metadata(command="", actor="", correlation="")
+"""Of an event that does not tell where it came from (any more)."""
+
+
 class UnknownEvent(msgspec.Struct, frozen=True):
     """An event this release cannot decode: it was written by a newer one."""
 
@@ -86,6 +90,9 @@ class EventReader(Protocol):
 
     async def oldest(self, *, after: int) -> datetime | None:
         """When the first committed event after a position occurred; None if there is none."""
+
+    async def erasure(self, *, after: int) -> int | None:
+        """The position of the last committed event behind a position that erased somebody; None if there is none."""
 
     async def holder(self, *, after: int) -> Holder | None:
         """The oldest transaction that holds up what is committed after a position, if one does."""

@@ -1,11 +1,13 @@
 """An event log in memory: for tests and for trying things out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from shared.event_log.log import EventLogUnavailable, Holder, Identity, RecordedEvent
+from shared.event_log.redaction import redacted
+from shared.events import AccountErased
 
 
 class MemoryEventLog:
@@ -17,12 +19,23 @@ class MemoryEventLog:
         self._bells: list[asyncio.Event] = []
 
     @property
+    def events(self) -> Sequence[RecordedEvent]:
+        """All that was committed and not redacted since, in order."""
+        return tuple(self._events)
+
+    @property
     def next_position(self) -> int:
         return self._events[-1].position + 1 if self._events else 1
 
     def append(self, events: Iterable[RecordedEvent]) -> None:
         """Add committed events whose positions follow those before; a gap is allowed, as after a rollback."""
         self._events.extend(events)
+
+    def redact(self, of: Callable[[RecordedEvent], bool], *, by: int) -> None:
+        """Leave nothing of these events but that they were; no reader sees only some of them redacted."""
+        for nth, recorded in enumerate(self._events):
+            if of(recorded):
+                self._events[nth] = redacted(recorded, by=by)
 
     def ring(self) -> None:
         """Wake whoever waits in `rung`, now or next."""
@@ -67,6 +80,10 @@ class MemoryEventReader:
 
     async def oldest(self, *, after: int) -> datetime | None:
         return next((event.occurred_at for event in self._after(after)), None)
+
+    async def erasure(self, *, after: int) -> int | None:
+        erased = [event.position for event in self._after(after) if isinstance(event.event, AccountErased)]
+        return max(erased, default=None)
 
     async def holder(self, *, after: int) -> Holder | None:  # noqa: ARG002 - a list has no transactions
         self._log.check()

@@ -64,6 +64,8 @@ _IDENTITY = """
            (select count(*) from event_log where position > %(since)s and position <= %(position)s)"""
 _OLDEST = "select occurred_at from event_log where position > %s order by position limit 1"
 
+_ERASURE = "select max(position) from event_log where type = 'account-erased' and position > %s"
+
 
 class _RawJson(Loader):
     """Hands JSON over as bytes: msgspec reads them straight into the event."""
@@ -176,6 +178,10 @@ class PostgresEventReader:
     async def oldest(self, *, after: int) -> datetime | None:
         rows = await self._all(_OLDEST, (after,))
         return rows[0][0] if rows else None
+
+    async def erasure(self, *, after: int) -> int | None:
+        [(position,)] = await self._all(_ERASURE, (after,))
+        return None if position is None else int(position)
 
     async def holder(self, *, after: int) -> Holder | None:
         rows = await self._all(_HOLDER, {"after": after})

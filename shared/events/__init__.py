@@ -8,6 +8,7 @@ from shared.events.accounts import (
     EmailChanged,
     HandleChanged,
 )
+from shared.events.erasure import AccountErased, Redacted
 from shared.events.event import Event, type_of
 from shared.events.groups import (
     GroupCreated,
@@ -27,6 +28,7 @@ EVENTS: tuple[type[Event], ...] = (
     AccountSuspended,
     AccountReinstated,
     AccountClosed,
+    AccountErased,
     ProfileCreated,
     ProfileUpdated,
     GroupCreated,
@@ -37,10 +39,12 @@ EVENTS: tuple[type[Event], ...] = (
     MemberRoleChanged,
     MemberRemoved,
 )
+"""All that can happen; `Redacted` takes the place of any of them."""
 
 __all__ = [
     "EVENTS",
     "AccountClosed",
+    "AccountErased",
     "AccountRegistered",
     "AccountReinstated",
     "AccountSuspended",
@@ -55,6 +59,7 @@ __all__ = [
     "MemberRoleChanged",
     "ProfileCreated",
     "ProfileUpdated",
+    "Redacted",
     "SlugChanged",
     "type_of",
 ]

@@ -30,6 +30,7 @@ COMMANDS = {
     "suspend-account",
     "reinstate-account",
     "close-account",
+    "erase-account",
     "create-group",
     "update-group",
     "delete-group",

@@ -6,8 +6,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from shared.event_log import Metadata, RecordedEvent, UnknownEvent
+from shared.event_log.redaction import redacted
 from shared.events import (
     AccountClosed,
+    AccountErased,
     AccountRegistered,
     AccountReinstated,
     AccountSuspended,
@@ -48,6 +50,8 @@ class History:
 
     def __init__(self, *, salt: int = 0) -> None:
         self.events: list[RecordedEvent] = []
+        self.originals: list[RecordedEvent] = []
+        """The events as they were before somebody was erased."""
         self.handles: dict[UUID, str] = {}
         self.emails: dict[UUID, str] = {}
         self.statuses: dict[UUID, str] = {}
@@ -76,10 +80,11 @@ class History:
             occurred_at=DAWN + timedelta(seconds=self._position),
         )
         self.events.append(recorded)
+        self.originals.append(recorded)
         return recorded
 
     def register(self, handle: str, *, email: str | None = None, external_id: str | None = None, **profile) -> UUID:
-        account_id = nth_id(len(self.handles) + 1)
+        account_id = nth_id(self._count("account") + 1)
         email = email or f"{handle}@example.org"
         self.handles[account_id], self.emails[account_id] = handle, email
         self.statuses[account_id] = "active"
@@ -114,6 +119,29 @@ class History:
     def close(self, account_id: UUID) -> None:
         self.statuses[account_id] = "closed"
         self.record("account", account_id, AccountClosed(account_id=account_id))
+
+    def erase(self, account_id: UUID) -> None:
+        """As a transaction does that ends memberships, tells so, and redacts all that was told of the person."""
+        own = [each for each in self.originals if _is_of(account_id, each)]
+        groups = {each.event.group_id for each in own if isinstance(each.event, MemberAdded)}
+        for group_id, _ in [each for each in self.members if each[1] == account_id]:
+            self.remove_member(group_id, account_id)
+        status = self.statuses.pop(account_id)
+        del self.handles[account_id], self.emails[account_id]
+        erased = AccountErased(account_id=account_id, status=status, groups=tuple(sorted(groups)))
+        by = self.record("account", account_id, erased).position
+        self.events = [redacted(each, by=by) if _is_of(account_id, each) else each for each in self.events]
+
+    def read_at(self, position: int) -> list[RecordedEvent]:
+        """What somebody has read who came to a position before anybody behind it was erased."""
+        erased = [
+            each for each in self.originals if isinstance(each.event, AccountErased) and each.position <= position
+        ]
+        read = [each for each in self.originals if each.position <= position]
+        for each in erased:
+            of = each.event.account_id
+            read = [redacted(one, by=each.position) if _is_of(of, one) else one for one in read]
+        return read
 
     def update(self, account_id: UUID, **changes) -> None:
         self.record("profile", account_id, ProfileUpdated(account_id=account_id, **changes))
@@ -168,3 +196,10 @@ class History:
 
     def meet_the_unknown(self) -> None:
         self.record("account", nth_id(1), UnknownEvent("account-enchanted", 1, "this release has no such event"))
+
+
+def _is_of(account_id: UUID, recorded: RecordedEvent) -> bool:
+    """Whether an event is one of an account, its profile or its memberships, and can be redacted."""
+    if isinstance(recorded.event, AccountErased):
+        return False
+    return account_id in {recorded.aggregate_id, getattr(recorded.event, "account_id", None)}

@@ -97,6 +97,14 @@ def _close(history, draw):
         history.close(_somebody(history, draw))
 
 
+def _erase(history, draw):
+    """Somebody stays here too; the closed can be erased like all others."""
+    there = sorted(history.statuses)
+    somebody = draw(st.sampled_from(there))
+    if len(_open(history)) > 2 or history.statuses[somebody] == "closed":
+        history.erase(somebody)
+
+
 def _found_with_everybody(history):
     group = history.create_group(SLUGS[0])
     for person in _open(history):
@@ -177,7 +185,18 @@ def _free(values, taken):
     return [value for value in values if value not in taken.values()]
 
 
-_DEEDS = (_change_handle, _change_handle, _swap, _suspend, _reinstate, _close, _update, _change_email, _register)
+_DEEDS = (
+    _change_handle,
+    _change_handle,
+    _swap,
+    _suspend,
+    _reinstate,
+    _close,
+    _update,
+    _change_email,
+    _register,
+    _erase,
+)
 _GROUP_DEEDS = (
     _create_group,
     _create_group,
@@ -195,4 +214,5 @@ _GROUP_DEEDS = (
     _suspend,
     _reinstate,
     _close,
+    _erase,
 )

@@ -1,5 +1,6 @@
 """A person's place in the directory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from shared.events import (
     AccountClosed,
+    AccountErased,
     AccountRegistered,
     AccountReinstated,
     AccountSuspended,
@@ -86,6 +88,11 @@ class Account(Aggregate):
             return
         self.record(AccountClosed(account_id=self.id, reason=reason), at=at)
         self.status = AccountStatus.CLOSED
+
+    def erase(self, *, groups: Sequence[UUID], at: datetime) -> None:
+        """:param groups: every group that the person ever belonged to."""
+        event = AccountErased(account_id=self.id, status=str(self.status), groups=tuple(groups))
+        self.record(event, at=at)
 
     def require_open(self) -> None:
         """:raises AccountAlreadyClosed: nothing of the account or its profile may change any more."""

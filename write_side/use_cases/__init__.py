@@ -8,6 +8,7 @@ from write_side.use_cases.close_account import close_account
 from write_side.use_cases.command import Command
 from write_side.use_cases.create_group import create_group
 from write_side.use_cases.delete_group import delete_group
+from write_side.use_cases.erase_account import erase_account
 from write_side.use_cases.register_account import register_account
 from write_side.use_cases.reinstate_account import reinstate_account
 from write_side.use_cases.remove_group_member import remove_group_member
@@ -24,6 +25,7 @@ USE_CASES: tuple[UseCase, ...] = (
     use_case(suspend_account),
     use_case(reinstate_account),
     use_case(close_account),
+    use_case(erase_account),
     use_case(create_group),
     use_case(update_group),
     use_case(delete_group),

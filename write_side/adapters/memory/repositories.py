@@ -1,6 +1,6 @@
 """The repositories in memory."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from copy import copy
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -81,6 +81,8 @@ class MemoryAccounts(Copies[Account]):
     def __init__(self, store: MemoryStore) -> None:
         super().__init__(store.accounts)
         self._had_events = store.had_events
+        self._profiles = store.profiles
+        self.erased: list[Account] = []
 
     async def get(self, ref: AccountRef) -> Account:
         if (account := self._found(lambda each: _names_account(ref, each))) is None:
@@ -89,6 +91,18 @@ class MemoryAccounts(Copies[Account]):
 
     async def get_unchanging(self, ref: AccountRef) -> Account:
         return await self.get(ref)
+
+    async def get_exclusive(self, ref: AccountRef) -> Account:
+        return await self.get(ref)
+
+    def erase(self, account: Account) -> None:
+        self.remove(account)
+        self.erased.append(account)
+
+    def store(self) -> None:
+        super().store()
+        for account in self.erased:
+            del self._profiles[account.id]
 
     def check(self) -> None:
         for account in self._changed:
@@ -147,7 +161,9 @@ class MemoryGroups(Copies[Group]):
 class MemoryMemberships(Copies[Membership]):
     def __init__(self, store: MemoryStore) -> None:
         super().__init__(store.memberships, key=attrgetter("group_id", "account_id"))
+        self._groups_ever_of = store.groups_ever_of
         self._ended: dict[UUID, set[Hashable]] = {}
+        self._all: dict[UUID, set[Hashable]] = {}
 
     async def find(self, group: Group, account: Account) -> Membership | None:
         return self._copy(self._originals.get((group.id, account.id)))
@@ -156,6 +172,13 @@ class MemoryMemberships(Copies[Membership]):
         if (membership := await self.find(group, account)) is None:
             raise MemberNotFound
         return membership
+
+    async def all_of(self, account: Account) -> Sequence[Membership]:
+        self._all[account.id] = keys = self._of_account(account.id)
+        return [copied for key in keys if (copied := self._copy(self._originals[key]))]
+
+    async def groups_ever_of(self, account: Account) -> Sequence[UUID]:
+        return self._groups_ever_of(account)
 
     async def end_all_of(self, group: Group) -> int:
         ended = self._ended[group.id] = self._of(group.id)
@@ -166,9 +189,14 @@ class MemoryMemberships(Copies[Membership]):
         super().check()
         if any(ended != self._of(group_id) for group_id, ended in self._ended.items()):
             raise StaleAggregate("somebody joined or left the group while it was being deleted")
+        if any(found != self._of_account(account_id) for account_id, found in self._all.items()):
+            raise StaleAggregate("the account joined or left a group while it was being erased")
 
     def _of(self, group_id: UUID) -> set[Hashable]:
         return {key for key, each in self._originals.items() if each.group_id == group_id}
+
+    def _of_account(self, account_id: UUID) -> set[Hashable]:
+        return {key for key, each in self._originals.items() if each.account_id == account_id}
 
 
 def _names_account(ref: AccountRef, account: Account) -> bool:

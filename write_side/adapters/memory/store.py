@@ -4,12 +4,15 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from shared.clock import Clock
 from shared.event_log import MemoryEventLog, Metadata, RecordedEvent
+from shared.events import AccountErased, MemberAdded, MemberRemoved, MemberRoleChanged
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.group import Group
@@ -48,6 +51,14 @@ class MemoryStore:
         """Whether the id was ever given to an aggregate of this kind."""
         return (aggregate.kind, aggregate.id, 1) in self.positions
 
+    def groups_ever_of(self, account: Account) -> list[UUID]:
+        """The groups that the log knows of, of memberships of the account that were not redacted."""
+        return sorted({event.group_id for event in map(attrgetter("event"), self.log.events) if _joins(event, account)})
+
+    def redact(self, account: Account, *, by: int) -> None:
+        """Redact all events of an account, its profile and its memberships, but for the last one of its own."""
+        self.log.redact(lambda recorded: _is_of(account, recorded), by=by)
+
     def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> int | None:
         """Append all pending events; answers the position of the last one, None if there were none."""
         position = None
@@ -69,3 +80,16 @@ class MemoryStore:
             aggregate.forget_pending()
         self.log.ring()
         return position
+
+
+def _joins(event: Any, account: Account) -> bool:
+    return isinstance(event, MemberAdded) and event.account_id == account.id
+
+
+def _is_of(account: Account, recorded: RecordedEvent) -> bool:
+    match recorded.event:
+        case AccountErased():
+            return False
+        case MemberAdded(account_id=member) | MemberRoleChanged(account_id=member) | MemberRemoved(account_id=member):
+            return member == account.id
+    return recorded.aggregate in {"account", "profile"} and recorded.aggregate_id == account.id

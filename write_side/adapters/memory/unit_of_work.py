@@ -63,9 +63,14 @@ class MemoryUnitOfWork:
         repositories = (self.accounts, self.profiles, self.groups, self.memberships)
         for repository in repositories:
             repository.check()
-        appended = self._store.append([each for one in repositories for each in one.touched], self._context)
+        touched = [each for one in repositories for each in one.touched]
+        # That somebody is erased is told when all else is.
+        touched.sort(key=lambda each: each in self.accounts.erased)
+        appended = self._store.append(touched, self._context)
         for repository in repositories:
             repository.store()
+        for account in self.accounts.erased:
+            self._store.redact(account, by=self._store.positions[account.kind, account.id, account.version])
         return self._keep(Outcome(of.id, of.version, appended or self._store.positions[of.kind, of.id, of.version]))
 
     def _keep(self, outcome: Outcome) -> Outcome:

@@ -4,10 +4,11 @@ The repositories on a session.
 They keep what they touched: SQLAlchemy's identity map is weak, and an aggregate that it forgets takes its events along.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, cast, delete, func, select
+from sqlalchemy import ColumnElement, Select, cast, delete, func, select, text
 from sqlalchemy import Text as TextColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,11 +26,18 @@ from write_side.ports import AccountNotFound, GroupNotFound, MemberNotFound
 _GROUPS_QUEUE = 0x47525053
 """Keeps these advisory locks, of two numbers each, apart from others. Two groups may share one: they wait in vain."""
 
+# As the index has it, see the migration of erasure.
+_GROUPS_EVER = text("""
+    select distinct data ->> 'group_id' from event_log
+     where aggregate = 'membership' and data ->> 'account_id' = :account
+""")
+
 
 class PostgresAccounts:
     def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
         self._session = session
         self._touched = touched
+        self.erased: list[Account] = []
 
     async def get(self, ref: AccountRef) -> Account:
         return await self._one(select(Account).where(_names_account(ref)), ref)
@@ -37,9 +45,17 @@ class PostgresAccounts:
     async def get_unchanging(self, ref: AccountRef) -> Account:
         return await self._one(select(Account).where(_names_account(ref)).with_for_update(read=True), ref)
 
+    async def get_exclusive(self, ref: AccountRef) -> Account:
+        return await self._one(select(Account).where(_names_account(ref)).with_for_update(), ref)
+
     def add(self, account: Account) -> None:
         self._session.add(account)
         self._touched.append(account)
+
+    def erase(self, account: Account) -> None:
+        self.erased.append(account)
+        self._touched.remove(account)
+        self._touched.append(account)  # that he is erased is told when all else is
 
     async def _one(self, query: Select[Any], ref: AccountRef) -> Account:
         with translated():
@@ -125,6 +141,18 @@ class PostgresMemberships:
         if (membership := await self.find(group, account)) is None:
             raise MemberNotFound
         return membership
+
+    async def all_of(self, account: Account) -> Sequence[Membership]:
+        query = select(Membership).where(memberships.c.account_id == account.id).order_by(memberships.c.group_id)
+        with translated():
+            found: Sequence[Membership] = (await self._session.execute(query.with_for_update())).scalars().all()
+        self._touched.extend(found)
+        return found
+
+    async def groups_ever_of(self, account: Account) -> Sequence[UUID]:
+        with translated():
+            found = await self._session.execute(_GROUPS_EVER, {"account": str(account.id)})
+        return sorted(map(UUID, found.scalars()))
 
     def add(self, membership: Membership) -> None:
         self._session.add(membership)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy import Text as TextColumn
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -168,6 +169,12 @@ event_log = Table(
     _required("occurred_at", DateTime(timezone=True)),
     UniqueConstraint("aggregate", "aggregate_id", "version", name="event_log_versions_are_unique"),
     UniqueConstraint("event_id", name="event_log_ids_are_unique"),
+    Index(
+        "event_log_memberships_by_account",
+        text("(data ->> 'account_id')"),
+        postgresql_where=text("aggregate = 'membership'"),
+    ),
+    Index("event_log_erasures", "position", postgresql_where=text("type = 'account-erased'")),
 )
 
 command_log = Table(

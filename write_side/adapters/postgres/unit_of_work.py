@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import delete, insert, select, text
 from uuid_utils.compat import uuid7
 
 from shared.event_log import Metadata
@@ -17,7 +17,7 @@ from write_side.adapters.postgres.repositories import (
     PostgresMemberships,
     PostgresProfiles,
 )
-from write_side.adapters.postgres.tables import event_log
+from write_side.adapters.postgres.tables import event_log, profiles
 from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.aggregate import Aggregate
 from write_side.ports import (
@@ -34,6 +34,7 @@ Ring = Callable[[], None]
 
 # Ordered, so that the positions of one command follow the order in which its events happened.
 _APPEND = insert(event_log).returning(event_log.c.position, sort_by_parameter_order=True)
+_REDACT = text("select redact_events_of(:account, :erased_at)")
 _WAIT_FOR_KEY = text("set local lock_timeout = '2s'")
 
 
@@ -96,13 +97,28 @@ class PostgresUnitOfWork:
             raise VersionMismatch(expected=expected, found=of.stored_version)
         with translated():
             await self._session.flush()
+            await self._let_go_of_the_erased()
             outcome = Outcome(of.id, of.version, await self._append(of))
+            await self._redact()
             await self._command_log.fill(self._session, self._context, outcome)
         await self._transactions.commit(self._session)
         for aggregate in self._touched:
             aggregate.forget_pending()
         self._ring()
         return outcome
+
+    async def _let_go_of_the_erased(self) -> None:
+        """Delete accounts once nothing refers to them: their memberships are gone, their profiles go now."""
+        for account in self.accounts.erased:
+            await self._session.execute(delete(profiles).where(profiles.c.id == account.id))
+            await self._session.delete(account)
+            await self._session.flush()
+
+    async def _redact(self) -> None:
+        """Leave nothing of what the log tells of erased accounts, up to and without the event that says so."""
+        for account in self.accounts.erased:
+            erased_at = await self._last_position(account)
+            await self._session.execute(_REDACT, {"account": account.id, "erased_at": erased_at})
 
     async def _append(self, of: Aggregate) -> int:
         """Append all pending events at once; answers the position that reflects `of`."""

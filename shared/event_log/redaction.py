@@ -1,0 +1,24 @@
+"""What the log keeps of an event of somebody who was erased."""
+
+from dataclasses import replace
+
+from shared.event_log.log import NOTHING_TOLD, RecordedEvent, UnknownEvent
+from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged, Redacted, type_of
+
+
+def redacted(recorded: RecordedEvent, *, by: int) -> RecordedEvent:
+    """
+    The event without what it told; everything else of it stays.
+
+    :param by: the position of the `AccountErased`.
+    """
+    match event := recorded.event:
+        case Redacted():
+            return recorded
+        case UnknownEvent(type=was):
+            left = Redacted(was=was, by=by)
+        case MemberAdded(group_id=group_id) | MemberRoleChanged(group_id=group_id) | MemberRemoved(group_id=group_id):
+            left = Redacted(was=type_of(event), by=by, group_id=group_id)
+        case _:
+            left = Redacted(was=type_of(event), by=by)
+    return replace(recorded, event=left, metadata=NOTHING_TOLD)

@@ -1,0 +1,35 @@
+"""That somebody was erased, and what is left then of what happened to him."""
+
+from uuid import UUID
+
+from shared.events.event import Event
+
+
+class AccountErased(Event, frozen=True, kw_only=True, tag="account-erased"):
+    """
+    Nothing of the person is kept any more but ids; what the log told of him is `Redacted`.
+
+    :param status: of the account until then, for those who count.
+    :param groups: every group that he ever belonged to, in the order of their ids: whoever keeps something of a
+        membership finds it by them. That a membership ended with the account, its own `member-removed` has told.
+    """
+
+    account_id: UUID
+    status: str
+    groups: tuple[UUID, ...] = ()
+
+
+class Redacted(Event, frozen=True, kw_only=True, tag="redacted"):
+    """
+    An event of somebody who was erased: that there was one of this type.
+
+    It never happens; it takes the place of what did. Whoever counts still counts it, for all others it is nothing.
+
+    :param was: the type of the event, such as `handle-changed`, which the log keeps beside it.
+    :param by: the position of the `AccountErased`.
+    :param group_id: of events of memberships.
+    """
+
+    by: int
+    group_id: UUID | None = None
+    was: str = ""

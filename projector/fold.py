@@ -178,7 +178,7 @@ class Folder:
             lot.fail(self._parked(recorded, documents), error, again=again)
             return
         if lot:
-            _let_go(recorded, lot)
+            _let_go(recorded, documents)
         if fan_out:
             documents.sweeping.append(_begun(recorded, fan_out, documents.after))
 
@@ -190,7 +190,7 @@ class Folder:
         """
         lot, read = documents.lot, self.projection.reads(recorded)
         opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
-        _let_go(recorded, lot)
+        _let_go(recorded, documents)
         behind = {key for key in opened if lot.waits(key, before=recorded.position)}
         needed = behind if self.projection.waits_to_read else {key for key in behind if opened[key] is None}
         if behind.issubset(read) and not needed:
@@ -246,10 +246,16 @@ class Folder:
         )
 
 
-def _let_go(recorded: RecordedEvent, lot: Lot) -> None:
-    """Who is erased waits for nothing, and nothing for him."""
+def _let_go(recorded: RecordedEvent, documents: FoldedDocuments) -> None:
+    """
+    Who is erased waits for nothing, and nothing for him.
+
+    What else is parked is looked at once more, and not again when the erasure itself is tried again: two that cannot be
+    folded would have each other tried for ever.
+    """
     if isinstance(recorded.event, AccountErased):
-        lot.let_go_of(recorded.event.account_id)
+        is_new = recorded.position > documents.after.position
+        documents.lot.let_go_of(recorded.event.account_id, try_others=is_new)
 
 
 def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -> Iterator[Placed]:

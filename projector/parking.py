@@ -216,16 +216,17 @@ class Lot:
         self.release(parked)
         self._skipped.append(skipped(parked, skip))
 
-    def let_go_of(self, id: UUID) -> None:
+    def let_go_of(self, id: UUID, *, try_others: bool) -> None:
         """
         Have nothing wait for a document that names an account which is erased, nor be kept of what was skipped for it.
 
-        What else is parked is looked at once more: it may have been an event of his, of which nothing is left now.
+        :param try_others: have all else looked at once more: it may be an event of his, of which nothing is left now.
         """
         for each in [*self._events.values()]:
             self.release(each)
             if left := _unnamed(each.documents, id):
-                self._add(_untried(msgspec.structs.replace(each, documents=left), {*left}))
+                rest = msgspec.structs.replace(each, documents=left)
+                self._add(_untried(rest, {*left}) if try_others else rest)
         for one in [each for each in self._skipped if _unnamed(each.documents, id) != each.documents]:
             self._skipped.remove(one)
             if left := _unnamed(one.documents, id):

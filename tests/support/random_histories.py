@@ -42,18 +42,18 @@ steps = st.lists(
 
 
 @st.composite
-def histories(draw) -> Sequence[RecordedEvent]:
-    """Three people who change, swap and free their handles and addresses, and others who take them."""
+def people(draw) -> History:
+    """Three people who change, swap and free their handles and addresses, and others who take them; some are erased."""
     history = History()
     for handle, email in zip(HANDLES[:3], EMAILS, strict=False):
         history.register(handle, email=email, external_id=handle)
     for _ in range(draw(st.integers(1, 12))):
         draw(st.sampled_from(_DEEDS))(history, draw)
-    return history.events
+    return history
 
 
 @st.composite
-def group_histories(draw) -> Sequence[RecordedEvent]:
+def members(draw) -> History:
     """The same three, who found groups, come and go, while groups are renamed and deleted."""
     history = History()
     for handle, email in zip(HANDLES[:3], EMAILS, strict=False):
@@ -62,7 +62,17 @@ def group_histories(draw) -> Sequence[RecordedEvent]:
         _found_with_everybody(history)
     for _ in range(draw(st.integers(4, 16))):
         draw(st.sampled_from(_GROUP_DEEDS))(history, draw)
-    return history.events
+    return history
+
+
+def histories() -> st.SearchStrategy[Sequence[RecordedEvent]]:
+    """What the log has in the end of `people`."""
+    return people().map(lambda history: history.events)
+
+
+def group_histories() -> st.SearchStrategy[Sequence[RecordedEvent]]:
+    """What the log has in the end of `members`."""
+    return members().map(lambda history: history.events)
 
 
 def _change_handle(history, draw):

@@ -1,0 +1,253 @@
+"""Who is erased is gone from every projection, whatever of him had been read, folded or parked by then."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.ports import ReadModelUnavailable
+from projector.projections.activity import Activity
+from projector.projections.groups import Groups
+from projector.projections.stats import Stats
+from shared.event_log.codec import decode, decode_metadata
+from shared.event_log.log import NOTHING_TOLD
+from shared.events import EVENTS, AccountErased, Redacted
+from shared.records import StatsRecord, unseal
+from tests.support.bugs import bugs, of_account, poisoned, unrevising
+from tests.support.folding import (
+    PROFILES,
+    as_read,
+    as_served,
+    at_once,
+    begin,
+    cleanly_folded,
+    fold_all,
+    fold_next,
+    held,
+    parked,
+)
+from tests.support.histories import History
+from tests.support.random_histories import members, people, steps
+
+EVERY = (PROFILES, Groups(), Activity(), Stats())
+TOLD = ("Zebedee", "zebedee", "quagga", "Okapi", "axolotl", "numbat", "aardwolf", "because")
+
+on_every_projection = pytest.mark.parametrize("projection", EVERY, ids=lambda each: each.name)
+
+
+def zebedee(history):
+    """Somebody who has done everything, and whose every value is known."""
+    account = history.register(
+        "zebedee", email="quagga@example.org", external_id="okapi-7", bio="axolotl", tags=("numbat",)
+    )
+    here, there, gone = (history.create_group(slug) for slug in ("here", "there", "gone"))
+    for group in (here, there, gone):
+        history.add_member(group, account, role="aardwolf")
+    history.change_role(here, account, "numbat")
+    history.remove_member(there, account)
+    history.delete_group(gone)
+    history.change_handle(account, "Okapi")
+    history.change_email(account, "zebedee@example.org")
+    history.update(account, display_name="Zebedee Quagga", title="axolotl")
+    history.suspend(account)
+    return account
+
+
+@pytest.fixture
+def history():
+    """Ada, and Zebedee who was erased."""
+    history = History()
+    ada = history.register("ada")
+    account = zebedee(history)
+    history.add_member(next(iter(history.slugs)), ada)
+    history.erase(account)
+    return history
+
+
+def everything(store):
+    """All but what was parked, which names documents, and is kept for one more commit."""
+    return str({key: value for key, value in store.content.items() if not key.endswith(":parked")})
+
+
+async def fold_in_two(store, history, projection, position, crashes=(), *, size=3, release=None, code="unnamed"):
+    """
+    Fold what was read up to a position, through crashes, before anybody behind it was erased, and then what there is.
+
+    :param release: what folds until then.
+    """
+    model = MemoryReadModel(store, projection=projection.name)
+    await begin(model, projection)
+    for step in crashes:
+        store.torn_after = step.crash_after
+        try:
+            await fold_next(
+                model,
+                history.read_at(position),
+                size=step.size,
+                projection=release or projection,
+                sweep=step.sweep,
+                code="the first",
+            )
+        except ReadModelUnavailable:
+            continue
+    store.torn_after = None
+    if not crashes:
+        await fold_all(model, history.read_at(position), size=size, projection=release or projection, code="the first")
+    await fold_all(model, history.events, size=size, projection=projection, code=code)
+
+
+@on_every_projection
+@given(history=people() | members(), position=st.integers(0, 40), size=st.integers(1, 20))
+@settings(max_examples=60, deadline=None)
+def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_same(projection, history, position, size):
+    """
+    fold(redacted log) = fold(original log, then `AccountErased`), wherever the one was left and the other begun.
+
+    An event that was read when it was redacted, a batch that holds both kinds, a store that came back older.
+    """
+    store = MemoryStore()
+
+    at_once(fold_in_two(store, history, projection, position, size=size))
+
+    assert as_served(at_once(cleanly_folded(history.events, projection))) == as_served(held(store.content, projection))
+
+
+@on_every_projection
+@given(history=people() | members(), position=st.integers(0, 40), crashes=steps)
+@settings(max_examples=60, deadline=None)
+def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, history, position, crashes):
+    """What a crash left of events that do not come again as they were."""
+    store = MemoryStore()
+
+    at_once(fold_in_two(store, history, projection, position, crashes))
+
+    clean = as_served(at_once(cleanly_folded(history.events, projection)))
+    assert clean == as_served(as_read(store.content, projection))
+
+
+@on_every_projection
+@given(history=people() | members(), position=st.integers(0, 40), bug=bugs)
+@settings(max_examples=60, deadline=None)
+def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history, position, bug):
+    store = MemoryStore()
+
+    at_once(
+        fold_in_two(store, history, projection, position, release=bug.planted(projection), code="one that can fold it")
+    )
+
+    clean = as_served(at_once(cleanly_folded(history.events, projection)))
+    assert clean == as_served(held(store.content, projection))
+    assert at_once(parked(MemoryReadModel(store, projection=projection.name), projection)).events == ()
+
+
+@pytest.mark.soak
+@given(
+    projection=st.sampled_from(EVERY),
+    history=people() | members(),
+    position=st.integers(0, 40),
+    crashes=steps,
+    size=st.integers(1, 20),
+)
+@settings(max_examples=20_000, deadline=None)
+def test_very_many_erasures_come_to_the_same(projection, history, position, crashes, size):
+    store = MemoryStore()
+
+    at_once(fold_in_two(store, history, projection, position, crashes, size=size))
+
+    clean = as_served(at_once(cleanly_folded(history.events, projection)))
+    assert clean == as_served(as_read(store.content, projection))
+
+
+@on_every_projection
+@pytest.mark.parametrize("position", [0, 5, 11, 100])
+def test_nothing_that_was_told_of_him_is_left(projection, history, position):
+    """Wherever the erasure caught up with the projection."""
+    store = MemoryStore()
+
+    at_once(fold_in_two(store, history, projection, position))
+
+    assert [told for told in TOLD if told in everything(store)] == []
+
+
+@pytest.mark.parametrize("projection", [PROFILES, Groups(), Activity()], ids=lambda each: each.name)
+def test_not_even_his_id_is_left(projection, history):
+    store, account = MemoryStore(), history.events[-1].aggregate_id
+
+    at_once(fold_in_two(store, history, projection, 100))
+
+    assert str(account) not in everything(store)
+    assert repr(account.bytes)[2:-1] not in everything(store)
+
+
+def test_a_group_counts_him_no_more(history):
+    """Nor does another fold, which has never heard of him."""
+    store = MemoryStore()
+
+    at_once(fold_in_two(store, history, Groups(), history.events[-1].position - 2))
+
+    groups = held(store.content, Groups())["group:full"].values()
+    counts = {each["slug"]: each["member_count"] for each in (msgspec.json.decode(unseal(one).body) for one in groups)}
+    assert counts == {"here": 1, "there": 0}
+
+
+def test_the_numbers_keep_that_somebody_was_registered(history):
+    store = MemoryStore()
+
+    at_once(fold_in_two(store, history, Stats(), 0))
+
+    sealed = held(store.content, Stats())["stats:full"]["directory"]
+    stats = msgspec.json.decode(unseal(sealed).body, type=StatsRecord)
+    assert (stats.accounts.active, stats.accounts.suspended, stats.memberships) == (1, 0, 1)
+    assert [each.count for each in stats.registrations] == [2]
+
+
+@on_every_projection
+def test_an_erasure_does_not_wait_for_what_is_parked_of_him(projection, history):
+    """And nothing waits for him any more: there is no release to come that could tell more of him."""
+    account, store = history.events[-1].aggregate_id, MemoryStore()
+    is_his = of_account(account)
+    release = poisoned(projection, lambda each: is_his(each) and not isinstance(each.event, AccountErased))
+
+    at_once(fold_in_two(store, history, release, history.events[-1].position - 2, code="the first"))
+
+    left = at_once(parked(MemoryReadModel(store, projection=projection.name), projection))
+    assert str(account) not in str(left) or projection.name == "stats"
+    assert [told for told in TOLD if told in everything(store)] == []
+
+
+def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
+    """His card goes at once; that he is counted no more waits, as it cannot be counted before what came before it."""
+    account, store = history.events[-1].aggregate_id, MemoryStore()
+    [here, *_] = history.slugs
+    release = poisoned(Groups(), lambda each: getattr(each.event, "slug", None) == "here")
+
+    at_once(fold_in_two(store, history, release, 0, code="the first"))
+
+    left = at_once(parked(MemoryReadModel(store, projection="groups"), Groups()))
+    assert {key.id for key in left.documents()} >= {str(here)}
+    assert str(account) not in everything(store)
+
+
+def test_a_sweep_that_fails_on_him_does_not_keep_him():
+    """A rename of his group that could not be brought to his record, and is under way when he is erased."""
+    history, store = History(), MemoryStore()
+    account = zebedee(history)
+    history.rename_group(next(iter(history.slugs)), "Elders")
+    history.erase(account)
+    release = unrevising(PROFILES, lambda id_: id_ == str(account))
+
+    at_once(fold_in_two(store, history, release, history.events[-1].position - 2, size=100, code="the first"))
+
+    assert str(account) not in everything(store)
+    assert at_once(parked(MemoryReadModel(store, projection="profiles"), PROFILES)).events == ()
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+@pytest.mark.parametrize("schema", [1, 99])
+def test_a_redacted_event_can_be_read_whatever_it_was(event, schema):
+    """There is nothing in it that a later release could tell in another way."""
+    tag = event.__struct_config__.tag
+
+    assert decode(b'{"type" : "redacted", "by" : 7}', type_name=tag, schema=schema) == Redacted(was=tag, by=7)
+    assert decode_metadata(b'{"redacted": true}') == NOTHING_TOLD

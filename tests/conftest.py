@@ -33,6 +33,8 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak-minutes", type=float, default=1.0, help="How long a soak of random histories takes.")
+    parser.addoption("--soak", type=float, metavar="MINUTES", help="Let faults strike in run after run for so long.")
+    parser.addoption("--fault-seed", type=int, metavar="SEED", help="With which seed the first run begins.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,41 +6,23 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
+
+from tests.support.people import Group, Person, registration, ways_to
 
 ASK_SECONDS = 30.0
 """How long the same request is sent again; a stack that is not back by then does not come back."""
 
-PAUSE_SECONDS = 0.05
-"""Between two tries of one client: shorter than Retry-After says, so that tests are short."""
 
+class Hand(NamedTuple):
+    """One of the clients: how it asks, by what it chooses, and what is its own."""
 
-@dataclass(slots=True)
-class Person:
-    """Somebody whose registration was accepted, as the directory must show him."""
-
-    id: str
-    position: int
-    """Of the last command that changed him."""
-    handle: str
-    email: str
-    external_id: str
-    display_name: str
-    tags: list[str]
-    title: str | None = None
-    status: str = "active"
-    version: int = 1
-    profile_version: int = 1
-
-    def shows_in(self, record: dict[str, Any]) -> bool:
-        """Whether a record says of him what it must; never more, as what was sent is all there is."""
-        return all(record[name] == value for name, value in self.expected().items())
-
-    def expected(self) -> dict[str, Any]:
-        fields = {name: getattr(self, name) for name in self.__slots__ if name not in {"id", "position"}}
-        return {"account_id": self.id, **fields}
+    client: httpx.AsyncClient
+    choose: random.Random
+    people: list[Person]
+    groups: list[Group]
 
 
 @dataclass(slots=True)
@@ -62,6 +44,8 @@ class Load:
     """The share of commands that change somebody, of those that come after the first."""
     keyed: float = 1.0
     pause: float = 0.02
+    patience: float = 0.05
+    """Seconds between two tries of one client: shorter than Retry-After says, so that tests are short."""
     accepted: list[Person] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """Handles whose registration was refused."""
@@ -71,8 +55,13 @@ class Load:
     done: int = 0
     """Commands whose outcome is known."""
     _started: int = 0
+    _sending: int = 0
     _enough: bool = False
+    _may_send: asyncio.Event = field(default_factory=asyncio.Event)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._may_send.set()
 
     @property
     def position(self) -> int:
@@ -102,62 +91,76 @@ class Load:
             while self.done < wanted:
                 await self._moved.wait()
 
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Every command that was sent has its outcome, and none is sent meanwhile."""
+        self._may_send.clear()
+        while self._sending:
+            await self._moved.wait()
+        try:
+            yield
+        finally:
+            self._may_send.set()
+
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.write_url, timeout=ASK_SECONDS, trust_env=False)
 
     async def _run(self, number: int, client: httpx.AsyncClient) -> None:
-        choose = random.Random(self.seed * 1_000 + number)
-        mine: list[Person] = []
+        hand = Hand(client, random.Random(self.seed * 1_000 + number), [], [])
         while self._started < self.commands and not self._enough:
+            await self._may_send.wait()
             self._started += 1
-            await self._send_one(f"p{self.seed}.{number}.{self._started}", mine, choose, client)
+            self._sending += 1
+            await self._send_one(f"p{self.seed}.{number}.{self._started}", hand)
+            self._sending -= 1
             self.done += 1
             self._moved.set()
             self._moved = asyncio.Event()
-            await asyncio.sleep(choose.random() * 2 * self.pause)
+            await asyncio.sleep(hand.choose.random() * 2 * self.pause)
 
-    async def _send_one(self, name: str, mine: list[Person], choose: random.Random, client: httpx.AsyncClient) -> None:
-        key = name if choose.random() < self.keyed else None
-        if mine and choose.random() < self.changes:
-            await self._change(choose.choice(mine), name, key, choose.randrange(3), client)
-        elif mine and choose.random() < 0.05:
-            await self._be_refused(choose.choice(mine), name, key, client)
+    async def _send_one(self, name: str, hand: Hand) -> None:
+        key = name if hand.choose.random() < self.keyed else None
+        if hand.people and hand.choose.random() < self.changes:
+            await self._change(hand.choose.choice(hand.people), name, key, hand)
+        elif hand.people and hand.choose.random() < 0.05:
+            await self._be_refused(name, key, hand)
         else:
-            await self._register(name, key, mine, client)
+            await self._register(name, key, hand)
 
-    async def _register(self, name: str, key: str | None, mine: list[Person], client: httpx.AsyncClient) -> None:
+    async def _register(self, name: str, key: str | None, hand: Hand) -> None:
         body = registration(name)
-        answer = await self._outcome("register-account", body, key, client)
-        if self._is_as_promised(answer, answer.status_code == 200 and answer.json()["version"] == 1):
+        answer = await self._outcome("register-account", body, key, hand)
+        if self._is_version(answer, 1):
             person = Person(id=answer.json()["id"], position=answer.json()["position"], **body)
-            mine.append(person)
+            hand.people.append(person)
             self.accepted.append(person)
 
-    async def _change(self, person: Person, name: str, key: str | None, which: int, client: httpx.AsyncClient) -> None:
-        command, change, version = (
-            ("change-handle", {"handle": f"{name}.Changed"}, "version"),
-            ("change-email", {"email": f"{name}@changed.example"}, "version"),
-            ("update-profile", {"title": name}, "profile_version"),
-        )[which]
-        answer = await self._outcome(command, {"account": person.id, **change}, key, client)
+    async def _change(self, person: Person, name: str, key: str | None, hand: Hand) -> None:
+        command, change, version = hand.choose.choice(
+            (
+                ("change-handle", {"handle": f"{name}.Changed"}, "version"),
+                ("change-email", {"email": f"{name}@changed.example"}, "version"),
+                ("update-profile", {"title": name}, "profile_version"),
+            )
+        )
+        answer = await self._outcome(command, {"account": person.id, **change}, key, hand)
         reached = getattr(person, version) + 1
-        if self._is_as_promised(answer, answer.status_code == 200 and answer.json()["version"] == reached):
-            for name_, value in {**change, version: reached, "position": answer.json()["position"]}.items():
-                setattr(person, name_, value)
+        if self._is_version(answer, reached):
+            person.become(position=answer.json()["position"], **change, **{version: reached})
 
-    async def _be_refused(self, holder: Person, name: str, key: str | None, client: httpx.AsyncClient) -> None:
+    async def _be_refused(self, name: str, key: str | None, hand: Hand) -> None:
         """Ask for an address that somebody has."""
-        answer = await self._outcome("register-account", registration(name) | {"email": holder.email}, key, client)
+        taken = {"email": hand.choose.choice(hand.people).email}
+        answer = await self._outcome("register-account", registration(name) | taken, key, hand)
         self.refused.append(name)
-        refused = answer.status_code == 409 and answer.json()["type"] == "/problems/email-taken"
-        self._is_as_promised(answer, refused)
+        self._is_as_promised(answer, is_problem(answer, 409, "email-taken"))
 
-    async def _outcome(self, command: str, body: dict[str, Any], key: str | None, client: httpx.AsyncClient) -> Any:
+    async def _outcome(self, command: str, body: dict[str, Any], key: str | None, hand: Hand, **headers: str) -> Any:
         """Send the same request until its outcome is known; without a key only where nothing was stored for certain."""
-        headers = {"Idempotency-Key": key} if key else {}
+        headers |= {"Idempotency-Key": key} if key else {}
         async with asyncio.timeout(ASK_SECONDS):
-            while (answer := await self._asked(command, body, headers, client)) is None:  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(PAUSE_SECONDS)
+            while (answer := await self._asked(command, body, headers, hand.client)) is None:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(self.patience)
             return answer
 
     async def _asked(self, command: str, body: Any, headers: dict[str, str], client: httpx.AsyncClient) -> Any:
@@ -166,15 +169,19 @@ class Load:
             answer = await client.post(f"/commands/{command}", json=body, headers=headers)
         except httpx.TransportError:
             self.troubles["no answer"] += 1
-            assert headers, "without a key nobody can tell what became of it"
+            assert "Idempotency-Key" in headers, "without a key nobody can tell what became of it"
             return None
         if answer.status_code != 503:
             return answer
         problem = answer.json()["type"]
         self.troubles[problem] += 1
         self._is_as_promised(answer, "Retry-After" in answer.headers)
-        self._is_as_promised(answer, headers or problem != "/problems/outcome-unknown")
+        self._is_as_promised(answer, "Idempotency-Key" in headers or problem != "/problems/outcome-unknown")
         return None
+
+    def _is_version(self, answer: httpx.Response, version: int) -> bool:
+        """Whether it is the success that was to be expected."""
+        return self._is_as_promised(answer, answer.status_code == 200 and answer.json()["version"] == version)
 
     def _is_as_promised(self, answer: httpx.Response, holds: object) -> bool:
         if not holds:
@@ -183,15 +190,8 @@ class Load:
         return bool(holds)
 
 
-def registration(name: str) -> dict[str, Any]:
-    """Somebody whose keys all carry his name."""
-    return {
-        "handle": name,
-        "email": f"{name}@example.org",
-        "external_id": f"load:{name}",
-        "display_name": f"Person {name}",
-        "tags": ["load", name],
-    }
+def is_problem(answer: httpx.Response, status: int, name: str) -> bool:
+    return answer.status_code == status and answer.json()["type"] == f"/problems/{name}"
 
 
 @dataclass(slots=True)
@@ -233,11 +233,14 @@ class Readers:
     async def _run(self, number: int, client: httpx.AsyncClient) -> None:
         choose = random.Random(self.seed * 1_000 + number)
         while not self._enough:
-            if self.load.accepted and choose.random() < 0.3:
-                await self._read_fresh(choose.choice(self.load.accepted), client)
-            else:
-                await self._read_settled(choose.choice(self.settled), choose, client)
+            await self._run_once(choose, client)
             await asyncio.sleep(choose.random() * 0.02)
+
+    async def _run_once(self, choose: random.Random, client: httpx.AsyncClient) -> None:
+        if self.load.accepted and choose.random() < 0.3:
+            await self._read_fresh(choose.choice(self.load.accepted), client)
+        else:
+            await self._read_settled(choose.choice(self.settled), choose, client)
 
     async def _read_settled(self, person: Person, choose: random.Random, client: httpx.AsyncClient) -> None:
         path = choose.choice(ways_to(person))
@@ -269,13 +272,3 @@ class Readers:
         if answer.status_code == 503:
             return "Retry-After" in answer.headers
         return answer.status_code == 200 and answer.json()["account_id"] == account_id
-
-
-def ways_to(person: Person) -> list[str]:
-    """Every path that leads to him."""
-    return [
-        f"/profiles/{person.id}",
-        f"/profiles/by-handle/{person.handle.upper()}",
-        f"/profiles/by-email/{person.email.upper()}",
-        f"/profiles/by-external-id/{person.external_id}",
-    ]

@@ -35,38 +35,63 @@ async def assert_all_is_right(stack: Stack, load: Load) -> None:
 
 async def assert_people_are_found(read_url: str, people: Sequence[Person], *, position: int) -> None:
     """By each of their keys, and with all that was sent."""
+    assert await people_not_shown(read_url, people, position=position) == []
+
+
+async def people_not_shown(read_url: str, people: Sequence[Person], *, position: int) -> list[tuple[str, Person]]:
+    """Who cannot be found by each of their keys with all that was sent, and by which not."""
+    wrong = []
     for some in _parts(people):
         for keys, name in KEYS.items():
             wanted = {keys: [getattr(person, name) for person in some]}
             found = {record["account_id"]: record for record in await _batch(read_url, wanted, position)}
-            wrong = [person for person in some if not person.shows_in(found.get(person.id, {}))]
-            assert wrong == [], keys
+            wrong += [(keys, person) for person in some if not person.shows_in(found.get(person.id, {}))]
+    return wrong
 
 
 async def assert_nobody_is_found(read_url: str, handles: Sequence[str], *, position: int) -> None:
     """By any of these handles."""
-    for some in _parts(handles):
-        assert await _batch(read_url, {"handles": some}, position) == []
+    assert await people_found(read_url, handles, position=position) == []
+
+
+async def people_found(read_url: str, handles: Sequence[str], *, position: int) -> list[dict[str, Any]]:
+    """The records of those who have one of these handles."""
+    return [record for some in _parts(handles) for record in await _batch(read_url, {"handles": some}, position)]
 
 
 def assert_log_tells_each_once(database: psycopg.Connection, load: Load) -> None:
     """No version is missing or there twice, and there is nobody whose registration was not accepted."""
-    expected: Counter[tuple[str, str]] = Counter()
-    for person in load.accepted:
-        expected["account", person.id] = person.version
-        expected["profile", person.id] = person.profile_version
-    told = database.execute(
-        "select aggregate, aggregate_id::text, count(*), min(version), max(version) from event_log"
-        " where aggregate_id::text = any(%s) group by 1, 2",
-        ([person.id for person in load.accepted],),
-    ).fetchall()
-    assert all((least, most) == (1, count) for _, _, count, least, most in told)
-    assert {(aggregate, id_): count for aggregate, id_, count, _, _ in told} == expected
+    assert gaps(database) == []
+    expected = Counter(events_of(load))
+    told = Counter(dict.fromkeys(expected, 0) | events_in(database))
+    assert {key: told[key] for key in expected} == expected
+    assert registered(database, load) == len(load.accepted)
 
-    [(registered,)] = database.execute(
-        "select count(*) from accounts where external_id like %s", (f"load:p{load.seed}.%",)
+
+def events_of(load: Load) -> dict[tuple[str, str], int]:
+    """How many events the log must have of each aggregate."""
+    accounts = {("account", person.id): person.version for person in load.accepted}
+    return accounts | {("profile", person.id): person.profile_version for person in load.accepted}
+
+
+def events_in(database: psycopg.Connection) -> dict[tuple[str, str], int]:
+    rows = database.execute("select aggregate, aggregate_id::text, count(*) from event_log group by 1, 2").fetchall()
+    return {(aggregate, id_): count for aggregate, id_, count in rows}
+
+
+def gaps(database: psycopg.Connection) -> list[tuple[Any, ...]]:
+    """The aggregates of which the log lacks a version, or has one twice."""
+    return database.execute(
+        "select aggregate, aggregate_id, count(*), min(version), max(version) from event_log group by 1, 2"
+        " having (min(version), max(version)) <> (1, count(*)) or count(distinct version) <> count(*)"
     ).fetchall()
-    assert registered == len(load.accepted)
+
+
+def registered(database: psycopg.Connection, load: Load) -> int:
+    """How many accounts carry a name that only this load gives."""
+    name = f"load:p{load.seed}.%"
+    [(count,)] = database.execute("select count(*) from accounts where external_id like %s", (name,)).fetchall()
+    return int(count)
 
 
 def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: Redis) -> None:
@@ -89,6 +114,16 @@ def checkpoint(redis: Redis) -> Checkpoint:
     """Where the live generation stands."""
     stored: Any = redis.get(ProjectionKeys("profiles").generation(_pointer(redis).generation).checkpoint)
     return msgspec.json.decode(stored, type=Checkpoint)
+
+
+async def goes_on(redis: Redis) -> None:
+    """Return once a projector has committed something more."""
+    before = checkpoint(redis).revision
+
+    async def has_moved() -> bool:
+        return checkpoint(redis).revision > before
+
+    await until(has_moved)
 
 
 async def _has_caught_up(database: psycopg.Connection, redis: Redis) -> bool:

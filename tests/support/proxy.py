@@ -1,9 +1,10 @@
-"""A connection to PostgreSQL that breaks at the worst moment: while a command is being committed."""
+"""Lines between clients and a server that can be slow, cut, or lose what the server says, at the worst moment."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum
 
 import httpx
@@ -15,27 +16,37 @@ _CHUNK = 65_536
 _LATE_SECONDS = 0.3
 
 
-class Cut(Enum):
-    """When the connection breaks."""
+@dataclass(slots=True, eq=False)
+class Link:
+    """A client's connection, and the one with the server that was opened for it."""
 
-    BEFORE = "the server never hears of the COMMIT"
-    LATE = "the client has lost its connection already when the server hears of the COMMIT"
-    AFTER = "the server has committed, and its answer is lost"
+    client_says: asyncio.StreamReader
+    client: asyncio.StreamWriter
+    server_says: asyncio.StreamReader
+    server: asyncio.StreamWriter
+
+    def abort(self) -> None:
+        self.client.transport.abort()
+        self.server.transport.abort()
 
 
-class CuttingProxy:
-    """Stands between a client and its PostgreSQL; `cuts` counts the commits it has hit."""
+class Proxy:
+    """
+    Stands between clients and their server; both think that they speak to one another.
 
-    def __init__(self, database_url: str, *, cut: Cut, share: float, seed: int) -> None:
-        """:param share: of the commits that are to be hit; the first of each connection, its preparation, never is."""
-        self._server = httpx.URL(database_url)
-        self._cut = cut
-        self._share = share
-        self._choose = random.Random(seed)
-        self._links: set[asyncio.Task[None]] = set()
-        self.cuts = 0
-        self.commits = 0
-        self.url = database_url
+    What it does can be changed at any time: `delay` (seconds) is put before everything that is passed on, what `loses`
+    says of is not told to the client, and while it is not open nobody gets through.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._server = httpx.URL(url)
+        self.url = url
+        self.delay = 0.0
+        self.is_open = True
+        self.loses: Callable[[bytes], bool] | None = None
+        self.lost = 0
+        """How often something was not told."""
+        self._links: dict[asyncio.Task[None], Link] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -46,55 +57,101 @@ class CuttingProxy:
             yield
         finally:
             server.close()
-            for link in self._links:
-                link.cancel()
+            self.cut()
             await asyncio.gather(*self._links, return_exceptions=True)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = asyncio.create_task(self._link(reader, writer))
-        self._links.add(link)
-        link.add_done_callback(self._links.discard)
+    def cut(self) -> int:
+        """Break all connections; says how many there were."""
+        for task, link in self._links.items():
+            link.abort()
+            task.cancel()
+        return len(self._links)
 
-    async def _link(self, client_says: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        server_says, server = await asyncio.open_connection(self._server.host, self._server.port)
-        answers = asyncio.create_task(_pass_on(server_says, client))
+    async def _accept(self, client_says: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
-            first = True
-            while chunk := await client_says.read(_CHUNK):
-                if chunk == _COMMIT and not first and self._hits():
-                    answers.cancel()
-                    await asyncio.wait([answers])
-                    await self._break(client, server_says, server)
-                    return
-                first = first and chunk != _COMMIT
-                server.write(chunk)
-        except ConnectionError:
-            return  # one side has gone, and the other learns of it below
+            if not self.is_open:
+                raise ConnectionRefusedError
+            link = Link(client_says, client, *await asyncio.open_connection(self._server.host, self._server.port))
+        except OSError:
+            client.transport.abort()
+            return
+        task = asyncio.create_task(self._joined(link))
+        self._links[task] = link
+        task.add_done_callback(self._links.pop)
+
+    async def _joined(self, link: Link) -> None:
+        """Pass on what both say until one of them has gone."""
+        answers = asyncio.create_task(self._to_client(link))
+        questions = asyncio.create_task(self._to_server(link, answers))
+        try:
+            await asyncio.wait((answers, questions), return_when=asyncio.FIRST_COMPLETED)
+            if answers.cancelled():  # by whoever breaks the line, who has not finished yet
+                await questions
         finally:
             answers.cancel()
-            client.transport.abort()
-            server.close()
+            questions.cancel()
+            await asyncio.gather(answers, questions, return_exceptions=True)
+            link.client.close()
+            link.server.close()
 
-    def _hits(self) -> bool:
-        self.commits += 1
-        hit = self._choose.random() < self._share
-        self.cuts += hit
-        return hit
+    async def _to_server(self, link: Link, answers: asyncio.Task[None]) -> None:
+        while chunk := await link.client_says.read(_CHUNK):
+            await self._wait()
+            link.server.write(chunk)
 
-    async def _break(
-        self, client: asyncio.StreamWriter, server_says: asyncio.StreamReader, server: asyncio.StreamWriter
-    ) -> None:
-        if self._cut is Cut.BEFORE:
+    async def _to_client(self, link: Link) -> None:
+        while chunk := await link.server_says.read(_CHUNK):
+            await self._wait()
+            if self.loses is not None and self.loses(chunk):
+                self.lost += 1
+            else:
+                link.client.write(chunk)
+
+    async def _wait(self) -> None:
+        if self.delay:
+            await asyncio.sleep(self.delay)
+
+
+class Cut(Enum):
+    """When the connection breaks."""
+
+    BEFORE = "the server never hears of the COMMIT"
+    LATE = "the client has lost its connection already when the server hears of the COMMIT"
+    AFTER = "the server has committed, and its answer is lost"
+
+
+class CuttingProxy(Proxy):
+    """Stands between clients and their PostgreSQL; `cuts` counts the commits it has hit."""
+
+    def __init__(self, database_url: str, *, cut: Cut, share: float, seed: int) -> None:
+        """:param share: of the commits that are to be hit; the first of each connection, its preparation, never is."""
+        super().__init__(database_url)
+        self.when = cut
+        self.share = share
+        self._choose = random.Random(seed)
+        self.cuts = 0
+
+    async def _to_server(self, link: Link, answers: asyncio.Task[None]) -> None:
+        first = True
+        while chunk := await link.client_says.read(_CHUNK):
+            if chunk == _COMMIT and not first and self._choose.random() < self.share:
+                self.cuts += 1
+                answers.cancel()
+                await asyncio.wait([answers])
+                await self._break(link)
+                return
+            first = first and chunk != _COMMIT
+            await self._wait()
+            link.server.write(chunk)
+
+    async def _break(self, link: Link) -> None:
+        if self.when is Cut.BEFORE:
+            link.client.transport.abort()
             return
-        if self._cut is Cut.LATE:
-            client.transport.abort()
+        if self.when is Cut.LATE:
+            link.client.transport.abort()
             await asyncio.sleep(_LATE_SECONDS)
-        server.write(_COMMIT)
-        answer = await server_says.read(_CHUNK)
+        link.server.write(_COMMIT)
+        answer = await link.server_says.read(_CHUNK)
         assert b"COMMIT\x00" in answer, answer
-
-
-async def _pass_on(source: asyncio.StreamReader, destination: asyncio.StreamWriter) -> None:
-    while chunk := await source.read(_CHUNK):
-        destination.write(chunk)
-    destination.close()
+        link.client.transport.abort()

@@ -1,0 +1,179 @@
+"""The real stack with everything in reach that can break: servers, lines and processes, under load."""
+
+import asyncio
+import random
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cache
+from pathlib import Path
+
+import httpx
+import psycopg
+from redis import Redis
+
+from shared.settings import Addresses
+from shared.stack.postgres import EmbeddedPostgres
+from shared.stack.redis import EmbeddedRedis
+from shared.stack.server import EmbeddedServer
+from shared.stack.supervisor import Supervisor
+from tests.support.mixed_load import MixedLoad
+from tests.support.people import Person
+from tests.support.proxy import Cut, CuttingProxy, Proxy
+from tests.support.stack import Stack, answers, until
+from tests.support.witnesses import Witnesses
+
+DISK_MEGABYTES = 512
+
+
+class Bench:
+    """
+    The three processes under `muster up`, on servers that are ours and are kept running by the same supervisor.
+
+    Each server stands behind a line that can be slow or cut; whoever judges comes to it directly.
+    """
+
+    def __init__(self, home: Path, *, seed: int, redis_program: Path | None = None) -> None:
+        self.home = home
+        (home / "up").mkdir()
+        self.random = random.Random(seed)
+        self.seed = seed
+        self.postgres = EmbeddedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
+        self.redis = EmbeddedRedis(home / "redis", binary=redis_program)
+        self._keepers: dict[EmbeddedServer, asyncio.Task[None]] = {}
+        self._probes = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self._supervisor = Supervisor(say=lambda _: None)
+        with self.postgres, self.redis:
+            self.database_line = CuttingProxy(self.postgres.url, cut=Cut.AFTER, share=0, seed=self.seed)
+            self.redis_line = Proxy(self.redis.url)
+            async with self.database_line.running(), self.redis_line.running(), self._kept(), self._up():
+                yield
+
+    @asynccontextmanager
+    async def under_load(self) -> AsyncIterator[None]:
+        """Commands and reads go on meanwhile; in the end each command has its outcome."""
+        few = {"clients": 4, "commands": 1_000_000, "patience": 0.2}  # what starts again needs the processor too
+        self.load = MixedLoad(self.addresses.write, seed=self.seed, **few)
+        self.witnesses = Witnesses(self.addresses.read, seed=self.seed, settled=[], load=self.load)
+        self._client = httpx.AsyncClient(base_url=self.addresses.write, timeout=30, trust_env=False)
+        async with self._client, self.witnesses.running(), self.load.running():
+            await self.load.grown(by=20)
+            yield
+
+    @property
+    def addresses(self) -> Addresses:
+        return self.stack.addresses
+
+    def database(self, *, autocommit: bool = True) -> psycopg.Connection:
+        return psycopg.connect(self.postgres.url, autocommit=autocommit)
+
+    def redis_client(self) -> Redis:
+        return Redis.from_url(self.redis.url)
+
+    async def somebody(self) -> Person:
+        """Register a person, however long it takes until that is possible again."""
+        self._probes += 1
+        return await self.load.register(f"p{self.seed}.probe.{self._probes}", self._client)
+
+    async def suspend(self, person: Person) -> None:
+        await self.load.suspend(person, self._client)
+
+    async def last(self, seconds: float) -> None:
+        """Let what is broken be so for a while."""
+        await asyncio.sleep(seconds)
+
+    async def recovered(self) -> None:
+        """Return once a command is carried out, read with its position, and every process says that it is ready."""
+        person = await self.somebody()
+        url, minimum = f"{self.addresses.read}/profiles/{person.id}", {"Muster-Min-Position": str(person.position)}
+        await until(lambda: answers(self._client, url, **minimum))
+        await self.stack.ready()
+
+    @asynccontextmanager
+    async def unattended(self, server: EmbeddedServer) -> AsyncIterator[None]:
+        """Nobody starts the server again meanwhile; in the end it runs."""
+        keeper = self._keepers.pop(server)
+        keeper.cancel()
+        await asyncio.wait([keeper])
+        try:
+            yield
+        finally:
+            if not server.is_running:
+                server.relaunch()
+            await asyncio.to_thread(server.wait_until_ready)
+            self._keep(server)
+
+    def _keep(self, server: EmbeddedServer) -> None:
+        self._keepers[server] = asyncio.create_task(self._supervisor.keep(server))
+
+    @asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        for server in (self.postgres, self.redis):
+            self._keep(server)
+        try:
+            yield
+        finally:
+            for keeper in self._keepers.values():
+                keeper.cancel()
+            await asyncio.wait(self._keepers.values())
+
+    @asynccontextmanager
+    async def _up(self) -> AsyncIterator[None]:
+        """In a thread, since whoever waits for it must let the lines run."""
+        urls = {"MUSTER_DATABASE_URL": self.database_line.url, "MUSTER_REDIS_URL": self.redis_line.url}
+        self.stack = await asyncio.to_thread(Stack, self.home / "up", **urls)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.stack.end)
+
+
+@asynccontextmanager
+async def running_bench(*, seed: int, redis_program: Path | None = None) -> AsyncIterator[Bench]:
+    """A bench in a temporary home; nothing of it is left in the end."""
+    with _temporary_home() as home, ExitStack() as disks:
+        if can_mount():
+            for name in ("postgres", "redis"):
+                disks.enter_context(_small_disk(home / name))
+        bench = Bench(home, seed=seed, redis_program=redis_program)
+        async with bench.running():
+            yield bench
+
+
+@contextmanager
+def _temporary_home() -> Iterator[Path]:
+    """A directory that the account of an embedded server can enter."""
+    home = Path(tempfile.mkdtemp(prefix="muster-bench-"))
+    home.chmod(0o711)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+@cache
+def can_mount() -> bool:
+    """Whether this machine lets us mount a file system, so that one can be filled without harm."""
+    with _temporary_home() as home:
+        try:
+            with _small_disk(home / "tried"):
+                return True
+        except (subprocess.CalledProcessError, FileNotFoundError):
+            return False
+
+
+@contextmanager
+def _small_disk(directory: Path) -> Iterator[None]:
+    """A file system of its own, in memory."""
+    directory.mkdir()
+    options = ("-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "muster-bench")
+    subprocess.run(["mount", *options, directory], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", directory], check=True)

@@ -1,0 +1,85 @@
+"""Runs in which faults strike the bench one after the other, and the table of what came of it."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from tests.support.bench import Bench, running_bench
+from tests.support.faults.fault import Fault
+from tests.support.verdict import Verdict, verdict_on
+
+
+@dataclass
+class Record:
+    """What is known of one kind of fault, over all runs."""
+
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds from its end until a new command was read back, by runs."""
+    commands: int = 0
+    """Whose outcome became known while it was there or recovered from."""
+    wrong: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("lost", "duplicated", "stale"), 0))
+    """In the runs in which it struck."""
+
+
+class Campaign:
+    """Seeded runs; what they were like, by kind of fault."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = faults
+        self.records: dict[str, Record] = defaultdict(Record)
+        self.runs = 0
+
+    async def run(self, faults: Sequence[Fault], *, seed: int, redis_program: Path | None = None) -> Verdict:
+        """Let these strike under load, in an order that the seed chooses, and judge."""
+        order = Random(seed).sample(faults, k=len(faults))
+        async with running_bench(seed=seed, redis_program=redis_program) as bench:
+            async with bench.under_load():
+                for fault in order:
+                    await self._strike(fault, bench)
+            verdict = await verdict_on(bench)
+        self.runs += 1
+        self._count(faults, verdict)
+        return verdict
+
+    async def _strike(self, fault: Fault, bench: Bench) -> None:
+        before = bench.load.done
+        bench.witnesses.may_fall = fault.redis_loses
+        async with fault.strike(bench):
+            await bench.last(bench.random.uniform(0, fault.lasts))
+            over = time.monotonic()
+        await bench.recovered()
+        record = self.records[fault.name]
+        record.recoveries.append(time.monotonic() - over)
+        bench.witnesses.may_fall = False
+        record.commands += bench.load.done - before
+
+    def _count(self, faults: Sequence[Fault], verdict: Verdict) -> None:
+        for fault in faults:
+            for kind in self.records[fault.name].wrong:
+                self.records[fault.name].wrong[kind] += len(getattr(verdict, kind))
+
+    def share(self, seed: int, size: int) -> Sequence[Fault]:
+        """So many of the kinds that consecutive seeds go through all of them, then in another order."""
+        parts = -(-len(self.faults) // size)
+        deck = Random(seed // parts).sample(self.faults, k=len(self.faults))
+        return deck[seed % parts :: parts]
+
+    def never_fired(self) -> list[str]:
+        return [fault.name for fault in self.faults if not self.records[fault.name].recoveries]
+
+    def table(self) -> str:
+        """One line a kind, in the order in which they are listed."""
+        head = f"{'fault':<30} fired commands  lost dupl. stale  p50 s  max s"
+        lines = [_line(fault.name, self.records[fault.name]) for fault in self.faults]
+        return "\n".join([f"{self.runs} runs", head, *lines])
+
+
+def _line(name: str, record: Record) -> str:
+    lost, duplicated, stale = record.wrong.values()
+    middle, most = (median(record.recoveries), max(record.recoveries)) if record.recoveries else (0.0, 0.0)
+    numbers = f"{len(record.recoveries):>5} {record.commands:>8} {lost:>5} {duplicated:>5} {stale:>5}"
+    return f"{name:<30} {numbers} {middle:>6.2f} {most:>6.2f}"

@@ -1,0 +1,27 @@
+"""What can break: a name, and how it is brought about at the real process and taken away again."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from tests.support.bench import Bench
+
+Strike = Callable[[Bench], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """
+    A kind of fault.
+
+    :param strike: the fault is there while it is entered. It makes sure that it was felt, and raises if it was not.
+    :param lasts: seconds at most, apart from what it needs to be felt.
+    :param redis_loses: whether Redis may come back with less than it had, so that positions fall.
+    :param is_possible: whether this machine permits it.
+    """
+
+    name: str
+    strike: Strike
+    lasts: float = 1.0
+    redis_loses: bool = False
+    is_possible: Callable[[], bool] = lambda: True

@@ -1,0 +1,59 @@
+"""Every kind of fault there is."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from tests.support.bench import can_mount
+from tests.support.faults.disks import full_disk
+from tests.support.faults.fault import Fault
+from tests.support.faults.lines import cut_line, lost_commits, lost_notify, lost_publish, slow_line
+from tests.support.faults.log import failover_of_less, open_transaction, rolled_back_appends
+from tests.support.faults.processes import (
+    frozen_process,
+    frozen_server,
+    killed_process,
+    killed_server,
+    two_projectors,
+    zombie,
+)
+from tests.support.faults.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
+from tests.support.stack import Child
+
+FAULTS = (
+    Fault("kill write process", partial(killed_process, child=Child.WRITE), lasts=0),
+    Fault("kill read process", partial(killed_process, child=Child.READ), lasts=0),
+    Fault("kill projector", partial(killed_process, child=Child.PROJECT), lasts=0),
+    Fault("kill Redis", partial(killed_server, name="redis"), lasts=0, redis_loses=True),
+    Fault("kill PostgreSQL", partial(killed_server, name="postgres"), lasts=0),
+    Fault("freeze write process", partial(frozen_process, child=Child.WRITE)),
+    Fault("freeze read process", partial(frozen_process, child=Child.READ)),
+    Fault("freeze projector", partial(frozen_process, child=Child.PROJECT)),
+    Fault("freeze Redis", partial(frozen_server, name="redis")),
+    Fault("freeze PostgreSQL", partial(frozen_server, name="postgres")),
+    Fault("two projectors", two_projectors),
+    Fault("projector wakes up too late", zombie),
+    Fault("slow line to PostgreSQL", partial(slow_line, name="database_line")),
+    Fault("slow line to Redis", partial(slow_line, name="redis_line")),
+    Fault("cut line to PostgreSQL", partial(cut_line, name="database_line")),
+    Fault("cut line to Redis", partial(cut_line, name="redis_line")),
+    Fault("lost answer to COMMIT", lost_commits),
+    Fault("lost PUBLISH", lost_publish),
+    Fault("lost NOTIFY", lost_notify),
+    Fault("Redis from an older snapshot", older_snapshot, lasts=0, redis_loses=True),
+    Fault("MULTI torn twice", torn_multi, lasts=0, redis_loses=True),
+    Fault("FLUSHALL", emptied, lasts=0, redis_loses=True),
+    Fault("Redis may evict", may_evict, lasts=0),
+    Fault("key of the wrong type", wrong_type, lasts=0),
+    Fault("full disk beneath Redis", partial(full_disk, name="redis"), is_possible=can_mount),
+    Fault("full disk beneath PostgreSQL", partial(full_disk, name="postgres"), is_possible=can_mount),
+    Fault("slow transaction", partial(open_transaction, end="commit")),
+    Fault("idle transaction", partial(open_transaction, end="termination")),
+    Fault("prepared transaction", partial(open_transaction, end="commit prepared")),
+    Fault("rolled-back transactions", rolled_back_appends, lasts=0),
+    Fault("failover that loses a commit", failover_of_less, lasts=0),
+)
+
+
+def possible(faults: Sequence[Fault]) -> list[Fault]:
+    """Those that this machine permits."""
+    return [each for each in faults if each.is_possible()]

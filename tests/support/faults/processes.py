@@ -1,0 +1,128 @@
+"""Killing and stopping processes and servers, and projectors beside one another."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from projector.services import PROJECTIONS
+from shared.keys import ProjectionKeys
+from tests.faults.test_two_projectors import holders, is_held_by, other_than
+from tests.support.bench import Bench
+from tests.support.oracle import goes_on
+from tests.support.stack import Child, service, until
+
+Server = Literal["postgres", "redis"]
+
+_SUPERSEDED = re.compile(r"^muster_projection_superseded_commits_total{.*} (\S+)$", re.MULTILINE)
+
+
+@asynccontextmanager
+async def killed_process(bench: Bench, child: Child) -> AsyncIterator[None]:
+    killed = bench.stack.kill(child)
+    yield
+    await bench.stack.replaced(child, instead_of=killed)
+
+
+@asynccontextmanager
+async def killed_server(bench: Bench, name: Server) -> AsyncIterator[None]:
+    server = getattr(bench, name)
+    killed = server.pid
+    os.kill(killed, signal.SIGKILL)
+    yield
+
+    async def is_replaced() -> bool:
+        return server.pid != killed and server.is_running
+
+    await until(is_replaced)
+
+
+@asynccontextmanager
+async def frozen_process(bench: Bench, child: Child) -> AsyncIterator[None]:
+    pid = bench.stack.pid(child)
+    assert pid is not None
+    with frozen(bench.stack.family(pid)):
+        yield
+
+
+@asynccontextmanager
+async def frozen_server(bench: Bench, name: Server) -> AsyncIterator[None]:
+    with frozen(bench.stack.family(getattr(bench, name).pid)):
+        yield
+
+
+@contextmanager
+def frozen(pids: set[int]) -> Iterator[None]:
+    """Stop processes, as a hung disk or a sleeping machine would, and let them go on."""
+    try:
+        _send(signal.SIGSTOP, sorted(pids))
+        while not all(_state(pid) in "TZX" for pid in pids):
+            time.sleep(0.001)  # a signal takes effect when the kernel comes by
+        yield
+    finally:
+        _send(signal.SIGCONT, sorted(pids))
+
+
+@asynccontextmanager
+async def two_projectors(bench: Bench) -> AsyncIterator[None]:
+    """The leases vanish over and over, so that two feed at once; the compare-and-set refuses one of them."""
+    leases = [ProjectionKeys(each.name).lease(each.version) for each in PROJECTIONS]
+    async with _second_projector(bench) as (url, _), httpx.AsyncClient(timeout=10, trust_env=False) as ops:
+        urls = (url, bench.addresses.ops)
+        before = await superseded(ops, *urls)
+        with bench.redis_client() as redis:
+            while await superseded(ops, *urls) == before:
+                redis.delete(*leases)
+                await bench.load.grown(by=5)
+        yield
+
+
+@asynccontextmanager
+async def zombie(bench: Bench) -> AsyncIterator[None]:
+    """A projector sleeps, another takes over and goes on, and the first wakes up in the belief that it still feeds."""
+    async with _second_projector(bench) as (url, _), httpx.AsyncClient(timeout=10, trust_env=False) as ops:
+        [first] = await holders(ops, bench.addresses.ops)
+        second = await until(lambda: other_than(first, ops, url))
+        pid = bench.stack.pid(Child.PROJECT)
+        assert pid is not None
+        with frozen(bench.stack.family(pid)), bench.redis_client() as redis:
+            await until(lambda: is_held_by(second["id"], ops, url))
+            await goes_on(redis)
+        await bench.load.grown(by=20)
+        assert await holders(ops, url) == [second["id"]]
+        yield
+
+
+async def superseded(ops: httpx.AsyncClient, *urls: str) -> float:
+    """How many commits these projectors were refused."""
+    told = [(await ops.get(f"{url}/metrics")).text for url in urls]
+    return sum(float(number) for text in told for number in _SUPERSEDED.findall(text))
+
+
+@asynccontextmanager
+async def _second_projector(bench: Bench) -> AsyncIterator[tuple[str, int]]:
+    urls = {"MUSTER_DATABASE_URL": bench.database_line.url, "MUSTER_REDIS_URL": bench.redis_line.url}
+    async with service("project", bench.home / "second.log", **urls) as (url, pid):
+        yield url, pid
+
+
+def _send(wanted: signal.Signals, pids: list[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, wanted)
+        except ProcessLookupError:  # a session of PostgreSQL may have ended meanwhile
+            continue
+
+
+def _state(pid: int) -> str:
+    """One letter, as in proc(5); X if there is no such process any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "X"

@@ -1,0 +1,137 @@
+"""What can befall Redis: it comes back older or torn, is emptied, may evict, or holds what does not belong there."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import msgspec
+from redis import Redis
+
+from shared.keys import GenerationKeys, ProjectionKeys
+from shared.records import Pointer
+from tests.support.bench import Bench
+from tests.support.faults.processes import frozen
+from tests.support.oracle import goes_on
+from tests.support.stack import until
+
+MULTI, EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
+
+
+@asynccontextmanager
+async def emptied(bench: Bench) -> AsyncIterator[None]:
+    with bench.redis_client() as redis:
+        redis.flushall()
+    yield
+
+
+@asynccontextmanager
+async def older_snapshot(bench: Bench) -> AsyncIterator[None]:
+    """Redis starts again from what its directory held a while ago, as from a backup of the disk."""
+    snapshot = bench.home / "snapshot"
+    with frozen({bench.redis.pid}):
+        shutil.copytree(bench.redis.data, snapshot)
+    await bench.load.grown(by=20)
+    async with bench.unattended(bench.redis):
+        bench.redis.kill()
+        shutil.rmtree(bench.redis.data)
+        snapshot.rename(bench.redis.data)
+    yield
+
+
+@asynccontextmanager
+async def torn_multi(bench: Bench) -> AsyncIterator[None]:
+    """
+    Twice the append-only file ends in the middle of a projector's transaction, and then there is a third crash.
+
+    Redis 7.0 and 8.2 execute at the second start what is left of a transaction, before the next one.
+    """
+    for _ in range(2):
+        await bench.load.grown(by=20)
+        async with bench.unattended(bench.redis):
+            bench.redis.kill()
+            cut_inside_multi(_file_of(bench), bench.random)
+        with bench.redis_client() as redis:
+            await goes_on(redis)
+    async with bench.unattended(bench.redis):
+        bench.redis.kill()
+    yield
+
+
+def cut_inside_multi(file: Path, choose: Random) -> None:
+    """Take the end off the file, from within the last transaction that moved a checkpoint."""
+    content = file.read_bytes()
+    start = content.rindex(MULTI, 0, content.rindex(b":checkpoint\r\n"))
+    end = content.index(EXEC, start)
+    os.truncate(file, choose.randrange(start + len(MULTI) + 1, end))
+
+
+@asynccontextmanager
+async def may_evict(bench: Bench) -> AsyncIterator[None]:
+    """Redis is told that it may evict: nobody feeds it or reads it before that is taken back."""
+    with bench.redis_client() as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        await until(lambda: _is_unready(bench))
+        yield
+        redis.config_set("maxmemory-policy", "noeviction")
+
+
+@asynccontextmanager
+async def wrong_type(bench: Bench) -> AsyncIterator[None]:
+    """A key of another type stands where look-ups belong: the generation stops loudly, and is rebuilt by hand."""
+    with bench.redis_client() as redis:
+        key = _live(redis).look_up("by-handle")
+        redis.set(key, "not a hash")
+        await until(lambda: is_stopped(bench, "profiles"))
+        yield
+        await rebuild(bench, "profiles")
+
+
+async def rebuild(bench: Bench, *projections: str) -> None:
+    """What an operator does: order it, and see that it is done."""
+    async with httpx.AsyncClient(base_url=bench.addresses.ops, timeout=10, trust_env=False) as client:
+        for name in projections:
+            ordered = await client.post(f"/projections/{name}/rebuild", json={"force": True, "keep_old": 0})
+            building = ordered.raise_for_status().json()["building"]
+            await until(lambda building=building: is_live(bench, building))
+
+
+async def told(bench: Bench) -> list[dict[str, Any]]:
+    """What status says of the projections; nothing while the projector does not answer."""
+    async with httpx.AsyncClient(base_url=bench.addresses.ops, timeout=10, trust_env=False) as client:
+        try:
+            answer = await client.get("/status")
+        except httpx.TransportError:
+            return []
+    projections: list[dict[str, Any]] = answer.json()["projections"] if answer.is_success else []
+    return projections
+
+
+async def is_stopped(bench: Bench, *names: str) -> bool:
+    states = {each["name"]: each["state"] for each in await told(bench)}
+    return all(states.get(name) == "stopped" for name in names)
+
+
+async def is_live(bench: Bench, generation: str) -> bool:
+    return any(each["generation"] == generation and each["rebuild"] is None for each in await told(bench))
+
+
+async def _is_unready(bench: Bench) -> bool:
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        found = [await client.get(f"{url}/readyz") for url in (bench.addresses.read, bench.addresses.ops)]
+    return all(each.status_code == 503 for each in found)
+
+
+def _live(redis: Redis) -> GenerationKeys:
+    keys = ProjectionKeys("profiles")
+    stored: Any = redis.get(keys.live)
+    return keys.generation(msgspec.json.decode(stored, type=Pointer).generation)
+
+
+def _file_of(bench: Bench) -> Path:
+    """The part of the append-only file that grows."""
+    return max((bench.redis.data / "appendonlydir").glob("*.incr.aof"), key=lambda file: file.stat().st_mtime_ns)

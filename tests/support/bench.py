@@ -20,7 +20,7 @@ from shared.stack.redis import EmbeddedRedis
 from shared.stack.server import EmbeddedServer
 from shared.stack.supervisor import Supervisor
 from tests.support.mixed_load import MixedLoad
-from tests.support.people import Person
+from tests.support.people import Group, Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
 from tests.support.stack import Stack, answers, until
 from tests.support.witnesses import Witnesses
@@ -43,7 +43,7 @@ class Bench:
         self.postgres = EmbeddedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
         self.redis = EmbeddedRedis(home / "redis", binary=redis_program)
         self._keepers: dict[EmbeddedServer, asyncio.Task[None]] = {}
-        self._probes = 0
+        self._names = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -77,8 +77,20 @@ class Bench:
 
     async def somebody(self) -> Person:
         """Register a person, however long it takes until that is possible again."""
-        self._probes += 1
-        return await self.load.register(f"p{self.seed}.probe.{self._probes}", self._client)
+        return await self.load.register(self._name(), self._client)
+
+    async def group(self) -> Group:
+        """Create a group to which nobody belongs."""
+        return await self.load.create_group(self._name(), self._client)
+
+    async def send(self, command: str, **body: str) -> int:
+        """Send a command until its outcome is known; gives the status."""
+        return await self.load.send(command, body, self._name(), self._client)
+
+    def _name(self) -> str:
+        """One that nobody has had, in the name space of the load."""
+        self._names += 1
+        return f"p{self.seed}.by-hand.{self._names}"
 
     async def suspend(self, person: Person) -> None:
         await self.load.suspend(person, self._client)

@@ -41,13 +41,24 @@ class MixedLoad(Load):
 
     async def register(self, name: str, client: httpx.AsyncClient) -> Person:
         """Have somebody more, whom no client changes."""
-        await self._register(name, name, Hand(client, random.Random(name), [], []))
-        return next(each for each in reversed(self.accepted) if each.handle == name)
+        hand = _hand(name, client)
+        await self._register(name, name, hand)
+        return hand.people[0]
+
+    async def create_group(self, name: str, client: httpx.AsyncClient) -> Group:
+        """Have a group more, which no client changes."""
+        hand = _hand(name, client)
+        await self._create_group(name, name, hand)
+        return hand.groups[0]
+
+    async def send(self, command: str, body: dict[str, str], key: str, client: httpx.AsyncClient) -> int:
+        """Send a command until its outcome is known; gives the status, and whoever asks keeps it in mind."""
+        return int((await super()._outcome(command, body, key, _hand(key, client))).status_code)
 
     async def suspend(self, person: Person, client: httpx.AsyncClient) -> None:
         """Suspend somebody whom no client changes."""
-        hand = Hand(client, random.Random(person.id), [], [])
-        await self._have_status(person, "suspend-account", "suspended", f"suspend:{person.id}", hand)
+        key = f"suspend:{person.id}"
+        await self._have_status(person, "suspend-account", "suspended", key, _hand(key, client))
 
     async def _send_one(self, name: str, hand: Hand) -> None:
         if len(hand.people) < 2:
@@ -155,3 +166,8 @@ class MixedLoad(Load):
         others = {slug: told for slug, told in person.groups.items() if slug != group.slug}
         own = {} if role is None else {group.slug: (group.name, role)}
         person.become(position=position, groups=others | own)
+
+
+def _hand(name: str, client: httpx.AsyncClient) -> Hand:
+    """One that has nothing of its own yet."""
+    return Hand(client, random.Random(name), [], [])

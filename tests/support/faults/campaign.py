@@ -32,6 +32,8 @@ class Campaign:
         self.faults = faults
         self.records: dict[str, Record] = defaultdict(Record)
         self.runs = 0
+        self.striking: str | None = None
+        """What is there now; in the end, what a run was broken off in."""
 
     async def run(self, faults: Sequence[Fault], *, seed: int, redis_program: Path | None = None) -> Verdict:
         """Let these strike under load, in an order that the seed chooses, and judge."""
@@ -46,7 +48,7 @@ class Campaign:
         return verdict
 
     async def _strike(self, fault: Fault, bench: Bench) -> None:
-        before = bench.load.done
+        before, self.striking = bench.load.done, fault.name
         bench.witnesses.may_fall = fault.redis_loses
         async with fault.strike(bench):
             await bench.last(bench.random.uniform(0, fault.lasts))
@@ -56,6 +58,7 @@ class Campaign:
         record.recoveries.append(time.monotonic() - over)
         bench.witnesses.may_fall = False
         record.commands += bench.load.done - before
+        self.striking = None
 
     def _count(self, faults: Sequence[Fault], verdict: Verdict) -> None:
         for fault in faults:
@@ -75,7 +78,8 @@ class Campaign:
         """One line a kind, in the order in which they are listed."""
         head = f"{'fault':<30} fired commands  lost dupl. stale  p50 s  max s"
         lines = [_line(fault.name, self.records[fault.name]) for fault in self.faults]
-        return "\n".join([f"{self.runs} runs", head, *lines])
+        broken_off = [f"broken off in: {self.striking}"] if self.striking else []
+        return "\n".join([f"{self.runs} runs", head, *lines, *broken_off])
 
 
 def _line(name: str, record: Record) -> str:

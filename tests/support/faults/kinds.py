@@ -5,6 +5,7 @@ from functools import partial
 
 from tests.support.bench import can_mount
 from tests.support.faults.disks import full_disk
+from tests.support.faults.erasure import races_with_erasure
 from tests.support.faults.fault import Fault
 from tests.support.faults.lines import cut_line, lost_commits, lost_notify, lost_publish, slow_line
 from tests.support.faults.log import failover_of_less, open_transaction, rolled_back_appends
@@ -50,6 +51,7 @@ FAULTS = (
     Fault("idle transaction", partial(open_transaction, end="termination")),
     Fault("prepared transaction", partial(open_transaction, end="commit prepared")),
     Fault("rolled-back transactions", rolled_back_appends, lasts=0),
+    Fault("races with erasure", races_with_erasure, lasts=0),
     Fault("failover that loses a commit", failover_of_less, lasts=0),
 )
 

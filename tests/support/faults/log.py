@@ -90,7 +90,7 @@ async def failover_of_less(bench: Bench) -> AsyncIterator[None]:
         async with bench.unattended(bench.postgres):
             bench.postgres.kill()
             end_leftovers(bench.postgres.data)
-            await to_thread(_replace, bench.postgres.data, bench.home / "replica")
+            await to_thread(_replace, bench.postgres.data, replica_of(bench))
         await until(lambda: is_stopped(bench, *names))
         yield
         await rebuild(bench, *names)
@@ -104,7 +104,7 @@ async def _commit_out_of_order(bench: Bench, first: Person, second: Person) -> N
         await bench.suspend(second)
         assert second.position == position + 1
         with frozen(bench.stack.family(bench.postgres.pid)):
-            await to_thread(_copy, bench.postgres.data, bench.home / "replica")
+            await to_thread(_copy, bench.postgres.data, replica_of(bench))
         connection.commit()
     with bench.redis_client() as redis:
 
@@ -112,6 +112,11 @@ async def _commit_out_of_order(bench: Bench, first: Person, second: Person) -> N
             return checkpoint(redis).position >= second.position
 
         await until(is_projected)
+
+
+def replica_of(bench: Bench) -> Path:
+    """On the same file system as the data."""
+    return bench.postgres.data.with_name("replica")
 
 
 def _copy(data: Path, to: Path) -> None:

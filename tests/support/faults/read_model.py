@@ -32,7 +32,7 @@ async def emptied(bench: Bench) -> AsyncIterator[None]:
 @asynccontextmanager
 async def older_snapshot(bench: Bench) -> AsyncIterator[None]:
     """Redis starts again from what its directory held a while ago, as from a backup of the disk."""
-    snapshot = bench.home / "snapshot"
+    snapshot = bench.redis.data.with_name("snapshot")
     with frozen({bench.redis.pid}):
         shutil.copytree(bench.redis.data, snapshot)
     await bench.load.grown(by=20)

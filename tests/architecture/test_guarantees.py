@@ -1,0 +1,32 @@
+"""Every promise names the tests that hold it, and they are there."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TABLES = [line for line in (ROOT / "docs/guarantees.md").read_text().splitlines() if line.startswith("| ")]
+PROMISES = [line for line in TABLES if not line.startswith("| promise ")]
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def functions_in(path):
+    return {each.name for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, FUNCTIONS)}
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_a_promise_is_held_by_tests(promise):
+    named = NAMED.findall(promise)
+
+    assert named != []
+    assert [(path, name) for path, name in named if name not in functions_in(ROOT / path)] == []
+
+
+def test_promises_are_found():
+    """Otherwise the test above would prove nothing."""
+    assert len(PROMISES) > 20

@@ -1,0 +1,41 @@
+"""A standby has the events and not the locks that tell which of them may be read: it is never read."""
+
+import psycopg
+import pytest
+
+from shared.event_log import EventLogUnavailable, EventLogUnsound
+from shared.event_log.postgres import PostgresEventLog
+from shared.stack.postgres import EmbeddedPostgres
+from tests.support.replicas import EmbeddedStandby
+from tests.support.stack import until
+from write_side.adapters.postgres.migrate import migrate
+
+
+@pytest.fixture(scope="module")
+def standby(server_home):
+    """Of a server that has an event log."""
+    with EmbeddedPostgres(server_home / "followed", durable=False) as primary:
+        migrate(primary.url)
+        with EmbeddedStandby(server_home / "standby", of=primary) as server:
+            yield server
+
+
+async def test_a_standby_is_not_connected_to(standby):
+    """Behind several hosts the primary is looked for; where there is none, it is waited for."""
+    with pytest.raises(EventLogUnavailable):
+        async with PostgresEventLog(standby.url, allow_unsafe=True).connect():
+            pytest.fail("it must not be read")
+
+
+async def test_a_standby_is_not_read(standby):
+    """Not even by somebody whose connection string takes any server."""
+    await until(lambda: _has_log(standby.url))
+
+    with pytest.raises(EventLogUnsound, match="PostgreSQL is the primary"):
+        async with PostgresEventLog(f"{standby.url}?target_session_attrs=any", allow_unsafe=True).connect():
+            pytest.fail("it must not be read")
+
+
+async def _has_log(url):
+    with psycopg.connect(url) as connection:
+        return connection.execute("select to_regclass('event_log')").fetchone() != (None,)

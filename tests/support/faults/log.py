@@ -16,7 +16,7 @@ from shared.events.accounts import AccountSuspended
 from shared.stack.server import end_leftovers
 from tests.support.bench import Bench
 from tests.support.faults.processes import frozen
-from tests.support.faults.read_model import is_stopped, rebuild
+from tests.support.faults.read_model import have_reached, is_stopped, rebuild
 from tests.support.oracle import checkpoint
 from tests.support.people import Person
 from tests.support.stack import until
@@ -106,12 +106,7 @@ async def _commit_out_of_order(bench: Bench, first: Person, second: Person) -> N
         with frozen(bench.stack.family(bench.postgres.pid)):
             await to_thread(_copy, bench.postgres.data, replica_of(bench))
         connection.commit()
-    with bench.redis_client() as redis:
-
-        async def is_projected() -> bool:
-            return checkpoint(redis).position >= second.position
-
-        await until(is_projected)
+    await until(lambda: have_reached(bench, second.position))
 
 
 def replica_of(bench: Bench) -> Path:

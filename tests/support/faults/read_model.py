@@ -116,6 +116,12 @@ async def is_stopped(bench: Bench, *names: str) -> bool:
     return all(states.get(name) == "stopped" for name in names)
 
 
+async def have_reached(bench: Bench, position: int) -> bool:
+    """Whether all projections have come so far."""
+    found = await told(bench)
+    return bool(found) and all((each["checkpoint"] or 0) >= position for each in found)
+
+
 async def is_live(bench: Bench, generation: str) -> bool:
     return any(each["generation"] == generation and each["rebuild"] is None for each in await told(bench))
 

@@ -18,6 +18,7 @@ from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.lease import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
+from projector.adapters.redis.sessions import RedisSessions
 from projector.canary import Canary
 from projector.chronicle import Chronicle
 from projector.comparing import Comparer, GenerationReader
@@ -38,6 +39,9 @@ from projector.tenure import Duty, Tenure
 from projector.verify.ports import Directory
 from projector.verify.sampler import Sampler
 from projector.watch import Watch
+from shared.access.home import bearer
+from shared.access.sessions import MemorySessions, Sessions
+from shared.access.setup import register_authentication
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.lasting import LastingEventLog
@@ -63,9 +67,14 @@ def create_app() -> ASGIApp:
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
+    register_authentication(registry, settings)
     log = PostgresEventLog(settings.required("database_url"))
     if settings.read_url:
-        read = httpx.AsyncClient(base_url=settings.read_url, timeout=settings.read_wait + CANARY_SECONDS)
+        read = httpx.AsyncClient(
+            base_url=settings.read_url,
+            timeout=settings.read_wait + CANARY_SECONDS,
+            headers=bearer(settings, settings.read_url),
+        )
         registry.register_value(Canary, Canary(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
     directory = PostgresDirectory(settings.required("database_url"))
@@ -103,6 +112,7 @@ def register_redis(
         rebuilds_by_itself=rebuilds_by_itself,
         projections=projections,
     )
+    registry.register_value(Sessions, RedisSessions(client))
 
 
 class Store(NamedTuple):
@@ -149,6 +159,7 @@ def register_projector(
     registry.register_value(Watch, Watch(), ping=Watch.require_moving)
     registry.register_value(Clock, clock)
     registry.register_value(Sampler, Sampler({}, directory=None))
+    registry.register_value(Sessions, MemorySessions())
     board_on = partial(StatusBoard, lease=lease, stewards=stewards, readers=readers, clock=clock)
     parked = ParkedEvents(models={each.projection.name: each.model for each in stewards}, clock=clock)
     _register_telling(registry, board_on, log=log, parked=parked, clock=clock)

@@ -7,6 +7,7 @@ import sys
 from read_side.adapters.redis import EvictionWatch, connector
 from read_side.views import EvictionPossible
 from shared import telemetry
+from shared.access.setup import require_access
 from shared.http.serving import serve
 from shared.settings import Settings
 
@@ -14,6 +15,7 @@ from shared.settings import Settings
 def read(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
     """Serve the read API until SIGTERM or SIGINT."""
     settings = Settings.load(os.environ).with_addresses()
+    require_access(settings, host=host or settings.read_host)
     telemetry.configure(settings.log_format)
     asyncio.run(_refuse_eviction(settings.required("redis_url")))
     serve(

@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, Command] = {
     "up": Command("shared.stack.commands:up", "Start everything here: PostgreSQL, Valkey and the three processes."),
     "doctor": Command("shared.stack.commands:doctor", "Check every precondition, and say what to do where one fails."),
     "config": Command("shared.stack.commands:config", "Show every setting, its value and where it comes from."),
+    "keys": Command("shared.access.commands:keys", "Make, show and retire the keys that sign tokens."),
+    "token": Command("shared.access.commands:token", "Make a token, or a link to sign in; or revoke one."),
     "migrate": Command("write_side.cli:migrate", "Bring the database's tables up to date."),
     "write": Command("write_side.cli:write", "Serve the write API."),
     "read": Command("read_side.cli:read", "Serve the read API."),

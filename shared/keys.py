@@ -16,6 +16,16 @@ TENDED = f"muster:{{{PARTITION}}}:tended"
 """The run id of the Redis that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""
 
 
+def session_key(digest: str) -> str:
+    """A session of the ops page, by a hash of its name."""
+    return f"muster:{{{PARTITION}}}:session:{digest}"
+
+
+def used_link_key(token_id: str) -> str:
+    """That a sign-in link was used, until it is too old to be used; we have made the id ourselves."""
+    return f"muster:{{{PARTITION}}}:used-link:{token_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectionKeys:
     """Keys that outlive a projection's generations."""

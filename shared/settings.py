@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from shared.loopback import is_loopback
 from shared.sentinels import SCHEMES, connection_options
 
 PREFIX = "MUSTER_"
@@ -56,7 +57,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     rebuild: Literal["manual", "auto"] = "manual"
     log_format: Literal["console", "json"] = "console"
-    auth: Literal["off"] = "off"
+    auth: Literal["on", "off"] = "on"
+    keys: Path | None = None
+    """The directory of the keys that sign tokens; see `key_directory`."""
+    issuer: str | None = None
+    audience: str = "muster"
     write_host: str = "127.0.0.1"
     write_port: int = 8001
     read_host: str = "127.0.0.1"
@@ -102,6 +107,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         missing = {field: url for field, url in found.items() if getattr(self, field) is None}
         sources = {**self.sources, **dict.fromkeys(missing, str(self.home / ADDRESSES))}
         return msgspec.structs.replace(self, **missing, sources=sources)
+
+    @property
+    def key_directory(self) -> Path:
+        return self.keys or self.home / "keys"
 
     def required(self, field: str) -> str:
         """
@@ -203,6 +212,15 @@ def _http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _issuer(text: str) -> str:
+    """As its tokens name it, to the last character."""
+    parts = urlsplit(text)
+    is_trusted = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    if not is_trusted or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("write https://host, as the issuer's tokens name it")
+    return text
+
+
 def _seconds(text: str) -> float:
     seconds = _number(float, text)
     if not 0 <= seconds <= 3_600:  # noqa: PLR2004 - an hour; nobody waits longer for a read
@@ -264,7 +282,10 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "workers": _positive,
     "rebuild": _one_of("manual", "auto"),
     "log_format": _one_of("console", "json"),
-    "auth": _one_of("off"),
+    "auth": _one_of("on", "off"),
+    "keys": _path,
+    "issuer": _issuer,
+    "audience": str,
     "write_host": str,
     "write_port": _port,
     "read_host": str,

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from shared.settings import Settings, masked
+
+if TYPE_CHECKING:
+    import httpx
 
 Count = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=999_999_999))]
@@ -31,9 +34,11 @@ def migrate() -> None:
 
 def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
     """Serve the write API until SIGTERM or SIGINT."""
+    from shared.access.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
     from shared.http.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
     settings = Settings.load(os.environ).with_addresses()
+    require_access(settings, host=host or settings.write_host)
     asyncio.run(_require_sound(settings.required("database_url")))
     serve(
         "write_side.services:create_app",
@@ -73,10 +78,9 @@ def import_commands(
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
-    from write_side.client.sender import connect  # noqa: PLC0415 - nor an HTTP client to serve
     from write_side.importing import import_file  # noqa: PLC0415 - likewise
 
-    with connect(_write_url(write_url)) as client:
+    with _connected(write_url) as client:
         return import_file(file, client=client, as_json=json)
 
 
@@ -90,13 +94,17 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
-    from write_side.client.sender import connect  # noqa: PLC0415 - likewise
     from write_side.seeding import seed_people  # noqa: PLC0415 - faker least of all
 
-    with connect(_write_url(write_url)) as client:
+    with _connected(write_url) as client:
         return seed_people(people, groups=groups, seed=seed, client=client, as_json=json)
 
 
-def _write_url(given: str | None) -> str:
-    environment = {**os.environ, **({"MUSTER_WRITE_URL": given} if given else {})}
-    return Settings.load(environment).with_addresses().required("write_url")
+def _connected(write_url: str | None) -> "httpx.Client":
+    from shared.access.home import bearer  # noqa: PLC0415 - nor an HTTP client to serve
+    from write_side.client.sender import connect  # noqa: PLC0415 - likewise
+
+    environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}
+    settings = Settings.load(environment).with_addresses()
+    url = settings.required("write_url")
+    return connect(url, headers=bearer(settings, url))

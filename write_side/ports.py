@@ -108,6 +108,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     """
     Who asks for what, once.
 
+    :param token_id: of the token with which it was asked for.
     :param key: the caller's idempotency key, or one made for this command alone.
     :param content: the decoded command in a canonical form: what must be equal when the key comes again.
     :param keep_for: how long the outcome answers the key.
@@ -116,6 +117,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
 
     command: str
     subject: str
+    token_id: str | None = None
     key: str
     key_was_sent: bool
     content: bytes

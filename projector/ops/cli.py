@@ -11,6 +11,8 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from projector.status import GenerationStatus, ProjectionStatus, Status
+from shared.access.home import bearer, require_let_in
+from shared.access.setup import require_access
 from shared.http.serving import serve
 from shared.settings import Settings
 
@@ -28,6 +30,7 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     settings = Settings.load(os.environ).with_addresses()
     settings.required("database_url")
     settings.required("redis_url")
+    require_access(settings, host=host or settings.ops_host)
     serve(
         "projector.services:create_app",
         host=host or settings.ops_host,
@@ -44,16 +47,18 @@ def status(*, json: bool = False) -> None:
     :param json: print one JSON document instead of a table.
     """
     settings = Settings.load(os.environ).with_addresses()
-    answer = _ask(f"{settings.required('ops_url')}/status")
+    answer = _ask(settings, f"{settings.required('ops_url')}/status")
     if json:
         sys.stdout.write(f"{answer.decode()}\n")
     else:
         _show(msgspec.json.decode(answer, type=Status), Console())
 
 
-def _ask(url: str) -> bytes:
+def _ask(settings: Settings, url: str) -> bytes:
     try:
-        return httpx.get(url, timeout=ANSWER_SECONDS).raise_for_status().content
+        answer = httpx.get(url, timeout=ANSWER_SECONDS, headers=bearer(settings, url))
+        require_let_in(answer)
+        return answer.raise_for_status().content
     except httpx.HTTPError as error:
         sys.exit(f"the projector does not answer at {url} ({error}): start `muster up`, or `muster project`")
 

@@ -6,16 +6,20 @@ milliseconds since 1970, and `page` with those parts of the page that have chang
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
 
 import msgspec
-from litestar import get
+from litestar import Request, get
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from projector.chronicle import Chronicle, Moment
 from projector.ops.guard import require_local_host
 from projector.ops.page.document import parts
+from shared.access.authentication import Authentication
+from shared.http.guard import caller
 from shared.http.openapi import Operation
 from shared.http.problems import Problem, Rejection
 from shared.http.requests import wants_head_only
@@ -84,12 +88,12 @@ class Streams:
             self._frame = Frame(moment)
         return self._frame
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """What one client is sent, until the process is to stop."""
+    async def events(self, may_go_on: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """What one client is sent, until the process is to stop, or the client may not go on."""
         moment: Moment | None = None
         shown: Mapping[str, str] = {}
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode() + event("history", self.chronicle.history())
-        while not self.chronicle.has_ended:
+        while not self.chronicle.has_ended and may_go_on():
             later = await self.chronicle.after(moment, patience=HEARTBEAT_SECONDS)
             if later:
                 moment, frame = later, self.frame(later)
@@ -100,10 +104,15 @@ class Streams:
 
 
 class Stream:
-    """The answer to one client, as an ASGI application: ends when the client goes, or the process is to stop."""
+    """
+    The answer to one client, as an ASGI application: ends when the client goes, or the process is to stop.
 
-    def __init__(self, streams: Streams) -> None:
+    :param may_go_on: whether the client may still see this: his session may be over, or revoked.
+    """
+
+    def __init__(self, streams: Streams, *, may_go_on: Callable[[], bool]) -> None:
         self._streams = streams
+        self._may_go_on = may_go_on
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._streams.place():
@@ -120,7 +129,7 @@ class Stream:
                 task.cancel()
 
     async def _send_all(self, send: Send) -> None:
-        async for each in self._streams.events():
+        async for each in self._streams.events(self._may_go_on):
             with suppress(TimeoutError):
                 async with asyncio.timeout(STALLED_SECONDS):
                     await send({"type": "http.response.body", "body": each, "more_body": True})
@@ -140,8 +149,9 @@ async def _has_gone(receive: Receive) -> None:
 
 
 @get("/status/events", guards=[require_local_host])
-async def status_events(services: Services) -> ASGIApp:
-    return Stream(services.get(Streams))
+async def status_events(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+    authentication = await services.aget_abstract(Authentication)
+    return Stream(services.get(Streams), may_go_on=partial(authentication.stands, caller(request.scope)))
 
 
 HANDLERS = (status_events,)

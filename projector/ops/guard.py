@@ -1,19 +1,22 @@
 """
 What a browser may do here: nothing on behalf of another site, and nothing under a foreign name.
 
-There is no authentication yet. Who can reach the port can use it, which is why it is on the loopback address by
-default. A browser on this machine can reach it as well, and does what the sites say that it shows.
+A browser sends the cookie of its session with whatever the sites that it shows have it ask for, unless they are of
+another site (`SameSite=Strict`); another port of this machine is none. Where there is no authentication, who can reach
+the port can use it, and a browser on this machine can reach it too.
 """
 
-import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from shared.access.principal import ANYBODY
+from shared.http.guard import caller
 from shared.http.problems import Problem, Rejection
 from shared.http.requests import header
+from shared.loopback import is_loopback
 
 CROSS_SITE = Problem(
     "cross-site", 403, "The request comes from another site", "Operate Muster from its own pages, or without a browser."
@@ -21,9 +24,9 @@ CROSS_SITE = Problem(
 FOREIGN_HOST = Problem(
     "foreign-host",
     403,
-    "The page and what changes anything answer to this machine's own names only",
-    "Use localhost, 127.0.0.1 or [::1], from elsewhere by a tunnel: `ssh -L 8003:127.0.0.1:8003 …`. See "
-    "docs/operations.md, The ops page.",
+    "Without authentication the page and what changes anything answer to this machine's own names only",
+    "Leave MUSTER_AUTH on, or use localhost, 127.0.0.1 or [::1], from elsewhere by a tunnel: "
+    "`ssh -L 8003:127.0.0.1:8003 …`. See docs/operations.md, The ops page.",
 )
 PROBLEMS = (CROSS_SITE, FOREIGN_HOST)
 
@@ -32,13 +35,15 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 def require_local_host(connection: Connection, _: BaseRouteHandler) -> None:
     """
-    Refuse what is addressed to another name than one of the loopback interface.
+    Refuse what is addressed to another name than one of the loopback interface, where nobody is asked who he is.
 
     A page of somebody else's may have its own name resolved to 127.0.0.1 and is then of the same origin (DNS
-    rebinding). It cannot change the name itself, which stands in `Host`.
+    rebinding). It cannot change the name itself, which stands in `Host`; nor has it, under that name, a session.
 
     :raises Rejection: 403.
     """
+    if caller(connection.scope) is not ANYBODY:
+        return
     host = header(connection.scope, b"host") or ""
     if not _is_loopback(host):
         raise Rejection(FOREIGN_HOST, f"The request is addressed to {host or 'nobody'}")
@@ -65,7 +70,6 @@ GUARDS = [require_local_host, require_same_site]
 
 def _is_loopback(host: str) -> bool:
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return False

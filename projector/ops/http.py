@@ -14,15 +14,20 @@ from litestar.types import ASGIApp
 from projector.canary import Canary
 from projector.chronicle import Chronicle
 from projector.engine import Engine
-from projector.ops import events, generations, guard, pages, parking
+from projector.ops import events, generations, guard, pages, parking, signing_in
+from projector.ops.page.sign_in import sign_in_page
 from projector.status import ProjectionStatus, Status, StatusBoard
 from projector.verify.sampler import Sampler
 from projector.watch import Watch
+from shared.access.principal import OPS
 from shared.http.app import assemble
+from shared.http.guard import Policy
 from shared.http.health import json
 from shared.http.openapi import Operation, openapi
 from shared.http.services import Register, Services
 from shared.http.stopping import hearing_stop
+
+POLICY = Policy(OPS, open=frozenset({signing_in.PATH, *pages.ASSETS}), sign_in=sign_in_page())
 
 log = structlog.get_logger()
 
@@ -32,13 +37,21 @@ def ops_api(*registers: Register) -> ASGIApp:
     The ops API on the adapters that `registers` name; what is registered last wins.
 
     Needs `Engine`, `Chronicle`, `Watch` and `Sampler`, and runs them; `Canary` too, if there is one. Answers by
-    `StatusBoard`, `Streams` and `ParkedEvents`.
+    `StatusBoard`, `Streams` and `ParkedEvents`, to whom `Authentication` and `Sessions` let in.
     """
     return assemble(
-        handlers=[status, *events.HANDLERS, *pages.HANDLERS, *generations.HANDLERS, *parking.HANDLERS],
+        handlers=[
+            status,
+            *events.HANDLERS,
+            *pages.HANDLERS,
+            *signing_in.HANDLERS,
+            *generations.HANDLERS,
+            *parking.HANDLERS,
+        ],
         registers=registers,
         problems=[problem for part in (generations, parking, guard, events, pages) for problem in part.PROBLEMS],
         document=_document(),
+        policy=POLICY,
         lifespan=[_run_projector],
     )
 
@@ -99,6 +112,7 @@ def _document() -> dict[str, Any]:
         title="Muster ops API",
         version=version("muster"),
         description="See how far each projection is and what it could not fold, rebuild it, and switch back.",
+        scope=OPS,
         operations=[
             Operation(
                 method="GET",

@@ -21,7 +21,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_PAGE_HEADERS = {
+PAGE_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -37,7 +37,7 @@ async def ops_page(services: Services) -> Response[bytes]:
     moment = await services.get(Chronicle).after(None, patience=FIRST_LOOK_SECONDS)
     if moment is None:
         raise Rejection(NOT_SEEN, "There is nothing to show", headers={"Retry-After": "1"})
-    return Response(page(moment), media_type="text/html", headers=_PAGE_HEADERS)
+    return Response(page(moment), media_type="text/html", headers=PAGE_HEADERS)
 
 
 @get("/ops/page.css")
@@ -55,4 +55,5 @@ async def icon_svg() -> Response[bytes]:
     return Response(asset("icon.svg"), media_type="image/svg+xml", headers=_ASSET_HEADERS)
 
 
+ASSETS = ("/ops/page.css", "/ops/page.js", "/ops/icon.svg")
 HANDLERS = (ops_page, page_css, page_js, icon_svg)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from projector.parked import Asked, ParkedDocument, SkippedEvent, WhatIsParked
+from shared.access.home import bearer, require_let_in
 from shared.http.problems import ProblemDetails
 from shared.settings import Settings
 
@@ -74,11 +75,13 @@ def _path(projection: str, id: str) -> str:
 
 
 def _ask(method: str, path: str, body: dict[str, str] | None = None) -> bytes:
-    url = Settings.load(os.environ).with_addresses().required("ops_url") + path
+    settings = Settings.load(os.environ).with_addresses()
+    url = settings.required("ops_url") + path
     try:
-        answer = httpx.request(method, url, json=body, timeout=ANSWER_SECONDS)
+        answer = httpx.request(method, url, json=body, timeout=ANSWER_SECONDS, headers=bearer(settings, url))
     except httpx.HTTPError as error:
         sys.exit(f"the projector does not answer at {url} ({error}): start `muster up`, or `muster project`")
+    require_let_in(answer)
     if answer.is_success:
         return answer.content
     raise _failure(answer)

@@ -19,6 +19,8 @@ from projector.ops.http import ops_api
 from projector.services import PROJECTIONS, register_services
 from projector.status import ProjectionStatus, RebuildStatus, Status
 from shared import telemetry
+from shared.access.home import bearer, require_let_in
+from shared.access.setup import let_everybody_in
 from shared.http.in_process import in_process
 from shared.progress import Progress, progress_on
 from shared.settings import Settings
@@ -201,7 +203,8 @@ async def _projector() -> AsyncIterator[httpx.AsyncClient]:
     """The projector's API; where none answers, one in this process, for as long as it takes."""
     settings = Settings.load(os.environ).with_addresses()
     if settings.ops_url is not None:
-        async with httpx.AsyncClient(base_url=settings.ops_url, timeout=ANSWER_SECONDS) as client:
+        headers = bearer(settings, settings.ops_url)
+        async with httpx.AsyncClient(base_url=settings.ops_url, timeout=ANSWER_SECONDS, headers=headers) as client:
             if await _answers(client):
                 yield client
                 return
@@ -209,7 +212,7 @@ async def _projector() -> AsyncIterator[httpx.AsyncClient]:
     settings.required("database_url")
     settings.required("redis_url")
     telemetry.configure(settings.log_format)
-    async with in_process(ops_api(register_services)) as client:
+    async with in_process(ops_api(register_services, let_everybody_in)) as client:
         yield client
 
 
@@ -222,11 +225,13 @@ async def _answers(client: httpx.AsyncClient) -> bool:
 
 async def _status(client: httpx.AsyncClient) -> Status:
     answer = await client.get("/status")
+    require_let_in(answer)
     return msgspec.json.decode(answer.raise_for_status().content, type=Status)
 
 
 async def _post(client: httpx.AsyncClient, name: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = await client.post(f"/projections/{name}/{action}", json=body)
+    require_let_in(answer)
     told: dict[str, Any] = answer.json()
     if answer.is_error:
         raise Ended(told["detail"])

@@ -16,7 +16,9 @@ from read_side.http.problems import PROBLEMS
 from read_side.http.profiles import profile_routes
 from read_side.http.stats import stats_routes
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
+from shared.access.principal import READ
 from shared.http.app import assemble
+from shared.http.guard import Policy
 from shared.http.services import Register
 
 _WAITERS = Gauge("muster_read_waiters", "Requests that wait for a projection to come further.", ("projection",))
@@ -26,13 +28,14 @@ def read_api(*registers: Register) -> ASGIApp:
     """
     The read API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `ProfileViews`, `GroupViews`, `ActivityViews` and `StatsViews`, and opens them.
+    Needs `ProfileViews`, `GroupViews`, `ActivityViews` and `StatsViews`, and opens them; and an `Authentication`.
     """
     return assemble(
         handlers=[batch_get, *map(_mounted, ("/profiles", "/groups", "/stats"))],
         registers=registers,
         problems=PROBLEMS,
         document=document(),
+        policy=Policy(READ),
         lifespan=[_open_views],
     )
 

@@ -12,12 +12,14 @@ from read_side.http.answers import CACHE_CONTROL
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.problems import UNANSWERED, rejection
 from read_side.http.routes import Outcomes
-from read_side.views import Batch, ProfileKeys, ProfileViews
+from read_side.views import Batch, ProfileKeys, ProfileViews, Variant
+from shared.access.principal import PRIVATE
 from shared.http.bodies import decoder, require_media_type
+from shared.http.guard import caller, require_scope
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import INVALID, FieldError, Rejection
 from shared.http.services import Services
-from shared.records import ProfileRecord, entity_tag
+from shared.records import ProfileRecord, PublicProfileRecord, entity_tag
 
 PATH = "/profiles/batch-get"
 MOST_KEYS = 500
@@ -52,6 +54,13 @@ class FoundAndMissing(msgspec.Struct, frozen=True):
     missing: ProfileKeys
 
 
+class PublicFoundAndMissing(msgspec.Struct, frozen=True):
+    """The same for those who may see only what everybody may."""
+
+    found: tuple[PublicProfileRecord, ...]
+    missing: ProfileKeys
+
+
 class _Stored(msgspec.Struct, frozen=True):
     """The same, with the records as they are stored."""
 
@@ -69,13 +78,19 @@ async def batch_get(request: Request[Any, Any, Any], services: Services) -> Resp
     require_media_type(request.scope, "application/json")
     require_acceptable(request.scope, "application/json")
     minimum = minimum_position(request.scope)
-    keys = _decode(await request.body()).keys()
+    keys, variant = _decode(await request.body()).keys(), _variant(request.scope)
+    if keys.emails or keys.external_ids:
+        require_scope(request.scope, PRIVATE)
     views: ProfileViews = await services.aget_abstract(ProfileViews)
     try:
-        batch = await views.freshness.reach(minimum, lambda: views.by_keys(keys))
+        batch = await views.freshness.reach(minimum, lambda: views.by_keys(keys, variant=variant))
     except UNANSWERED as error:
         raise rejection(error) from error
     return _answer(batch, request.scope)
+
+
+def _variant(scope: Scope) -> Variant:
+    return "full" if PRIVATE in caller(scope).scopes else "public"
 
 
 def _answer(batch: Batch, scope: Scope) -> Response[bytes]:

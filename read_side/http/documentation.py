@@ -10,12 +10,20 @@ import msgspec
 from read_side.http import groups, profiles
 from read_side.http import problems as told
 from read_side.http.batch import PATH as BATCH_GET
-from read_side.http.batch import BatchGet, FoundAndMissing
+from read_side.http.batch import BatchGet, FoundAndMissing, PublicFoundAndMissing
 from read_side.http.documented_parameters import CONDITIONS, OF_ACTIVITY, OF_GROUPS, OF_MEMBERS, OF_PROFILES, key
 from read_side.http.stats import STATS
+from shared.access.principal import PRIVATE, READ
 from shared.http.openapi import Operation, Parameter, openapi
 from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem
-from shared.records import ActivityRecord, GroupRecord, MemberCard, ProfileRecord, StatsRecord
+from shared.records import (
+    ActivityRecord,
+    GroupRecord,
+    MemberCard,
+    ProfileRecord,
+    PublicProfileRecord,
+    StatsRecord,
+)
 
 _ANSWER_HEADERS = {
     "Muster-Position": "How much of the event log the answer reflects.",
@@ -32,6 +40,13 @@ class ProfilePage(msgspec.Struct, frozen=True):
     """People in order; `next_cursor` is null on the last page."""
 
     items: tuple[ProfileRecord, ...]
+    next_cursor: str | None
+
+
+class PublicProfilePage(msgspec.Struct, frozen=True):
+    """The same for those who may see only what everybody may."""
+
+    items: tuple[PublicProfileRecord, ...]
     next_cursor: str | None
 
 
@@ -56,18 +71,30 @@ class ActivityPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+_PUBLIC = {ProfileRecord: PublicProfileRecord, ProfilePage: PublicProfilePage}
+
+
 def document() -> dict[str, Any]:
     """Describe every question that can be asked."""
     return openapi(
         title="Muster read API",
         version=version("muster"),
-        description="Read people's profiles, groups and what happened as of a known position in the event log.",
+        description="Read people's profiles, groups and what happened as of a known position in the event log. "
+        f"Without the scope `{PRIVATE}` people's e-mail addresses, external ids and attributes are left out, and "
+        "nobody is looked up by them.",
         operations=[*_look_ups(), _BATCH_GET, *_lists(), *_groups(), _STATS],
+        scope=READ,
     )
 
 
 def _get(
-    path: str, summary: str, answer: Any, *, parameters: Sequence[Parameter] = (), missing: Sequence[Problem] = ()
+    path: str,
+    summary: str,
+    answer: Any,
+    *,
+    parameters: Sequence[Parameter] = (),
+    missing: Sequence[Problem] = (),
+    scopes: Sequence[str] = (),
 ) -> Operation:
     return Operation(
         method="GET",
@@ -75,9 +102,11 @@ def _get(
         summary=summary,
         parameters=(*parameters, *CONDITIONS),
         answer=answer,
+        public_answer=_PUBLIC.get(answer),
         answer_headers=_PAGE_HEADERS if "next_cursor" in answer.__struct_fields__ else _ANSWER_HEADERS,
         other_answers=_NOT_MODIFIED,
         problems=(*missing, *_ALWAYS),
+        scopes=scopes,
     )
 
 
@@ -85,14 +114,21 @@ def _look_ups() -> list[Operation]:
     return [
         _look_up(profiles.BY_ID, UUID, "Get the profile with an id"),
         _look_up(profiles.BY_HANDLE, str, "Get the profile with a handle, in whatever case"),
-        _look_up(profiles.BY_EMAIL, str, "Get the profile with an e-mail address, in whatever case"),
-        _look_up(profiles.BY_EXTERNAL_ID, str, "Get the profile with an external id"),
+        _look_up(profiles.BY_EMAIL, str, "Get the profile with an e-mail address, in whatever case", (PRIVATE,)),
+        _look_up(profiles.BY_EXTERNAL_ID, str, "Get the profile with an external id", (PRIVATE,)),
     ]
 
 
-def _look_up(path: str, kind: Any, summary: str) -> Operation:
+def _look_up(path: str, kind: Any, summary: str, scopes: Sequence[str] = ()) -> Operation:
     name = path.rpartition("{")[2].removesuffix("}")
-    return _get(path, summary, ProfileRecord, parameters=(key(name, kind),), missing=(told.PROFILE_NOT_FOUND,))
+    return _get(
+        path,
+        summary,
+        ProfileRecord,
+        parameters=(key(name, kind),),
+        missing=(told.PROFILE_NOT_FOUND,),
+        scopes=scopes,
+    )
 
 
 def _lists() -> list[Operation]:
@@ -138,6 +174,7 @@ _BATCH_GET = Operation(
     parameters=CONDITIONS,
     body=BatchGet,
     answer=FoundAndMissing,
+    public_answer=PublicFoundAndMissing,
     answer_headers=_ANSWER_HEADERS,
     other_answers=_NOT_MODIFIED,
     problems=(NOT_JSON, NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *told.UNREADABLE),

@@ -1,6 +1,7 @@
 """`GET /profiles…`: people by their keys and in lists, and what happened to them."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -9,8 +10,8 @@ from read_side.http.documents import DocumentRoute
 from read_side.http.lists import ListRoute, ends_in_id
 from read_side.http.problems import profile_not_found
 from read_side.http.queries import profile_query
-from read_side.http.routes import Mounted, Route, Routed
-from read_side.views import ActivityViews, Answer, Page, ProfileViews
+from read_side.http.routes import Barred, Find, Mounted, Route, Routed
+from read_side.views import ActivityViews, Answer, Page, ProfileViews, Variant
 from shared.http.problems import Rejection
 
 BY_ID = "/profiles/{id}"
@@ -30,13 +31,13 @@ class ActivityQuery(msgspec.Struct, frozen=True):
 
 def profile_routes(views: ProfileViews, activity: ActivityViews) -> Mounted:
     """Make the application mounted at `/profiles`."""
-    by_id = _look_up(BY_ID, views.by_id, views, filters.account_id)
-    everybody, happened = _list(views), _activity(activity)
-    by_key: Mapping[bytes, Route] = {
-        b"by-handle": _look_up(BY_HANDLE, views.by_handle, views),
-        b"by-email": _look_up(BY_EMAIL, views.by_email, views),
-        b"by-external-id": _look_up(BY_EXTERNAL_ID, views.by_external_id, views),
-    }
+    return Mounted(_finder(views, activity, "full"), public=_finder(views, activity, "public"))
+
+
+def _finder(views: ProfileViews, activity: ActivityViews, variant: Variant) -> Find:
+    by_id = _look_up(BY_ID, views.by_id, views, variant, filters.account_id)
+    everybody, happened = _list(views, variant), _activity(activity, variant)
+    by_key = _by_key(views, variant)
 
     def find(path: list[bytes]) -> Routed | None:
         match path:
@@ -50,32 +51,49 @@ def profile_routes(views: ProfileViews, activity: ActivityViews) -> Mounted:
                 return happened, (segment,)
         return None
 
-    return Mounted(find)
+    return find
+
+
+def _by_key(views: ProfileViews, variant: Variant) -> Mapping[bytes, Route]:
+    """What only some may see nobody else may look up by: the answer would tell whose it is."""
+    routes: Mapping[bytes, Route] = {
+        b"by-handle": _look_up(BY_HANDLE, views.by_handle, views, variant),
+        b"by-email": _look_up(BY_EMAIL, views.by_email, views, variant),
+        b"by-external-id": _look_up(BY_EXTERNAL_ID, views.by_external_id, views, variant),
+    }
+    barred = {} if variant == "full" else {b"by-email": Barred(BY_EMAIL), b"by-external-id": Barred(BY_EXTERNAL_ID)}
+    return {**routes, **barred}
 
 
 def _look_up(
-    template: str, find: Callable[[str], Awaitable[Answer]], views: ProfileViews, parse: Callable[[str], str] = str
+    template: str,
+    find: Callable[..., Awaitable[Answer]],
+    views: ProfileViews,
+    variant: Variant,
+    parse: Callable[[str], str] = str,
 ) -> Route:
     def missing(answer: Answer) -> Rejection:
         return profile_not_found(answer.position)
 
-    return DocumentRoute(template, parse, find=find, freshness=views.freshness, missing=missing)
+    return DocumentRoute(
+        template, parse, find=partial(find, variant=variant), freshness=views.freshness, missing=missing
+    )
 
 
-def _list(views: ProfileViews) -> Route:
+def _list(views: ProfileViews, variant: Variant) -> Route:
     return ListRoute(
         ALL,
         query=profile_query,
-        find=views.list,
+        find=partial(views.list, variant=variant),
         freshness=views.freshness,
         is_place=ends_in_id,
         missing=profile_not_found,
     )
 
 
-def _activity(views: ActivityViews) -> Route:
+def _activity(views: ActivityViews, variant: Variant) -> Route:
     async def find(account_id: str, query: ActivityQuery) -> Page:
-        return await views.of(account_id, limit=query.limit, after=query.after)
+        return await views.of(account_id, limit=query.limit, after=query.after, variant=variant)
 
     return ListRoute(
         ACTIVITY,

@@ -16,6 +16,8 @@ from prometheus_client import Counter
 from read_side.http.answers import Reply, send_reply
 from read_side.http.parameters import NOT_UTF_8, Malformed, Parse, invalid
 from read_side.http.problems import UNANSWERED, rejection
+from shared.access.principal import PRIVATE
+from shared.http.guard import caller, require_scope
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, FieldError, Rejection
 
@@ -78,18 +80,36 @@ Routed = tuple[Route, Sequence[bytes]]
 """A route, and the segments of the path that are its keys."""
 
 
+Find = Callable[[list[bytes]], Routed | None]
+"""Finds the route for a path that is split at its slashes."""
+
+
+class Barred:
+    """Answers those who may not see what only some may: nothing, not even whether it is there."""
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        self.outcomes = Outcomes(template)
+
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:  # noqa: ARG002 - whatever they are
+        require_scope(scope, PRIVATE)
+        raise AssertionError("whoever may see it has another route")
+
+
 class Mounted:
     """
     The application mounted at one path.
 
-    :param find: the route for a path that is split at its slashes.
+    :param find: finds routes.
+    :param public: the same for those who may see only what everybody may.
     """
 
-    def __init__(self, find: Callable[[list[bytes]], Routed | None]) -> None:
-        self._find = find
+    def __init__(self, find: Find, *, public: Find | None = None) -> None:
+        self._find, self._public = find, public or find
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - so ASGI wants it
-        if (routed := self._find(scope["raw_path"].split(b"/"))) is None:
+        find = self._find if PRIVATE in caller(scope).scopes else self._public
+        if (routed := find(scope["raw_path"].split(b"/"))) is None:
             raise Rejection(NOT_FOUND, f"No {_path(scope)} here")
         route, segments = routed
         scope["muster_route"] = route.template  # type: ignore[typeddict-unknown-key] # see shared.http.requests

@@ -21,12 +21,18 @@ class EventLogUnsound(Exception):
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where an event came from. Never personal data."""
+    """
+    Where an event came from. Never personal data.
+
+    :param actor: the subject of the token with which its command was posted.
+    :param token: the id of that token.
+    """
 
     command: str
     actor: str
     correlation: str
     traceparent: str | None = None
+    token: str | None = None
 
 
 NOTHING_TOLD = Metadata(command="", actor="", correlation="")

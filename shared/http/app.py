@@ -11,6 +11,8 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from shared import tracing
+from shared.http import guard as guarding
+from shared.http.guard import Guard, Policy
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.pages import documentation_page, problem_page, problems_page
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Problem, Rejection
@@ -28,6 +30,7 @@ def assemble(
     registers: Sequence[Register],
     problems: Iterable[Problem],
     document: Mapping[str, Any],
+    policy: Policy,
     lifespan: Sequence[Lifespan] = (),
 ) -> ASGIApp:
     """
@@ -36,19 +39,22 @@ def assemble(
     :param registers: fill the registry, in this order; a test adds its own behind the service's.
     :param problems: those the service adds to the common ones.
     :param document: its OpenAPI document.
+    :param policy: who is let in; by the `Authentication` that is registered.
     :param lifespan: what runs as long as the service does, with the registry at `app.state.registry`.
     """
+    guard = Guard(policy)
+    told = (*COMMON_PROBLEMS, *guarding.PROBLEMS, *problems)
     app = Litestar(
-        [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages((*COMMON_PROBLEMS, *problems))],
+        [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(told)],
         dependencies={"services": Provide(provide_services)},
         exception_handlers=EXCEPTION_HANDLERS,
-        lifespan=[registry_lifespan(*registers), *lifespan],
+        lifespan=[registry_lifespan(*registers), guard.lifespan, *lifespan],
         on_shutdown=[tracing.flush],
         logging_config=None,
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
-    return RequestScope(app)
+    return RequestScope(app, guard)
 
 
 def _documentation(document: Mapping[str, Any]) -> list[Any]:

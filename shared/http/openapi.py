@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from shared.http import guard
 from shared.http.problems import MEDIA_TYPE, Problem, ProblemDetails
 
 SchemaHook = Callable[[type], dict[str, Any]]
@@ -30,6 +31,8 @@ class Operation:
     path: str
     summary: str
     answer: Any
+    public_answer: Any = None
+    """The answer to those who may see less, if it is another."""
     description: str = ""
     answer_media_type: str = "application/json"
     answer_headers: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +40,8 @@ class Operation:
     body: Any = None
     body_media_type: str = "application/json"
     problems: Sequence[Problem] = ()
+    scopes: Sequence[str] = ()
+    """That it needs besides the service's own."""
     other_answers: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -46,20 +51,34 @@ def openapi(
     version: str,
     description: str,
     operations: Iterable[Operation],
+    scope: str,
     schema_hook: SchemaHook | None = None,
 ) -> dict[str, Any]:
-    """Describe the operations; schemas are made by msgspec, types that it does not know by `schema_hook`."""
+    """
+    Describe the operations; schemas are made by msgspec, types that it does not know by `schema_hook`.
+
+    :param scope: what a token must have for any of them.
+    """
     operations = tuple(operations)
     schemas = _Schemas([ProblemDetails, *_types(operations)], schema_hook)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
+        described = _describe(operation, schemas) | {"security": [{"bearer": [scope, *operation.scopes]}]}
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
         "paths": paths,
-        "components": {"schemas": schemas.components},
+        "components": {"schemas": schemas.components, "securitySchemes": {"bearer": _BEARER}},
     }
+
+
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A token with the scopes named at each operation; see docs/security.md.",
+}
 
 
 class _Schemas:
@@ -76,7 +95,7 @@ class _Schemas:
 
 def _types(operations: Iterable[Operation]) -> Iterable[Any]:
     for operation in operations:
-        yield operation.answer
+        yield from filter(None, (operation.answer, operation.public_answer))
         yield from (parameter.type for parameter in operation.parameters)
         if operation.body is not None:
             yield operation.body
@@ -110,12 +129,19 @@ def _answers(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     headers = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in operation.answer_headers.items()
     }
-    content = {operation.answer_media_type: {"schema": schemas.of(operation.answer)}}
+    content = {operation.answer_media_type: {"schema": _answer(operation, schemas)}}
     answers: dict[str, Any] = {"200": {"description": "Done", "headers": headers, "content": content}}
     answers |= {str(status): {"description": text} for status, text in operation.other_answers.items()}
-    for problem in operation.problems:
+    for problem in (*operation.problems, *guard.PROBLEMS):
         _add_problem(answers, problem, schemas)
     return answers
+
+
+def _answer(operation: Operation, schemas: _Schemas) -> Any:
+    schema = schemas.of(operation.answer)
+    if operation.public_answer is None:
+        return schema
+    return {"anyOf": [schema, schemas.of(operation.public_answer)]}
 
 
 def _add_problem(answers: dict[str, Any], problem: Problem, schemas: _Schemas) -> None:

@@ -90,6 +90,8 @@ def _content(described: Mapping[str, Any]) -> str:
 
 
 def _reference(schema: Mapping[str, Any]) -> str:
+    if several := schema.get("anyOf"):
+        return " or ".join(map(_reference, several))
     name = schema.get("$ref", "").rpartition("/")[2]
     return f'<a href="#{escape(name)}">{escape(name)}</a>' if name else ""
 

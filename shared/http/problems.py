@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.types import Scope, Send
 
 from shared.http.requests import request_id
 
@@ -128,6 +129,21 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
     """The answer to a request that was rejected."""
     details = rejection.details(request_id=request_id(request.scope))
     return Response(_encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=rejection.headers)
+
+
+async def send_rejection(rejection: Rejection, scope: Scope, send: Send, *, page: bytes | None = None) -> None:
+    """
+    The same where no framework answers.
+
+    :param page: HTML to show instead of the problem.
+    """
+    details = rejection.details(request_id=request_id(scope))
+    about = {"Content-Type": "text/html; charset=utf-8" if page else MEDIA_TYPE, **rejection.headers}
+    headers = [(name.lower().encode(), value.encode()) for name, value in about.items()]
+    body = page or _encode(details)
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": details.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
@@ -44,8 +44,10 @@ def wants_head_only(scope: Scope | MutableMapping[str, Any]) -> bool:
 class RequestScope:
     """The outermost layer of each service."""
 
-    def __init__(self, app: Litestar) -> None:
+    def __init__(self, app: Litestar, guarded: ASGIApp) -> None:
+        """:param guarded: answers the requests to `app`, as far as they may be answered."""
         self._app = app
+        self._guarded = guarded
 
     def lifespan(self) -> AbstractAsyncContextManager[None]:
         """Run the application without a server."""
@@ -59,7 +61,7 @@ class RequestScope:
         # Not `bound_contextvars`, which looks through the whole context: it would cost as much as the rest of this.
         bound = bind_contextvars(request_id=exchange.id)
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._guarded(scope, receive, exchange.send)
         finally:
             reset_contextvars(**bound)
             exchange.measure()

@@ -7,13 +7,17 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import msgspec
 
+from shared.access.home import LINK_TTL, TOKEN, HomeAccess, opened
+from shared.access.keyring import KeysUnusable
+from shared.access.setup import require_access
 from shared.http.serving import PortTakenError, require_free
 from shared.settings import ADDRESSES, Addresses, Settings, variable
 from shared.stack.postgres import EmbeddedPostgres
@@ -46,7 +50,11 @@ async def run(settings: Settings, *, fresh: bool) -> None:
     Run everything until SIGINT or SIGTERM.
 
     :raises UpError: it cannot be started.
+    :raises SettingsError: it must not be.
     """
+    if settings.auth == "off":
+        for name in ("write", "read", "ops"):
+            require_access(settings, host=getattr(settings, f"{name}_host"))
     _end_on_signals()
     with contextlib.suppress(asyncio.CancelledError), _home_taken(settings.home):
         await _run(with_free_ports(settings), fresh=fresh)
@@ -111,12 +119,14 @@ async def _run(settings: Settings, *, fresh: bool) -> None:
         addresses = _addresses(stack)
         environ = _environment(settings, addresses)
         cleanup.enter_context(_written(addresses, settings.home))
+        access = cleanup.enter_context(_opened(settings))
         migrate, write, read, project = _services(environ, logs=settings.home / "logs")
         await cleanup.enter_async_context(_launched(read))  # knows no PostgreSQL, so it need not wait for its tables
         await _migrated(supervisor, migrate)
         await cleanup.enter_async_context(_launched(write, project))
         cleanup.callback(say, "stopping")
-        await _supervise(supervisor, [*stack.servers, write, read, project], addresses)
+        programs: list[Program] = [*stack.servers, write, read, project]
+        await _supervise(supervisor, programs, addresses, ready=partial(announce, addresses, settings, access))
 
 
 def _empty(stack: Stack) -> None:
@@ -177,6 +187,19 @@ def _written(addresses: Addresses, home: Path) -> Iterator[None]:
         (home / ADDRESSES).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[HomeAccess | None]:
+    """Let those in who can read the home's token; None if everybody is."""
+    if settings.auth == "off":
+        yield None
+        return
+    try:
+        with opened(settings) as access:
+            yield access
+    except KeysUnusable as error:
+        raise UpError(str(error)) from error
+
+
 @contextlib.asynccontextmanager
 async def _launched(*services: Service) -> AsyncIterator[None]:
     try:
@@ -188,15 +211,17 @@ async def _launched(*services: Service) -> AsyncIterator[None]:
         await _stopped(*services)
 
 
-async def _supervise(supervisor: Supervisor, programs: Sequence[Program], addresses: Addresses) -> None:
-    """Keep everything running; returns only by being cancelled."""
+async def _supervise(
+    supervisor: Supervisor, programs: Sequence[Program], addresses: Addresses, *, ready: Callable[[], None]
+) -> None:
+    """Keep everything running, and tell when it is ready; returns only by being cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for program in programs:
             tasks.create_task(supervisor.keep(program))
         async with httpx.AsyncClient(trust_env=False) as client:
             served = (addresses.write, addresses.read, addresses.ops)
             await asyncio.gather(*(_ready(client, url) for url in served))
-        announce(addresses)
+        ready()
 
 
 async def _ready(client: httpx.AsyncClient, url: str) -> None:
@@ -252,7 +277,13 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress is for people, on stderr
 
 
-def announce(addresses: Addresses) -> None:
-    """Print where everything answers: the result of `muster up`."""
-    lines = ("muster is up", f"  write  {addresses.write}", f"  read   {addresses.read}", f"  ops    {addresses.ops}")
+def announce(addresses: Addresses, settings: Settings, access: HomeAccess | None) -> None:
+    """Print where everything answers, and what lets in: the result of `muster up`."""
+    lines = ["muster is up", f"  write  {addresses.write}", f"  read   {addresses.read}", f"  ops    {addresses.ops}"]
+    if access:
+        lines += [
+            f"  token  {settings.home / TOKEN}",
+            f"  sign in to the ops page, once, within {LINK_TTL.seconds // 60} minutes:",
+            f"  {access.sign_in_link(addresses.ops)}",
+        ]
     print("\n".join(lines), flush=True)  # noqa: T201 - the command's result

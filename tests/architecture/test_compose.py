@@ -14,6 +14,7 @@ from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 OURS = ("migrate", "write", "project", "read")
+KEYS = "keys"
 PASSWORDS = {"POSTGRES_PASSWORD": "secret", "VALKEY_PASSWORD": "secret"}
 
 
@@ -45,12 +46,12 @@ def test_docker_compose_accepts_it():
 
 def test_every_process_is_there_and_runs_its_command(services):
     """The three processes, the migrations, and the two servers."""
-    assert {*OURS, "postgres", "valkey"} == set(services)
+    assert {*OURS, KEYS, "postgres", "valkey"} == set(services)
     assert [[name] for name in OURS] == [services[name]["command"] for name in OURS]
     assert set(OURS) < set(COMMANDS)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, KEYS])
 def test_every_setting_is_one(services, name):
     """A misspelt variable would stop the container at its start."""
     settings = Settings.load(services[name]["environment"])
@@ -64,14 +65,26 @@ def test_every_setting_is_one(services, name):
 
 def test_what_runs_for_long_says_whether_it_is_well(services):
     """And the migrations run once, before those who need the tables."""
-    assert {"migrate"} == {name for name, service in services.items() if "healthcheck" not in service}
+    assert {"migrate", KEYS} == {name for name, service in services.items() if "healthcheck" not in service}
     for name in ("write", "project"):
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
 def test_the_read_side_needs_no_postgres(services):
     """It starts and serves with PostgreSQL down."""
-    assert set(services["read"]["depends_on"]) == {"valkey"}
+    assert set(services["read"]["depends_on"]) == {"keys", "valkey"}
+
+
+def test_whoever_listens_to_all_asks_for_tokens(services):
+    """By keys that are there before he starts, and that only one service can change."""
+    for name in ("write", "project", "read"):
+        settings = Settings.load(services[name]["environment"])
+        assert (settings.auth, str(settings.key_directory)) == ("on", "/home/muster/keys")
+        assert services[name]["depends_on"][KEYS]["condition"] == "service_completed_successfully"
+        assert services[name]["volumes"] == ["keys:/home/muster/keys:ro"]
+    assert services[KEYS]["command"] == ["keys", "new", "--if-none"]
+    assert services[KEYS]["volumes"] == ["keys:/home/muster/keys"]
+    assert "--owner muster --mode 0700 /home/muster/keys" in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_servers_keep_what_they_are_told(services):
@@ -87,7 +100,7 @@ def test_the_servers_keep_what_they_are_told(services):
 def test_nothing_of_ours_runs_as_root_or_may_become_it(services):
     """Nor can it write anywhere but to its temporary files."""
     assert re.search(r"^USER muster$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    for name in OURS:
+    for name in (*OURS, KEYS):
         assert services[name]["cap_drop"] == ["ALL"]
         assert services[name]["read_only"]
 

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from shared.access.setup import let_everybody_in
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
 from write_side.http.app import write_api
@@ -34,7 +35,7 @@ async def test_people_are_not_quoted(database_url, caplog, spoil):
         registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
 
     with capture_logs() as logged, caplog.at_level(logging.DEBUG):
-        async with client_of(write_api(register)) as client:
+        async with client_of(write_api(let_everybody_in, register)) as client:
             answer = await client.post("/commands/register-account", json=ANDRE)
 
     said = f"{logged}{caplog.text}{answer.text}"

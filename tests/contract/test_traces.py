@@ -20,6 +20,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from shared.access.setup import let_everybody_in
 from shared.event_log.postgres import PostgresEventLog
 from tests.support.http import client_of
 from tests.support.measures import every_attribute, named
@@ -77,7 +78,11 @@ async def muster(database_url, redis_server):
             register_views(registry, port, adapter(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)))
 
     async with AsyncExitStack() as stack:
-        apps = (write_api(write), ops_api(project), read_api(read))
+        apps = (
+            write_api(let_everybody_in, write),
+            ops_api(let_everybody_in, project),
+            read_api(let_everybody_in, read),
+        )
         muster = Muster(*[await stack.enter_async_context(client_of(app)) for app in apps])
         await until(lambda: answers(muster.read, "/readyz"))
         yield muster

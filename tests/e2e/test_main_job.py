@@ -47,8 +47,8 @@ class Muster:
 @pytest.fixture
 async def muster(stack: Stack):
     async with (
-        httpx.AsyncClient(base_url=stack.addresses.write, timeout=60, trust_env=False) as write,
-        httpx.AsyncClient(base_url=stack.addresses.read, timeout=10, trust_env=False) as read,
+        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, timeout=60, trust_env=False) as write,
+        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.read, timeout=10, trust_env=False) as read,
     ):
         yield Muster(write, read)
 

@@ -65,7 +65,7 @@ async def showcase():
 @pytest.fixture
 async def ops(stack):
     """The API that the page uses, too."""
-    async with httpx.AsyncClient(base_url=stack.addresses.ops, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.ops, trust_env=False) as client:
         yield client
         await client.post("/projections/profiles/abort", json={})
 

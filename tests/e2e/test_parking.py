@@ -14,6 +14,7 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
 from projector.services import register_redis
+from shared.access.setup import let_everybody_in
 from shared.event_log.postgres import PostgresEventLog
 from shared.stack.redis import EmbeddedRedis
 from tests.support.bugs import of_account, poisoned
@@ -39,7 +40,7 @@ async def projector(stack, redis, profiles):
         log = PostgresEventLog(stack.addresses.database_url)
         register_redis(registry, url=redis.url, log=log, projections=(profiles, *OTHERS))
 
-    async with client_of(ops_api(register)) as ops:
+    async with client_of(ops_api(let_everybody_in, register)) as ops:
         yield ops
 
 
@@ -90,7 +91,7 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
     async with projector(stack, redis, Profiles()) as ops:
         await until(lambda: is_filled(ops))
     async with (
-        httpx.AsyncClient(base_url=stack.addresses.write, trust_env=False) as write,
+        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, trust_env=False) as write,
         service("read", tmp_path / "read.log", MUSTER_REDIS_URL=redis.url, MUSTER_HOME=str(tmp_path)) as (url, _),
         httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as read,
     ):

@@ -18,7 +18,7 @@ Muster = Callable[..., subprocess.CompletedProcess[str]]
 def directory(mortal_stack: Stack) -> Stack:
     """Three people in the directory."""
     for name in ("ada", "bob", "cyd"):
-        httpx.post(f"{mortal_stack.addresses.write}/commands/register-account", json=registration(name))
+        register(mortal_stack, name)
     return mortal_stack
 
 
@@ -53,10 +53,11 @@ def test_without_a_projector_the_command_projects_itself(directory: Stack, muste
     """Under the same lease, until it is done; the next projector finds what it left."""
     with directory.supervisor_asleep():
         killed = directory.kill(Child.PROJECT)
-        position = registered_meanwhile(directory)
+        position = register(directory, "dan").headers["Muster-Position"]
         done = muster("rebuild", "profiles", "--json")
         answer = httpx.get(
-            f"{directory.addresses.read}/profiles/by-handle/dan", headers={"Muster-Min-Position": position}
+            f"{directory.addresses.read}/profiles/by-handle/dan",
+            headers={"Muster-Min-Position": position, **directory.headers},
         )
     outcome = json.loads(done.stdout)
 
@@ -67,6 +68,6 @@ def test_without_a_projector_the_command_projects_itself(directory: Stack, muste
     assert answer.status_code == 200
 
 
-def registered_meanwhile(stack: Stack) -> str:
-    answer = httpx.post(f"{stack.addresses.write}/commands/register-account", json=registration("dan"))
-    return answer.headers["Muster-Position"]
+def register(stack: Stack, name: str) -> httpx.Response:
+    url = f"{stack.addresses.write}/commands/register-account"
+    return httpx.post(url, json=registration(name), headers=stack.headers)

@@ -16,7 +16,11 @@ MUSTER = Path(sys.executable).parent / "muster"
 
 def muster(*command: str, database_url: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-    environment |= {"MUSTER_DATABASE_URL": database_url, "MUSTER_REDIS_URL": "redis://127.0.0.1:1"}
+    environment |= {
+        "MUSTER_DATABASE_URL": database_url,
+        "MUSTER_REDIS_URL": "redis://127.0.0.1:1",
+        "MUSTER_AUTH": "off",
+    }
     return subprocess.run(
         [MUSTER, *command], env=environment, capture_output=True, text=True, timeout=60, check=False, cwd="/"
     )

@@ -27,7 +27,10 @@ def at_rest(told):
 
 async def test_the_state_comes_every_second_and_is_that_of_status(stack):
     """After the history; each with its time, in milliseconds, as its id."""
-    async with followed(stack.addresses.ops) as (answer, events), httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        followed(stack.addresses.ops) as (answer, events),
+        httpx.AsyncClient(headers=stack.headers, trust_env=False) as client,
+    ):
         beginning, history = await anext(events), await first(events, "history")
         told = [await first(events, "status") for _ in range(3)]
         status = (await client.get(f"{stack.addresses.ops}/status")).json()
@@ -57,7 +60,7 @@ async def test_what_a_browser_says_when_it_comes_back_does_no_harm(stack):
 async def test_those_who_look_on_are_limited_and_make_room_when_they_go(stack):
     """One more is told to come again."""
     url = stack.addresses.ops
-    async with AsyncExitStack() as open_streams, httpx.AsyncClient(trust_env=False) as client:
+    async with AsyncExitStack() as open_streams, httpx.AsyncClient(headers=stack.headers, trust_env=False) as client:
         for _ in range(MOST_STREAMS):
             answer, _ = await open_streams.enter_async_context(followed(url))
             assert answer.status_code == 200

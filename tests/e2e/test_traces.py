@@ -62,7 +62,7 @@ def listening(collector: Collector) -> Iterator[str]:
 
 async def register(stack: Stack, name: str, **headers: str) -> None:
     body = {"email": f"{name}@example.org", "handle": name, "display_name": name}
-    async with httpx.AsyncClient(base_url=stack.addresses.write, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, trust_env=False) as client:
         (await client.post("/commands/register-account", json=body, headers=headers)).raise_for_status()
 
 

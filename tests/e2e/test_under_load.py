@@ -34,7 +34,7 @@ async def test_strangers_with_open_transactions_hold_nobody_up(stack, commands):
 async def test_an_appender_that_idles_is_named_and_everything_flows_when_it_ends(stack):
     """Who holds the log up stands in status and readyz; a reader who needs what comes after is told to come again."""
     load = Load(stack.addresses.write, seed=210, commands=30, pause=0)
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=stack.headers, timeout=10, trust_env=False) as client:
         with log_held(stack.addresses.database_url) as pid:
             await load.run()
             told = await until(lambda: is_held(stack))
@@ -105,13 +105,15 @@ async def is_partly_filled(stack: Stack) -> bool:
 
 async def assert_nobody_is_shown(stack: Stack, load: Load) -> None:
     """Not even those who are there again: nobody can tell them from those who are not."""
-    async with httpx.AsyncClient(base_url=stack.addresses.read, timeout=10, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        headers=stack.headers, base_url=stack.addresses.read, timeout=10, trust_env=False
+    ) as client:
         answers = [await client.get(path) for path in ways_to(load.accepted[0])]
     assert {(each.status_code, each.json()["type"]) for each in answers} == {(503, "/problems/read-model-not-filled")}
 
 
 async def status(stack: Stack) -> dict[str, Any]:
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=stack.headers, timeout=10, trust_env=False) as client:
         told: dict[str, Any] = (await client.get(f"{stack.addresses.ops}/status")).raise_for_status().json()
         return told
 

@@ -22,6 +22,7 @@ from shared.stack.postgres import EmbeddedPostgres
 from shared.stack.redis import EmbeddedRedis
 from shared.stack.server import free_port
 from shared.stack.supervisor import console_script
+from tests.support.access import headers_for, register_home
 
 SECONDS = 60
 MUSTER = [sys.executable, console_script()]
@@ -57,6 +58,7 @@ class Up:
         watchdog.cancel()
         assert self.announced[0] == "muster is up\n", "".join(self.said)
         self.addresses = read_addresses(self.home)
+        register_home(self.home, self.addresses)
         return self
 
     def processes(self):
@@ -121,7 +123,7 @@ def register(addresses, handle):
         lambda: httpx.post(
             f"{addresses.write}/commands/register-account",
             json={"email": f"{handle}@example.org", "handle": handle, "display_name": handle.title()},
-            headers={"Idempotency-Key": handle},
+            headers={"Idempotency-Key": handle, **headers_for(addresses.write)},
         )
     )
     return answer.json()["position"]
@@ -130,7 +132,8 @@ def register(addresses, handle):
 def read(addresses, handle, *, position=0):
     return eventually(
         lambda: httpx.get(
-            f"{addresses.read}/profiles/by-handle/{handle}", headers={"Muster-Min-Position": str(position)}
+            f"{addresses.read}/profiles/by-handle/{handle}",
+            headers={"Muster-Min-Position": str(position), **headers_for(addresses.read)},
         )
     )
 

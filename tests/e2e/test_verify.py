@@ -23,7 +23,7 @@ class Directory:
     def register(self, handle: str) -> str:
         """Have somebody who is seen by everybody, and give his id."""
         sent = {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
-        with httpx.Client(trust_env=False, timeout=60) as client:
+        with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=60) as client:
             answer = client.post(f"{self._stack.addresses.write}/commands/register-account", json=sent)
             account = answer.raise_for_status().json()
             minimum = {"Muster-Min-Position": str(account["position"])}

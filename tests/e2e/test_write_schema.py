@@ -8,6 +8,8 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from shared.access.principal import COMMANDS
+from tests.support.access import Keys
 from tests.support.write_process import migrated_database, write_process
 from write_side.http.documentation import document
 
@@ -29,8 +31,13 @@ def first_line(_context, response):
 
 
 @pytest.fixture(scope="module")
-def write_api(postgres):
-    with migrated_database(postgres, "schema") as url, write_process(url) as process:
+def keys(server_home):
+    return Keys(server_home / "write-keys")
+
+
+@pytest.fixture(scope="module")
+def write_api(postgres, keys):
+    with migrated_database(postgres, "schema") as url, write_process(url, **keys.settings) as process:
         yield process
 
 
@@ -42,9 +49,9 @@ def test_the_document_is_served(write_api):
 
 @schema.parametrize()
 @settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_documented(case, write_api):
+def test_every_answer_is_as_documented(case, write_api, keys):
     """Also to what does not fit the document: no 500, no status, header or body that the document does not name."""
-    answer = case.call(base_url=write_api.url)
+    answer = case.call(base_url=write_api.url, headers=keys.headers(COMMANDS))
 
     case.validate_response(answer, excluded_checks=list(not_applicable(case, answer)))
 

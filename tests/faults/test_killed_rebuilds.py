@@ -17,7 +17,9 @@ class Operator:
     """Orders rebuilds of profiles, and looks how far they are."""
 
     def __init__(self, stack: Stack) -> None:
-        self._client = httpx.AsyncClient(base_url=stack.addresses.ops, timeout=10, trust_env=False)
+        self._client = httpx.AsyncClient(
+            headers=stack.headers, base_url=stack.addresses.ops, timeout=10, trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -45,9 +45,13 @@ class Database:
         connection.execute("update pg_database set datallowconn = %s where datname = %s", [connections, self._name])
 
 
+def client_of(stack: Stack, url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, headers=stack.headers, timeout=10, trust_env=False)
+
+
 async def register(stack: Stack, *names: str) -> int:
     """Register people, however long it takes until the write side is back; returns the last position."""
-    async with httpx.AsyncClient(base_url=stack.addresses.write, timeout=10, trust_env=False) as client:
+    async with client_of(stack, stack.addresses.write) as client:
         for name in names:
             ask = {"json": registration(name), "headers": {"Idempotency-Key": name}}
             answer = await client.post("/commands/register-account", **ask)
@@ -58,12 +62,12 @@ async def register(stack: Stack, *names: str) -> int:
 
 
 async def read(stack: Stack, path: str, *, position: int = 0) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=stack.addresses.read, timeout=10, trust_env=False) as client:
+    async with client_of(stack, stack.addresses.read) as client:
         return await client.get(path, headers={"Muster-Min-Position": str(position)})
 
 
 async def projections(stack: Stack) -> list[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=stack.addresses.ops, timeout=10, trust_env=False) as client:
+    async with client_of(stack, stack.addresses.ops) as client:
         told: list[dict[str, Any]] = (await client.get("/status")).json()["projections"]
     return told
 

@@ -13,8 +13,8 @@ from tests.support.stack import Child, Stack, service, until
 
 
 @pytest.fixture
-async def ops():
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+async def ops(mortal_stack):
+    async with httpx.AsyncClient(headers=mortal_stack.headers, timeout=10, trust_env=False) as client:
         yield client
 
 

@@ -19,6 +19,7 @@ from shared.stack.postgres import EmbeddedPostgres
 from shared.stack.redis import EmbeddedRedis
 from shared.stack.server import EmbeddedServer
 from shared.stack.supervisor import Supervisor
+from tests.support.access import headers_for
 from tests.support.mixed_load import MixedLoad
 from tests.support.people import Group, Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
@@ -60,7 +61,8 @@ class Bench:
         few = {"clients": 4, "commands": 1_000_000, "patience": 0.2}  # what starts again needs the processor too
         self.load = MixedLoad(self.addresses.write, seed=self.seed, **few)
         self.witnesses = Witnesses(self.addresses.read, seed=self.seed, settled=[], load=self.load)
-        self._client = httpx.AsyncClient(base_url=self.addresses.write, timeout=30, trust_env=False)
+        write, headers = self.addresses.write, headers_for(self.addresses.write)
+        self._client = httpx.AsyncClient(base_url=write, headers=headers, timeout=30, trust_env=False)
         async with self._client, self.witnesses.running(), self.load.running():
             await self.load.grown(by=20)
             yield
@@ -68,6 +70,10 @@ class Bench:
     @property
     def addresses(self) -> Addresses:
         return self.stack.addresses
+
+    def client(self, base_url: str = "") -> httpx.AsyncClient:
+        """One that is let in."""
+        return httpx.AsyncClient(base_url=base_url, headers=self.stack.headers, timeout=10, trust_env=False)
 
     def database(self, *, autocommit: bool = True) -> psycopg.Connection:
         return psycopg.connect(self.postgres.url, autocommit=autocommit)

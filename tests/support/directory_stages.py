@@ -32,6 +32,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from shared.access.setup import let_everybody_in
 from shared.event_log import RecordedEvent
 from shared.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord, unseal
 from tests.support.folding import begin, fold_next, go_live, held
@@ -211,5 +212,5 @@ async def _reader(views: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
         for name, port in PORTS.items():
             register_views(registry, port, views[name])
 
-    async with client_of(read_api(register)) as client:
+    async with client_of(read_api(let_everybody_in, register)) as client:
         yield client

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.access import headers_for
+
 ANSWER_SECONDS = 15.0
 
 
@@ -26,7 +28,7 @@ async def followed(url: str, **headers: str) -> AsyncIterator[tuple[httpx.Respon
     """The answer, and its events as they come."""
     async with (
         httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client,
-        client.stream("GET", f"{url}/status/events", headers=headers) as answer,
+        client.stream("GET", f"{url}/status/events", headers={**headers_for(url), **headers}) as answer,
     ):
         yield answer, _events(answer)
 

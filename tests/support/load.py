@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from tests.support.access import headers_for
 from tests.support.people import Group, Person, registration, ways_to
 
 ASK_SECONDS = 30.0
@@ -103,7 +104,8 @@ class Load:
             self._may_send.set()
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.write_url, timeout=ASK_SECONDS, trust_env=False)
+        headers = headers_for(self.write_url)
+        return httpx.AsyncClient(base_url=self.write_url, headers=headers, timeout=ASK_SECONDS, trust_env=False)
 
     async def _run(self, number: int, client: httpx.AsyncClient) -> None:
         hand = Hand(client, random.Random(self.seed * 1_000 + number), [], [])
@@ -219,9 +221,10 @@ class Readers:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
+        headers = headers_for(self.read_url)
         async with (
             asyncio.TaskGroup() as group,
-            httpx.AsyncClient(base_url=self.read_url, timeout=ASK_SECONDS, trust_env=False) as client,
+            httpx.AsyncClient(base_url=self.read_url, headers=headers, timeout=ASK_SECONDS, trust_env=False) as client,
         ):
             tasks = [group.create_task(self._run(number, client)) for number in range(self.readers)]
             try:

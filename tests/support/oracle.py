@@ -11,6 +11,7 @@ from redis import Redis
 
 from shared.keys import ProjectionKeys
 from shared.records import Checkpoint, Pointer
+from tests.support.access import headers_for
 from tests.support.load import Load, Person
 from tests.support.stack import Stack, until
 
@@ -142,7 +143,9 @@ def _parts(things: Sequence[T]) -> list[Sequence[T]]:
 
 async def _batch(read_url: str, wanted: dict[str, Any], position: int) -> list[dict[str, Any]]:
     """The records found once the read side has come so far."""
-    async with httpx.AsyncClient(base_url=read_url, timeout=10, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=read_url, headers=headers_for(read_url), timeout=10, trust_env=False
+    ) as client:
         answer = await until(lambda: _answer(client, wanted, position))
     found: list[dict[str, Any]] = answer.raise_for_status().json()["found"]
     return found

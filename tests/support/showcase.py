@@ -13,6 +13,7 @@ from projector.projections.groups import Groups
 from projector.projections.stats import Stats
 from projector.services import register_projector
 from projector.status import Status
+from shared.access.setup import let_everybody_in
 from shared.clock import SystemClock
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
@@ -140,7 +141,7 @@ def create():
         registry.register_value(Chronicle, chronicle)
         registry.register_value(Streams, Streams(chronicle))
 
-    return ops_api(register)
+    return ops_api(let_everybody_in, register)
 
 
 def create_poisoned():
@@ -150,7 +151,9 @@ def create_poisoned():
         history.register(handle)
     around.log.append(history.events)
     profiles = poisoned(PROFILES, of_account(nth_id(2)))
-    return ops_api(lambda registry: register_on(registry, around, projections=(profiles, Groups(), Stats())))
+    return ops_api(
+        let_everybody_in, lambda registry: register_on(registry, around, projections=(profiles, Groups(), Stats()))
+    )
 
 
 def register_on(registry, around, **more):

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from redis import Redis
 
+from shared.access.home import TOKEN
 from shared.event_log.postgres import connect_args
 from shared.http.serving import require_free
 from shared.sentinels import located
@@ -26,6 +27,7 @@ from shared.settings import ADDRESSES, read_addresses
 from shared.stack.server import free_port, last_words
 from shared.stack.supervisor import console_script
 from shared.tether import tethered
+from tests.support.access import headers_for, register_home
 
 SECONDS = 60.0
 """Whatever takes longer has failed."""
@@ -65,6 +67,13 @@ class Stack:
         addresses = read_addresses(home)
         assert addresses is not None
         self.addresses = addresses
+        if variables.get("MUSTER_AUTH") != "off":
+            register_home(home, addresses)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What lets a client in everywhere."""
+        return headers_for(self.addresses.read)
 
     def pid(self, child: Child) -> int | None:
         """The process that the supervisor itself started; None while there is none."""
@@ -130,6 +139,7 @@ class Stack:
         for port in self._ports():
             require_free("127.0.0.1", port)
         assert not (self.home / ADDRESSES).exists()
+        assert not (self.home / TOKEN).exists()
 
     async def _has_replaced(self, child: Child, old: int) -> bool:
         return self.pid(child) not in {None, old}
@@ -183,13 +193,13 @@ async def service(name: str, log: Path, **variables: str) -> AsyncIterator[tuple
     """
     One of Muster's processes beside a stack, started as an operator would; gives its URL and its process id.
 
-    :param variables: its settings.
+    :param variables: its settings; it lets everybody in unless they say otherwise.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with log.open("ab") as output:
         command = [*MUSTER, name, "--port", str(port)]
-        process = _started(command, output, **variables)
+        process = _started(command, output, **{"MUSTER_AUTH": "off", **variables})
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
             await until(lambda: answers(client, f"{url}/readyz"))

@@ -50,7 +50,7 @@ async def verdict_on(bench: Bench) -> Verdict:
     load, read_url = bench.load, bench.addresses.read
     verdict = Verdict(false=list(load.false), stale=bench.witnesses.wrong())
     verdict.lost += map(str, await people_not_shown(read_url, load.accepted, position=load.position))
-    verdict.lost += await _groups_not_shown(read_url, load)
+    verdict.lost += await _groups_not_shown(bench, load)
     verdict.duplicated += map(str, await people_found(read_url, load.refused, position=load.position))
     _compare_with_log(bench, verdict)
     verdict.differences = await _differences(bench)
@@ -76,8 +76,8 @@ def _events_of(load: MixedLoad) -> dict[tuple[str, str], int]:
     return events_of(load) | {("group", each.id): each.version for each in (*load.groups, *load.deleted)}
 
 
-async def _groups_not_shown(read_url: str, load: MixedLoad) -> list[str]:
-    async with httpx.AsyncClient(base_url=read_url, timeout=10, trust_env=False) as client:
+async def _groups_not_shown(bench: Bench, load: MixedLoad) -> list[str]:
+    async with bench.client(bench.addresses.read) as client:
         told = [(group, await _told(client, group, load.position)) for group in load.groups]
         gone = [(group, await _told(client, group, load.position)) for group in load.deleted]
     wrong = [f"{group}: {record}" for group, record in told if record is None or not _is_shown(group, record)]

@@ -14,6 +14,8 @@ import psycopg
 import svcs
 from litestar.types import ASGIApp
 
+from shared.access.setup import register_authentication
+from shared.settings import Settings
 from shared.stack.postgres import EmbeddedPostgres
 from shared.stack.server import free_port
 from write_side.adapters.postgres.migrate import migrate
@@ -28,10 +30,11 @@ START_SECONDS = 30.0
 class WriteProcess:
     """May be killed and started again on the same port."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, **variables: str) -> None:
+        """:param variables: its settings; it lets everybody in unless they say otherwise."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._database_url = database_url
+        self._variables = {"MUSTER_DATABASE_URL": database_url, "MUSTER_AUTH": "off", **variables}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -40,7 +43,7 @@ class WriteProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "MUSTER_DATABASE_URL": self._database_url},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
         )
         self._await_answer(time.monotonic() + START_SECONDS)
 
@@ -74,8 +77,8 @@ def migrated_database(server: EmbeddedPostgres, name: str) -> Iterator[str]:
 
 
 @contextmanager
-def write_process(database_url: str) -> Iterator[WriteProcess]:
-    process = WriteProcess(database_url)
+def write_process(database_url: str, **variables: str) -> Iterator[WriteProcess]:
+    process = WriteProcess(database_url, **variables)
     try:
         process.start()
         yield process
@@ -89,6 +92,7 @@ def create_app() -> ASGIApp:
 
 
 def _register(registry: svcs.Registry) -> None:
+    register_authentication(registry, Settings.load(os.environ))
     register_postgres(registry, url=os.environ["MUSTER_DATABASE_URL"], allow_unsafe=True)
     registry.register_value(Retention, Retention(requests=timedelta(days=1)))
 

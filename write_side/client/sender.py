@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from http import HTTPStatus
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 import httpx
 import msgspec
 
+from shared.access.home import NOT_LET_IN
 from write_side.client.lines import MAX_LINE_BYTES, Chunk, Line
 
 PATH = "/commands"
@@ -23,6 +24,7 @@ TIMEOUT = httpx.Timeout(10.0, read=30.0)
 
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
+_NOT_LET_IN = frozenset({401, 403})
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 
 
@@ -72,9 +74,13 @@ TOO_LONG = Answer(
 _decode_line = msgspec.json.Decoder(Answer).decode
 
 
-def connect(url: str) -> httpx.Client:
-    """A client of the write API at this address; no proxy stands between a machine and itself."""
-    return httpx.Client(base_url=url, timeout=TIMEOUT, mounts=dict.fromkeys(_LOOPBACK))
+def connect(url: str, *, headers: Mapping[str, str]) -> httpx.Client:
+    """
+    A client of the write API at this address; no proxy stands between a machine and itself.
+
+    :param headers: what lets it in.
+    """
+    return httpx.Client(base_url=url, timeout=TIMEOUT, mounts=dict.fromkeys(_LOOPBACK), headers=headers)
 
 
 class Sender:
@@ -150,6 +156,8 @@ class Sender:
         answer = _refusal(response)
         if response.status_code in _TRY_AGAIN:
             raise _Unsettled(_said(answer), retry_after=_seconds(response.headers.get("retry-after", "")))
+        if response.status_code in _NOT_LET_IN:
+            raise GaveUp(f"{self._url} {NOT_LET_IN}: {answer.detail}")
         raise GaveUp(f"{self._url} answers {_said(answer)}: see that this is the address of Muster's write API")
 
     def _decoded(self, line: bytes, number: int) -> Answer:

@@ -8,7 +8,9 @@ import svcs
 from litestar import Litestar
 from litestar.types import ASGIApp
 
+from shared.access.principal import COMMANDS
 from shared.http.app import assemble
+from shared.http.guard import Policy
 from shared.http.services import Register
 from write_side.http.commands import command_route
 from write_side.http.documentation import document
@@ -27,13 +29,14 @@ def write_api(*registers: Register) -> ASGIApp:
     """
     The write API on the adapters that `registers` name; what is registered last wins.
 
-    Needs a `CommandRunner`, a `Retention` and a `Background`.
+    Needs a `CommandRunner`, a `Retention`, a `Background` and an `Authentication`.
     """
     return assemble(
         handlers=[*map(command_route, USE_CASES), stream_route],
         registers=registers,
         problems=(*PROBLEMS, NOT_REACHED),
         document=document(),
+        policy=Policy(COMMANDS),
         lifespan=[_background],
     )
 

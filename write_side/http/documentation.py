@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from shared.access.principal import COMMANDS
 from shared.http.openapi import Operation, Parameter, openapi
 from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
 from write_side.domain.values import value_schema
@@ -42,6 +43,7 @@ def document() -> dict[str, Any]:
         version=version("muster"),
         description="Post commands: each is carried out whole, once, or not at all.",
         operations=[*map(_command, USE_CASES), _STREAM],
+        scope=COMMANDS,
         schema_hook=value_schema,
     )
 

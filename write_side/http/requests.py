@@ -8,15 +8,13 @@ import msgspec
 from litestar.types import Scope
 from uuid_utils import uuid7
 
+from shared.http.guard import caller
 from shared.http.problems import INVALID, FieldError, Rejection
 from shared.http.requests import request_id
 from shared.tracing import traceparent
 from write_side.domain.values import plain
 from write_side.ports import CommandContext
 from write_side.use_cases import Command, UseCase
-
-ANYBODY = "anybody"
-"""The subject of all requests as long as there is no authentication."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
 _VERSION = re.compile(r'"(\d{1,18})"').fullmatch
@@ -39,9 +37,11 @@ def context_of(
 
     :raises Rejection: 422, the key or the expected version is malformed.
     """
+    asks = caller(scope)
     return CommandContext(
         command=use_case.name,
-        subject=ANYBODY,
+        subject=asks.subject,
+        token_id=asks.token_id,
         key=_well_formed_key(key) if key is not None else uuid7().hex,
         key_was_sent=key is not None,
         content=_canonical(command),

@@ -1,6 +1,7 @@
 """`POST /commands`: a stream of commands, one a line, each answered with a line as it is done."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,9 @@ from litestar import Request, post
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import UNSET, UnsetType
 
+from shared.access.authentication import Authentication
 from shared.http.bodies import decoder, require_media_type
+from shared.http.guard import UNAUTHORIZED, caller
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import (
     INTERNAL_ERROR,
@@ -70,7 +73,9 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
     require_media_type(request.scope, NDJSON)
     require_acceptable(request.scope, NDJSON)
     runner, retention = await services.aget(CommandRunner, Retention)
-    lines = CommandLines(runner=runner, retention=retention, scope=request.scope)
+    authentication = await services.aget_abstract(Authentication)
+    may_go_on = partial(authentication.stands, caller(request.scope))
+    lines = CommandLines(runner=runner, retention=retention, scope=request.scope, may_go_on=may_go_on)
     return duplex(lines.answers(split_lines(request.stream())))
 
 
@@ -92,10 +97,14 @@ class CommandLines:
     Carries out the lines of one request in order; each is atomic by itself and sees all before it.
 
     Once a line could not be carried out for want of the database (503), none after it is: the client will send it
-    again, and would otherwise find it done after those that were to follow it.
+    again, and would otherwise find it done after those that were to follow it. Nor is any once its token is no longer
+    good: a request may last for long.
     """
 
-    def __init__(self, *, runner: CommandRunner, retention: Retention, scope: Scope) -> None:
+    def __init__(
+        self, *, runner: CommandRunner, retention: Retention, scope: Scope, may_go_on: Callable[[], bool]
+    ) -> None:
+        self._may_go_on = may_go_on
         self._runner = runner
         self._retention = retention
         self._scope = scope
@@ -109,6 +118,8 @@ class CommandLines:
                 yield _encode(await self._answer(number, line)) + b"\n"
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
+        if self._halted is None and not self._may_go_on():
+            self._halted = Rejection(UNAUTHORIZED, f"The token is not good any more as of line {number}")
         if self._halted is not None:
             return _failed(number, self._halted)
         try:

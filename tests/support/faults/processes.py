@@ -73,7 +73,10 @@ def frozen(pids: set[int]) -> Iterator[None]:
 async def two_projectors(bench: Bench) -> AsyncIterator[None]:
     """The leases vanish over and over, so that two feed at once; the compare-and-set refuses one of them."""
     leases = [ProjectionKeys(each.name).lease(each.version) for each in PROJECTIONS]
-    async with _second_projector(bench) as (url, _), httpx.AsyncClient(timeout=10, trust_env=False) as ops:
+    async with (
+        _second_projector(bench) as (url, _),
+        bench.client() as ops,
+    ):
         urls = (url, bench.addresses.ops)
         before = await superseded(ops, *urls)
         with bench.redis_client() as redis:
@@ -86,7 +89,10 @@ async def two_projectors(bench: Bench) -> AsyncIterator[None]:
 @asynccontextmanager
 async def zombie(bench: Bench) -> AsyncIterator[None]:
     """A projector sleeps, another takes over and goes on, and the first wakes up in the belief that it still feeds."""
-    async with _second_projector(bench) as (url, _), httpx.AsyncClient(timeout=10, trust_env=False) as ops:
+    async with (
+        _second_projector(bench) as (url, _),
+        bench.client() as ops,
+    ):
         [first] = await holders(ops, bench.addresses.ops)
         second = await until(lambda: other_than(first, ops, url))
         pid = bench.stack.pid(Child.PROJECT)

@@ -93,7 +93,7 @@ async def wrong_type(bench: Bench) -> AsyncIterator[None]:
 
 async def rebuild(bench: Bench, *projections: str) -> None:
     """What an operator does: order it, and see that it is done."""
-    async with httpx.AsyncClient(base_url=bench.addresses.ops, timeout=10, trust_env=False) as client:
+    async with bench.client(bench.addresses.ops) as client:
         for name in projections:
             ordered = await client.post(f"/projections/{name}/rebuild", json={"force": True, "keep_old": 0})
             building = ordered.raise_for_status().json()["building"]
@@ -102,7 +102,7 @@ async def rebuild(bench: Bench, *projections: str) -> None:
 
 async def told(bench: Bench) -> list[dict[str, Any]]:
     """What status says of the projections; nothing while the projector does not answer."""
-    async with httpx.AsyncClient(base_url=bench.addresses.ops, timeout=10, trust_env=False) as client:
+    async with bench.client(bench.addresses.ops) as client:
         try:
             answer = await client.get("/status")
         except httpx.TransportError:
@@ -127,7 +127,7 @@ async def is_live(bench: Bench, generation: str) -> bool:
 
 
 async def _is_unready(bench: Bench) -> bool:
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+    async with bench.client() as client:
         found = [await client.get(f"{url}/readyz") for url in (bench.addresses.read, bench.addresses.ops)]
     return all(each.status_code == 503 for each in found)
 

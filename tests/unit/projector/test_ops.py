@@ -16,6 +16,7 @@ from projector.progress import State
 from projector.projections.profiles import Profiles
 from projector.services import register_projector
 from projector.status import Status
+from shared.access.setup import let_everybody_in
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.memory import MemoryEventReader
 from tests.support.clock import SettableClock
@@ -46,7 +47,7 @@ def app_on(around, *, log=None):
             pace=HASTE,
         )
 
-    return ops_api(register)
+    return ops_api(let_everybody_in, register)
 
 
 @pytest.fixture
@@ -262,7 +263,8 @@ def test_a_projector_that_cannot_be_reached_is_one_line(monkeypatch):
 def test_json_is_passed_on_as_it_is(monkeypatch, capsys):
     monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
     request = httpx.Request("GET", "http://ops/status")
-    monkeypatch.setattr(httpx, "get", lambda url, timeout: httpx.Response(200, content=b'{"head": 3}', request=request))
+    answer = httpx.Response(200, content=b'{"head": 3}', request=request)
+    monkeypatch.setattr(httpx, "get", lambda url, *, timeout, headers: answer)
 
     cli.status(json=True)
 

@@ -11,6 +11,7 @@ from projector.ops import parked as cli
 from projector.ops.http import ops_api
 from projector.projections.profiles import Profiles
 from projector.services import register_projector
+from shared.access.setup import let_everybody_in
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id
@@ -47,7 +48,7 @@ def app_on(around, profiles):
             projections=(profiles,),
         )
 
-    return ops_api(register)
+    return ops_api(let_everybody_in, register)
 
 
 @pytest.fixture

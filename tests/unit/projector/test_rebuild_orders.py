@@ -10,6 +10,7 @@ import pytest
 from projector.ops import rebuilding
 from projector.ops.http import ops_api
 from projector.services import register_projector
+from shared.access.setup import let_everybody_in
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History
 from tests.support.http import client_of
@@ -40,7 +41,7 @@ async def client(around):
             pace=HASTE,
         )
 
-    async with client_of(ops_api(register)) as client:
+    async with client_of(ops_api(let_everybody_in, register)) as client:
         await told(client, lambda profiles: profiles["state"] == "running")
         yield client
 

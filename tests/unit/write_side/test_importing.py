@@ -305,7 +305,7 @@ def test_no_proxy_stands_between_a_machine_and_itself(monkeypatch, url, by_proxy
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
 
-    with connect(url) as client:
+    with connect(url, headers={}) as client:
         transport = client._transport_for_url(httpx.URL(url))
 
     assert isinstance(transport._pool, httpcore.HTTPProxy) is by_proxy

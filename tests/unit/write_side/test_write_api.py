@@ -9,6 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from shared.access.setup import let_everybody_in
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
@@ -34,7 +35,7 @@ async def client(store) -> AsyncIterator[httpx.AsyncClient]:
         registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
         registry.register_value(Background, Background())
 
-    async with client_of(write_api(register)) as client:
+    async with client_of(write_api(let_everybody_in, register)) as client:
         yield client
 
 

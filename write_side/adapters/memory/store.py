@@ -62,7 +62,9 @@ class MemoryStore:
     def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> int | None:
         """Append all pending events; answers the position of the last one, None if there were none."""
         position = None
-        metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent)
+        metadata = Metadata(
+            context.command, context.subject, context.correlation, context.traceparent, context.token_id
+        )
         for aggregate in aggregates:
             for version, event, at in aggregate.pending:
                 position = self.positions[aggregate.kind, aggregate.id, version] = self.log.next_position

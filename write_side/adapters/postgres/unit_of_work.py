@@ -147,7 +147,7 @@ def _used_up(aggregate: Aggregate) -> Exception:
 
 
 def _rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]:
-    metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent)
+    metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent, context.token_id)
     return [
         {
             "event_id": uuid7(),

@@ -1,0 +1,66 @@
+"""Sessions of the ops page in Redis, so that they and the used links outlive a projector."""
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from math import ceil
+
+import msgspec
+from redis.asyncio import Redis
+
+from projector.adapters.redis.client import reachable
+from projector.ports import ReadModelUnavailable
+from shared.access.principal import Principal
+from shared.access.sessions import SESSION_SECONDS, SessionsAway, StoredSession, new_name
+from shared.keys import session_key, used_link_key
+
+MOST_REMEMBERED = 100
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(StoredSession).decode
+
+
+class RedisSessions:
+    """Remembers the sessions it has found: who has signed in can see the page also while Redis is away."""
+
+    def __init__(self, client: Redis, *, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._clock = clock
+        self._remembered: dict[str, StoredSession] = {}
+
+    async def begin(self, link: Principal) -> str | None:
+        """:raises SessionsAway: Redis cannot be reached."""
+        name, session = new_name(), StoredSession.of(link, now=self._clock())
+        used, seconds = used_link_key(link.token_id or ""), max(1, ceil(link.expires_at - self._clock()))
+        try:
+            with reachable():
+                if not await self._client.set(used, 1, nx=True, ex=seconds):
+                    return None
+                await self._client.set(_key(name), _encode(session), ex=SESSION_SECONDS)
+        except ReadModelUnavailable as error:
+            raise SessionsAway(str(error)) from error
+        return name
+
+    async def find(self, name: str) -> Principal | None:
+        """:raises SessionsAway: Redis cannot be reached, and it was not found before."""
+        session = self._remembered.get(name) or await self._stored(name)
+        if session is None or session.expires_at <= self._clock():
+            self._remembered.pop(name, None)
+            return None
+        while len(self._remembered) >= MOST_REMEMBERED and name not in self._remembered:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[name] = session
+        return session.principal()
+
+    async def _stored(self, name: str) -> StoredSession | None:
+        try:
+            with reachable():
+                stored = await self._client.get(_key(name))
+        except ReadModelUnavailable as error:
+            raise SessionsAway(str(error)) from error
+        return None if stored is None else _decode(stored)
+
+
+def _key(name: str) -> str:
+    """Under a hash of its name: whoever sees the keys of Redis has no session."""
+    return session_key(sha256(name.encode()).hexdigest())

@@ -1,0 +1,181 @@
+"""
+The directory of the keys with which tokens are signed, and of the tokens that were revoked.
+
+A key is two files, `<id>.private.pem` and `<id>.public.pem`; whoever only checks tokens needs the second alone. A key
+that is retired leaves `<id>.retired.pem` behind, for those who want to know what it was.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+PRIVATE_SUFFIX, PUBLIC_SUFFIX, RETIRED_SUFFIX = ".private.pem", ".public.pem", ".retired.pem"
+REVOKED = "revoked"
+"""The file of revoked tokens: one id a line."""
+
+MAKE_ONE = "make one with `muster keys new`"
+
+_is_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}").fullmatch
+
+
+class KeysUnusable(Exception):
+    """The keys cannot be read or changed as asked; the text says why and what to do."""
+
+
+class SigningKey(NamedTuple):
+    """A key that can sign tokens; the newest is used."""
+
+    id: str
+    private: Ed25519PrivateKey
+
+
+class Keyring(NamedTuple):
+    """What the directory said when it was read."""
+
+    keys: Mapping[str, Ed25519PublicKey]
+    revoked: frozenset[str]
+
+
+class KeyDirectory:
+    """Every process reads it; only commands and `muster up` write to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def new(self, *, now: datetime, prefix: str = "") -> SigningKey:
+        """Make a key, which signs from now on; those there are stay good."""
+        key = self.new_public(now=now, prefix=prefix)
+        pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        self._write(self.path / f"{key.id}{PRIVATE_SUFFIX}", pem, mode=0o600)
+        return key
+
+    def new_public(self, *, now: datetime, prefix: str = "") -> SigningKey:
+        """Make a key of which only the public half is stored: it signs as long as its maker lives."""
+        key = SigningKey(f"{prefix}{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", Ed25519PrivateKey.generate())
+        public = key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self._write(self.path / f"{key.id}{PUBLIC_SUFFIX}", public, mode=0o644)
+        return key
+
+    def retire(self, key_id: str) -> None:
+        """
+        Make a key useless, and with it every token that it signed.
+
+        :raises KeysUnusable: there is no such key, or no other.
+        """
+        keys = [name for name, _ in self._named(PUBLIC_SUFFIX)]
+        if key_id not in keys:
+            raise KeysUnusable(f"there is no key {key_id} in {self.path}: `muster keys list` shows them")
+        if not set(self.signing()) - {key_id}:
+            raise KeysUnusable(f"{key_id} is the only key that signs: {MAKE_ONE}, then retire this one")
+        (self.path / f"{key_id}{PRIVATE_SUFFIX}").unlink(missing_ok=True)
+        (self.path / f"{key_id}{PUBLIC_SUFFIX}").rename(self.path / f"{key_id}{RETIRED_SUFFIX}")
+
+    def forget(self, prefix: str) -> None:
+        """Remove the keys whose ids begin so: those of a maker who lives no more."""
+        for key_id, path in self._named(PUBLIC_SUFFIX):
+            if key_id.startswith(prefix):
+                path.unlink(missing_ok=True)
+
+    def signing(self) -> list[str]:
+        """The ids of the keys that can sign, the newest last."""
+        return [key_id for key_id, _ in self._named(PRIVATE_SUFFIX)]
+
+    def verifying(self) -> list[str]:
+        """The ids of all keys whose tokens are good."""
+        return [key_id for key_id, _ in self._named(PUBLIC_SUFFIX)]
+
+    def newest(self) -> SigningKey:
+        """:raises KeysUnusable: there is none, or it cannot be read."""
+        if not (keys := self.signing()):
+            raise KeysUnusable(f"there is no key in {self.path} to sign with: {MAKE_ONE}")
+        path = self.path / f"{keys[-1]}{PRIVATE_SUFFIX}"
+        private = _loaded(path, lambda pem: load_pem_private_key(pem, password=None))
+        if not isinstance(private, Ed25519PrivateKey):
+            raise KeysUnusable(f"{path} is no Ed25519 key: remove it, and {MAKE_ONE}")
+        return SigningKey(keys[-1], private)
+
+    def revoke(self, token_id: str) -> None:
+        """
+        Have a token refused from now on.
+
+        :raises KeysUnusable: nothing has such an id.
+        """
+        if not _is_name(token_id):
+            raise KeysUnusable("that is no token's id: give the id that `muster token` told, or the token itself")
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.path / REVOKED).open("a") as revoked:
+            revoked.write(f"{token_id}\n")
+
+    def read(self) -> Keyring:
+        """
+        Read everything that tells a good token from a bad one.
+
+        :raises KeysUnusable: something is there and cannot be read; nobody may be let in on the rest.
+        """
+        return Keyring({name: _public(path) for name, path in self._named(PUBLIC_SUFFIX)}, self._revoked())
+
+    def signature(self) -> tuple[object, ...]:
+        """What is different once anything in the directory has changed."""
+        return tuple(sorted(self._stamps()))
+
+    def _revoked(self) -> frozenset[str]:
+        try:
+            return frozenset((self.path / REVOKED).read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+        except OSError as error:
+            raise KeysUnusable(f"{self.path / REVOKED} cannot be read: {error.strerror}") from error
+
+    def _named(self, suffix: str) -> list[tuple[str, Path]]:
+        try:
+            return sorted((path.name.removesuffix(suffix), path) for path in self.path.glob(f"*{suffix}"))
+        except OSError as error:
+            raise KeysUnusable(f"{self.path} cannot be read: {error.strerror}") from error
+
+    def _stamps(self) -> Iterator[tuple[str, int, int, int]]:
+        for path in (*self.path.glob(f"*{PUBLIC_SUFFIX}"), self.path / REVOKED):
+            try:
+                about = path.stat()
+            except FileNotFoundError:  # gone since it was listed
+                continue
+            yield path.name, about.st_ino, about.st_mtime_ns, about.st_size
+
+    def _write(self, path: Path, content: bytes, *, mode: int) -> None:
+        """From its first byte on, nobody else can read what is private; half a file is never seen."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished = path.with_name(f"{path.name}.unfinished")
+            with open(unfinished, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+                file.write(content)
+            unfinished.rename(path)
+        except OSError as error:
+            raise KeysUnusable(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def _public(path: Path) -> Ed25519PublicKey:
+    key = _loaded(path, load_pem_public_key)
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeysUnusable(f"{path} is no Ed25519 key: remove it")
+    return key
+
+
+def _loaded(path: Path, load: Callable[[bytes], object]) -> object:
+    try:
+        return load(path.read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise KeysUnusable(f"{path} cannot be read: remove it, or give it back its content") from error

@@ -1,0 +1,41 @@
+"""Who asks, and what he may do: what the three APIs know of a token."""
+
+from collections.abc import Mapping
+from math import inf
+from typing import NamedTuple
+
+COMMANDS = "commands"
+READ = "profiles:read"
+PRIVATE = "profiles:read.private"
+OPS = "ops"
+
+SCOPES: Mapping[str, str] = {
+    COMMANDS: "post commands",
+    READ: "read people, groups and what happened, as anybody may see them",
+    PRIVATE: "see e-mail addresses, external ids and attributes besides, and look people up by them",
+    OPS: "see how far each projection is, rebuild it, and decide about what is parked",
+}
+"""Everything that a token can allow, and what that is."""
+
+
+class Principal(NamedTuple):
+    """
+    Whom a token speaks for.
+
+    :param subject: its `sub`; idempotency keys belong to it, and events name it as their actor.
+    :param token_id: its `jti`, by which it can be revoked; None if it has none.
+    :param key_id: of the key that signed it.
+    :param expires_at: seconds since 1970.
+    :param is_limited: whether the number of its requests is limited.
+    """
+
+    subject: str
+    scopes: frozenset[str]
+    token_id: str | None = None
+    key_id: str | None = None
+    expires_at: float = inf
+    is_limited: bool = True
+
+
+ANYBODY = Principal("anybody", frozenset(SCOPES), is_limited=False)
+"""Whoever asks where there is no authentication."""

@@ -98,7 +98,7 @@ def _generations(generations: Iterable[GenerationStatus]) -> str:
     known = list(generations)
     if not known:
         return "<p>No generation: nothing was ever filled, or Redis does not answer.</p>"
-    heads = ("generation", "role", "version", "position", "events", "documents", "size", "fed here", "kept until")
+    heads = ("generation", "role", "version", "position", "holds", "fed here", "kept until")
     kept = "".join(_comparison(each.comparison, of="What the switch has changed") for each in known if each.comparison)
     return table("Generations", heads, map(_generation, known)) + kept
 
@@ -108,9 +108,7 @@ def _generation(told: GenerationStatus) -> Iterable[str]:
     yield escape(told.role)
     yield str(told.version)
     yield number(told.checkpoint)
-    yield number(told.events)
-    yield number(told.documents)
-    yield UNKNOWN if told.bytes is None else decimal(told.bytes)
+    yield f"{number(told.documents)} documents, {UNKNOWN if told.bytes is None else decimal(told.bytes)}"
     yield escape(told.state or "no")
     yield instant(told.kept_until) if told.kept_until else NONE
 

@@ -21,6 +21,8 @@ from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
+SHARED_OUT = ("--numprocesses=2", "--dist=loadfile")
+"""How pytest runs all there is: files are shared out among two processes, each with servers of its own."""
 REMEDY = (
     "Muster cannot install what it needs: there is neither uv, nor pip, nor Python's ensurepip. "
     "On Debian and Ubuntu: apt install python3-venv. Elsewhere: install pip or uv for this Python."
@@ -63,7 +65,7 @@ class Place(NamedTuple):
 def main(arguments: Sequence[str]) -> NoReturn:
     """Become `muster` with these arguments; `test` becomes pytest in the clone."""
     if arguments[:1] == ["test"]:
-        run_tool(["pytest", *arguments[1:]])
+        run_tool(["pytest", *(arguments[1:] or SHARED_OUT)])
     _become(_ready_place(RUNTIME), "muster", arguments)
 
 

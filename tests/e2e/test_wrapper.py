@@ -140,6 +140,13 @@ def test_test_installs_what_tests_need_and_runs_pytest_in_the_clone(call, enviro
     assert before == installs(environ)
 
 
+def test_all_tests_are_shared_out_among_processes(call, clone):
+    """Whoever names some has them run in one, where he can stop and look."""
+    ran = call("test")
+
+    assert ran.stdout == f"pytest --numprocesses=2 --dist=loadfile in {clone}\n"
+
+
 def test_a_call_that_was_killed_while_installing_is_made_up_for(call, environ):
     """What it left is not taken for an environment."""
     killed = call("status", DIE="1")

@@ -1,0 +1,97 @@
+"""Sessions of the ops page, in memory and in Redis."""
+
+import time
+
+import pytest
+
+from projector.adapters.redis.client import connect
+from projector.adapters.redis.sessions import RedisSessions
+from shared.access.principal import OPS, Principal
+from shared.access.sessions import SESSION_SECONDS, MemorySessions, SessionsAway
+from shared.stack.redis import EmbeddedRedis
+
+
+class Clock:
+    def __init__(self):
+        self.now = time.time()
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def sessions(request, clock):
+    if request.param == "memory":
+        yield MemorySessions(clock=clock)
+        return
+    async with connect(request.getfixturevalue("redis_server").url) as client:
+        yield RedisSessions(client, clock=clock)
+
+
+def link(id="link", *, until=None):
+    return Principal("ada", frozenset({OPS}), id, "k1", until or time.time() + 900)
+
+
+async def test_a_session_is_its_links(sessions):
+    """With its subject, its id and its key, by which it can be ended."""
+    name = await sessions.begin(link("its-links"))
+
+    found = await sessions.find(name)
+
+    assert found._replace(expires_at=0) == link("its-links")._replace(expires_at=0)
+
+
+async def test_of_two_who_use_a_link_one_is_let_in(sessions):
+    names = [await sessions.begin(link("twice")) for _ in range(2)]
+
+    assert names[0]
+    assert names[1] is None
+
+
+async def test_names_are_not_to_be_guessed(sessions):
+    one, other = [await sessions.begin(link(each)) for each in ("one", "other")]
+
+    assert one != other
+    assert len(one) >= 40
+    assert await sessions.find("nobodys") is None
+
+
+async def test_a_session_is_over_in_the_end(sessions, clock):
+    name = await sessions.begin(link("over"))
+    assert await sessions.find(name)
+
+    clock.now += SESSION_SECONDS + 1
+
+    assert await sessions.find(name) is None
+
+
+async def test_sessions_and_used_links_outlive_a_projector(redis_server):
+    """And no name of a session stands in Redis."""
+    async with connect(redis_server.url) as client:
+        name = await RedisSessions(client).begin(link("outlives"))
+        later = RedisSessions(client)
+
+        assert await later.find(name)
+        assert await later.begin(link("outlives")) is None
+        assert not [key async for key in client.scan_iter("*session*") if name.encode() in key]
+
+
+async def test_who_has_signed_in_can_look_on_while_redis_is_away(server_home):
+    """Nobody else can sign in meanwhile."""
+    with EmbeddedRedis(server_home / "sessions", appendonly=False) as server:
+        client = connect(server.url)
+        sessions = RedisSessions(client)
+        name = await sessions.begin(link("away"))
+        await sessions.find(name)
+
+    assert await sessions.find(name)
+    with pytest.raises(SessionsAway):
+        await sessions.find("another")
+    with pytest.raises(SessionsAway):
+        await sessions.begin(link("another"))
+    await client.aclose()

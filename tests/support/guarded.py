@@ -1,0 +1,71 @@
+"""The three APIs on adapters in memory, with somebody at the door."""
+
+from datetime import timedelta
+
+from projector.ops.http import ops_api
+from projector.services import register_projector
+from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
+from read_side.freshness import Freshness
+from read_side.http.app import read_api
+from read_side.services import register_views
+from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from shared.access.authentication import Authentication
+from tests.support.clock import SettableClock
+from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
+from tests.support.projectors import HASTE, Surroundings, store_in_memory
+from tests.support.read_side import ADA, BOB, PATIENCE
+from write_side.adapters.ids import TimeOrderedIds
+from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.http.app import Background, write_api
+from write_side.http.requests import Retention
+from write_side.services import register_runner
+
+
+def guarded_apps(authentication, *, store=None):
+    """By name: `write`, `read` and `ops`."""
+    made = {"write": write_api, "read": read_api, "ops": ops_api}
+
+    def register(registry):
+        registry.register_value(Authentication, authentication)
+
+    adapters = {"write": _write_on(store or MemoryStore(clock=SettableClock())), "read": _read, "ops": _ops}
+    return {name: api(adapters[name], register) for name, api in made.items()}
+
+
+def _write_on(store):
+    def register(registry):
+        register_runner(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
+        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+        registry.register_value(Background, Background())
+
+    return register
+
+
+def _read(registry):
+    profiles, groups, activity, stats = (
+        views(freshness=Freshness(patience=PATIENCE))
+        for views in (MemoryProfileViews, MemoryGroupViews, MemoryActivityViews, MemoryStatsViews)
+    )
+    profiles.commit(ADA, BOB, position=7)
+    groups.commit(*GROUPS, people=PEOPLE, memberships=MEMBERSHIPS, position=8)
+    activity.commit(*((ADA.account_id, each) for each in HAPPENED), position=9)
+    stats.commit(STATS, position=6)
+    for port, views in (
+        (ProfileViews, profiles),
+        (GroupViews, groups),
+        (ActivityViews, activity),
+        (StatsViews, stats),
+    ):
+        register_views(registry, port, views)
+
+
+def _ops(registry):
+    around = Surroundings()
+    register_projector(
+        registry,
+        log=around.log,
+        lease=around.lease,
+        store_of=lambda projection: store_in_memory(around.store, projection),
+        clock=SettableClock(),
+        pace=HASTE,
+    )

@@ -1,0 +1,144 @@
+"""What a caller is shown, and what is remembered of him."""
+
+import json
+
+import pytest
+
+from shared.access.authentication import TokenAuthentication
+from shared.access.principal import COMMANDS, PRIVATE, READ
+from shared.access.tokens import unverified
+from tests.support.access import Keys, bearing
+from tests.support.clock import SettableClock
+from tests.support.guarded import guarded_apps
+from tests.support.http import client_of
+from tests.support.read_side import ADA
+from write_side.adapters.memory import MemoryStore
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path / "keys")
+
+
+@pytest.fixture
+def authentication(keys):
+    return TokenAuthentication(keys.directory, audience="muster")
+
+
+@pytest.fixture
+def apps(authentication):
+    return guarded_apps(authentication)
+
+
+class TestWhoMaySeeOnlyWhatEverybodyMay:
+    """Public documents, wherever people are shown."""
+
+    @pytest.fixture
+    async def clients(self, apps, keys):
+        async with client_of(apps["read"]) as client:
+            yield client, bearing(keys.token(READ)), bearing(keys.token(READ, PRIVATE))
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f"/profiles/{ADA.account_id}",
+            "/profiles/by-handle/ada",
+            "/profiles",
+            "/profiles?q=ada&status=any&tag=mathematics",
+        ],
+    )
+    async def test_sees_nothing_private_and_has_another_entity_tag(self, clients, path):
+        client, public, private = clients
+
+        less, more = [await client.get(path, headers=headers) for headers in (public, private)]
+        again = await client.get(path, headers={**private, "If-None-Match": less.headers["ETag"]})
+
+        assert (less.status_code, more.status_code) == (200, 200)
+        assert not names(less.json()) & {"email", "external_id", "attributes"}
+        assert names(more.json()) & {"email", "external_id", "attributes"}
+        assert "ada@example.org" not in less.text.lower()
+        assert less.headers["ETag"] != more.headers["ETag"]
+        assert again.status_code == 200
+
+    async def test_sees_members_as_everybody_does(self, clients):
+        client, public, private = clients
+        for path in ("/groups/ssju/members", f"/groups/ssju/members/{ADA.account_id}", "/stats"):
+            less, more = [await client.get(path, headers=headers) for headers in (public, private)]
+
+            assert less.content == more.content
+            assert not names(less.json()) & {"email", "external_id", "attributes"}
+
+    @pytest.mark.parametrize("by", [{"emails": ["ada@example.org"]}, {"external_ids": ["books/notes:G"]}])
+    async def test_looks_nobody_up_by_what_is_private(self, clients, by):
+        """Nor is he told whether there is somebody."""
+        client, public, private = clients
+
+        refused, nobody = [
+            await client.post("/profiles/batch-get", json=keys, headers=public)
+            for keys in (by, {name: ["nobody"] for name in by})
+        ]
+        allowed = await client.post("/profiles/batch-get", json=by, headers=private)
+
+        assert (refused.status_code, nobody.status_code, allowed.status_code) == (403, 403, 200)
+        assert {**refused.json(), "request_id": ""} == {**nobody.json(), "request_id": ""}
+        assert len(allowed.json()["found"]) == 1
+
+    async def test_gets_public_documents_of_many(self, clients):
+        client, public, private = clients
+        body = {"ids": [str(ADA.account_id)], "handles": ["bob"]}
+
+        less, more = [
+            await client.post("/profiles/batch-get", json=body, headers=headers) for headers in (public, private)
+        ]
+
+        assert len(less.json()["found"]) == 2
+        assert not names(less.json()["found"]) & {"email", "external_id", "attributes"}
+        assert less.headers["ETag"] != more.headers["ETag"]
+
+
+def names(content):
+    """Of every field, however deep."""
+    if isinstance(content, list):
+        return set().union(*map(names, content))
+    if isinstance(content, dict):
+        return set(content).union(*map(names, content.values()))
+    return set()
+
+
+async def test_events_name_the_caller_and_his_token(keys, authentication):
+    """And his idempotency keys are his own."""
+    store = MemoryStore(clock=SettableClock())
+
+    async with client_of(guarded_apps(authentication, store=store)["write"]) as client:
+        for subject in ("ada", "bob"):
+            token = keys.token(COMMANDS, subject=subject)
+            body = {"handle": subject, "email": f"{subject}@example.org", "display_name": subject}
+            headers = {**bearing(token), "Idempotency-Key": "k"}
+            answer = await client.post("/commands/register-account", json=body, headers=headers)
+            assert (answer.status_code, answer.headers.get("Idempotency-Replayed")) == (200, None)
+
+    told = [each.metadata for each in store.log._events]
+    assert [each.actor for each in told] == ["ada", "ada", "bob", "bob"]
+    assert len({each.token for each in told} - {None}) == 2
+
+
+async def test_a_stream_of_commands_ends_with_its_token(keys, authentication, apps):
+    """A request may last for long; what comes after the token was revoked is refused line by line."""
+    token = keys.token(COMMANDS)
+
+    async def lines():
+        yield line("ada")
+        keys.directory.revoke(unverified(token).token_id)
+        authentication.look()
+        yield line("bob")
+
+    async with client_of(apps["write"]) as client:
+        headers = {**bearing(token), "Content-Type": "application/x-ndjson"}
+        answer = await client.post("/commands", content=lines(), headers=headers)
+
+    assert [json.loads(each)["status"] for each in answer.text.splitlines()] == [200, 401]
+
+
+def line(handle):
+    told = {"command": "register-account", "handle": handle, "email": f"{handle}@example.org", "display_name": handle}
+    return json.dumps(told).encode() + b"\n"

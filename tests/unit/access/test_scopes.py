@@ -1,0 +1,199 @@
+"""Which scope each route of the three APIs asks for: a route that is not named here fails these tests."""
+
+import pytest
+
+from shared.access.authentication import TokenAuthentication
+from shared.access.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
+from tests.support.access import Keys, bearing
+from tests.support.guarded import guarded_apps
+from tests.support.http import client_of
+from tests.support.read_side import ADA
+from write_side.use_cases import USE_CASES
+
+EVERYBODY = None
+COMMON = {
+    f"GET {path}": EVERYBODY
+    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/problems/{name}")
+}
+"""What every service tells everybody."""
+
+ROUTES = {
+    "write": {
+        **{f"POST /commands/{use_case.name}": COMMANDS for use_case in USE_CASES},
+        "POST /commands": COMMANDS,
+    },
+    "read": {
+        "GET /profiles": READ,
+        "GET /profiles/{id}": READ,
+        "GET /profiles/by-handle/{handle}": READ,
+        "GET /profiles/by-email/{email}": PRIVATE,
+        "GET /profiles/by-external-id/{external_id}": PRIVATE,
+        "GET /profiles/{id}/activity": READ,
+        "POST /profiles/batch-get": READ,
+        "GET /groups": READ,
+        "GET /groups/{group}": READ,
+        "GET /groups/{group}/members": READ,
+        "GET /groups/{group}/members/{account_id}": READ,
+        "GET /stats": READ,
+    },
+    "ops": {
+        "GET /": OPS,
+        "GET /sign-in": EVERYBODY,
+        "GET /ops/page.css": EVERYBODY,
+        "GET /ops/page.js": EVERYBODY,
+        "GET /ops/icon.svg": EVERYBODY,
+        "GET /status": OPS,
+        "GET /status/events": OPS,
+        "POST /projections/{name}/rebuild": OPS,
+        "POST /projections/{name}/abort": OPS,
+        "POST /projections/{name}/rollback": OPS,
+        "GET /parked": OPS,
+        "GET /parked/{projection}/{id}": OPS,
+        "POST /parked/{projection}/{id}/retry": OPS,
+        "POST /parked/{projection}/{id}/skip": OPS,
+    },
+}
+OF = {"write": COMMANDS, "read": READ, "ops": OPS}
+MOUNTED = {"/profiles", "/groups", "/stats"}
+"""Whatever is below them; its routes stand in the OpenAPI document."""
+
+EVERY_ROUTE = [(service, *each) for service, routes in ROUTES.items() for each in {**COMMON, **routes}.items()]
+every_route = pytest.mark.parametrize(("service", "route", "scope"), EVERY_ROUTE)
+every_guarded_route = pytest.mark.parametrize(
+    ("service", "route", "scope"), [each for each in EVERY_ROUTE if each[2] is not EVERYBODY]
+)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path / "keys")
+
+
+@pytest.fixture
+def authentication(keys):
+    return TokenAuthentication(keys.directory, audience="muster")
+
+
+@pytest.fixture
+def apps(authentication):
+    return guarded_apps(authentication)
+
+
+def filled(path):
+    names = {"id": ADA.account_id, "account_id": ADA.account_id, "handle": "ada", "group": "ssju", "name": "profiles"}
+    names |= {"email": "ada%40example.org", "external_id": "books%2Fnotes%3AG", "projection": "profiles"}
+    return path.format(**names)
+
+
+def asked(route):
+    method, path = route.split()
+    body = {"ids": []} if "batch-get" in path else {}
+    return {"method": method, "url": filled(path), **({"json": body} if method == "POST" else {})}
+
+
+@pytest.mark.parametrize("service", ROUTES)
+async def test_no_route_is_without_a_decision(apps, service):
+    """By what the framework would route, and by the OpenAPI document, where a route leads to an application."""
+    named = {each.split()[1] for each in {**COMMON, **ROUTES[service]}}
+    routed = {_bare(route.path) for route in apps[service]._app.routes}
+
+    async with client_of(apps[service]) as client:
+        described = (await client.get("/openapi.json")).json()["paths"]
+
+    assert routed - MOUNTED | described.keys() | (routed & MOUNTED) == named
+
+
+def _bare(path):
+    return path.replace(":str", "").rstrip("/") or "/"
+
+
+@every_route
+async def test_without_a_token_only_what_is_open_answers(apps, service, route, scope):
+    """401 says how to come in; nothing tells whether there is anything else."""
+    async with client_of(apps[service]) as client:
+        answer = await client.request(**asked(route))
+
+    if scope is EVERYBODY:
+        assert answer.status_code != 403
+        assert answer.status_code != 401 or route == "GET /sign-in"
+    else:
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@every_guarded_route
+async def test_each_route_asks_for_its_scope(apps, keys, service, route, scope):
+    """Every other scope is refused, with the name of the one that is missing."""
+    needed = {OF[service], scope}
+    async with client_of(apps[service]) as client:
+        for missing in needed:
+            token = keys.token(*(set(SCOPES) - {missing}))
+            answer = await client.request(**asked(route), headers=bearing(token))
+
+            assert answer.status_code == 403
+            assert answer.headers["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{missing}"'
+            assert answer.json()["type"] == "/problems/insufficient-scope"
+            assert missing in answer.json()["detail"]
+
+
+@every_guarded_route
+async def test_with_its_scope_each_route_answers(apps, keys, service, route, scope):
+    """No other is needed. What has no end is asked for its head."""
+    request = asked(route)
+    if route == "GET /status/events":
+        request["method"] = "HEAD"
+    async with client_of(apps[service]) as client:
+        answer = await client.request(**request, headers=bearing(keys.token(OF[service], scope)))
+
+    assert answer.status_code not in {401, 403}
+
+
+@pytest.mark.parametrize("service", ROUTES)
+@pytest.mark.parametrize("path", ["/nowhere", "/livez/../status", "//livez", "/livez/x", "/docs/", "/PROFILES"])
+async def test_what_nobody_thought_of_is_closed(apps, service, path):
+    """Whoever has no token is not even told that it is not there."""
+    async with client_of(apps[service]) as client:
+        answer = await client.get(f"http://localhost{path}")
+
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("service", ROUTES)
+async def test_the_document_says_what_is_needed(apps, service):
+    """As a scheme, and for every operation, with the problems that may be met."""
+    async with client_of(apps[service]) as client:
+        document = (await client.get("/openapi.json")).json()
+
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            scope = ROUTES[service][f"{method.upper()} {path}"]
+            assert set(operation["security"][0]["bearer"]) == {OF[service], scope}
+            assert {"401", "403"} <= operation["responses"].keys()
+
+
+@pytest.mark.parametrize(
+    ("sent", "challenge"),
+    [
+        ("Basic YTpi", "Bearer"),
+        ("Bearer", 'Bearer error="invalid_token", error_description="It is not a JSON Web Token"'),
+        ("Bearer x", 'Bearer error="invalid_token", error_description="It is not a JSON Web Token"'),
+        ("Bearer \xff", 'Bearer error="invalid_token", error_description="It is not a JSON Web Token"'),
+    ],
+)
+async def test_what_is_no_token_is_told_as_rfc_6750_wants(apps, sent, challenge):
+    async with client_of(apps["read"]) as client:
+        answer = await client.get("/stats", headers=[(b"Authorization", sent.encode("latin-1"))])
+
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, challenge)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["request_id"] == answer.headers["Request-Id"]
+
+
+async def test_of_two_tokens_none_counts(apps, keys):
+    """Whoever stands in between may have looked at the other one."""
+    twice = [("Authorization", f"Bearer {keys.token(READ)}")] * 2
+    async with client_of(apps["read"]) as client:
+        answer = await client.get("/stats", headers=twice)
+
+    assert answer.status_code == 401

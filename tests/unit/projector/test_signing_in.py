@@ -1,0 +1,156 @@
+"""How a browser gets into the ops page: by a link that works once, into a session in a cookie."""
+
+from http.cookies import SimpleCookie
+
+import pytest
+
+from shared.access.authentication import TokenAuthentication
+from shared.access.principal import OPS, READ
+from shared.access.sessions import SESSION_SECONDS
+from shared.access.tokens import sign_in_audience, unverified
+from tests.support.access import Keys, bearing
+from tests.support.guarded import guarded_apps
+from tests.support.http import client_of
+
+HTML = {"Accept": "text/html,*/*"}
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path / "keys")
+
+
+@pytest.fixture
+def authentication(keys):
+    return TokenAuthentication(keys.directory, audience="muster")
+
+
+@pytest.fixture
+async def client(authentication):
+    async with client_of(guarded_apps(authentication)["ops"]) as client:
+        yield client
+
+
+def link(keys, **more):
+    return f"/sign-in?token={keys.token(OPS, audience=sign_in_audience('muster'), **more)}"
+
+
+async def signed_in(client, keys):
+    """The cookie, as a browser would send it."""
+    answer = await client.get(link(keys))
+    cookie = answer.headers["Set-Cookie"]
+    client.cookies.clear()  # httpx would send it by itself
+    return {"Cookie": cookie.partition(";")[0]}
+
+
+async def test_a_link_leads_to_the_page(client, keys):
+    """The cookie is for this site alone, no script reads it, and it does not last for ever."""
+    answer = await client.get(link(keys))
+
+    [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
+    assert cookie["max-age"] == str(SESSION_SECONDS)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_a_session_may_do_what_an_operator_may(client, keys):
+    """See the page and give orders, from this site."""
+    cookie = await signed_in(client, keys)
+
+    page, status = await client.get("/", headers=cookie), await client.get("/status", headers=cookie)
+    order = await client.post("/projections/profiles/abort", json={}, headers=cookie)
+    foreign = await client.post("/projections/profiles/abort", json={}, headers={**cookie, "Origin": "http://evil"})
+
+    assert (page.status_code, status.status_code, order.status_code) == (200, 200, 409)
+    assert (foreign.status_code, foreign.json()["type"]) == (403, "/problems/cross-site")
+
+
+async def test_a_link_works_once(client, keys):
+    used = link(keys)
+    await client.get(used)
+    client.cookies.clear()
+
+    again = await client.get(used)
+
+    assert again.status_code == 401
+    assert "Set-Cookie" not in again.headers
+    assert "it was used, or is too old" in again.text
+
+
+async def test_what_looks_at_links_before_people_do_does_not_use_them_up(client, keys):
+    fresh = link(keys)
+    await client.head(fresh)
+
+    assert (await client.get(fresh)).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in?token=", "/sign-in?token=x", "/sign-in?token=a.b.c"])
+async def test_what_is_no_link_lets_nobody_in(client, path):
+    answer = await client.get(path)
+
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (401, False)
+
+
+async def test_neither_an_old_link_nor_a_token_signs_in(client, keys):
+    old, token = link(keys, seconds=-1), f"/sign-in?token={keys.token(OPS)}"
+
+    assert [(await client.get(each)).status_code for each in (old, token)] == [401, 401]
+
+
+async def test_without_a_session_the_page_says_how_to_get_one(client):
+    """In the look of the page, and without anything of it."""
+    answer = await client.get("/", headers=HTML)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (401, "text/html; charset=utf-8")
+    assert "muster token --link" in answer.text
+    assert "/ops/page.css" in answer.text
+    assert "profiles" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "cookie", ["muster_session_80=x", "muster_session_80=", "=;", 'muster_session_80="', "x" * 5_000]
+)
+async def test_a_made_up_cookie_is_no_session(client, cookie):
+    answer = await client.get("/status", headers={"Cookie": cookie})
+
+    assert answer.status_code == 401
+
+
+async def test_a_session_ends_with_the_link_that_began_it(client, keys, authentication):
+    """By revoking the id of the link."""
+    told = link(keys)
+    answer = await client.get(told)
+    cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    keys.directory.revoke(unverified(told.partition("=")[2]).token_id)
+    authentication.look()
+    client.cookies.clear()
+
+    assert (await client.get("/status", headers=cookie)).status_code == 401
+
+
+async def test_sessions_of_two_ports_do_not_meet(client, keys):
+    """A browser sends the cookies of one port to the other as well."""
+    first = await client.get(link(keys), headers={"Host": "localhost:8003"})
+    second = await client.get(link(keys), headers={"Host": "localhost:9003"})
+
+    names = [each.headers["Set-Cookie"].partition("=")[0] for each in (first, second)]
+    assert names == ["muster_session_8003", "muster_session_9003"]
+
+
+async def test_whoever_has_a_token_is_let_in_under_any_name(client, keys):
+    """Only a browser can be led astray by a name, and under a foreign one it has no session."""
+    answer = await client.get("/status", headers={**bearing(keys.token(OPS)), "Host": "projector:8003"})
+    page = await client.get("/", headers={**bearing(keys.token(OPS)), "Host": "projector:8003"})
+
+    assert (answer.status_code, page.status_code) == (200, 200)
+
+
+async def test_a_token_counts_before_a_session(client, keys):
+    """Whoever shows one is judged by it."""
+    cookie = await signed_in(client, keys)
+
+    answer = await client.get("/status", headers={**cookie, **bearing(keys.token(READ))})
+
+    assert answer.status_code == 403

@@ -1,0 +1,153 @@
+"""Tokens of an OpenID issuer, which is asked for its keys over HTTP, and seldom."""
+
+import asyncio
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from shared.access.authentication import TokenAuthentication
+from shared.access.openid import REFRESH_SECONDS, UNKNOWN_KEY_SECONDS, IssuerAway, OpenIdIssuer
+from shared.access.principal import READ
+from shared.access.tokens import InvalidToken
+from tests.support.access import Keys
+from tests.support.issuer import Issuer
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def issuer():
+    issuer = Issuer()
+    for kid, algorithm in (("rsa", "RS256"), ("ec", "ES256"), ("ed", "EdDSA")):
+        issuer.add_key(kid, algorithm)
+    yield issuer
+    issuer.close()
+
+
+@pytest.fixture
+def running(issuer):
+    with ExitStack() as stack:
+        stack.enter_context(issuer.running())
+        yield stack
+
+
+@pytest.fixture
+async def authentication(issuer, clock, tmp_path):
+    async with httpx.AsyncClient(trust_env=False) as client:
+        known = OpenIdIssuer(issuer.url, client=client, clock=clock)
+        yield TokenAuthentication(Keys(tmp_path / "keys").directory, audience="muster", issuer=known)
+
+
+@pytest.mark.parametrize("kid", ["rsa", "ec", "ed"])
+async def test_each_of_an_issuers_keys_lets_in(issuer, running, authentication, kid):
+    """By the one algorithm that is the key's."""
+    principal = await authentication.authenticate(issuer.token(kid, scope=f"openid {READ}", jti="t1"))
+
+    assert (principal.subject, principal.scopes, principal.token_id) == ("ada@issuer", {READ}, "t1")
+    assert authentication.stands(principal)
+
+
+@pytest.mark.parametrize("told", [{"scp": [READ]}, {"scp": READ}, {"scope": [READ, 7]}])
+async def test_scopes_are_found_where_issuers_put_them(issuer, running, authentication, told):
+    assert (await authentication.authenticate(issuer.token("rsa", **told))).scopes == {READ}
+
+
+async def test_an_issuer_cannot_lift_the_limit_of_requests(issuer, running, authentication):
+    assert (await authentication.authenticate(issuer.token("rsa", unlimited=True))).is_limited
+
+
+async def test_the_issuer_is_asked_once_for_many(issuer, running, authentication):
+    """Also if they all come at once."""
+    tokens = [issuer.token(kid, jti=str(nth)) for kid in issuer.keys for nth in range(10)]
+
+    await asyncio.gather(*map(authentication.authenticate, tokens))
+
+    assert issuer.asked == 1
+
+
+async def test_a_new_key_is_looked_for_but_not_by_whoever_makes_ids_up(issuer, running, authentication, clock):
+    """Between two looks some seconds must pass, however many ask."""
+    await authentication.authenticate(issuer.token("rsa"))
+    issuer.add_key("new", "ES256")
+    stranger = Issuer()
+    stranger.url = issuer.url
+    for nth in range(20):
+        stranger.add_key(f"made-up-{nth}", "EdDSA")
+        with pytest.raises(InvalidToken, match="unknown, or withdrawn"):
+            await authentication.authenticate(stranger.token(f"made-up-{nth}"))
+    stranger.close()
+    assert issuer.asked == 1
+
+    clock.now += UNKNOWN_KEY_SECONDS
+    await authentication.authenticate(issuer.token("new"))
+
+    assert issuer.asked == 2
+
+
+async def test_an_issuer_that_is_away_does_not_matter_to_known_keys(issuer, running, authentication, clock):
+    """Only keys that nobody knows yet have to wait for it."""
+    await authentication.authenticate(issuer.token("rsa"))
+    running.close()
+    issuer.close()
+    clock.now += 2 * REFRESH_SECONDS
+    await authentication._issuer.keep()
+
+    assert await authentication.authenticate(issuer.token("rsa", jti="another"))
+    issuer.add_key("new", "RS256")
+    with pytest.raises(IssuerAway):
+        await authentication.authenticate(issuer.token("new"))
+
+
+async def test_a_withdrawn_key_is_good_no_longer_than_the_keys_are_kept(issuer, running, authentication, clock):
+    token = issuer.token("ec")
+    principal = await authentication.authenticate(token)
+    authentication.look()
+    del issuer.keys["ec"]
+
+    clock.now += REFRESH_SECONDS
+    await authentication._issuer.keep()
+    authentication.look()
+
+    assert authentication.known(token) is None
+    assert not authentication.stands(principal)
+    with pytest.raises(InvalidToken, match="unknown, or withdrawn"):
+        await authentication.authenticate(token)
+
+
+async def test_whoever_calls_himself_otherwise_vouches_for_nobody(issuer, running, authentication):
+    """OpenID Connect Discovery 1.0, section 4.3."""
+    issuer.calls_itself = "https://another.example"
+
+    with pytest.raises(IssuerAway):
+        await authentication.authenticate(issuer.token("rsa"))
+
+
+async def test_a_weak_or_private_key_is_none(issuer, running, authentication, monkeypatch):
+    """Nor is one that is for encryption."""
+    described = issuer._described("ec")
+    monkeypatch.setattr(issuer, "_described", lambda kid: {**described, "kid": kid, "use": "enc"})
+
+    with pytest.raises(InvalidToken, match="unknown, or withdrawn"):
+        await authentication.authenticate(issuer.token("ec"))
+
+
+async def test_a_revoked_id_of_an_issuers_token_counts_too(issuer, running, authentication):
+    token = issuer.token("rsa", jti="stolen")
+    await authentication.authenticate(token)
+    authentication._directory.revoke("stolen")
+    authentication.look()
+
+    with pytest.raises(InvalidToken, match="revoked"):
+        await authentication.authenticate(token)

@@ -20,6 +20,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.access import client_at
+
 CLIENTS = 4
 BEFORE_SECONDS = 5.0
 
@@ -103,8 +105,8 @@ def _print(text: str) -> None:
 
 async def measure(arguments: argparse.Namespace) -> None:
     async with (
-        httpx.AsyncClient(base_url=arguments.write_url, timeout=30) as write,
-        httpx.AsyncClient(base_url=arguments.read_url, timeout=30) as read,
+        client_at(arguments.write_url) as write,
+        client_at(arguments.read_url) as read,
     ):
         bench = Bench(write, read, arguments.group)
         await bench.prepare()

@@ -21,15 +21,18 @@ from urllib.parse import urlencode
 
 import httpx
 
+from tests.support.access import headers_of_home
+
 LOOKED_AT = 2_000
 VARIANTS = 500
 DEEP = 1_000
 
 SCRIPT = """
 local requests, nth = {}, 0
+wrk.headers["Content-Type"] = "application/json"
 function init()
   for _, each in ipairs(%s) do
-    requests[#requests + 1] = wrk.format(each.method, each.path, {["Content-Type"] = "application/json"}, each.body)
+    requests[#requests + 1] = wrk.format(each.method, each.path, wrk.headers, each.body)
   end
 end
 function request()
@@ -102,7 +105,8 @@ def taken(asked: Asked, *, url: str, clients: int, seconds: int) -> Taken:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT % _lua(asked))
         script.flush()
-        command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-s", script.name, url]
+        headers = [f"-H{name}: {value}" for name, value in headers_of_home(url).items()]
+        command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", *headers, "-s", script.name, url]
         return _read(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
@@ -138,7 +142,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--seconds", type=int, default=5)
     arguments = parser.parse_args()
-    with httpx.Client(base_url=arguments.read_url, timeout=30) as client:
+    headers = headers_of_home(arguments.read_url)
+    with httpx.Client(base_url=arguments.read_url, headers=headers, timeout=30) as client:
         all_asked = list(questions(client))
     for clients in arguments.clients:
         _print(f"{clients} connection(s)", "p50 ms", "p99 ms", "a second", "of livez", "errors")

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.support.access import client_at, headers_of_home
+
 BEFORE_SECONDS = 10.0
 REGISTRATION_SECONDS = 0.5
 LOOK_SECONDS = 0.2
@@ -46,6 +48,7 @@ class Clients:
 
     def __init__(self, arguments: argparse.Namespace, ids: list[str]) -> None:
         self._address = urlsplit(arguments.read_url)
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in headers_of_home(arguments.read_url).items())
         self._write_url = arguments.write_url
         self._pause = 1 / arguments.rate
         self._clients = arguments.clients
@@ -77,7 +80,7 @@ class Clients:
 
     async def _register(self, taken: Taken) -> None:
         get = await self._connected()
-        async with httpx.AsyncClient(base_url=self._write_url, timeout=30) as write:
+        async with client_at(self._write_url) as write:
             while True:
                 handle = f"bystander-{time.time_ns()}"
                 person = {"handle": handle, "email": f"{handle}@example.org", "display_name": "Bystander"}
@@ -93,7 +96,7 @@ class Clients:
         reader, writer = await asyncio.open_connection(host, port)
 
         async def get(path: str) -> int:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{self._headers}\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.partition(b":")[2]))
@@ -127,8 +130,8 @@ async def rebuilt(ops: httpx.AsyncClient, projection: str) -> tuple[int, float]:
 
 async def measure(arguments: argparse.Namespace) -> None:
     async with (
-        httpx.AsyncClient(base_url=arguments.read_url, timeout=30) as read,
-        httpx.AsyncClient(base_url=arguments.ops_url, timeout=30) as ops,
+        client_at(arguments.read_url) as read,
+        client_at(arguments.ops_url) as ops,
     ):
         page = (await read.get("/profiles?limit=200&sort=created_at")).json()["items"]
         clients = Clients(arguments, [each["account_id"] for each in page])

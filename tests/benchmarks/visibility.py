@@ -20,6 +20,7 @@ from uuid import uuid4
 import msgspec
 
 from shared.settings import Settings
+from tests.support.access import headers_of_home
 from tests.support.raw_http import RawConnection
 
 CLIENTS = 10
@@ -41,7 +42,8 @@ class Measured(NamedTuple):
 async def measure(*, write_url: str, read_url: str, commands: int, rate: float) -> list[Measured]:
     clients: asyncio.Queue[Client] = asyncio.Queue()
     for _ in range(CLIENTS):
-        clients.put_nowait(Client(await RawConnection.open(write_url), await RawConnection.open(read_url)))
+        connections = [await RawConnection.open(url, headers_of_home(url)) for url in (write_url, read_url)]
+        clients.put_nowait(Client(*connections))
     # The first connections and plans are not what is measured.
     await asyncio.gather(*(once(clients, f"warm-{uuid4().hex[:12]}-{n}") for n in range(5 * CLIENTS)))
     start, tasks = time.perf_counter(), []

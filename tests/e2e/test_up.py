@@ -199,6 +199,14 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     assert "✓ maxmemory-policy is noeviction" in doctor.stdout
     assert "✓ migrations are current" in doctor.stdout
 
+    token, about, link = [stack.process.stdout.readline().strip() for _ in range(3)]
+    assert token == f"token  {stack.home / 'token'}"
+    assert "once, within 15 minutes" in about
+    with httpx.Client() as browser:
+        assert browser.get(link, follow_redirects=True).url.path == "/"
+        assert browser.get(f"{addresses.ops}/status").status_code == 200
+    assert httpx.get(link).status_code == 401
+
     config = muster("config", home=stack.home)
     assert addresses.write in config.stdout
     assert "muster:***@" in config.stdout
@@ -212,6 +220,8 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     for port in ports(addresses):
         require_free("127.0.0.1", port)
     assert not file.exists()
+    assert not (stack.home / "token").exists()
+    assert not list((stack.home / "keys").glob("up-*"))
 
     fresh = up("--fresh")
     position = register(fresh.addresses, "grace")

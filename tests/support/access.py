@@ -1,16 +1,21 @@
 """How tests are let in: by the token of the stack that serves an address, or by tokens made at will."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.access.home import TOKEN, sign_in_link
+import httpx
+
+from shared.access.home import TOKEN, bearer, sign_in_link
 from shared.access.keyring import KeyDirectory
 from shared.access.tokens import issue
-from shared.settings import Addresses
+from shared.settings import Addresses, Settings
 
 _HOMES: dict[str, Path] = {}
 """Of the stacks that run, by the hosts and ports at which they serve."""
+
+_HEADERS: dict[str, dict[str, str]] = {}
 
 
 class Keys:
@@ -56,3 +61,20 @@ def entrance(url: str) -> str:
     if home is None:
         return url
     return sign_in_link(url, key=KeyDirectory(home / "keys").newest(), subject="browser", audience="muster")
+
+
+def register_headers(url: str, headers: dict[str, str]) -> None:
+    """Have a benchmark let in at an address by these."""
+    _HEADERS[urlsplit(url).netloc] = headers
+
+
+def headers_of_home(url: str) -> dict[str, str]:
+    """What lets a benchmark in that was told an address: as for a command of Muster's."""
+    if (headers := _HEADERS.get(urlsplit(url).netloc)) is not None:
+        return headers
+    return bearer(Settings.load(os.environ).with_addresses(), url)
+
+
+def client_at(url: str) -> httpx.AsyncClient:
+    """A client for a benchmark."""
+    return httpx.AsyncClient(base_url=url, headers=headers_of_home(url), timeout=30)

@@ -1,6 +1,7 @@
 """An HTTP client so small that what is measured is the server: HTTP/1.1 over one kept connection (RFC 9112)."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -18,20 +19,23 @@ class RawAnswer:
 class RawConnection:
     """One connection, one request at a time; only answers with a Content-Length."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, headers: str) -> None:
         self._reader = reader
         self._writer = writer
+        self._headers = f"Host: muster\r\n{headers}"
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, headers: Mapping[str, str]) -> Self:
+        """:param headers: of every request."""
         parts = urlsplit(url)
-        return cls(*await asyncio.open_connection(parts.hostname, parts.port))
+        sent = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return cls(*await asyncio.open_connection(parts.hostname, parts.port), sent)
 
     async def get(self, path: str, headers: str = "") -> RawAnswer:
-        return await self._exchange(f"GET {path} HTTP/1.1\r\nHost: muster\r\n{headers}\r\n".encode())
+        return await self._exchange(f"GET {path} HTTP/1.1\r\n{self._headers}{headers}\r\n".encode())
 
     async def post(self, path: str, body: bytes) -> RawAnswer:
-        about = f"Host: muster\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        about = f"{self._headers}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return await self._exchange(f"POST {path} HTTP/1.1\r\n{about}\r\n".encode() + body)
 
     async def _exchange(self, request: bytes) -> RawAnswer:

@@ -33,6 +33,7 @@ SECONDS = 60.0
 """Whatever takes longer has failed."""
 
 MUSTER = [sys.executable, console_script()]
+TOKENS_BEGIN = b"eyJ"
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
 
 T = TypeVar("T")
@@ -135,11 +136,17 @@ class Stack:
         assert self._process.stdout is not None
         self._process.stdout.close()
         assert status == 0, last_words(self.log)
+        self._require_no_token_in_logs()
         assert not family & {pid for pid, _, _ in _processes()}
         for port in self._ports():
             require_free("127.0.0.1", port)
         assert not (self.home / ADDRESSES).exists()
         assert not (self.home / TOKEN).exists()
+
+    def _require_no_token_in_logs(self) -> None:
+        """Not one of ours, whatever was done to the stack: they all begin in the same way."""
+        for log in (self.log, *(self.home / "logs").glob("*.log")):
+            assert TOKENS_BEGIN not in log.read_bytes(), f"a token stands in {log}"
 
     async def _has_replaced(self, child: Child, old: int) -> bool:
         return self.pid(child) not in {None, old}

@@ -41,7 +41,7 @@ from projector.verify.sampler import Sampler
 from projector.watch import Watch
 from shared.access.home import bearer
 from shared.access.sessions import MemorySessions, Sessions
-from shared.access.setup import register_authentication
+from shared.access.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.lasting import LastingEventLog
@@ -68,6 +68,7 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     register_authentication(registry, settings)
+    register_limits(registry, settings, api="ops")
     log = PostgresEventLog(settings.required("database_url"))
     if settings.read_url:
         read = httpx.AsyncClient(

@@ -16,7 +16,7 @@ from read_side.adapters.redis import (
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
-from shared.access.setup import register_authentication
+from shared.access.setup import register_authentication, register_limits
 from shared.settings import Settings
 
 
@@ -29,6 +29,7 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     register_authentication(registry, settings)
+    register_limits(registry, settings, api="read")
     connect = connector(settings.required("redis_url"))
     eviction = EvictionWatch(connect)
     for port, adapter in (

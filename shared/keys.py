@@ -26,6 +26,11 @@ def used_link_key(token_id: str) -> str:
     return f"muster:{{{PARTITION}}}:used-link:{token_id}"
 
 
+def limit_key(api: str, digest: str) -> str:
+    """How many requests a subject has made at an API, by a hash of the subject."""
+    return f"muster:{{{PARTITION}}}:limit:{api}:{digest}"
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectionKeys:
     """Keys that outlive a projection's generations."""

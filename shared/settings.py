@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from shared.loopback import is_loopback
+from shared.access.values import Rate, issuer_url
 from shared.sentinels import SCHEMES, connection_options
 
 PREFIX = "MUSTER_"
@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The directory of the keys that sign tokens; see `key_directory`."""
     issuer: str | None = None
     audience: str = "muster"
+    rate_limit: Rate | None = None
+    """Of requests, for each subject, at each API."""
     write_host: str = "127.0.0.1"
     write_port: int = 8001
     read_host: str = "127.0.0.1"
@@ -212,15 +214,6 @@ def _http_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _issuer(text: str) -> str:
-    """As its tokens name it, to the last character."""
-    parts = urlsplit(text)
-    is_trusted = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    if not is_trusted or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("write https://host, as the issuer's tokens name it")
-    return text
-
-
 def _seconds(text: str) -> float:
     seconds = _number(float, text)
     if not 0 <= seconds <= 3_600:  # noqa: PLR2004 - an hour; nobody waits longer for a read
@@ -284,8 +277,9 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "log_format": _one_of("console", "json"),
     "auth": _one_of("on", "off"),
     "keys": _path,
-    "issuer": _issuer,
+    "issuer": issuer_url,
     "audience": str,
+    "rate_limit": Rate.parse,
     "write_host": str,
     "write_port": _port,
     "read_host": str,

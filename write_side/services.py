@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.access.setup import register_authentication
+from shared.access.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.settings import Settings
 from write_side.adapters.ids import TimeOrderedIds
@@ -33,6 +33,7 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     register_authentication(registry, settings)
+    register_limits(registry, settings, api="write")
     register_postgres(registry, url=settings.required("database_url"))
     registry.register_value(Retention, Retention(requests=timedelta(seconds=settings.idempotency_ttl)))
 

@@ -5,7 +5,9 @@ import svcs
 
 from shared.access.authentication import Authentication, NoAuthentication, TokenAuthentication
 from shared.access.keyring import MAKE_ONE, KeyDirectory, KeysUnusable
+from shared.access.limits import Limiter
 from shared.access.openid import OpenIdIssuer
+from shared.access.redis_limits import RedisBuckets, connect
 from shared.loopback import is_loopback
 from shared.settings import Settings, SettingsError
 
@@ -30,6 +32,20 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     registry.register_value(Authentication, authentication, on_registry_close=client.aclose)
 
 
+def register_limits(registry: svcs.Registry, settings: Settings, *, api: str) -> None:
+    """
+    Register how many requests a subject may make, if that is limited at all.
+
+    :param api: which counts by itself.
+    :raises SettingMissingError: it is, and there is no Redis to count in.
+    """
+    if settings.rate_limit is None or settings.auth == "off":
+        return
+    client = connect(settings.required("redis_url"))
+    buckets = RedisBuckets(client, settings.rate_limit, name=api)
+    registry.register_value(Limiter, Limiter(settings.rate_limit, buckets), on_registry_close=client.aclose)
+
+
 def let_everybody_in(registry: svcs.Registry) -> None:
     """Register that nobody is asked: of a service that only this process can reach."""
     registry.register_value(Authentication, NoAuthentication())
@@ -40,8 +56,10 @@ def require_access(settings: Settings, *, host: str) -> None:
     Make sure that a service would let in those who may come, and nobody else.
 
     :param host: where it is to listen.
-    :raises SettingsError: everybody would be let in from elsewhere, or nobody at all.
+    :raises SettingsError: everybody would be let in from elsewhere, or nobody at all, or more than is meant.
     """
+    if settings.rate_limit is not None:
+        settings.required("redis_url")
     if settings.auth == "off":
         if not is_loopback(host):
             raise SettingsError(

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, MutableMapping
-from contextlib import asynccontextmanager, suppress
-from http.cookies import CookieError, SimpleCookie
+from contextlib import asynccontextmanager
+from functools import partial
+from math import ceil
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+import structlog
 import svcs
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.access.authentication import Authentication
+from shared.access.limits import Limiter
 from shared.access.openid import IssuerAway
 from shared.access.principal import Principal
 from shared.access.sessions import Sessions, SessionsAway
@@ -22,6 +24,8 @@ from shared.http.requests import header
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems"})
 """What every service tells everybody; besides them the pages under `/problems/`."""
+
+log = structlog.get_logger()
 
 SESSION = "muster_session"
 
@@ -45,7 +49,14 @@ UNVERIFIABLE = Problem(
     "Try again after Retry-After. Operators: see that the issuer in MUSTER_ISSUER answers, and Redis, which keeps the "
     "sessions of the ops page.",
 )
-PROBLEMS = (UNAUTHORIZED, INSUFFICIENT_SCOPE, UNVERIFIABLE)
+TOO_MANY_REQUESTS = Problem(
+    "too-many-requests",
+    429,
+    "The token's subject has made too many requests",
+    "Try again after Retry-After. RateLimit-Policy says how many may be made in how many seconds, RateLimit how many "
+    "are left. POST /commands takes many commands at once, and is slowed down rather than refused.",
+)
+PROBLEMS = (UNAUTHORIZED, INSUFFICIENT_SCOPE, TOO_MANY_REQUESTS, UNVERIFIABLE)
 
 
 class Policy(NamedTuple):
@@ -79,6 +90,13 @@ def require_scope(scope: Scope | MutableMapping[str, Any], needed: str) -> None:
         raise Rejection(INSUFFICIENT_SCOPE, detail, headers={"WWW-Authenticate": challenge})
 
 
+async def take_turn(scope: Scope | MutableMapping[str, Any]) -> None:
+    """Wait until the caller may do one thing more: for requests that ask for many."""
+    limiter: Limiter | None = scope.get("muster_limiter")  # type: ignore[assignment] # put there by the guard
+    if limiter is not None:
+        await limiter.turn(caller(scope).subject)
+
+
 class Guard:
     """The layer in front of a service's routes: a route that nobody thought of is closed."""
 
@@ -87,6 +105,7 @@ class Guard:
         self._app: ASGIApp
         self._authentication: Authentication
         self._sessions: Sessions | None = None
+        self._limiter: Limiter | None = None
 
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
@@ -96,7 +115,10 @@ class Guard:
             self._authentication = await container.aget_abstract(Authentication)
             if self._policy.sign_in is not None:
                 self._sessions = await container.aget_abstract(Sessions)
+            if Limiter in app.state.registry:
+                self._limiter = container.get(Limiter)
             follows = asyncio.create_task(self._authentication.run())
+            follows.add_done_callback(_tell_of_a_defect)
             try:
                 yield
             finally:
@@ -106,7 +128,9 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and not self._policy.is_open(scope["path"]):
             try:
-                scope["muster_caller"] = await self._admitted(scope)  # type: ignore[typeddict-unknown-key] # see `caller`
+                principal = scope["muster_caller"] = await self._admitted(scope)  # type: ignore[typeddict-unknown-key] # see `caller`
+                if self._limiter and principal.is_limited:
+                    send = await self._counted(self._limiter, principal, scope, send)
                 require_scope(scope, self._policy.scope)
             except Rejection as rejection:
                 await self._refuse(rejection, scope, send)
@@ -122,6 +146,24 @@ class Guard:
         if self._sessions and (principal := await self._signed_in(self._sessions, scope)):
             return principal
         raise Rejection(UNAUTHORIZED, "No token was sent", headers=_refused("Bearer"))
+
+    async def _counted(self, limiter: Limiter, principal: Principal, scope: Any, send: Send) -> Send:
+        """
+        Count the request; answers with how its answer is to be sent.
+
+        :raises Rejection: 429, there were too many.
+        """
+        verdict, rate = await limiter.admit(principal.subject), limiter.rate
+        # draft-ietf-httpapi-ratelimit-headers-10
+        told = {
+            "RateLimit-Policy": f'"subject";q={rate.quota};w={rate.seconds}',
+            "RateLimit": f'"subject";r={verdict.remaining};t={ceil(verdict.reset)}',
+        }
+        if verdict.retry_after:
+            headers = {**told, "Retry-After": str(ceil(verdict.retry_after)), "Cache-Control": "no-store"}
+            raise Rejection(TOO_MANY_REQUESTS, f"More than {rate.quota} in {rate.seconds} s", headers=headers)
+        scope["muster_limiter"] = limiter
+        return partial(_send_with, send, [(name.lower().encode(), text.encode()) for name, text in told.items()])
 
     async def _verified(self, token: str) -> Principal:
         try:
@@ -145,9 +187,21 @@ class Guard:
         await send_rejection(rejection, scope, send, page=self._policy.sign_in if shows_page else None)
 
 
+def _tell_of_a_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("nobody looks any more which tokens are revoked: restart", exc_info=error)
+
+
+async def _send_with(send: Send, headers: list[tuple[bytes, bytes]], message: Message) -> None:
+    if message["type"] == "http.response.start":
+        message["headers"] = [*message["headers"], *headers]
+    await send(message)
+
+
 def session_cookie(host: str) -> str:
     """What the cookie is called: browsers do not keep the cookies of two ports apart."""
-    return f"{SESSION}_{urlsplit(f'//{host}').port or 80}"
+    port = host.rpartition(":")[2]
+    return f"{SESSION}_{port if port.isdecimal() and port.isascii() else 80}"
 
 
 def _token(scope: Any) -> str | None:
@@ -166,13 +220,10 @@ def _token(scope: Any) -> str | None:
 
 
 def _cookie(scope: Any) -> str | None:
-    sent, host = header(scope, b"cookie"), header(scope, b"host")
-    if not sent or not host:
-        return None
-    with suppress(CookieError, ValueError):
-        morsel = SimpleCookie(sent).get(session_cookie(host))
-        return morsel.value if morsel else None
-    return None
+    """The name of the session; whatever else is sent may be as it likes (RFC 6265, section 4.2.1)."""
+    wanted = session_cookie(header(scope, b"host") or "")
+    pairs = (each.strip().partition("=") for each in (header(scope, b"cookie") or "").split(";"))
+    return next((value for name, _, value in pairs if name == wanted), None)
 
 
 def _invalid(why: str) -> Rejection:

@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import redis
 
+from shared.access.keyring import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.event_log.postgres import connect_args
 from shared.event_log.soundness import SOUNDNESS, findings
 from shared.http.serving import PortTakenError, require_free
@@ -45,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _check(sys.version_info >= OLDEST_PYTHON, f"Python {sys.version.split()[0]}", "3.11 or newer is needed")
     yield _home(settings.home)
     yield from _ports(settings)
+    yield _access(settings)
     yield from _programs(settings)
     yield from _postgres(settings.database_url)
     yield from _redis(settings.redis_url)
@@ -58,6 +60,19 @@ def _home(home: Path) -> Check:
     nearest = next(each for each in (home, *home.parents) if each.exists())
     writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
     return _check(writable, f"home {home} is writable", "choose another with MUSTER_HOME, or --home of `muster up`")
+
+
+def _access(settings: Settings) -> Check:
+    if settings.auth == "off":
+        return Check(WARNING, "MUSTER_AUTH is off", "whoever reaches a port may do everything")
+    directory = KeyDirectory(settings.key_directory)
+    try:
+        keys = len(directory.read().keys)
+    except KeysUnusable as error:
+        return Check(FAILED, f"keys in {directory.path}", str(error))
+    known = f"{keys} keys in {directory.path}" + (f", and {settings.issuer}" if settings.issuer else "")
+    holds = bool(keys or settings.issuer)
+    return _check(holds, f"tokens are verified by {known}", f"`muster up` makes one, or {MAKE_ONE}", otherwise=WARNING)
 
 
 def _ports(settings: Settings) -> Iterator[Check]:

@@ -12,6 +12,7 @@ import pytest
 from shared.keys import GenerationKeys
 from shared.records import seal, unseal
 from shared.stack.server import free_port
+from tests.support.access import entrance
 from tests.support.browser import CONTRAST, focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import Load
@@ -358,3 +359,34 @@ async def test_an_event_that_is_parked_is_retried_and_skipped_with_a_reason(brow
         assert "ada" in await row.first.inner_text()
         told = await (await page.request.get(f"{url}/parked")).json()
         assert [each["reason"] for each in told["skipped"]] == ["bob is a test"]
+
+
+async def test_a_browser_that_has_not_signed_in_is_told_how(stack, browser):
+    """And sees nothing of the page; a link that was used does not help."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    answer = await page.goto(stack.addresses.ops)
+
+    assert answer.status == 401
+    assert await page.title() == "Muster: sign in"
+    assert await page.get_by_text("muster token --link").is_visible()
+
+    link = entrance(stack.addresses.ops)
+    await page.goto(link)
+    await is_live(page)
+    await context.clear_cookies()
+    answer = await page.goto(link)
+    assert answer.status == 401
+    assert await page.get_by_text("it was used, or is too old").is_visible()
+    await context.close()
+
+
+async def test_a_browser_that_is_signed_out_is_told(stack, browser):
+    """The page stays as it is, and says so."""
+    async with visited(browser, stack.addresses.ops, may_complain=("status of 401", "net::ERR")) as page:
+        await is_live(page)
+        await page.context.clear_cookies()
+        killed = stack.kill(Child.PROJECT)
+        await stack.back(Child.PROJECT, instead_of=killed)
+
+        await page.get_by_text("You are signed out").wait_for()

@@ -10,6 +10,7 @@ from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.access.authentication import Authentication
+from shared.access.limits import Limiter
 from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import HASTE, Surroundings, store_in_memory
@@ -21,12 +22,14 @@ from write_side.http.requests import Retention
 from write_side.services import register_runner
 
 
-def guarded_apps(authentication, *, store=None):
+def guarded_apps(authentication, *, store=None, limiter=None):
     """By name: `write`, `read` and `ops`."""
     made = {"write": write_api, "read": read_api, "ops": ops_api}
 
     def register(registry):
         registry.register_value(Authentication, authentication)
+        if limiter:
+            registry.register_value(Limiter, limiter)
 
     adapters = {"write": _write_on(store or MemoryStore(clock=SettableClock())), "read": _read, "ops": _ops}
     return {name: api(adapters[name], register) for name, api in made.items()}

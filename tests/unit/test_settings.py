@@ -84,6 +84,8 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_LOG_FORMAT", "xml", "console, json"),
         ("MUSTER_AUTH", "maybe", "on, off"),
         ("MUSTER_ISSUER", "http://issuer.example", "https://host"),
+        ("MUSTER_RATE_LIMIT", "600", "600/60"),
+        ("MUSTER_RATE_LIMIT", "0/60", "600/60"),
         ("MUSTER_ISSUER", "https://issuer.example/?x=1", "https://host"),
         ("MUSTER_OPS_PORT", "70000", "from 1 to 65535"),
         ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost:bad/db", "check the port"),

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from shared.access.authentication import Authentication
 from shared.http.bodies import decoder, require_media_type
-from shared.http.guard import UNAUTHORIZED, caller
+from shared.http.guard import UNAUTHORIZED, caller, take_turn
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import (
     INTERNAL_ERROR,
@@ -118,6 +118,7 @@ class CommandLines:
                 yield _encode(await self._answer(number, line)) + b"\n"
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
+        await take_turn(self._scope)
         if self._halted is None and not self._may_go_on():
             self._halted = Rejection(UNAUTHORIZED, f"The token is not good any more as of line {number}")
         if self._halted is not None:

@@ -58,7 +58,10 @@ class RedisSessions:
                 stored = await self._client.get(_key(name))
         except ReadModelUnavailable as error:
             raise SessionsAway(str(error)) from error
-        return None if stored is None else _decode(stored)
+        try:
+            return None if stored is None else _decode(stored)
+        except msgspec.DecodeError:  # somebody else's, or another release's
+            return None
 
 
 def _key(name: str) -> str:

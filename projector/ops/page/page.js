@@ -37,9 +37,17 @@ function connect() {
   on("page", showParts);
   stream.onerror = () => {
     tellConnection("The connection is lost; trying again.");
-    if (stream.readyState === EventSource.CLOSED) again(); // refused: a browser gives up by itself then
+    if (stream.readyState !== EventSource.CLOSED) return;
+    again(); // refused: a browser gives up by itself then
+    tellWhy();
   };
   heard();
+}
+
+// A browser does not say why it was refused.
+async function tellWhy() {
+  const answer = await fetch("/status").catch(() => null);
+  if (answer?.status === 401) tellConnection("You are signed out: muster token --link prints a link.");
 }
 
 function tellConnection(text) {

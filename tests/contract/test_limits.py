@@ -1,0 +1,147 @@
+"""How many requests a subject may make: buckets in memory and in Redis, and the leases that are taken from them."""
+
+import asyncio
+from itertools import count
+
+import pytest
+
+from shared.access.limits import AWAY_SECONDS, LEASE_SECONDS, BucketsAway, Limiter, MemoryBuckets
+from shared.access.redis_limits import RedisBuckets, connect
+from shared.access.values import Rate
+from shared.stack.redis import EmbeddedRedis
+
+_names = count(1)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def buckets_of(request):
+    """Makes buckets of a rate that nobody has used yet."""
+    if request.param == "memory":
+        yield MemoryBuckets
+        return
+    async with connect(request.getfixturevalue("redis_server").url) as client:
+        yield lambda rate: RedisBuckets(client, rate, name=f"test-{next(_names)}")
+
+
+async def test_a_bucket_gives_what_it_has_and_no_more(buckets_of):
+    """And tells when there will be more."""
+    buckets = buckets_of(Rate(10, 3_600))
+
+    first = await buckets.draw("ada", wanted=4, returned=0)
+    second = await buckets.draw("ada", wanted=10, returned=0)
+    third = await buckets.draw("ada", wanted=1, returned=0)
+
+    assert [(each.granted, each.remaining) for each in (first, second, third)] == [(4, 6), (6, 0), (0, 0)]
+    assert (first.retry_after, second.retry_after) == (0, 0)
+    assert 300 < third.retry_after <= 360
+    assert 1_400 < first.reset <= 1_440
+
+
+async def test_what_is_put_back_can_be_taken_again(buckets_of):
+    buckets = buckets_of(Rate(10, 3_600))
+    await buckets.draw("ada", wanted=10, returned=0)
+
+    again = await buckets.draw("ada", wanted=10, returned=3)
+
+    assert again.granted == 3
+
+
+async def test_no_more_is_put_back_than_there_is_room_for(buckets_of):
+    buckets = buckets_of(Rate(10, 3_600))
+
+    again = await buckets.draw("ada", wanted=20, returned=50)
+
+    assert again.granted == 10
+
+
+async def test_subjects_have_buckets_of_their_own(buckets_of):
+    buckets = buckets_of(Rate(1, 3_600))
+    await buckets.draw("ada", wanted=1, returned=0)
+
+    assert (await buckets.draw("ada", wanted=1, returned=0)).granted == 0
+    assert (await buckets.draw("bob", wanted=1, returned=0)).granted == 1
+
+
+async def test_several_processes_together_admit_no_more_than_the_rate(buckets_of):
+    """However they take turns; each keeps back a twentieth at most."""
+    rate = Rate(200, 3_600)
+    buckets = buckets_of(rate)
+    workers = [Limiter(rate, buckets) for _ in range(3)]
+
+    verdicts = await asyncio.gather(*(workers[nth % 3].admit("ada") for nth in range(600)))
+
+    admitted = sum(not each.retry_after for each in verdicts)
+    assert 200 - 2 * 10 <= admitted <= 200
+    assert all(each.remaining == 0 for each in verdicts if each.retry_after)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def limited(rate, clock):
+    buckets = MemoryBuckets(rate, clock=clock)
+    return Limiter(rate, buckets, clock=clock), buckets
+
+
+async def test_a_lease_serves_many_requests_without_asking(clock):
+    """Nor does a request that is refused ask again, before there can be more."""
+    limiter, buckets = limited(Rate(100, 100), clock)
+
+    admitted = [await limiter.admit("ada") for _ in range(100)]
+    assert buckets.draws == 20
+    refused = [await limiter.admit("ada") for _ in range(50)]
+
+    assert [each.remaining for each in admitted] == list(range(99, -1, -1))
+    assert all(0 < each.retry_after <= 1 for each in refused)
+    assert buckets.draws == 21
+    clock.now += 1.001
+    assert not (await limiter.admit("ada")).retry_after
+
+
+async def test_what_a_lease_does_not_use_is_given_back(clock):
+    """So that somebody who asks seldom has his whole quota."""
+    limiter, buckets = limited(Rate(40, 3_600), clock)
+    for _ in range(40):
+        assert not (await limiter.admit("ada")).retry_after
+        clock.now += LEASE_SECONDS + 0.001
+
+    assert (await limiter.admit("ada")).retry_after
+    assert buckets.draws == 41
+
+
+async def test_nobody_is_limited_while_the_buckets_are_away(clock):
+    """And they are not asked by every request meanwhile."""
+    limiter, buckets = limited(Rate(1, 3_600), clock)
+    assert not (await limiter.admit("ada")).retry_after
+    assert (await limiter.admit("bob")).retry_after == 0
+    buckets.available = False
+    clock.now += 3_600
+
+    verdicts = [await limiter.admit("ada") for _ in range(5)]
+    assert not any(each.retry_after for each in verdicts)
+
+    buckets.available = True
+    clock.now += AWAY_SECONDS
+    assert [bool((await limiter.admit("ada")).retry_after) for _ in range(2)] == [False, True]
+
+
+async def test_a_redis_that_is_away_keeps_nobody_waiting(server_home):
+    with EmbeddedRedis(server_home / "limits", appendonly=False) as server:
+        client = connect(server.url)
+        buckets = RedisBuckets(client, Rate(1, 60), name="away")
+        await buckets.draw("ada", wanted=1, returned=0)
+
+    async with asyncio.timeout(2):
+        with pytest.raises(BucketsAway):
+            await buckets.draw("ada", wanted=1, returned=0)
+    await client.aclose()

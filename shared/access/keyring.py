@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -82,14 +83,16 @@ class KeyDirectory:
             raise KeysUnusable(f"there is no key {key_id} in {self.path}: `muster keys list` shows them")
         if not set(self.signing()) - {key_id}:
             raise KeysUnusable(f"{key_id} is the only key that signs: {MAKE_ONE}, then retire this one")
-        (self.path / f"{key_id}{PRIVATE_SUFFIX}").unlink(missing_ok=True)
-        (self.path / f"{key_id}{PUBLIC_SUFFIX}").rename(self.path / f"{key_id}{RETIRED_SUFFIX}")
+        with self._writing():
+            (self.path / f"{key_id}{PRIVATE_SUFFIX}").unlink(missing_ok=True)
+            (self.path / f"{key_id}{PUBLIC_SUFFIX}").rename(self.path / f"{key_id}{RETIRED_SUFFIX}")
 
     def forget(self, prefix: str) -> None:
         """Remove the keys whose ids begin so: those of a maker who lives no more."""
-        for key_id, path in self._named(PUBLIC_SUFFIX):
-            if key_id.startswith(prefix):
-                path.unlink(missing_ok=True)
+        with self._writing():
+            for key_id, path in self._named(PUBLIC_SUFFIX):
+                if key_id.startswith(prefix):
+                    path.unlink(missing_ok=True)
 
     def signing(self) -> list[str]:
         """The ids of the keys that can sign, the newest last."""
@@ -117,8 +120,7 @@ class KeyDirectory:
         """
         if not _is_name(token_id):
             raise KeysUnusable("that is no token's id: give the id that `muster token` told, or the token itself")
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.path / REVOKED).open("a") as revoked:
+        with self._writing(), (self.path / REVOKED).open("a") as revoked:
             revoked.write(f"{token_id}\n")
 
     def read(self) -> Keyring:
@@ -157,12 +159,18 @@ class KeyDirectory:
 
     def _write(self, path: Path, content: bytes, *, mode: int) -> None:
         """From its first byte on, nobody else can read what is private; half a file is never seen."""
-        try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        with self._writing():
             with open(unfinished, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
                 file.write(content)
             unfinished.rename(path)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """:raises KeysUnusable: the directory cannot be written."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            yield
         except OSError as error:
             raise KeysUnusable(f"{self.path} cannot be written: {error.strerror}") from error
 

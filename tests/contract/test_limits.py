@@ -21,13 +21,13 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "valkey", "genuine_redis"])
 async def buckets_of(request):
     """Makes buckets of a rate that nobody has used yet."""
     if request.param == "memory":
         yield MemoryBuckets
         return
-    async with connect(request.getfixturevalue("redis_server").url) as client:
+    async with connect(request.getfixturevalue(request.param).start().url) as client:
         yield lambda rate: RedisBuckets(client, rate, name=f"test-{next(_names)}")
 
 

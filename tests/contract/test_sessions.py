@@ -24,16 +24,16 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "valkey", "genuine_redis"])
 async def sessions(request, clock):
     if request.param == "memory":
         yield MemorySessions(clock=clock)
         return
-    async with connect(request.getfixturevalue("redis_server").url) as client:
+    async with connect(request.getfixturevalue(request.param).start().url) as client:
         yield RedisSessions(client, clock=clock)
 
 
-def link(id="link", *, until=None):
+def link(id, *, until=None):
     return Principal("ada", frozenset({OPS}), id, "k1", until or time.time() + 900)
 
 

@@ -58,9 +58,10 @@ class Bench:
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:
         """Commands and reads go on meanwhile; in the end each command has its outcome."""
-        few = {"clients": 4, "commands": 1_000_000, "patience": 0.2}  # what starts again needs the processor too
+        # Not more than this: whoever is started again needs the processor, too.
+        few = {"clients": 4, "commands": 1_000_000, "pause": 0.05, "patience": 0.2}
         self.load = MixedLoad(self.addresses.write, seed=self.seed, **few)
-        self.witnesses = Witnesses(self.addresses.read, seed=self.seed, settled=[], load=self.load)
+        self.witnesses = Witnesses(self.addresses.read, seed=self.seed, settled=[], load=self.load, pause=0.03)
         write, headers = self.addresses.write, headers_for(self.addresses.write)
         self._client = httpx.AsyncClient(base_url=write, headers=headers, timeout=30, trust_env=False)
         async with self._client, self.witnesses.running(), self.load.running():

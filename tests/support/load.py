@@ -212,6 +212,7 @@ class Readers:
     settled: list[Person]
     load: Load
     readers: int = 3
+    pause: float = 0.01
     answers: Counter[int] = field(default_factory=Counter)
     taken_back: list[str] = field(default_factory=list)
     """Answers of an earlier position than the same client had seen; there are some where Redis has lost data."""
@@ -237,7 +238,7 @@ class Readers:
         choose = random.Random(self.seed * 1_000 + number)
         while not self._enough:
             await self._run_once(choose, client)
-            await asyncio.sleep(choose.random() * 0.02)
+            await asyncio.sleep(choose.random() * 2 * self.pause)
 
     async def _run_once(self, choose: random.Random, client: httpx.AsyncClient) -> None:
         if self.load.accepted and choose.random() < 0.3:

@@ -15,7 +15,6 @@ from tests.support.faults.processes import (
     killed_process,
     killed_server,
     two_projectors,
-    zombie,
 )
 from tests.support.faults.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
 from tests.support.stack import Child
@@ -31,8 +30,7 @@ FAULTS = (
     Fault("freeze projector", partial(frozen_process, child=Child.PROJECT)),
     Fault("freeze Redis", partial(frozen_server, name="redis")),
     Fault("freeze PostgreSQL", partial(frozen_server, name="postgres")),
-    Fault("two projectors", two_projectors),
-    Fault("projector wakes up too late", zombie),
+    Fault("two projectors, one wakes late", two_projectors, lasts=0),
     Fault("slow line to PostgreSQL", partial(slow_line, name="database_line")),
     Fault("slow line to Redis", partial(slow_line, name="redis_line")),
     Fault("cut line to PostgreSQL", partial(cut_line, name="database_line")),

@@ -71,28 +71,8 @@ def frozen(pids: set[int]) -> Iterator[None]:
 
 @asynccontextmanager
 async def two_projectors(bench: Bench) -> AsyncIterator[None]:
-    """The leases vanish over and over, so that two feed at once; the compare-and-set refuses one of them."""
-    leases = [ProjectionKeys(each.name).lease(each.version) for each in PROJECTIONS]
-    async with (
-        _second_projector(bench) as (url, _),
-        bench.client() as ops,
-    ):
-        urls = (url, bench.addresses.ops)
-        before = await superseded(ops, *urls)
-        with bench.redis_client() as redis:
-            while await superseded(ops, *urls) == before:
-                redis.delete(*leases)
-                await bench.load.grown(by=5)
-        yield
-
-
-@asynccontextmanager
-async def zombie(bench: Bench) -> AsyncIterator[None]:
-    """A projector sleeps, another takes over and goes on, and the first wakes up in the belief that it still feeds."""
-    async with (
-        _second_projector(bench) as (url, _),
-        bench.client() as ops,
-    ):
+    """One sleeps, the other takes over, the first wakes up and believes that it feeds; then both quarrel."""
+    async with _second_projector(bench) as (url, _), bench.client() as ops:
         [first] = await holders(ops, bench.addresses.ops)
         second = await until(lambda: other_than(first, ops, url))
         pid = bench.stack.pid(Child.PROJECT)
@@ -100,9 +80,19 @@ async def zombie(bench: Bench) -> AsyncIterator[None]:
         with frozen(bench.stack.family(pid)), bench.redis_client() as redis:
             await until(lambda: is_held_by(second["id"], ops, url))
             await goes_on(redis)
-        await bench.load.grown(by=20)
-        assert await holders(ops, url) == [second["id"]]
+        await bench.load.grown(by=10)
+        await _quarrel(bench, ops, url, bench.addresses.ops)
         yield
+
+
+async def _quarrel(bench: Bench, ops: httpx.AsyncClient, *urls: str) -> None:
+    """Let the leases vanish over and over, so that two feed at once, until the compare-and-set has refused one."""
+    leases = [ProjectionKeys(each.name).lease(each.version) for each in PROJECTIONS]
+    before = await superseded(ops, *urls)
+    with bench.redis_client() as redis:
+        while await superseded(ops, *urls) == before:
+            redis.delete(*leases)
+            await bench.load.grown(by=3)
 
 
 async def superseded(ops: httpx.AsyncClient, *urls: str) -> float:

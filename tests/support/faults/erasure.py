@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.bench import Bench
+from tests.support.stack import SECONDS
 
 
 @asynccontextmanager
 async def races_with_erasure(bench: Bench) -> AsyncIterator[None]:
     """Again and again, until some came before the erasure and some after it: those are told that there is nobody."""
     answered: set[int] = set()
-    while not {200, 404} <= answered:
-        answered |= await _race(bench)
+    async with asyncio.timeout(SECONDS):
+        while not {200, 404} <= answered:
+            answered |= await _race(bench)
     yield
 
 

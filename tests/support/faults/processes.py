@@ -1,5 +1,6 @@
 """Killing and stopping processes and servers, and projectors beside one another."""
 
+import asyncio
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from shared.keys import ProjectionKeys
 from tests.faults.test_two_projectors import holders, is_held_by, other_than
 from tests.support.bench import Bench
 from tests.support.oracle import goes_on
-from tests.support.stack import Child, service, until
+from tests.support.stack import SECONDS, Child, service, until
 
 Server = Literal["postgres", "redis"]
 
@@ -89,9 +90,10 @@ async def _quarrel(bench: Bench, ops: httpx.AsyncClient, *urls: str) -> None:
     """Let the leases vanish over and over, so that two feed at once, until the compare-and-set has refused one."""
     leases = [ProjectionKeys(each.name).lease(each.version) for each in PROJECTIONS]
     before = await superseded(ops, *urls)
-    with bench.redis_client() as redis:
+    async with asyncio.timeout(SECONDS):
         while await superseded(ops, *urls) == before:
-            redis.delete(*leases)
+            with bench.redis_client() as redis:
+                redis.delete(*leases)
             await bench.load.grown(by=3)
 
 

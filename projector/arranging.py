@@ -123,6 +123,20 @@ def expired(*, at: datetime) -> Change:
     return change
 
 
+def given_up(pointer: Pointer, *, at: datetime) -> Change:
+    """Have a generation leave that is not the live one, whatever it was there for."""
+
+    def change(survey: Survey) -> Arranged:
+        roster = survey.roster
+        if roster.kept and roster.kept.pointer == pointer:
+            roster = _replaced(_left(roster, pointer, at=at), kept=None)
+        elif roster.building and roster.building.pointer == pointer and survey.live:
+            roster = _replaced(_left(roster, pointer, at=at), building=None)
+        return Arranged(survey.live, roster)
+
+    return change
+
+
 def dropped(pointer: Pointer) -> Change:
     """Forget a generation whose keys are gone."""
 

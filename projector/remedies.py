@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from shared.keys import GenerationKeys, ProjectionKeys
+from shared.records import Pointer
 
 
 def rebuild(keys: ProjectionKeys) -> str:
@@ -13,6 +14,14 @@ def rebuild(keys: ProjectionKeys) -> str:
 def forced_rebuild(keys: ProjectionKeys) -> str:
     """The same where the new generation may stand before the old one."""
     return f"`muster rebuild {keys.projection} --force` replaces it while it is being read"
+
+
+def frozen(projection: str, live: Pointer, version: int) -> str:
+    """What is to be read where another version has made what readers use, and no process of it is there."""
+    return (
+        f"projection {projection}: generation {live.generation} was made by version {live.version} and is frozen, this"
+        f" projector has version {version}; {rebuild(ProjectionKeys(projection))}"
+    )
 
 
 def refill(keys: ProjectionKeys) -> str:

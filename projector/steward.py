@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from time import perf_counter
 
+from projector.abandonment import Abandonment
 from projector.arranging import (
     Change,
     NotReached,
@@ -16,6 +17,7 @@ from projector.arranging import (
     dropped,
     expired,
     filling,
+    given_up,
     rolled_back,
     switched,
 )
@@ -28,6 +30,7 @@ from projector.perseverance import Perseverance
 from projector.ports import Lease, LeaseName, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
 from projector.progress import Progress, Role
 from projector.projection import Projection
+from projector.remedies import frozen
 from projector.tenure import Duty
 from projector.throttle import Throttle
 from shared.clock import Clock
@@ -76,6 +79,7 @@ class Steward:
         self._name = name
         self._pace = pace
         self._rebuilds_by_itself = rebuilds_by_itself
+        self._abandonment = Abandonment(projection, lease=lease, log=log, interval=pace.recheck)
         self._own = Progress(projection.name, Role.STEWARD)
         self._crew = Crew(self._hired)
         self._main: Pointer | None = None
@@ -154,11 +158,12 @@ class Steward:
         elif (await self._lease.candidates([LeaseName(self.projection.name, main.version)])).holders:
             self._own.stand_by()
         else:
-            self._own.stop(VersionDiffers(self._frozen(main)))
+            self._own.stop(VersionDiffers(frozen(self.projection.name, main, self.projection.version)))
 
     async def _step(self, survey: Survey) -> bool:
         """Take the next step there is to take; says whether there was one."""
-        change = await self._beginning(survey) or self._advance(survey) or await self._clearance(survey)
+        change = await self._beginning(survey) or await self._erasing(survey)
+        change = change or self._advance(survey) or await self._clearance(survey)
         if change is None:
             return False
         try:
@@ -196,6 +201,15 @@ class Steward:
             return filling(self._new_pointer(), self._order(), target=await self._head())
         if self._rebuilds_by_itself and survey.is_outdated(version):
             return begun(self._new_pointer(), self._order(), target=await self._head())
+        return None
+
+    async def _erasing(self, survey: Survey) -> Change | None:
+        """Give up what keeps somebody who was erased, and is fed by nobody, or begin to replace it."""
+        for pointer in await self._abandonment.keeping_the_erased(survey):
+            if pointer != survey.live:
+                return given_up(pointer, at=self._clock.now())
+            if survey.roster.building is None:
+                return begun(self._new_pointer(), self._order(), target=await self._head())
         return None
 
     def _advance(self, survey: Survey) -> Change | None:
@@ -285,10 +299,3 @@ class Steward:
 
     def _new_pointer(self) -> Pointer:
         return Pointer(self._ids(), self.projection.version)
-
-    def _frozen(self, live: Pointer) -> str:
-        name, version = self.projection.name, self.projection.version
-        return (
-            f"projection {name}: generation {live.generation} was made by version {live.version} and is frozen, this"
-            f" projector has version {version}; `muster rebuild {name}` replaces it while it is being read"
-        )

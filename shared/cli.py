@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
     "rebuild": Command("projector.ops.rebuilding:rebuild", "Replace a projection's records while they are being read."),
     "status": Command("projector.ops.cli:status", "Show how far each projection is."),
     "parked": Command("projector.ops.parked:parked", "Show, try again or skip events that could not be folded."),
+    "erase": Command("projector.ops.erasing:erase", "Erase a person for good, and show that nothing is left."),
     "verify": Command("projector.ops.verifying:verify", "Compare what readers get with the log and the database."),
 }
 

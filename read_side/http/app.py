@@ -57,8 +57,8 @@ async def _open_views(app: Litestar) -> AsyncIterator[None]:
             _WAITERS.labels(projection).set_function(lambda: views.freshness.waiting)
             return views
 
-        activity = await opened(ActivityViews, "activity")
-        app.state["/profiles"] = profile_routes(await opened(ProfileViews, "profiles"), activity)
-        app.state["/groups"] = group_routes(await opened(GroupViews, "groups"))
+        activity, groups = await opened(ActivityViews, "activity"), await opened(GroupViews, "groups")
+        app.state["/profiles"] = profile_routes(await opened(ProfileViews, "profiles"), activity, groups)
+        app.state["/groups"] = group_routes(groups)
         app.state["/stats"] = stats_routes(await opened(StatsViews, "stats"))
         yield

@@ -12,6 +12,7 @@ from read_side.http import problems as told
 from read_side.http.batch import PATH as BATCH_GET
 from read_side.http.batch import BatchGet, FoundAndMissing, PublicFoundAndMissing
 from read_side.http.documented_parameters import CONDITIONS, OF_ACTIVITY, OF_GROUPS, OF_MEMBERS, OF_PROFILES, key
+from read_side.http.export import EXPORT, Export
 from read_side.http.stats import STATS
 from shared.access.principal import PRIVATE, READ
 from shared.http.openapi import Operation, Parameter, openapi
@@ -82,7 +83,7 @@ def document() -> dict[str, Any]:
         description="Read people's profiles, groups and what happened as of a known position in the event log. "
         f"Without the scope `{PRIVATE}` people's e-mail addresses, external ids and attributes are left out, and "
         "nobody is looked up by them.",
-        operations=[*_look_ups(), _BATCH_GET, *_lists(), *_groups(), _STATS],
+        operations=[*_look_ups(), _BATCH_GET, *_lists(), _export(), *_groups(), _STATS],
         scope=READ,
     )
 
@@ -145,6 +146,17 @@ def _lists() -> list[Operation]:
             missing=(told.PROFILE_NOT_FOUND,),
         ),
     ]
+
+
+def _export() -> Operation:
+    return _get(
+        EXPORT,
+        "Get everything that is held of one person",
+        Export,
+        parameters=(key("id", UUID),),
+        missing=(told.PROFILE_NOT_FOUND,),
+        scopes=(PRIVATE,),
+    )
 
 
 def _groups() -> list[Operation]:

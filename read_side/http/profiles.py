@@ -7,11 +7,12 @@ import msgspec
 
 from read_side.http import filters
 from read_side.http.documents import DocumentRoute
+from read_side.http.export import EXPORT, ExportRoute
 from read_side.http.lists import ListRoute, ends_in_id
 from read_side.http.problems import profile_not_found
 from read_side.http.queries import profile_query
 from read_side.http.routes import Barred, Find, Mounted, Route, Routed
-from read_side.views import ActivityViews, Answer, Page, ProfileViews, Variant
+from read_side.views import ActivityViews, Answer, GroupViews, Page, ProfileViews, Variant
 from shared.http.problems import Rejection
 
 BY_ID = "/profiles/{id}"
@@ -29,14 +30,18 @@ class ActivityQuery(msgspec.Struct, frozen=True):
     after: bytes | None = None
 
 
-def profile_routes(views: ProfileViews, activity: ActivityViews) -> Mounted:
+def profile_routes(views: ProfileViews, activity: ActivityViews, groups: GroupViews) -> Mounted:
     """Make the application mounted at `/profiles`."""
-    return Mounted(_finder(views, activity, "full"), public=_finder(views, activity, "public"))
+    return Mounted(
+        _finder(views, activity, groups, "full"),
+        public=_finder(views, activity, groups, "public"),
+    )
 
 
-def _finder(views: ProfileViews, activity: ActivityViews, variant: Variant) -> Find:
+def _finder(views: ProfileViews, activity: ActivityViews, groups: GroupViews, variant: Variant) -> Find:
     by_id = _look_up(BY_ID, views.by_id, views, variant, filters.account_id)
     everybody, happened = _list(views, variant), _activity(activity, variant)
+    export: Route = ExportRoute(views, groups, activity) if variant == "full" else Barred(EXPORT)
     by_key = _by_key(views, variant)
 
     def find(path: list[bytes]) -> Routed | None:
@@ -49,6 +54,8 @@ def _finder(views: ProfileViews, activity: ActivityViews, variant: Variant) -> F
                 return everybody, ()
             case [b"", b"profiles", segment, b"activity"] if segment:
                 return happened, (segment,)
+            case [b"", b"profiles", segment, b"export"] if segment:
+                return export, (segment,)
         return None
 
     return find

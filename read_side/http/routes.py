@@ -110,7 +110,7 @@ class Mounted:
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - so ASGI wants it
         find = self._find if PRIVATE in caller(scope).scopes else self._public
         if (routed := find(scope["raw_path"].split(b"/"))) is None:
-            raise Rejection(NOT_FOUND, f"No {_path(scope)} here")
+            raise Rejection(NOT_FOUND, "Nothing has this address")
         route, segments = routed
         scope["muster_route"] = route.template  # type: ignore[typeddict-unknown-key] # see shared.http.requests
         _require_get(scope)
@@ -125,10 +125,5 @@ class Mounted:
 
 def _require_get(scope: HTTPScope) -> None:
     if scope["method"] != "GET":
-        detail = f"{scope['method']} is not allowed for {_path(scope)}"
+        detail = f"{scope['method']} is not allowed here"
         raise Rejection(METHOD_NOT_ALLOWED, detail, headers={"Allow": "GET, HEAD"})
-
-
-def _path(scope: HTTPScope) -> str:
-    """The path as it was sent; of `scope["path"]` the mount has cut its own."""
-    return scope["raw_path"].decode("latin-1")

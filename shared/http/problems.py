@@ -163,9 +163,9 @@ def framework_problem(error: HTTPException) -> Problem:
 
 def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, Any]) -> str:
     if problem is NOT_FOUND:
-        return f"No {request.scope['path']} here"
+        return "Nothing has this address"  # which may have somebody's handle or e-mail address in it
     if problem is METHOD_NOT_ALLOWED:
-        return f"{request.method} is not allowed for {request.scope['path']}"
+        return f"{request.method} is not allowed here"
     return error.detail or problem.title
 
 

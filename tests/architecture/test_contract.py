@@ -48,6 +48,7 @@ READ_ROUTES = {
     "/profiles/batch-get",
     "/profiles",
     "/profiles/{id}/activity",
+    "/profiles/{id}/export",
     "/groups",
     "/groups/{id or slug}",
     "/groups/{id or slug}/members",

@@ -7,7 +7,9 @@ import pytest
 
 from shared.event_log.log import NOTHING_TOLD
 from shared.events import AccountErased, Redacted
-from tests.support.write_side import ANDRE, create_groups, race, register
+from tests.support.write_side import ANDRE, create_groups, postgres_write_side, race, register
+from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.ports import (
     AccountExists,
@@ -15,6 +17,7 @@ from write_side.ports import (
     Answer,
     Contention,
     MemberNotFound,
+    OutcomeUnknown,
     StaleAggregate,
     VersionMismatch,
 )
@@ -265,10 +268,42 @@ async def erased(postgres_only):
 
 @pytest.fixture
 async def postgres_only(database_url):
-    from tests.support.write_side import postgres_write_side  # noqa: PLC0415 - by its name only here
-
     async with postgres_write_side(database_url) as real:
         yield real
+
+
+async def test_state_and_log_change_together_or_not_at_all(postgres_only, monkeypatch):
+    """It fails when all is done but the commit: nothing is redacted, and he is there."""
+    account, _ = await live(postgres_only)
+    before = await postgres_only.events()
+
+    async def fail(*_):
+        raise RuntimeError("planted")
+
+    with monkeypatch.context() as planted:
+        planted.setattr(CommandLog, "fill", fail)
+        with pytest.raises(RuntimeError, match="planted"):
+            await postgres_only.run("erase-account", account=str(account))
+
+    assert await postgres_only.events() == before
+    await postgres_only.run("reinstate-account", account=str(account))
+
+
+async def test_once_it_is_committed_nothing_is_left_to_be_done(postgres_only, monkeypatch):
+    """The process may end with the commit, and the answer to it be lost."""
+    account, _ = await live(postgres_only)
+    commit = PostgresTransactions.commit
+
+    async def commit_and_be_lost(self, session):
+        await commit(self, session)
+        raise OutcomeUnknown("planted")
+
+    monkeypatch.setattr(PostgresTransactions, "commit", commit_and_be_lost)
+    await postgres_only.run("erase-account", account=str(account))
+
+    *redacted, last = await told_of(postgres_only, account)
+    assert isinstance(last.event, AccountErased)
+    assert {type(each.event) for each in redacted} == {Redacted}
 
 
 REFUSED = [

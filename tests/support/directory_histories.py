@@ -98,7 +98,7 @@ sent = st.one_of(
     _command("change-email", account=accounts, email=emails),
     _command("update-profile", _optional | {"display_name": st.sampled_from(NAMES)}, account=accounts),
     _command("update-profile", account=accounts, display_name=st.sampled_from(NAMES), tags=_some(TAGS, most=4)),
-    *(_command(f"{what}-account", account=accounts) for what in ("suspend", "reinstate", "close")),
+    *(_command(f"{what}-account", account=accounts) for what in ("suspend", "reinstate", "close", "erase")),
     group_creations,
     _command("create-group", group_id=nths, slug=st.sampled_from(SLUGS), name=st.sampled_from(GROUP_NAMES)),
     _command("update-group", group=groups, name=st.sampled_from(GROUP_NAMES)),
@@ -197,7 +197,7 @@ _people = st.tuples(
 _gone = st.lists(
     st.builds(
         lambda what, account: Sent(f"{what}-account", {"account": Nth(account)}),
-        st.sampled_from(["suspend", "close"]),
+        st.sampled_from(["suspend", "close", "erase"]),
         st.integers(0, 9),
     ),
     max_size=4,

@@ -88,7 +88,7 @@ def version_of(state: State, name: str, fields: Fields) -> int | None:
 
 def _register(state: State, fields: Fields, at: datetime) -> Verdict:
     keys = {name: fields.get(name) for name in ("email", "handle", "external_id")}
-    used = {"account-exists"} if fields.get("account_id") in state.accounts else set()
+    used = {"account-exists"} if fields.get("account_id") in state.account_ids else set()
     if refused := _taken(state, **keys) | used:
         return Refused(refused)
     account = Account(id="", **keys, profile=_profile(fields), created_at=at, updated_at=at)
@@ -96,7 +96,10 @@ def _register(state: State, fields: Fields, at: datetime) -> Verdict:
 
 
 def _registered(state: State, account: Account, at: datetime) -> State:
-    return _happened(state, account, "account-registered", at)
+    known = replace(
+        state, account_ids=state.account_ids | {account.id}, registrations=(*state.registrations, account.created_at)
+    )
+    return _happened(known, account, "account-registered", at)
 
 
 def _taken(state: State, *, email: str = "", handle: str = "", external_id: str | None = None) -> set[str]:
@@ -175,6 +178,18 @@ def _become(status: str, type_: str) -> Callable[[State, Fields, datetime], Verd
         return _changed(state, account, type_, at, status=status)
 
     return decide
+
+
+@_with_account
+def _erase(state: State, account: Account, _: Fields, __: datetime) -> Verdict:
+    """As if there never had been such a person, but for his id and the day on which he was registered."""
+    erased = replace(
+        state,
+        accounts={id_: each for id_, each in state.accounts.items() if id_ != account.id},
+        memberships={belongs: each for belongs, each in state.memberships.items() if belongs[1] != account.id},
+        happened=tuple(item for item in state.happened if item.account != account.id),
+    )
+    return Done(account.id, account.version + 1, lambda _: [erased])
 
 
 def _create_group(state: State, fields: Fields, at: datetime) -> Verdict:
@@ -289,6 +304,7 @@ _COMMANDS: Mapping[str, Callable[[State, Fields, datetime], Verdict]] = {
     "suspend-account": _become(SUSPENDED, "account-suspended"),
     "reinstate-account": _become(ACTIVE, "account-reinstated"),
     "close-account": _become(CLOSED, "account-closed"),
+    "erase-account": _erase,
     "create-group": _create_group,
     "update-group": _update_group,
     "delete-group": _delete_group,

@@ -10,6 +10,7 @@ import msgspec
 
 from projector.ports import ReadModel
 from shared.event_log import RecordedEvent
+from shared.events import AccountErased
 from tests.support.directory_model import INVALID, Done, Refused, Verdict, verdict, version_of
 from tests.support.directory_state import State
 from tests.support.directory_steps import NOBODY, Again, Commands, Feed, Nth, Sent
@@ -101,8 +102,15 @@ class Play:
                 await self._send_again(command)
             else:
                 await self._send(command)
-        self.log += await self.stage.write_side.events_after(self.head)
+        await self._read(await self.stage.write_side.events_after(self.head))
         self.stage.write_side.clock.advance(step.later)
+
+    async def _read(self, new: Sequence[RecordedEvent]) -> None:
+        """Take note of what was told, and of what was told before and is redacted now."""
+        erased = [each.position for each in new if isinstance(each.event, AccountErased)]
+        self.log = await self.stage.write_side.events() if erased else [*self.log, *new]
+        # Until then what is projected of a person may be older than what a redacted event has told.
+        self.torn |= {name: max([self.torn.get(name, 0), *erased]) for name in self.stage.models if erased}
 
     async def _send(self, sent: Sent) -> None:
         fields = self.resolved(sent.fields)

@@ -67,6 +67,10 @@ class State:
     happened: tuple[Item, ...] = ()
     group_ids: frozenset[str] = frozenset()
     """All that were ever used."""
+    account_ids: frozenset[str] = frozenset()
+    """Likewise."""
+    registrations: tuple[datetime, ...] = ()
+    """When somebody was registered, whoever is erased by now included."""
 
 
 def account_of(state: State, ref: str) -> Account | None:

@@ -89,7 +89,7 @@ def card(state: State, group_id: str, account_id: str) -> Json | None:
 def stats(state: State) -> Json:
     """The directory in numbers."""
     statuses = Counter(account.status for account in state.accounts.values())
-    days = Counter(account.created_at.astimezone(UTC).date().isoformat() for account in state.accounts.values())
+    days = Counter(each.astimezone(UTC).date().isoformat() for each in state.registrations)
     return {
         "accounts": {status: statuses[status] for status in ("active", "suspended", "closed")},
         "groups": len(state.groups),

@@ -53,6 +53,7 @@ class Writer:
                 ("update-profile", {"account": account, "display_name": pick(NAMES)}),
                 (pick(("suspend-account", "reinstate-account")), {"account": account}),
                 (self._rarely("close-account", "reinstate-account"), {"account": account}),
+                (self._rarely("erase-account", "reinstate-account"), {"account": account}),
                 ("update-group", {"group": group, "name": pick(GROUP_NAMES), "description": pick((None, "Ü", "x"))}),
                 ("update-group", {"group": group, "slug": pick(SLUGS)}),
                 (self._rarely("delete-group", "update-group"), {"group": group}),

@@ -17,12 +17,20 @@ from projector.verify.differences import Verified
 from projector.verify.ports import Asked, Directory, Seen
 from projector.verify.verification import Subject, Verification
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
+from shared.events import Redacted
 from shared.keys import GenerationKeys, ProjectionKeys
-from shared.records import seal, unseal
+from shared.records import Checkpoint, seal, unseal
 from tests.support.folding import begin, fold_all, go_live
 
 PROFILES = ProjectionKeys("profiles").generation("g1")
 GROUPS = ProjectionKeys("groups").generation("g1")
+
+
+def is_erasing(log: Sequence[RecordedEvent], checkpoint: Checkpoint) -> bool:
+    """Whether events up to a checkpoint were redacted by an erasure that stands behind it."""
+    return any(
+        isinstance(each.event, Redacted) and each.position <= checkpoint.position < each.event.by for each in log
+    )
 
 
 class Unwatched:

@@ -1,0 +1,112 @@
+"""What PostgreSQL has of somebody: all that the log tells of him, and every text in every table."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from shared.event_log.postgres import connect_args, hand_json_over, unavailable
+
+PORTION = 2_000
+"""Rows fetched at once."""
+
+_HIS = """(aggregate in ('account', 'profile') and aggregate_id = %(account)s
+           or aggregate = 'membership' and data ->> 'account_id' = %(account)s::text)"""
+_TOLD = f"select data from event_log where {_HIS} and data ->> 'type' not in ('redacted', 'account-erased')"  # noqa: S608
+_OTHERS = f"select data::text, metadata::text from event_log where not {_HIS}"  # noqa: S608
+_ERASED = """
+    select max(position) filter (where type = 'account-erased'), count(*)
+      from event_log where aggregate = 'account' and aggregate_id = %(account)s"""
+# All that can be read as text: strings, JSON, arrays and bytes; what is a number, a time or an id is none.
+_COLUMNS = """
+    select namespace.nspname, class.relname, attribute.attname, type.typname
+      from pg_attribute as attribute
+      join pg_class as class on class.oid = attribute.attrelid and class.relkind in ('r', 'p', 'm')
+      join pg_namespace as namespace on namespace.oid = class.relnamespace
+      join pg_type as type on type.oid = attribute.atttypid
+     where attribute.attnum > 0 and not attribute.attisdropped
+       and namespace.nspname not in ('pg_catalog', 'information_schema') and namespace.nspname not like 'pg_toast%%'
+       and (type.typcategory in ('S', 'A', 'U', 'E', 'C') or type.typname = 'uuid')
+     order by 1, 2, 3"""
+STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id"})
+"""Where an id is kept for good: it tells that it was used up, and what a repeated command answers."""
+
+
+class PostgresTraces:
+    """Opens a connection for each question; nobody waits for it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def erasure(self, account_id: UUID) -> tuple[int | None, int]:
+        """Where the account was erased, if it was, and how many events it has."""
+        async with self._connected() as connection, connection.cursor() as cursor:
+            await cursor.execute(_ERASED, {"account": account_id})
+            row = await cursor.fetchone()
+        return row or (None, 0)
+
+    async def told_of(self, account_id: UUID) -> list[Mapping[str, Any]]:
+        """What the events of an account, its profile and its memberships tell, those that are not redacted."""
+        async with self._connected() as connection, connection.cursor() as cursor:
+            await cursor.execute(_TOLD, {"account": account_id})
+            return [msgspec.json.decode(data) for (data,) in await cursor.fetchall()]
+
+    async def told_of_others(self, account_id: UUID) -> AsyncIterator[str]:
+        """All other events, as JSON."""
+        async with self._connected() as connection, connection.cursor("told_of_others") as cursor:
+            cursor.itersize = PORTION
+            await cursor.execute(_OTHERS, {"account": account_id})
+            async for data, metadata in cursor:
+                yield data
+                yield metadata
+
+    async def texts(self) -> AsyncIterator[tuple[str, str]]:
+        """Every text in every column of every table, with its place; ids are not among them."""
+        for schema, table, column, type_ in await self._columns():
+            if type_ != "uuid":
+                async for text in self._texts(schema, table, column, type_):
+                    yield f"{table}.{column}", text
+
+    async def named(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
+        """Every column of ids, but for those where an id stays, and how often the account's stands in it."""
+        for schema, table, column, type_ in await self._columns():
+            if type_ == "uuid" and f"{table}.{column}" not in STAYS:
+                yield f"{table}.{column}", await self._count(schema, table, column, account_id)
+
+    async def _columns(self) -> list[tuple[str, str, str, str]]:
+        async with self._connected() as connection, connection.cursor() as cursor:
+            await cursor.execute(_COLUMNS)
+            return await cursor.fetchall()
+
+    async def _texts(self, schema: str, table: str, column: str, type_: str) -> AsyncIterator[str]:
+        form = sql.SQL("encode({}, 'escape')") if type_ == "bytea" else sql.SQL("{}::text")
+        value = sql.Identifier(column)
+        query = sql.SQL("select {} from {} where {} is not null").format(
+            form.format(value), sql.Identifier(schema, table), value
+        )
+        async with self._connected() as connection, connection.cursor("texts") as cursor:
+            cursor.itersize = PORTION
+            await cursor.execute(query)
+            async for (text,) in cursor:
+                yield text
+
+    async def _count(self, schema: str, table: str, column: str, account_id: UUID) -> int:
+        query = sql.SQL("select count(*) from {} where {} = %s").format(
+            sql.Identifier(schema, table), sql.Identifier(column)
+        )
+        async with self._connected() as connection, connection.cursor() as cursor:
+            await cursor.execute(query, (account_id,))
+            row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        with unavailable():
+            async with await psycopg.AsyncConnection.connect(**connect_args(self._url)) as connection:
+                await connection.set_read_only(True)
+                hand_json_over(connection)
+                yield connection

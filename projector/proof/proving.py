@@ -1,0 +1,144 @@
+"""Erasing somebody, and looking everywhere for what may be left of him."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+from uuid import UUID
+
+from projector.generations import Survey
+from projector.ports import ReadModel
+from projector.proof.report import Findings, Proof
+from projector.proof.search import Search, values_of
+
+PATIENCE_SECONDS = 60.0
+"""For all generations to come to the erasure, and for those that leave to be removed."""
+LOOK_AGAIN_SECONDS = 0.2
+
+Erase = Callable[[UUID], Awaitable[int]]
+"""Has an account erased, and gives the position that reflects it."""
+
+
+class NobodyToErase(Exception):
+    """No account ever had the id."""
+
+
+class Traces(Protocol):
+    """What the database has of people; everything raises `EventLogUnavailable`."""
+
+    async def erasure(self, account_id: UUID) -> tuple[int | None, int]: ...
+
+    async def told_of(self, account_id: UUID) -> Sequence[Mapping[str, Any]]: ...
+
+    def told_of_others(self, account_id: UUID) -> AsyncIterator[str]: ...
+
+    def texts(self) -> AsyncIterator[tuple[str, str]]: ...
+
+    def named(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]: ...
+
+
+class Held(Protocol):
+    """What the read models' server has; everything raises `ReadModelUnavailable`."""
+
+    def everything(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]: ...
+
+
+class Proving:
+    """
+    Erases and proves.
+
+    Once somebody is erased nobody knows what to look for, so his values are taken from the log before.
+
+    :param models: of all projections, by name.
+    :param logs: the files that the processes write.
+    """
+
+    def __init__(
+        self, *, traces: Traces, held: Held, models: Mapping[str, ReadModel], logs: Iterable[Path], erase: Erase
+    ) -> None:
+        self._traces = traces
+        self._held = held
+        self._models = models
+        self._logs = logs
+        self._erase = erase
+
+    async def prove(self, account_id: UUID, *, say: Callable[[str], None]) -> Proof:
+        """
+        Erase, unless that was done before, and look everywhere.
+
+        :param say: is told what is being done.
+        :raises NobodyToErase: there never was such an account.
+        """
+        before, events = await self._traces.erasure(account_id)
+        if not events:
+            raise NobodyToErase(f"no account ever had the id {account_id}")
+        search = Search(() if before else values_of(await self._traces.told_of(account_id)))
+        if before is None:
+            say(f"{search.size} values to look for; leaving out what others have too")
+            await search.leave_out_what_is_in(self._traces.told_of_others(account_id))
+        position = before or await self._erase(account_id)
+        say(f"erased at position {position}; waiting for all generations to come there")
+        behind = await self._behind(position)
+        say(f"looking for {search.size} values and for the id")
+        findings = Findings(search)
+        await self._look_at_postgres(account_id, findings)
+        await self._look_at_redis(account_id, findings)
+        self._look_at_logs(findings)
+        return Proof(
+            account_id=str(account_id),
+            position=position,
+            erased="before" if before else "now",
+            sought=search.size,
+            left_out=search.left_out,
+            behind=behind,
+            places=findings.places,
+        )
+
+    async def _behind(self, position: int) -> list[str]:
+        """Wait for all generations, and name those that have not come far enough."""
+        until = monotonic() + PATIENCE_SECONDS
+        while (behind := [each async for each in self._not_there(position)]) and monotonic() < until:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return behind
+
+    async def _not_there(self, position: int) -> AsyncIterator[str]:
+        for projection, model in self._models.items():
+            for each in _behind(await model.survey(), position):
+                yield f"{projection} {each}"
+
+    async def _look_at_postgres(self, account_id: UUID, findings: Findings) -> None:
+        async for place, text in self._traces.texts():
+            findings.look_at(f"postgresql {place}", text)
+        async for place, found in self._traces.named(account_id):
+            findings.count(f"postgresql {place}", checked=1, found=found, what=["account id"])
+        left = await self._traces.told_of(account_id)
+        findings.count("postgresql events not redacted", checked=1, found=len(left), what=["event"])
+
+    async def _look_at_redis(self, account_id: UUID, findings: Findings) -> None:
+        async for key, parts in self._held.everything():
+            # What is parked names documents by id, and what it was before is kept for one more commit.
+            names = not key.endswith(":parked") and any(_names(account_id, part) for part in parts)
+            findings.look_at(f"redis {key}", *(part.decode("utf-8", "replace") for part in parts), names=names)
+
+    def _look_at_logs(self, findings: Findings) -> None:
+        for path in self._logs:
+            for line in _lines(path):
+                findings.look_at(f"log {path.name}", line)
+
+
+def _behind(survey: Survey, position: int) -> Iterator[str]:
+    for pointer in survey.fed:
+        checkpoint = survey.at(pointer).checkpoint
+        if checkpoint is None or checkpoint.position < position or checkpoint.sweeps:
+            yield pointer.generation
+    yield from (each.pointer.generation for each in survey.roster.leaving)
+
+
+def _names(account_id: UUID, part: bytes) -> bool:
+    return str(account_id).encode() in part or account_id.bytes in part
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        yield from file

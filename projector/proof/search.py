@@ -1,0 +1,128 @@
+"""What is looked for where somebody was erased: the values that he was told by, without case and accents."""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shared.text import folded
+
+SHORTEST = 3
+"""Characters of a value that is looked for: `en` or a single letter is everywhere."""
+
+ANYWHERE = 8
+"""Characters from which on a value is found inside of words; a shorter one only as a word: `Ann`, not `annual`."""
+
+TOO_SHORT, OTHERS_HAVE_IT = "too short", "others have it too"
+
+_NO_VALUES = frozenset({"type", "account_id", "group_id", "membership_id", "groups", "status"})
+"""Fields of events that say nothing of a person but ids, and words of Muster's own."""
+
+
+class Value(NamedTuple):
+    """Something that the log tells of a person, and the field that it stands in."""
+
+    field: str
+    text: str
+
+
+class LeftOut(msgspec.Struct, frozen=True, order=True):
+    """Values of a field that are not looked for, how many and why: finding them would prove nothing."""
+
+    field: str
+    why: str
+    values: int
+
+
+class Sought(NamedTuple):
+    """
+    A value that is looked for.
+
+    :param forms: folded; as it is and as JSON has it.
+    :param whole: only as a word of its own.
+    """
+
+    field: str
+    forms: tuple[str, ...]
+    whole: bool
+
+    def is_in(self, text: str) -> bool:
+        """:param text: folded."""
+        return any(form in text and (not self.whole or _as_word(form, text)) for form in self.forms)
+
+
+def values_of(events: Iterable[Mapping[str, Any]]) -> list[Value]:
+    """All that events tell of a person, each once."""
+    found = {
+        value: None
+        for event in events
+        for field, told in event.items()
+        if field not in _NO_VALUES
+        for value in _leaves(field, told)
+    }
+    return list(found)
+
+
+class Search:
+    """The values of one person that can be told from those of others."""
+
+    def __init__(self, values: Iterable[Value]) -> None:
+        self._sought: dict[tuple[str, ...], Sought] = {}
+        self._left_out: dict[tuple[str, str], int] = {}
+        for field, text in values:
+            self._take(field, folded(text))
+
+    @property
+    def size(self) -> int:
+        """How many values are looked for."""
+        return len(self._sought)
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        return sorted(LeftOut(field, why, count) for (field, why), count in self._left_out.items())
+
+    def found_in(self, text: str) -> list[str]:
+        """The fields whose values stand in a text."""
+        plain = folded(text)
+        return [each.field for each in self._sought.values() if each.is_in(plain)]
+
+    async def leave_out_what_is_in(self, others: AsyncIterator[str]) -> None:
+        """Look no more for what is told of others as well: it would be found, and be theirs."""
+        async for text in others:
+            plain = folded(text)
+            for forms in [each.forms for each in self._sought.values() if each.is_in(plain)]:
+                self._leave_out(self._sought.pop(forms).field, OTHERS_HAVE_IT)
+
+    def _take(self, field: str, text: str) -> None:
+        if len(text) < SHORTEST:
+            self._leave_out(field, TOO_SHORT)
+            return
+        escaped = msgspec.json.encode(text).decode()[1:-1]
+        forms = tuple(dict.fromkeys((text, escaped)))
+        self._sought.setdefault(forms, Sought(field, forms, whole=len(text) < ANYWHERE))
+
+    def _leave_out(self, field: str, why: str) -> None:
+        self._left_out[field, why] = self._left_out.get((field, why), 0) + 1
+
+
+def _leaves(field: str, told: Any) -> Iterator[Value]:
+    match told:
+        case str():
+            yield Value(field, told)
+        case list():
+            for each in told:
+                yield from _leaves(field, each)
+        case dict():
+            for name, each in told.items():
+                yield Value(f"{field} (name)", name)
+                yield from _leaves(field, each)
+
+
+def _as_word(form: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text) is not None
+
+
+def fields_told(fields: Sequence[str]) -> str:
+    """Fields in words, each once."""
+    return ", ".join(sorted(set(fields)))

@@ -1,0 +1,126 @@
+"""`GET /profiles/{id}/export`: everything that the read models hold of one person, in one document."""
+
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+import msgspec
+from litestar.types import HTTPScope
+
+from read_side.http import filters
+from read_side.http.answers import Reply
+from read_side.http.conditions import minimum_position
+from read_side.http.problems import profile_not_found
+from read_side.http.routes import Keys, Outcomes
+from read_side.views import ActivityViews, GroupViews, ProfileViews
+from shared.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord, Sealed, entity_tag
+from shared.text import unique_email, unique_external_id, unique_handle
+
+EXPORT = "/profiles/{id}/export"
+
+
+class LookUps(msgspec.Struct, frozen=True, kw_only=True):
+    """By what somebody is found, in the form in which keys are compared."""
+
+    handle: str
+    email: str
+    external_id: str | None
+
+
+class ExportedMembership(msgspec.Struct, frozen=True):
+    """A group that somebody belongs to, and his card there; null where the groups are not as far as the profiles."""
+
+    group: ProfileGroup
+    card: MemberCard | None
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """One person: the full record, by what it is found, memberships, and all that happened, newest first."""
+
+    account_id: UUID
+    profile: ProfileRecord
+    look_ups: LookUps
+    memberships: tuple[ExportedMembership, ...]
+    activity: tuple[ActivityRecord, ...]
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """The same, with the documents as they are stored."""
+
+    account_id: UUID
+    profile: msgspec.Raw
+    look_ups: LookUps
+    memberships: list["_StoredMembership"]
+    activity: list[msgspec.Raw]
+
+
+class _StoredMembership(msgspec.Struct, frozen=True):
+    group: ProfileGroup
+    card: msgspec.Raw | None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ProfileRecord).decode
+
+
+class ExportRoute:
+    """Asks three read models, one after the other, and is as fresh as the oldest of their answers."""
+
+    template = EXPORT
+
+    def __init__(self, profiles: ProfileViews, groups: GroupViews, activity: ActivityViews) -> None:
+        self._profiles, self._groups, self._activity = profiles, groups, activity
+        self._keys = Keys(EXPORT, filters.account_id)
+        self.outcomes = Outcomes(EXPORT)
+
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
+        [account_id], minimum = self._keys.of(segments), minimum_position(scope)
+        found = await self._profiles.freshness.reach(minimum, partial(self._profiles.by_id, account_id))
+        if found.document is None:
+            self.outcomes.misses.inc()
+            raise profile_not_found(found.position)
+        record = _decode(found.document.body)
+        of_groups, memberships = await self._memberships(record, minimum)
+        of_activity, happened = await self._happened(account_id, minimum)
+        body = _encode(
+            _Stored(record.account_id, msgspec.Raw(found.document.body), _look_ups(record), memberships, happened)
+        )
+        position = min(found.position, of_groups, of_activity)
+        return Reply(position, Sealed(position, entity_tag(body), body))
+
+    async def _memberships(self, record: ProfileRecord, minimum: int) -> tuple[int, list[_StoredMembership]]:
+        position, found = await self._groups.freshness.reach(minimum, partial(_stands, self._groups)), []
+        for group in record.groups:
+            answer = await self._groups.member(str(group.group_id), str(record.account_id))
+            position = min(position, _At(answer.position))
+            found.append(_StoredMembership(group, answer.document and msgspec.Raw(answer.document.body)))
+        return position.position, found
+
+    async def _happened(self, account_id: str, minimum: int) -> tuple[int, list[msgspec.Raw]]:
+        ask = partial(self._activity.of, account_id, limit=filters.GREATEST_LIMIT)
+        page = await self._activity.freshness.reach(minimum, ask)
+        position, found = page.position, [msgspec.Raw(each.body) for each in page.documents or ()]
+        while page.after is not None:
+            page = await ask(after=page.after)
+            position = min(position, page.position)
+            found += [msgspec.Raw(each.body) for each in page.documents or ()]
+        return position, found
+
+
+class _At(msgspec.Struct, frozen=True, order=True):
+    """Where a projection stands."""
+
+    position: int
+
+
+async def _stands(views: GroupViews) -> _At:
+    return _At(await views.position())
+
+
+def _look_ups(record: ProfileRecord) -> LookUps:
+    external_id = record.external_id
+    return LookUps(
+        handle=unique_handle(record.handle),
+        email=unique_email(record.email),
+        external_id=None if external_id is None else unique_external_id(external_id),
+    )

@@ -1,0 +1,144 @@
+"""`muster erase --prove` on the real stack."""
+
+import json
+import subprocess
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.stack import MUSTER, Stack, environment
+
+
+class Person:
+    """Somebody nobody else has anything to do with, known by a word of his own."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.word = f"e11{uuid4().hex[:12]}"
+        registered = self.command(
+            "register-account",
+            handle=f"{self.word}.h",
+            email=f"{self.word}@example.org",
+            display_name=f"Ann {self.word}",
+            given_name="Ann",
+            external_id=f"hr:{self.word}",
+            bio=f'Wrote "{self.word}"',
+            locale="en",
+            tags=["house"],
+        )
+        self.id = registered["id"]
+        self.command("create-group", slug=f"g-{uuid4().hex}", name="Board of somebody")
+
+    def command(self, name: str, **fields: Any) -> dict[str, Any]:
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            answer = client.post(f"{self._stack.addresses.write}/commands/{name}", json=fields)
+        told: dict[str, Any] = answer.raise_for_status().json()
+        return told
+
+    def read(self, path: str, position: int = 0) -> httpx.Response:
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            return client.get(f"{self._stack.addresses.read}{path}", headers={"Muster-Min-Position": str(position)})
+
+
+def muster(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MUSTER, *arguments],
+        env=environment(MUSTER_HOME=str(stack.home)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def person(stack: Stack) -> Person:
+    return Person(stack)
+
+
+def test_an_erasure_is_proven(stack, person):
+    """What was looked for, where, and that it is not there; values that prove nothing are named by their fields."""
+    ran = muster(stack, "erase", "--prove", person.id, "--json")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    proof = json.loads(ran.stdout)
+    places = {each["place"]: each for each in proof["places"]}
+    assert (proof["account_id"], proof["erased"], proof["found"], proof["proven"]) == (person.id, "now", 0, True)
+    assert proof["sought"] >= 4
+    assert {"field": "locale", "why": "too short", "values": 1} in proof["left_out"]
+    assert places["postgresql event_log.data"]["checked"] > 1
+    assert places["postgresql command_log.key"]["checked"] > 0
+    assert places["log write.log"]["checked"] > 0
+    for projection in ("profiles", "groups", "activity", "stats"):
+        assert any(name.startswith(f"redis muster:{{0}}:{projection}:") for name in places)
+    assert person.word not in ran.stdout + ran.stderr
+    assert person.read(f"/profiles/{person.id}", proof["position"]).status_code == 404
+    assert person.read(f"/profiles/by-handle/{person.word}.h", proof["position"]).status_code == 404
+    assert person.read(f"/profiles/{person.id}/activity", proof["position"]).status_code == 404
+
+
+def test_who_was_erased_before_is_looked_for_by_his_id(stack, person):
+    person.command("erase-account", account=person.id)
+
+    ran = muster(stack, "erase", person.id, "--prove")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "erased before: the values are not known any more" in ran.stdout
+    assert ran.stdout.splitlines()[-1].endswith("nothing of the person was found")
+
+
+def test_what_is_left_somewhere_is_found_and_not_told(stack, person):
+    """A copy in Redis that no projection knows of, and one in a table that is not ours."""
+    with stack.redis() as redis, stack.database() as database:
+        redis.hset("a-copy", "somebody", f"{{'email': '{person.word.upper()}@example.org'}}")
+        database.execute("create table if not exists copies (note text)")
+        database.execute("insert into copies values (%s)", [f"ask {person.word}.h"])
+        ran = muster(stack, "erase", "--prove", person.id, "--json")
+        redis.delete("a-copy")
+        database.execute("drop table copies")
+
+    proof = json.loads(ran.stdout)
+    found = {each["place"]: each["what"] for each in proof["places"] if each["found"]}
+    assert (ran.returncode, proof["proven"]) == (1, False)
+    assert found == {"redis a-copy": ["email"], "postgresql copies.note": ["handle"]}
+    assert person.word not in ran.stdout + ran.stderr
+
+
+def test_a_record_that_is_left_is_found_by_the_id_alone(stack, person):
+    position = person.command("erase-account", account=person.id)["position"]
+    person.read("/profiles", position)
+    with stack.redis() as redis:
+        redis.hset("a-copy", person.id, "x")
+        ran = muster(stack, "erase", "--prove", person.id, "--json")
+        redis.delete("a-copy")
+
+    found = {each["place"]: each["what"] for each in json.loads(ran.stdout)["places"] if each["found"]}
+    assert (ran.returncode, found) == (1, {"redis a-copy": ["account id"]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--prove", str(uuid4())], 1, "no account ever had the id"),
+        (["--prove", "@ada"], 2, "is no account id"),
+        ([str(uuid4())], 2, "say --prove"),
+    ],
+)
+def test_what_cannot_be_done_is_said(stack, arguments, status, said):
+    ran = muster(stack, "erase", *arguments)
+
+    assert (ran.returncode, ran.stdout) == (status, "")
+    assert said in ran.stderr
+
+
+def test_an_export_is_what_is_held_until_then(stack, person):
+    position = person.command("update-profile", account=person.id, title="Senator")["position"]
+
+    export = person.read(f"/profiles/{person.id}/export", position).json()
+    erased = person.command("erase-account", account=person.id)["position"]
+
+    assert export["profile"]["email"] == f"{person.word}@example.org"
+    assert [each["type"] for each in export["activity"]] == ["profile-updated", "account-registered"]
+    assert person.read(f"/profiles/{person.id}/export", erased).status_code == 404

@@ -1,0 +1,82 @@
+"""What is looked for of somebody, and what is not, because finding it would prove nothing."""
+
+import pytest
+
+from projector.proof.search import LeftOut, Search, Value, values_of
+
+
+def search(**values):
+    return Search(Value(field, text) for field, text in values.items())
+
+
+async def others(*texts):
+    for text in texts:
+        yield text
+
+
+def test_everything_an_event_tells_is_a_value_but_ids_and_words_of_musters_own():
+    events = [
+        {
+            "type": "account-registered",
+            "account_id": "0198",
+            "email": "ada@x.org",
+            "external_id": None,
+            "tags": ["a", "b"],
+            "links": {"home": "https://x.org"},
+        },
+        {"type": "email-changed", "account_id": "0198", "old": "ada@x.org", "new": "b@x.org"},
+    ]
+
+    assert values_of(events) == [
+        Value("email", "ada@x.org"),
+        Value("tags", "a"),
+        Value("tags", "b"),
+        Value("links (name)", "home"),
+        Value("links", "https://x.org"),
+        Value("old", "ada@x.org"),
+        Value("new", "b@x.org"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada.lovelace@example.org",
+        '"ADA.Lovelace@Example.org"',
+        "xxada.lovelace@example.orgxx",
+        "àda.lovelace@example.org",
+    ],
+)
+def test_a_long_value_is_found_anywhere_whatever_its_case(text):
+    assert search(email="Ada.Lovelace@example.org").found_in(text) == ["email"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("Ann", True), ('"ann"', True), ("Ann-Marie", True), ("annual", False), ("Joanna", False)]
+)
+def test_a_short_value_is_found_as_a_word(text, found):
+    assert bool(search(given_name="Ann").found_in(text)) is found
+
+
+def test_a_value_is_found_as_json_has_it():
+    assert search(bio='Wrote "Notes"').found_in(r'{"bio":"Wrote \"Notes\""}') == ["bio"]
+
+
+def test_what_is_too_short_is_left_out_and_named():
+    looked_for = search(locale="en", email="ada@example.org")
+
+    assert looked_for.left_out == [LeftOut("locale", "too short", 1)]
+    assert looked_for.size == 1
+
+
+async def test_what_others_have_too_is_left_out_and_named():
+    """It would be found with them."""
+    looked_for = search(given_name="Ann", email="ann.lee@example.org", title="Senator")
+
+    await looked_for.leave_out_what_is_in(others('{"given_name":"ANN"}', '{"title":"Senator emerita"}'))
+
+    assert looked_for.left_out == [
+        LeftOut("given_name", "others have it too", 1),
+        LeftOut("title", "others have it too", 1),
+    ]
+    assert looked_for.found_in("Ann, Senator, ann.lee@example.org") == ["email"]

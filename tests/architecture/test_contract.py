@@ -11,6 +11,7 @@ from projector.services import PROJECTIONS
 from read_side.http.documentation import document as read_document
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.events import EVENTS
+from shared.http.guard import PROBLEMS as GUARD_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from tests.support.histories import History
 from write_side import ports
@@ -21,6 +22,7 @@ from write_side.http.problems import PROBLEMS as WRITE_PROBLEMS
 from write_side.use_cases import USE_CASES
 
 ROOT = Path(__file__).parents[2]
+EVERY_PROBLEM = (*COMMON_PROBLEMS, *GUARD_PROBLEMS, *WRITE_PROBLEMS, *READ_PROBLEMS)
 
 COMMANDS = {
     "register-account",
@@ -85,7 +87,7 @@ def test_every_event_is_projected(event):
     assert [key for projection in PROJECTIONS for key in projection.needs(recorded, {})]
 
 
-@pytest.mark.parametrize("problem", [*COMMON_PROBLEMS, *WRITE_PROBLEMS, *READ_PROBLEMS], ids=lambda each: each.name)
+@pytest.mark.parametrize("problem", EVERY_PROBLEM, ids=lambda each: each.name)
 def test_every_problem_says_what_to_do(problem):
     assert problem.remedy
     assert problem.title
@@ -108,7 +110,7 @@ def test_every_refusal_of_the_write_side_is_a_problem():
 
 @pytest.mark.parametrize("name", ["README.md", "docs"])
 def test_problem_names_in_the_documentation_exist(name):
-    known = {problem.name for problem in (*COMMON_PROBLEMS, *WRITE_PROBLEMS, *READ_PROBLEMS)}
+    known = {problem.name for problem in EVERY_PROBLEM}
     files = [ROOT / name] if (ROOT / name).is_file() else sorted((ROOT / name).rglob("*.md"))
     named = {found for file in files for found in re.findall(r"/problems/([a-z-]+)", file.read_text())}
 

@@ -29,6 +29,7 @@ ROUTES = {
         "GET /profiles/by-email/{email}": PRIVATE,
         "GET /profiles/by-external-id/{external_id}": PRIVATE,
         "GET /profiles/{id}/activity": READ,
+        "GET /profiles/{id}/export": PRIVATE,
         "POST /profiles/batch-get": READ,
         "GET /groups": READ,
         "GET /groups/{group}": READ,

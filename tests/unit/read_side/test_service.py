@@ -92,6 +92,7 @@ async def test_the_documentation_names_every_route(client):
         "/profiles/batch-get",
         "/profiles",
         "/profiles/{id}/activity",
+        "/profiles/{id}/export",
         "/groups",
         "/groups/{group}",
         "/groups/{group}/members",

@@ -4,7 +4,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.text import composed, folded, unique_email, unique_external_id, unique_handle, unique_slug, words
@@ -91,10 +91,16 @@ def test_every_word_is_found_by_each_of_its_beginnings(name, case):
             assert len(typed) == end
 
 
+IOTA_SUBSCRIPT = "\u0345"
+"""A mark that is a letter where case does not count: Unicode folds it to one."""
+
+
 @given(NAMES)
+@example("ᾳ")
 def test_accents_that_are_left_out_change_nothing(name):
     """Who has no such keys types the letters alone."""
-    plain = "".join(each for each in unicodedata.normalize("NFD", name) if not unicodedata.combining(each))
+    name = unicodedata.normalize("NFD", name).replace(IOTA_SUBSCRIPT, "ι")
+    plain = "".join(each for each in name if not unicodedata.combining(each))
 
     assert folded(name) == folded(plain)
 

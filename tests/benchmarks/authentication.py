@@ -23,7 +23,7 @@ from shared.access.principal import PRIVATE, READ
 from shared.stack.redis import EmbeddedRedis
 from tests.benchmarks.reads import Asked, taken
 from tests.support.access import Keys, register_headers
-from tests.support.read_side import RedisProjection, person
+from tests.support.read_side import RedisActivity, RedisGroups, RedisProjection, RedisStats, person
 from tests.support.stack import service
 
 PEOPLE = 500
@@ -65,6 +65,8 @@ def main() -> None:
     asked = Asked("look-up by id", [f"/profiles/{each.account_id}" for each in people])
     with directory() as home, EmbeddedRedis(home / "redis") as server, Redis.from_url(server.url) as client:
         RedisProjection(client).commit(*people, position=1)
+        for projection in (RedisGroups, RedisActivity, RedisStats):
+            projection(client).commit(position=1)  # or the process would not be ready
         rates = asyncio.run(measure(home, server.url, asked, arguments))
     for name, each in rates.items():
         _print(f"{name:>4}  {statistics.median(each):>8,.0f} a second  {', '.join(f'{rate:,.0f}' for rate in each)}")

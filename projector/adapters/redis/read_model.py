@@ -35,6 +35,7 @@ class RedisReadModel:
         self._client = client
         self._keys = ProjectionKeys(projection)
         self._unmarked: dict[str, str] = {}
+        self._may_have_zeros = False
 
     async def attest(self) -> None:
         with ported(self._keys):
@@ -135,12 +136,16 @@ class RedisReadModel:
 
     async def _tend(self, server: Mapping[str, Any]) -> None:
         """
-        Have the append-only file rewritten once after each start of the server.
+        Have the append-only file rewritten once after each start of the server, and when it can be written again.
 
         A crash can leave the head of a transaction in it, which Redis 7.0 and 8.2 drop at the first restart and execute
-        at the second. The order of writes makes that harmless; the rewrite washes it away.
+        at the second. The order of writes makes that harmless; the rewrite washes it away. A full disk can leave zeros
+        in a file that was rewritten before, with which neither Redis 8.2 nor Valkey 9.1 starts again.
         """
-        if await self._client.get(TENDED) == server["run_id"].encode():
+        if server.get("aof_last_write_status") == "err":
+            self._may_have_zeros = True
+            return
+        if await self._client.get(TENDED) == server["run_id"].encode() and not self._may_have_zeros:
             return
         if server["aof_enabled"]:
             try:
@@ -148,6 +153,7 @@ class RedisReadModel:
             except ResponseError as error:
                 log.warning("Redis does not rewrite its append-only file", error=str(error))
         await self._client.set(TENDED, server["run_id"])
+        self._may_have_zeros = False
 
     async def _damaged(self, generation: str, why: str) -> None:
         self._unmarked[generation] = why

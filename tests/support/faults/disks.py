@@ -1,9 +1,7 @@
 """A disk that is full: the small file system beneath a server's data, where this machine lets us mount one."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from tests.support.bench import Bench
 from tests.support.faults.processes import Server
@@ -15,11 +13,15 @@ async def full_disk(bench: Bench, name: Server) -> AsyncIterator[None]:
     """Nothing can be written any more: commands are refused, or Redis says that its file could not be written."""
     directory = getattr(bench, name).directory
     ballast, before = directory / "ballast", bench.load.troubles["/problems/storage-unavailable"]
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(directory).free)
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1024 * 1024))
     await until(lambda: _is_felt(bench, name, before))
+    rewrites = _rewrites(bench)
     yield
     ballast.unlink()
+    if name == "redis":
+        await until(lambda: _is_rewritten(bench, rewrites))
 
 
 async def _is_felt(bench: Bench, name: Server, before: int) -> bool:
@@ -27,3 +29,14 @@ async def _is_felt(bench: Bench, name: Server, before: int) -> bool:
         return bench.load.troubles["/problems/storage-unavailable"] > before
     with bench.redis_client() as redis:
         return bool(redis.info("persistence")["aof_last_write_status"] == "err")
+
+
+async def _is_rewritten(bench: Bench, before: int) -> bool:
+    """Whether the file has been made anew: zeros may stand in the old one, with which no server starts again."""
+    return _rewrites(bench) > before
+
+
+def _rewrites(bench: Bench) -> int:
+    with bench.redis_client() as redis:
+        told = redis.info("persistence")
+    return int(told["aof_rewrites"]) - int(told["aof_rewrite_in_progress"])

@@ -1,6 +1,10 @@
 """Noticing that one was cancelled, even if somebody below has swallowed it."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def is_cancelled() -> bool:
@@ -13,3 +17,17 @@ def is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """
+    Do something that is not to be cut short: whoever is cancelled meanwhile ends after it.
+
+    It must be bounded in time.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from projector.brake import Brake
-from projector.cancellation import is_cancelled
+from projector.cancellation import is_cancelled, to_the_end
 from projector.code import code_version
 from projector.committing import MOST_WRITES, commit_next, sweep_next
 from projector.documents import Sweeping
@@ -154,7 +154,7 @@ class Feeder:
 
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()
-        folded = await commit_next(
+        commit = commit_next(
             events,
             folder=self._folder,
             model=self._model,
@@ -163,6 +163,7 @@ class Feeder:
             sweeping=standing.sweeping,
             brake=self._brake,
         )
+        folded = await to_the_end(commit)
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
         self._looked = self._committed = perf_counter()
         self._size = self._fitting(applied, folded.batch.weight) if applied == len(events) else max(1, applied)

@@ -15,14 +15,13 @@ from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
-from granian.server import Server
-from granian.server.common import AbstractServer
 
 from shared import telemetry, tracing
+from shared.http.reloading import OPENING_SECONDS, ReloadingServer
 from shared.tether import die_with
 
-STOP_SECONDS = 5
-"""How long a worker may take to finish its requests after SIGTERM."""
+STOP_SECONDS = 15
+"""How long a worker may take to finish its requests after SIGTERM: more than a command does, whatever it waits for."""
 
 CONNECTIONS = 4_096
 """How many connections a worker serves at once; further ones wait in the kernel's queue."""
@@ -48,6 +47,8 @@ def serve(
 ) -> None:
     """
     Serve the ASGI application that `target` ("package.module:factory") makes, until SIGTERM or SIGINT.
+
+    SIGHUP puts new workers beside the old ones, and has these finish what they have begun: nobody is turned away.
 
     A worker that dies ends the whole process with status 1, for its supervisor to start it again whole.
 
@@ -94,8 +95,8 @@ def _is_taken(host: str, port: int) -> bool:
     return False
 
 
-def _server(target: str, *, host: str, port: int, workers: int) -> AbstractServer[Any]:
-    return Server(
+def _server(target: str, *, host: str, port: int, workers: int) -> ReloadingServer:
+    return ReloadingServer(
         target,
         address=host,
         port=port,
@@ -108,11 +109,14 @@ def _server(target: str, *, host: str, port: int, workers: int) -> AbstractServe
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
         workers_kill_timeout=STOP_SECONDS,
+        respawn_interval=OPENING_SECONDS,
         log_dictconfig=dict(telemetry.GRANIAN_LOGGING),
     )
 
 
-def _load(target: str, *, parent: int, log_format: telemetry.LogFormat, service: str) -> Any:
+def _load(
+    target: str, *, parent: int, log_format: telemetry.LogFormat, service: str, made: Callable[[], object]
+) -> Any:
     """Make the application; runs in the worker, which must not go on answering when its parent was killed."""
     die_with(parent)
     telemetry.configure(log_format)
@@ -123,6 +127,7 @@ def _load(target: str, *, parent: int, log_format: telemetry.LogFormat, service:
     # What is there by now stays: walking through it at every full collection kept some answers waiting for 40 ms.
     gc.collect()
     gc.freeze()
+    made()
     return application
 
 

@@ -3,11 +3,60 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import TypeVar
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The process is to stop, and begins nothing more."""
+
+
+class Stopping:
+    """Whether the process is to stop, for whoever would go on until somebody else ends it."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """From now on nothing new is begun."""
+        self._asked.set()
+
+    def require_none(self) -> None:
+        """:raises Stopped: it is."""
+        if self._asked.is_set():
+            raise Stopped
+
+    async def unless_asked(self, things: AsyncIterator[T]) -> AsyncIterator[T]:
+        """
+        Pass things on as they come.
+
+        :raises Stopped: the process is to stop, also while nothing comes.
+        """
+        asked = asyncio.ensure_future(self._asked.wait())
+        try:
+            while True:
+                following = asyncio.ensure_future(_next(things))
+                await asyncio.wait([asked, following], return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    following.cancel()
+                    await asyncio.wait([following])
+                    raise Stopped
+                if (thing := following.result()) is None:
+                    return
+                yield thing
+        finally:
+            asked.cancel()
+
+
+async def _next(things: AsyncIterator[T]) -> T | None:
+    """The next of them, None at their end."""
+    return await anext(things, None)
 
 
 @contextmanager

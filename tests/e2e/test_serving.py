@@ -19,6 +19,7 @@ from shared.http.serving import require_free
 from shared.stack.server import free_port
 
 ROOT = Path(__file__).parents[2]
+STOP_SECONDS = 2
 
 APPLICATION = """
 import asyncio, os
@@ -54,9 +55,10 @@ def serve(tmp_path, port):
     started = []
 
     def start(target="application:create", *, workers=1, log_format="console"):
+        patience = f"from shared.http import serving; serving.STOP_SECONDS = {STOP_SECONDS}"
         arguments = {"host": "127.0.0.1", "port": port, "workers": workers, "log_format": log_format}
         process = subprocess.Popen(
-            [sys.executable, "-c", f"from shared.http.serving import serve; serve({target!r}, **{arguments!r})"],
+            [sys.executable, "-c", f"{patience}; serving.serve({target!r}, **{arguments!r})"],
             env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
             stderr=subprocess.PIPE,
             text=True,

@@ -47,6 +47,8 @@ class Load:
     pause: float = 0.02
     patience: float = 0.05
     """Seconds between two tries of one client: shorter than Retry-After says, so that tests are short."""
+    transport: httpx.AsyncBaseTransport | None = None
+    """How requests travel, if not as usual."""
     accepted: list[Person] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """Handles whose registration was refused."""
@@ -104,8 +106,13 @@ class Load:
             self._may_send.set()
 
     def _client(self) -> httpx.AsyncClient:
-        headers = headers_for(self.write_url)
-        return httpx.AsyncClient(base_url=self.write_url, headers=headers, timeout=ASK_SECONDS, trust_env=False)
+        return httpx.AsyncClient(
+            base_url=self.write_url,
+            headers=headers_for(self.write_url),
+            timeout=ASK_SECONDS,
+            trust_env=False,
+            transport=self.transport,
+        )
 
     async def _run(self, number: int, client: httpx.AsyncClient) -> None:
         hand = Hand(client, random.Random(self.seed * 1_000 + number), [], [])
@@ -213,6 +220,7 @@ class Readers:
     load: Load
     readers: int = 3
     pause: float = 0.01
+    transport: httpx.AsyncBaseTransport | None = None
     answers: Counter[int] = field(default_factory=Counter)
     taken_back: list[str] = field(default_factory=list)
     """Answers of an earlier position than the same client had seen; there are some where Redis has lost data."""
@@ -225,7 +233,13 @@ class Readers:
         headers = headers_for(self.read_url)
         async with (
             asyncio.TaskGroup() as group,
-            httpx.AsyncClient(base_url=self.read_url, headers=headers, timeout=ASK_SECONDS, trust_env=False) as client,
+            httpx.AsyncClient(
+                base_url=self.read_url,
+                headers=headers,
+                timeout=ASK_SECONDS,
+                trust_env=False,
+                transport=self.transport,
+            ) as client,
         ):
             tasks = [group.create_task(self._run(number, client)) for number in range(self.readers)]
             try:

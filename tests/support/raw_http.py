@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,34 @@ class RawConnection:
 
     def close(self) -> None:
         self._writer.close()
+
+
+class RawStream:
+    """A stream of commands whose answers are read while it is being sent (RFC 9112, section 7.1)."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        parts = urlsplit(url)
+        stream = cls(*await asyncio.open_connection(parts.hostname, parts.port))
+        about = "Host: muster\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n"
+        stream._writer.write(f"POST /commands HTTP/1.1\r\n{about}\r\n".encode())
+        return stream
+
+    async def send(self, lines: bytes) -> None:
+        self._writer.write(b"%x\r\n%b\r\n" % (len(lines), lines))
+        await self._writer.drain()
+
+    async def answered(self) -> Any:
+        """The next line of the answer, None at its end."""
+        while not (line := await self._reader.readline()).startswith(b"{"):
+            if line in {b"0\r\n", b""}:
+                return None
+        return msgspec.json.decode(line)
+
+    async def aclose(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()

@@ -3,20 +3,33 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
+
 from tests.support.load import Load, Readers
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
 from tests.support.stack import Stack
 
 
 @asynccontextmanager
-async def under_load(stack: Stack, *, seed: int) -> AsyncIterator[tuple[Load, Readers]]:
-    """Commands and reads go on meanwhile; in the end every promise is held against what is there."""
+async def under_load(
+    stack: Stack,
+    *,
+    seed: int,
+    write: httpx.AsyncBaseTransport | None = None,
+    read: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[tuple[Load, Readers]]:
+    """
+    Commands and reads go on meanwhile; in the end every promise is held against what is there.
+
+    :param write: how commands travel, if not as usual.
+    :param read: likewise, reads.
+    """
     await stack.ready()
     before = Load(stack.addresses.write, seed=seed, commands=20, changes=0, pause=0)
     await before.run()
     await assert_people_are_found(stack.addresses.read, before.accepted, position=before.position)
-    load = Load(stack.addresses.write, seed=seed + 1)
-    readers = Readers(stack.addresses.read, seed=seed, settled=before.accepted, load=load)
+    load = Load(stack.addresses.write, seed=seed + 1, transport=write)
+    readers = Readers(stack.addresses.read, seed=seed, settled=before.accepted, load=load, transport=read)
     async with readers.running():
         async with load.running():
             yield load, readers

@@ -12,9 +12,10 @@ from shared.access.principal import COMMANDS
 from shared.http.app import assemble
 from shared.http.guard import Policy
 from shared.http.services import Register
+from shared.http.stopping import Stopping, hearing_stop
 from write_side.http.commands import command_route
 from write_side.http.documentation import document
-from write_side.http.problems import NOT_REACHED, PROBLEMS
+from write_side.http.problems import FOR_LINES, PROBLEMS
 from write_side.http.stream import stream_route
 from write_side.use_cases import USE_CASES
 
@@ -34,7 +35,7 @@ def write_api(*registers: Register) -> ASGIApp:
     return assemble(
         handlers=[*map(command_route, USE_CASES), stream_route],
         registers=registers,
-        problems=(*PROBLEMS, NOT_REACHED),
+        problems=(*PROBLEMS, *FOR_LINES),
         document=document(),
         policy=Policy(COMMANDS),
         lifespan=[_background],
@@ -43,10 +44,12 @@ def write_api(*registers: Register) -> ASGIApp:
 
 @asynccontextmanager
 async def _background(app: Litestar) -> AsyncIterator[None]:
+    app.state.stopping = Stopping()
     async with svcs.Container(app.state.registry) as container:
         tasks = [asyncio.create_task(run()) for run in container.get(Background)]
     try:
-        yield
+        with hearing_stop(app.state.stopping.ask):
+            yield
     finally:
         for task in tasks:
             task.cancel()

@@ -101,7 +101,15 @@ NOT_REACHED = Problem(
     "Lines are carried out in order. Send them again from the first that was answered with 503, with the same "
     "idempotency keys.",
 )
-"""For the lines of a stream only."""
+STOPPING = Problem(
+    "stopping",
+    503,
+    "The service is stopping",
+    "Send this line and those after it again, with the same idempotency keys: another process takes them, or this one "
+    "once it is back.",
+)
+FOR_LINES = (NOT_REACHED, STOPPING)
+"""Of a stream, and of nothing else."""
 
 PROBLEMS = tuple(dict.fromkeys(PROBLEM_OF.values()))
 REFUSALS = tuple(PROBLEM_OF)

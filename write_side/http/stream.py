@@ -26,9 +26,10 @@ from shared.http.problems import (
 )
 from shared.http.requests import request_id
 from shared.http.services import Services
+from shared.http.stopping import Stopped, Stopping
 from write_side.domain.values import parse_value
 from write_side.http.observing import Observed, observed
-from write_side.http.problems import NOT_REACHED, REFUSALS, rejection_of
+from write_side.http.problems import NOT_REACHED, REFUSALS, STOPPING, rejection_of
 from write_side.http.requests import Retention, context_of
 from write_side.ports import Answer
 from write_side.runner import CommandRunner
@@ -74,9 +75,15 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
     require_acceptable(request.scope, NDJSON)
     runner, retention = await services.aget(CommandRunner, Retention)
     authentication = await services.aget_abstract(Authentication)
-    may_go_on = partial(authentication.stands, caller(request.scope))
-    lines = CommandLines(runner=runner, retention=retention, scope=request.scope, may_go_on=may_go_on)
-    return duplex(lines.answers(split_lines(request.stream())))
+    stopping: Stopping = request.app.state.stopping
+    lines = CommandLines(
+        runner=runner,
+        retention=retention,
+        scope=request.scope,
+        may_go_on=partial(authentication.stands, caller(request.scope)),
+        stopping=stopping,
+    )
+    return duplex(lines.answers(split_lines(stopping.unless_asked(request.stream()))))
 
 
 def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
@@ -98,24 +105,37 @@ class CommandLines:
 
     Once a line could not be carried out for want of the database (503), none after it is: the client will send it
     again, and would otherwise find it done after those that were to follow it. Nor is any once its token is no longer
-    good: a request may last for long.
+    good: a request may last for long. When the process is to stop, the line that is being carried out is the last but
+    one to be answered, and the answer ends.
     """
 
     def __init__(
-        self, *, runner: CommandRunner, retention: Retention, scope: Scope, may_go_on: Callable[[], bool]
+        self,
+        *,
+        runner: CommandRunner,
+        retention: Retention,
+        scope: Scope,
+        may_go_on: Callable[[], bool],
+        stopping: Stopping,
     ) -> None:
         self._may_go_on = may_go_on
         self._runner = runner
         self._retention = retention
         self._scope = scope
+        self._stopping = stopping
         self._halted: Rejection | None = None
 
     async def answers(self, lines: AsyncIterable[bytes | None]) -> AsyncIterator[bytes]:
         number = 0
-        async for line in lines:
-            number += 1
-            if line is None or line.strip():
-                yield _encode(await self._answer(number, line)) + b"\n"
+        try:
+            async for line in lines:
+                self._stopping.require_none()
+                number += 1
+                if line is None or line.strip():
+                    yield _encode(await self._answer(number, line)) + b"\n"
+        except Stopped:
+            stopping = Rejection(STOPPING, "Neither this line nor any after it was carried out")
+            yield _encode(_failed(number + 1, stopping)) + b"\n"
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         await take_turn(self._scope)

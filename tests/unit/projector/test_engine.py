@@ -8,19 +8,20 @@ import msgspec
 import pytest
 
 from projector import tenure
-from projector.adapters.memory import MemoryReadModel
+from projector.adapters.memory import MemoryGenerationReader, MemoryReadModel
 from projector.engine import NotFed
 from projector.pace import Pace
 from projector.ports import Candidate, LeaseName
 from projector.progress import State
 from projector.projections.profiles import Profiles
+from projector.services import Store
 from shared.event_log import EventLogUnsound, MemoryEventLog
 from shared.event_log.memory import MemoryEventReader
 from shared.records import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
-from tests.support.projectors import HASTE, Surroundings, projector_on, running, until, until_state
+from tests.support.projectors import HASTE, Surroundings, projector_on, projector_with, running, until, until_state
 
 LIVE = "muster:{0}:profiles:live"
 NAME = LeaseName("profiles", Profiles.version)
@@ -116,6 +117,36 @@ async def test_a_restarted_projector_goes_on_where_the_store_stands(around, hist
 
     assert before.revision + 1 == checkpoint(around).revision
     assert await cleanly_folded(history.events) == around.content()
+
+
+class Hesitant(MemoryReadModel):
+    """Begins a commit, and waits until it may go on with it."""
+
+    def __init__(self, store):
+        super().__init__(store, projection="profiles")
+        self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def commit(self, generation, *, expected):
+        async with super().commit(generation, expected=expected) as commit:
+            self.begun.set()
+            await self.may_go_on.wait()
+            yield commit
+
+
+async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
+    """Whoever stops a projector waits for it; no commit is left in doubt."""
+    model = Hesitant(around.store)
+    store = Store(model, MemoryGenerationReader(around.store, projection="profiles"))
+    projector = projector_with(Profiles(), store=store, log=around.log, lease=around.lease)
+    task = asyncio.create_task(projector.engine.run())
+    await model.begun.wait()
+
+    task.cancel()
+    model.may_go_on.set()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert reached(around, 3)
 
 
 async def test_an_emptied_store_is_filled_anew(around, history):

@@ -1,0 +1,66 @@
+"""Replacing workers while they are asked: an old one stops only once its successor is there."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import structlog
+from granian.server.mp import MPServer
+
+MAKING_SECONDS = 60.0
+"""What making the application may take; on a busy machine its imports alone are seconds."""
+
+OPENING_SECONDS = 3.5
+"""What a worker may take from there until it listens."""
+
+log = structlog.get_logger()
+
+
+class ReloadingServer(MPServer):
+    """
+    A server of granian that reloads at SIGHUP; its loader is given `made`, to call once the application is made.
+
+    Granian by itself waits for a fixed time, after which it ends the old worker whether or not there is a new one.
+    """
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Callable[..., Any]) -> None:
+        super()._spawn_workers(spawn_target, partial(target_loader, made=_nobody_waits))  # type: ignore[no-untyped-call]  # granian leaves it so
+
+    def _respawn_workers(
+        self, workers: Iterable[int], spawn_target: Any, target_loader: Callable[..., Any], delay: float = 0
+    ) -> None:
+        for index in workers:
+            old = self.wrks[index]
+            if (new := self._successor(index, spawn_target, target_loader)) is None:
+                log.error("the new worker has died or does not start: the old one goes on", worker=index + 1)
+                return
+            self.wrks[index] = new
+            time.sleep(delay)
+            self._end(old)
+
+    def _successor(self, index: int, target: Any, loader: Callable[..., Any]) -> Any:
+        """The worker that is to take over, None if it cannot."""
+        made = multiprocessing.get_context(multiprocessing.get_start_method()).Event()
+        new: Any = self._spawn_worker(index, target, partial(loader, made=made.set))
+        new.interrupt_by_parent = True  # until it serves, its death is no reason to end everything
+        new.start()
+        deadline = time.monotonic() + MAKING_SECONDS
+        while not made.wait(0.1):
+            if not new.is_alive() or time.monotonic() >= deadline:
+                self._end(new)
+                return None
+        new.interrupt_by_parent = False
+        return new
+
+    def _end(self, worker: Any) -> None:
+        worker.terminate()
+        worker.join(self.workers_kill_timeout)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+
+
+def _nobody_waits() -> None:
+    """Of the first workers: there are none before them."""

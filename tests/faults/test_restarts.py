@@ -1,0 +1,185 @@
+"""A process is stopped or replaced in an orderly way under load: nobody who reconnects once sees a request fail."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+
+from shared.http.serving import PortTakenError, require_free
+from tests.support.announcements import Announcements
+from tests.support.load import registration
+from tests.support.raw_http import RawStream
+from tests.support.reconnecting import OneMoreTry
+from tests.support.stack import Child, Stack, service, until
+from tests.support.under_load import under_load
+
+
+@asynccontextmanager
+async def beside(stack: Stack, name: str) -> AsyncIterator[tuple[str, int]]:
+    """Another instance of a process on the servers of a stack; gives its URL and its process id."""
+    settings = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": stack.addresses.redis_url}
+    async with service(name, stack.home / f"{name}-beside.log", **settings) as instance:
+        yield instance
+
+
+async def reloaded(stack: Stack, child: Child) -> None:
+    """Have a process replace its worker, and return once the old one has gone."""
+    pid = stack.pid(child)
+    assert pid is not None
+    old = stack.family(pid) - {pid}
+    os.kill(pid, signal.SIGHUP)
+
+    async def has_replaced() -> bool:
+        now = stack.family(pid) - {pid}
+        return bool(now) and not old & now
+
+    await until(has_replaced)
+    assert stack.pid(child) == pid
+
+
+async def test_a_reloaded_write_process_turns_nobody_away(mortal_stack):
+    """SIGHUP: the new worker takes connections before the old one stops to."""
+    write = OneMoreTry(mortal_stack.addresses.write)
+    async with under_load(mortal_stack, seed=1430, write=write) as (load, _):
+        await load.grown(by=40)
+        await reloaded(mortal_stack, Child.WRITE)
+        await load.grown(by=40)
+
+    assert load.troubles == {}
+    assert write.reconnects <= load.clients
+
+
+async def test_a_reloaded_read_process_turns_nobody_away(mortal_stack):
+    read = OneMoreTry(mortal_stack.addresses.read)
+    async with under_load(mortal_stack, seed=1432, read=read) as (load, readers):
+        await load.grown(by=40)
+        await reloaded(mortal_stack, Child.READ)
+        await load.grown(by=40)
+
+    assert set(readers.answers) == {200}
+    assert read.reconnects <= readers.readers
+
+
+async def test_a_reloaded_projector_keeps_nobody_waiting(mortal_stack):
+    """The new one stands by until the old one has finished its batch: no position is announced twice."""
+    async with (
+        Announcements(mortal_stack.addresses.redis_url) as announcements,
+        under_load(mortal_stack, seed=1434) as (load, readers),
+    ):
+        await load.grown(by=40)
+        await reloaded(mortal_stack, Child.PROJECT)
+        await load.grown(by=40)
+
+    assert set(readers.answers) == {200}
+    assert announcements.positions == sorted(set(announcements.positions))
+
+
+async def test_one_of_two_write_processes_is_stopped(mortal_stack):
+    """SIGTERM: what it has accepted is answered, and the other takes the rest."""
+    async with beside(mortal_stack, "write") as (url, pid):
+        write = OneMoreTry(url, mortal_stack.addresses.write)
+        async with under_load(mortal_stack, seed=1436, write=write) as (load, _):
+            await load.grown(by=40)
+            os.kill(pid, signal.SIGTERM)
+            await until(lambda: is_free(url))
+            await load.grown(by=40)
+
+    assert load.troubles == {}
+    assert write.reconnects > 0
+
+
+async def test_one_of_two_read_processes_is_stopped(mortal_stack):
+    async with beside(mortal_stack, "read") as (url, pid):
+        read = OneMoreTry(url, mortal_stack.addresses.read)
+        async with under_load(mortal_stack, seed=1438, read=read) as (load, readers):
+            await load.grown(by=40)
+            os.kill(pid, signal.SIGTERM)
+            await until(lambda: is_free(url))
+            await load.grown(by=40)
+
+    assert set(readers.answers) == {200}
+    assert read.reconnects > 0
+
+
+async def test_the_projector_that_feeds_is_stopped_and_another_stands_by(mortal_stack):
+    """It gives its leases up, so that the standby begins at once: nobody waits in vain for what is new."""
+    async with (
+        beside(mortal_stack, "project"),
+        Announcements(mortal_stack.addresses.redis_url) as announcements,
+        under_load(mortal_stack, seed=1440) as (load, readers),
+    ):
+        await load.grown(by=40)
+        pid = mortal_stack.pid(Child.PROJECT)
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)
+        await mortal_stack.replaced(Child.PROJECT, instead_of=pid)
+        await load.grown(by=80)
+
+    assert set(readers.answers) == {200}
+    assert announcements.positions == sorted(set(announcements.positions))
+
+
+async def test_a_command_that_was_accepted_is_answered_before_the_end(mortal_stack):
+    """It waits for a lock when the signal comes; nobody new is let in meanwhile."""
+    async with beside(mortal_stack, "write") as (url, pid), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        person = registration("p1442.0.1")
+        (await client.post("/commands/register-account", json=person)).raise_for_status()
+        with mortal_stack.database(autocommit=False) as holder:
+            holder.execute("select from accounts where handle = %s for update", [person["handle"]])
+            asked = asyncio.create_task(client.post("/commands/suspend-account", json={"account": "@p1442.0.1"}))
+            await until(lambda: somebody_waits(mortal_stack))
+            os.kill(pid, signal.SIGTERM)
+            await until(lambda: refuses(url))
+            holder.rollback()
+
+        assert (await asked).json()["version"] == 2
+        await until(lambda: is_free(url))
+
+
+async def test_a_stream_of_commands_ends_after_the_line_that_is_carried_out(mortal_stack):
+    """Also one whose client sends nothing: it is told from which line on to send again."""
+    line = msgspec.json.encode({"command": "register-account", **registration("p1444.0.1")}) + b"\n"
+    async with beside(mortal_stack, "write") as (url, pid):
+        stream = await RawStream.open(url)
+        await stream.send(line)
+        first = await stream.answered()
+        os.kill(pid, signal.SIGTERM)
+        last, end = await stream.answered(), await stream.answered()
+        await stream.aclose()
+        await until(lambda: is_free(url))
+
+    assert (first["line"], first["status"]) == (1, 200)
+    assert (last["line"], last["status"], last["type"]) == (2, 503, "/problems/stopping")
+    assert end is None
+
+
+async def somebody_waits(stack: Stack) -> bool:
+    with stack.database() as connection:
+        [(waiting,)] = connection.execute(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        ).fetchall()
+    return bool(waiting)
+
+
+async def refuses(url: str) -> bool:
+    """Whether nobody takes a new connection."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            await client.get(f"{url}/livez")
+        except httpx.ConnectError:
+            return True
+    return False
+
+
+async def is_free(url: str) -> bool:
+    """Whether the process has ended that listened there."""
+    address = httpx.URL(url)
+    try:
+        require_free(address.host, address.port or 0, patience=0)
+    except PortTakenError:
+        return False
+    return True

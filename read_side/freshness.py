@@ -8,6 +8,9 @@ from typing import Protocol, TypeVar
 
 from prometheus_client import Histogram
 
+MOST_WAITING = 1_000
+"""Who may wait for one projection at a time; each is woken, and reads again, with what it waits for."""
+
 _WAITED = Histogram(
     "muster_read_wait_seconds",
     "How long reads waited for a projection that was behind, by whether it came as far as was asked in time.",
@@ -35,6 +38,10 @@ class ProjectionBehind(Exception):
         self.minimum = minimum
 
 
+class TooManyWait(Exception):
+    """More wait for the projection than could be woken in any reasonable time."""
+
+
 class Freshness:
     """
     Those who wait for one projection.
@@ -59,10 +66,13 @@ class Freshness:
         Read, again if need be, until the answer's position is at least `minimum`.
 
         :raises ProjectionBehind: it is not in time.
+        :raises TooManyWait: nobody else may wait for it.
         """
         answer = await read()
         if answer.position >= minimum:
             return answer
+        if self.waiting >= MOST_WAITING:
+            raise TooManyWait(f"{self.waiting} wait for it already")
         began = perf_counter()
         try:
             answer = await self._wait_for(minimum, read)

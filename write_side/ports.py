@@ -92,6 +92,10 @@ class StorageUnavailable(Unsettled):
     """The database is away, or was lost before COMMIT was sent."""
 
 
+class Overloaded(Exception):
+    """More commands are asked for than can be carried out; nothing was done for this one."""
+
+
 class OutcomeUnknown(Exception):
     """The connection was lost after COMMIT was sent, and the key could not be asked for either."""
 

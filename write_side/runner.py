@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 import stamina
 
 from shared.clock import Clock
+from write_side.admission import Admission
 from write_side.metrics import RETRIES
 from write_side.ports import (
     AlreadyDone,
@@ -34,23 +35,34 @@ class CommandRunner:
     the start. Once COMMIT may have been sent, nothing is done but asking the key for the outcome.
     """
 
-    def __init__(self, *, units: UnitsOfWork, clock: Clock, ids: Ids) -> None:
+    def __init__(self, *, units: UnitsOfWork, clock: Clock, ids: Ids, admission: Admission | None = None) -> None:
         self._units = units
         self._ports = {"clock": clock, "ids": ids}
         self._flights = SingleFlight()
+        self._admission = admission or Admission()
 
     async def run(self, use_case: UseCase, command: Command, context: CommandContext) -> Answer:
-        """:raises Exception: what the use case and its ports raise; nothing was stored, unless `OutcomeUnknown`."""
-        async with self._flights.alone(context.subject, context.key):
-            try:
-                return Answer(await self._attempts(use_case, command, context), replayed=False)
-            except AlreadyDone as done:
-                return Answer(done.outcome, replayed=True)
-            except OutcomeUnknown:
-                return Answer(await self._settled(context), replayed=False)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again unless the key has an outcome
-                # Whoever ran under the same key elsewhere may have won meanwhile: his success is our answer.
-                return Answer(await self._won_elsewhere(context, error), replayed=True)
+        """
+        Carry the command out, or say what became of it before.
+
+        :raises Overloaded: too many are under way; this one was not begun.
+        :raises Exception: what the use case and its ports raise; nothing was stored, unless `OutcomeUnknown`.
+        """
+        # Whoever waits for another command under his key takes nobody's turn.
+        alone = self._flights.alone(context.subject, context.key)
+        async with self._admission.taken_on(), alone, self._admission.turn():
+            return await self._answer(use_case, command, context)
+
+    async def _answer(self, use_case: UseCase, command: Command, context: CommandContext) -> Answer:
+        try:
+            return Answer(await self._attempts(use_case, command, context), replayed=False)
+        except AlreadyDone as done:
+            return Answer(done.outcome, replayed=True)
+        except OutcomeUnknown:
+            return Answer(await self._settled(context), replayed=False)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again unless the key has an outcome
+            # Whoever ran under the same key elsewhere may have won meanwhile: his success is our answer.
+            return Answer(await self._won_elsewhere(context, error), replayed=True)
 
     async def _attempts(self, use_case: UseCase, command: Command, context: CommandContext) -> Outcome:
         ports = {name: port for name, port in self._ports.items() if name in use_case.ports}

@@ -16,7 +16,7 @@ from projector.ports import CannotGoOn, ReadModelUnavailable, Superseded
 from projector.steward import Steward
 from shared.clock import Clock
 from shared.event_log import EventLogUnavailable, EventLogUnsound
-from shared.http.bodies import decoder, require_media_type
+from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.health import json
 from shared.http.openapi import Operation, Parameter
 from shared.http.problems import INVALID, NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, Rejection
@@ -135,7 +135,7 @@ async def _asked(
     request: Request[Any, Any, Any], services: Services, name: str, decode: Callable[[bytes], Any]
 ) -> tuple[Steward, Any]:
     require_media_type(request.scope, "application/json")
-    wanted = decode(await request.body())
+    wanted = decode(await body_of(request))
     for steward in services.get(Engine).stewards:
         if steward.projection.name == name:
             return steward, wanted

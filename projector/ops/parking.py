@@ -20,7 +20,7 @@ from projector.parked import (
     WhatIsParked,
 )
 from projector.ports import CannotGoOn, ReadModelUnavailable
-from shared.http.bodies import decoder, require_media_type
+from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.health import json
 from shared.http.openapi import Operation, Parameter
 from shared.http.problems import (
@@ -148,7 +148,7 @@ OPERATIONS = (
 
 async def _asked(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
     require_media_type(request.scope, "application/json")
-    return decode(await request.body())
+    return decode(await body_of(request))
 
 
 @contextmanager

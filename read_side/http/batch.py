@@ -14,7 +14,7 @@ from read_side.http.problems import UNANSWERED, rejection
 from read_side.http.routes import Outcomes
 from read_side.views import Batch, ProfileKeys, ProfileViews, Variant
 from shared.access.principal import PRIVATE
-from shared.http.bodies import decoder, require_media_type
+from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.guard import caller, require_scope
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import INVALID, FieldError, Rejection
@@ -78,7 +78,7 @@ async def batch_get(request: Request[Any, Any, Any], services: Services) -> Resp
     require_media_type(request.scope, "application/json")
     require_acceptable(request.scope, "application/json")
     minimum = minimum_position(request.scope)
-    keys, variant = _decode(await request.body()).keys(), _variant(request.scope)
+    keys, variant = _decode(await body_of(request)).keys(), _variant(request.scope)
     if keys.emails or keys.external_ids:
         require_scope(request.scope, PRIVATE)
     views: ProfileViews = await services.aget_abstract(ProfileViews)

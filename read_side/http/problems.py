@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from read_side.freshness import ProjectionBehind
+from read_side.freshness import ProjectionBehind, TooManyWait
 from read_side.views import (
     EvictionPossible,
     NeverFilled,
@@ -100,21 +100,22 @@ _TOLD: Mapping[type[Exception], _Told] = {
     ReadModelUnavailable: _Told(READ_MODEL_UNAVAILABLE, 1),
     EvictionPossible: _Told(EVICTION_POSSIBLE, 10),
     Overloaded: _Told(OVERLOADED, 1),
+    TooManyWait: _Told(OVERLOADED, 1),
 }
 
 
-UNANSWERED = (Unreadable, ProjectionBehind, QueryTooBroad)
+UNANSWERED = (Unreadable, ProjectionBehind, TooManyWait, QueryTooBroad)
 """What a view, or waiting for it, raises rather than answer."""
 
 
-def rejection(error: Unreadable | ProjectionBehind | QueryTooBroad) -> Rejection:
+def rejection(error: Unreadable | ProjectionBehind | TooManyWait | QueryTooBroad) -> Rejection:
     """Tell why a read model did not answer, and count it."""
     told = _told(error)
     _REFUSED.labels(told.problem.name).inc()
     return told
 
 
-def _told(error: Unreadable | ProjectionBehind | QueryTooBroad) -> Rejection:
+def _told(error: Unreadable | ProjectionBehind | TooManyWait | QueryTooBroad) -> Rejection:
     if isinstance(error, QueryTooBroad):
         return Rejection(QUERY_TOO_BROAD, str(error), errors=[FieldError("?q", "matches too many to be sorted")])
     problem, retry_after = _TOLD[type(error)]

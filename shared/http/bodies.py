@@ -1,17 +1,22 @@
 """Bodies in JSON, decoded by msgspec, with every wrong field named."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
+from litestar import Request
 from litestar.types import Scope
 
-from shared.http.problems import INVALID, NOT_JSON, UNSUPPORTED_MEDIA_TYPE, FieldError, Rejection
+from shared.http.problems import INVALID, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, FieldError, Rejection
 from shared.http.requests import header
 
 T = TypeVar("T", bound=msgspec.Struct)
 ValueHook = Callable[[type[Any], Any], Any]
+
+BODY_SECONDS = 20.0
+"""What a client may take to send a body, which is 1 MiB at most; who is slower keeps a connection from others."""
 
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -22,6 +27,15 @@ def require_media_type(scope: Scope, expected: str) -> None:
     sent = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     if sent != expected:
         raise Rejection(UNSUPPORTED_MEDIA_TYPE, f"The body must be {expected}, not {sent or 'unlabelled'}")
+
+
+async def body_of(request: Request[Any, Any, Any]) -> bytes:
+    """:raises Rejection: 408, it does not come to its end in time."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.body()
+    except TimeoutError:
+        raise Rejection(TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} s") from None
 
 
 def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:

@@ -87,6 +87,9 @@ METHOD_NOT_ALLOWED = Problem(
 NOT_ACCEPTABLE = Problem(
     "not-acceptable", 406, "The answer cannot have that media type", "Accept application/json, or leave Accept out."
 )
+TOO_SLOW = Problem(
+    "too-slow", 408, "The request did not come to its end", "Send it again, at once; a stream of commands has its time."
+)
 TOO_LARGE = Problem(
     "too-large", 413, "The request is too large", "A body is at most 1 MiB, a line of a stream of commands 64 KiB."
 )
@@ -115,6 +118,7 @@ COMMON_PROBLEMS = (
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     NOT_ACCEPTABLE,
+    TOO_SLOW,
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID,

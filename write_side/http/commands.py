@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Request, Response, post
 
-from shared.http.bodies import decoder, require_media_type
+from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.health import json
 from shared.http.negotiation import require_acceptable
 from shared.http.requests import header
@@ -36,7 +36,7 @@ def command_route(use_case: UseCase) -> Any:
     async def carry_out(request: Request[Any, Any, Any], services: Services) -> Answer:
         require_media_type(request.scope, "application/json")
         require_acceptable(request.scope, "application/json")
-        command = decode(await request.body())
+        command = decode(await body_of(request))
         runner, retention = await services.aget(CommandRunner, Retention)
         context = context_of(
             use_case,

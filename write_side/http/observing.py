@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 """The command of a line that names none we know: what a client made up is no label."""
 
 
-SERIOUS = ("internal-error", "storage-unavailable", "outcome-unknown")
+SERIOUS = ("internal-error", "storage-unavailable", "outcome-unknown", "overloaded")
 """There from the start, at 0: from a sample that was not there before, Prometheus sees no increase."""
 for _name in (UNKNOWN, *(use_case.name for use_case in USE_CASES)):
     for _outcome in SERIOUS:

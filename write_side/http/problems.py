@@ -16,6 +16,7 @@ from write_side.ports import (
     IdempotencyMismatch,
     MemberNotFound,
     OutcomeUnknown,
+    Overloaded,
     SlugTaken,
     StaleAggregate,
     StorageUnavailable,
@@ -86,6 +87,12 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
     ),
     StaleAggregate: _CONTENTION,
     Contention: _CONTENTION,
+    Overloaded: Problem(
+        "overloaded",
+        503,
+        "More is asked than can be done",
+        f"Nothing was done. {_TRY_AGAIN} Operators: more processes.",
+    ),
     OutcomeUnknown: Problem(
         "outcome-unknown",
         503,

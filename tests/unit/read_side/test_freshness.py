@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from read_side.freshness import Freshness, ProjectionBehind
+import read_side.freshness
+from read_side.freshness import Freshness, ProjectionBehind, TooManyWait
 from tests.support.measures import counts
 
 
@@ -155,3 +156,15 @@ async def test_a_reader_that_meets_an_error_does_not_wait_on(freshness):
     with pytest.raises(LookupError):
         await freshness.reach(5, read)
     assert freshness.waiting == 0
+
+
+async def test_more_than_can_be_woken_are_turned_away(freshness, monkeypatch):
+    """At once; whoever has nothing to wait for is answered all the same."""
+    monkeypatch.setattr(read_side.freshness, "MOST_WAITING", 1)
+    reader = await waiting(freshness, Checkpoint(3), 5)
+
+    with pytest.raises(TooManyWait):
+        await freshness.reach(5, Checkpoint(4).read)
+
+    assert await freshness.reach(4, Checkpoint(4).read) == At(4)
+    reader.cancel()

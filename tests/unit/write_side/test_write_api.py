@@ -1,5 +1,6 @@
 """The write API on memory: statuses, headers and problem details."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -10,14 +11,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.access.setup import let_everybody_in
+from shared.http import bodies
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
 from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.admission import Admission
 from write_side.http.app import Background, write_api
 from write_side.http.requests import Retention
 from write_side.http.stream import MAX_LINE_BYTES, split_lines
+from write_side.runner import CommandRunner
 from write_side.services import register_runner
 
 pytestmark = pytest.mark.anyio
@@ -238,3 +242,39 @@ async def test_requests_are_counted_by_route(client):
     metrics = (await client.get("/metrics")).text
 
     assert 'muster_http_requests_total{method="POST",route="/commands/suspend-account",status="404"}' in metrics
+
+
+async def test_a_body_that_does_not_come_is_waited_for_in_bounds(client, monkeypatch):
+    """Nothing else would ever end the request."""
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
+
+    async def body():
+        yield b"{"
+        await asyncio.Event().wait()
+
+    answer = await client.post(
+        "/commands/register-account", content=body(), headers={"Content-Type": "application/json"}
+    )
+
+    assert (answer.status_code, answer.json()["type"]) == (408, "/problems/too-slow")
+
+
+async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
+    """With the time after which to come again."""
+
+    def register(registry) -> None:
+        runner = CommandRunner(
+            units=MemoryUnitsOfWork(store),
+            clock=store.clock,
+            ids=TimeOrderedIds(),
+            admission=Admission(at_once=0, most_waiting=0),
+        )
+        registry.register_value(CommandRunner, runner)
+        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+        registry.register_value(Background, Background())
+
+    async with client_of(write_api(register)) as client:
+        answer = await post(client, "register-account", **ANDRE)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["type"] == "/problems/overloaded"

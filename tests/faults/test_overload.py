@@ -1,0 +1,134 @@
+"""More is asked than can be done, or asked very slowly: everybody is told within seconds, and nobody else notices."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from tests.support.load import registration
+from tests.support.raw_http import RawConnection
+from tests.support.stack import Child, Stack
+
+CLIENTS = 300
+"""More than a write process takes on."""
+
+LOAD_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+"""What an answer may take, also on a busy machine: two for a turn, the rest for the event loop of the clients."""
+
+GROWTH = 64 * 1024
+"""By how much the memory of a process may grow, in KiB."""
+
+SLOW = 40
+"""Clients of each kind."""
+
+
+class Timed(NamedTuple):
+    status: int
+    retry_after: str | None
+    seconds: float
+
+
+async def test_beyond_its_capacity_it_says_so_within_a_bounded_time(mortal_stack):
+    """200 or 503 with Retry-After; memory does not grow with what is asked, and right after all is as ever."""
+    await mortal_stack.ready()
+    before = resident(mortal_stack, Child.WRITE)
+
+    answers = await hammered(mortal_stack.addresses.write, name="p1450")
+
+    assert {each.status for each in answers} == {200, 503}
+    assert all(each.retry_after for each in answers if each.status == 503)
+    assert max(each.seconds for each in answers) < ANSWER_SECONDS
+    assert resident(mortal_stack, Child.WRITE) - before < GROWTH
+    async with asyncio.timeout(ANSWER_SECONDS):
+        assert [each.status for each in await in_turn(mortal_stack.addresses.write, "p1451", 20)] == [200] * 20
+
+
+async def test_slow_clients_hold_nobody_up(mortal_stack):
+    """Half-open connections, bodies that do not come, streams that idle, answers that nobody reads."""
+    addresses = mortal_stack.addresses
+    await mortal_stack.ready()
+    with ExitStack() as open_sockets:
+        for url in (addresses.write, addresses.read):
+            for said in slow_words():
+                open_sockets.enter_context(half_open(url, said))
+
+        answers = await in_turn(addresses.write, "p1452", 20)
+        async with httpx.AsyncClient(base_url=addresses.read, timeout=10, trust_env=False) as client:
+            found = [await client.get(f"/profiles/by-handle/p1452.{n}?min_position=1") for n in range(20)]
+
+    assert [each.status for each in answers] == [200] * 20
+    assert sorted(each.seconds for each in answers)[10] < 1
+    assert {each.status_code for each in found} == {200}
+
+
+def slow_words() -> list[bytes]:
+    """What slow clients say, and then nothing more for a long time."""
+    about = b"Host: muster\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    stream = b"Host: muster\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    kinds = [
+        b"GET /livez HTTP/1.1\r\nHost: mus",
+        b"POST /commands/register-account HTTP/1.1\r\n%b{" % about,
+        b"POST /profiles/batch-get HTTP/1.1\r\n%b{" % about,
+        b"POST /commands HTTP/1.1\r\n%b" % stream,
+        b"GET /openapi.json HTTP/1.1\r\nHost: muster\r\n\r\n" * 20,
+    ]
+    return kinds * SLOW
+
+
+def half_open(url: str, said: bytes) -> socket.socket:
+    parts = urlsplit(url)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=10)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.sendall(said)
+    return connection
+
+
+async def hammered(url: str, *, name: str) -> list[Timed]:
+    """What clients are answered who ask again and again, whatever they are told."""
+    end = time.monotonic() + LOAD_SECONDS
+    async with connections(url, CLIENTS) as clients:
+        answered = await asyncio.gather(*(until_then(client, f"{name}.{n}", end) for n, client in enumerate(clients)))
+    return [each for some in answered for each in some]
+
+
+async def until_then(client: RawConnection, name: str, end: float) -> list[Timed]:
+    answers: list[Timed] = []
+    while time.monotonic() < end:
+        answers.append(await timed(client, f"{name}.{len(answers)}"))
+    return answers
+
+
+async def in_turn(url: str, name: str, count: int) -> list[Timed]:
+    async with connections(url, 1) as [client]:
+        return [await timed(client, f"{name}.{nth}") for nth in range(count)]
+
+
+async def timed(client: RawConnection, name: str) -> Timed:
+    began = time.monotonic()
+    answer = await client.post("/commands/register-account", msgspec.json.encode(registration(name)))
+    return Timed(answer.status, answer.headers.get("retry-after"), time.monotonic() - began)
+
+
+@asynccontextmanager
+async def connections(url: str, count: int) -> AsyncIterator[list[RawConnection]]:
+    opened = [await RawConnection.open(url) for _ in range(count)]
+    try:
+        yield opened
+    finally:
+        for each in opened:
+            each.close()
+
+
+def resident(stack: Stack, child: Child) -> int:
+    """The memory of a process and its workers, in KiB."""
+    pid = stack.pid(child)
+    assert pid is not None
+    return sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) * 4 for each in stack.family(pid))

@@ -31,7 +31,7 @@ class Person:
         self.id = registered["id"]
         self.command("create-group", slug=f"g-{uuid4().hex}", name="Board of somebody")
 
-    def command(self, name: str, **fields: Any) -> dict[str, Any]:
+    def command(self, name: str, /, **fields: Any) -> dict[str, Any]:
         with httpx.Client(trust_env=False, timeout=60) as client:
             answer = client.post(f"{self._stack.addresses.write}/commands/{name}", json=fields)
         told: dict[str, Any] = answer.raise_for_status().json()

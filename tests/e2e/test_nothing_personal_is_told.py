@@ -38,7 +38,7 @@ class Clients:
         self._stack, self._client = stack, client
         self.problems: list[str] = []
 
-    def command(self, name: str, **fields: Any) -> dict[str, Any]:
+    def command(self, name: str, /, **fields: Any) -> dict[str, Any]:
         return self._noted(self._client.post(f"{self._stack.addresses.write}/commands/{name}", json=fields))
 
     def raw(self, path: str, content: bytes, **headers: str) -> None:

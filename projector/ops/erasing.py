@@ -21,6 +21,7 @@ from projector.proof.proving import NobodyToErase, Proving
 from projector.proof.report import Proof
 from projector.proof.search import fields_told
 from projector.services import PROJECTIONS
+from shared.access.home import bearer
 from shared.event_log import EventLogUnavailable
 from shared.settings import Settings
 
@@ -75,10 +76,8 @@ async def _prove(settings: Settings, account_id: UUID) -> Proof:
 
 async def _erased(settings: Settings, account_id: UUID) -> int:
     """The position of the erasure, by the write API like any other command."""
-    headers = {"Idempotency-Key": f"erase:{account_id}"}
-    if settings.token:
-        headers["Authorization"] = f"Bearer {settings.token}"
     url = f"{settings.required('write_url')}/commands/erase-account"
+    headers = {"Idempotency-Key": f"erase:{account_id}", **bearer(settings, url)}
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_SECONDS) as client:
             answer = await client.post(url, json={"account": str(account_id)}, headers=headers)

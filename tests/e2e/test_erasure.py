@@ -32,13 +32,13 @@ class Person:
         self.command("create-group", slug=f"g-{uuid4().hex}", name="Board of somebody")
 
     def command(self, name: str, /, **fields: Any) -> dict[str, Any]:
-        with httpx.Client(trust_env=False, timeout=60) as client:
+        with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=60) as client:
             answer = client.post(f"{self._stack.addresses.write}/commands/{name}", json=fields)
         told: dict[str, Any] = answer.raise_for_status().json()
         return told
 
     def read(self, path: str, position: int = 0) -> httpx.Response:
-        with httpx.Client(trust_env=False, timeout=60) as client:
+        with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=60) as client:
             return client.get(f"{self._stack.addresses.read}{path}", headers={"Muster-Min-Position": str(position)})
 
 

@@ -60,7 +60,7 @@ class Clients:
 @pytest.fixture(scope="module")
 def clients(stack: Stack) -> Iterator[Clients]:
     """A full run: every command, good and bad, and every question."""
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(headers=stack.headers, trust_env=False, timeout=60) as client:
         clients = Clients(stack, client)
         _send_what_is_right(clients)
         _send_what_is_refused(clients)
@@ -165,7 +165,7 @@ def test_no_process_writes_it_down(stack, clients):
 
 
 def test_no_metric_has_it(stack, clients):
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(headers=stack.headers, trust_env=False, timeout=60) as client:
         for url in (stack.addresses.write, stack.addresses.read, stack.addresses.ops):
             assert not _has(client.get(f"{url}/metrics").text)
         assert not _has(client.get(f"{stack.addresses.ops}/status").text)

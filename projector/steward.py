@@ -110,7 +110,7 @@ class Steward:
 
         :raises Refused: somebody else is at it.
         """
-        return await self._arranged(begun(self._new_pointer(), order, target=await self._head()))
+        return await self._arranged(await self._begun(order))
 
     async def abort(self) -> Survey:
         """
@@ -162,9 +162,8 @@ class Steward:
 
     async def _step(self, survey: Survey) -> bool:
         """Take the next step there is to take; says whether there was one."""
-        change = await self._beginning(survey) or await self._erasing(survey)
-        change = change or self._advance(survey) or await self._clearance(survey)
-        if change is None:
+        change = await self._beginning(survey) or await self._erasing(survey) or self._advance(survey)
+        if (change := change or await self._clearance(survey)) is None:
             return False
         try:
             await self._arranged(change)
@@ -200,7 +199,7 @@ class Steward:
         if survey.live is None and not survey.is_filling(version):
             return filling(self._new_pointer(), self._order(), target=await self._head())
         if self._rebuilds_by_itself and survey.is_outdated(version):
-            return begun(self._new_pointer(), self._order(), target=await self._head())
+            return await self._begun(self._order())
         return None
 
     async def _erasing(self, survey: Survey) -> Change | None:
@@ -209,7 +208,7 @@ class Steward:
             if pointer != survey.live:
                 return given_up(pointer, at=self._clock.now())
             if survey.roster.building is None:
-                return begun(self._new_pointer(), self._order(), target=await self._head())
+                return await self._begun(self._order())
         return None
 
     def _advance(self, survey: Survey) -> Change | None:
@@ -296,6 +295,9 @@ class Steward:
 
     def _order(self) -> Order:
         return Order(by=self._name, at=self._clock.now())
+
+    async def _begun(self, order: Order) -> Change:
+        return begun(self._new_pointer(), order, target=await self._head())
 
     def _new_pointer(self) -> Pointer:
         return Pointer(self._ids(), self.projection.version)

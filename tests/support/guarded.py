@@ -22,17 +22,20 @@ from write_side.http.requests import Retention
 from write_side.services import register_runner
 
 
-def guarded_apps(authentication, *, store=None, limiter=None):
-    """By name: `write`, `read` and `ops`."""
-    made = {"write": write_api, "read": read_api, "ops": ops_api}
+class GuardedApps:
+    """By name: `write`, `read` and `ops`; each is made when it is asked for."""
 
-    def register(registry):
-        registry.register_value(Authentication, authentication)
-        if limiter:
-            registry.register_value(Limiter, limiter)
+    def __init__(self, authentication, *, store=None, limiter=None):
+        self._authentication, self._limiter = authentication, limiter
+        self._adapters = {"write": _write_on(store or MemoryStore(clock=SettableClock())), "read": _read, "ops": _ops}
 
-    adapters = {"write": _write_on(store or MemoryStore(clock=SettableClock())), "read": _read, "ops": _ops}
-    return {name: api(adapters[name], register) for name, api in made.items()}
+    def __getitem__(self, name):
+        return {"write": write_api, "read": read_api, "ops": ops_api}[name](self._adapters[name], self._register)
+
+    def _register(self, registry):
+        registry.register_value(Authentication, self._authentication)
+        if self._limiter:
+            registry.register_value(Limiter, self._limiter)
 
 
 def _write_on(store):

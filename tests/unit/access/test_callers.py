@@ -9,7 +9,7 @@ from shared.access.principal import COMMANDS, PRIVATE, READ
 from shared.access.tokens import unverified
 from tests.support.access import Keys, bearing
 from tests.support.clock import SettableClock
-from tests.support.guarded import guarded_apps
+from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 from tests.support.read_side import ADA
 from write_side.adapters.memory import MemoryStore
@@ -27,7 +27,7 @@ def authentication(keys):
 
 @pytest.fixture
 def apps(authentication):
-    return guarded_apps(authentication)
+    return GuardedApps(authentication)
 
 
 class TestWhoMaySeeOnlyWhatEverybodyMay:
@@ -109,7 +109,7 @@ async def test_events_name_the_caller_and_his_token(keys, authentication):
     """And his idempotency keys are his own."""
     store = MemoryStore(clock=SettableClock())
 
-    async with client_of(guarded_apps(authentication, store=store)["write"]) as client:
+    async with client_of(GuardedApps(authentication, store=store)["write"]) as client:
         for subject in ("ada", "bob"):
             token = keys.token(COMMANDS, subject=subject)
             body = {"handle": subject, "email": f"{subject}@example.org", "display_name": subject}

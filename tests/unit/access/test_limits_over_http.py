@@ -10,7 +10,7 @@ from shared.access.limits import Limiter, MemoryBuckets
 from shared.access.principal import COMMANDS, OPS, READ
 from shared.access.values import Rate
 from tests.support.access import Keys, bearing
-from tests.support.guarded import guarded_apps
+from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 
 RATE = Rate(3, 3_600)
@@ -28,7 +28,7 @@ def authentication(keys):
 
 @pytest.fixture
 def apps(authentication):
-    return guarded_apps(authentication, limiter=Limiter(RATE, MemoryBuckets(RATE)))
+    return GuardedApps(authentication, limiter=Limiter(RATE, MemoryBuckets(RATE)))
 
 
 async def test_every_answer_says_how_many_are_left_and_then_there_are_none(apps, keys):
@@ -67,7 +67,7 @@ async def test_what_is_open_to_all_is_not_limited(apps, keys):
 async def test_a_stream_of_commands_is_slowed_down_rather_than_refused(authentication, keys):
     """Each line counts like a request: six take a second at least, after the three that may be made at once."""
     rate = Rate(3, 1)
-    apps = guarded_apps(authentication, limiter=Limiter(rate, MemoryBuckets(rate)))
+    apps = GuardedApps(authentication, limiter=Limiter(rate, MemoryBuckets(rate)))
     lines = b"".join(
         json.dumps({"command": "suspend-account", "account": "@nobody"}).encode() + b"\n" for _ in range(6)
     )

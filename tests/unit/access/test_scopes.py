@@ -1,11 +1,13 @@
 """Which scope each route of the three APIs asks for: a route that is not named here fails these tests."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
 from shared.access.authentication import TokenAuthentication
 from shared.access.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
 from tests.support.access import Keys, bearing
-from tests.support.guarded import guarded_apps
+from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 from tests.support.read_side import ADA
 from write_side.use_cases import USE_CASES
@@ -55,9 +57,6 @@ ROUTES = {
     },
 }
 OF = {"write": COMMANDS, "read": READ, "ops": OPS}
-MOUNTED = {"/profiles", "/groups", "/stats"}
-"""Whatever is below them; its routes stand in the OpenAPI document."""
-
 EVERY_ROUTE = [(service, *each) for service, routes in ROUTES.items() for each in {**COMMON, **routes}.items()]
 every_route = pytest.mark.parametrize(("service", "route", "scope"), EVERY_ROUTE)
 every_guarded_route = pytest.mark.parametrize(
@@ -65,19 +64,17 @@ every_guarded_route = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def keys(tmp_path):
-    return Keys(tmp_path / "keys")
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    return Keys(tmp_path_factory.mktemp("access") / "keys")
 
 
-@pytest.fixture
-def authentication(keys):
-    return TokenAuthentication(keys.directory, audience="muster")
-
-
-@pytest.fixture
-def apps(authentication):
-    return guarded_apps(authentication)
+@pytest.fixture(scope="module")
+async def clients(keys):
+    """Of each service, which serves all tests of this module."""
+    apps = GuardedApps(TokenAuthentication(keys.directory, audience="muster"))
+    async with AsyncExitStack() as stack:
+        yield {name: await stack.enter_async_context(client_of(apps[name])) for name in ROUTES}
 
 
 def filled(path):
@@ -93,15 +90,15 @@ def asked(route):
 
 
 @pytest.mark.parametrize("service", ROUTES)
-async def test_no_route_is_without_a_decision(apps, service):
+async def test_no_route_is_without_a_decision(clients, service):
     """By what the framework would route, and by the OpenAPI document, where a route leads to an application."""
     named = {each.split()[1] for each in {**COMMON, **ROUTES[service]}}
-    routed = {_bare(route.path) for route in apps[service]._app.routes}
+    client = clients[service]
+    routed = {_bare(route.path) for route in client._transport.app._app.routes}
 
-    async with client_of(apps[service]) as client:
-        described = (await client.get("/openapi.json")).json()["paths"]
+    described = (await client.get("/openapi.json")).json()["paths"]
 
-    assert routed - MOUNTED | described.keys() | (routed & MOUNTED) == named
+    assert routed | described.keys() == named
 
 
 def _bare(path):
@@ -109,10 +106,10 @@ def _bare(path):
 
 
 @every_route
-async def test_without_a_token_only_what_is_open_answers(apps, service, route, scope):
+async def test_without_a_token_only_what_is_open_answers(clients, service, route, scope):
     """401 says how to come in; nothing tells whether there is anything else."""
-    async with client_of(apps[service]) as client:
-        answer = await client.request(**asked(route))
+    client = clients[service]
+    answer = await client.request(**asked(route))
 
     if scope is EVERYBODY:
         assert answer.status_code != 403
@@ -123,47 +120,47 @@ async def test_without_a_token_only_what_is_open_answers(apps, service, route, s
 
 
 @every_guarded_route
-async def test_each_route_asks_for_its_scope(apps, keys, service, route, scope):
+async def test_each_route_asks_for_its_scope(clients, keys, service, route, scope):
     """Every other scope is refused, with the name of the one that is missing."""
     needed = {OF[service], scope}
-    async with client_of(apps[service]) as client:
-        for missing in needed:
-            token = keys.token(*(set(SCOPES) - {missing}))
-            answer = await client.request(**asked(route), headers=bearing(token))
+    client = clients[service]
+    for missing in needed:
+        token = keys.token(*(set(SCOPES) - {missing}))
+        answer = await client.request(**asked(route), headers=bearing(token))
 
-            assert answer.status_code == 403
-            assert answer.headers["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{missing}"'
-            assert answer.json()["type"] == "/problems/insufficient-scope"
-            assert missing in answer.json()["detail"]
+        assert answer.status_code == 403
+        assert answer.headers["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{missing}"'
+        assert answer.json()["type"] == "/problems/insufficient-scope"
+        assert missing in answer.json()["detail"]
 
 
 @every_guarded_route
-async def test_with_its_scope_each_route_answers(apps, keys, service, route, scope):
+async def test_with_its_scope_each_route_answers(clients, keys, service, route, scope):
     """No other is needed. What has no end is asked for its head."""
     request = asked(route)
     if route == "GET /status/events":
         request["method"] = "HEAD"
-    async with client_of(apps[service]) as client:
-        answer = await client.request(**request, headers=bearing(keys.token(OF[service], scope)))
+    client = clients[service]
+    answer = await client.request(**request, headers=bearing(keys.token(OF[service], scope)))
 
     assert answer.status_code not in {401, 403}
 
 
 @pytest.mark.parametrize("service", ROUTES)
 @pytest.mark.parametrize("path", ["/nowhere", "/livez/../status", "//livez", "/livez/x", "/docs/", "/PROFILES"])
-async def test_what_nobody_thought_of_is_closed(apps, service, path):
+async def test_what_nobody_thought_of_is_closed(clients, service, path):
     """Whoever has no token is not even told that it is not there."""
-    async with client_of(apps[service]) as client:
-        answer = await client.get(f"http://localhost{path}")
+    client = clients[service]
+    answer = await client.get(f"http://localhost{path}")
 
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("service", ROUTES)
-async def test_the_document_says_what_is_needed(apps, service):
+async def test_the_document_says_what_is_needed(clients, service):
     """As a scheme, and for every operation, with the problems that may be met."""
-    async with client_of(apps[service]) as client:
-        document = (await client.get("/openapi.json")).json()
+    client = clients[service]
+    document = (await client.get("/openapi.json")).json()
 
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for path, methods in document["paths"].items():
@@ -182,19 +179,19 @@ async def test_the_document_says_what_is_needed(apps, service):
         ("Bearer \xff", 'Bearer error="invalid_token", error_description="It is not a JSON Web Token"'),
     ],
 )
-async def test_what_is_no_token_is_told_as_rfc_6750_wants(apps, sent, challenge):
-    async with client_of(apps["read"]) as client:
-        answer = await client.get("/stats", headers=[(b"Authorization", sent.encode("latin-1"))])
+async def test_what_is_no_token_is_told_as_rfc_6750_wants(clients, sent, challenge):
+    client = clients["read"]
+    answer = await client.get("/stats", headers=[(b"Authorization", sent.encode("latin-1"))])
 
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, challenge)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["request_id"] == answer.headers["Request-Id"]
 
 
-async def test_of_two_tokens_none_counts(apps, keys):
+async def test_of_two_tokens_none_counts(clients, keys):
     """Whoever stands in between may have looked at the other one."""
     twice = [("Authorization", f"Bearer {keys.token(READ)}")] * 2
-    async with client_of(apps["read"]) as client:
-        answer = await client.get("/stats", headers=twice)
+    client = clients["read"]
+    answer = await client.get("/stats", headers=twice)
 
     assert answer.status_code == 401

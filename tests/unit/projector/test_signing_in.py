@@ -9,7 +9,7 @@ from shared.access.principal import OPS, READ
 from shared.access.sessions import SESSION_SECONDS
 from shared.access.tokens import sign_in_audience, unverified
 from tests.support.access import Keys, bearing
-from tests.support.guarded import guarded_apps
+from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 
 HTML = {"Accept": "text/html,*/*"}
@@ -27,7 +27,7 @@ def authentication(keys):
 
 @pytest.fixture
 async def client(authentication):
-    async with client_of(guarded_apps(authentication)["ops"]) as client:
+    async with client_of(GuardedApps(authentication)["ops"]) as client:
         yield client
 
 

@@ -41,7 +41,7 @@ class Scene:
         self.write_side = write_side
         self.hand = hand
         self.directory = PostgresDirectory(database_url)
-        self.writer = Writer(write_side, seed=1)
+        self.writer = Writer(write_side, seed=7)
         self.sweep = 1
         self.fails = None
         """Whether the release that feeds cannot fold an event."""

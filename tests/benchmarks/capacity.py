@@ -24,6 +24,7 @@ from uuid import uuid4
 import msgspec
 
 from shared.settings import Settings
+from tests.support.access import headers_of_home
 from tests.support.load import registration
 from tests.support.raw_http import RawConnection
 
@@ -72,7 +73,7 @@ class Clients:
 
     async def opened(self) -> "Clients":
         for _ in range(CLIENTS):
-            self._free.put_nowait(await RawConnection.open(self._url))
+            self._free.put_nowait(await RawConnection.open(self._url, headers_of_home(self._url)))
         return self
 
     async def get(self, path: str, headers: str = "") -> int:
@@ -129,7 +130,7 @@ async def once(nth: int, *, mark: str, write: Clients, read: Clients, measured: 
     measured.commands.append(answered - began)
     if not changes:
         measured.people.append(handle)
-    if nth % SAMPLED == 1:
+    if not changes and nth % SAMPLED == 1:
         status = await read.get(f"/profiles/by-handle/{handle}", f"Muster-Min-Position: {position}\r\n")
         if status == 200:
             measured.lags.append(time.monotonic() - answered)
@@ -152,17 +153,26 @@ async def paced(do: Callable[[], Awaitable[None]], *, rate: float, seconds: floa
 
 
 def resident(home: Path) -> dict[str, int]:
-    """MiB of each process of the `muster up` at this home, and all that descend from it."""
-    listing = subprocess.run(["ps", "-wweo", "pid=,ppid=,rss=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(maxsplit=3) for line in listing.stdout.splitlines()]
-    [up] = {parent for pid, parent, _, arguments in rows if "muster write" in arguments and belongs_to(pid, home)}
+    """MiB of each process of the `muster up` at this home, with its descendants; what is shared counts once."""
+    listing = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(maxsplit=2) for line in listing.stdout.splitlines()]
+    [up] = {parent for pid, parent, arguments in rows if "muster write" in arguments and belongs_to(pid, home)}
     found = {}
     for name in PROCESSES:
-        family = {pid for pid, parent, _, arguments in rows if name in arguments and parent == up}
-        while children := {pid for pid, parent, *_ in rows if parent in family} - family:
+        family = {pid for pid, parent, arguments in rows if name in arguments and parent == up}
+        while children := {pid for pid, parent, _ in rows if parent in family} - family:
             family |= children
-        found[name] = sum(int(kib) for pid, _, kib, _ in rows if pid in family) // 1024
+        found[name] = sum(map(proportional, family)) // 1024
     return found
+
+
+def proportional(pid: str) -> int:
+    """KiB of a process, with its share of what it shares; 0 once it has ended."""
+    try:
+        told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return int(next(line.split()[1] for line in told.splitlines() if line.startswith("Pss:")))
 
 
 def belongs_to(pid: str, home: Path) -> bool:

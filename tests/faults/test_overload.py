@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from tests.support.access import headers_for
 from tests.support.load import registration
 from tests.support.raw_http import RawConnection
 from tests.support.stack import Child, Stack
@@ -57,11 +58,13 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
     await mortal_stack.ready()
     with ExitStack() as open_sockets:
         for url in (addresses.write, addresses.read):
-            for said in slow_words():
+            for said in slow_words(mortal_stack.headers):
                 open_sockets.enter_context(half_open(url, said))
 
         answers = await in_turn(addresses.write, "p1452", 20)
-        async with httpx.AsyncClient(base_url=addresses.read, timeout=10, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=addresses.read, headers=mortal_stack.headers, timeout=10, trust_env=False
+        ) as client:
             found = [await client.get(f"/profiles/by-handle/p1452.{n}?min_position=1") for n in range(20)]
 
     assert [each.status for each in answers] == [200] * 20
@@ -69,10 +72,11 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
     assert {each.status_code for each in found} == {200}
 
 
-def slow_words() -> list[bytes]:
+def slow_words(headers: Mapping[str, str]) -> list[bytes]:
     """What slow clients say, and then nothing more for a long time."""
-    about = b"Host: muster\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    stream = b"Host: muster\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    who = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "muster", **headers}.items()).encode()
+    about = who + b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    stream = who + b"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
     kinds = [
         b"GET /livez HTTP/1.1\r\nHost: mus",
         b"POST /commands/register-account HTTP/1.1\r\n%b{" % about,
@@ -119,7 +123,7 @@ async def timed(client: RawConnection, name: str) -> Timed:
 
 @asynccontextmanager
 async def connections(url: str, count: int) -> AsyncIterator[list[RawConnection]]:
-    opened = [await RawConnection.open(url) for _ in range(count)]
+    opened = [await RawConnection.open(url, headers_for(url)) for _ in range(count)]
     try:
         yield opened
     finally:

@@ -20,8 +20,13 @@ from tests.support.under_load import under_load
 
 @asynccontextmanager
 async def beside(stack: Stack, name: str) -> AsyncIterator[tuple[str, int]]:
-    """Another instance of a process on the servers of a stack; gives its URL and its process id."""
-    settings = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": stack.addresses.redis_url}
+    """Another instance of a process, on the servers of a stack and with its keys; gives its URL and its process id."""
+    settings = {
+        "MUSTER_DATABASE_URL": stack.addresses.database_url,
+        "MUSTER_REDIS_URL": stack.addresses.redis_url,
+        "MUSTER_AUTH": "on",
+        "MUSTER_KEYS": str(stack.home / "keys"),
+    }
     async with service(name, stack.home / f"{name}-beside.log", **settings) as instance:
         yield instance
 
@@ -125,7 +130,10 @@ async def test_the_projector_that_feeds_is_stopped_and_another_stands_by(mortal_
 
 async def test_a_command_that_was_accepted_is_answered_before_the_end(mortal_stack):
     """It waits for a lock when the signal comes; nobody new is let in meanwhile."""
-    async with beside(mortal_stack, "write") as (url, pid), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with (
+        beside(mortal_stack, "write") as (url, pid),
+        httpx.AsyncClient(base_url=url, headers=mortal_stack.headers, trust_env=False) as client,
+    ):
         person = registration("p1442.0.1")
         (await client.post("/commands/register-account", json=person)).raise_for_status()
         with mortal_stack.database(autocommit=False) as holder:
@@ -144,7 +152,7 @@ async def test_a_stream_of_commands_ends_after_the_line_that_is_carried_out(mort
     """Also one whose client sends nothing: it is told from which line on to send again."""
     line = msgspec.json.encode({"command": "register-account", **registration("p1444.0.1")}) + b"\n"
     async with beside(mortal_stack, "write") as (url, pid):
-        stream = await RawStream.open(url)
+        stream = await RawStream.open(url, mortal_stack.headers)
         await stream.send(line)
         first = await stream.answered()
         os.kill(pid, signal.SIGTERM)

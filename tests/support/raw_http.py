@@ -60,10 +60,11 @@ class RawStream:
         self._writer = writer
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, headers: Mapping[str, str]) -> Self:
         parts = urlsplit(url)
         stream = cls(*await asyncio.open_connection(parts.hostname, parts.port))
-        about = "Host: muster\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n"
+        sent = {"Host": "muster", **headers, "Content-Type": "application/x-ndjson", "Transfer-Encoding": "chunked"}
+        about = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
         stream._writer.write(f"POST /commands HTTP/1.1\r\n{about}\r\n".encode())
         return stream
 

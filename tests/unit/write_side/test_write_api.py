@@ -272,6 +272,7 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
         registry.register_value(CommandRunner, runner)
         registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
         registry.register_value(Background, Background())
+        let_everybody_in(registry)
 
     async with client_of(write_api(register)) as client:
         answer = await post(client, "register-account", **ANDRE)

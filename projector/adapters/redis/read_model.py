@@ -17,7 +17,7 @@ from projector.adapters.redis.exchange import Command, Exchange, exchange
 from projector.arranging import Change, settled
 from projector.generations import Arranged, Roster, Survey, fed
 from projector.parking import NOTHING, Parking
-from projector.ports import Batch, EvictionPossible, GenerationDamaged, Superseded
+from projector.ports import Batch, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
 from projector.projection import Key, LookUp
 from projector.remedies import damage
 from projector.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
@@ -80,7 +80,11 @@ class RedisReadModel:
                 await self._require(redis, generation, expected)
                 still = partial(self._require, redis, generation, expected)
                 commit = RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
-                yield commit
+                try:
+                    yield commit
+                except ReadModelUnavailable as error:
+                    self._may_have_zeros |= "MISCONF" in str(error)  # by the time we look, the disk may have room again
+                    raise
                 if not commit.is_over:
                     await redis.ask(("UNWATCH",))  # or the next one on this connection would be refused
 

@@ -59,7 +59,7 @@ class Progress:
         self.reached = 0
         """The position that the generation reflects."""
         self.lag = timedelta()
-        """How old the last event was when it was committed; zero once there is none left."""
+        """How old the last event was when it was committed; zero once there is none left, or nothing goes on."""
         self._lately: deque[tuple[float, int]] = deque()
         self._log = log.bind(projection=projection, **({"generation": generation} if generation else {}))
 
@@ -110,11 +110,13 @@ class Progress:
 
     def stop(self, error: Exception) -> None:
         """Nothing goes on until somebody acts."""
+        self.caught_up()  # it is nobody's way that a rebuild could be in
         if self._become(State.STOPPED, str(error)):
             self._log.error("stopped", error=self.error)
 
     def break_down(self, error: Exception) -> None:
         """Nothing goes on because of a defect in Muster."""
+        self.caught_up()
         if self._become(State.STOPPED, f"defect: {type(error).__name__}; the log says more"):
             self._log.error("stopped by a defect", exc_info=error)
 

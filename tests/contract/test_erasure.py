@@ -192,7 +192,7 @@ async def test_whatever_is_changed_while_somebody_is_erased_leaves_nothing_of_hi
     )
 
     *before, last = await write_side.events()
-    assert _refusals(outcomes) <= {AccountNotFound}
+    assert _refusals(outcomes) <= {AccountNotFound, StaleAggregate}  # who has lost five races in a row gives up
     assert isinstance(last.event, AccountErased)
     assert {type(each.event) for each in before} == {Redacted}
 

@@ -409,10 +409,11 @@ async def test_a_projector_that_stops_gives_the_lease_up(around):
 
 async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
     """As `asyncio.wait_for` does now and then below Python 3.12, and so redis-py."""
-    swallowed = asyncio.Event()
+    waits, swallowed = asyncio.Event(), asyncio.Event()
 
     class SwallowingReader(MemoryEventReader):
         async def rung(self, *, seconds):
+            waits.set()
             try:
                 return await super().rung(seconds=3600)
             except asyncio.CancelledError:
@@ -426,6 +427,7 @@ async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
 
     async with asyncio.timeout(5), running(projector_on(around, log=Swallowing())) as projector:
         await until_state(projector, State.RUNNING)
+        await waits.wait()
 
     assert swallowed.is_set()
     assert not around.lease.holders

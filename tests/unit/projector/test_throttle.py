@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from projector import throttle as module
+from projector.progress import Progress, Role
 from projector.throttle import Limits, Throttle
 
 LIMITS = Limits(lag=timedelta(seconds=1), answer=0.01, longest_rest=10.0)
@@ -55,3 +56,15 @@ async def test_it_rests_the_longer_the_longer_somebody_suffers(rests, what):
         await throttle.rest(0.1)
 
     assert [round(each, 3) for each in rests] == [0.1, 0.3, 0.7, 1.0, 1.0, 1.0, 0.5, 0.2, 0.1, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("end", [Progress.stop, Progress.break_down])
+async def test_what_stands_still_does_not_slow_down_what_is_to_replace_it(rests, end):
+    """However far behind it was when it stopped."""
+    live = Progress("profiles", Role.LIVE, "g1")
+    live.behind(timedelta(seconds=9))
+    end(live, ValueError("damaged"))
+
+    await Throttle(lag=lambda: live.lag, answer=Surroundings().measured, limits=LIMITS).rest(0.1)
+
+    assert rests == [0]

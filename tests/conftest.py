@@ -22,6 +22,8 @@ from write_side.adapters.postgres.migrate import migrate
 pytest_plugins = ["tests.support.stack", "tests.support.browser"]
 
 TEMPLATE = "migrated"
+LONGEST = ("faults", "e2e", "contract")
+"""Folders of tests, by how long a file of theirs takes."""
 _databases = count(1)
 
 
@@ -38,7 +40,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave soaks out unless they are asked for."""
+    """Put first what takes longest, so that no process is left alone with it; leave soaks out unless asked for."""
+    items.sort(
+        key=lambda item: next((nth for nth, kind in enumerate(LONGEST) if kind in item.path.parts), len(LONGEST))
+    )
     if "soak" in config.getoption("-m"):
         return
     for item in items:

@@ -21,8 +21,8 @@ from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
-SHARED_OUT = ("--numprocesses=2", "--dist=loadfile")
-"""How pytest runs all there is: files are shared out among two processes, each with servers of its own."""
+SHARED_OUT = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+"""How pytest runs all there is: files are shared out, in their order, among two processes with servers of their own."""
 REMEDY = (
     "Muster cannot install what it needs: there is neither uv, nor pip, nor Python's ensurepip. "
     "On Debian and Ubuntu: apt install python3-venv. Elsewhere: install pip or uv for this Python."

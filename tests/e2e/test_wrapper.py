@@ -144,7 +144,7 @@ def test_all_tests_are_shared_out_among_processes(call, clone):
     """Whoever names some has them run in one, where he can stop and look."""
     ran = call("test")
 
-    assert ran.stdout == f"pytest --numprocesses=2 --dist=loadfile in {clone}\n"
+    assert ran.stdout == f"pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder in {clone}\n"
 
 
 def test_a_call_that_was_killed_while_installing_is_made_up_for(call, environ):

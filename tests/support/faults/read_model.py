@@ -51,23 +51,33 @@ async def torn_multi(bench: Bench) -> AsyncIterator[None]:
     Redis 7.0 and 8.2 execute at the second start what is left of a transaction, before the next one.
     """
     for _ in range(2):
-        await bench.load.grown(by=20)
-        async with bench.unattended(bench.redis):
-            bench.redis.kill()
-            cut_inside_multi(_file_of(bench), bench.random)
-        with bench.redis_client() as redis:
-            await goes_on(redis)
+        while not await _crashed_inside_multi(bench):
+            pass
     async with bench.unattended(bench.redis):
         bench.redis.kill()
     yield
 
 
-def cut_inside_multi(file: Path, choose: Random) -> None:
-    """Take the end off the file, from within the last transaction that moved a checkpoint."""
+async def _crashed_inside_multi(bench: Bench) -> bool:
+    """Whether there was a transaction to crash in: right after a rewrite of the file has begun, there is none."""
+    await bench.load.grown(by=20)
+    async with bench.unattended(bench.redis):
+        bench.redis.kill()
+        is_cut = cut_inside_multi(_file_of(bench), bench.random)
+    with bench.redis_client() as redis:
+        await goes_on(redis)
+    return is_cut
+
+
+def cut_inside_multi(file: Path, choose: Random) -> bool:
+    """Take the end off the file, from within the last transaction that moved a checkpoint, if there is one."""
     content = file.read_bytes()
+    if b":checkpoint\r\n" not in content:
+        return False
     start = content.rindex(MULTI, 0, content.rindex(b":checkpoint\r\n"))
     end = content.index(EXEC, start)
     os.truncate(file, choose.randrange(start + len(MULTI) + 1, end))
+    return True
 
 
 @asynccontextmanager
@@ -139,5 +149,5 @@ def _live(redis: Redis) -> GenerationKeys:
 
 
 def _file_of(bench: Bench) -> Path:
-    """The part of the append-only file that grows."""
-    return max((bench.redis.data / "appendonlydir").glob("*.incr.aof"), key=lambda file: file.stat().st_mtime_ns)
+    """The part of the append-only file that grows: while it is rewritten, it has an older one beside it."""
+    return max((bench.redis.data / "appendonlydir").glob("*.incr.aof"), key=lambda file: int(file.name.split(".")[-3]))

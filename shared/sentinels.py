@@ -53,17 +53,22 @@ def connection_options(url: str) -> Options:
 
     :raises ValueError: the URL cannot be read.
     """
-    if urlsplit(url).scheme not in SCHEMES:
+    if scheme_of(url) not in SCHEMES:
         return {"connection_class": Connection, **parse_url(url)}
     service = parsed(url)
     kind = SecureMasterConnection if service.asking["ssl"] else MasterConnection
     return {**service.serving, "connection_class": kind, "sentinels": Sentinels(service)}
 
 
+def scheme_of(url: str) -> str:
+    """What a URL begins with; `urlsplit` takes no list of hosts of which one stands in brackets."""
+    return url.partition("://")[0].lower()
+
+
 def parsed(url: str) -> Service:
     """:raises ValueError: it is no URL of sentinels."""
-    parts = urlsplit(url)
-    user, _, hosts = parts.netloc.rpartition("@")
+    authority, parts = _split(url)
+    user, _, hosts = authority.rpartition("@")
     name, _, database = parts.path.strip("/").partition("/")
     if not name or not (database or "0").isdigit():
         raise ValueError("write redis+sentinel://host:26379,host:26379/service/database")
@@ -83,15 +88,15 @@ def located(url: str) -> str:
 
     :raises RedisError: no sentinel names it.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES:
+    if scheme_of(url) not in SCHEMES:
         return url
+    authority, parts = _split(url)
     service, troubles = parsed(url), []
     for sentinel in service.sentinels:
         try:
             with redis.Redis(**_options(service, sentinel), retry=SyncRetry(NoBackoff(), 0)) as client:
                 if named := client.sentinel_get_master_addr_by_name(service.name):
-                    user, _, _ = parts.netloc.rpartition("@")
+                    user, _, _ = authority.rpartition("@")
                     return _named(parts, user, Address(*named), parts.path.strip("/").partition("/")[2])
         except (RedisError, OSError) as error:
             troubles.append(f"{sentinel.host}:{sentinel.port}: {error}")
@@ -168,6 +173,12 @@ class MasterConnection(Connection):
 
 class SecureMasterConnection(MasterConnection, SSLConnection):
     """The same by TLS."""
+
+
+def _split(url: str) -> tuple[str, SplitResult]:
+    """Users and hosts, and the URL without them."""
+    authority, slash, rest = url.partition("://")[2].partition("/")
+    return authority, urlsplit(f"{scheme_of(url)}://{slash}{rest}")
 
 
 def _address(text: str) -> Address:

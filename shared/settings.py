@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from shared.access.values import Rate, issuer_url
-from shared.sentinels import SCHEMES, connection_options
+from shared.sentinels import SCHEMES, connection_options, scheme_of
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"
@@ -189,7 +189,7 @@ def _postgres_url(text: str) -> str:
 
 
 def _redis_url(text: str) -> str:
-    scheme = urlsplit(text).scheme
+    scheme = scheme_of(text)
     if "cluster" in scheme or ("," in text and scheme not in SCHEMES):
         raise ValueError("this release works with one Redis, not with a cluster: name a single redis://host:port")
     if scheme not in {"redis", "rediss", "unix", *SCHEMES}:

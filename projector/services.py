@@ -156,13 +156,9 @@ def register_projector(
         for each in projections
     ]
     readers = {name: store.reader for name, store in stores.items()}
-    registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
-    registry.register_value(Watch, Watch(), ping=Watch.require_moving)
-    registry.register_value(Clock, clock)
-    registry.register_value(Sampler, Sampler({}, directory=None))
-    registry.register_value(Sessions, MemorySessions())
     board_on = partial(StatusBoard, lease=lease, stewards=stewards, readers=readers, clock=clock)
-    parked = ParkedEvents(models={each.projection.name: each.model for each in stewards}, clock=clock)
+    parked = ParkedEvents(models={name: store.model for name, store in stores.items()}, clock=clock)
+    registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
     _register_telling(registry, board_on, log=log, parked=parked, clock=clock)
 
 
@@ -172,6 +168,10 @@ def _register_telling(
     """Register what operators are told by; what looks at everything all the time has a session of its own."""
     board, lasting = board_on(log=log), LastingEventLog(log)
     chronicle = Chronicle(board_on(log=lasting), parked=parked, clock=clock)
+    registry.register_value(Clock, clock)
+    registry.register_value(Watch, Watch(), ping=Watch.require_moving)
+    registry.register_value(Sampler, Sampler({}, directory=None))
+    registry.register_value(Sessions, MemorySessions())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)
     registry.register_value(Chronicle, chronicle, on_registry_close=lasting.aclose)

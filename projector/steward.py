@@ -139,7 +139,7 @@ class Steward:
         await self._crew.employ(roles(survey, version=self.projection.version))
         await self._tell(survey)
         if not await self._step(survey):
-            await self._rest()
+            await self._rest(self._pace.poll)
 
     async def _stand_by(self) -> None:
         """:raises ReadModelUnavailable: nobody can hold the lease."""
@@ -189,18 +189,15 @@ class Steward:
             except (NotReached, Superseded):
                 if asyncio.get_running_loop().time() > give_up:
                     raise
-            with suppress(TimeoutError):
-                async with asyncio.timeout(NEWS_SECONDS):
-                    await self._news.wait()
+            await self._rest(NEWS_SECONDS)
 
     async def _beginning(self, survey: Survey) -> Change | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
         version = self.projection.version
         if survey.live is None and not survey.is_filling(version):
             return filling(self._new_pointer(), self._order(), target=await self._head())
-        if self._rebuilds_by_itself and survey.is_outdated(version):
-            return await self._begun(self._order())
-        return None
+        is_due = self._rebuilds_by_itself and survey.is_outdated(version)
+        return await self._begun(self._order()) if is_due else None
 
     async def _erasing(self, survey: Survey) -> Change | None:
         """Give up what keeps somebody who was erased, and is fed by nobody, or begin to replace it."""
@@ -248,9 +245,10 @@ class Steward:
                 return dropped(each.pointer)
         return None
 
-    async def _rest(self) -> None:
+    async def _rest(self, seconds: float) -> None:
+        """Until there is news, for so long at most."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.poll):
+            async with asyncio.timeout(seconds):
                 await self._news.wait()
 
     async def _head(self) -> int:

@@ -106,6 +106,31 @@ class Comparer:
         return samples
 
 
+class OneComparison:
+    """At most one comparison, in the background."""
+
+    def __init__(self, compare: Compare, *, when_done: Callable[[], None]) -> None:
+        self._compare = compare
+        self._when_done = when_done
+        self._task: asyncio.Task[Comparison] | None = None
+
+    def of(self, live: Pointer, other: Pointer) -> Comparison | None:
+        """Its outcome, once; None while it is under way, which it is from when it is first asked for."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._compare(live, other))
+            self._task.add_done_callback(lambda _: self._when_done())
+        if not self._task.done():
+            return None
+        done, self._task = self._task, None
+        return done.result()
+
+    def stop(self) -> None:
+        """Forget it."""
+        if self._task:
+            self._task.cancel()
+            self._task = None
+
+
 class Judgement(Enum):
     """What can be said of a document where there is no difference."""
 

@@ -21,10 +21,10 @@ from projector.arranging import (
     rolled_back,
     switched,
 )
-from projector.comparing import Compare, reason_to_hold
+from projector.comparing import Compare, OneComparison, reason_to_hold
 from projector.crew import Crew, roles
 from projector.feeder import Feeder
-from projector.generations import Building, Comparison, Order, Survey
+from projector.generations import Building, Order, Survey
 from projector.pace import Pace
 from projector.perseverance import Perseverance
 from projector.ports import Lease, LeaseName, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
@@ -71,7 +71,6 @@ class Steward:
         self.projection = projection
         self.model = model
         self._log = log
-        self._compare = compare
         self._lease = lease
         self._duty = duty
         self._clock = clock
@@ -84,8 +83,8 @@ class Steward:
         self._crew = Crew(self._hired)
         self._main: Pointer | None = None
         self._target = 0
-        self._comparing: asyncio.Task[Comparison] | None = None
         self._news = asyncio.Event()
+        self._comparison = OneComparison(compare, when_done=self._news.set)
 
     @property
     def progress(self) -> Progress:
@@ -101,7 +100,7 @@ class Steward:
         try:
             await Perseverance(self._own, self._pace).persist(self._turn)
         finally:
-            self._stop_comparing()
+            self._comparison.stop()
             await self._crew.employ({})
 
     async def begin(self, order: Order) -> Survey:
@@ -130,7 +129,7 @@ class Steward:
 
     async def _turn(self) -> None:
         if not self._duty.is_held:
-            self._stop_comparing()
+            self._comparison.stop()
             await self._crew.employ({})
             await self._stand_by()
             return
@@ -212,7 +211,7 @@ class Steward:
         """What comes next for the generation that is being built."""
         building = survey.roster.building
         if building is None or building.held or building.pointer.version != self.projection.version:
-            self._stop_comparing()
+            self._comparison.stop()
             return None
         if survey.at(building.pointer).reached < building.target:
             return None
@@ -225,13 +224,8 @@ class Steward:
         return switched(building.pointer, at=self._clock.now())
 
     def _compared(self, building: Building, live: Pointer) -> Change | None:
-        if self._comparing is None:
-            self._comparing = asyncio.create_task(self._compare(live, building.pointer))
-            self._comparing.add_done_callback(lambda _: self._news.set())
-        if not self._comparing.done():
+        if (comparison := self._comparison.of(live, building.pointer)) is None:
             return None
-        done, self._comparing = self._comparing, None
-        comparison = done.result()
         return compared(building.pointer, comparison, held=reason_to_hold(comparison, building.order))
 
     async def _clearance(self, survey: Survey) -> Change | None:
@@ -285,11 +279,6 @@ class Steward:
         began = perf_counter()
         await self.model.survey()
         return perf_counter() - began
-
-    def _stop_comparing(self) -> None:
-        if self._comparing:
-            self._comparing.cancel()
-            self._comparing = None
 
     def _order(self) -> Order:
         return Order(by=self._name, at=self._clock.now())

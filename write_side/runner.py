@@ -9,18 +9,9 @@ import stamina
 
 from shared.clock import Clock
 from write_side.admission import Admission
+from write_side.errors import OutcomeUnknown, StorageUnavailable, Unsettled
 from write_side.metrics import RETRIES
-from write_side.ports import (
-    AlreadyDone,
-    Answer,
-    CommandContext,
-    Ids,
-    Outcome,
-    OutcomeUnknown,
-    StorageUnavailable,
-    UnitsOfWork,
-    Unsettled,
-)
+from write_side.ports import AlreadyDone, Answer, CommandContext, Ids, Outcome, UnitsOfWork
 from write_side.use_cases import Command, UseCase
 
 ATTEMPTS = 5

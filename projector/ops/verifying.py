@@ -16,13 +16,11 @@ from projector.adapters.redis.client import connect
 from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.ops.verify_progress import Watching, display_on
-from projector.ports import CannotGoOn, ReadModelUnavailable, Superseded
 from projector.projection import Projection
 from projector.services import PROJECTIONS
 from projector.verify.differences import Difference, Verified, report
-from projector.verify.ports import NothingToVerify
+from projector.verify.ports import CANNOT_LOOK
 from projector.verify.verification import Subject, Unsettled, Verification
-from shared.event_log import EventLogUnavailable, EventLogUnsound
 from shared.event_log.postgres import PostgresEventLog
 from shared.settings import Settings
 
@@ -50,15 +48,7 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     settings = Settings.load(os.environ).with_addresses()
     try:
         verified = asyncio.run(_verify(settings, projection, repair=repair))
-    except (
-        ReadModelUnavailable,
-        EventLogUnavailable,
-        EventLogUnsound,
-        CannotGoOn,
-        NothingToVerify,
-        Superseded,
-        Unsettled,
-    ) as error:
+    except (*CANNOT_LOOK, Unsettled) as error:
         sys.exit(f"cannot verify: {error}")
     if json:
         sys.stdout.write(f"{msgspec.json.encode(report(verified, repair=repair)).decode()}\n")

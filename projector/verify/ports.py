@@ -5,10 +5,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from projector.parking import Parking
+from projector.ports import CannotGoOn, ReadModelUnavailable, Superseded
 from projector.projection import Entry, Key
 from projector.shelves import Item, Shelf
 from projector.verify.state import Counterpart, Fields
-from shared.event_log import RecordedEvent
+from shared.event_log import EventLogUnavailable, EventLogUnsound, RecordedEvent
 from shared.records import Checkpoint, Pointer
 
 
@@ -37,6 +38,17 @@ class Seen(NamedTuple):
 
 class NothingToVerify(Exception):
     """There is no generation that could be compared; the message says why."""
+
+
+CANNOT_LOOK = (
+    ReadModelUnavailable,
+    EventLogUnavailable,
+    EventLogUnsound,
+    CannotGoOn,
+    NothingToVerify,
+    Superseded,
+)
+"""What keeps a verification from looking; it may look later."""
 
 
 class Inspection(Protocol):

@@ -11,11 +11,10 @@ import structlog
 
 from projector import metrics
 from projector.cancellation import is_cancelled
-from projector.ports import CannotGoOn, ReadModelUnavailable, Superseded
+from projector.ports import Superseded
 from projector.projection import Key
-from projector.verify.ports import Asked, Directory, Inspection, NothingToVerify, Seen, Snapshot
+from projector.verify.ports import CANNOT_LOOK, Asked, Directory, Inspection, Seen, Snapshot
 from projector.verify.state import COUNTERPARTS, Counterpart, Fields, drifts_of, is_about
-from shared.event_log import EventLogUnavailable, EventLogUnsound
 from shared.records import unseal
 
 MOST_KNOWN = 500
@@ -72,14 +71,7 @@ class Sampler:
             for projection in self._inspections:
                 try:
                     await self.sample(projection, self._directory)
-                except (
-                    ReadModelUnavailable,
-                    EventLogUnavailable,
-                    EventLogUnsound,
-                    CannotGoOn,
-                    NothingToVerify,
-                    Superseded,
-                ) as error:
+                except CANNOT_LOOK as error:
                     log.debug("nothing can be sampled", projection=projection, error=str(error))
             await asyncio.sleep(self._pace.interval)
 

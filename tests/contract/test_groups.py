@@ -6,15 +6,8 @@ import pytest
 
 from shared.events import GroupCreated, GroupDeleted, GroupUpdated, MemberRemoved, SlugChanged
 from tests.support.write_side import ANDRE, SSAF, create_groups, race, register
-from write_side.ports import (
-    Answer,
-    ExternalIdTaken,
-    GroupExists,
-    GroupNotFound,
-    Outcome,
-    SlugTaken,
-    VersionMismatch,
-)
+from write_side.errors import ExternalIdTaken, GroupExists, GroupNotFound, SlugTaken, VersionMismatch
+from write_side.ports import Answer, Outcome
 
 pytestmark = pytest.mark.anyio
 

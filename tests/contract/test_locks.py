@@ -13,7 +13,7 @@ from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
-from write_side.ports import GroupNotFound
+from write_side.errors import GroupNotFound
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,8 @@ from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
-from write_side.ports import Answer, GroupNotFound, MemberNotFound, StaleAggregate
+from write_side.errors import GroupNotFound, MemberNotFound, StaleAggregate
+from write_side.ports import Answer
 
 pytestmark = pytest.mark.anyio
 

@@ -7,15 +7,14 @@ import pytest
 from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged
 from tests.support.write_side import ANDRE, SSAF, create_groups, register
 from write_side.domain.account import AccountAlreadyClosed
-from write_side.ports import (
+from write_side.errors import (
     AccountNotFound,
-    Answer,
     GroupNotFound,
     IdempotencyMismatch,
     MemberNotFound,
-    Outcome,
     VersionMismatch,
 )
+from write_side.ports import Answer, Outcome
 
 pytestmark = pytest.mark.anyio
 

@@ -9,17 +9,16 @@ from tests.support.write_side import ANDRE, context, race
 from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
 from write_side.domain.references import AccountRef
 from write_side.domain.values import EmailAddress, Handle
-from write_side.ports import (
+from write_side.errors import (
     AccountExists,
     AccountNotFound,
-    Answer,
     EmailTaken,
     ExternalIdTaken,
     HandleTaken,
-    Outcome,
     StaleAggregate,
     VersionMismatch,
 )
+from write_side.ports import Answer, Outcome
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ import pytest
 from shared.stack.postgres import EmbeddedPostgres
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.postgres import transactions
-from write_side.ports import StorageUnavailable
+from write_side.errors import StorageUnavailable
 
 pytestmark = pytest.mark.anyio
 

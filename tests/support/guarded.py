@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from projector.ops.http import ops_api
-from projector.services import register_projector
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
@@ -13,7 +12,7 @@ from shared.access.authentication import Authentication
 from shared.access.limits import Limiter
 from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
-from tests.support.projectors import HASTE, Surroundings, store_in_memory
+from tests.support.projectors import Surroundings, register_on
 from tests.support.read_side import ADA, BOB, PATIENCE
 from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
@@ -66,12 +65,4 @@ def _read(registry):
 
 
 def _ops(registry):
-    around = Surroundings()
-    register_projector(
-        registry,
-        log=around.log,
-        lease=around.lease,
-        store_of=lambda projection: store_in_memory(around.store, projection),
-        clock=SettableClock(),
-        pace=HASTE,
-    )
+    register_on(registry, Surroundings())

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
+from typing import Any
 
 from redis.asyncio import Redis
+from svcs import Registry
 
 from projector.adapters.memory import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
 from projector.adapters.redis.generation_reader import RedisGenerationReader
@@ -18,7 +21,7 @@ from projector.ports import Candidate, Lease
 from projector.progress import Progress, State
 from projector.projection import Projection
 from projector.projections.profiles import Profiles
-from projector.services import Store
+from projector.services import Store, register_projector
 from projector.steward import Steward
 from projector.tenure import Duty, Tenure
 from shared.clock import Clock
@@ -116,6 +119,12 @@ def store_in_memory(store: MemoryStore, projection: Projection) -> Store:
 def store_in_redis(client: Redis, projection: Projection) -> Store:
     name = projection.name
     return Store(RedisReadModel(client, projection=name), RedisGenerationReader(client, projection=name))
+
+
+def register_on(registry: Registry, around: Surroundings, **more: Any) -> None:
+    """Register a projector for its own API; `more` replaces what it is given otherwise."""
+    given = {"log": around.log, "lease": around.lease, "clock": around.clock, "pace": HASTE}
+    register_projector(registry, store_of=partial(store_in_memory, around.store), **given | more)
 
 
 @asynccontextmanager

@@ -11,14 +11,13 @@ from projector.ops.http import ops_api
 from projector.parked import WhatIsParked
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
-from projector.services import register_projector
 from projector.status import Status
 from shared.access.setup import let_everybody_in
 from shared.clock import SystemClock
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
 from tests.support.histories import History, nth_id
-from tests.support.projectors import HASTE, Surroundings, store_in_memory
+from tests.support.projectors import Surroundings, register_on
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LIVE, NEW, OLD = (f"01a2{number}e9251a837456a37e46f1d484711c" for number in (1, 2, 3))
@@ -135,7 +134,7 @@ def create():
     around = Surroundings()
 
     def register(registry):
-        register_on(registry, around)
+        register_on(registry, around, clock=SystemClock())
         chronicle = Chronicle(Board(), parked=Parked(), clock=SystemClock())
         remember(chronicle)
         registry.register_value(Chronicle, chronicle)
@@ -151,20 +150,10 @@ def create_poisoned():
         history.register(handle)
     around.log.append(history.events)
     profiles = poisoned(PROFILES, of_account(nth_id(2)))
+    projections = (profiles, Groups(), Stats())
     return ops_api(
-        let_everybody_in, lambda registry: register_on(registry, around, projections=(profiles, Groups(), Stats()))
-    )
-
-
-def register_on(registry, around, **more):
-    register_projector(
-        registry,
-        log=around.log,
-        lease=around.lease,
-        store_of=lambda projection: store_in_memory(around.store, projection),
-        clock=SystemClock(),
-        pace=HASTE,
-        **more,
+        let_everybody_in,
+        lambda registry: register_on(registry, around, clock=SystemClock(), projections=projections),
     )
 
 

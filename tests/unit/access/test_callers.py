@@ -4,25 +4,14 @@ import json
 
 import pytest
 
-from shared.access.authentication import TokenAuthentication
 from shared.access.principal import COMMANDS, PRIVATE, READ
 from shared.access.tokens import unverified
-from tests.support.access import Keys, bearing
+from tests.support.access import bearing
 from tests.support.clock import SettableClock
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 from tests.support.read_side import ADA
 from write_side.adapters.memory import MemoryStore
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return Keys(tmp_path / "keys")
-
-
-@pytest.fixture
-def authentication(keys):
-    return TokenAuthentication(keys.directory, audience="muster")
 
 
 @pytest.fixture

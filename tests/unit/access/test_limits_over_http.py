@@ -5,25 +5,14 @@ import time
 
 import pytest
 
-from shared.access.authentication import TokenAuthentication
 from shared.access.limits import Limiter, MemoryBuckets
 from shared.access.principal import COMMANDS, OPS, READ
 from shared.access.values import Rate
-from tests.support.access import Keys, bearing
+from tests.support.access import bearing
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 
 RATE = Rate(3, 3_600)
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return Keys(tmp_path / "keys")
-
-
-@pytest.fixture
-def authentication(keys):
-    return TokenAuthentication(keys.directory, audience="muster")
 
 
 @pytest.fixture

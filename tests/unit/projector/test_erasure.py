@@ -10,6 +10,7 @@ from projector.ports import ReadModelUnavailable
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
+from projector.services import PROJECTIONS
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.log import NOTHING_TOLD
 from shared.events import EVENTS, AccountErased, Redacted
@@ -30,10 +31,9 @@ from tests.support.folding import (
 from tests.support.histories import History
 from tests.support.random_histories import members, people, steps
 
-EVERY = (PROFILES, Groups(), Activity(), Stats())
 TOLD = ("Zebedee", "zebedee", "quagga", "Okapi", "axolotl", "numbat", "aardwolf", "because")
 
-on_every_projection = pytest.mark.parametrize("projection", EVERY, ids=lambda each: each.name)
+on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
 
 
 def zebedee(history):
@@ -143,7 +143,7 @@ def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history
 
 @pytest.mark.soak
 @given(
-    projection=st.sampled_from(EVERY),
+    projection=st.sampled_from(PROJECTIONS),
     history=people() | members(),
     position=st.integers(0, 40),
     crashes=steps,

@@ -14,7 +14,6 @@ from projector.ops.http import ops_api
 from projector.ports import Candidate
 from projector.progress import State
 from projector.projections.profiles import Profiles
-from projector.services import register_projector
 from projector.status import Status
 from shared.access.setup import let_everybody_in
 from shared.event_log import Holder, MemoryEventLog
@@ -22,7 +21,7 @@ from shared.event_log.memory import MemoryEventReader
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.http import client_of
-from tests.support.projectors import HASTE, Surroundings, store_in_memory
+from tests.support.projectors import Surroundings, register_on
 
 
 @pytest.fixture
@@ -38,14 +37,7 @@ def around():
 
 def app_on(around, *, log=None):
     def register(registry):
-        register_projector(
-            registry,
-            log=log or around.log,
-            lease=around.lease,
-            store_of=lambda projection: store_in_memory(around.store, projection),
-            clock=SettableClock(DAWN + timedelta(hours=1)),
-            pace=HASTE,
-        )
+        register_on(registry, around, log=log or around.log, clock=SettableClock(DAWN + timedelta(hours=1)))
 
     return ops_api(let_everybody_in, register)
 

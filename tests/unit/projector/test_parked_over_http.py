@@ -10,13 +10,12 @@ import pytest
 from projector.ops import parked as cli
 from projector.ops.http import ops_api
 from projector.projections.profiles import Profiles
-from projector.services import register_projector
 from shared.access.setup import let_everybody_in
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.http import client_of
-from tests.support.projectors import HASTE, Surroundings, store_in_memory
+from tests.support.projectors import Surroundings, register_on
 
 ADA = nth_id(1)
 ONE = f"/parked/profiles/{ADA}"
@@ -38,15 +37,7 @@ def around():
 
 def app_on(around, profiles):
     def register(registry):
-        register_projector(
-            registry,
-            log=around.log,
-            lease=around.lease,
-            store_of=lambda projection: store_in_memory(around.store, projection),
-            clock=SettableClock(DAWN + timedelta(hours=1)),
-            pace=HASTE,
-            projections=(profiles,),
-        )
+        register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)), projections=(profiles,))
 
     return ops_api(let_everybody_in, register)
 

@@ -9,6 +9,7 @@ import pytest
 
 from projector import steward
 from projector.arranging import NotReached, RebuildUnderWay, aborted, rolled_back
+from projector.comparing import Comparer
 from projector.generations import Order
 from projector.progress import State
 from projector.projections.profiles import Profiles
@@ -337,18 +338,17 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
 
 async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around, monkeypatch):
     """The comparison is made again."""
-    look = Looking(around)
+    look, asked = Looking(around), asyncio.Event()
+
+    async def compare(comparer, live, other, *, compare=Comparer.compare):
+        if not asked.is_set():
+            asked.set()
+            around.store.available = False
+        return await compare(comparer, live, other)
+
+    monkeypatch.setattr(Comparer, "compare", compare)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        asked = asyncio.Event()
-
-        async def compare(live, other, *, compare=projector.steward._compare):
-            if not asked.is_set():
-                asked.set()
-                around.store.available = False
-            return await compare(live, other)
-
-        projector.steward._compare = compare
         await projector.steward.begin(ORDER)
         await asked.wait()
         await until_state(projector, State.WAITING)

@@ -9,12 +9,11 @@ import pytest
 
 from projector.ops import rebuilding
 from projector.ops.http import ops_api
-from projector.services import register_projector
 from shared.access.setup import let_everybody_in
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History
 from tests.support.http import client_of
-from tests.support.projectors import HASTE, Surroundings, store_in_memory
+from tests.support.projectors import Surroundings, register_on
 
 JSON = {"Content-Type": "application/json"}
 
@@ -32,14 +31,7 @@ def around():
 @pytest.fixture
 async def client(around):
     def register(registry):
-        register_projector(
-            registry,
-            log=around.log,
-            lease=around.lease,
-            store_of=lambda projection: store_in_memory(around.store, projection),
-            clock=SettableClock(DAWN + timedelta(hours=1)),
-            pace=HASTE,
-        )
+        register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)))
 
     async with client_of(ops_api(let_everybody_in, register)) as client:
         await told(client, lambda profiles: profiles["state"] == "running")

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from projector.adapters.memory import MemoryReadModel, MemoryStore, head
 from projector.ports import ReadModelUnavailable
 from projector.projection import Projection
-from projector.projections.activity import Activity
 from projector.projections.groups import Groups
-from projector.projections.stats import Stats
+from projector.services import PROJECTIONS
 from projector.writes import Write
 from shared.event_log import RecordedEvent
 from shared.records import Checkpoint
@@ -32,8 +31,6 @@ from tests.support.folding import (
 )
 from tests.support.histories import History, nth_id
 from tests.support.random_histories import SETTLED, Step, group_histories, histories, steps
-
-EVERY = (PROFILES, Groups(), Activity(), Stats())
 
 logs = histories() | group_histories()
 
@@ -105,7 +102,7 @@ async def fold_with_crashes(
 
 
 stores = st.sampled_from([MemoryStore, TornFile])
-on_every_projection = pytest.mark.parametrize("projection", EVERY, ids=lambda each: each.name)
+on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
 
 
 @on_every_projection
@@ -167,7 +164,7 @@ def _documents(store, projection):
 
 
 @pytest.mark.soak
-@given(projection=st.sampled_from(EVERY), log=logs, crashes=steps, rest=st.integers(1, 20), file=st.booleans())
+@given(projection=st.sampled_from(PROJECTIONS), log=logs, crashes=steps, rest=st.integers(1, 20), file=st.booleans())
 @settings(max_examples=50_000, deadline=None)
 def test_very_many_crashes_are_harmless(projection, log, crashes, rest, file):
     """Both of the above, for long."""

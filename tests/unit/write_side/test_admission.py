@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from write_side.admission import Admission
-from write_side.ports import Overloaded
+from write_side.errors import Overloaded
 
 pytestmark = pytest.mark.anyio
 

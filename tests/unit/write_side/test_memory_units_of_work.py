@@ -9,7 +9,7 @@ from tests.support.write_side import context, create_groups, memory_write_side, 
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Name, Role
-from write_side.ports import StaleAggregate
+from write_side.errors import StaleAggregate
 
 pytestmark = pytest.mark.anyio
 

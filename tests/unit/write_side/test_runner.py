@@ -9,16 +9,15 @@ from tests.support.clock import SettableClock
 from tests.support.measures import counts
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
-from write_side.ports import (
+from write_side.errors import (
     AccountNotFound,
-    Answer,
     Contention,
     EmailTaken,
-    Outcome,
     OutcomeUnknown,
     StaleAggregate,
     StorageUnavailable,
 )
+from write_side.ports import Answer, Outcome
 from write_side.runner import ATTEMPTS
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import ExternalId, Handle, Slug
-from write_side.ports import (
+from write_side.errors import (
     AccountExists,
     AccountNotFound,
     EmailTaken,

@@ -18,7 +18,8 @@ from write_side.domain.aggregate import Aggregate
 from write_side.domain.group import Group
 from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
-from write_side.ports import CommandContext, IdempotencyMismatch, Outcome, StorageUnavailable
+from write_side.errors import IdempotencyMismatch, StorageUnavailable
+from write_side.ports import CommandContext, Outcome
 
 
 class MemoryStore:

@@ -21,7 +21,7 @@ from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import ExternalId, Handle, Slug
-from write_side.ports import AccountNotFound, GroupNotFound, MemberNotFound
+from write_side.errors import AccountNotFound, GroupNotFound, MemberNotFound
 
 _GROUPS_QUEUE = 0x47525053
 """Keeps these advisory locks, of two numbers each, apart from others. Two groups may share one: they wait in vain."""

@@ -20,15 +20,8 @@ from write_side.adapters.postgres.repositories import (
 from write_side.adapters.postgres.tables import event_log, profiles
 from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.aggregate import Aggregate
-from write_side.ports import (
-    AccountExists,
-    AlreadyDone,
-    CommandContext,
-    GroupExists,
-    Outcome,
-    StaleAggregate,
-    VersionMismatch,
-)
+from write_side.errors import AccountExists, GroupExists, StaleAggregate, VersionMismatch
+from write_side.ports import AlreadyDone, CommandContext, Outcome
 
 Ring = Callable[[], None]
 

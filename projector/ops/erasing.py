@@ -23,6 +23,7 @@ from projector.proof.search import fields_told
 from projector.services import PROJECTIONS
 from shared.access.home import bearer
 from shared.event_log import EventLogUnavailable
+from shared.progress import progress_on
 from shared.settings import Settings
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -63,6 +64,7 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
 async def _prove(settings: Settings, account_id: UUID) -> Proof:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
     settings.required("write_url")
+    progress = progress_on(sys.stderr, total=None, unit="texts")
     async with connect(redis_url) as client:
         proving = Proving(
             traces=PostgresTraces(database_url),
@@ -70,8 +72,10 @@ async def _prove(settings: Settings, account_id: UUID) -> Proof:
             models={each.name: RedisReadModel(client, projection=each.name) for each in PROJECTIONS},
             logs=list(_logs(settings.home)),
             erase=lambda id_: _erased(settings, id_),
+            progress=progress,
         )
-        return await proving.prove(account_id, say=_say)
+        with progress:
+            return await proving.prove(account_id)
 
 
 async def _erased(settings: Settings, account_id: UUID) -> int:
@@ -119,10 +123,6 @@ def _remarks(proof: Proof) -> Iterator[str]:
         yield f"not there yet: {generation}, see `muster status`"
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - what a command says
-
-
 def _wrong(text: str) -> int:
-    _say(text)
+    print(text, file=sys.stderr)  # noqa: T201 - what a command says
     return WRONG_USAGE

@@ -1,30 +1,9 @@
-"""How far a verification is, on stderr."""
+"""How far a verification is."""
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol, Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
-
-SECONDS_BETWEEN_LINES = 10.0
-"""Where a bar would only fill a log file."""
-
-SECONDS_BETWEEN_FRAMES = 0.1
-
-Clock = Callable[[], float]
-
-
-class Display(Protocol):
-    """Shows a line of text and which part is done, or nothing if that is too often."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def show(self, text: str, *, done: float) -> None: ...
+from shared.progress import Clock, Display
 
 
 class Stretch:
@@ -58,50 +37,3 @@ class Watching:
 
     def compared(self, documents: int, *, of: int) -> None:
         self._display.show(self._comparison.describe(documents, of=of), done=documents / max(of, 1))
-
-
-def display_on(stderr: TextIO) -> Display:
-    return DisplayBar(stderr) if stderr.isatty() else DisplayLines(stderr)
-
-
-class DisplayBar:
-    """For a terminal."""
-
-    def __init__(self, stderr: TextIO, *, clock: Clock = time.monotonic) -> None:
-        columns = (BarColumn(), TextColumn("{task.description}", markup=False))
-        self._bar = Bar(*columns, console=Console(file=stderr), transient=True)
-        self._task = self._bar.add_task("", total=1.0)
-        self._clock = clock
-        self._next = 0.0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, text: str, *, done: float) -> None:
-        if (now := self._clock()) >= self._next:
-            self._next = now + SECONDS_BETWEEN_FRAMES
-            self._bar.update(self._task, completed=done, description=text)
-
-
-class DisplayLines:
-    """For a log: a line now and then."""
-
-    def __init__(self, stderr: TextIO, *, clock: Clock = time.monotonic) -> None:
-        self._stderr = stderr
-        self._clock = clock
-        self._next = clock() + SECONDS_BETWEEN_LINES
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stderr.flush()
-
-    def show(self, text: str, *, done: float) -> None:  # noqa: ARG002 - the text says it too
-        if (now := self._clock()) >= self._next:
-            self._next = now + SECONDS_BETWEEN_LINES
-            print(text, file=self._stderr, flush=True)

@@ -15,13 +15,14 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.ops.verify_progress import Watching, display_on
+from projector.ops.verify_progress import Watching
 from projector.projection import Projection
 from projector.services import PROJECTIONS
 from projector.verify.differences import Difference, Verified, report
 from projector.verify.ports import CANNOT_LOOK
 from projector.verify.verification import Subject, Unsettled, Verification
 from shared.event_log.postgres import PostgresEventLog
+from shared.progress import display_on
 from shared.settings import Settings
 
 DONE, DIFFERENT, WRONG_USAGE = 0, 1, 2

@@ -4,17 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from projector.generations import Survey
 from projector.ports import ReadModel
 from projector.proof.report import Findings, Proof
 from projector.proof.search import Search, values_of
+from shared.progress import Progress
 
 PATIENCE_SECONDS = 60.0
 """For all generations to come to the erasure, and for those that leave to be removed."""
 LOOK_AGAIN_SECONDS = 0.2
+PORTION = 1_000
+"""Texts, after which is told how many were read."""
+
+T = TypeVar("T")
 
 Erase = Callable[[UUID], Awaitable[int]]
 """Has an account erased, and gives the position that reflects it."""
@@ -52,22 +57,31 @@ class Proving:
 
     :param models: of all projections, by name.
     :param logs: the files that the processes write.
+    :param progress: is told what is being done, and how many texts were read.
     """
 
     def __init__(
-        self, *, traces: Traces, held: Held, models: Mapping[str, ReadModel], logs: Iterable[Path], erase: Erase
+        self,
+        *,
+        traces: Traces,
+        held: Held,
+        models: Mapping[str, ReadModel],
+        logs: Iterable[Path],
+        erase: Erase,
+        progress: Progress,
     ) -> None:
         self._traces = traces
         self._held = held
         self._models = models
         self._logs = logs
         self._erase = erase
+        self._progress = progress
+        self._read = 0
 
-    async def prove(self, account_id: UUID, *, say: Callable[[str], None]) -> Proof:
+    async def prove(self, account_id: UUID) -> Proof:
         """
         Erase, unless that was done before, and look everywhere.
 
-        :param say: is told what is being done.
         :raises NobodyToErase: there never was such an account.
         """
         before, events = await self._traces.erasure(account_id)
@@ -75,12 +89,12 @@ class Proving:
             raise NobodyToErase(f"no account ever had the id {account_id}")
         search = Search(() if before else values_of(await self._traces.told_of(account_id)))
         if before is None:
-            say(f"{search.size} values to look for; leaving out what others have too")
-            await search.leave_out_what_is_in(self._traces.told_of_others(account_id))
+            self._progress.say(f"{search.size} values to look for; leaving out what others have too")
+            await search.leave_out_what_is_in(self._counted(self._traces.told_of_others(account_id)))
         position = before or await self._erase(account_id)
-        say(f"erased at position {position}; waiting for all generations to come there")
+        self._progress.say(f"erased at position {position}; waiting for all generations to come there")
         behind = await self._behind(position)
-        say(f"looking for {search.size} values and for the id")
+        self._progress.say(f"looking for {search.size} values and for the id")
         findings = Findings(search)
         await self._look_at_postgres(account_id, findings)
         await self._look_at_redis(account_id, findings)
@@ -108,7 +122,7 @@ class Proving:
                 yield f"{projection} {each}"
 
     async def _look_at_postgres(self, account_id: UUID, findings: Findings) -> None:
-        async for place, text in self._traces.texts():
+        async for place, text in self._counted(self._traces.texts()):
             findings.look_at(f"postgresql {place}", text)
         async for place, found in self._traces.named(account_id):
             findings.count(f"postgresql {place}", checked=1, found=found, what=["account id"])
@@ -116,10 +130,18 @@ class Proving:
         findings.count("postgresql events not redacted", checked=1, found=len(left), what=["event"])
 
     async def _look_at_redis(self, account_id: UUID, findings: Findings) -> None:
-        async for key, parts in self._held.everything():
+        async for key, parts in self._counted(self._held.everything()):
             # What is parked names documents by id, and what it was before is kept for one more commit.
             names = not key.endswith(":parked") and any(_names(account_id, part) for part in parts)
             findings.look_at(f"redis {key}", *(part.decode("utf-8", "replace") for part in parts), names=names)
+
+    async def _counted(self, texts: AsyncIterator[T]) -> AsyncIterator[T]:
+        """The same, and tell how many were read."""
+        async for each in texts:
+            self._read += 1
+            if self._read % PORTION == 0:
+                self._progress.show(done=self._read, reached=self._read)
+            yield each
 
     def _look_at_logs(self, findings: Findings) -> None:
         for path in self._logs:

@@ -1,4 +1,4 @@
-"""A clock that a test sets."""
+"""Clocks that a test sets."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,3 +12,18 @@ class SettableClock:
 
     def advance(self, by: timedelta) -> None:
         self._now += by
+
+
+class Time:
+    """Seconds, which pass only where somebody sleeps."""
+
+    def __init__(self):
+        self.now = 1_000.0
+        self.slept = []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds

@@ -1,9 +1,8 @@
 """What an operator is told while he waits for a verification."""
 
-from io import StringIO
 from itertools import count
 
-from projector.ops.verify_progress import DisplayLines, Watching
+from projector.ops.verify_progress import Watching
 
 
 class Shown:
@@ -39,13 +38,3 @@ def test_each_part_has_a_rate_of_its_own():
     watching.compared(1, of=10)
 
     assert shown.texts[-1] == ("profiles, comparing: 1 of 10 records", 0.1)
-
-
-def test_a_log_is_given_a_line_now_and_then():
-    stderr, seconds = StringIO(), iter((0.0, 9.0, 11.0, 12.0, 22.0))
-
-    with DisplayLines(stderr, clock=lambda: next(seconds)) as display:
-        for text in ("one", "two", "three", "four"):
-            display.show(text, done=0.5)
-
-    assert stderr.getvalue() == "two\nfour\n"

@@ -8,7 +8,8 @@ import httpcore
 import httpx
 import pytest
 
-from shared.progress import SECONDS_BETWEEN_LINES, Pace, progress_on
+from shared.progress import progress_on
+from tests.support.clock import Time
 from tests.support.fake_write_api import (
     FakeWriteApi,
     drop,
@@ -44,21 +45,6 @@ def run(api, tmp_path, capsys):
         return status, json.loads(out) if as_json else out, err
 
     return run
-
-
-class Time:
-    """Passes only where somebody sleeps."""
-
-    def __init__(self):
-        self.now = 1_000.0
-        self.slept = []
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 class Told:
@@ -350,48 +336,3 @@ def test_a_file_that_is_not_there_is_one_clear_line(api, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert (status, out) == (2, "")
     assert err == f"{tmp_path / 'none'} cannot be read: No such file or directory\n"
-
-
-def test_a_log_gets_a_line_now_and_then(time):
-    said = io.StringIO()
-    progress = progress_on(said, total=1_000, clock=time)
-
-    for done in range(1, 101):
-        time.sleep(SECONDS_BETWEEN_LINES / 50)
-        progress.show(done=done, reached=done)
-
-    assert said.getvalue() == "50 lines, 5 a second, 0:03:10 left\n100 lines, 5 a second, 0:03:00 left\n"
-
-
-def test_waiting_is_said_once(time):
-    said = io.StringIO()
-    progress = progress_on(said, total=None, clock=time)
-
-    for _ in range(3):
-        progress.wait("503 away")
-
-    assert said.getvalue() == "waiting: 503 away\n"
-
-
-def test_a_terminal_gets_a_bar(time):
-    """With lines, rate and time left, up to the last line, and failures above it that cannot steer the terminal."""
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    with progress_on(terminal := Terminal(), total=100, clock=time) as progress:
-        time.sleep(2)
-        progress.say("line 1: [bold] \x1b[2J")
-        progress.show(done=10, reached=25)
-        progress.show(done=11, reached=50)
-
-    assert "line 1: [bold] \\u001b[2J" in terminal.getvalue()
-    assert "11 lines, 6 a second, 0:00:02 left" in terminal.getvalue()
-
-
-def test_nobody_knows_how_long_a_pipe_is(time):
-    pace = Pace(total=None, unit="lines", clock=time)
-    time.sleep(10)
-
-    assert pace.describe(done=12_000, reached=1) == "12,000 lines, 1,200 a second"

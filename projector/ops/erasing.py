@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from projector.adapters.postgres.traces import PostgresTraces
 from projector.adapters.redis.client import connect
@@ -102,7 +102,7 @@ def _as_json(proof: Proof) -> dict[str, object]:
 
 
 def _show(proof: Proof, console: Console) -> None:
-    table = Table("place", "checked", "found", "of", box=None)
+    table = Table(Column("place", overflow="fold"), "checked", "found", "of", box=None)
     for each in proof.places:
         table.add_row(each.place, f"{each.checked:,}", f"{each.found:,}", fields_told(each.what))
     console.print(table)

@@ -1,7 +1,8 @@
 """Erasing somebody, and looking everywhere for what may be left of him."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -17,9 +18,9 @@ PATIENCE_SECONDS = 60.0
 """For all generations to come to the erasure, and for those that leave to be removed."""
 LOOK_AGAIN_SECONDS = 0.2
 PORTION = 1_000
-"""Texts, after which is told how many were read."""
+"""Lines of a log that are looked at together."""
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Sized)
 
 Erase = Callable[[UUID], Awaitable[int]]
 """Has an account erased, and gives the position that reflects it."""
@@ -36,9 +37,9 @@ class Traces(Protocol):
 
     async def told_of(self, account_id: UUID) -> Sequence[Mapping[str, Any]]: ...
 
-    def told_of_others(self, account_id: UUID) -> AsyncIterator[str]: ...
+    def told_of_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]: ...
 
-    def texts(self) -> AsyncIterator[tuple[str, str]]: ...
+    def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]: ...
 
     def named(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]: ...
 
@@ -90,7 +91,7 @@ class Proving:
         search = Search(() if before else values_of(await self._traces.told_of(account_id)))
         if before is None:
             self._progress.say(f"{search.size} values to look for; leaving out what others have too")
-            await search.leave_out_what_is_in(self._counted(self._traces.told_of_others(account_id)))
+            await search.leave_out_what_is_in(self._told_of_others(account_id))
         position = before or await self._erase(account_id)
         self._progress.say(f"erased at position {position}; waiting for all generations to come there")
         behind = await self._behind(position)
@@ -121,32 +122,35 @@ class Proving:
             for each in _behind(await model.survey(), position):
                 yield f"{projection} {each}"
 
+    async def _told_of_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
+        async for texts in self._traces.told_of_others(account_id):
+            yield self._counted(texts)
+
     async def _look_at_postgres(self, account_id: UUID, findings: Findings) -> None:
-        async for place, text in self._counted(self._traces.texts()):
-            findings.look_at(f"postgresql {place}", text)
+        async for place, texts in self._traces.texts():
+            findings.look_at(f"postgresql {place}", self._counted(texts))
         async for place, found in self._traces.named(account_id):
             findings.count(f"postgresql {place}", checked=1, found=found, what=["account id"])
         left = await self._traces.told_of(account_id)
         findings.count("postgresql events not redacted", checked=1, found=len(left), what=["event"])
 
     async def _look_at_redis(self, account_id: UUID, findings: Findings) -> None:
-        async for key, parts in self._counted(self._held.everything()):
+        async for key, entries in self._held.everything():
+            texts = [each.decode("utf-8", "replace") for each in self._counted(entries)]
             # What is parked names documents by id, and what it was before is kept for one more commit.
-            names = not key.endswith(":parked") and any(_names(account_id, part) for part in parts)
-            findings.look_at(f"redis {key}", *(part.decode("utf-8", "replace") for part in parts), names=names)
-
-    async def _counted(self, texts: AsyncIterator[T]) -> AsyncIterator[T]:
-        """The same, and tell how many were read."""
-        async for each in texts:
-            self._read += 1
-            if self._read % PORTION == 0:
-                self._progress.show(done=self._read, reached=self._read)
-            yield each
+            naming = () if key.endswith(":parked") else _naming(account_id, entries)
+            findings.look_at(f"redis {key}", texts, naming=naming)
 
     def _look_at_logs(self, findings: Findings) -> None:
         for path in self._logs:
-            for line in _lines(path):
-                findings.look_at(f"log {path.name}", line)
+            for lines in _lines(path):
+                findings.look_at(f"log {path.name}", self._counted(lines))
+
+    def _counted(self, portion: T) -> T:
+        """The same, having told how much was read."""
+        self._read += len(portion)
+        self._progress.show(done=self._read, reached=self._read)
+        return portion
 
 
 def _behind(survey: Survey, position: int) -> Iterator[str]:
@@ -157,10 +161,13 @@ def _behind(survey: Survey, position: int) -> Iterator[str]:
     yield from (each.pointer.generation for each in survey.roster.leaving)
 
 
-def _names(account_id: UUID, part: bytes) -> bool:
-    return str(account_id).encode() in part or account_id.bytes in part
+def _naming(account_id: UUID, entries: Sequence[bytes]) -> list[int]:
+    """Which of them have the id in one of the forms that it is written in."""
+    text, raw = str(account_id).encode(), account_id.bytes
+    return [nth for nth, entry in enumerate(entries) if text in entry or raw in entry]
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path) -> Iterator[Sequence[str]]:
     with path.open(encoding="utf-8", errors="replace") as file:
-        yield from file
+        while lines := list(islice(file, PORTION)):
+            yield lines

@@ -1,6 +1,6 @@
 """What a proof of erasure has looked at, and what it found: places and fields, never a value."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -62,21 +62,19 @@ class Findings:
     def places(self) -> list[Place]:
         return [self._places[name] for name in sorted(self._places)]
 
-    def look_at(self, place: str, *texts: str, names: bool = False) -> None:
+    def look_at(self, place: str, texts: Sequence[str], *, naming: Collection[int] = ()) -> None:
         """
-        Look at something that stands in a place.
+        Look at what stands in a place, or at a part of it.
 
-        :param texts: its parts.
-        :param names: whether it names the account's id where that should not be.
+        :param naming: which of the texts name the account's id where that should not be.
         """
         at = self._places.setdefault(place, Place(place=place))
-        at.checked += 1
-        fields = {field for text in texts for field in self._search.found_in(text)}
-        if names:
-            fields.add("account id")
-        if fields:
-            at.found += 1
-            at.what = sorted({*at.what, *fields})
+        at.checked += len(texts)
+        if naming or self._search.is_in_any(texts):
+            for nth, text in enumerate(texts):
+                if fields := [*self._search.found_in(text), *(["account id"] if nth in naming else [])]:
+                    at.found += 1
+                    at.what = sorted({*at.what, *fields})
 
     def count(self, place: str, *, checked: int, found: int, what: Iterable[str]) -> None:
         """Take note of what was looked at elsewhere."""

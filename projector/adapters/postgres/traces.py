@@ -1,6 +1,6 @@
 """What PostgreSQL has of somebody: all that the log tells of him, and every text in every table."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -55,21 +55,19 @@ class PostgresTraces:
             await cursor.execute(_TOLD, {"account": account_id})
             return [msgspec.json.decode(data) for (data,) in await cursor.fetchall()]
 
-    async def told_of_others(self, account_id: UUID) -> AsyncIterator[str]:
-        """All other events, as JSON."""
+    async def told_of_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
+        """All other events, as JSON, in portions."""
         async with self._connected() as connection, connection.cursor("told_of_others") as cursor:
-            cursor.itersize = PORTION
             await cursor.execute(_OTHERS, {"account": account_id})
-            async for data, metadata in cursor:
-                yield data
-                yield metadata
+            while rows := await cursor.fetchmany(PORTION):
+                yield [text for row in rows for text in row]
 
-    async def texts(self) -> AsyncIterator[tuple[str, str]]:
-        """Every text in every column of every table, with its place; ids are not among them."""
+    async def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
+        """Every text in every column of every table, with its place, in portions; ids are not among them."""
         for schema, table, column, type_ in await self._columns():
             if type_ != "uuid":
-                async for text in self._texts(schema, table, column, type_):
-                    yield f"{table}.{column}", text
+                async for texts in self._texts(schema, table, column, type_):
+                    yield f"{table}.{column}", texts
 
     async def named(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
         """Every column of ids, but for those where an id stays, and how often the account's stands in it."""
@@ -82,17 +80,16 @@ class PostgresTraces:
             await cursor.execute(_COLUMNS)
             return await cursor.fetchall()
 
-    async def _texts(self, schema: str, table: str, column: str, type_: str) -> AsyncIterator[str]:
+    async def _texts(self, schema: str, table: str, column: str, type_: str) -> AsyncIterator[Sequence[str]]:
         form = sql.SQL("encode({}, 'escape')") if type_ == "bytea" else sql.SQL("{}::text")
         value = sql.Identifier(column)
         query = sql.SQL("select {} from {} where {} is not null").format(
             form.format(value), sql.Identifier(schema, table), value
         )
         async with self._connected() as connection, connection.cursor("texts") as cursor:
-            cursor.itersize = PORTION
             await cursor.execute(query)
-            async for (text,) in cursor:
-                yield text
+            while rows := await cursor.fetchmany(PORTION):
+                yield [text for (text,) in rows]
 
     async def _count(self, schema: str, table: str, column: str, account_id: UUID) -> int:
         query = sql.SQL("select count(*) from {} where {} = %s").format(

@@ -1,6 +1,6 @@
 """All that Redis holds, in portions that hold nobody up."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 from projector.adapters.redis.client import reachable
 
 PORTION = 500
+KEYS = "(names of keys)"
+"""Where the names of all keys are told to stand."""
 
 
 class RedisTraces:
@@ -15,37 +17,53 @@ class RedisTraces:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
+        self._scans: dict[bytes, Callable[..., Awaitable[Any]]] = {
+            b"hash": client.hscan,
+            b"set": client.sscan,
+            b"zset": client.zscan,
+        }
 
     async def everything(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]:
         """
-        Each value, field or entry with the key it stands at; what has a name and a value comes with both.
+        All values, fields or entries by the key they stand at, and all names of keys.
 
-        What stands there throughout is given at least once.
+        A field comes before its value, a NUL between them. What stands there throughout is given at least once.
         """
         with reachable():
-            async for key in self._client.scan_iter(count=PORTION):
-                async for parts in self._values(key):
-                    yield key.decode("utf-8", "replace"), (key, *parts)
+            async for keys in self._portions(self._client.scan):
+                yield KEYS, keys
+                for key in keys:
+                    async for entries in self._entries(key):
+                        yield key.decode("utf-8", "replace"), entries
 
-    async def _values(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
+    async def _entries(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
         kind: Any = await self._client.type(key)
-        match kind:
-            case b"string":
-                value: Any = await self._client.get(key)
-                yield (value or b"",)
-            case b"hash":
-                async for field, value in self._client.hscan_iter(key, count=PORTION):
-                    yield field, value
-            case b"zset":
-                async for entry, _ in self._client.zscan_iter(key, count=PORTION):
-                    yield (entry,)
-            case b"set":
-                async for member in self._client.sscan_iter(key, count=PORTION):
-                    yield (member,)
-            case b"list":
-                for each in await self._values_of_list(key):
-                    yield (each,)
+        if kind in self._scans:
+            async for entries in self._portions(self._scans[kind], key):
+                yield [_joined(each) for each in (entries.items() if kind == b"hash" else entries)]
+        elif kind == b"string":
+            value: Any = await self._client.get(key)
+            yield [value or b""]
+        elif kind == b"list":
+            found: Any = self._client.lrange(key, 0, -1)
+            yield list(await found)
 
-    async def _values_of_list(self, key: bytes) -> list[bytes]:
-        found: Any = self._client.lrange(key, 0, -1)
-        return list(await found)
+    async def _portions(self, scan: Callable[..., Awaitable[Any]], *key: bytes) -> AsyncIterator[Any]:
+        """What a scan finds, trip by trip (SCAN and its like: the cursor is 0 at the end)."""
+        cursor, is_first = 0, True
+        while cursor or is_first:
+            is_first = False
+            cursor, found = await scan(*key, cursor=cursor, count=PORTION)
+            if found:
+                yield found
+
+
+def _joined(entry: Any) -> bytes:
+    """A field and its value in one; of an entry with a score, the entry."""
+    match entry:
+        case (bytes() as field, bytes() as value):
+            return field + b"\0" + value
+        case (bytes() as member, _):
+            return member
+        case _:
+            return bytes(entry)

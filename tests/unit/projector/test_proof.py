@@ -2,6 +2,7 @@
 
 import pytest
 
+from projector.proof.report import Findings, Place
 from projector.proof.search import LeftOut, Search, Value, values_of
 
 
@@ -9,9 +10,9 @@ def search(**values):
     return Search(Value(field, text) for field, text in values.items())
 
 
-async def others(*texts):
-    for text in texts:
-        yield text
+async def others(*portions):
+    for portion in portions:
+        yield portion
 
 
 def test_everything_an_event_tells_is_a_value_but_ids_and_words_of_musters_own():
@@ -69,11 +70,25 @@ def test_what_is_too_short_is_left_out_and_named():
     assert looked_for.size == 1
 
 
+def test_what_is_found_is_counted_and_named_once_however_much_is_looked_at_together():
+    """A value stands in one text: not half in one, half in the next."""
+    findings = Findings(search(given_name="Ann", email="kim.lee@example.org"))
+
+    findings.look_at("here", ["Joanna", "Ann", "kim.lee@", "example.org", "ANN kim.lee@example.org"])
+    findings.look_at("here", ["annual", "id"], naming=[1])
+    findings.look_at("there", ["nobody"])
+
+    assert findings.places == [
+        Place(place="here", checked=7, found=3, what=["account id", "email", "given_name"]),
+        Place(place="there", checked=1),
+    ]
+
+
 async def test_what_others_have_too_is_left_out_and_named():
     """It would be found with them."""
     looked_for = search(given_name="Ann", email="ann.lee@example.org", title="Senator")
 
-    await looked_for.leave_out_what_is_in(others('{"given_name":"ANN"}', '{"title":"Senator emerita"}'))
+    await looked_for.leave_out_what_is_in(others(['{"given_name":"ANN"}'], ["{}", '{"title":"Senator emerita"}']))
 
     assert looked_for.left_out == [
         LeftOut("given_name", "others have it too", 1),

@@ -78,15 +78,20 @@ class EmbeddedRedis(EmbeddedServer):
         return [str(binary), str(self._configuration)]
 
     def _answers(self) -> bool:
-        """Whether it takes our password and answers PING: while it reads its data it refuses."""
-        said = f"AUTH {self._password}\r\nPING\r\n".encode()
-        expected = b"+OK\r\n+PONG\r\n"
+        return self._answer() == b"+PONG\r\n"
+
+    def _is_reading(self) -> bool:
+        return self._answer().startswith(b"-LOADING")
+
+    def _answer(self) -> bytes:
+        """What it says to PING, given our password; nothing if it does not take the one or say the other."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS) as connection:
-                connection.sendall(said)
-                return connection.makefile("rb").read(len(expected)) == expected
+                connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
+                answers = connection.makefile("rb")
+                return answers.readline() == b"+OK\r\n" and answers.readline() or b""
         except OSError:
-            return False
+            return b""
 
 
 _SETTINGS = {

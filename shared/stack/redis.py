@@ -89,7 +89,7 @@ class EmbeddedRedis(EmbeddedServer):
             with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS) as connection:
                 connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
                 answers = connection.makefile("rb")
-                return answers.readline() == b"+OK\r\n" and answers.readline() or b""
+                return answers.readline() if answers.readline() == b"+OK\r\n" else b""
         except OSError:
             return b""
 

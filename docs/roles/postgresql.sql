@@ -1,6 +1,7 @@
--- Who may do what in Muster's database. Run it as the owner of the tables, in that database, after `muster migrate`; it
--- may be run again. Then give each role its password (`alter role muster_write password '…'`), the write process a
--- MUSTER_DATABASE_URL with muster_write, the projector one with muster_project. The owner is for `muster migrate` alone.
+-- Who may do what in Muster's database. Run it as a superuser, in that database, after each `muster migrate` (by the role in
+-- postgresql-owner.sql); it may be run again. Then give each role its password (`alter role muster_write password '…'`), the
+-- write process a MUSTER_DATABASE_URL with muster_write, the projector, `muster verify` and `muster rebuild` one with
+-- muster_project, and `muster erase --prove` one with muster_prove.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'muster_write') then
@@ -8,6 +9,9 @@ begin
     end if;
     if not exists (select from pg_roles where rolname = 'muster_project') then
         create role muster_project login;
+    end if;
+    if not exists (select from pg_roles where rolname = 'muster_prove') then
+        create role muster_prove login;
     end if;
 end $$;
 
@@ -28,3 +32,6 @@ grant execute on function redact_events_of(uuid, bigint) to muster_write;
 grant select on event_log, event_log_position_seq, alembic_version to muster_project;
 grant select on directory_profiles, directory_groups, directory_memberships to muster_project;
 grant pg_read_all_stats to muster_project;
+
+-- A proof that nothing is left of a person reads every table there is, also those that are not ours, and changes none.
+grant pg_read_all_data to muster_prove;

@@ -1,11 +1,11 @@
 """Each process under a role of its own, as `docs/roles` has them: it can do its work, and nothing else."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from alembic import command
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
@@ -19,29 +19,30 @@ from shared.event_log.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
 from shared.keys import ProjectionKeys, limit_key
 from shared.stack.redis import EmbeddedRedis
+from tests.support import roles
 from tests.support.crowds import crowd
 from tests.support.random_commands import Writer
 from tests.support.read_side import RedisProjection
-from tests.support.sessions import log_held
+from tests.support.sessions import another_database, log_held
 from tests.support.stack import until
 from tests.support.verifying import HandInRedis, fill, told, verify
 from tests.support.write_side import postgres_write_side, register
+from write_side.adapters.postgres.migrate import config_for, migrate
 
-ROLES = Path(__file__).parents[2] / "docs" / "roles"
-PASSWORD = "of-a-role"
 PEOPLE = crowd(20)
+OWNERS = """
+    select pg_get_userbyid(relowner) from pg_class where relnamespace = 'public'::regnamespace
+     union select pg_get_userbyid(proowner) from pg_proc where pronamespace = 'public'::regnamespace"""
 
 
 @pytest.fixture
 def as_role(database_url):
     """Gives the URL of the database for a role."""
-    with psycopg.connect(database_url, autocommit=True) as owner:
-        owner.execute((ROLES / "postgresql.sql").read_text())
-        for role in ("muster_write", "muster_project"):
-            owner.execute(f"alter role {role} password '{PASSWORD}'")
-    yield lambda role: make_conninfo(database_url, user=role, password=PASSWORD)
-    with psycopg.connect(database_url, autocommit=True) as owner:
-        owner.execute("drop owned by muster_write, muster_project")
+    roles.make_owner(database_url)
+    roles.make_roles(database_url)
+    yield partial(roles.as_role, database_url)
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(f"drop owned by {roles.OWNER}, {', '.join(roles.PROCESSES)}")
 
 
 @pytest.fixture
@@ -49,13 +50,53 @@ def server(server_home) -> Iterator[EmbeddedRedis]:
     with EmbeddedRedis(server_home / "redis-with-users") as server:
         with Redis.from_url(server.url) as owner:
             owner.flushall()
-            for line in (ROLES / "redis.acl").read_text().splitlines():
-                owner.execute_command("ACL", "SETUSER", *line.removeprefix("user ").split())
+        roles.make_users(server)
         yield server
 
 
-def url_of(server: EmbeddedRedis, user: str) -> str:
-    return f"redis://muster-{user.lower()}:{user.upper()}@127.0.0.1:{server.port}/0"
+def test_a_database_is_migrated_from_nothing_by_the_role_that_owns_it(database_url):
+    with another_database(database_url) as url:
+        roles.make_owner(url)
+
+        migrate(roles.as_role(url, roles.OWNER))
+
+        assert owners(url) == {roles.OWNER}
+        roles.make_roles(url)
+
+
+@pytest.mark.parametrize("release", ["0001", "head"])
+def test_what_another_role_has_made_becomes_the_owners(database_url, release):
+    """Who migrates on from any release needs nothing of that other role."""
+    with another_database(database_url) as url:
+        command.upgrade(config_for(url), release)
+
+        roles.make_owner(url)
+        migrate(roles.as_role(url, roles.OWNER))
+
+        assert owners(url) == {roles.OWNER}
+
+
+def owners(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {role for (role,) in connection.execute(OWNERS)}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create role another",
+        "create database another",
+        "create schema another",
+        "alter role muster_write superuser",
+        "grant pg_read_all_data to muster_migrate",
+        "alter system set fsync = off",
+        "set session_replication_role = replica",
+        "select * from pg_authid",
+        "copy (select 1) to program 'true'",
+    ],
+)
+def test_the_role_that_owns_the_tables_owns_nothing_else(as_role, statement):
+    assert_refused(as_role(roles.OWNER), statement)
 
 
 async def test_commands_of_every_kind_are_carried_out_by_the_role_that_writes(as_role):
@@ -105,6 +146,14 @@ def test_the_role_that_projects_cannot_change_anything(as_role, statement):
     assert_refused(as_role("muster_project"), statement)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["delete from accounts", "update event_log set type = 'x'", "select redact_events_of(gen_random_uuid(), 1)"],
+)
+def test_the_role_that_proves_changes_nothing(as_role, statement):
+    assert_refused(as_role("muster_prove"), statement)
+
+
 async def test_the_role_that_projects_reads_the_log_and_says_who_holds_it_up(as_role, database_url):
     async with unsafe_log(as_role("muster_project")).connect() as reader:
         with log_held(database_url) as pid:
@@ -115,7 +164,8 @@ async def test_the_role_that_projects_reads_the_log_and_says_who_holds_it_up(as_
 async def test_everything_is_projected_and_verified_under_the_roles_of_the_projector(as_role, database_url, server):
     """In both servers; no difference is found."""
     log, directory = (kind(as_role("muster_project")) for kind in (unsafe_log, PostgresDirectory))
-    async with postgres_write_side(as_role("muster_write")) as write_side, connect(url_of(server, "project")) as client:
+    client = connect(roles.as_user(server, "project"))
+    async with postgres_write_side(as_role("muster_write")) as write_side, client:
         await Writer(write_side, seed=1461).send(100)
         hand = HandInRedis(client)
         for projection in PROJECTIONS:
@@ -126,9 +176,9 @@ async def test_everything_is_projected_and_verified_under_the_roles_of_the_proje
 
 async def test_everything_is_read_under_the_user_of_the_read_side(server):
     """And what is announced is heard."""
-    with Redis.from_url(url_of(server, "project")) as project:
+    with Redis.from_url(roles.as_user(server, "project")) as project:
         RedisProjection(project).commit(*PEOPLE, position=7)
-    connect_reader, freshness = connector(url_of(server, "read")), Freshness(patience=5)
+    connect_reader, freshness = connector(roles.as_user(server, "read")), Freshness(patience=5)
     async with RedisProfileViews(connect_reader, freshness=freshness) as views:
         assert (await views.by_id(str(PEOPLE[0].account_id))).position == 7
         assert (await views.list(ProfileQuery())).documents
@@ -164,17 +214,21 @@ def unsafe_log(url: str) -> PostgresEventLog:
         ("write", ("GET", "muster:{0}:profiles:live")),
         ("write", ("SET", "muster:{0}:profiles:live", "x")),
         ("write", ("SUBSCRIBE", "muster:{0}:profiles:announce")),
+        ("prove", ("SET", "muster:{0}:profiles:live", "x")),
+        ("prove", ("DEL", "others")),
+        ("prove", ("KEYS", "*")),
+        ("prove", ("PUBLISH", "muster:{0}:profiles:announce", "x")),
     ],
 )
 def test_what_is_none_of_its_business_is_refused_to_a_user_of_redis(server, user, command):
-    with Redis.from_url(url_of(server, user)) as client, pytest.raises(NoPermissionError):
+    with Redis.from_url(roles.as_user(server, user)) as client, pytest.raises(NoPermissionError):
         client.execute_command(*command)
 
 
 @pytest.mark.parametrize("user", ["read", "write", "project"])
 def test_every_process_may_count_requests(server, user):
     """By a script that is given its key, as the limits do."""
-    with Redis.from_url(url_of(server, user)) as client:
+    with Redis.from_url(roles.as_user(server, user)) as client:
         count = client.register_script("redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])")
         assert count(keys=[limit_key("read", "x")], args=[7]) == b"7"
         with pytest.raises(NoPermissionError):

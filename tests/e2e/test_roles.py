@@ -1,0 +1,193 @@
+"""The whole of Muster with servers shared out as `docs/roles` has it: nothing that has to be done is refused."""
+
+import json
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+from redis import Redis
+
+from shared.access.home import TOKEN
+from shared.access.principal import SCOPES
+from shared.keys import ProjectionKeys
+from shared.settings import Addresses
+from shared.stack.postgres import EmbeddedPostgres
+from shared.stack.redis import EmbeddedRedis
+from tests.support import roles
+from tests.support.access import Keys, headers_for, register_home
+from tests.support.load import registration
+from tests.support.mixed_load import MixedLoad
+from tests.support.stack import MUSTER, environment, service
+from write_side.use_cases import USE_CASES
+
+ADA, BOB = "@p1700.changed", "@p1701"
+COMMANDS = (
+    ("register-account", registration("p1700")),
+    ("register-account", registration("p1701")),
+    ("change-handle", {"account": "@p1700", "handle": ADA.removeprefix("@")}),
+    ("change-email", {"account": ADA, "email": "p1700@changed.example"}),
+    ("update-profile", {"account": ADA, "title": "Senator"}),
+    ("create-group", {"slug": "g1700", "name": "Board"}),
+    ("add-group-member", {"group": "g1700", "account": ADA}),
+    ("add-group-member", {"group": "g1700", "account": BOB}),
+    ("change-member-role", {"group": "g1700", "account": ADA, "role": "Chair"}),
+    ("update-group", {"group": "g1700", "name": "Council"}),
+    ("remove-group-member", {"group": "g1700", "account": BOB}),
+    ("create-group", {"slug": "g1701", "name": "Another"}),
+    ("delete-group", {"group": "g1701"}),
+    ("suspend-account", {"account": BOB}),
+    ("reinstate-account", {"account": BOB}),
+    ("close-account", {"account": BOB}),
+    ("erase-account", {"account": BOB}),
+)
+QUESTIONS = (
+    "/profiles/by-handle/p1700.changed",
+    "/profiles/by-email/p1700@changed.example",
+    "/profiles/{id}",
+    "/profiles/{id}/activity",
+    "/profiles/{id}/export",
+    "/profiles?q=p1700",
+    "/profiles?group=g1700&sort=-updated_at",
+    "/groups?q=council",
+    "/groups/g1700",
+    "/groups/g1700/members",
+    "/groups/g1700/members/{id}",
+    "/stats",
+)
+NOT_ALLOWED = ("NOPERM", "InsufficientPrivilege", "permission denied", "must be owner", "No permissions")
+
+
+class Servers(NamedTuple):
+    postgres: EmbeddedPostgres
+    redis: EmbeddedRedis
+
+    def settings(self, process: str) -> dict[str, str]:
+        """What a process is told of them."""
+        redis_url = {"MUSTER_REDIS_URL": roles.as_user(self.redis, process)}
+        if process == "read":
+            return redis_url
+        return redis_url | {"MUSTER_DATABASE_URL": roles.as_role(self.postgres.url, f"muster_{process}")}
+
+
+class Running(NamedTuple):
+    """The three processes on the servers."""
+
+    servers: Servers
+    home: Path
+    addresses: Addresses
+
+    def muster(self, *arguments: str, process: str = "project") -> subprocess.CompletedProcess[str]:
+        """:param process: with whose roles an operator carries a command out."""
+        urls = {f"MUSTER_{name.upper()}_URL": getattr(self.addresses, name) for name in ("write", "read", "ops")}
+        variables = {"MUSTER_HOME": str(self.home), **self.servers.settings(process), **urls}
+        return subprocess.run(
+            [*MUSTER, *arguments],
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def refusals(self) -> list[str]:
+        """What either server has refused to anybody, by its own word, and what the processes say of it."""
+        with Redis.from_url(self.servers.redis.url) as owner:
+            of_redis = [str(each) for each in owner.acl_log()]
+        logs = (self.servers.postgres.log, *(self.home / "logs").iterdir())
+        lines = (line for log in logs for line in log.read_text().splitlines())
+        return of_redis + [line for line in lines if any(each in line for each in NOT_ALLOWED)]
+
+
+@pytest.fixture(scope="module")
+def servers(server_home: Path) -> Iterator[Servers]:
+    """Made and migrated as the files say."""
+    with (
+        EmbeddedPostgres(server_home / "postgres-shared-out") as postgres,
+        EmbeddedRedis(server_home / "redis-shared-out") as redis,
+    ):
+        roles.make_owner(postgres.url)
+        migration = environment(MUSTER_DATABASE_URL=roles.as_role(postgres.url, roles.OWNER))
+        subprocess.run([*MUSTER, "migrate"], env=migration, check=True, timeout=60)
+        roles.make_roles(postgres.url)
+        roles.make_users(redis)
+        yield Servers(postgres, redis)
+
+
+@pytest.fixture(scope="module")
+async def running(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    home = tmp_path_factory.mktemp("home")
+    (home / "logs").mkdir()
+    keys = Keys(home / "keys")
+    (home / TOKEN).write_text(keys.token(*SCOPES))
+    common = {"MUSTER_HOME": str(home), "MUSTER_RATE_LIMIT": "100000/60", **keys.settings}
+    async with AsyncExitStack() as processes:
+        urls = {}
+        for name in ("write", "project", "read"):  # in this order: nothing is read before it is projected
+            log = home / "logs" / f"{name}.log"
+            started = service(name, log, **common, **servers.settings(name))
+            urls[name], _ = await processes.enter_async_context(started)
+        addresses = Addresses(
+            database_url="", redis_url="", write=urls["write"], read=urls["read"], ops=urls["project"]
+        )
+        register_home(home, addresses)
+        yield Running(servers, home, addresses)
+
+
+async def asked(running: Running, method: str, url: str, **more: object) -> httpx.Response:
+    async with httpx.AsyncClient(headers=headers_for(url), trust_env=False, timeout=20) as client:
+        return (await client.request(method, url, **more)).raise_for_status()
+
+
+async def test_commands_of_every_kind_are_carried_out_and_seen(running):
+    """By one who asks, and by several at once."""
+    load = MixedLoad(running.addresses.write, seed=1700, commands=150, pause=0)
+    for name, fields in COMMANDS:
+        answer = await asked(running, "POST", f"{running.addresses.write}/commands/{name}", json=fields)
+    fresh = {"headers": {"Muster-Min-Position": answer.headers["Muster-Position"]}}
+    by_handle = await asked(running, "GET", f"{running.addresses.read}{QUESTIONS[0]}", **fresh)
+
+    id_ = by_handle.json()["account_id"]
+    for path in QUESTIONS:
+        await asked(running, "GET", f"{running.addresses.read}{path.format(id=id_)}", **fresh)
+    await asked(running, "POST", f"{running.addresses.read}/profiles/batch-get", json={"ids": [id_]}, **fresh)
+    await load.run()
+
+    assert {name for name, _ in COMMANDS} == {each.name for each in USE_CASES}
+    assert by_handle.json()["groups"][0]["name"] == "Council"
+    assert (load.done, load.false, load.troubles) == (150, [], {})
+    assert running.refusals() == []
+
+
+async def test_what_is_projected_is_rebuilt_verified_and_mended(running):
+    """A record that is damaged too."""
+    with Redis.from_url(running.servers.redis.url) as owner:
+        rebuilt = running.muster("rebuild", "profiles", "--json")
+        live = json.loads(owner.get(ProjectionKeys("profiles").live))["generation"]
+        documents = ProjectionKeys("profiles").generation(live).documents("profile", "full")
+        owner.hdel(documents, owner.hkeys(documents)[0])
+    found = running.muster("verify", "profiles", "--repair", "--json")
+    clean = running.muster("verify", "--json")
+
+    assert (rebuilt.returncode, json.loads(rebuilt.stdout)["to"]) == (0, live), rebuilt.stderr
+    assert json.loads(found.stdout)["differences"] > 0, found.stderr
+    assert (clean.returncode, json.loads(clean.stdout)["differences"]) == (0, 0), clean.stdout + clean.stderr
+    assert running.refusals() == []
+
+
+async def test_an_erasure_is_proven_by_a_role_that_reads_everything(running):
+    """Also what is none of ours, in both servers."""
+    id_ = (
+        await asked(running, "POST", f"{running.addresses.write}/commands/register-account", json=registration("p1702"))
+    ).json()["id"]
+    with Redis.from_url(running.servers.redis.url) as owner:
+        owner.set("others", "x")
+    proven = running.muster("erase", "--prove", id_, "--json", process="prove")
+
+    assert proven.returncode == 0, proven.stdout + proven.stderr
+    places = {each["place"] for each in json.loads(proven.stdout)["places"]}
+    assert {"redis others", "postgresql command_log.key", "log write.log"} <= places
+    assert running.refusals() == []

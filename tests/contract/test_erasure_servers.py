@@ -4,7 +4,10 @@ import psycopg
 import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.redis import traces
 from projector.adapters.redis.client import connect
+from projector.adapters.redis.traces import RedisTraces
+from projector.ports import ReadModelUnavailable
 from projector.services import PROJECTIONS
 from tests.support.folding import fold_all
 from tests.support.verifying import HandInRedis, be_live, told, verify
@@ -166,3 +169,43 @@ async def _documents(scene):
     for key in await scene.client.keys("*:full"):
         found |= {(key, id_): sealed.split(b"\n")[1] for id_, sealed in (await scene.client.hgetall(key)).items()}
     return found
+
+
+@pytest.fixture
+async def client(valkey):
+    async with connect(valkey.start().url) as client:
+        await client.flushall()
+        yield client
+
+
+async def test_a_proof_looks_into_whatever_there_is_in_redis(client, monkeypatch):
+    """Somebody may have kept a copy in a way that no projection has; of what is long, not only the beginning."""
+    monkeypatch.setattr(traces, "PORTION", 2)
+    await client.set("string", "found")
+    await client.hset("hash", "found", "x")
+    await client.zadd("zset", {"found": 1})
+    await client.sadd("set", "found")
+    await client.rpush("list", "x", "y", "z", "found")
+    for text in ("x", "y", "z", "found"):
+        await client.xadd("stream", {"text": text})
+
+    found = {
+        key
+        async for key, entries in RedisTraces(client).everything()
+        if any(b"found" in each.split(b"\0") for each in entries)
+    }
+
+    assert found == {"string", "hash", "zset", "set", "list", "stream"}
+
+
+async def test_what_nobody_can_look_into_proves_nothing(client, monkeypatch):
+    """A kind of value that a module of the server has brought along."""
+
+    async def type_of(_):
+        return b"graphdata"
+
+    await client.set("others", "x")
+    monkeypatch.setattr(client, "type", type_of)
+
+    with pytest.raises(ReadModelUnavailable, match="nobody can look into others, which is a graphdata"):
+        [_ async for _ in RedisTraces(client).everything()]

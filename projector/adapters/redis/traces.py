@@ -1,11 +1,13 @@
 """All that Redis holds, in portions that hold nobody up."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from redis.asyncio import Redis
 
 from projector.adapters.redis.client import reachable
+from projector.ports import ReadModelUnavailable
 
 PORTION = 500
 KEYS = "(names of keys)"
@@ -28,6 +30,8 @@ class RedisTraces:
         All values, fields or entries by the key they stand at, and all names of keys.
 
         A field comes before its value, a NUL between them. What stands there throughout is given at least once.
+
+        :raises ReadModelUnavailable: besides, something is of a kind that only a module of the server can read.
         """
         with reachable():
             async for keys in self._portions(self._client.scan):
@@ -47,6 +51,19 @@ class RedisTraces:
         elif kind == b"list":
             found: Any = self._client.lrange(key, 0, -1)
             yield list(await found)
+        elif kind == b"stream":
+            async for messages in self._messages(key):
+                yield messages
+        elif kind != b"none":  # gone since it was listed
+            name = key.decode("utf-8", "replace")
+            raise ReadModelUnavailable(f"Redis: nobody can look into {name}, which is a {kind.decode()}")
+
+    async def _messages(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
+        found: Any = await self._client.xrange(key, count=PORTION)
+        while found:
+            yield [b"\0".join(chain.from_iterable(fields.items())) for _, fields in found]
+            last, _ = found[-1]
+            found = await self._client.xrange(key, min=f"({last.decode()}", count=PORTION)
 
     async def _portions(self, scan: Callable[..., Awaitable[Any]], *key: bytes) -> AsyncIterator[Any]:
         """What a scan finds, trip by trip (SCAN and its like: the cursor is 0 at the end)."""

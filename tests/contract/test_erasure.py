@@ -355,6 +355,20 @@ async def test_nobody_is_redacted_who_was_not_erased(postgres_only, database_url
         connection.execute("select redact_events_of(id, 1) from accounts")
 
 
+async def test_no_other_table_tells_of_an_erasure(postgres_only, database_url):
+    """Not even one that is found before the log because it is temporary."""
+    await register(postgres_only, "bob")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("create temporary table event_log as select * from public.event_log")
+        connection.execute("update pg_temp.event_log set type = 'account-erased' where aggregate = 'account'")
+
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            connection.execute(
+                """update public.event_log as entry set data = redaction_of(entry, position),
+                                                        metadata = '{"redacted": true}' where aggregate = 'account'"""
+            )
+
+
 async def test_nothing_of_him_is_left_in_any_table(erased, database_url):
     """Nor in what the database's catalogue does not call text: every column is looked at as text."""
     values = ["andre", "Carson", "hr:17", "Senator", "house", "Wrote a book", "late", "Chairman", "Clerk", "a-request"]

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from shared.events import AccountClosed, GroupDeleted, MemberAdded
+from shared.events import AccountClosed, AccountErased, GroupDeleted, MemberAdded
 from tests.support.write_side import context, create_groups, postgres_write_side, register
 from write_side.adapters.ids import TimeOrderedIds
 from write_side.domain.account import AccountAlreadyClosed
@@ -18,6 +18,12 @@ from write_side.errors import GroupNotFound
 pytestmark = pytest.mark.anyio
 
 ADA, SSAF = AccountRef.parse("@ada"), GroupRef.parse("ssaf")
+BEEN_A_MEMBER = """
+    insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
+    select gen_random_uuid(), 'membership', gen_random_uuid(), 1, 'member-removed', 1, json_build_object(
+               'type', 'member-removed', 'membership_id', gen_random_uuid(), 'group_id', groups.id,
+               'account_id', accounts.id, 'role', 'x'), '{}', now()
+      from groups, accounts"""
 WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
 
@@ -141,6 +147,21 @@ async def test_a_deletion_counts_also_who_joins_without_queueing(write_side, ses
     await deleting
     [_, deleted] = await last_two(write_side)
     assert deleted.members == 1
+
+
+async def test_an_erasure_waits_for_whoever_relies_on_the_account(write_side, session, waits):
+    """Before it looks for anything: where somebody was a member meanwhile, he is forgotten too."""
+    await session.execute("select from accounts for share")
+    await session.execute(BEEN_A_MEMBER)
+
+    erasing = start(write_side, "erase-account", account="@ada")
+
+    assert await waits(erasing)
+    await session.commit()
+    await erasing
+    [_, erased] = await last_two(write_side)
+    assert isinstance(erased, AccountErased)
+    assert len(erased.groups) == 1
 
 
 @pytest.mark.parametrize(("command", "fields"), [("delete-group", {}), ("update-group", {"slug": "farms"})])

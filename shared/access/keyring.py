@@ -137,7 +137,8 @@ class KeyDirectory:
 
     def _revoked(self) -> frozenset[str]:
         try:
-            return frozenset((self.path / REVOKED).read_text().split())
+            # A byte that somebody's editor has left there must not keep the other lines from being heeded.
+            return frozenset((self.path / REVOKED).read_text("utf-8", errors="replace").split())
         except FileNotFoundError:
             return frozenset()
         except OSError as error:

@@ -11,6 +11,8 @@ import jwt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from shared.access.values import is_trusted
+
 DISCOVERY = "/.well-known/openid-configuration"
 REFRESH_SECONDS = 300.0
 """How old the keys may get; a key that the issuer has withdrawn is good no longer than that."""
@@ -39,6 +41,10 @@ class UnknownKey(Exception):
 
 class IssuerAway(Exception):
     """The issuer cannot be asked whether it has the key."""
+
+
+class KeysNotByHttps(ValueError):
+    """The issuer has its keys fetched where anybody on the way could put in his own."""
 
 
 class IssuerKey(NamedTuple):
@@ -96,14 +102,17 @@ class OpenIdIssuer:
 
     async def _where(self) -> str:
         """
-        Find out where the keys are.
+        Find out where the keys are; by https, as OpenID Connect Discovery 1.0, section 3, has it.
 
         :raises ValueError: whoever answers calls himself otherwise, and vouches for nobody here.
+        :raises KeysNotByHttps: nobody can vouch for what is there.
         """
         about = await self._json(self.url.rstrip("/") + DISCOVERY)
         if about["issuer"] != self.url:
             raise ValueError("it is another issuer")
-        return str(about["jwks_uri"])
+        if not is_trusted(where := str(about["jwks_uri"])):
+            raise KeysNotByHttps
+        return where
 
     async def _json(self, url: str) -> Any:
         answer = await self._client.get(url, timeout=ANSWER_SECONDS, headers={"Accept": "application/json"})

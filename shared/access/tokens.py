@@ -113,13 +113,20 @@ def principal_of(claims: dict[str, Any], *, key_id: str, is_ours: bool) -> Princ
     Whom verified claims speak for.
 
     :param is_ours: whether we made the token: nobody else lifts the limit of requests.
-    :raises InvalidToken: they name nobody.
+    :raises InvalidToken: they name nobody, or no time.
     """
     subject, token_id = claims["sub"], claims.get("jti")
     if not 1 <= len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
         raise InvalidToken("Its subject is not a name of 1 to 255 characters")
     is_limited = not (is_ours and claims.get("unlimited") is True)
-    return Principal(subject, _scopes(claims), token_id, key_id, float(claims["exp"]), is_limited)
+    return Principal(subject, _scopes(claims), token_id, key_id, _expiry(claims), is_limited)
+
+
+def _expiry(claims: dict[str, Any]) -> float:
+    try:
+        return float(claims["exp"])
+    except OverflowError:
+        raise InvalidToken("It does not expire in any time that could be told") from None
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

@@ -33,7 +33,16 @@ def issuer_url(text: str) -> str:
     :raises ValueError: it is none that could be trusted.
     """
     parts = urlsplit(text)
-    is_trusted = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    if not is_trusted or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not is_trusted(text) or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("write https://host, as the issuer's tokens name it")
     return text
+
+
+def is_trusted(url: str) -> bool:
+    """
+    Whether nobody can have changed on the way what is read there.
+
+    :raises ValueError: it is no URL.
+    """
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))

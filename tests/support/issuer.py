@@ -29,6 +29,7 @@ class Issuer:
         self.keys: dict[str, tuple[str, Any]] = {}
         self.asked = 0
         self.calls_itself: str | None = None
+        self.has_its_keys_at: str | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -42,7 +43,7 @@ class Issuer:
 
     def answer(self, path: str) -> Any:
         if path == "/.well-known/openid-configuration":
-            return {"issuer": self.calls_itself or self.url, "jwks_uri": f"{self.url}/keys"}
+            return {"issuer": self.calls_itself or self.url, "jwks_uri": self.has_its_keys_at or f"{self.url}/keys"}
         self.asked += 1
         return {"keys": [self._described(kid) for kid in self.keys]}
 

@@ -131,6 +131,7 @@ async def test_without_a_former_generation_a_rollback_is_refused(client):
         ("profiles/rollback", b"{}", {**JSON, "Sec-Fetch-Site": "same-site"}, (403, "cross-site")),
         ("profiles/rollback", b"{}", {**JSON, "Origin": "https://evil.example"}, (403, "cross-site")),
         ("profiles/rollback", b"{}", {**JSON, "Origin": "null"}, (403, "cross-site")),
+        ("profiles/rollback", b"{}", {**JSON, "Origin": "http://[x"}, (403, "cross-site")),
         ("profiles/rollback", b"{}", {**JSON, "Host": "evil.example"}, (403, "foreign-host")),
         (
             "profiles/rollback",

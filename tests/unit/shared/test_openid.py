@@ -134,6 +134,18 @@ async def test_whoever_calls_himself_otherwise_vouches_for_nobody(issuer, runnin
         await authentication.authenticate(issuer.token("rsa"))
 
 
+@pytest.mark.parametrize(("keys_at", "asked"), [("https://keys.example/keys", 1), ("http://keys.example/keys", 0)])
+async def test_keys_that_anybody_on_the_way_could_change_are_not_fetched(issuer, keys_at, asked):
+    """Although it is the issuer itself who says that they are there."""
+    issuer.url, issuer.has_its_keys_at = "https://issuer.example", keys_at
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=issuer.answer(request.url.path)))
+    async with httpx.AsyncClient(transport=transport) as client:
+        known = OpenIdIssuer(issuer.url, client=client)
+        await known.keep()
+
+    assert (issuer.asked, len(known.keys)) == (asked, asked * len(issuer.keys))
+
+
 async def test_a_weak_or_private_key_is_none(issuer, running, authentication, monkeypatch):
     """Nor is one that is for encryption."""
     described = issuer._described("ec")

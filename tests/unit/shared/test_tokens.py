@@ -86,6 +86,7 @@ async def test_what_was_verified_is_known_by_a_hash_until_it_expires(keys):
         ({"exp": "tomorrow"}, "It cannot be verified"),
         ({"exp": [1]}, "It cannot be verified"),
         ({"exp": float("inf")}, "It cannot be verified"),
+        ({"exp": 10**400}, "It does not expire in any time that could be told"),
         ({"sub": 7}, "It cannot be verified"),
         ({"sub": ""}, "Its subject is not a name of 1 to 255 characters"),
         ({"sub": "a\nb"}, "Its subject is not a name of 1 to 255 characters"),
@@ -181,6 +182,18 @@ async def test_a_revoked_token_is_refused_although_it_is_known(keys, authenticat
     assert await refusal(authentication, token) == "It was revoked"
     assert not authentication.stands(principal)
     assert await authentication.authenticate(other)
+
+
+async def test_a_token_is_revoked_whatever_else_stands_in_the_file(keys, authentication):
+    """An editor may have left there what is no text."""
+    token = keys.token(READ)
+    principal = await authentication.authenticate(token)
+    (keys.directory.path / "revoked").write_bytes(b"somebody's note: \xff\xfe\n")
+
+    keys.directory.revoke(principal.token_id)
+    authentication.look()
+
+    assert await refusal(authentication, token) == "It was revoked"
 
 
 async def test_two_keys_are_good_at_once_and_a_retired_one_is_not(keys, authentication):

@@ -25,6 +25,7 @@ from projector.comparing import Comparer, GenerationReader
 from projector.engine import Engine
 from projector.ops.events import Streams
 from projector.ops.http import notes, ops_api
+from projector.ops.signing_in import Entrance
 from projector.pace import Pace
 from projector.parked import ParkedEvents
 from projector.ports import Candidate, Lease, ReadModel
@@ -78,6 +79,7 @@ def register_services(registry: svcs.Registry) -> None:
         )
         registry.register_value(Canary, Canary(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
+    registry.register_value(Entrance, Entrance.at(settings.ops_url))
     directory = PostgresDirectory(settings.required("database_url"))
     registry.register_value(Sampler, sampler_on(settings.required("redis_url"), directory))
 
@@ -172,6 +174,7 @@ def _register_telling(
     registry.register_value(Watch, Watch(), ping=Watch.require_moving)
     registry.register_value(Sampler, Sampler({}, directory=None))
     registry.register_value(Sessions, MemorySessions())
+    registry.register_value(Entrance, Entrance())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)
     registry.register_value(Chronicle, chronicle, on_registry_close=lasting.aclose)

@@ -37,7 +37,7 @@ def ops_api(*registers: Register) -> ASGIApp:
     The ops API on the adapters that `registers` name; what is registered last wins.
 
     Needs `Engine`, `Chronicle`, `Watch` and `Sampler`, and runs them; `Canary` too, if there is one. Answers by
-    `StatusBoard`, `Streams` and `ParkedEvents`, to whom `Authentication` and `Sessions` let in.
+    `StatusBoard`, `Streams` and `ParkedEvents`, to whom `Authentication` and `Sessions` let in by an `Entrance`.
     """
     return assemble(
         handlers=[

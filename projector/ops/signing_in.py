@@ -1,6 +1,7 @@
 """`GET /sign-in`: a link that makes a browser an operator's, once."""
 
-from typing import Any
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from litestar import Request, Response, get
 from litestar.params import FromQuery
@@ -19,6 +20,21 @@ PATH = "/sign-in"
 _NOT_GOOD = "<p class='error'>The link is not good: it was used, or is too old.</p>"
 
 
+class Entrance(NamedTuple):
+    """
+    How browsers come to the ops page.
+
+    :param by_https: by https alone, although whoever ends that asks us by http.
+    """
+
+    by_https: bool = False
+
+    @classmethod
+    def at(cls, url: str | None) -> Self:
+        """:param url: where operators find the page, as MUSTER_OPS_URL has it."""
+        return cls(url is not None and urlsplit(url).scheme == "https")
+
+
 @get(PATH)
 async def sign_in(request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "") -> Response[bytes]:
     authentication = await services.aget_abstract(Authentication)
@@ -33,7 +49,9 @@ async def sign_in(request: Request[Any, Any, Any], services: Services, token: Fr
         return _refused()
     except SessionsAway as error:
         raise Rejection(UNVERIFIABLE, str(error), headers={"Retry-After": "5"}) from error
-    return _refused() if session is None else _to_the_page({"Set-Cookie": _cookie(request, session)})
+    if session is None:
+        return _refused()
+    return _to_the_page({"Set-Cookie": _cookie(request, session, services.get(Entrance))})
 
 
 def _to_the_page(headers: dict[str, str]) -> Response[bytes]:
@@ -46,9 +64,9 @@ def _refused() -> Response[bytes]:
     return Response(sign_in_page(news=_NOT_GOOD), status_code=401, media_type="text/html", headers=headers)
 
 
-def _cookie(request: Request[Any, Any, Any], session: str) -> str:
+def _cookie(request: Request[Any, Any, Any], session: str, entrance: Entrance) -> str:
     name = session_cookie(header(request.scope, b"host") or "")
-    is_secure = "; Secure" if request.scope["scheme"] == "https" else ""
+    is_secure = "; Secure" if entrance.by_https or request.scope["scheme"] == "https" else ""
     return f"{name}={session}; Path=/; Max-Age={SESSION_SECONDS}; HttpOnly; SameSite=Strict{is_secure}"
 
 

@@ -47,10 +47,9 @@ def as_role(database_url):
 
 @pytest.fixture
 def server(server_home) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(server_home / "redis-with-users") as server:
+    with EmbeddedRedis(server_home / "redis-with-users", options=roles.users()) as server:
         with Redis.from_url(server.url) as owner:
             owner.flushall()
-        roles.make_users(server)
         yield server
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +59,9 @@ QUESTIONS = (
     "/groups/g1700/members/{id}",
     "/stats",
 )
+PROXY = "https://ops.example.org"
+"""Where the ops page is to be found; there is none, and nobody is asked there."""
+
 NOT_ALLOWED = ("NOPERM", "InsufficientPrivilege", "permission denied", "must be owner", "No permissions")
 
 
@@ -107,13 +111,12 @@ def servers(server_home: Path) -> Iterator[Servers]:
     """Made and migrated as the files say."""
     with (
         EmbeddedPostgres(server_home / "postgres-shared-out") as postgres,
-        EmbeddedRedis(server_home / "redis-shared-out") as redis,
+        EmbeddedRedis(server_home / "redis-shared-out", options=roles.users()) as redis,
     ):
         roles.make_owner(postgres.url)
         migration = environment(MUSTER_DATABASE_URL=roles.as_role(postgres.url, roles.OWNER))
         subprocess.run([*MUSTER, "migrate"], env=migration, check=True, timeout=60)
         roles.make_roles(postgres.url)
-        roles.make_users(redis)
         yield Servers(postgres, redis)
 
 
@@ -123,7 +126,7 @@ async def running(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
     (home / "logs").mkdir()
     keys = Keys(home / "keys")
     (home / TOKEN).write_text(keys.token(*SCOPES))
-    common = {"MUSTER_HOME": str(home), "MUSTER_RATE_LIMIT": "100000/60", **keys.settings}
+    common = {"MUSTER_HOME": str(home), "MUSTER_RATE_LIMIT": "100000/60", **keys.settings, "MUSTER_OPS_URL": PROXY}
     async with AsyncExitStack() as processes:
         urls = {}
         for name in ("write", "project", "read"):  # in this order: nothing is read before it is projected
@@ -190,4 +193,19 @@ async def test_an_erasure_is_proven_by_a_role_that_reads_everything(running):
     assert proven.returncode == 0, proven.stdout + proven.stderr
     places = {each["place"] for each in json.loads(proven.stdout)["places"]}
     assert {"redis others", "postgresql command_log.key", "log write.log"} <= places
+    assert running.refusals() == []
+
+
+async def test_an_operator_signs_in_by_a_link_from_behind_a_proxy(running):
+    """Whose address the projector is told, so that the cookie is sent by https alone."""
+    link = running.muster("token", "--link").stdout.strip()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(link)
+    [(name, cookie)] = SimpleCookie(answer.headers["Set-Cookie"]).items()
+    async with httpx.AsyncClient(trust_env=False, headers={"Cookie": f"{name}={cookie.value}"}) as client:
+        page = await client.get(f"{running.addresses.ops}/")
+        again = await client.get(link)
+
+    assert (answer.status_code, cookie["secure"]) == (303, True)
+    assert (page.status_code, again.status_code) == (200, 401)
     assert running.refusals() == []

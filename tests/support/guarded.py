@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from projector.ops.http import ops_api
+from projector.ops.signing_in import Entrance
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
@@ -24,8 +25,8 @@ from write_side.services import register_runner
 class GuardedApps:
     """By name: `write`, `read` and `ops`; each is made when it is asked for."""
 
-    def __init__(self, authentication, *, store=None, limiter=None):
-        self._authentication, self._limiter = authentication, limiter
+    def __init__(self, authentication, *, store=None, limiter=None, entrance=None):
+        self._authentication, self._limiter, self._entrance = authentication, limiter, entrance
         self._adapters = {"write": _write_on(store or MemoryStore(clock=SettableClock())), "read": _read, "ops": _ops}
 
     def __getitem__(self, name):
@@ -35,6 +36,8 @@ class GuardedApps:
         registry.register_value(Authentication, self._authentication)
         if self._limiter:
             registry.register_value(Limiter, self._limiter)
+        if self._entrance:
+            registry.register_value(Entrance, self._entrance)
 
 
 def _write_on(store):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import psycopg
-from redis import Redis
 
 from shared.stack.redis import EmbeddedRedis
 
@@ -30,11 +29,10 @@ def as_role(database_url: str, role: str) -> str:
         return f"postgresql://{role}:{PASSWORD}@{about.host}:{about.port}/{about.dbname}"
 
 
-def make_users(server: EmbeddedRedis) -> None:
-    """Give a server the users, each with the password that the file has."""
-    with Redis.from_url(server.url) as owner:
-        for line in (ROLES / "redis.acl").read_text().splitlines():
-            owner.execute_command("ACL", "SETUSER", *line.removeprefix("user ").split())
+def users() -> dict[str, str]:
+    """The users as settings of a server, each with the password that the file has."""
+    lines = (line.split() for line in (ROLES / "redis.acl").read_text().splitlines())
+    return {f"{user} {name}": " ".join(rules) for user, name, *rules in lines}
 
 
 def as_user(server: EmbeddedRedis, user: str) -> str:

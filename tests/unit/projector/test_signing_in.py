@@ -4,6 +4,7 @@ from http.cookies import SimpleCookie
 
 import pytest
 
+from projector.ops.signing_in import Entrance
 from shared.access.authentication import TokenAuthentication
 from shared.access.principal import OPS, READ
 from shared.access.sessions import SESSION_SECONDS
@@ -137,6 +138,19 @@ async def test_sessions_of_two_ports_do_not_meet(client, keys):
 
     names = [each.headers["Set-Cookie"].partition("=")[0] for each in (first, second)]
     assert names == ["muster_session_8003", "muster_session_9003"]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_secure"), [("https://ops.example.org", True), ("http://127.0.0.1:8003", False), (None, False)]
+)
+async def test_a_page_that_is_found_by_https_has_its_cookie_sent_by_nothing_else(keys, authentication, url, is_secure):
+    """Also where a proxy ends it and asks by http; no header is believed, since everybody could send it."""
+    app = GuardedApps(authentication, entrance=Entrance.at(url))["ops"]
+    async with client_of(app) as client:
+        answer = await client.get(link(keys), headers={"X-Forwarded-Proto": "https"})
+
+    [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    assert bool(cookie["secure"]) == is_secure
 
 
 async def test_whoever_has_a_token_is_let_in_under_any_name(client, keys):

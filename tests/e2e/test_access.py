@@ -16,6 +16,32 @@ from tests.support.stack import MUSTER, Stack, environment, running_stack, until
 WITHIN_SECONDS = 5.0
 """In which a token that was revoked is refused, and one whose key was retired."""
 
+TRICKS = (
+    "GET /{}",
+    "HEAD /{}",
+    "OPTIONS /{}",
+    "TRACE /{}",
+    "get /{}",
+    "GET //{}",
+    "GET /{}/",
+    "GET /./{}",
+    "GET /livez/../{}",
+    "GET /livez/%2e%2e/{}",
+    "GET /problems/../{}",
+    "GET /problems/..%2f{}",
+    "GET /problems/%2e%2e/{}",
+    "GET /problems//{}",
+    "GET /{}?/livez",
+    "GET /{};/livez",
+    "GET /{}%00/livez",
+    "GET http://livez/{}",
+    "GET /{} HTTP/1.0",
+    "GET /{} HTTP/1.1\r\nX-Original-URL: /livez\r\nX-Rewrite-URL: /livez",
+    "GET /{} HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13",
+    "GET /{} HTTP/1.1\r\nAuthorization:",
+)
+"""Requests that might be taken for one of what is open to all, or for none at all."""
+
 LISTENING = {"write": "MUSTER_WRITE_HOST", "read": "MUSTER_READ_HOST", "project": "MUSTER_OPS_HOST"}
 
 
@@ -63,6 +89,25 @@ async def test_nobody_is_let_in_without_a_token(stack):
 
     assert set(closed) == {401}
     assert set(open_) == {200}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+async def test_no_way_of_writing_an_address_leads_past_the_door(stack, trick):
+    """As bytes on the wire, which no client has put straight."""
+    closed = ((stack.addresses.write, "commands"), (stack.addresses.read, "stats"), (stack.addresses.ops, "status"))
+
+    assert [await answered(url, trick.format(path)) in {400, 401, 404, 405} for url, path in closed] == [True] * 3
+
+
+async def answered(url: str, request: str) -> int:
+    """The status of the answer to a request line, with headers if it has any."""
+    about, _, headers = request.partition("\r\n")
+    line = about if " HTTP/" in about else f"{about} HTTP/1.1"
+    reader, writer = await asyncio.open_connection(httpx.URL(url).host, httpx.URL(url).port)
+    writer.write("\r\n".join((line, "Host: localhost", "Connection: close", headers or "Accept: */*", "", "")).encode())
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    return int(status)
 
 
 async def test_the_homes_token_is_its_owners_and_opens_everything(stack):

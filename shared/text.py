@@ -2,11 +2,22 @@
 
 import unicodedata
 from functools import lru_cache
+from itertools import groupby
+
+_SHORT = 64
+"""Code points; however its marks stand, such a text is put into order in microseconds."""
 
 
 def composed(text: str) -> str:
     """Text as it is stored: in NFC (Unicode Standard Annex #15), otherwise unchanged."""
+    if len(text) > _SHORT and not unicodedata.is_normalized("NFC", text):
+        text = _in_order(text)
     return unicodedata.normalize("NFC", text)
+
+
+def printable(text: str) -> str:
+    """The text without what could steer a terminal or begin another line: it may be what somebody made up."""
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def unique_email(email: str) -> str:
@@ -50,6 +61,22 @@ def words(text: str) -> frozenset[str]:
     `O'Rourke` is `o` and `rourke`, whether it is searched or found.
     """
     return frozenset(folded(text).translate(_SPACED).split())
+
+
+def _shown(letter: str) -> str:
+    return letter if letter.isprintable() else f"\\u{ord(letter):04x}"
+
+
+def _in_order(text: str) -> str:
+    """
+    Take a text apart, its marks in canonical order: the same text to Unicode.
+
+    `unicodedata.normalize` takes a time that grows with the square of how many marks stand in disorder: minutes for a
+    body of 1 MiB, in which a process does nothing else.
+    """
+    parts = "".join(unicodedata.normalize("NFD", each) for each in text)
+    runs = groupby(parts, key=lambda each: unicodedata.combining(each) > 0)
+    return "".join("".join(sorted(run, key=unicodedata.combining) if marks else run) for marks, run in runs)
 
 
 def _caseless(text: str) -> str:

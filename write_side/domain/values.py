@@ -32,7 +32,8 @@ class Text(str):
         """:raises InvalidValue: it is too short or too long, counted in code points of NFC, or breaks the rule."""
         if not isinstance(given, str):
             raise InvalidValue("must be text")
-        text = composed(given)
+        # Composing makes one code point of four at most: what is longer need not be looked at.
+        text = composed(given) if len(given) <= 4 * cls.longest else given
         if not cls.shortest <= len(text) <= cls.longest:
             raise InvalidValue(f"must be {cls.shortest} to {cls.longest} characters long, not {len(text)}")
         if not re.fullmatch(cls.pattern, text):

@@ -1,13 +1,14 @@
 """How names are folded, cut into words and compared."""
 # ruff: noqa: RUF001 - letters that look like others are what this is about
 
+import time
 import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.text import composed, folded, unique_email, unique_external_id, unique_handle, unique_slug, words
+from shared.text import composed, folded, printable, unique_email, unique_external_id, unique_handle, unique_slug, words
 
 LETTERS = st.characters(codec="utf-8")
 NAMES = st.text(st.sampled_from("aBé ÁłŁßẞıİæÆØ-'’.김철수हिन्दीんガＡｂﬁ́̈ǅάσς4²1") | LETTERS, max_size=12)
@@ -133,3 +134,24 @@ def test_external_ids_are_compared_as_they_are():
 def test_text_is_stored_as_it_was_given_but_composed(name):
     assert unicodedata.is_normalized("NFC", composed(name))
     assert unicodedata.normalize("NFD", name) == unicodedata.normalize("NFD", composed(name))
+
+
+@given(st.text(st.sampled_from("ae가ᄀ ཱཱཱིུ̖́̈́क़"), min_size=60, max_size=90))
+def test_a_long_text_is_composed_like_any_other(text):
+    """Also if many marks stand in disorder, some of which come apart into others."""
+    assert unicodedata.normalize("NFC", text) == composed(text)
+
+
+def test_marks_in_disorder_hold_nobody_up():
+    """Unicode's own algorithm, as Python has it, would take four seconds for these."""
+    began = time.perf_counter()
+
+    composed("a" + "\u0301\u0316" * 30_000)
+
+    assert time.perf_counter() - began < 1
+
+
+@given(st.text())
+def test_what_is_printed_steers_no_terminal(text):
+    assert printable(text).isprintable()
+    assert not text.isprintable() or text == printable(text)

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from shared.text import printable
+
 SECONDS_BETWEEN_LINES = 10.0
 """Where a bar would only fill a log file."""
 
@@ -70,7 +72,7 @@ class DisplayBar:
         self._bar.update(self._task, description=printable(text))
 
     def say(self, text: str) -> None:
-        self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(_in_lines(text), markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self) -> None:
         text, done = self._last
@@ -105,7 +107,7 @@ class DisplayLines:
             self.say(text)
 
     def say(self, text: str) -> None:
-        print(printable(text), file=self._stderr, flush=True)
+        print(_in_lines(text), file=self._stderr, flush=True)
 
 
 class Pace:
@@ -161,6 +163,5 @@ def progress_on(stderr: TextIO, *, total: int | None, unit: str = "lines", clock
     return Progress(display_on(stderr, clock=clock), pace=Pace(total=total, unit=unit, clock=clock))
 
 
-def printable(text: str) -> str:
-    """The text without what could steer a terminal: an answer may quote what somebody wrote into a file."""
-    return "".join(each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text)
+def _in_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))

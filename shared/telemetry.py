@@ -4,10 +4,13 @@ import logging
 import logging.config
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal
+from io import StringIO
+from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor
+
+from shared.text import printable
 
 LogFormat = Literal["console", "json"]
 
@@ -64,5 +67,21 @@ def _renderers(log_format: LogFormat) -> list[Processor]:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     return [
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        _on_one_line,
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), repr_native_str=True, exception_formatter=_indented_traceback
+        ),
     ]
+
+
+def _on_one_line(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """What is told may quote what somebody sent; of values the renderer sees to that itself."""
+    return {**event, "event": printable(str(event["event"]))}
+
+
+def _indented_traceback(stream: TextIO, error: ExcInfo) -> None:
+    """What the error says may do so too, over several lines: only events begin at the left."""
+    traceback = StringIO()
+    structlog.dev.plain_traceback(traceback, error)
+    lines = map(printable, traceback.getvalue().split("\n"))
+    stream.write("\n    ".join(lines))

@@ -15,6 +15,7 @@ from shared.access.home import bearer, require_let_in
 from shared.access.setup import require_access
 from shared.http.serving import serve
 from shared.settings import Settings
+from shared.text import printable
 
 ANSWER_SECONDS = 10.0
 
@@ -51,7 +52,7 @@ def status(*, json: bool = False) -> None:
     if json:
         sys.stdout.write(f"{answer.decode()}\n")
     else:
-        _show(msgspec.json.decode(answer, type=Status), Console())
+        _show(msgspec.json.decode(answer, type=Status), Console(markup=False))
 
 
 def _ask(settings: Settings, url: str) -> bytes:
@@ -73,9 +74,9 @@ def _show(told: Status, console: Console) -> None:
         console.print(f"projector {projector.id}: {projector.role}, since {projector.since}", highlight=False)
     for each in told.projections:
         for line in _beside(each):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(printable(line), highlight=False, soft_wrap=True)
     for line in _standstills(told):
-        console.print(line, style="red", highlight=False, soft_wrap=True)
+        console.print(printable(line), style="red", highlight=False, soft_wrap=True)
 
 
 def _cells(each: ProjectionStatus) -> list[str]:

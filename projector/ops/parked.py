@@ -15,6 +15,7 @@ from projector.parked import Asked, ParkedDocument, SkippedEvent, WhatIsParked
 from shared.access.home import bearer, require_let_in
 from shared.http.problems import ProblemDetails
 from shared.settings import Settings
+from shared.text import printable
 
 ANSWER_SECONDS = 15.0
 WRONG_USAGE = 2
@@ -92,7 +93,7 @@ def _failure(answer: httpx.Response) -> SystemExit:
         problem = msgspec.json.decode(answer.content, type=ProblemDetails)
     except msgspec.DecodeError:
         return SystemExit(f"the projector answered {answer.status_code} at {answer.url}; its log may say more")
-    print(f"{problem.detail}: see `muster parked list` and {answer.url.join(problem.type)}", file=sys.stderr)  # noqa: T201 - for people
+    print(f"{printable(problem.detail)}: see `muster parked list` and {answer.url.join(problem.type)}", file=sys.stderr)  # noqa: T201 - for people
     return SystemExit(WRONG_USAGE if problem.type == "/problems/projection-not-found" else 1)
 
 
@@ -101,7 +102,7 @@ def _tell(answer: bytes, *, as_json: bool) -> None:
         sys.stdout.write(f"{answer.decode()}\n")
         return
     told = msgspec.json.decode(answer, type=WhatIsParked)
-    _show(told.parked, told.skipped, Console())
+    _show(told.parked, told.skipped, Console(markup=False))
 
 
 def _tell_outcome(answer: bytes, *, as_json: bool) -> int:
@@ -110,7 +111,7 @@ def _tell_outcome(answer: bytes, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(f"{answer.decode()}\n")
     else:
-        _show(told.parked, told.skipped, Console())
+        _show(told.parked, told.skipped, Console(markup=False))
     if not told.settled:
         print("no projector has looked at it yet: it will be done as soon as one feeds", file=sys.stderr)  # noqa: T201 - likewise
     return 1 if told.parked else 0
@@ -126,7 +127,8 @@ def _show(documents: tuple[ParkedDocument, ...], skipped: tuple[SkippedEvent, ..
         console.print(table)
     for event in skipped:
         told = f"skipped: position {event.position} of {event.projection} ({event.error or 'waited'})"
-        console.print(f"{told}, by {event.by} at {event.at:%Y-%m-%d %H:%M:%S}Z: {event.reason}", highlight=False)
+        said = printable(f"by {event.by} at {event.at:%Y-%m-%d %H:%M:%S}Z: {event.reason}")
+        console.print(f"{told}, {said}", highlight=False)
 
 
 def _cells(each: ParkedDocument) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from shared.access.setup import let_everybody_in
 from shared.http.in_process import in_process
 from shared.progress import Progress, progress_on
 from shared.settings import Settings
+from shared.text import printable
 
 WRONG_USAGE = 2
 LOOK_SECONDS = 0.3
@@ -263,7 +264,7 @@ def _tell(outcome: Rebuilt, comparison: Comparison | None, why: str | None) -> N
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - what a command says
+    print(printable(text), file=sys.stderr)  # noqa: T201 - what a command says
 
 
 def _wrong(text: str) -> int:

@@ -24,6 +24,7 @@ from projector.verify.verification import Subject, Unsettled, Verification
 from shared.event_log.postgres import PostgresEventLog
 from shared.progress import display_on
 from shared.settings import Settings
+from shared.text import printable
 
 DONE, DIFFERENT, WRONG_USAGE = 0, 1, 2
 
@@ -98,8 +99,7 @@ def _line(detail: Difference) -> str:
 
 def _short(value: Any) -> str:
     """A value as JSON, cut where it gets long; nothing in it can steer a terminal."""
-    encoded = msgspec.json.encode(value).decode()
-    text = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in encoded)
+    text = printable(msgspec.json.encode(value).decode())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

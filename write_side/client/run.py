@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from shared.progress import Progress
+from shared.text import printable
 from write_side.client.lines import Chunk, Line
 from write_side.client.sender import Answer, GaveUp, Sender
 
@@ -72,7 +73,8 @@ class Tally:
 def failure(line: Line, answer: Answer) -> str:
     """What to tell of a line that failed: a line, and one more for each wrong field."""
     first = f"line {line.number}: {answer.status} {answer.title}: {answer.detail}"
-    return "\n".join([first, *(f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)])
+    others = (f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)
+    return "\n".join(map(printable, [first, *others]))
 
 
 def post_all(chunks: Iterable[Chunk], *, client: httpx.Client, progress: Progress, as_json: bool) -> int:

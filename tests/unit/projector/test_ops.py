@@ -242,6 +242,27 @@ def test_the_table_names_what_stands_still(capsys):
     assert "PostgreSQL: away" in shown
 
 
+def test_what_somebody_calls_himself_is_shown_as_it_is(monkeypatch, capsys):
+    """It is no markup, and steers no terminal."""
+    rebuild = {"generation": "g2", "version": 1, "phase": "held", "position": 1, "target": 2, "since": DAWN}
+    rebuild |= {"by": "[/nobody]\x1b[2J\n", "events_per_second": None, "held": None, "comparison": None, "error": None}
+    projection = {
+        "name": "profiles",
+        "version": 1,
+        "state": "live",
+        "error": None,
+        "events_per_second": 0.0,
+        "rebuild": rebuild,
+    }
+    told = msgspec.convert({"head": 2, "projections": [projection], "held_by": None, "error": None}, Status)
+    monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
+    monkeypatch.setattr(cli, "_ask", lambda *_: msgspec.json.encode(told))
+
+    cli.status()
+
+    assert "ordered by [/nobody]\\u001b[2J\\u000a at " in capsys.readouterr().out
+
+
 def test_a_projector_that_cannot_be_reached_is_one_line(monkeypatch):
     monkeypatch.setenv("MUSTER_OPS_URL", "http://127.0.0.1:1")
 

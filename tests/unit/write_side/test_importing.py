@@ -18,9 +18,9 @@ from tests.support.fake_write_api import (
     storage_unavailable,
     unavailable,
 )
-from write_side.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, read_chunks
-from write_side.client.run import FAILED, send_all
-from write_side.client.sender import PATIENCE_SECONDS, GaveUp, Sender, connect
+from write_side.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
+from write_side.client.run import FAILED, failure, send_all
+from write_side.client.sender import PATIENCE_SECONDS, Answer, GaveUp, Sender, WrongField, connect
 from write_side.importing import import_file
 
 ONE, TWO, THREE = (
@@ -139,6 +139,15 @@ def test_a_failed_line_is_reported_and_the_rest_goes_on(run, api):
     assert status == 1
     assert (summary["lines"], summary["applied"], summary["failed"]) == (3, 2, 1)
     assert said == "line 4: 422 Invalid: No\n    /refused is not a field here\n"
+
+
+def test_a_name_in_the_file_passes_for_no_answer():
+    """Whoever wrote it may have called a field what would look like another line, and steer a terminal."""
+    wrong = WrongField(pointer="/x\nline 2: 200\x1b[2J", detail="is not a field here")
+
+    said = failure(Line(1, b"", 0), Answer(422, title="Invalid", detail="No", errors=(wrong,)))
+
+    assert said == "line 1: 422 Invalid: No\n    /x\\u000aline 2: 200\\u001b[2J is not a field here"
 
 
 def test_a_line_that_is_too_long_is_never_sent(run, api):

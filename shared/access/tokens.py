@@ -103,6 +103,7 @@ def verified(token: str, key: Any, *, algorithm: str, issuer: str, audience: str
             issuer=issuer,
             options={"require": ["exp", "iss", "aud", "sub"], "verify_iat": False},
         )
+        claims["exp"] = float(claims["exp"])
     except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError) as error:
         raise InvalidToken(_why(error)) from None
     return claims
@@ -113,20 +114,15 @@ def principal_of(claims: dict[str, Any], *, key_id: str, is_ours: bool) -> Princ
     Whom verified claims speak for.
 
     :param is_ours: whether we made the token: nobody else lifts the limit of requests.
-    :raises InvalidToken: they name nobody, or no time.
+    :raises InvalidToken: they name nobody.
     """
     subject, token_id = claims["sub"], claims.get("jti")
     if not 1 <= len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
         raise InvalidToken("Its subject is not a name of 1 to 255 characters")
+    if token_id is not None and not token_id.isprintable():
+        raise InvalidToken("Its id has characters that cannot be shown")
     is_limited = not (is_ours and claims.get("unlimited") is True)
-    return Principal(subject, _scopes(claims), token_id, key_id, _expiry(claims), is_limited)
-
-
-def _expiry(claims: dict[str, Any]) -> float:
-    try:
-        return float(claims["exp"])
-    except OverflowError:
-        raise InvalidToken("It does not expire in any time that could be told") from None
+    return Principal(subject, _scopes(claims), token_id, key_id, claims["exp"], is_limited)
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.stack import Stack
 
+NDJSON = "application/x-ndjson"
 WORD = f"e11{uuid4().hex[:10]}"
 """Part of every value that is sent, in whatever case."""
 
@@ -52,7 +53,7 @@ class Clients:
 
     def _noted(self, answer: httpx.Response) -> dict[str, Any]:
         told: dict[str, Any] = answer.json() if answer.headers["content-type"].endswith("json") else {}
-        if answer.is_error:
+        if answer.is_error or answer.headers["content-type"] == NDJSON:
             self.problems.append(answer.text)
         return told
 
@@ -122,9 +123,8 @@ def _send_what_is_wrong(clients: Clients) -> None:
     clients.raw("/commands/register-account", f'{{"email": "{WORD}@example.org"'.encode())
     clients.raw("/commands/register-account", WORD.encode(), **{"Content-Type": "text/plain"})
     clients.raw(f"/commands/{WORD}", b"{}", **{"Content-Type": "application/json"})
-    clients.raw(
-        "/commands", json.dumps({"command": WORD, "email": WORD}).encode(), **{"Content-Type": "application/x-ndjson"}
-    )
+    for line in ({"command": WORD}, {"command": "suspend-account", "account": f"@no{WORD}"}):
+        clients.raw("/commands", json.dumps({"idempotency_key": WORD, **line}).encode(), **{"Content-Type": NDJSON})
 
 
 def _ask(clients: Clients) -> None:

@@ -33,10 +33,10 @@ class AccountRef(Reference[UUID | Handle | ExternalId]):
             return cls(Handle.parse(given[1:]), given)
         if given.startswith("ext:"):
             return cls(ExternalId.parse(given[4:]), given)
-        try:
-            return cls(UUID(given), given)
-        except ValueError:
-            raise InvalidValue(cls.rule) from None
+        # UUID itself takes all that `int` takes for digits: signs, spaces, underscores and every script's.
+        if not re.fullmatch(rf"{DASHED_UUID}|[0-9a-fA-F]{{32}}", given):
+            raise InvalidValue(cls.rule)
+        return cls(UUID(given), given)
 
     @classmethod
     def schema(cls) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from write_side.ports import CommandContext
 from write_side.use_cases import Command, UseCase
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
-_VERSION = re.compile(r'"(\d{1,18})"').fullmatch
+_VERSION = re.compile(r'"([0-9]{1,18})"').fullmatch
 
 _canonical = msgspec.json.Encoder(enc_hook=plain, order="deterministic").encode
 

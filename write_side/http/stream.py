@@ -192,9 +192,7 @@ def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
 def _named(name: str) -> tuple[UseCase, Callable[[bytes], Command]]:
     if name not in _BY_NAME:
         known = ", ".join(_BY_NAME)
-        raise Rejection(
-            INVALID, f"There is no command {name!r}", errors=[FieldError("/command", f"must be one of {known}")]
-        )
+        raise Rejection(INVALID, "There is no such command", errors=[FieldError("/command", f"must be one of {known}")])
     return _BY_NAME[name]
 
 

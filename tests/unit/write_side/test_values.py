@@ -131,7 +131,10 @@ def test_an_account_is_referred_to_in_three_ways(given, kind):
     assert str(ref) == given
 
 
-@pytest.mark.parametrize("given", ["", "andre", "@", "@a b", "ext:", "ext:\x00", "0197d0a0", 7])
+NEARLY_IDS = ("0197d0a0", "0x" + "1" * 30, "1_" * 15 + "11", " " + "1" * 31, "\u0661" * 32, "{%s}" % ("1" * 32))
+
+
+@pytest.mark.parametrize("given", ["", "andre", "@", "@a b", "ext:", "ext:\x00", *NEARLY_IDS, 7])
 def test_any_other_reference_is_refused(given):
     with pytest.raises(InvalidValue):
         AccountRef.parse(given)

@@ -139,6 +139,16 @@ async def test_a_stream_runs_line_by_line(client):
     assert answers[3]["errors"][0]["pointer"] == "/command"
 
 
+@pytest.mark.parametrize("version", ['"\N{ARABIC-INDIC DIGIT ONE}"', '"1" ', '"+1"'])
+async def test_the_expected_version_of_a_line_is_written_as_in_a_header(client, version):
+    """In JSON there could be digits of every script."""
+    line = json.dumps({"command": "suspend-account", "account": "@andre.carson", "if_match": version})
+
+    answer = await client.post("/commands", content=line, headers={"Content-Type": "application/x-ndjson"})
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["If-Match"]
+
+
 async def test_no_line_overtakes_one_that_the_database_could_not_take(client, store):
     """Whoever sends the rest again has it carried out in the order that was meant."""
 

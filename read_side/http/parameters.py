@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from litestar.types import Scope
 
-from shared.http.problems import INVALID, FieldError, Rejection
+from shared.http.problems import INVALID, MOST_ERRORS, FieldError, Rejection
 from shared.http.requests import header
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Asked:
         unknown = dict.fromkeys(name for name, _ in self._pairs if name not in self._taken)
         errors = [*self._errors, *(FieldError(_pointer(name), "is not a parameter here") for name in unknown)]
         if errors:
-            raise invalid(*errors)
+            raise invalid(*errors[:MOST_ERRORS])
 
     def address_with(self, name: str, value: str) -> bytes:
         """The path and query of this request with another value of one parameter; made of ASCII that a header holds."""

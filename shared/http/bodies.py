@@ -3,13 +3,22 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.types import Scope
 
-from shared.http.problems import INVALID, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, FieldError, Rejection
+from shared.http.problems import (
+    INVALID,
+    MOST_ERRORS,
+    NOT_JSON,
+    TOO_SLOW,
+    UNSUPPORTED_MEDIA_TYPE,
+    FieldError,
+    Rejection,
+)
 from shared.http.requests import header
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -42,7 +51,8 @@ def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[
     """
     Make a function that decodes a body.
 
-    It raises `Rejection`: 400 for what is not JSON or is nested too deeply, 422 with every wrong field.
+    It raises `Rejection`: 400 for what is not JSON or is nested too deeply, 422 with every wrong field
+    (`MOST_ERRORS` of them at most).
     """
     decode = msgspec.json.Decoder(kind, dec_hook=value_hook).decode
 
@@ -64,15 +74,13 @@ def _rejection(body: bytes, kind: type[msgspec.Struct], hook: ValueHook | None, 
         return Rejection(NOT_JSON, f"The body is not JSON: {broken}")
     if not isinstance(raw, dict):
         return Rejection(INVALID, "The body must be one JSON object", errors=[FieldError("", "must be an object")])
-    errors = list(_wrong_fields(raw, kind, hook)) or [_field_error("", str(error))]
+    errors = list(islice(_wrong_fields(raw, kind, hook), MOST_ERRORS)) or [_field_error("", str(error))]
     named = ", ".join(dict.fromkeys(each.pointer for each in errors))
     return Rejection(INVALID, f"Not valid: {named}", errors=errors)
 
 
 def _wrong_fields(raw: dict[str, Any], kind: type[msgspec.Struct], hook: ValueHook | None) -> Iterator[FieldError]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    for name in raw.keys() - fields.keys():
-        yield FieldError(_pointer(name), "is not a field here")
     for name, field in fields.items():
         if name not in raw:
             if field.required:
@@ -83,6 +91,9 @@ def _wrong_fields(raw: dict[str, Any], kind: type[msgspec.Struct], hook: ValueHo
             msgspec.json.decode(msgspec.json.encode(raw[name]), type=field.type, dec_hook=hook)
         except msgspec.ValidationError as error:
             yield _field_error(_pointer(name), str(error))
+    for name in raw:
+        if name not in fields:
+            yield FieldError(_pointer(name), "is not a field here")
 
 
 def _field_error(base: str, message: str) -> FieldError:

@@ -14,6 +14,8 @@ from litestar.types import Scope, Send
 from shared.http.requests import request_id
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+"""That one answer names: a body has room for a hundred thousand, and what is said of each takes more than it did."""
 
 log = structlog.get_logger()
 

@@ -1,0 +1,64 @@
+"""A line of the log is one event, whatever is told in it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.hostile import TEXTS
+
+PROGRAM = """
+import json, logging, sys, structlog
+from shared.telemetry import configure
+configure(sys.argv[1])
+log, foreign = structlog.get_logger(), logging.getLogger("foreign")
+for text in json.load(sys.stdin):
+    log.warning(text, error=text, many=[text], raw=text.encode(), by={text: text})
+    foreign.warning("told: %s", text)
+    try:
+        raise RuntimeError(text)
+    except RuntimeError as error:
+        log.error("failed", exc_info=error)
+        foreign.exception(text)
+"""
+LINES_A_TEXT = 4
+TOLD = list(TEXTS.values())
+
+
+def logged(log_format):
+    """What a process writes that tells of all texts, in each way in which there is something to tell."""
+    program = [sys.executable, "-c", PROGRAM, log_format]
+    ran = subprocess.run(
+        program, input=json.dumps(TOLD).encode(), capture_output=True, check=True, cwd=Path(__file__).parents[3]
+    )
+    return ran.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def console():
+    return logged("console")
+
+
+def test_no_text_begins_a_line_of_its_own(console):
+    """What an error says and the way to it stand below its event, further to the right."""
+    events = [line for line in console.split("\n")[:-1] if line and not line.startswith("    ")]
+
+    assert len(events) == LINES_A_TEXT * len(TOLD)
+    assert all(line.startswith("20") for line in events)
+
+
+def test_no_text_steers_the_terminal(console):
+    assert [line for line in console.split("\n") if not line.isprintable()] == []
+
+
+def test_every_line_is_json_and_tells_the_text_as_it_is():
+    """In characters that nobody takes for anything else."""
+    lines = logged("json").split("\n")[:-1]
+
+    told = [json.loads(line) for line in lines]
+
+    assert len(told) == LINES_A_TEXT * len(TOLD)
+    assert [each["error"] for each in told[::LINES_A_TEXT]] == TOLD
+    assert all(line.isascii() and line.isprintable() for line in lines)

@@ -1,0 +1,189 @@
+"""Whatever is sent, what reads it makes a value of it or refuses it with its own error, and does nothing worse."""
+
+import json
+import re
+import unicodedata
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projector.ops import generations, guard, parking
+from read_side.http import batch, filters, queries
+from read_side.http.conditions import is_known, minimum_position
+from read_side.http.cursors import Cursor
+from read_side.http.parameters import Asked, Malformed
+from shared.access.tokens import InvalidToken, unverified
+from shared.http import requests
+from shared.http.bodies import decoder, require_media_type
+from shared.http.guard import _cookie, _token, session_cookie
+from shared.http.negotiation import require_acceptable
+from shared.http.problems import MOST_ERRORS, Rejection
+from shared.tracing import command_span, traceparent
+from tests.support.hostile import JSON, TEXTS, as_segment, header_values
+from write_side.domain.references import AccountRef, GroupRef
+from write_side.domain.values import InvalidValue, Text, parse_value
+from write_side.http.requests import _version, _well_formed_key
+from write_side.http.stream import _named, _take_apart
+from write_side.use_cases import USE_CASES
+
+SYNTAX = "@:extEXT{}[]()\"'\\/%&=?;, \t.-_+*0129afAF\x00\x1b\r\n\u2028\u0661\u212a\u0301"
+TEXT = st.sampled_from(sorted(TEXTS.values())) | st.text(max_size=80) | st.text(SYNTAX, max_size=60)
+BYTES = st.sampled_from(sorted(header_values())) | st.binary(max_size=80) | TEXT.map(str.encode)
+
+
+def scope(*headers, query=b""):
+    return {"headers": headers, "query_string": query, "raw_path": b"/", "path": "/"}
+
+
+def question(make, name):
+    def ask(text):
+        asked = Asked(scope(query=f"{name}={as_segment(text)}".encode()))
+        make(asked)
+        asked.require_valid()
+
+    return ask
+
+
+TEXT_READERS = {
+    **{kind.__name__: (kind.parse, InvalidValue) for kind in (*Text.__subclasses__(), AccountRef, GroupRef)},
+    **{
+        each.__name__: (each, Malformed)
+        for each in (filters.account_id, filters.group, filters.statuses, filters.tag, filters.role, filters.search)
+    },
+    "limit": (filters.limit, Malformed),
+    "sort": (filters.sort_among(filters.PROFILE_SORTS), Malformed),
+    "cursor": (Cursor.parse, Malformed),
+    "token": (unverified, InvalidToken),
+    "idempotency key": (_well_formed_key, Rejection),
+    "expected version": (_version, Rejection),
+    "command": (_named, Rejection),
+    **{
+        f"{make.__name__} {name}": (question(make, name), Rejection)
+        for make in (queries.profile_query, queries.group_query, queries.member_query)
+        for name in ("q", "sort", "status", "tag", "role", "group", "cursor")
+    },
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_text_is_taken_or_refused(text):
+    read_text(text)
+
+
+@given(TEXT)
+@settings(deadline=None)
+def test_any_text_is_taken_or_refused(text):
+    read_text(text)
+
+
+def read_text(text):
+    for reads, own_error in TEXT_READERS.values():
+        outcome = outcome_of(reads, text, own_error)
+
+        assert not isinstance(outcome, own_error) or is_fit_to_be_told(outcome, text)
+        assert not isinstance(outcome, Text) or is_fit_to_be_kept(outcome)
+
+
+def outcome_of(reads, given, own_error):
+    """What is made of it, or the error that says why nothing is."""
+    try:
+        return reads(given)
+    except own_error as error:
+        return error
+
+
+def is_fit_to_be_told(error, text):
+    """What is refused is not quoted."""
+    told = str(error)
+    return told.isprintable() and (len(text) < 8 or text not in told)
+
+
+def is_fit_to_be_kept(value):
+    is_shown = not any(unicodedata.category(each) in {"Cc", "Cs"} for each in value)
+    return is_shown and len(value) <= value.longest and unicodedata.is_normalized("NFC", value)
+
+
+HEADER_READERS = {
+    "media type": (b"content-type", lambda scope: require_media_type(scope, "application/json")),
+    "accepted": (b"accept", lambda scope: require_acceptable(scope, "application/json")),
+    "token": (b"authorization", _token),
+    "session": (b"cookie", _cookie),
+    "host": (b"host", lambda scope: guard._is_loopback(requests.header(scope, b"host"))),
+    "origin": (b"origin", lambda scope: guard._is_at(requests.header(scope, b"origin"), "localhost")),
+    "known": (b"if-none-match", lambda scope: is_known(scope, '"x"')),
+    "position": (b"muster-min-position", minimum_position),
+    "query": (b"x", lambda scope: minimum_position({**scope, "query_string": scope["headers"][0][1]})),
+}
+
+
+@given(BYTES)
+@settings(deadline=None)
+def test_any_header_is_taken_or_refused(value):
+    for name, reads in HEADER_READERS.values():
+        outcome = outcome_of(reads, scope((name, value)), Rejection)
+
+        assert not isinstance(outcome, Rejection) or is_a_problem(outcome, 401, 406, 415, 422)
+
+
+def is_a_problem(rejection, *statuses):
+    told = json.loads(msgspec.json.encode(rejection.details()))
+    return told["status"] in statuses
+
+
+@given(BYTES)
+@settings(deadline=None)
+def test_what_is_made_of_a_header_holds_nothing_else(value):
+    """What goes on into answers, events and logs: ids, names of cookies, traces."""
+    text = str(value, "latin-1")
+    sent_id = requests._sent_id(scope((b"request-id", value)))
+    with command_span("test", sent=text):
+        trace = traceparent()
+
+    assert re.fullmatch(r"muster_session_[0-9]+", session_cookie(text))
+    assert sent_id is None or re.fullmatch(r"[\x21-\x7e]{1,128}", sent_id)
+    assert trace is None or re.fullmatch(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", trace)
+
+
+BODIES = {
+    **{each.name: (each.command, decoder(each.command, value_hook=parse_value)) for each in USE_CASES},
+    "line": (USE_CASES[0].command, _take_apart),
+    "batch": (batch.BatchGet, lambda body: batch._decode(body).keys()),
+    "rebuild": (generations.Rebuild, generations._decode_rebuild),
+    "skip": (parking.SkipRequest, parking._decode_skip),
+}
+VALUES = st.sampled_from(sorted(JSON.values())) | TEXT.map(msgspec.json.encode) | st.binary(max_size=20)
+
+
+def value_in_its_places(value):
+    """A value as it is, in a list, as a member and as a name."""
+    return st.sampled_from([value, b"[%b]" % value, b'{"x":%b}' % value, b"{%b:1}" % value])
+
+
+@pytest.mark.parametrize("name", BODIES)
+@given(data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_any_body_is_taken_or_refused(name, data):
+    """With any value in place of one of its fields, and cut anywhere."""
+    kind, decode = BODIES[name]
+    field = data.draw(st.sampled_from([*kind.__struct_fields__, "command", "idempotency_key", "x"]))
+    value = data.draw(VALUES.flatmap(value_in_its_places))
+    body = b'{"%b":%b}' % (field.encode(), value)
+
+    cut = data.draw(st.just(len(body)) | st.integers(0, len(body)))
+
+    outcome = outcome_of(decode, body[:cut], Rejection)
+
+    assert not isinstance(outcome, Rejection) or is_a_problem(outcome, 400, 422)
+
+
+def test_of_very_many_wrong_fields_some_are_named():
+    """Or an answer would be several times as long as what was sent."""
+    decode = decoder(batch.BatchGet)
+
+    with pytest.raises(Rejection) as refused:
+        decode(JSON["many names"])
+
+    assert len(refused.value.errors) == MOST_ERRORS
+    assert len(refused.value.detail) < 1_000

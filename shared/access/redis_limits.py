@@ -17,12 +17,14 @@ from shared.sentinels import connection_options
 PATIENCE_SECONDS = 0.25
 """Rather than keep anybody waiting, nobody is limited."""
 
-# What is stored is when the bucket will be full, in microseconds; all numbers stay below 2^53.
+# What is stored is when the bucket will be full, in microseconds; all numbers stay below 2^53. It is never further away
+# than an empty bucket would have it, unless the server's clock was set back: then nobody waits for what is not so.
 _DRAW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local burst, interval, wanted, returned = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or now) - returned * interval)
+local stored = math.min(tonumber(redis.call('GET', KEYS[1]) or now), now + burst)
+local full = math.max(now, stored - returned * interval)
 local there = math.floor((now + burst - full) / interval + 0.000001)
 local granted = math.min(there, wanted)
 local retry = 0

@@ -49,6 +49,7 @@ class RedisLease:
         async with self._client.pipeline() as pipe:
             pipe.zadd(PROJECTORS, {member: now})
             pipe.zremrangebyscore(PROJECTORS, "-inf", now - LISTED_SECONDS * 1000)
+            pipe.zremrangebyscore(PROJECTORS, now + LISTED_SECONDS * 1000, "+inf")  # seen before the clock was set back
             await pipe.execute()
 
     async def _now(self) -> int:
@@ -58,7 +59,8 @@ class RedisLease:
 
 
 async def _take(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
-    free = await _watched(pipe, names, whose={None, member})
+    there = await _watched(pipe, names)
+    free = [name for name, holder in there.items() if holder in {None, member} or await _lasts_too_long(pipe, name)]
     multi(pipe)
     for name in free:
         pipe.set(_key(name), member, px=int(LEASE_SECONDS * 1000))
@@ -70,19 +72,25 @@ async def _take(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> fr
 
 
 async def _give_up(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> None:
-    own = await _watched(pipe, names, whose={member})
+    own = [name for name, holder in (await _watched(pipe, names)).items() if holder == member]
     multi(pipe)
     for name in own:
         pipe.delete(_key(name))
     await pipe.execute()
 
 
-async def _watched(pipe: Pipeline, names: Sequence[LeaseName], *, whose: set[bytes | None]) -> list[LeaseName]:
-    """Those that somebody of these has; none of them may change until they are written."""
+async def _watched(pipe: Pipeline, names: Sequence[LeaseName]) -> dict[LeaseName, bytes | None]:
+    """Who has them; none of them may change until they are written."""
     keys = list(map(_key, names))
     await pipe.watch(*keys)
     members: Any = await pipe.mget(keys)
-    return [name for name, member in zip(names, members, strict=True) if member in whose]
+    return dict(zip(names, members, strict=True))
+
+
+async def _lasts_too_long(pipe: Pipeline, name: LeaseName) -> bool:
+    """Whether the server's clock was set back since it was taken: it would outlive a holder that has died."""
+    milliseconds: Any = await pipe.pttl(_key(name))
+    return bool(milliseconds > LEASE_SECONDS * 1000)
 
 
 def _key(name: LeaseName) -> str:

@@ -1,0 +1,46 @@
+"""The clock of Redis is set back: what was to run out in seconds would take an hour, and holds nobody up for it."""
+
+import time
+from hashlib import sha256
+
+import msgspec
+
+from projector.adapters.redis import client as projector
+from projector.adapters.redis.lease import RedisLease
+from projector.ports import Candidate, LeaseName
+from shared.access import redis_limits
+from shared.access.redis_limits import RedisBuckets
+from shared.access.values import Rate
+from shared.keys import PROJECTORS, ProjectionKeys, limit_key
+
+HOUR = 3_600
+NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1)]
+ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
+
+
+async def test_leases_do_not_outlast_who_holds_them(redis_server):
+    """Nor is a projector seen for long that has died."""
+    async with projector.connect(redis_server.url) as client:
+        lease = RedisLease(client)
+        await lease.hold(ONE, NAMES)
+        for name in NAMES:
+            await client.pexpire(ProjectionKeys(name.projection).lease(name.version), HOUR * 1_000)
+        await client.zadd(PROJECTORS, {msgspec.json.encode(ONE): (time.time() + HOUR) * 1_000})
+
+        held = await lease.hold(OTHER, NAMES)
+        candidates = await lease.candidates(NAMES)
+
+    assert held == set(NAMES)
+    assert candidates == (dict.fromkeys(NAMES, OTHER), [OTHER])
+
+
+async def test_nobody_waits_longer_than_for_an_empty_bucket(redis_server):
+    async with redis_limits.connect(redis_server.url) as client:
+        await client.set(limit_key("set-back", sha256(b"ada").hexdigest()), int((time.time() + HOUR) * 1e6))
+        buckets = RedisBuckets(client, Rate(10, 10), name="set-back")
+
+        refused = await buckets.draw("ada", wanted=1, returned=0)
+        given = await buckets.draw("ada", wanted=1, returned=2)
+
+    assert (refused.granted, given.granted) == (0, 1)
+    assert refused.retry_after <= 1

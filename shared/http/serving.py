@@ -17,6 +17,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from shared import telemetry, tracing
+from shared.http.listening import hang_up_on_the_absent
 from shared.http.reloading import OPENING_SECONDS, ReloadingServer
 from shared.tether import die_with
 
@@ -25,6 +26,15 @@ STOP_SECONDS = 15
 
 CONNECTIONS = 4_096
 """How many connections a worker serves at once; further ones wait in the kernel's queue."""
+
+HEADER_SECONDS = 30
+"""Within which the headers of a request have come; the next one's too, on a connection that is kept open."""
+
+UNREAD_SECONDS = 30
+"""For which a client may leave an answer unread."""
+
+BUFFER_BYTES = 64 * 1024
+"""What is kept of a connection on its way in, and out; headers that are longer are answered 431."""
 
 OPEN_FILES = 65_536
 
@@ -61,7 +71,8 @@ def serve(
     except PortTakenError as taken:
         sys.exit(str(taken))
     _allow_open_files()
-    loader = partial(_load, target, parent=os.getpid(), log_format=log_format, service=service)
+    about = partial(_load, target, log_format=log_format, service=service)
+    loader = partial(about, parent=os.getpid(), unread_seconds=UNREAD_SECONDS)
     _server(target, host=host, port=port, workers=workers).serve(target_loader=loader, wrap_loader=False)
 
 
@@ -104,7 +115,9 @@ def _server(target: str, *, host: str, port: int, workers: int) -> ReloadingServ
         interface=Interfaces.ASGI,
         loop=Loops.uvloop if find_spec("uvloop") else Loops.asyncio,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000, keep_alive=True),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_SECONDS * 1_000, keep_alive=True, max_buffer_size=BUFFER_BYTES
+        ),
         websockets=False,
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
@@ -115,7 +128,13 @@ def _server(target: str, *, host: str, port: int, workers: int) -> ReloadingServ
 
 
 def _load(
-    target: str, *, parent: int, log_format: telemetry.LogFormat, service: str, made: Callable[[], object]
+    target: str,
+    *,
+    parent: int,
+    log_format: telemetry.LogFormat,
+    service: str,
+    unread_seconds: float,
+    made: Callable[[], object],
 ) -> Any:
     """Make the application; runs in the worker, which must not go on answering when its parent was killed."""
     die_with(parent)
@@ -127,6 +146,7 @@ def _load(
     # What is there by now stays: walking through it at every full collection kept some answers waiting for 40 ms.
     gc.collect()
     gc.freeze()
+    hang_up_on_the_absent(unread_seconds=unread_seconds)
     made()
     return application
 

@@ -1,9 +1,11 @@
 """How a process serves HTTP and how it ends, with real processes and an application of ten lines."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -24,6 +26,8 @@ STOP_SECONDS = 2
 APPLICATION = """
 import asyncio, os
 
+gone = []
+
 def create():
     async def application(scope, receive, send):
         if scope["type"] == "lifespan":
@@ -35,7 +39,14 @@ def create():
         if scope["path"] == "/slow":
             await asyncio.sleep(60)
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+        if scope["path"] == "/long":
+            for chunk in (b"first", bytes(50_000_000)):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone.append(scope["client"])
+        told = len(gone) if scope["path"] == "/gone" else os.getpid()
+        await send({"type": "http.response.body", "body": str(told).encode()})
     return application
 
 def broken():
@@ -54,8 +65,10 @@ def serve(tmp_path, port):
     (tmp_path / "application.py").write_text(APPLICATION)
     started = []
 
-    def start(target="application:create", *, workers=1, log_format="console"):
-        patience = f"from shared.http import serving; serving.STOP_SECONDS = {STOP_SECONDS}"
+    def start(target="application:create", *, workers=1, log_format="console", **seconds):
+        patience = "from shared.http import serving"
+        for name, value in {"STOP_SECONDS": STOP_SECONDS, **seconds}.items():
+            patience += f"; serving.{name} = {value}"
         arguments = {"host": "127.0.0.1", "port": port, "workers": workers, "log_format": log_format}
         process = subprocess.Popen(
             [sys.executable, "-c", f"{patience}; serving.serve({target!r}, **{arguments!r})"],
@@ -121,6 +134,51 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop(serve, port):
         process.communicate(timeout=15)
 
     assert process.returncode == 0
+
+
+def test_whoever_sends_no_headers_in_time_is_hung_up_on(serve, port):
+    """From the beginning, in the middle, byte after byte, and where the connection was kept open."""
+    serve(HEADER_SECONDS=1)
+    worker_pid(port)
+    request = b"GET /pid HTTP/1.1\r\nHost: muster\r\n\r\n"
+    with contextlib.ExitStack() as connections:
+        silent, halfway, dripping, kept = [
+            connections.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)) for _ in range(4)
+        ]
+        halfway.sendall(request[:10])
+        kept.sendall(request)
+        assert kept.recv(1_000).startswith(b"HTTP/1.1 200")
+        rest = itertools.chain(request[:-2], itertools.repeat(ord("x")))
+        while not select.select([dripping], [], [], 0.1)[0]:
+            dripping.send(bytes([next(rest)]))
+
+        assert [each.recv(1_000) for each in (silent, halfway, dripping, kept)] == [b""] * 4
+
+
+def test_headers_are_kept_in_bounds(serve, port):
+    """Whoever sends them without end is told so: thousands of connections must not fill the memory."""
+    serve()
+    worker_pid(port)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: muster\r\nX: " + b"x" * 70_000)
+
+        assert client.recv(1_000).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="elsewhere it waits")
+def test_whoever_does_not_read_is_hung_up_on(serve, port):
+    """His answer, which never ends, would keep a connection from others."""
+    serve(UNREAD_SECONDS=1)
+    worker_pid(port)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /long HTTP/1.1\r\nHost: muster\r\n\r\n")
+        deadline = time.monotonic() + 10
+        while (gone := httpx.get(f"http://127.0.0.1:{port}/gone").text) == "0" and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    assert gone == "1"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the worker notices within half a second")

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 from litestar.types import Scope
 
 from shared.http.problems import (
@@ -38,13 +39,32 @@ def require_media_type(scope: Scope, expected: str) -> None:
         raise Rejection(UNSUPPORTED_MEDIA_TYPE, f"The body must be {expected}, not {sent or 'unlabelled'}")
 
 
+class HungUp(Exception):
+    """The client is gone, and what it was sending has no end."""
+
+
+async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """
+    Pass the body on as it comes.
+
+    :raises HungUp: there is no more.
+    """
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except InternalServerException:  # Litestar takes that for a defect of ours
+        raise HungUp from None
+
+
 async def body_of(request: Request[Any, Any, Any]) -> bytes:
-    """:raises Rejection: 408, it does not come to its end in time."""
+    """:raises Rejection: 408, it does not come to its end, or not in time."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.body()
+            return b"".join([chunk async for chunk in received(request)])
     except TimeoutError:
         raise Rejection(TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} s") from None
+    except HungUp:
+        raise Rejection(TOO_SLOW, "The body did not come to its end") from None
 
 
 def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:

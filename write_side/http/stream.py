@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import UNSET, UnsetType
 
 from shared.access.authentication import Authentication
-from shared.http.bodies import decoder, require_media_type
+from shared.http.bodies import HungUp, decoder, received, require_media_type
 from shared.http.guard import UNAUTHORIZED, caller, take_turn
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import (
@@ -83,7 +83,7 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
         may_go_on=partial(authentication.stands, caller(request.scope)),
         stopping=stopping,
     )
-    return duplex(lines.answers(split_lines(stopping.unless_asked(request.stream()))))
+    return duplex(lines.answers(split_lines(stopping.unless_asked(received(request)))))
 
 
 def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
@@ -136,6 +136,8 @@ class CommandLines:
         except Stopped:
             stopping = Rejection(STOPPING, "Neither this line nor any after it was carried out")
             yield _encode(_failed(number + 1, stopping)) + b"\n"
+        except HungUp:
+            return  # nobody is there to be told
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         await take_turn(self._scope)

@@ -75,6 +75,35 @@ async def test_a_command_is_counted_by_what_came_of_it(client):
         await post(client, bio="x" * MAX_BODY_BYTES)
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "counted"),
+    [
+        ("/commands/register-account", "application/json", ("too-slow", "register-account")),
+        ("/commands", "application/x-ndjson", ("not-json", "unknown", 0)),
+    ],
+)
+async def test_whoever_hangs_up_in_the_middle_is_no_defect(client, path, kind, counted):
+    """Nobody is to be told of an error of ours; nor is half a line carried out."""
+    with capture_logs() as logs, outcomes(*counted), outcomes("internal-error", counted[1], 0):
+        await hung_up(client._transport.app, path, kind)
+
+    assert logs == []
+
+
+async def hung_up(app, path, kind):
+    """Send the beginning of a body, and go."""
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-type", kind.encode())]}
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        pass
+
+    await app(scope | {"query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1"}, receive, send)
+
+
 async def test_a_defect_is_an_outcome_too(client, store):
     del store.accounts
 

@@ -60,7 +60,7 @@ def require_same_site(connection: Connection, _: BaseRouteHandler) -> None:
     fetched_from, origin = header(connection.scope, b"sec-fetch-site"), header(connection.scope, b"origin")
     if fetched_from not in {None, "same-origin", "none"}:
         raise Rejection(CROSS_SITE, f"Sec-Fetch-Site is {fetched_from}")
-    if origin is not None and not _is_of(origin, header(connection.scope, b"host")):
+    if origin is not None and not _is_at(origin, header(connection.scope, b"host")):
         raise Rejection(CROSS_SITE, f"Origin is {origin}")
 
 
@@ -68,7 +68,7 @@ GUARDS = [require_local_host, require_same_site]
 """Of every handler that changes anything."""
 
 
-def _is_of(origin: str, host: str | None) -> bool:
+def _is_at(origin: str, host: str | None) -> bool:
     try:
         return urlsplit(origin).netloc == host
     except ValueError:

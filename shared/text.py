@@ -7,6 +7,9 @@ from itertools import groupby
 _SHORT = 64
 """Code points; however its marks stand, such a text is put into order in microseconds."""
 
+_REMEMBERED = 1 << 12
+"""Texts; who asks for nothing but the longest that are taken fills tens of megabytes with them."""
+
 
 def composed(text: str) -> str:
     """Text as it is stored: in NFC (Unicode Standard Annex #15), otherwise unchanged."""
@@ -52,7 +55,7 @@ def folded(text: str) -> str:
     return text.lower() if text.isascii() else _folded(text)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=_REMEMBERED)
 def words(text: str) -> frozenset[str]:
     """
     The words of a text as they are searched: runs of letters and digits of its folded form.
@@ -83,7 +86,7 @@ def _caseless(text: str) -> str:
     return text.lower() if text.isascii() else composed(composed(text).casefold())
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=_REMEMBERED)
 def _folded(text: str) -> str:
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     # Composed at the end: Hangul, which NFKD takes apart, is one character a syllable again.

@@ -1,6 +1,7 @@
 """How names are folded, cut into words and compared."""
 # ruff: noqa: RUF001 - letters that look like others are what this is about
 
+import sys
 import time
 import unicodedata
 
@@ -149,6 +150,15 @@ def test_marks_in_disorder_hold_nobody_up():
     composed("a" + "\u0301\u0316" * 30_000)
 
     assert time.perf_counter() - began < 1
+
+
+def test_what_is_remembered_stays_small():
+    """Whoever searches for ever other words, as many as are taken, must not fill the memory of a process."""
+    many = words(" ".join(chr(0x4E00 + number) for number in range(100)))
+
+    size = sys.getsizeof(many) + sum(map(sys.getsizeof, many))
+
+    assert size * words.cache_info().maxsize < 100 * 1024 * 1024
 
 
 @given(st.text())

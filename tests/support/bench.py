@@ -5,18 +5,17 @@ import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args
 
 import httpx
 import psycopg
 from redis import Redis
 
 from shared.settings import Addresses
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.redis import EmbeddedRedis
 from shared.stack.server import EmbeddedServer
 from shared.stack.supervisor import Supervisor
 from tests.support.access import headers_for
@@ -24,9 +23,13 @@ from tests.support.mixed_load import MixedLoad
 from tests.support.people import Group, Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
 from tests.support.stack import Stack, answers, until
+from tests.support.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
 from tests.support.witnesses import Witnesses
 
 DISK_MEGABYTES = 512
+
+Clocked = Literal["postgres", "redis", "processes"]
+"""Whose clock it is: a server's, or that of our own processes together."""
 
 
 class Bench:
@@ -41,8 +44,10 @@ class Bench:
         (home / "up").mkdir()
         self.random = random.Random(seed)
         self.seed = seed
-        self.postgres = EmbeddedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
-        self.redis = EmbeddedRedis(home / "redis", binary=redis_program)
+        self.clocks = _clocks(home / "clocks")
+        self.postgres = ClockedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
+        self.redis = ClockedRedis(home / "redis", binary=redis_program)
+        self.postgres.clock, self.redis.clock = self._clock("postgres"), self._clock("redis")
         self._keepers: dict[EmbeddedServer, asyncio.Task[None]] = {}
         self._names = 0
 
@@ -127,6 +132,10 @@ class Bench:
             await asyncio.to_thread(server.wait_until_ready)
             self._keep(server)
 
+    def _clock(self, whose: Clocked) -> Mapping[str, str]:
+        """What a process is started with whose clock can be set; nothing where this machine does not permit it."""
+        return self.clocks[whose].environment if self.clocks else {}
+
     def _keep(self, server: EmbeddedServer) -> None:
         self._keepers[server] = asyncio.create_task(self._supervisor.keep(server))
 
@@ -145,7 +154,7 @@ class Bench:
     async def _up(self) -> AsyncIterator[None]:
         """In a thread, since whoever waits for it must let the lines run."""
         urls = {"MUSTER_DATABASE_URL": self.database_line.url, "MUSTER_REDIS_URL": self.redis_line.url}
-        self.stack = await asyncio.to_thread(Stack, self.home / "up", **urls)
+        self.stack = await asyncio.to_thread(Stack, self.home / "up", **urls, **self._clock("processes"))
         try:
             yield
         finally:
@@ -162,6 +171,14 @@ async def running_bench(*, seed: int, redis_program: Path | None = None) -> Asyn
         bench = Bench(home, seed=seed, redis_program=redis_program)
         async with bench.running():
             yield bench
+
+
+def _clocks(directory: Path) -> Mapping[Clocked, WallClock]:
+    """One for each whose clock can be set; none where this machine does not permit it."""
+    if not can_set_clocks():
+        return {}
+    directory.mkdir()
+    return {whose: WallClock(directory, whose) for whose in get_args(Clocked)}
 
 
 @contextmanager

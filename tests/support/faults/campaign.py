@@ -26,10 +26,13 @@ class Record:
 
 
 class Campaign:
-    """Seeded runs; what they were like, by kind of fault."""
+    """Seeded runs of the faults that this machine permits; what they were like, by kind."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = faults
+        missing = {each.name: each.missing() for each in faults}
+        self.faults = [each for each in faults if missing[each.name] is None]
+        self.left_out = {name: why for name, why in missing.items() if why}
+        """Why the others are not tried."""
         self.records: dict[str, Record] = defaultdict(Record)
         self.runs = 0
         self.striking: str | None = None
@@ -75,11 +78,12 @@ class Campaign:
         return [fault.name for fault in self.faults if not self.records[fault.name].recoveries]
 
     def table(self) -> str:
-        """One line a kind, in the order in which they are listed."""
+        """One line a kind, in the order in which they are listed; then those that could not be tried."""
         head = f"{'fault':<30} fired commands  lost dupl. stale  p50 s  max s"
         lines = [_line(fault.name, self.records[fault.name]) for fault in self.faults]
         broken_off = [f"broken off in: {self.striking}"] if self.striking else []
-        return "\n".join([f"{self.runs} runs", head, *lines, *broken_off])
+        left_out = [f"not run here: {name}: {why}" for name, why in self.left_out.items()]
+        return "\n".join([f"{self.runs} runs", head, *lines, *left_out, *broken_off])
 
 
 def _line(name: str, record: Record) -> str:

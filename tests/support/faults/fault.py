@@ -17,11 +17,11 @@ class Fault:
     :param strike: the fault is there while it is entered. It makes sure that it was felt, and raises if it was not.
     :param lasts: seconds at most, apart from what it needs to be felt.
     :param redis_loses: whether Redis may come back with less than it had, so that positions fall.
-    :param is_possible: whether this machine permits it.
+    :param missing: why this machine does not permit it; None if it does.
     """
 
     name: str
     strike: Strike
     lasts: float = 1.0
     redis_loses: bool = False
-    is_possible: Callable[[], bool] = lambda: True
+    missing: Callable[[], str | None] = lambda: None

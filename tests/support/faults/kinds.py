@@ -1,9 +1,9 @@
 """Every kind of fault there is."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from tests.support.bench import can_mount
+from tests.support.faults.clocks import jumping_clock, killed_projector_whose_lease_lasts
 from tests.support.faults.disks import full_disk
 from tests.support.faults.erasure import races_with_erasure
 from tests.support.faults.fault import Fault
@@ -18,6 +18,16 @@ from tests.support.faults.processes import (
 )
 from tests.support.faults.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
 from tests.support.stack import Child
+from tests.support.wall_clock import can_set_clocks
+
+
+def no_disks() -> str | None:
+    return None if can_mount() else "this machine lets nobody mount"
+
+
+def no_clocks() -> str | None:
+    return None if can_set_clocks() else "this machine has no C compiler, or preloads nothing"
+
 
 FAULTS = (
     Fault("kill write process", partial(killed_process, child=Child.WRITE), lasts=0),
@@ -43,8 +53,12 @@ FAULTS = (
     Fault("FLUSHALL", emptied, lasts=0, redis_loses=True),
     Fault("Redis may evict", may_evict, lasts=0),
     Fault("key of the wrong type", wrong_type, lasts=0),
-    Fault("full disk beneath Redis", partial(full_disk, name="redis"), is_possible=can_mount),
-    Fault("full disk beneath PostgreSQL", partial(full_disk, name="postgres"), is_possible=can_mount),
+    Fault("full disk beneath Redis", partial(full_disk, name="redis"), missing=no_disks),
+    Fault("full disk beneath PostgreSQL", partial(full_disk, name="postgres"), missing=no_disks),
+    Fault("clock of Redis jumps", partial(jumping_clock, whose="redis"), lasts=0, missing=no_clocks),
+    Fault("clock of PostgreSQL jumps", partial(jumping_clock, whose="postgres"), lasts=0, missing=no_clocks),
+    Fault("clock of our processes jumps", partial(jumping_clock, whose="processes"), lasts=0, missing=no_clocks),
+    Fault("kill projector, Redis set back", killed_projector_whose_lease_lasts, lasts=0, missing=no_clocks),
     Fault("slow transaction", partial(open_transaction, end="commit")),
     Fault("idle transaction", partial(open_transaction, end="termination")),
     Fault("prepared transaction", partial(open_transaction, end="commit prepared")),
@@ -52,8 +66,3 @@ FAULTS = (
     Fault("races with erasure", races_with_erasure, lasts=0),
     Fault("failover that loses a commit", failover_of_less, lasts=0),
 )
-
-
-def possible(faults: Sequence[Fault]) -> list[Fault]:
-    """Those that this machine permits."""
-    return [each for each in faults if each.is_possible()]

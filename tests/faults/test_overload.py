@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from shared.http.serving import _allow_open_files
 from tests.support.access import headers_for
 from tests.support.load import registration
 from tests.support.raw_http import RawConnection
-from tests.support.stack import Child, Stack
+from tests.support.stack import Child, Stack, until
 
 CLIENTS = 300
 """More than a write process takes on."""
@@ -29,6 +30,12 @@ GROWTH = 64 * 1024
 
 SLOW = 40
 """Clients of each kind."""
+
+DEAF = 10
+IDLE = 1_000
+
+LINES = b'{"command": "%b"}\n' % (b"x" * 60_000) * 10
+"""Each is answered with what it named."""
 
 
 class Timed(NamedTuple):
@@ -70,6 +77,78 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
     assert [each.status for each in answers] == [200] * 20
     assert sorted(each.seconds for each in answers)[10] < 1
     assert {each.status_code for each in found} == {200}
+
+
+async def test_answers_that_nobody_reads_are_not_collected(mortal_stack):
+    """Whoever streams commands and reads nothing is not listened to any more: all buffers on the way are bounded."""
+    url = mortal_stack.addresses.write
+    await mortal_stack.ready()
+    before = resident(mortal_stack, Child.WRITE)
+    async with deaf_streams(url, mortal_stack.headers) as streams:
+        await until(lambda: are_held_up(streams))
+
+        answers = await in_turn(url, "p1600", 20)
+        after = resident(mortal_stack, Child.WRITE)
+
+    assert min(each.sent for each in streams) > len(LINES)
+    assert [each.status for each in answers] == [200] * 20
+    assert sorted(each.seconds for each in answers)[10] < 1
+    assert after - before < GROWTH
+
+
+async def test_connections_that_idle_hold_nobody_up(mortal_stack):
+    """A thousand at each process: they are far from what one takes, and cost it little."""
+    addresses = mortal_stack.addresses
+    _allow_open_files()
+    await mortal_stack.ready()
+    before = {child: resident(mortal_stack, child) for child in (Child.WRITE, Child.READ)}
+    async with connections(addresses.write, IDLE) as writers, connections(addresses.read, IDLE) as readers:
+        kept = await asyncio.gather(*(each.get("/livez") for each in (*writers, *readers)))
+
+        answers = await in_turn(addresses.write, "p1601", 20)
+        found = [await readers[nth].get(f"/profiles/by-handle/p1601.{nth}?min_position=1") for nth in range(20)]
+        after = {child: resident(mortal_stack, child) for child in before}
+
+    assert {each.status for each in kept} == {200}
+    assert [each.status for each in answers] == [200] * 20
+    assert sorted(each.seconds for each in answers)[10] < 1
+    assert {each.status for each in found} == {200}
+    assert all(after[child] - before[child] < GROWTH for child in before)
+
+
+class DeafStream:
+    """A client that sends lines for ever, each answered at length, and reads nothing of it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._connection.settimeout(0)
+        self.sent = 0
+
+    async def send(self) -> None:
+        while True:
+            await asyncio.get_running_loop().sock_sendall(self._connection, b"%x\r\n%b\r\n" % (len(LINES), LINES))
+            self.sent += len(LINES)
+
+
+@asynccontextmanager
+async def deaf_streams(url: str, headers: Mapping[str, str]) -> AsyncIterator[list[DeafStream]]:
+    who = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "muster", **headers}.items()).encode()
+    said = b"POST /commands HTTP/1.1\r\n%bContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with ExitStack() as open_sockets:
+        streams = [DeafStream(open_sockets.enter_context(half_open(url, said % who))) for _ in range(DEAF)]
+        sending = [asyncio.create_task(each.send()) for each in streams]
+        try:
+            yield streams
+        finally:
+            for each in sending:
+                each.cancel()
+            await asyncio.wait(sending)
+
+
+async def are_held_up(streams: Sequence[DeafStream]) -> bool:
+    before = [each.sent for each in streams]
+    await asyncio.sleep(0.5)
+    return min(before) > 0 and before == [each.sent for each in streams]
 
 
 def slow_words(headers: Mapping[str, str]) -> list[bytes]:

@@ -80,9 +80,8 @@ def owners(url: str) -> set[str]:
         return {role for (role,) in connection.execute(OWNERS)}
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_the_role_that_owns_the_tables_owns_nothing_else(as_role):
+    for statement in (
         "create role another",
         "create database another",
         "create schema another",
@@ -92,10 +91,8 @@ def owners(url: str) -> set[str]:
         "set session_replication_role = replica",
         "select * from pg_authid",
         "copy (select 1) to program 'true'",
-    ],
-)
-def test_the_role_that_owns_the_tables_owns_nothing_else(as_role, statement):
-    assert_refused(as_role(roles.OWNER), statement)
+    ):
+        assert_refused(as_role(roles.OWNER), statement)
 
 
 async def test_commands_of_every_kind_are_carried_out_by_the_role_that_writes(as_role):
@@ -145,12 +142,13 @@ def test_the_role_that_projects_cannot_change_anything(as_role, statement):
     assert_refused(as_role("muster_project"), statement)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    ["delete from accounts", "update event_log set type = 'x'", "select redact_events_of(gen_random_uuid(), 1)"],
-)
-def test_the_role_that_proves_changes_nothing(as_role, statement):
-    assert_refused(as_role("muster_prove"), statement)
+def test_the_role_that_proves_changes_nothing(as_role):
+    for statement in (
+        "delete from accounts",
+        "update event_log set type = 'x'",
+        "select redact_events_of(gen_random_uuid(), 1)",
+    ):
+        assert_refused(as_role("muster_prove"), statement)
 
 
 async def test_the_role_that_projects_reads_the_log_and_says_who_holds_it_up(as_role, database_url):

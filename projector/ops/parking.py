@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -52,8 +52,8 @@ class Retry(msgspec.Struct, forbid_unknown_fields=True):
 class SkipRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Why an event shall have no effect, and who says so: both are kept."""
 
-    reason: str
-    by: str = "unknown"
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+    by: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "unknown"
 
 
 _decode_retry, _decode_skip = decoder(Retry), decoder(SkipRequest)

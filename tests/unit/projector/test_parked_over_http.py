@@ -133,6 +133,8 @@ async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around
         (f"/parked/profiles/{nth_id(2)}/skip", {"reason": "why"}, 404, "not-parked"),
         (f"{ONE}/skip", {}, 422, "invalid"),
         (f"{ONE}/skip", {"reason": " "}, 422, "invalid"),
+        (f"{ONE}/skip", {"reason": "x" * 1_001}, 422, "invalid"),
+        (f"{ONE}/skip", {"reason": "why", "by": "x" * 201}, 422, "invalid"),
         (f"{ONE}/skip", {"reason": "why", "else": 1}, 422, "invalid"),
         (f"{ONE}/retry", {"reason": "why"}, 422, "invalid"),
     ],

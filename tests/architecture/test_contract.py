@@ -14,7 +14,7 @@ from shared.events import EVENTS
 from shared.http.guard import PROBLEMS as GUARD_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from tests.support.histories import History
-from write_side import ports
+from write_side import errors
 from write_side.domain import account
 from write_side.http.documentation import document as write_document
 from write_side.http.problems import PROBLEM_OF
@@ -96,16 +96,16 @@ def test_every_problem_says_what_to_do(problem):
 
 
 def test_every_refusal_of_the_write_side_is_a_problem():
-    """An error of the ports or the domain that has no problem would be answered with 500."""
-    internal = {"Conflict", "Unsettled", "AlreadyDone"}
-    errors = {
+    """An error that has no problem would be answered with 500."""
+    internal = {"Conflict", "Unsettled"}
+    refusals = {
         each
-        for module in (ports, account)
+        for module in (errors, account)
         for name, each in vars(module).items()
         if isinstance(each, type) and issubclass(each, Exception) and name not in internal
     }
 
-    assert errors == set(PROBLEM_OF)
+    assert refusals == set(PROBLEM_OF)
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs"])

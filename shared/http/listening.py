@@ -1,10 +1,12 @@
 """What the kernel sees to on the connections of a worker: granian opens its sockets by itself, and asks for nothing."""
 
+import os
 import socket
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISSOCK
 
 OPENING_SECONDS = 60.0
 """What a worker may take until it listens."""
@@ -36,10 +38,19 @@ def _attend(milliseconds: int) -> None:
 
 def _is_told(file: int, milliseconds: int) -> bool:
     """Whether it is a socket that listens, which now knows what to do."""
-    with suppress(OSError), socket.fromfd(file, socket.AF_INET, socket.SOCK_STREAM) as listening:
-        if listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            return True
+    with suppress(OSError):  # it may be closed by now
+        # Asked first, since of anything else `fromfd` would leave its duplicate open.
+        if not S_ISSOCK(os.fstat(file).st_mode):
+            return False
+        with socket.fromfd(file, socket.AF_INET, socket.SOCK_STREAM) as found:
+            return _tell(found, milliseconds)
     return False
+
+
+def _tell(found: socket.socket, milliseconds: int) -> bool:
+    if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return False
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return True

@@ -1,0 +1,33 @@
+"""Finding the socket that granian has opened, among all that is open."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from shared.http.listening import _is_told
+
+pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="elsewhere nobody looks")
+
+
+def test_what_listens_is_told_and_nothing_is_left_open():
+    """It looks again and again while a worker starts: what it left open each time would soon be all there can be."""
+    reading, writing = os.pipe()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.socket() as other,
+        open(reading, "rb"),  # noqa: PTH123 - of a pipe
+        open(writing, "wb"),  # noqa: PTH123 - likewise
+    ):
+        before = opened()
+
+        told = [_is_told(each, 1_234) for each in (reading, writing, other.fileno(), listening.fileno(), 9_999)]
+
+        assert told == [False, False, False, True, False]
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1_234
+        assert opened() == before
+
+
+def opened():
+    return sorted(file.name for file in Path("/proc/self/fd").iterdir())

@@ -31,7 +31,8 @@ class RedisSessions:
     async def begin(self, link: Principal) -> str | None:
         """:raises SessionsAway: Redis cannot be reached."""
         name, session = new_name(), StoredSession.of(link, now=self._clock())
-        used, seconds = used_link_key(link.token_id or ""), max(1, ceil(link.expires_at - self._clock()))
+        # For much longer than a link is good: the server's clock may be set ahead.
+        used, seconds = used_link_key(link.token_id or ""), ceil(link.expires_at - self._clock()) + SESSION_SECONDS
         try:
             with reachable():
                 if not await self._client.set(used, 1, nx=True, ex=seconds):

@@ -1,10 +1,12 @@
-"""Unit tests wait for nothing: what is tried again is tried again at once."""
+"""Unit tests wait for nothing: what is tried again is tried again at once. Each has keys of its own."""
 
 from collections.abc import Iterator
 
 import pytest
 import stamina
 
+from shared.access.authentication import TokenAuthentication
+from tests.support.access import Keys
 from write_side.runner import ATTEMPTS
 
 
@@ -12,3 +14,13 @@ from write_side.runner import ATTEMPTS
 def _no_waiting_between_attempts() -> Iterator[None]:
     with stamina.set_testing(True, attempts=ATTEMPTS):
         yield
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path / "keys")
+
+
+@pytest.fixture
+def authentication(keys):
+    return TokenAuthentication(keys.directory, audience="muster")

@@ -5,25 +5,14 @@ from http.cookies import SimpleCookie
 import pytest
 
 from projector.ops.signing_in import Entrance
-from shared.access.authentication import TokenAuthentication
 from shared.access.principal import OPS, READ
 from shared.access.sessions import SESSION_SECONDS
 from shared.access.tokens import sign_in_audience, unverified
-from tests.support.access import Keys, bearing
+from tests.support.access import bearing
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 
 HTML = {"Accept": "text/html,*/*"}
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return Keys(tmp_path / "keys")
-
-
-@pytest.fixture
-def authentication(keys):
-    return TokenAuthentication(keys.directory, audience="muster")
 
 
 @pytest.fixture

@@ -16,19 +16,8 @@ from shared.access.authentication import TokenAuthentication
 from shared.access.keyring import KeysUnusable
 from shared.access.principal import COMMANDS, OPS, READ
 from shared.access.tokens import LONGEST, InvalidToken, issue, sign_in_audience
-from tests.support.access import Keys
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return Keys(tmp_path / "keys")
-
-
-@pytest.fixture
-def authentication(keys):
-    return TokenAuthentication(keys.directory, audience="muster")
 
 
 def signed(keys, *, key=None, kid=None, headers=None, without=(), **claims):

@@ -45,9 +45,9 @@ def history():
 
 @asynccontextmanager
 async def projector(server, log, projection):
-    """A projector whose sweeps take two documents a step."""
+    """A projector whose sweeps take one document a step."""
     async with connect(server.url) as client:
-        pace = Pace(sweep=2, poll=0.01, first_retry=0.001, longest_retry=0.01)
+        pace = Pace(sweep=1, poll=0.01, first_retry=0.001, longest_retry=0.01)
         store = store_in_redis(client, projection)
         async with running(projector_with(projection, store=store, log=log, pace=pace)) as projector:
             yield projector
@@ -69,7 +69,7 @@ async def sweep_with_kills(server, log, projection, kill):
     while not await is_swept(server, log, projection):
         async with projector(server, log, projection) as feeding:
             await until_state(feeding, State.RUNNING)
-            await asyncio.sleep(0.003 * (kills % 5))  # the kill shall come at another moment each time
+            await asyncio.sleep(0.001 * (kills % 5))  # the kill shall come at another moment each time
             kill(server)
         kills += 1
     return kills
@@ -103,7 +103,7 @@ async def test_renames_and_a_deletion_end_right(server, history, projection, kil
 
     kills = await sweep_with_kills(server, log, projection, kill)
 
-    assert kills > 2
+    assert kills > 1  # so that one at least came in the middle
     assert await cleanly_folded(history.events, projection) == held(everything(server), projection)
 
 

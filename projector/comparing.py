@@ -107,16 +107,20 @@ class Comparer:
 
 
 class OneComparison:
-    """At most one comparison, in the background."""
+    """At most one comparison, in the background: the one that was asked for last."""
 
     def __init__(self, compare: Compare, *, when_done: Callable[[], None]) -> None:
         self._compare = compare
         self._when_done = when_done
         self._task: asyncio.Task[Comparison] | None = None
+        self._pair: tuple[Pointer, Pointer] | None = None
 
     def of(self, live: Pointer, other: Pointer) -> Comparison | None:
         """Its outcome, once; None while it is under way, which it is from when it is first asked for."""
+        if self._pair != (live, other):
+            self.stop()
         if self._task is None:
+            self._pair = (live, other)
             self._task = asyncio.create_task(self._compare(live, other))
             self._task.add_done_callback(lambda _: self._when_done())
         if not self._task.done():

@@ -25,6 +25,7 @@ from shared.access.home import bearer
 from shared.event_log import EventLogUnavailable
 from shared.progress import progress_on
 from shared.settings import Settings
+from shared.text import printable
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 ANSWER_SECONDS = 30.0
@@ -57,7 +58,7 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
     if json:
         sys.stdout.write(f"{msgspec.json.encode(_as_json(proof)).decode()}\n")
     else:
-        _show(proof, Console(soft_wrap=True))
+        _show(proof, Console(soft_wrap=True, markup=False))
     return DONE if proof.holds else FAILED
 
 
@@ -104,7 +105,7 @@ def _as_json(proof: Proof) -> dict[str, object]:
 def _show(proof: Proof, console: Console) -> None:
     table = Table(Column("place", overflow="fold"), "checked", "found", "of", box=None)
     for each in proof.places:
-        table.add_row(each.place, f"{each.checked:,}", f"{each.found:,}", fields_told(each.what))
+        table.add_row(printable(each.place), f"{each.checked:,}", f"{each.found:,}", fields_told(each.what))
     console.print(table)
     for line in _remarks(proof):
         console.print(line, markup=False, highlight=False)

@@ -33,6 +33,8 @@ class NobodyToErase(Exception):
 class Traces(Protocol):
     """What the database has of people; everything raises `EventLogUnavailable`."""
 
+    async def require_readable(self) -> None: ...
+
     async def erasure(self, account_id: UUID) -> tuple[int | None, int]: ...
 
     async def told_of(self, account_id: UUID) -> Sequence[Mapping[str, Any]]: ...
@@ -46,6 +48,8 @@ class Traces(Protocol):
 
 class Held(Protocol):
     """What the read models' server has; everything raises `ReadModelUnavailable`."""
+
+    async def require_readable(self) -> None: ...
 
     def everything(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]: ...
 
@@ -85,6 +89,9 @@ class Proving:
 
         :raises NobodyToErase: there never was such an account.
         """
+        # First: once somebody is erased it is too late to find out that we may not look for what is left of him.
+        await self._traces.require_readable()
+        await self._held.require_readable()
         before, events = await self._traces.erasure(account_id)
         if not events:
             raise NobodyToErase(f"no account ever had the id {account_id}")

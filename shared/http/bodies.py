@@ -52,7 +52,9 @@ async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     try:
         async for chunk in request.stream():
             yield chunk
-    except InternalServerException:  # Litestar takes that for a defect of ours
+    except InternalServerException as error:  # as which Litestar tells that the client is gone
+        if "disconnected" not in error.detail:
+            raise
         raise HungUp from None
 
 

@@ -8,11 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISSOCK
 
-OPENING_SECONDS = 60.0
-"""What a worker may take until it listens."""
+import structlog
+
+LOOKING_SECONDS = 60.0
+"""For which a worker's socket is looked for."""
 
 SILENT_SECONDS = 60
 """After which a client that says nothing is asked whether it is still there, by its kernel."""
+
+ASKED_SECONDS = 15
+"""After which it is asked again, or given up."""
+
+log = structlog.get_logger()
 
 
 def hang_up_on_the_absent(*, unread_seconds: float) -> None:
@@ -29,9 +36,10 @@ def hang_up_on_the_absent(*, unread_seconds: float) -> None:
 
 def _attend(milliseconds: int) -> None:
     """Wait for the socket, which is there only once the application has started; its connections inherit from it."""
-    deadline = time.monotonic() + OPENING_SECONDS
+    deadline = time.monotonic() + LOOKING_SECONDS
     while not any(_is_told(int(file.name), milliseconds) for file in Path("/proc/self/fd").iterdir()):
         if time.monotonic() >= deadline:
+            log.warning("clients that are gone will not be hung up on: no socket listens yet")
             return
         time.sleep(0.02)
 
@@ -52,5 +60,6 @@ def _tell(found: socket.socket, milliseconds: int) -> bool:
         return False
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASKED_SECONDS)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return True

@@ -71,8 +71,9 @@ def serve(
     except PortTakenError as taken:
         sys.exit(str(taken))
     _allow_open_files()
-    about = partial(_load, target, log_format=log_format, service=service)
-    loader = partial(about, parent=os.getpid(), unread_seconds=UNREAD_SECONDS)
+    loader = partial(
+        _load, target, parent=os.getpid(), log_format=log_format, service=service, unread_seconds=UNREAD_SECONDS
+    )
     _server(target, host=host, port=port, workers=workers).serve(target_loader=loader, wrap_loader=False)
 
 

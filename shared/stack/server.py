@@ -124,7 +124,7 @@ class EmbeddedServer(ABC):
 
     def wait_until_ready(self, *, seconds: float = START_SECONDS) -> None:
         """
-        Return once the launched process serves clients, however much data it has to read before.
+        Return once the launched process serves clients; as long as it says that it reads its data, it is waited for.
 
         :param seconds: for which it may say nothing.
         :raises ServerError: it has ended, or does not get ready.

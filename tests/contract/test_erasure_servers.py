@@ -208,4 +208,4 @@ async def test_what_nobody_can_look_into_proves_nothing(client, monkeypatch):
     monkeypatch.setattr(client, "type", type_of)
 
     with pytest.raises(ReadModelUnavailable, match="nobody can look into others, which is a graphdata"):
-        [_ async for _ in RedisTraces(client).everything()]
+        await RedisTraces(client).require_readable()

@@ -10,11 +10,13 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.postgres.traces import PostgresTraces
 from projector.adapters.redis.client import connect
 from projector.services import PROJECTIONS
 from read_side.adapters.redis import RedisProfileViews, connector
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
+from shared.event_log import EventLogUnavailable
 from shared.event_log.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
 from shared.keys import ProjectionKeys, limit_key
@@ -140,6 +142,14 @@ def test_the_role_that_writes_cannot_change_what_was_appended(as_role, statement
 def test_the_role_that_projects_cannot_change_anything(as_role, statement):
     """Nor read more of the state than is published."""
     assert_refused(as_role("muster_project"), statement)
+
+
+async def test_who_may_not_look_everywhere_hears_so_before_anybody_is_erased(as_role):
+    """The role that proves may; that of the projector may not look into the state."""
+    await PostgresTraces(as_role("muster_prove")).require_readable()
+
+    with pytest.raises(EventLogUnavailable, match="look with the rights of muster_prove"):
+        await PostgresTraces(as_role("muster_project")).require_readable()
 
 
 def test_the_role_that_proves_changes_nothing(as_role):

@@ -96,7 +96,7 @@ def sent(stack, before):
 
 
 def send_lines(sender, account, group):
-    """Each text in all fields of each command, then in those only that were not found wrong; and JSON in each."""
+    """Each text in all fields of each command, then in those only that were not found wrong; and pieces of JSON."""
     right = {name: make(account, group) for name, make in RIGHT.items()}
     lines = [
         Line(each.name, {field: shaped(field, text) for field in each.command.__struct_fields__})
@@ -222,7 +222,6 @@ def test_all_that_is_wrong_is_named_at_once(sent):
 
 
 def test_what_is_refused_is_a_problem(sent):
-    """Also where the server itself refuses, in front of the application: only there nobody says why."""
     refused = [each for each in sent.answers if each.status >= 400 and "/sign-in" not in each.what]
 
     assert {each.media_type for each in refused} == {"application/problem+json"}

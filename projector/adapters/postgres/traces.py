@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from shared.event_log import EventLogUnavailable
 from shared.event_log.postgres import connect_args, hand_json_over, unavailable
 
 PORTION = 2_000
@@ -41,6 +42,17 @@ class PostgresTraces:
 
     def __init__(self, url: str) -> None:
         self._url = url
+
+    async def require_readable(self) -> None:
+        """:raises EventLogUnavailable: besides, there is something that this role may not read."""
+        async with self._connected() as connection:
+            for schema, table, column, _ in await self._columns():
+                look = sql.SQL("select {} from {} limit 0")
+                try:
+                    await connection.execute(look.format(sql.Identifier(column), sql.Identifier(schema, table)))
+                except psycopg.errors.InsufficientPrivilege as error:
+                    why = f"PostgreSQL: {error.diag.message_primary}: look with the rights of muster_prove"
+                    raise EventLogUnavailable(why) from error
 
     async def erasure(self, account_id: UUID) -> tuple[int | None, int]:
         """Where the account was erased, if it was, and how many events it has."""

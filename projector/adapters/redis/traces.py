@@ -1,6 +1,7 @@
 """All that Redis holds, in portions that hold nobody up."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from itertools import chain
 from typing import Any
 
@@ -25,6 +26,14 @@ class RedisTraces:
             b"zset": client.zscan,
         }
 
+    async def require_readable(self) -> None:
+        """:raises ReadModelUnavailable: something is of a kind that only a module can read, or is not for this user."""
+        with reachable():
+            async for keys in self._portions(self._client.scan):
+                for key in keys:
+                    async with aclosing(self._entries(key)) as entries:
+                        await anext(entries, None)
+
     async def everything(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]:
         """
         All values, fields or entries by the key they stand at, and all names of keys.
@@ -40,7 +49,7 @@ class RedisTraces:
                     async for entries in self._entries(key):
                         yield key.decode("utf-8", "replace"), entries
 
-    async def _entries(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
+    async def _entries(self, key: bytes) -> AsyncGenerator[Sequence[bytes], None]:
         kind: Any = await self._client.type(key)
         if kind in self._scans:
             async for entries in self._portions(self._scans[kind], key):

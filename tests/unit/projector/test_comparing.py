@@ -1,10 +1,12 @@
 """How two generations differ, while both are being fed."""
 
+import asyncio
+
 import msgspec
 import pytest
 
 from projector import comparing
-from projector.comparing import Comparer, Half, reason_to_hold
+from projector.comparing import Comparer, Half, OneComparison, reason_to_hold
 from projector.generations import Comparison, Order
 from projector.projections.profiles import Profiles
 from shared.records import Checkpoint, Pointer, Sweep, seal
@@ -154,3 +156,30 @@ def test_what_would_shrink_the_directory_is_held(comparison, order, why):
     found = reason_to_hold(comparison, order)
 
     assert (found is None) if why is None else (why in found)
+
+
+async def test_an_outcome_is_that_of_the_generations_asked_for():
+    """Not of others, whose comparison was begun before and is given up."""
+    given_up, done = [], asyncio.Event()
+
+    async def compare(live, other):
+        try:
+            await asyncio.sleep(0 if other.generation == "g3" else 60)
+        except asyncio.CancelledError:
+            given_up.append(other.generation)
+            raise
+        return Comparison(records=3)
+
+    one = OneComparison(compare, when_done=done.set)
+    live, second, third = (Pointer(name, 1) for name in ("g1", "g2", "g3"))
+    assert one.of(live, second) is None
+    await asyncio.sleep(0)
+
+    assert one.of(live, third) is None
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    done.clear()
+    while (found := one.of(live, third)) is None:
+        await done.wait()
+
+    assert (found, given_up) == (Comparison(records=3), ["g2"])

@@ -1,9 +1,15 @@
 """What is looked for of somebody, and what is not, because finding it would prove nothing."""
 
-import pytest
+from uuid import UUID
 
-from projector.proof.report import Findings, Place
+import pytest
+from rich.console import Console
+
+from projector.ops.erasing import _show
+from projector.proof.proving import Proving
+from projector.proof.report import Findings, Place, Proof
 from projector.proof.search import LeftOut, Search, Value, values_of
+from shared.event_log import EventLogUnavailable
 
 
 def search(**values):
@@ -82,6 +88,32 @@ def test_what_is_found_is_counted_and_named_once_however_much_is_looked_at_toget
         Place(place="here", checked=7, found=3, what=["account id", "email", "given_name"]),
         Place(place="there", checked=1),
     ]
+
+
+class Closed:
+    """Where we may not look."""
+
+    async def require_readable(self):
+        raise EventLogUnavailable("not for you")
+
+
+async def test_where_we_may_not_look_nobody_is_erased():
+    """Afterwards nobody would know what to look for."""
+    proving = Proving(traces=Closed(), held=None, models={}, logs=(), erase=None, progress=None)
+
+    with pytest.raises(EventLogUnavailable, match="not for you"):
+        await proving.prove(UUID(int=1))
+
+
+def test_the_name_of_a_place_is_shown_as_it_is(capsys):
+    """Any key of Redis is one."""
+    proof = Proof(
+        account_id="0198", position=7, erased="now", sought=1, left_out=[], behind=[], places=[Place(place="x[/y]\x1b")]
+    )
+
+    _show(proof, Console(soft_wrap=True, markup=False))
+
+    assert "x[/y]\\u001b" in capsys.readouterr().out
 
 
 async def test_what_others_have_too_is_left_out_and_named():

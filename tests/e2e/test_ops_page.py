@@ -104,11 +104,16 @@ async def test_the_figures_are_those_of_status(stack, browser, ops):
 
 
 async def drawn(page, measure):
-    """What is drawn of profiles: the moments, in seconds before the last one, with the figures; and the highest."""
+    """What is drawn of profiles: the moments, in seconds before the last one, with the figures; and the highest.
+
+    Asked for in one go: status may come, and the scale change, between two questions.
+    """
     chart = page.locator(f"figure[data-projection=profiles][data-measure={measure}] svg")
-    most = float(await chart.get_attribute("data-most"))
-    points = await chart.locator("polyline").evaluate_all(
-        "all => all.flatMap(e => e.getAttribute('points').split(' '))"
+    most, points = await chart.evaluate(
+        """svg => [
+            Number(svg.dataset.most),
+            [...svg.querySelectorAll("polyline")].flatMap(e => e.getAttribute("points").split(" ")),
+        ]"""
     )
     pairs = [tuple(map(float, point.split(","))) for point in points]
     return [((1 - x / 600) * SECONDS_SHOWN, (78 - y) / 76 * most) for x, y in pairs], most

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -180,13 +181,11 @@ async def assert_people_are_as_sent(muster, congress) -> None:
 
 
 async def assert_committees_are_as_sent(muster, congress) -> None:
-    """With their sizes; the Committee on Agriculture with all who sit there, and Cory Booker with all he sits on."""
+    """With their sizes; and Cory Booker with all he sits on."""
     for sent in congress.committees:
         record = await muster.record(f"/groups/{sent['slug']}")
         assert (record["name"], record["description"]) == (sent["name"], sent.get("description"))
         assert record["member_count"] == len(congress.members(sent["slug"]))
-    cards = (await muster.record("/groups/ssaf/members?limit=200"))["items"]
-    assert {each["account_id"]: each["role"] for each in cards} == congress.members("ssaf")
     booker = await muster.record("/profiles/by-external-id/bioguide:B001288")
     names = {each["slug"]: each["name"] for each in congress.committees}
     seats = [each for each in congress.seats if each["account"] == f"ext:{booker['external_id']}"]
@@ -196,11 +195,13 @@ async def assert_committees_are_as_sent(muster, congress) -> None:
 
 
 async def assert_every_seat_is_taken(muster, congress) -> None:
-    """And none that is not in the file."""
+    """With its role, and none that is not in the file; asked for by committee, and one by one in each of them."""
     for committee in congress.committees:
         members = congress.members(committee["slug"])
         path = f"/groups/{committee['slug']}/members"
-        assert {(await muster.get(f"{path}/{account}")).status_code for account in members} <= {200}
+        cards = (await muster.record(f"{path}?limit=200"))["items"]
+        assert {each["account_id"]: each["role"] for each in cards} == members
+        assert {(await muster.get(f"{path}/{account}")).status_code for account in islice(members, 2)} <= {200}
         stranger = next(account for account in congress.ids.values() if account not in members)
         assert (await muster.get(f"{path}/{stranger}")).status_code == 404
 

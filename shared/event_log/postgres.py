@@ -74,6 +74,24 @@ class _RawJson(Loader):
         return bytes(data)
 
 
+@asynccontextmanager
+async def connected(url: str, *, autocommit: bool = False) -> AsyncIterator[psycopg.AsyncConnection]:
+    """
+    A connection that is closed at the end, whatever happens; what was not committed is gone with it.
+
+    psycopg's own block asks for COMMIT or ROLLBACK first, and leaves the connection open where that fails or is
+    cancelled.
+
+    :raises EventLogUnavailable: there is no connection to be had.
+    """
+    with unavailable():
+        connection = await psycopg.AsyncConnection.connect(autocommit=autocommit, **connect_args(url))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 def hand_json_over(connection: psycopg.AsyncConnection) -> None:
     """Have JSON come as bytes, as `read_snapshot` needs it."""
     connection.adapters.register_loader("json", _RawJson)
@@ -128,9 +146,7 @@ class PostgresEventLog:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:
-        with unavailable():
-            connection = await psycopg.AsyncConnection.connect(autocommit=True, **connect_args(self._url))
-        async with connection:
+        async with connected(self._url, autocommit=True) as connection:
             with unavailable():
                 await self._prepare(connection)
             yield PostgresEventReader(connection)

@@ -22,9 +22,6 @@ from tests.support.http import client_of
 from tests.support.stack import MUSTER, environment, service, until
 
 PEOPLE = 1_000
-# A projector that loses its lease while it connects may leave the connection to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:<psycopg.AsyncConnection:ResourceWarning")
-
 OTHERS = (Groups(), Activity(), Stats())
 
 

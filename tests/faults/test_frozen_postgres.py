@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
 
+from shared.event_log.postgres import connected
 from shared.stack.postgres import EmbeddedPostgres
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.postgres import transactions
@@ -45,3 +46,13 @@ async def test_a_frozen_database_is_given_up_in_time(postgres, database_url, mon
 
         await write_side.run("suspend-account", account="@andre.carson")
         assert len(await write_side.events()) == 3
+
+
+async def test_a_connection_is_closed_though_the_database_is_frozen(postgres, database_url):
+    """Nobody waits for the end of its transaction, or is cancelled meanwhile and leaves it open."""
+    with ExitStack() as thawed_later:
+        async with asyncio.timeout(10), connected(database_url) as connection:
+            await connection.execute("select 1")
+            thawed_later.enter_context(frozen(postgres))
+
+        assert connection.closed

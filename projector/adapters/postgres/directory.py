@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from projector.verify.state import Counterpart, Fields
 from shared.event_log import EventLogUnsound, RecordedEvent
-from shared.event_log.postgres import connect_args, hand_json_over, read_snapshot, unavailable
+from shared.event_log.postgres import connected, hand_json_over, read_snapshot, unavailable
 
 ROWS = 2_000
 """Fetched at once."""
@@ -27,9 +27,7 @@ class PostgresDirectory:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator["PostgresSnapshot"]:
-        with unavailable():
-            connection = await psycopg.AsyncConnection.connect(**connect_args(self._url))
-        async with connection:
+        async with connected(self._url) as connection:
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
             hand_json_over(connection)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from shared.event_log import EventLogUnavailable
-from shared.event_log.postgres import connect_args, hand_json_over, unavailable
+from shared.event_log.postgres import connected, hand_json_over, unavailable
 
 PORTION = 2_000
 """Rows fetched at once."""
@@ -114,8 +114,8 @@ class PostgresTraces:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        with unavailable():
-            async with await psycopg.AsyncConnection.connect(**connect_args(self._url)) as connection:
-                await connection.set_read_only(True)
-                hand_json_over(connection)
+        async with connected(self._url) as connection:
+            await connection.set_read_only(True)
+            hand_json_over(connection)
+            with unavailable():
                 yield connection

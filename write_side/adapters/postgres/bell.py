@@ -5,7 +5,8 @@ import asyncio
 import psycopg
 import structlog
 
-from shared.event_log.postgres import CHANNEL, connect_args
+from shared.event_log import EventLogUnavailable
+from shared.event_log.postgres import CHANNEL, connected
 
 RECONNECT_SECONDS = 0.5
 
@@ -21,7 +22,7 @@ class PostgresBell:
     """
 
     def __init__(self, url: str) -> None:
-        self._connect_args = connect_args(url)
+        self._url = url
         self._rung = asyncio.Event()
 
     def ring(self) -> None:
@@ -31,9 +32,9 @@ class PostgresBell:
         """Pass the rings on, for as long as the service lives."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(autocommit=True, **self._connect_args) as connection:
+                async with connected(self._url, autocommit=True) as connection:
                     await self._pass_on(connection)
-            except psycopg.Error as error:
+            except (EventLogUnavailable, psycopg.Error) as error:
                 log.info("the bell has no connection", error=type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
 

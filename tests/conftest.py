@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -20,6 +21,10 @@ from tests.support.databases import database_at
 from write_side.adapters.postgres.migrate import migrate
 
 pytest_plugins = ["tests.support.stack", "tests.support.browser"]
+
+# A machine that pauses makes no example slow, whatever hypothesis takes it for.
+settings.register_profile("muster", deadline=None)
+settings.load_profile("muster")
 
 TEMPLATE = "migrated"
 LONGEST = ("faults", "e2e", "contract")

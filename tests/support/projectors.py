@@ -29,6 +29,9 @@ from shared.event_log import EventLog, MemoryEventLog
 from tests.support.clock import SettableClock
 from tests.support.folding import held
 
+SECONDS = 30.0
+"""Whatever takes longer has failed."""
+
 HASTE = Pace(batch=3, poll=0.005, attest=0.0, recheck=0.005, first_retry=0.001, longest_retry=0.005, grace=0.0)
 
 
@@ -138,7 +141,7 @@ async def running(projector: Projector) -> AsyncIterator[Projector]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(holds: Callable[[], object], *, seconds: float = 5.0) -> None:
+async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> None:
     """Return as soon as something holds."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event that a test could be given

@@ -95,7 +95,7 @@ async def every_question(views: ProfileViews) -> list[Any]:
 
 async def until(holds: Callable[[], object]) -> None:
     """Let everybody else go on until something holds that nobody tells of."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110 - production tells nobody, and for a test alone it should not
             await asyncio.sleep(0)
 

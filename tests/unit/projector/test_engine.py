@@ -21,7 +21,16 @@ from shared.records import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
-from tests.support.projectors import HASTE, Surroundings, projector_on, projector_with, running, until, until_state
+from tests.support.projectors import (
+    HASTE,
+    SECONDS,
+    Surroundings,
+    projector_on,
+    projector_with,
+    running,
+    until,
+    until_state,
+)
 
 LIVE = "muster:{0}:profiles:live"
 NAME = LeaseName("profiles", Profiles.version)
@@ -425,7 +434,7 @@ async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
         async def connect(self):
             yield SwallowingReader(self, around.log._events, asyncio.Event())
 
-    async with asyncio.timeout(5), running(projector_on(around, log=Swallowing())) as projector:
+    async with asyncio.timeout(SECONDS), running(projector_on(around, log=Swallowing())) as projector:
         await until_state(projector, State.RUNNING)
         await waits.wait()
 

@@ -21,7 +21,7 @@ from shared.event_log.memory import MemoryEventReader
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.http import client_of
-from tests.support.projectors import Surroundings, register_on
+from tests.support.projectors import SECONDS, Surroundings, register_on
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def told_live(around):
 
 async def in_state(client, state):
     """The status once the projection is in a state."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while True:
             told = (await client.get("/status")).json()
             if {each["state"] for each in told["projections"]} == {state}:

@@ -15,7 +15,7 @@ from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.http import client_of
-from tests.support.projectors import Surroundings, register_on
+from tests.support.projectors import SECONDS, Surroundings, register_on
 
 ADA = nth_id(1)
 ONE = f"/parked/profiles/{ADA}"
@@ -52,7 +52,7 @@ async def client(around):
 
 async def until_parked(client, documents):
     """The answer of `GET /parked` once so many documents are."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while True:
             told = (await client.get("/parked")).json()
             if len(told["parked"]) == documents:

@@ -13,7 +13,7 @@ from shared.access.setup import let_everybody_in
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History
 from tests.support.http import client_of
-from tests.support.projectors import Surroundings, register_on
+from tests.support.projectors import SECONDS, Surroundings, register_on
 
 JSON = {"Content-Type": "application/json"}
 
@@ -40,7 +40,7 @@ async def client(around):
 
 async def told(client, holds):
     """What status says of profiles, once something holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         while True:
             profiles, *_ = (await client.get("/status")).json()["projections"]
             if holds(profiles):

@@ -129,5 +129,5 @@ def _state(pid: int) -> str:
     """One letter, as in proc(5); X if there is no such process any more."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return "X"

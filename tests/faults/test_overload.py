@@ -42,6 +42,7 @@ class Timed(NamedTuple):
     status: int
     retry_after: str | None
     seconds: float
+    position: int
 
 
 async def test_beyond_its_capacity_it_says_so_within_a_bounded_time(mortal_stack):
@@ -72,7 +73,7 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
         async with httpx.AsyncClient(
             base_url=addresses.read, headers=mortal_stack.headers, timeout=10, trust_env=False
         ) as client:
-            found = [await client.get(f"/profiles/by-handle/p1452.{n}?min_position=1") for n in range(20)]
+            found = [await client.get(f"/profiles/by-handle/p1452.{n}?{once_visible(answers)}") for n in range(20)]
 
     assert [each.status for each in answers] == [200] * 20
     assert sorted(each.seconds for each in answers)[10] < 1
@@ -106,7 +107,7 @@ async def test_connections_that_idle_hold_nobody_up(mortal_stack):
         kept = await asyncio.gather(*(each.get("/livez") for each in (*writers, *readers)))
 
         answers = await in_turn(addresses.write, "p1601", 20)
-        found = [await readers[nth].get(f"/profiles/by-handle/p1601.{nth}?min_position=1") for nth in range(20)]
+        found = [await readers[n].get(f"/profiles/by-handle/p1601.{n}?{once_visible(answers)}") for n in range(20)]
         after = {child: resident(mortal_stack, child) for child in before}
 
     assert {each.status for each in kept} == {200}
@@ -197,7 +198,13 @@ async def in_turn(url: str, name: str, count: int) -> list[Timed]:
 async def timed(client: RawConnection, name: str) -> Timed:
     began = time.monotonic()
     answer = await client.post("/commands/register-account", msgspec.json.encode(registration(name)))
-    return Timed(answer.status, answer.headers.get("retry-after"), time.monotonic() - began)
+    seconds, told = time.monotonic() - began, answer.headers
+    return Timed(answer.status, told.get("retry-after"), seconds, int(told.get("muster-position", 0)))
+
+
+def once_visible(answers: Sequence[Timed]) -> str:
+    """By which a reader waits for all that was answered."""
+    return f"min_position={max(each.position for each in answers)}"
 
 
 @asynccontextmanager

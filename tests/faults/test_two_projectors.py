@@ -27,11 +27,11 @@ async def test_a_second_projector_changes_nothing_but_a_line_in_status(mortal_st
     """
     await mortal_stack.ready()
     load = Load(mortal_stack.addresses.write, seed=160)
-    [first] = (await status(ops, mortal_stack.addresses.ops))["projectors"]
+    first = await until(lambda: only_one(ops, mortal_stack.addresses.ops))
     async with Announcements(mortal_stack.addresses.redis_url) as announcements, load.running():
         async with service("project", tmp_path / "second.log", **servers(mortal_stack)) as (url, pid):
-            second = await until(lambda: other_than(first["id"], ops, url))
-            assert (await holders(ops, url), second["role"]) == ([first["id"]], "standby")
+            second = await until(lambda: other_than(first, ops, url))
+            assert (await holders(ops, url), second["role"]) == ([first], "standby")
             await load.grown(by=20)
 
             asleep = mortal_stack.family(mortal_stack.pid(Child.PROJECT))
@@ -44,7 +44,7 @@ async def test_a_second_projector_changes_nothing_but_a_line_in_status(mortal_st
             assert await holders(ops, url) == [second["id"]]
 
             os.kill(pid, signal.SIGKILL)
-        await until(lambda: is_held_by(first["id"], ops, mortal_stack.addresses.ops))
+        await until(lambda: is_held_by(first, ops, mortal_stack.addresses.ops))
         await load.grown(by=20)
         await has_reached(load.position, mortal_stack)
 
@@ -68,6 +68,12 @@ async def status(client: httpx.AsyncClient, url: str) -> dict:
 
 async def holders(client: httpx.AsyncClient, url: str) -> list[str]:
     return [each["id"] for each in (await status(client, url))["projectors"] if each["role"] == "holder"]
+
+
+async def only_one(client: httpx.AsyncClient, url: str) -> str | None:
+    """Who feeds, once nobody else is listed: whoever has died still is for some seconds."""
+    listed = (await status(client, url))["projectors"]
+    return listed[0]["id"] if [each["role"] for each in listed] == ["holder"] else None
 
 
 async def is_held_by(projector: str, client: httpx.AsyncClient, url: str) -> bool:

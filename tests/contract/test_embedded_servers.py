@@ -122,7 +122,7 @@ def test_a_server_is_waited_for_as_long_as_it_says_that_it_reads_its_data(tmp_pa
     try:
         slow.prepare()
         slow.launch()
-        slow.wait_until_ready(seconds=2)
+        slow.wait_until_ready(seconds=3)
 
         with redis.Redis.from_url(slow.url) as client:
             assert client.dbsize() == 16_384

@@ -9,6 +9,7 @@ from shared.access.limits import AWAY_SECONDS, LEASE_SECONDS, BucketsAway, Limit
 from shared.access.redis_limits import RedisBuckets, connect
 from shared.access.values import Rate
 from shared.stack.redis import EmbeddedRedis
+from tests.support.stack import until
 
 ROUNDING = 1e-6
 """Of seconds since the machine started."""
@@ -25,7 +26,7 @@ class Clock:
 
 
 @pytest.fixture(params=["memory", "valkey", "genuine_redis"])
-async def buckets_of(request):
+async def buckets_of(request, _patient_buckets):
     """Makes buckets of a rate that nobody has used yet."""
     if request.param == "memory":
         yield MemoryBuckets
@@ -142,9 +143,17 @@ async def test_a_redis_that_is_away_keeps_nobody_waiting(server_home):
     with EmbeddedRedis(server_home / "limits", appendonly=False) as server:
         client = connect(server.url)
         buckets = RedisBuckets(client, Rate(1, 60), name="away")
-        await buckets.draw("ada", wanted=1, returned=0)
+        await until(lambda: drawn_from(buckets))
 
     async with asyncio.timeout(2):
         with pytest.raises(BucketsAway):
             await buckets.draw("ada", wanted=1, returned=0)
     await client.aclose()
+
+
+async def drawn_from(buckets):
+    """What was given, if the server was as quick as it has to be."""
+    try:
+        return await buckets.draw("ada", wanted=1, returned=0)
+    except BucketsAway:
+        return None

@@ -4,6 +4,7 @@ import time
 from hashlib import sha256
 
 import msgspec
+import pytest
 
 from projector.adapters.redis import client as projector
 from projector.adapters.redis.lease import RedisLease
@@ -18,6 +19,7 @@ NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1)]
 ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
 
 
+@pytest.mark.usefixtures("_leases_last")
 async def test_leases_do_not_outlast_who_holds_them(redis_server):
     """Nor is a projector seen for long that has died."""
     async with projector.connect(redis_server.url) as client:
@@ -34,6 +36,7 @@ async def test_leases_do_not_outlast_who_holds_them(redis_server):
     assert candidates == (dict.fromkeys(NAMES, OTHER), [OTHER])
 
 
+@pytest.mark.usefixtures("_patient_buckets")
 async def test_nobody_waits_longer_than_for_an_empty_bucket(redis_server):
     async with redis_limits.connect(redis_server.url) as client:
         await client.set(limit_key("set-back", sha256(b"ada").hexdigest()), int((time.time() + HOUR) * 1e6))

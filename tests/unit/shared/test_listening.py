@@ -26,8 +26,8 @@ def test_what_listens_is_told_and_nothing_is_left_open():
 
         assert told == [False, False, False, True, False]
         assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1_234
-        assert opened() == before
+        assert opened() <= before  # a collector may close what others have left
 
 
 def opened():
-    return sorted(file.name for file in Path("/proc/self/fd").iterdir())
+    return {file.name for file in Path("/proc/self/fd").iterdir()}

@@ -102,8 +102,10 @@ class StoreInRedis:
 
     async def announced(self) -> list[Announcement]:
         told = []
-        while message := await self._ear.get_message(timeout=0.05):
+        await self._ear.ping("until-now")
+        while (message := await self._ear.get_message(timeout=5)) and message["type"] == "message":
             told.append(msgspec.json.decode(message["data"], type=Announcement))
+        assert message, "it does not answer"
         return told
 
 

@@ -8,7 +8,7 @@ from redis import Redis
 
 from projector.adapters.redis import lease
 from projector.adapters.redis.client import connect
-from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.adapters.redis import RedisProfileViews, connections, connector
 from read_side.freshness import Freshness
 from shared.access import redis_limits
 from shared.stack.programs import redis_binary
@@ -62,7 +62,9 @@ def redis_projection(redis_server: EmbeddedRedis) -> Iterator[RedisProjection]:
 
 
 @pytest.fixture
-async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfileViews]:
+async def redis_views(redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisProfileViews]:
+    """Readers who bear it that the server waits for its disk after every write."""
+    monkeypatch.setattr(connections, "EXCHANGE_SECONDS", 30.0)
     async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
         yield views
 

@@ -66,7 +66,7 @@ async def test_everything_is_asked_once_however_many_look_on():
     watched, board = chronicle(interval=60)
 
     async with running(watched):
-        moments = await asyncio.gather(*(watched.after(None, patience=5) for _ in range(50)))
+        moments = await asyncio.gather(*(watched.after(None, patience=60) for _ in range(50)))
 
     assert len({id(moment) for moment in moments}) == 1
     assert board.asked == 1
@@ -77,7 +77,7 @@ async def test_each_status_is_taken_note_of_and_measured():
     watched, board = chronicle(interval=60)
 
     async with running(watched, seen.append):
-        moment = await watched.after(None, patience=5)
+        moment = await watched.after(None, patience=60)
 
     assert [moment.status] == seen == board.measured
 
@@ -88,11 +88,11 @@ async def test_what_is_parked_is_seen_or_unknown(error):
     watched, _ = chronicle()
 
     async with running(watched):
-        seen = await watched.after(None, patience=5)
+        seen = await watched.after(None, patience=60)
         watched._parked.error = error
         unknown = seen
         while unknown.parked:
-            unknown = await watched.after(unknown, patience=5)
+            unknown = await watched.after(unknown, patience=60)
 
     assert seen.parked == WhatIsParked(parked=(), skipped=())
     assert unknown.parked is None
@@ -102,8 +102,8 @@ async def test_one_moment_follows_the_other():
     watched, _ = chronicle()
 
     async with running(watched):
-        first = await watched.after(None, patience=5)
-        second = await watched.after(first, patience=5)
+        first = await watched.after(None, patience=60)
+        second = await watched.after(first, patience=60)
 
     assert second.at > first.at
 
@@ -113,10 +113,10 @@ async def test_the_history_tells_what_was_seen_and_when():
     watched, board = chronicle()
 
     async with running(watched):
-        first = await watched.after(None, patience=5)
+        first = await watched.after(None, patience=60)
         board.lag = None
         while board.asked < 3:
-            first = await watched.after(first, patience=5)
+            first = await watched.after(first, patience=60)
     told = watched.history()
 
     at = [round((DAWN + timedelta(seconds=second)).timestamp() * 1_000) for second in range(1, board.asked + 1)]
@@ -133,7 +133,7 @@ async def test_the_history_goes_back_ten_minutes():
     async with running(watched):
         moment = None
         while board.asked < REMEMBERED + 10:
-            moment = await watched.after(moment, patience=5)
+            moment = await watched.after(moment, patience=60)
 
     assert len(watched.history().at) == REMEMBERED == 600
 
@@ -148,7 +148,7 @@ async def test_nobody_waits_once_it_has_ended():
     watched, _ = chronicle(interval=60)
 
     async with running(watched):
-        moment = await watched.after(None, patience=5)
+        moment = await watched.after(None, patience=60)
         waiting = asyncio.create_task(watched.after(moment, patience=60))
         await asyncio.sleep(0)
         watched.end()

@@ -49,6 +49,12 @@ def register_home(home: Path, addresses: Addresses) -> None:
         _HOMES[urlsplit(url).netloc] = home
 
 
+def forget_home(addresses: Addresses) -> None:
+    """Whoever is given one of these ports next lets in whom he likes."""
+    for url in (addresses.write, addresses.read, addresses.ops):
+        _HOMES.pop(urlsplit(url).netloc, None)
+
+
 def headers_for(url: str) -> dict[str, str]:
     """What lets a client in there; nothing where no stack serves that asks for it."""
     home = _HOMES.get(urlsplit(url).netloc)

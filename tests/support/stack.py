@@ -27,7 +27,7 @@ from shared.settings import ADDRESSES, read_addresses
 from shared.stack.server import free_port, last_words
 from shared.stack.supervisor import console_script
 from shared.tether import tethered
-from tests.support.access import headers_for, register_home
+from tests.support.access import forget_home, headers_for, register_home
 
 SECONDS = 60.0
 """Whatever takes longer has failed."""
@@ -130,6 +130,7 @@ class Stack:
 
     def end(self) -> None:
         """Stop it, and make sure that no process and no port is left."""
+        forget_home(self.addresses)
         family = self.family(self._process.pid)
         self._process.send_signal(signal.SIGTERM)
         status = self._process.wait(SECONDS)

@@ -4,17 +4,28 @@ import asyncio
 import itertools
 import os
 import signal
-import time
 from contextlib import AsyncExitStack
 
 import httpx
 import pytest
 
+from projector.chronicle import INTERVAL_SECONDS, LEISURE
 from projector.ops.events import MOST_STREAMS
+from projector.watch import PATIENCE_SECONDS
+from shared.http.serving import STOP_SECONDS
 from tests.support.event_streams import first, followed
 from tests.support.stack import service, until
 
 FIGURES = {"lag_events", "lag_seconds", "events_per_second"}
+SHORTEST = INTERVAL_SECONDS * LEISURE / (LEISURE + 1)
+"""Seconds from one state to the next, where the one took its share of the interval and the other took no time."""
+
+
+@pytest.fixture(autouse=True)
+async def a_history(stack):
+    """The projector of a stack that has just started may not have looked yet."""
+    async with followed(stack.addresses.ops) as (_, events):
+        await first(events, "status")
 
 
 def at_rest(told):
@@ -26,10 +37,14 @@ def at_rest(told):
 
 
 async def test_the_state_comes_every_second_and_is_that_of_status(stack):
-    """After the history; each with its time, in milliseconds, as its id."""
+    """
+    After the history; each with its time, in milliseconds, as its id.
+
+    Where a look takes long, the next comes later: as late as whoever watches the projections has patience for.
+    """
     async with (
         followed(stack.addresses.ops) as (answer, events),
-        httpx.AsyncClient(headers=stack.headers, trust_env=False) as client,
+        httpx.AsyncClient(headers=stack.headers, trust_env=False, timeout=20) as client,
     ):
         beginning, history = await anext(events), await first(events, "history")
         told = [await first(events, "status") for _ in range(3)]
@@ -48,7 +63,8 @@ async def test_the_state_comes_every_second_and_is_that_of_status(stack):
     assert at_rest(told[-1].data) == at_rest(status)
     times = [int(event.id) for event in told]
     assert times[0] >= history.data["at"][-1]
-    assert [900 < later - earlier < 6_000 for earlier, later in itertools.pairwise(times)] == [True, True]
+    seconds = [(later - earlier) / 1_000 for earlier, later in itertools.pairwise(times)]
+    assert [SHORTEST - 0.1 < each < PATIENCE_SECONDS for each in seconds] == [True, True], seconds
 
 
 async def test_what_a_browser_says_when_it_comes_back_does_no_harm(stack):
@@ -60,10 +76,12 @@ async def test_what_a_browser_says_when_it_comes_back_does_no_harm(stack):
 async def test_those_who_look_on_are_limited_and_make_room_when_they_go(stack):
     """One more is told to come again."""
     url = stack.addresses.ops
-    async with AsyncExitStack() as open_streams, httpx.AsyncClient(headers=stack.headers, trust_env=False) as client:
+    async with (
+        AsyncExitStack() as open_streams,
+        httpx.AsyncClient(headers=stack.headers, trust_env=False, timeout=20) as client,
+    ):
         for _ in range(MOST_STREAMS):
-            answer, _ = await open_streams.enter_async_context(followed(url))
-            assert answer.status_code == 200
+            await until(lambda: is_opened(open_streams, url))  # one that was closed before may still have its place
 
         refused = await client.get(f"{url}/status/events")
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/too-many-streams")
@@ -71,6 +89,11 @@ async def test_those_who_look_on_are_limited_and_make_room_when_they_go(stack):
         await open_streams.aclose()
 
         await until(lambda: is_let_in(url))
+
+
+async def is_opened(open_streams, url):
+    answer, _ = await open_streams.enter_async_context(followed(url))
+    return answer.status_code == 200
 
 
 async def is_let_in(url):
@@ -85,12 +108,9 @@ async def test_who_looks_on_does_not_hold_up_the_stop(stack, tmp_path, asked):
     addresses = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": stack.addresses.redis_url}
     async with service("project", log, **addresses) as (url, pid), followed(url) as (_, events):
         await first(events, "status")
-        began = time.monotonic()
         os.kill(pid, asked)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(STOP_SECONDS - 5):  # then it would be killed
             rest = [event async for event in events]
-        ended = time.monotonic() - began
 
-    assert ended < 3
     assert {event.name for event in rest} <= {None, "status", "page"}
     assert "refused to gracefully stop" not in log.read_text()

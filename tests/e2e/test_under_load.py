@@ -13,6 +13,8 @@ from tests.support.sessions import another_database, log_held, stranger
 from tests.support.stack import Stack, until
 
 CLIENTS = 50
+OVERLOADED = "/problems/overloaded"
+"""Told to some of so many where the disk takes its time; whoever is held up by a stranger never gets through."""
 
 
 @pytest.mark.parametrize("commands", [300, pytest.param(5_000, marks=pytest.mark.soak)])
@@ -27,7 +29,7 @@ async def test_strangers_with_open_transactions_hold_nobody_up(stack, commands):
         await until(lambda: nothing_is_left(stack))
         assert (await status(stack))["held_by"] is None
 
-    assert load.troubles == {}
+    assert set(load.troubles) <= {OVERLOADED}
     await assert_all_is_right(stack, load)
 
 

@@ -55,14 +55,18 @@ def listening(collector: Collector) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 async def register(stack: Stack, name: str, **headers: str) -> None:
     body = {"email": f"{name}@example.org", "handle": name, "display_name": name}
-    async with httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        headers=stack.headers, base_url=stack.addresses.write, timeout=20, trust_env=False
+    ) as client:
         (await client.post("/commands/register-account", json=body, headers=headers)).raise_for_status()
 
 

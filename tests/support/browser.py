@@ -74,7 +74,7 @@ async def visited(
     complaints: list[str] = []
     context = await browser.new_context(viewport=SIZES[size], **options)
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("request", lambda request: complaints.extend(_foreign(request.url, url)))
@@ -96,6 +96,11 @@ async def focused(page: Page) -> str:
     """The id of what the keyboard works on."""
     found: str = await page.evaluate("document.activeElement.id")
     return found
+
+
+async def is_focused(page: Page, id: str) -> None:
+    """Return once the keyboard works on it: a dialog gives the focus back when it has its answer and was closed."""
+    await page.wait_for_function("id => document.activeElement.id === id", arg=id)
 
 
 async def tab_to(page: Page, id: str) -> None:

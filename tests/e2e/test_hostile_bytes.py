@@ -97,5 +97,5 @@ def test_what_is_hardly_a_request_is_answered_once_if_at_all(stack, before, requ
         assert told.count(b"HTTP/1.1 ") <= 1
 
 
-def test_all_is_as_it_was(before):
-    before.require()
+async def test_all_is_as_it_was(before):
+    await before.require()

@@ -262,5 +262,5 @@ def test_events_say_where_they_come_from_and_nothing_that_was_made_up(sent, stac
         assert all(trace is None or is_trace(trace) for (trace,) in traces)
 
 
-def test_all_is_as_it_was(sent, before):
-    before.require()
+async def test_all_is_as_it_was(sent, before):
+    await before.require()

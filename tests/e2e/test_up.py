@@ -202,10 +202,10 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     token, about, link = [stack.process.stdout.readline().strip() for _ in range(3)]
     assert token == f"token  {stack.home / 'token'}"
     assert "once, within 15 minutes" in about
-    with httpx.Client() as browser:
+    with httpx.Client(timeout=SECONDS) as browser:
         assert browser.get(link, follow_redirects=True).url.path == "/"
         assert browser.get(f"{addresses.ops}/status").status_code == 200
-    assert httpx.get(link).status_code == 401
+    assert httpx.get(link, timeout=SECONDS).status_code == 401
 
     config = muster("config", home=stack.home)
     assert addresses.write in config.stdout
@@ -216,7 +216,7 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     assert second.stderr.startswith(f"another `muster up` runs at {stack.home}")
 
     assert stack.end(signal.SIGINT) == 0
-    assert are_gone(running)
+    until(lambda: are_gone(running))
     for port in ports(addresses):
         require_free("127.0.0.1", port)
     assert not file.exists()
@@ -302,7 +302,7 @@ def test_an_end_in_the_middle_of_the_start_leaves_nothing(tmp_path):
     running = stack.processes()
 
     assert stack.end() == 0
-    assert are_gone(running)
+    until(lambda: are_gone(running))
 
 
 def test_doctor_names_what_fails_and_its_remedy(tmp_path):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
@@ -138,7 +139,7 @@ class Stack:
         self._process.stdout.close()
         assert status == 0, last_words(self.log)
         self._require_no_token_in_logs()
-        assert not family & {pid for pid, _, _ in _processes()}
+        _require_gone(family)
         for port in self._ports():
             require_free("127.0.0.1", port)
         assert not (self.home / ADDRESSES).exists()
@@ -241,6 +242,14 @@ async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.
     except httpx.TransportError:
         return None
     return answer if answer.is_success else None
+
+
+def _require_gone(family: set[int]) -> None:
+    """What was killed along with its parent may take a moment."""
+    deadline = time.monotonic() + 10
+    while left := [row for row in _processes() if row[0] in family]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)  # whoever could tell was their parent
 
 
 def _processes() -> list[tuple[int, int, str]]:

@@ -1,7 +1,5 @@
 """Whether a stack has come through what was done to it."""
 
-import httpx
-
 from tests.support.stack import Child, Stack
 
 
@@ -12,13 +10,10 @@ class Unharmed:
         self._stack = stack
         self._processes = self._running()
 
-    def require(self) -> None:
+    async def require(self) -> None:
         """The same processes answer, none has met what it did not expect, and no line of a log is made up."""
+        await self._stack.ready()
         assert self._running() == self._processes
-        addresses = self._stack.addresses
-        with httpx.Client(trust_env=False) as client:
-            ready = [client.get(f"{url}/readyz") for url in (addresses.write, addresses.read, addresses.ops)]
-        assert [each.status_code for each in ready] == [200] * 3
         assert [line for line in self._log() if not line.isprintable() or "unexpected error" in line] == []
 
     def _running(self) -> dict[Child, int | None]:

@@ -23,7 +23,10 @@ def database_url(postgres):
 
 @pytest.fixture(scope="module")
 def client(database_url):
-    with write_process(database_url) as process, httpx.Client(base_url=process.url, trust_env=False) as client:
+    with (
+        write_process(database_url) as process,
+        httpx.Client(base_url=process.url, trust_env=False, timeout=60) as client,
+    ):
         assert client.post(REGISTER, json=ANDRE).status_code == 200
         assert client.post("/commands/create-group", json=SSAF).status_code == 200
         yield client

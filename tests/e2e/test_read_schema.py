@@ -27,7 +27,7 @@ from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PE
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 @pytest.fixture(scope="module")

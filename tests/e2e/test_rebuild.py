@@ -27,7 +27,7 @@ def muster(mortal_stack: Stack) -> Muster:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "MUSTER_HOME": str(mortal_stack.home)}
         return subprocess.run(
-            [*MUSTER, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+            [*MUSTER, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
         )
 
     return run
@@ -49,19 +49,16 @@ def test_a_rebuild_from_order_to_switch_and_back(directory: Stack, muster: Muste
     assert muster("rebuild", "people").returncode == 2
 
 
-def test_without_a_projector_the_command_projects_itself(directory: Stack, muster: Muster) -> None:
+async def test_without_a_projector_the_command_projects_itself(directory: Stack, muster: Muster) -> None:
     """Under the same lease, until it is done; the next projector finds what it left."""
     with directory.supervisor_asleep():
         killed = directory.kill(Child.PROJECT)
         position = register(directory, "dan").headers["Muster-Position"]
         done = muster("rebuild", "profiles", "--json")
-        answer = httpx.get(
-            f"{directory.addresses.read}/profiles/by-handle/dan",
-            headers={"Muster-Min-Position": position, **directory.headers},
-        )
+        answer = read(directory, "dan", position)
+    await directory.back(Child.PROJECT, instead_of=killed)
     outcome = json.loads(done.stdout)
 
-    assert killed
     assert done.returncode == 0, done.stderr
     assert "no projector answers" in done.stderr
     assert outcome["switched"]
@@ -70,4 +67,9 @@ def test_without_a_projector_the_command_projects_itself(directory: Stack, muste
 
 def register(stack: Stack, name: str) -> httpx.Response:
     url = f"{stack.addresses.write}/commands/register-account"
-    return httpx.post(url, json=registration(name), headers=stack.headers)
+    return httpx.post(url, json=registration(name), headers=stack.headers, timeout=60)
+
+
+def read(stack: Stack, name: str, position: str) -> httpx.Response:
+    url = f"{stack.addresses.read}/profiles/by-handle/{name}"
+    return httpx.get(url, headers={"Muster-Min-Position": position, **stack.headers}, timeout=60)

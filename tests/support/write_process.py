@@ -24,7 +24,7 @@ from write_side.http.requests import Retention
 from write_side.services import register_postgres
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class WriteProcess:

@@ -8,10 +8,11 @@ import time
 import httpx
 import pytest
 
+from projector.chronicle import LONGEST_REST_SECONDS
 from shared.access.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
 from tests.support.load import Load
-from tests.support.stack import MUSTER, Stack, environment, running_stack, until
+from tests.support.stack import MUSTER, Stack, environment, not_behind, running_stack, until
 
 WITHIN_SECONDS = 5.0
 """In which a token that was revoked is refused, and one whose key was retired."""
@@ -70,7 +71,7 @@ def made_token(stack: Stack, *scopes: str) -> str:
 
 
 async def status_of(url: str, token: str | None) -> int:
-    async with httpx.AsyncClient(trust_env=False, headers=bearing(token) if token else {}) as client:
+    async with httpx.AsyncClient(trust_env=False, headers=bearing(token) if token else {}, timeout=20) as client:
         return (await client.get(url)).status_code
 
 
@@ -139,7 +140,7 @@ async def test_a_command_that_is_not_let_in_says_what_to_do(stack):
 
 async def test_the_canary_is_let_in(stack):
     """By the home's token, as a client would."""
-    async with httpx.AsyncClient(trust_env=False, headers=stack.headers) as client:
+    async with httpx.AsyncClient(trust_env=False, headers=stack.headers, timeout=20) as client:
         told = await until(lambda: seconds_of_the_canary(client, stack.addresses.ops))
         await until(lambda: is_silent(client, stack.addresses.ops))
 
@@ -198,9 +199,10 @@ async def test_what_happened_is_told_without_what_is_private(stack):
     await load.run()
     [person] = load.accepted
     url = f"{stack.addresses.read}/profiles/{person.id}/activity?min_position={person.position}"
-    async with httpx.AsyncClient(trust_env=False) as client:
-        less = await client.get(url, headers=bearing(made_token(stack, READ)))
-        more = await client.get(url, headers=stack.headers)
+    token = made_token(stack, READ)
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        less = await not_behind(lambda: client.get(url, headers=bearing(token)))
+        more = await not_behind(lambda: client.get(url, headers=stack.headers))
 
     assert less.json()["items"][-1]["details"] == {"handle": person.handle}
     assert more.json()["items"][-1]["details"]["email"] == person.email
@@ -219,7 +221,7 @@ async def test_a_stream_of_the_ops_page_ends_with_its_token(stack):
         assert await anext(chunks)
         muster(stack.home, "token", "revoke", token)
 
-        async with asyncio.timeout(WITHIN_SECONDS + 5):
+        async with asyncio.timeout(WITHIN_SECONDS + LONGEST_REST_SECONDS + 5):  # it is looked at when there is news
             async for _ in chunks:
                 pass
 

@@ -26,8 +26,9 @@ class Directory:
         with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=60) as client:
             answer = client.post(f"{self._stack.addresses.write}/commands/register-account", json=sent)
             account = answer.raise_for_status().json()
-            minimum = {"Muster-Min-Position": str(account["position"])}
-            client.get(f"{self._stack.addresses.read}/profiles/{account['id']}", headers=minimum)
+            url, minimum = f"{self._stack.addresses.read}/profiles/{account['id']}", str(account["position"])
+            asked = (client.get(url, headers={"Muster-Min-Position": minimum}) for _ in range(30))
+            assert any(each.is_success for each in asked)  # each waits for two seconds
         return account["id"]
 
     def scribble(self, account: str | None = None, **changes: str) -> None:
@@ -44,7 +45,7 @@ class Directory:
 
     async def drift(self, projection: str) -> float | None:
         """What the projector says of it; None if it does not."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
             metrics = (await client.get(f"{self._stack.addresses.ops}/metrics")).text
         found = re.search(rf'^muster_drift_records{{projection="{projection}"}} (\S+)$', metrics, re.MULTILINE)
         return float(found[1]) if found else None
@@ -56,7 +57,7 @@ class Directory:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
 

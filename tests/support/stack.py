@@ -235,6 +235,16 @@ async def until(holds: Callable[[], Awaitable[T | None]], *, seconds: float = SE
         return found
 
 
+async def not_behind(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """The answer, asked for again as long as it is to come again: on a busy machine a projection may be behind."""
+
+    async def asked() -> httpx.Response | None:
+        answer = await ask()
+        return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+    return await until(asked)
+
+
 async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.Response | None:
     """The answer, if it is a success."""
     try:

@@ -46,6 +46,8 @@ class Sender:
 
     def ask(self, url: str, path: str, method: str = "GET", **request) -> httpx.Response:
         answer = self._client.request(method, f"{url}{path}", **request)
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # by chance, or whatever breaks does so once more
+            answer = self._client.request(method, f"{url}{path}", **request)
         about = f"{method} {path[:200]}: {str(request)[:200]}"
         assert "set-cookie" not in answer.headers
         self.answers.append(Answered(about, answer.status_code, answer.headers.get("content-type", ""), answer.text))

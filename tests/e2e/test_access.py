@@ -60,7 +60,7 @@ def muster(home, *arguments, **variables):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
 

@@ -93,7 +93,7 @@ class Running(NamedTuple):
             env=environment(**variables),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -115,7 +115,7 @@ def servers(server_home: Path) -> Iterator[Servers]:
     ):
         roles.make_owner(postgres.url)
         migration = environment(MUSTER_DATABASE_URL=roles.as_role(postgres.url, roles.OWNER))
-        subprocess.run([*MUSTER, "migrate"], env=migration, check=True, timeout=60)
+        subprocess.run([*MUSTER, "migrate"], env=migration, check=True, timeout=120)
         roles.make_roles(postgres.url)
         yield Servers(postgres, redis)
 

@@ -22,7 +22,7 @@ def muster(*command: str, database_url: str) -> subprocess.CompletedProcess[str]
         "MUSTER_AUTH": "off",
     }
     return subprocess.run(
-        [MUSTER, *command], env=environment, capture_output=True, text=True, timeout=60, check=False, cwd="/"
+        [MUSTER, *command], env=environment, capture_output=True, text=True, timeout=120, check=False, cwd="/"
     )
 
 

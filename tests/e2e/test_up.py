@@ -24,7 +24,7 @@ from shared.stack.server import free_port
 from shared.stack.supervisor import console_script
 from tests.support.access import headers_for, register_home
 
-SECONDS = 60
+SECONDS = 120
 MUSTER = [sys.executable, console_script()]
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
 ENVIRON = {name: text for name, text in os.environ.items() if not name.startswith("MUSTER_")}

@@ -20,7 +20,7 @@ from shared.stack.postgres import EmbeddedPostgres
 from tests.support.databases import database_at
 from write_side.adapters.postgres.migrate import migrate
 
-pytest_plugins = ["tests.support.stack", "tests.support.browser"]
+pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.browser"]
 
 # A machine that pauses makes no example slow, whatever hypothesis takes it for.
 settings.register_profile("muster", deadline=None)

@@ -62,7 +62,7 @@ def muster(write_api):
 
 @pytest.fixture(scope="module")
 def congress():
-    """All people and groups of the real file, and who belongs to two of them; all of it is in `test_main_job`."""
+    """All people and groups of the real file, and who belongs to two of them; all of it is in `test_whole_congress`."""
     if not CONGRESS.exists():
         pytest.skip(f"{CONGRESS.name} is not beside the repository")
     with CONGRESS.open() as lines:

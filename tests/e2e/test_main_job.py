@@ -1,58 +1,12 @@
 """The main job on the real stack: a command is posted, and a moment later the record is read."""
 
 import asyncio
-import json
-from collections.abc import Sequence
-from itertools import islice
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from tests.support.load import registration
 from tests.support.sessions import log_held
-from tests.support.stack import Stack, not_behind
-
-CONGRESS = Path(__file__).parents[3] / "shared" / "data" / "congress.jsonl"
-PEOPLE, LINES = 537, 4_646
-
-
-class Muster:
-    """The two APIs as a client uses them, with the position of his last command."""
-
-    def __init__(self, write: httpx.AsyncClient, read: httpx.AsyncClient) -> None:
-        self.write = write
-        self._read = read
-        self.position = 0
-
-    async def post(self, command: str, **fields: Any) -> httpx.Response:
-        headers = {"Idempotency-Key": key} if (key := fields.pop("key", None)) else {}
-        answer = await self.write.post(f"/commands/{command}", json=fields, headers=headers)
-        self.position = max(self.position, int(answer.headers.get("Muster-Position", 0)))
-        return answer
-
-    async def done(self, command: str, **fields: Any) -> dict[str, Any]:
-        """The outcome of a command that must succeed."""
-        return (await self.post(command, **fields)).raise_for_status().json()
-
-    async def get(self, path: str, **headers: str) -> httpx.Response:
-        """Read what reflects all that was posted; who is told to come again does so."""
-        fresh = {"Muster-Min-Position": str(self.position)} | headers
-        return await not_behind(lambda: self._read.get(path, headers=fresh))
-
-    async def record(self, path: str) -> dict[str, Any]:
-        return (await self.get(path)).raise_for_status().json()
-
-
-@pytest.fixture
-async def muster(stack: Stack):
-    async with (
-        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, timeout=60, trust_env=False) as write,
-        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.read, timeout=20, trust_env=False) as read,
-    ):
-        yield Muster(write, read)
 
 
 @pytest.fixture
@@ -119,102 +73,6 @@ async def test_a_reader_who_has_the_record_is_told_so(muster, name):
     assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
     assert (other.status_code, other.json()["title"]) == (200, "Analyst")
     assert other.headers["ETag"] != etag
-
-
-class Congress:
-    """What the file says, and the ids that its people were given."""
-
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self.commands = [json.loads(line) for line in lines]
-        self.people, self.committees, self.seats = map(
-            self._named, ("register-account", "create-group", "add-group-member")
-        )
-        self.ids: dict[str, str] = {}
-
-    def _named(self, name: str) -> list[dict[str, Any]]:
-        return [each for each in self.commands if each["command"] == name]
-
-    def learn(self, outcomes: Sequence[dict[str, Any]]) -> None:
-        """Take the outcome of each command."""
-        for command, outcome in zip(self.commands, outcomes, strict=True):
-            if command["command"] == "register-account":
-                self.ids[f"ext:{command['external_id']}"] = outcome["id"]
-
-    def members(self, slug: str) -> dict[str, str]:
-        """Roles, by account id."""
-        return {self.ids[each["account"]]: each["role"] for each in self.seats if each["group"] == slug}
-
-
-@pytest.fixture
-def congress():
-    if not CONGRESS.exists():
-        pytest.skip(f"the sample of real people is not at {CONGRESS.name} beside the clone")
-    return Congress(CONGRESS.read_bytes().splitlines())
-
-
-async def test_the_whole_congress_is_posted_as_one_stream_and_read_back(muster, congress):
-    """All 537 people, 230 committees and 3,879 seats, field by field; a committee's new name is there for all of it."""
-    streamed = await muster.write.post(
-        "/commands", content=CONGRESS.read_bytes(), headers={"Content-Type": "application/x-ndjson"}
-    )
-    outcomes = [json.loads(line) for line in streamed.raise_for_status().text.splitlines()]
-    muster.position = outcomes[-1]["position"]
-    congress.learn(outcomes)
-
-    assert [(each["line"], each["status"]) for each in outcomes] == [(n, 200) for n in range(1, LINES + 1)]
-    assert (len(congress.people), len(congress.committees), len(congress.seats)) == (PEOPLE, 230, 3_879)
-    await assert_people_are_as_sent(muster, congress)
-    await assert_committees_are_as_sent(muster, congress)
-    await assert_every_seat_is_taken(muster, congress)
-    await assert_a_new_name_shows_in_all_members(muster, congress)
-
-
-async def assert_people_are_as_sent(muster, congress) -> None:
-    """André Carson by handle, by external id and by the beginnings of his names too."""
-    for person in congress.people:
-        sent = {field: value for field, value in person.items() if field != "command"}
-        record = await muster.record(f"/profiles/{congress.ids['ext:' + person['external_id']]}")
-        assert {field: record[field] for field in sent} == sent
-    carson = await muster.record("/profiles/by-handle/andre.carson")
-    assert carson["display_name"] == "André Carson"
-    assert carson == await muster.record("/profiles/by-external-id/bioguide:C001072")
-    assert [carson] == (await muster.record("/profiles?q=andre+car&tag=rep"))["items"]
-
-
-async def assert_committees_are_as_sent(muster, congress) -> None:
-    """With their sizes; and Cory Booker with all he sits on."""
-    for sent in congress.committees:
-        record = await muster.record(f"/groups/{sent['slug']}")
-        assert (record["name"], record["description"]) == (sent["name"], sent.get("description"))
-        assert record["member_count"] == len(congress.members(sent["slug"]))
-    booker = await muster.record("/profiles/by-external-id/bioguide:B001288")
-    names = {each["slug"]: each["name"] for each in congress.committees}
-    seats = [each for each in congress.seats if each["account"] == f"ext:{booker['external_id']}"]
-    assert [(each["slug"], each["name"], each["role"]) for each in booker["groups"]] == [
-        (seat["group"], names[seat["group"]], seat["role"]) for seat in seats
-    ]
-
-
-async def assert_every_seat_is_taken(muster, congress) -> None:
-    """With its role, and none that is not in the file; asked for by committee, and one by one in each of them."""
-    for committee in congress.committees:
-        members = congress.members(committee["slug"])
-        path = f"/groups/{committee['slug']}/members"
-        cards = (await muster.record(f"{path}?limit=200"))["items"]
-        assert {each["account_id"]: each["role"] for each in cards} == members
-        assert {(await muster.get(f"{path}/{account}")).status_code for account in islice(members, 2)} <= {200}
-        stranger = next(account for account in congress.ids.values() if account not in members)
-        assert (await muster.get(f"{path}/{stranger}")).status_code == 404
-
-
-async def assert_a_new_name_shows_in_all_members(muster, congress) -> None:
-    """To whoever reads what reflects the renaming."""
-    await muster.done("update-group", group="ssju", name="Judiciary")
-
-    renamed = (await muster.record("/profiles?group=ssju&limit=200"))["items"]
-
-    assert {each["account_id"] for each in renamed} == set(congress.members("ssju"))
-    assert {group["name"] for each in renamed for group in each["groups"] if group["slug"] == "ssju"} == {"Judiciary"}
 
 
 async def test_handles_swapped_within_one_batch(muster, stack, name):

@@ -71,8 +71,7 @@ async def is_read(stack: Stack, path: str, *, position: int) -> bool:
 
 
 async def projections(stack: Stack) -> list[dict[str, Any]]:
-    async with client_of(stack, stack.addresses.ops) as client:
-        told: list[dict[str, Any]] = (await client.get("/status")).json()["projections"]
+    told: list[dict[str, Any]] = (await stack.status())["projections"]
     return told
 
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import httpx
 import psycopg
@@ -122,6 +122,12 @@ class Stack:
         async with httpx.AsyncClient(trust_env=False) as client:
             for url in (self.addresses.write, self.addresses.read, self.addresses.ops):
                 await until(lambda url=url: answers(client, f"{url}/readyz"))
+
+    async def status(self) -> dict[str, Any]:
+        """What the ops API tells."""
+        async with httpx.AsyncClient(headers=self.headers, timeout=20, trust_env=False) as client:
+            told: dict[str, Any] = (await client.get(f"{self.addresses.ops}/status")).raise_for_status().json()
+        return told
 
     def database(self, *, autocommit: bool = True) -> psycopg.Connection:
         return psycopg.connect(autocommit=autocommit, **connect_args(self.addresses.database_url))

@@ -1,0 +1,85 @@
+"""A Redis that somebody has emptied, while many write and read."""
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+from redis import Redis
+
+from tests.support.load import Load, Readers, ways_to
+from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.sessions import log_held
+from tests.support.stack import Stack, until
+
+CLIENTS = 50
+
+
+async def test_an_emptied_redis_is_503_until_it_is_filled_again(mortal_stack):
+    """
+    Never 404 for somebody who exists; the new generation holds everybody, with what came meanwhile.
+
+    Filling takes milliseconds; once it is held up before its end, so that many read meanwhile.
+    """
+    await mortal_stack.ready()
+    before = Load(mortal_stack.addresses.write, seed=220, clients=CLIENTS, commands=200, changes=0, pause=0)
+    await before.run()
+    await assert_people_are_found(mortal_stack.addresses.read, before.accepted, position=before.position)
+    load = Load(mortal_stack.addresses.write, seed=221)
+    readers = Readers(mortal_stack.addresses.read, seed=220, settled=before.accepted, load=load)
+    with mortal_stack.redis() as redis:
+        async with readers.running(), load.running():
+            for _ in range(2):
+                await emptied_and_filled(mortal_stack, redis, load, readers)
+            with log_held(mortal_stack.addresses.database_url):
+                await emptied(mortal_stack, redis, load)
+                await until(lambda: is_partly_filled(mortal_stack))
+                await assert_nobody_is_shown(mortal_stack, before)
+                await until(has_grown(readers, 503, by=20))
+            await until(has_grown(readers, 200, by=20))
+
+    assert readers.false == []
+    assert load.troubles == {}
+    await assert_all_is_right(mortal_stack, load)
+    await assert_people_are_found(mortal_stack.addresses.read, before.accepted, position=before.position)
+
+
+async def emptied_and_filled(stack: Stack, redis: Redis, load: Load, readers: Readers) -> None:
+    old = await emptied(stack, redis, load)
+    await until(lambda: is_of_another_generation(stack, old))
+    await until(has_grown(readers, 200, by=20))
+
+
+async def emptied(stack: Stack, redis: Redis, load: Load) -> str:
+    """Empty it in the stream of commands; gives the generation that it held."""
+    await load.grown(by=20)
+    generation: str = (await stack.status())["projections"][0]["generation"]
+    redis.flushall()
+    return generation
+
+
+async def is_partly_filled(stack: Stack) -> bool:
+    projection, *_ = (await stack.status())["projections"]
+    return projection["state"] == "filling" and projection["checkpoint"] > 0
+
+
+async def assert_nobody_is_shown(stack: Stack, load: Load) -> None:
+    """Not even those who are there again: nobody can tell them from those who are not."""
+    async with httpx.AsyncClient(
+        headers=stack.headers, base_url=stack.addresses.read, timeout=10, trust_env=False
+    ) as client:
+        answers = [await client.get(path) for path in ways_to(load.accepted[0])]
+    assert {(each.status_code, each.json()["type"]) for each in answers} == {(503, "/problems/read-model-not-filled")}
+
+
+async def is_of_another_generation(stack: Stack, old: str) -> bool:
+    projection, *_ = (await stack.status())["projections"]
+    return projection["generation"] not in {None, old} and projection["state"] == "running"
+
+
+def has_grown(readers: Readers, status_code: int, *, by: int) -> Callable[[], Awaitable[bool]]:
+    """Whether so many more have been answered so from now on."""
+    wanted = readers.answers[status_code] + by
+
+    async def grown() -> bool:
+        return readers.answers[status_code] >= wanted
+
+    return grown

@@ -1,0 +1,45 @@
+"""The two APIs as a client uses them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.stack import Stack, not_behind
+
+
+class Muster:
+    """A client who remembers the position of his last command."""
+
+    def __init__(self, write: httpx.AsyncClient, read: httpx.AsyncClient) -> None:
+        self.write = write
+        self._read = read
+        self.position = 0
+
+    async def post(self, command: str, **fields: Any) -> httpx.Response:
+        headers = {"Idempotency-Key": key} if (key := fields.pop("key", None)) else {}
+        answer = await self.write.post(f"/commands/{command}", json=fields, headers=headers)
+        self.position = max(self.position, int(answer.headers.get("Muster-Position", 0)))
+        return answer
+
+    async def done(self, command: str, **fields: Any) -> dict[str, Any]:
+        """The outcome of a command that must succeed."""
+        return (await self.post(command, **fields)).raise_for_status().json()
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """Read what reflects all that was posted; who is told to come again does so."""
+        fresh = {"Muster-Min-Position": str(self.position)} | headers
+        return await not_behind(lambda: self._read.get(path, headers=fresh))
+
+    async def record(self, path: str) -> dict[str, Any]:
+        return (await self.get(path)).raise_for_status().json()
+
+
+@pytest.fixture
+async def muster(stack: Stack) -> AsyncIterator[Muster]:
+    async with (
+        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, timeout=60, trust_env=False) as write,
+        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.read, timeout=20, trust_env=False) as read,
+    ):
+        yield Muster(write, read)

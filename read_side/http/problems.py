@@ -14,7 +14,7 @@ from read_side.views import (
     ReadModelUnavailable,
     Unreadable,
 )
-from shared.http.problems import FieldError, Problem, Rejection
+from shared.http.problems import OVERLOADED, FieldError, Problem, Rejection
 
 _REFUSED = Counter("muster_reads_refused_total", "Questions that a read model did not answer.", ("problem",))
 
@@ -71,12 +71,6 @@ EVICTION_POSSIBLE = Problem(
     "The read model may have lost records",
     "Operators: run `CONFIG SET maxmemory-policy noeviction` and write it into Redis' configuration. If Redis has "
     "evicted already (`INFO stats`, evicted_keys), have the read model filled anew.",
-)
-OVERLOADED = Problem(
-    "overloaded",
-    503,
-    "More is asked than can be answered",
-    "Try again after Retry-After, and ask for many people at once by /profiles/batch-get. Operators: more workers.",
 )
 
 UNREADABLE = (PROJECTION_BEHIND, READ_MODEL_NOT_FILLED, READ_MODEL_UNAVAILABLE, EVICTION_POSSIBLE, OVERLOADED)

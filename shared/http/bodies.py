@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from shared.http.problems import (
     INVALID,
     MOST_ERRORS,
     NOT_JSON,
+    OVERLOADED,
     TOO_SLOW,
     UNSUPPORTED_MEDIA_TYPE,
     FieldError,
@@ -27,6 +29,12 @@ ValueHook = Callable[[type[Any], Any], Any]
 
 BODY_SECONDS = 20.0
 """What a client may take to send a body, which is 1 MiB at most; who is slower keeps a connection from others."""
+
+LARGE_BYTES = 64 * 1024
+"""Of bodies that are larger only `MOST_LARGE` come at a time; others always have their place."""
+
+MOST_LARGE = 256
+"""So that a process holds 256 MiB of them at most, and as much of the others on all its connections."""
 
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -58,15 +66,50 @@ async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
         raise HungUp from None
 
 
+class Places:
+    """For so many at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """
+        Have one of them.
+
+        :raises Rejection: 503, there is none.
+        """
+        if not self._left:
+            raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers={"Retry-After": "1"})
+        self._left -= 1
+        try:
+            yield
+        finally:
+            self._left += 1
+
+
+_for_large = Places(MOST_LARGE)
+
+
 async def body_of(request: Request[Any, Any, Any]) -> bytes:
-    """:raises Rejection: 408, it does not come to its end, or not in time."""
+    """:raises Rejection: 408, it does not come to its end, or not in time; 503, too many large ones come at once."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return b"".join([chunk async for chunk in received(request)])
+            return await _whole(received(request))
     except TimeoutError:
         raise Rejection(TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} s") from None
     except HungUp:
         raise Rejection(TOO_SLOW, "The body did not come to its end") from None
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+    body = bytearray()
+    with ExitStack() as place:
+        async for chunk in chunks:
+            if len(body) <= LARGE_BYTES < len(body) + len(chunk):
+                place.enter_context(_for_large.taken())
+            body += chunk
+        return bytes(body)
 
 
 def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:

@@ -107,6 +107,13 @@ INVALID = Problem(
     "Something in the request is not valid",
     "Mend the fields under `errors` and send the request again.",
 )
+OVERLOADED = Problem(
+    "overloaded",
+    503,
+    "More is asked than can be done",
+    "Nothing was done. Send the same request again after Retry-After; with an Idempotency-Key that is safe in every "
+    "case. Ask for many people at once by /profiles/batch-get. Operators: more processes.",
+)
 INTERNAL_ERROR = Problem(
     "internal-error",
     500,
@@ -124,6 +131,7 @@ COMMON_PROBLEMS = (
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID,
+    OVERLOADED,
     INTERNAL_ERROR,
 )
 _BY_STATUS = {problem.status: problem for problem in COMMON_PROBLEMS if problem is not NOT_JSON}

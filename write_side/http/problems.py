@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from shared.http.problems import Problem, Rejection
+from shared.http.problems import OVERLOADED, Problem, Rejection
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.errors import (
     AccountExists,
@@ -87,12 +87,7 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
     ),
     StaleAggregate: _CONTENTION,
     Contention: _CONTENTION,
-    Overloaded: Problem(
-        "overloaded",
-        503,
-        "More is asked than can be done",
-        f"Nothing was done. {_TRY_AGAIN} Operators: more processes.",
-    ),
+    Overloaded: OVERLOADED,
     OutcomeUnknown: Problem(
         "outcome-unknown",
         503,

@@ -1,0 +1,80 @@
+"""How much of what clients send is held at once."""
+
+import asyncio
+
+import httpx
+import pytest
+from litestar import Litestar, Request, post
+
+from shared.http import bodies
+from shared.http.bodies import LARGE_BYTES, Places, body_of
+from shared.http.problems import EXCEPTION_HANDLERS
+
+LARGE = b"x" * (LARGE_BYTES + 1)
+
+
+@post("/", status_code=200)
+async def measure(request: Request) -> str:
+    return str(len(await body_of(request)))
+
+
+@pytest.fixture
+async def client(monkeypatch):
+    """Of a service with a place for one large body."""
+    monkeypatch.setattr(bodies, "_for_large", Places(1))
+    app = Litestar([measure], exception_handlers=EXCEPTION_HANDLERS)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+async def large_one(client):
+    """A large body, most of which has come; whoever awaits the answer has it come to its end."""
+    has_come, may_end = asyncio.Event(), asyncio.Event()
+
+    async def body():
+        yield LARGE
+        has_come.set()
+        await may_end.wait()
+        yield b"end"
+
+    async def ended():
+        may_end.set()
+        return await answer
+
+    answer = asyncio.create_task(client.post("/", content=body()))
+    await has_come.wait()
+    yield ended
+    await ended()
+
+
+@pytest.mark.usefixtures("large_one")
+async def test_one_large_body_too_many_is_503(client):
+    """With the time after which to come again."""
+    answer = await client.post("/", content=LARGE)
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/overloaded")
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.usefixtures("large_one")
+async def test_what_is_not_large_always_has_its_place(client):
+    answers = [await client.post("/", content=b"x" * size) for size in (0, 1, LARGE_BYTES)]
+
+    assert [each.text for each in answers] == ["0", "1", str(LARGE_BYTES)]
+
+
+async def test_a_place_is_free_again_once_the_body_has_come(client, large_one):
+    assert (await large_one()).text == str(len(LARGE) + 3)
+    assert (await client.post("/", content=LARGE)).text == str(len(LARGE))
+
+
+async def test_a_place_is_free_again_if_the_body_does_not_come_to_its_end(client, monkeypatch):
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
+
+    async def body():
+        yield LARGE
+        await asyncio.Event().wait()
+
+    assert (await client.post("/", content=body())).status_code == 408
+    assert (await client.post("/", content=LARGE)).text == str(len(LARGE))

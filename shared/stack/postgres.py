@@ -18,7 +18,7 @@ from shared.stack.programs import (
     reachable_binaries,
     unprivileged_account,
 )
-from shared.stack.server import EmbeddedServer, ServerError, write_private
+from shared.stack.server import EmbeddedServer, ServerError, State, write_private
 from shared.tether import tethered
 
 OWNER = "muster"
@@ -145,13 +145,15 @@ class EmbeddedPostgres(EmbeddedServer):
         flags = [flag for key, value in settings.items() for flag in ("-c", f"{key}={value}")]
         return [str(self._binaries / "postgres"), "-D", self._seen(self.data), *flags]
 
-    def _answers(self) -> bool:
-        """Whether the process itself says so: line 1 of its file is its id, line 8 its state."""
+    def _state(self) -> State:
+        """By the process' own file: line 1 is its id, line 8 its state."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
-            return False
-        return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"  # noqa: PLR2004
+            return State.SILENT
+        if len(lines) < 8 or lines[0] != str(self.pid):  # noqa: PLR2004 - line 8 is the last
+            return State.SILENT
+        return _SAYS.get(lines[7].strip(), State.SILENT)
 
     def _account(self) -> Account | None:
         return self._runs_as
@@ -186,6 +188,7 @@ class EmbeddedPostgres(EmbeddedServer):
             raise ServerError(f"{program} failed: {result.stderr.strip() or result.stdout.strip()}")
 
 
+_SAYS = {"starting": State.READING, "ready": State.READY}
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from shared.stack.programs import ProgramMissingError, valkey_binary
-from shared.stack.server import EmbeddedServer, ServerError, write_private
+from shared.stack.server import EmbeddedServer, ServerError, State, write_private
 
 ANSWER_SECONDS = 1.0
 
@@ -77,11 +77,11 @@ class EmbeddedRedis(EmbeddedServer):
             raise ServerError(str(error)) from error
         return [str(binary), str(self._configuration)]
 
-    def _answers(self) -> bool:
-        return self._answer() == b"+PONG\r\n"
-
-    def _is_reading(self) -> bool:
-        return self._answer().startswith(b"-LOADING")
+    def _state(self) -> State:
+        answer = self._answer()
+        if answer.startswith(b"-LOADING"):
+            return State.READING
+        return State.READY if answer == b"+PONG\r\n" else State.SILENT
 
     def _answer(self) -> bytes:
         """What it says to PING, given our password; nothing if it does not take the one or say the other."""

@@ -9,6 +9,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import IO, ClassVar, Self
 
@@ -16,9 +17,17 @@ from shared.stack.programs import Account
 from shared.tether import tethered
 
 START_SECONDS = 60.0
-"""Recovery after a crash included."""
+"""For which a server may say nothing; it may take longer to read its data, and to recover from a crash."""
 
 STOP_SECONDS = 20.0
+
+
+class State(Enum):
+    """What a server says of itself."""
+
+    SILENT = "says nothing"
+    READING = "is reading its data"
+    READY = "serves clients"
 
 
 class ServerError(Exception):
@@ -62,8 +71,8 @@ class EmbeddedServer(ABC):
         """Return the server's command line."""
 
     @abstractmethod
-    def _answers(self) -> bool:
-        """Whether the process that was launched serves clients."""
+    def _state(self) -> State:
+        """What the process that was launched says."""
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -130,8 +139,8 @@ class EmbeddedServer(ABC):
         :raises ServerError: it has ended, or does not get ready.
         """
         deadline = time.monotonic() + seconds
-        while not self._answers():
-            if self._is_reading():
+        while (state := self._state()) is not State.READY:
+            if state is State.READING:
                 deadline = time.monotonic() + seconds
             if self.process.poll() is not None:
                 raise ServerError(f"{self.name} ended with {self.process.returncode}; {last_words(self.log)}")
@@ -157,10 +166,6 @@ class EmbeddedServer(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _is_reading(self) -> bool:
-        """Whether it says that it is reading its data."""
-        return False
 
     def _account(self) -> Account | None:
         return None

@@ -17,7 +17,7 @@ from shared.records import Checkpoint, Pointer
 from shared.stack.postgres import EmbeddedPostgres
 from shared.stack.programs import valkey_binary
 from shared.stack.redis import EmbeddedRedis
-from shared.stack.server import free_port, write_private
+from shared.stack.server import State, free_port, write_private
 from tests.support.stack import until
 
 SERVICE = "muster"
@@ -160,12 +160,12 @@ class EmbeddedStandby(EmbeddedPostgres):
             *("--write-recovery-conf", "--checkpoint", "fast", "--no-sync"),
         )
 
-    def _answers(self) -> bool:
+    def _state(self) -> State:
         try:
             psycopg.connect(self.url, connect_timeout=1).close()
         except psycopg.OperationalError:
-            return False
-        return True
+            return State.SILENT
+        return State.READY
 
 
 @dataclass

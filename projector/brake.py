@@ -47,5 +47,6 @@ class Brake:
                 f"more than {MOST_PARKED} events are parked; see `muster parked list`, and deploy a release that can"
                 " fold them, or skip what never can be, and start the projector again"
             )
-        self._lately.append((now, failed))
+        if failed:
+            self._lately.append((now, failed))
         return None

@@ -104,8 +104,8 @@ async def look(commit: Commit, after: Checkpoint, *, folder: Folder) -> There:
 
 
 async def store(folded: Folded, *, commit: Commit, there: There, brake: Brake | None = None) -> None:
-    """Apply what was folded, unless it parks too much."""
-    if folded.failed and brake:
+    """Apply what was folded, unless it parks too much: what waits behind a failed event counts as well."""
+    if brake and (folded.failed or len(folded.parking.events) > len(there.parking.events)):
         await commit.confirm()
         brake.check(failed=folded.failed, parked=len(folded.parking.events))
     # What a crash left under the name that is written now is no older state.

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from projector.adapters.memory import MemoryReadModel, MemoryStore
 from projector.brake import Brake
 from projector.code import code_version
+from projector.committing import commit_next
+from projector.fold import Folder
 from projector.parked import asking
 from projector.parking import Skip
 from projector.ports import ReadModelUnavailable, TooManyParked
 from projector.projection import Projection
 from projector.projections.activity import Activity
+from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
 from shared.event_log import RecordedEvent
 from shared.records import unseal
@@ -438,6 +441,26 @@ def test_failures_of_long_ago_are_no_sign_of_bad_code(brake, monkeypatch):
 def test_a_queue_that_grows_without_end_stops_the_projection(brake):
     with pytest.raises(TooManyParked, match="more than 10000 events are parked"):
         brake.check(failed=1, parked=10_001)
+
+
+def test_what_waits_behind_one_failure_is_counted_as_well(brake, monkeypatch):
+    """All that the directory's numbers count waits, once they are stale."""
+    monkeypatch.setattr("projector.brake.MOST_PARKED", 5)
+    history = History()
+    for number in range(7):
+        history.register(f"p{number}")
+    directory, first = Directory(history.events, Stats()), history.events[0].position
+    fails = Folder(poisoned(Stats(), lambda recorded: recorded.position == first), code="buggy")
+
+    async def commit_one_by_one():
+        for event in history.events:
+            common = {"folder": fails, "model": directory.model, "generation": "g1", "brake": brake}
+            await commit_next([event], after=directory.checkpoint, **common)
+
+    with pytest.raises(TooManyParked, match="more than 5 events are parked"):
+        at_once(commit_one_by_one())
+
+    assert len(at_once(parked(directory.model, Stats())).events) == 5
 
 
 def test_other_code_has_another_name():

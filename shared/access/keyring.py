@@ -121,7 +121,7 @@ class KeyDirectory:
         if not _is_name(token_id):
             raise KeysUnusable("that is no token's id: give the id that `muster token` told, or the token itself")
         with self._writing(), (self.path / REVOKED).open("a") as revoked:
-            revoked.write(f"{token_id}\n")
+            revoked.write(f"\n{token_id}\n")  # an editor may have left the last line without its end
 
     def read(self) -> Keyring:
         """

@@ -151,7 +151,7 @@ def read_addresses(home: Path) -> Addresses | None:
 def masked(value: str) -> str:
     """Hide the passwords inside a URL."""
     without_user_info = re.sub(r"(?<=://)([^:/@?#]*):.*(?=@)", r"\1:***", value)
-    return re.sub(r"(?<=[?&])((?:ssl|sentinel_)?password)=[^&]*", r"\1=***", without_user_info)
+    return re.sub(r"(?<=[?&])((?:ssl_?|sentinel_)?password)=[^&]*", r"\1=***", without_user_info)
 
 
 def printable(settings: Settings, field: str) -> str:

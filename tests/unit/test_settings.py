@@ -161,6 +161,8 @@ def test_what_a_command_cannot_do_without_is_asked_for(tmp_path):
         ("redis://:se@cr:et@h:1/0", "redis://:***@h:1/0"),
         ("redis://h:1/0", "redis://h:1/0"),
         ("postgresql://host/db?user=a&password=s3cret", "postgresql://host/db?user=a&password=***"),
+        ("rediss://h:1/0?ssl_password=s3cret", "rediss://h:1/0?ssl_password=***"),
+        ("postgresql://host/db?sslpassword=s3cret", "postgresql://host/db?sslpassword=***"),
         ("unix:///run/r.sock?password=s3cret&db=1", "unix:///run/r.sock?password=***&db=1"),
         (
             "redis+sentinel://:secret@h1,h2/people?sentinel_password=secret&ssl_ca_certs=/ca",

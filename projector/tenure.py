@@ -61,14 +61,15 @@ class Tenure:
             await self._release()
 
     async def _renew(self) -> None:
-        now, trouble = asyncio.get_running_loop().time(), None
+        loop = asyncio.get_running_loop()
+        now, trouble = loop.time(), None  # the answer may be long in coming: it held from before it was asked for
         try:
             self._held = await self._lease.hold(self._candidate, self._names)
             self._until = now + LEASE_SECONDS
         except ReadModelUnavailable as error:
             log.debug("the lease cannot be renewed", error=str(error))
             trouble = str(error)
-        self._tell(self._held if self._until > now else frozenset(), trouble)
+        self._tell(self._held if self._until > loop.time() else frozenset(), trouble)
 
     def _tell(self, held: frozenset[LeaseName], trouble: str | None = None) -> None:
         for duty in self._duties:

@@ -6,6 +6,9 @@ therefore announces, by an advisory lock, a bound above which all its positions 
 migration), and the reader passes a gap only when no living transaction can still fill it. No time-out, clock or xmin.
 """
 
+import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -31,9 +34,12 @@ def connect_args(url: str) -> dict[str, Any]:
 
     :param url: any connection string of libpq; several hosts are allowed.
     """
-    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
     return {"target_session_attrs": "read-write", "connect_timeout": 5, **alive, **conninfo_to_dict(url)}
 
+
+ANSWER_SECONDS = 30.0
+"""Then a server that hangs (a frozen process, a dead disk) counts as lost, although its kernel answers keepalives."""
 
 PORTION_BYTES = 4 * 1024 * 1024
 """What is read at once at most: a projector writes it in one transaction, for which readers wait."""
@@ -90,6 +96,28 @@ async def connected(url: str, *, autocommit: bool = False) -> AsyncIterator[psyc
         yield connection
     finally:
         await connection.close()
+
+
+def hang_up(connection: psycopg.AsyncConnection) -> None:
+    """
+    Close the line under a connection.
+
+    Whoever waits for its answer learns that it is lost, as after a crash. To cancel the statement would ask the server
+    for one more answer; and a COMMIT that is cancelled may take effect all the same.
+    """
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def answered_within(connection: psycopg.AsyncConnection, *, seconds: float) -> Iterator[None]:
+    """Hang up on a server that is so long in answering."""
+    timer = asyncio.get_running_loop().call_later(seconds, hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def hand_json_over(connection: psycopg.AsyncConnection) -> None:
@@ -208,7 +236,7 @@ class PostgresEventReader:
             return bool([bell async for bell in self._connection.notifies(timeout=seconds, stop_after=1)])
 
     async def _all(self, query: Statement, parameters: Params | None = None) -> list[Any]:
-        with unavailable():
+        with unavailable(), answered_within(self._connection, seconds=ANSWER_SECONDS):
             return await (await self._connection.execute(query, parameters)).fetchall()
 
     async def _one(self, query: Statement) -> Any:

@@ -6,12 +6,14 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from shared.event_log.postgres import connected
+from shared.event_log import EventLogUnavailable
+from shared.event_log import postgres as event_log
+from shared.event_log.postgres import PostgresEventLog, connected
 from shared.stack.postgres import EmbeddedPostgres
 from tests.support.faults.processes import frozen
-from tests.support.write_side import ANDRE, postgres_write_side
+from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres import transactions
-from write_side.errors import StorageUnavailable
+from write_side.errors import AccountNotFound, StorageUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -46,3 +48,34 @@ async def test_a_connection_is_closed_though_the_database_is_frozen(postgres, da
             thawed_later.enter_context(frozen(everybody_in(postgres)))
 
         assert connection.closed
+
+
+async def test_a_rollback_is_given_up_in_time(postgres, database_url, monkeypatch):
+    """Of a command that was refused; who waits for its connection and its turn waits no longer."""
+    async with postgres_write_side(database_url) as write_side:
+        with ExitStack() as thawed_later, monkeypatch.context() as hasty:
+            hasty.setattr(transactions, "TRANSACTION_SECONDS", 0.5)
+
+            def freeze():
+                thawed_later.enter_context(frozen(everybody_in(postgres)))
+
+            async with asyncio.timeout(30):
+                with pytest.raises(StorageUnavailable):
+                    await refused_in(write_side.units, freeze)
+
+
+async def refused_in(units, happens):
+    """What a use case does that refuses; something happens just before."""
+    async with units.under(context("suspend-account")):
+        happens()
+        raise AccountNotFound
+
+
+async def test_a_reader_gives_a_frozen_log_up_in_time(postgres, database_url, monkeypatch):
+    """So that it looks for the server that has taken its place."""
+    monkeypatch.setattr(event_log, "ANSWER_SECONDS", 0.5)
+    with ExitStack() as thawed_later:
+        async with asyncio.timeout(30), PostgresEventLog(database_url, allow_unsafe=True).connect() as reader:
+            thawed_later.enter_context(frozen(everybody_in(postgres)))
+            with pytest.raises(EventLogUnavailable):
+                await reader.read(after=0, limit=1)

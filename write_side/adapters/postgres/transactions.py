@@ -1,9 +1,6 @@
 """The one place where transactions of the write side begin and end."""
 
 import asyncio
-import os
-import socket
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.event_log import EventLogUnsound
-from shared.event_log.postgres import connect_args
+from shared.event_log.postgres import connect_args, hang_up
 from shared.event_log.soundness import SOUNDNESS, violations
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
@@ -90,8 +87,8 @@ class PostgresTransactions:
         except BaseException:
             await session.close()
             raise
-        hang_up = partial(_hang_up, connection.driver_connection)
-        session.info["deadline"] = asyncio.get_running_loop().call_later(TRANSACTION_SECONDS, hang_up)
+        line: Any = connection.driver_connection
+        session.info["deadline"] = asyncio.get_running_loop().call_later(TRANSACTION_SECONDS, hang_up, line)
         return session
 
     async def commit(self, session: AsyncSession) -> None:
@@ -103,21 +100,12 @@ class PostgresTransactions:
                 raise OutcomeUnknown(type(error.orig).__name__) from error
             with translated():
                 raise
+        session.info["deadline"].cancel()  # the connection may be somebody else's by now
 
     async def end(self, session: AsyncSession) -> None:
         """Roll back what is not committed and give the connection back."""
-        session.info["deadline"].cancel()
-        with translated():
-            await session.close()
-
-
-def _hang_up(connection: Any) -> None:
-    """
-    Close the line under a connection of psycopg.
-
-    Whoever waits for its answer learns that it is lost, as after a crash. To cancel the statement would ask the server
-    for one more answer; and a COMMIT that is cancelled may take effect all the same.
-    """
-    if not connection.closed:
-        with socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+        try:
+            with translated():
+                await session.close()
+        finally:
+            session.info["deadline"].cancel()

@@ -15,6 +15,7 @@ from shared.settings import Settings
 from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.postgres.bell import PostgresBell
 from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.purge import purge_now_and_then
 from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
@@ -57,5 +58,6 @@ def register_runner(registry: svcs.Registry, *, units: UnitsOfWork, clock: Clock
 
 
 async def _answers(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        await connection.execute(text("select 1"))
+    with translated():  # what the driver says names the server and the user, and anybody may ask
+        async with engine.connect() as connection:
+            await connection.execute(text("select 1"))

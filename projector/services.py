@@ -48,6 +48,7 @@ from shared.event_log import EventLog
 from shared.event_log.lasting import LastingEventLog
 from shared.event_log.postgres import PostgresEventLog
 from shared.http.health import Notes
+from shared.loopback import DIRECT
 from shared.settings import Settings
 
 PACES = {"profiles": Pace()}
@@ -76,6 +77,7 @@ def register_services(registry: svcs.Registry) -> None:
             base_url=settings.read_url,
             timeout=settings.read_wait + CANARY_SECONDS,
             headers=bearer(settings, settings.read_url),
+            mounts=DIRECT,
         )
         registry.register_value(Canary, Canary(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")

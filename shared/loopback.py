@@ -9,3 +9,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+DIRECT = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
+"""Mounts for httpx: no proxy stands between a machine and itself, where it would see tokens, whatever is set."""

@@ -14,6 +14,7 @@ from projector.status import GenerationStatus, ProjectionStatus, Status
 from shared.access.home import bearer, require_let_in
 from shared.access.setup import require_access
 from shared.http.serving import serve
+from shared.loopback import DIRECT
 from shared.settings import Settings
 from shared.text import printable
 
@@ -57,7 +58,8 @@ def status(*, json: bool = False) -> None:
 
 def _ask(settings: Settings, url: str) -> bytes:
     try:
-        answer = httpx.get(url, timeout=ANSWER_SECONDS, headers=bearer(settings, url))
+        with httpx.Client(timeout=ANSWER_SECONDS, headers=bearer(settings, url), mounts=DIRECT) as client:
+            answer = client.get(url)
         require_let_in(answer)
         return answer.raise_for_status().content
     except httpx.HTTPError as error:

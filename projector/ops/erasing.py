@@ -23,6 +23,7 @@ from projector.proof.search import fields_told
 from projector.services import PROJECTIONS
 from shared.access.home import bearer
 from shared.event_log import EventLogUnavailable
+from shared.loopback import DIRECT
 from shared.progress import progress_on
 from shared.settings import Settings
 from shared.text import printable
@@ -84,7 +85,7 @@ async def _erased(settings: Settings, account_id: UUID) -> int:
     url = f"{settings.required('write_url')}/commands/erase-account"
     headers = {"Idempotency-Key": f"erase:{account_id}", **bearer(settings, url)}
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_SECONDS) as client:
+        async with httpx.AsyncClient(mounts=DIRECT, timeout=ANSWER_SECONDS) as client:
             answer = await client.post(url, json={"account": str(account_id)}, headers=headers)
     except httpx.HTTPError as error:
         raise NotErased(f"the write API does not answer at {url} ({type(error).__name__})") from error

@@ -14,6 +14,7 @@ from rich.table import Table
 from projector.parked import Asked, ParkedDocument, SkippedEvent, WhatIsParked
 from shared.access.home import bearer, require_let_in
 from shared.http.problems import ProblemDetails
+from shared.loopback import DIRECT
 from shared.settings import Settings
 from shared.text import printable
 
@@ -79,7 +80,8 @@ def _ask(method: str, path: str, body: dict[str, str] | None = None) -> bytes:
     settings = Settings.load(os.environ).with_addresses()
     url = settings.required("ops_url") + path
     try:
-        answer = httpx.request(method, url, json=body, timeout=ANSWER_SECONDS, headers=bearer(settings, url))
+        with httpx.Client(timeout=ANSWER_SECONDS, headers=bearer(settings, url), mounts=DIRECT) as client:
+            answer = client.request(method, url, json=body)
     except httpx.HTTPError as error:
         sys.exit(f"the projector does not answer at {url} ({error}): start `muster up`, or `muster project`")
     require_let_in(answer)

@@ -22,6 +22,7 @@ from shared import telemetry
 from shared.access.home import bearer, require_let_in
 from shared.access.setup import let_everybody_in
 from shared.http.in_process import in_process
+from shared.loopback import DIRECT
 from shared.progress import Progress, progress_on
 from shared.settings import Settings
 from shared.text import printable
@@ -205,7 +206,9 @@ async def _projector() -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings.load(os.environ).with_addresses()
     if settings.ops_url is not None:
         headers = bearer(settings, settings.ops_url)
-        async with httpx.AsyncClient(base_url=settings.ops_url, timeout=ANSWER_SECONDS, headers=headers) as client:
+        async with httpx.AsyncClient(
+            base_url=settings.ops_url, timeout=ANSWER_SECONDS, headers=headers, mounts=DIRECT
+        ) as client:
             if await _answers(client):
                 yield client
                 return

@@ -8,7 +8,7 @@ from shared.access.keyring import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.access.limits import Limiter
 from shared.access.openid import OpenIdIssuer
 from shared.access.redis_limits import RedisBuckets, connect
-from shared.loopback import is_loopback
+from shared.loopback import DIRECT, is_loopback
 from shared.settings import Settings, SettingsError
 
 
@@ -21,7 +21,7 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     if settings.auth == "off":
         let_everybody_in(registry)
         return
-    client = httpx.AsyncClient()
+    client = httpx.AsyncClient(mounts=DIRECT)
     issuer = OpenIdIssuer(settings.issuer, client=client) if settings.issuer else None
     try:
         authentication = TokenAuthentication(

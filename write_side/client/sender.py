@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from shared.access.home import NOT_LET_IN
+from shared.loopback import DIRECT
 from write_side.client.lines import MAX_LINE_BYTES, Chunk, Line
 
 PATH = "/commands"
@@ -22,7 +23,6 @@ PATIENCE_SECONDS = 60.0
 TIMEOUT = httpx.Timeout(10.0, read=30.0)
 """The write API tries for some 20 seconds before it gives a line up."""
 
-_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
 _NOT_LET_IN = frozenset({401, 403})
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
@@ -80,7 +80,7 @@ def connect(url: str, *, headers: Mapping[str, str]) -> httpx.Client:
 
     :param headers: what lets it in.
     """
-    return httpx.Client(base_url=url, timeout=TIMEOUT, mounts=dict.fromkeys(_LOOPBACK), headers=headers)
+    return httpx.Client(base_url=url, timeout=TIMEOUT, mounts=DIRECT, headers=headers)
 
 
 class Sender:

@@ -277,7 +277,7 @@ def test_json_is_passed_on_as_it_is(monkeypatch, capsys):
     monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
     request = httpx.Request("GET", "http://ops/status")
     answer = httpx.Response(200, content=b'{"head": 3}', request=request)
-    monkeypatch.setattr(httpx, "get", lambda url, *, timeout, headers: answer)
+    monkeypatch.setattr(httpx.Client, "get", lambda _self, _url: answer)
 
     cli.status(json=True)
 

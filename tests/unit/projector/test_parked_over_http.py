@@ -195,12 +195,12 @@ def answering(monkeypatch):
     monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
 
     def answer(content, status=200):
-        def request(method, url, **given):
-            asked.append((method, url, given["json"]))
+        def request(_self, method, url, *, json):
+            asked.append((method, url, json))
             body = msgspec.json.encode(content)
             return httpx.Response(status, content=body, request=httpx.Request(method, url))
 
-        monkeypatch.setattr(httpx, "request", request)
+        monkeypatch.setattr(httpx.Client, "request", request)
         return asked
 
     return answer

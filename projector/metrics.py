@@ -12,7 +12,9 @@ HELD_SECONDS = Gauge(
     "muster_event_log_held_seconds", "Age of the transaction that keeps the event log from being read further, else 0."
 )
 STATE = Gauge("muster_projection_state", "1 for the state the projection is in, 0 for the others.", (*_BY, "state"))
-PARKED = Gauge("muster_projector_parked", "Documents that are behind because an event of theirs is parked.", _BY)
+PARKED = Gauge(
+    "muster_projection_parked_documents", "Documents that are behind because an event of theirs is parked.", _BY
+)
 EVENTS = Counter("muster_projection_events", "Events projected by this process.", _BY)
 SWEPT = Counter("muster_projection_swept_documents", "Documents that a sweep revised or dropped.", _BY)
 SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the compare-and-set refused.", _BY)

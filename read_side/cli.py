@@ -13,7 +13,13 @@ from shared.settings import Settings
 
 
 def read(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
-    """Serve the read API until SIGTERM or SIGINT."""
+    """
+    Serve the read API until SIGTERM or SIGINT.
+
+    :param host: the address to listen at, instead of MUSTER_READ_HOST.
+    :param port: instead of MUSTER_READ_PORT.
+    :param workers: processes that share the port, instead of MUSTER_WORKERS.
+    """
     settings = Settings.load(os.environ).with_addresses()
     require_access(settings, host=host or settings.read_host)
     telemetry.configure(settings.log_format)

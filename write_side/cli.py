@@ -33,7 +33,13 @@ def migrate() -> None:
 
 
 def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
-    """Serve the write API until SIGTERM or SIGINT."""
+    """
+    Serve the write API until SIGTERM or SIGINT.
+
+    :param host: the address to listen at, instead of MUSTER_WRITE_HOST.
+    :param port: instead of MUSTER_WRITE_PORT.
+    :param workers: processes that share the port, instead of MUSTER_WORKERS.
+    """
     from shared.access.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
     from shared.http.serving import serve  # noqa: PLC0415 - nor granian to migrate
 

@@ -25,6 +25,8 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     """
     Project events into Redis and serve the ops API until SIGTERM or SIGINT.
 
+    :param host: the address to listen at, instead of MUSTER_OPS_HOST.
+    :param port: instead of MUSTER_OPS_PORT.
     :param workers: 1; a projector is one process. Start another one for a standby.
     """
     if workers != 1:

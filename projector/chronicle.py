@@ -94,6 +94,11 @@ class Chronicle:
             took = perf_counter() - began
             await asyncio.sleep(max(self._interval - took, min(LEISURE * took, LONGEST_REST_SECONDS)))
 
+    @property
+    def latest(self) -> Status | None:
+        """What was seen last; None before the first look."""
+        return self._latest.status if self._latest else None
+
     async def after(self, seen: Moment | None, *, patience: float) -> Moment | None:
         """Wait for another moment than the one that was seen; None if none comes within so many seconds, or ever."""
         while self._latest in {None, seen} and not self.has_ended:

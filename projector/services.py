@@ -181,7 +181,7 @@ def _register_telling(
     registry.register_value(ParkedEvents, parked)
     registry.register_value(Chronicle, chronicle, on_registry_close=lasting.aclose)
     registry.register_value(Streams, Streams(chronicle))
-    registry.register_value(Notes, Notes(lambda: notes(board)))
+    registry.register_value(Notes, Notes(lambda: notes(chronicle)))
 
 
 def _candidate(clock: Clock) -> Candidate:

@@ -64,14 +64,19 @@ async def status(services: Services) -> Response[bytes]:
     return json(told, headers={"Cache-Control": "no-store"})
 
 
-async def notes(board: StatusBoard) -> Mapping[str, str]:
-    """What an operator wants to know of a projector that is ready: lag, standstills and their causes."""
-    told = await board.read()
+async def notes(chronicle: Chronicle) -> Mapping[str, str]:
+    """
+    What an operator wants to know of a projector that is ready: lag and standstills, as they were seen last.
+
+    Anybody may ask, as often as he likes: nothing is counted for it, and no server is named.
+    """
+    if (told := chronicle.latest) is None:
+        return {}
     lines = {each.name: _line(each) for each in told.projections}
     if told.held_by:
         lines["event log"] = told.held_by.text
     if told.error:
-        lines["error"] = told.error
+        lines["error"] = "not everything can be asked: `muster status` says why"
     return lines
 
 
@@ -79,7 +84,7 @@ def _line(told: ProjectionStatus) -> str:
     reached = "nowhere yet" if told.checkpoint is None else f"at {told.checkpoint}"
     behind = "lag unknown" if told.lag_events is None else f"{told.lag_events} events behind"
     parked = f", {told.parked} documents parked (see `muster parked list`)" if told.parked else ""
-    return f"{told.state}, {reached}, {behind}{parked}" + (f": {told.error}" if told.error else "")
+    return f"{told.state}, {reached}, {behind}{parked}"
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ async def test_an_appender_that_idles_is_named_and_everything_flows_when_it_ends
         with log_held(stack.addresses.database_url) as pid:
             await load.run()
             told = await until(lambda: is_held(stack))
-            ready = await client.get(f"{stack.addresses.ops}/readyz")
+            ready = await until(lambda: is_noted(client, f"{stack.addresses.ops}/readyz"))
             read = await client.get(
                 f"{stack.addresses.read}/profiles/{load.accepted[0].id}",
                 headers={"Muster-Min-Position": str(load.position)},
@@ -53,6 +53,12 @@ async def test_an_appender_that_idles_is_named_and_everything_flows_when_it_ends
 
     await assert_all_is_right(stack, load)
     assert (await stack.status())["held_by"] is None
+
+
+async def is_noted(client: httpx.AsyncClient, url: str) -> httpx.Response | None:
+    """The answer once it names who holds the log up, as it was seen last."""
+    answer = await client.get(url)
+    return answer if "event log" in answer.json()["notes"] else None
 
 
 async def nothing_is_left(stack: Stack) -> bool:

@@ -95,10 +95,7 @@ class Proving:
         before, events = await self._traces.erasure(account_id)
         if not events:
             raise NobodyToErase(f"no account ever had the id {account_id}")
-        search = Search(() if before else values_of(await self._traces.told_of(account_id)))
-        if before is None:
-            self._progress.say(f"{search.size} values to look for; leaving out what others have too")
-            await search.leave_out_what_is_in(self._told_of_others(account_id))
+        search = Search(()) if before else await self._search(account_id)
         position = before or await self._erase(account_id)
         self._progress.say(f"erased at position {position}; waiting for all generations to come there")
         behind = await self._behind(position)
@@ -116,6 +113,16 @@ class Proving:
             behind=behind,
             places=findings.places,
         )
+
+    async def _search(self, account_id: UUID) -> Search:
+        """What to look for; anew if more was told of the person meanwhile, for reading the log takes minutes."""
+        told = values_of(await self._traces.told_of(account_id))
+        while True:
+            search, known = Search(told), told
+            self._progress.say(f"{search.size} values to look for; leaving out what others have too")
+            await search.leave_out_what_is_in(self._told_of_others(account_id))
+            if (told := values_of(await self._traces.told_of(account_id))) == known:
+                return search
 
     async def _behind(self, position: int) -> list[str]:
         """Wait for all generations, and name those that have not come far enough."""

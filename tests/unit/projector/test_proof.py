@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from projector.ops.erasing import _show
+from projector.ops.erasing import NotErased, _show
 from projector.proof.proving import Proving
 from projector.proof.report import Findings, Place, Proof
 from projector.proof.search import LeftOut, Search, Value, values_of
@@ -103,6 +103,52 @@ async def test_where_we_may_not_look_nobody_is_erased():
 
     with pytest.raises(EventLogUnavailable, match="not for you"):
         await proving.prove(UUID(int=1))
+
+
+class Renamed:
+    """The log of a person who is given another name while that of the others is read, which are two texts."""
+
+    def __init__(self):
+        self.told = [{"display_name": "Ada Lovelace"}]
+
+    async def require_readable(self):
+        pass
+
+    async def erasure(self, _account_id):
+        return None, 1
+
+    async def told_of(self, _account_id):
+        return list(self.told)
+
+    async def told_of_others(self, _account_id):
+        yield ["{}", "{}"]
+        self.told[1:] = [{"display_name": "Ada King"}]
+
+
+class Said(list):
+    """What a person is told meanwhile."""
+
+    def say(self, text):
+        self.append(text)
+
+    def show(self, **_):
+        pass
+
+
+async def test_what_becomes_known_while_others_are_read_is_looked_for_too():
+    """Somebody erases only once all that the log tells of the person was compared with all else."""
+    said = Said()
+
+    async def erase(_account_id):
+        raise NotErased("not now")
+
+    renamed = Renamed()
+    proving = Proving(traces=renamed, held=renamed, models={}, logs=(), erase=erase, progress=said)
+
+    with pytest.raises(NotErased):
+        await proving.prove(UUID(int=1))
+
+    assert [text.partition(";")[0] for text in said] == ["1 values to look for", "2 values to look for"]
 
 
 def test_the_name_of_a_place_is_shown_as_it_is(capsys):

@@ -151,7 +151,7 @@ def _lists() -> list[Operation]:
 def _export() -> Operation:
     return _get(
         EXPORT,
-        "Get everything that is held of one person",
+        "Get what the read models hold of one person; former values are in the event log alone",
         Export,
         parameters=(key("id", UUID),),
         missing=(told.PROFILE_NOT_FOUND,),

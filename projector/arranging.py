@@ -189,9 +189,9 @@ def _kept(building: Building, *, at: datetime) -> Kept | None:
 
 
 def _swapped(roster: Roster, kept: Kept, *, until: datetime) -> Roster:
-    """The roster once the generation that was kept is live again."""
+    """The roster once the generation that was kept is live again; what is being built is to be compared anew."""
     away = kept.replaced_by
-    building = _replaced(roster.building, replaces=kept.pointer) if roster.building else None
+    building = roster.building and _replaced(roster.building, replaces=kept.pointer, comparison=None, held=None)
     other = _replaced(kept, pointer=away, until=until, replaced_by=kept.pointer, comparison=None)
     return _replaced(roster, building=building, kept=other, declined=away.version)
 

@@ -96,6 +96,15 @@ def test_rolling_back_is_one_step_and_can_be_undone():
     assert (again.live, again.roster.kept.pointer) == (NEW, OLD)
 
 
+def test_what_is_being_built_is_judged_against_what_is_live_after_a_rollback():
+    """Not against the generation that readers have left: whether it has to wait is open again."""
+    held = Building(pointer=THIRD, order=ORDER, target=5, replaces=NEW, comparison=Comparison(records=3), held="wait")
+
+    back = rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT, building=held), g1=7, g2=7))
+
+    assert back.roster.building == Building(pointer=THIRD, order=ORDER, target=5, replaces=OLD)
+
+
 def test_a_version_that_was_rolled_back_does_not_come_again_by_itself():
     """Until somebody orders it."""
     back = survey(*rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7)), g1=7)

@@ -247,6 +247,25 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
         await until(lambda: look.position("g1") == look.position("g2") == 26)
 
 
+async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
+    """With the generation that is live by then: six doctors were shouted there already, and nowhere else."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
+        await until_state(newer, State.STOPPED)
+        await newer.steward.begin(ORDER)
+        await until(lambda: look.live == "g2")
+        await newer.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await until(lambda: look.is_held)
+        assert look.roster.building.comparison.changed == 0
+
+        await newer.steward.roll_back(force=False)
+
+        await until(lambda: look.is_held)
+        assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
+
+
 async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
     """The release that made it is gone, and nobody feeds it."""
     look = Looking(around)

@@ -5,16 +5,17 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import msgspec
 from cyclopts import Parameter, validators
 
 from projector.generations import KEEP_OLD_SECONDS, Comparison
+from projector.ops.generations import Arrangement
 from projector.ops.http import ops_api
 from projector.services import PROJECTIONS, register_services
 from projector.status import ProjectionStatus, RebuildStatus, Status
@@ -23,9 +24,12 @@ from shared.access.home import bearer, require_let_in
 from shared.access.setup import let_everybody_in
 from shared.http.in_process import in_process
 from shared.loopback import DIRECT
+from shared.http.problems import ProblemDetails
 from shared.progress import Progress, progress_on
 from shared.settings import Settings
 from shared.text import printable
+
+Told = TypeVar("Told")
 
 WRONG_USAGE = 2
 LOOK_SECONDS = 0.3
@@ -84,10 +88,21 @@ def rebuild(
     body = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "force": force, "keep_old": keep_old, "hold": dry_run}
     chosen = [projection] if projection else names
     if abort:
-        return asyncio.run(_abort(chosen))
+        return _ended(_abort(chosen))
     if rollback:
-        return asyncio.run(_roll_back(chosen, force=force))
-    return asyncio.run(_rebuild(chosen, body, as_json=json))
+        return _ended(_roll_back(chosen, force=force))
+    return _ended(_rebuild(chosen, body, as_json=json))
+
+
+def _ended(work: Coroutine[Any, Any, int]) -> int:
+    """:raises SystemExit: the projector does not answer, or not as one does; says what to do."""
+    try:
+        return asyncio.run(work)
+    except Ended as error:
+        sys.exit(printable(str(error)))
+    except httpx.HTTPError as error:
+        where = error.request.url
+        sys.exit(f"the projector does not answer at {where} ({error}): start `muster up`, or `muster project`")
 
 
 async def _rebuild(names: Sequence[str], body: dict[str, Any], *, as_json: bool) -> int:
@@ -109,12 +124,21 @@ async def _abort(names: Sequence[str]) -> int:
     async with _projector() as client:
         status = await _status(client)
         under_way = [each.name for each in status.projections if each.name in names and _is_rebuilt(each)]
-        for name in under_way:
-            await _post(client, name, "abort", {})
-            _say(f"{name}: aborted; the live records are untouched")
+        outcomes = [await _is_aborted(client, name) for name in under_way]
     if not under_way:
-        _say("no rebuild is under way")
-    return 0 if under_way else 1
+        _say("no rebuild is under way" + (f", as far as can be found out: {status.error}" if status.error else ""))
+    return 0 if under_way and all(outcomes) else 1
+
+
+async def _is_aborted(client: httpx.AsyncClient, name: str) -> bool:
+    """It may have ended since it was seen: that is told, and is no reason not to abort another."""
+    try:
+        await _post(client, name, "abort", {})
+    except Ended as error:
+        _say(f"{name}: {error}")
+        return False
+    _say(f"{name}: aborted; the live records are untouched")
+    return True
 
 
 async def _roll_back(names: Sequence[str], *, force: bool) -> int:
@@ -125,7 +149,7 @@ async def _roll_back(names: Sequence[str], *, force: bool) -> int:
             except Ended as error:
                 _say(f"{name}: {error}")
                 return 1
-            _say(f"{name}: generation {arranged['live']} is live again, {arranged['kept']} is kept")
+            _say(f"{name}: generation {arranged.live} is live again, {arranged.kept} is kept")
     return 0
 
 
@@ -142,7 +166,7 @@ class _Following:
         before = await self._told()
         began = monotonic()
         ordered = await _post(self._client, self._name, "rebuild", body)
-        generation = str(ordered["building"])
+        generation = str(ordered.building)
         why = await self._followed(generation)
         if why and body["hold"]:
             await _post(self._client, self._name, "abort", {})
@@ -230,16 +254,29 @@ async def _answers(client: httpx.AsyncClient) -> bool:
 async def _status(client: httpx.AsyncClient) -> Status:
     answer = await client.get("/status")
     require_let_in(answer)
-    return msgspec.json.decode(answer.raise_for_status().content, type=Status)
+    return _decoded(answer.raise_for_status(), Status)
 
 
-async def _post(client: httpx.AsyncClient, name: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _post(client: httpx.AsyncClient, name: str, action: str, body: dict[str, Any]) -> Arrangement:
     answer = await client.post(f"/projections/{name}/{action}", json=body)
     require_let_in(answer)
-    told: dict[str, Any] = answer.json()
-    if answer.is_error:
-        raise Ended(told["detail"])
-    return told
+    if not answer.is_success:
+        raise Ended(_problem(answer))
+    return _decoded(answer, Arrangement)
+
+
+def _decoded(answer: httpx.Response, type: type[Told]) -> Told:
+    try:
+        return msgspec.json.decode(answer.content, type=type)
+    except msgspec.DecodeError as error:
+        raise Ended(f"{answer.url} does not answer as a projector does ({error}): is it one?") from error
+
+
+def _problem(answer: httpx.Response) -> str:
+    try:
+        return msgspec.json.decode(answer.content, type=ProblemDetails).detail
+    except msgspec.DecodeError:
+        return f"the projector answered {answer.status_code} at {answer.url}; its log may say more"
 
 
 def _is_rebuilt(told: ProjectionStatus) -> bool:

@@ -1,0 +1,135 @@
+"""`muster rebuild` where the projector does not answer, or not as one does: it ends with a line, and no traceback."""
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+import pytest
+
+from projector.ops import rebuilding
+from projector.status import ProjectionStatus, RebuildStatus, Status
+
+COMMANDS = ({}, {"dry_run": True}, {"abort": True}, {"rollback": True})
+HELD = RebuildStatus(
+    generation="g2",
+    version=1,
+    phase="held",
+    position=40,
+    target=40,
+    events_per_second=None,
+    by="ada",
+    since=datetime(2026, 11, 25, tzinfo=UTC),
+    held="it was to wait here",
+    comparison=None,
+    error=None,
+)
+GATEWAY = httpx.Response(502, text="<h1>Bad Gateway</h1>")
+PORTAL = httpx.Response(200, text="<h1>Welcome</h1>")
+
+
+def problem(status, detail):
+    return httpx.Response(status, json={"type": "/problems/x", "title": "x", "status": status, "detail": detail})
+
+
+def being_rebuilt(*names):
+    """What /status answers while projections are."""
+    projections = [
+        ProjectionStatus(
+            name=name, version=1, generation="g1", state="running", error=None, events_per_second=0, rebuild=HELD
+        )
+        for name in names
+    ]
+    return httpx.Response(200, content=msgspec.json.encode(Status(projections=projections)))
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Have a projector answer so, by the last part of a request's path; what is not named does not reach it."""
+
+    def answering(**answers):
+        async def handle(request):
+            answer = answers.get(request.url.path.rsplit("/", 1)[-1])
+            if answer is None:
+                raise httpx.ConnectError("All connection attempts failed", request=request)
+            return answer(request) if callable(answer) else answer
+
+        @asynccontextmanager
+        async def projector():
+            async with httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://ops") as client:
+                yield client
+
+        monkeypatch.setattr(rebuilding, "_projector", projector)
+
+    return answering
+
+
+@pytest.mark.parametrize("options", COMMANDS, ids=str)
+def test_a_projector_that_is_away_is_told_as_by_muster_status(answering, options):
+    answering()
+
+    with pytest.raises(SystemExit, match=r"^the projector does not answer at http://ops/\S+ \(All .* failed\): start"):
+        rebuilding.rebuild("profiles", **options)
+
+
+def test_a_projector_that_goes_away_before_it_is_asked_to_abort_is_told(answering):
+    answering(status=being_rebuilt("profiles"))
+
+    with pytest.raises(SystemExit, match="does not answer at http://ops/projections/profiles/abort"):
+        rebuilding.rebuild("profiles", abort=True)
+
+
+@pytest.mark.parametrize("options", COMMANDS, ids=str)
+def test_what_answers_with_a_page_is_taken_for_no_projector(answering, capsys, options):
+    answering(status=PORTAL, rollback=PORTAL)
+
+    try:
+        status = rebuilding.rebuild("profiles", **options)
+    except SystemExit as end:
+        said = str(end.code)
+    else:
+        assert status == 1
+        said = capsys.readouterr().err
+    assert "does not answer as a projector does" in said
+
+
+@pytest.mark.parametrize(
+    ("action", "options"), [("rebuild", {}), ("abort", {"abort": True}), ("rollback", {"rollback": True})]
+)
+def test_an_error_without_a_problem_is_told_by_its_status(answering, capsys, action, options):
+    """As a gateway in front of the projector answers."""
+    answering(**{"status": being_rebuilt("profiles"), action: GATEWAY})
+
+    status = rebuilding.rebuild("profiles", **options)
+
+    assert status == 1
+    assert f"the projector answered 502 at http://ops/projections/profiles/{action}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [409, 503])
+def test_a_rebuild_that_cannot_be_aborted_any_more_does_not_keep_others_from_it(answering, capsys, status):
+    """It may end after it was seen, or its Redis go away."""
+
+    def abort(request):
+        if "profiles" in request.url.path:
+            return problem(status, "no rebuild is under way")
+        return httpx.Response(200, json={"projection": "groups", "live": "g1", "building": None, "kept": None})
+
+    answering(status=being_rebuilt("profiles", "groups"), abort=abort)
+
+    ended = rebuilding.rebuild(abort=True)
+
+    assert ended == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "profiles: no rebuild is under way",
+        "groups: aborted; the live records are untouched",
+    ]
+
+
+def test_what_could_not_be_found_out_is_not_taken_for_nothing(answering, capsys):
+    """While Redis is away, nobody knows whether a rebuild is under way."""
+    away = Status(projections=[], error="Redis does not answer within 1.5 s")
+    answering(status=httpx.Response(200, content=msgspec.json.encode(away)))
+
+    assert rebuilding.rebuild(abort=True) == 1
+    assert "as far as can be found out: Redis does not answer" in capsys.readouterr().err

@@ -145,9 +145,7 @@ class Judgement(Enum):
 
 def reason_to_hold(comparison: Comparison, order: Order) -> str | None:
     """Why somebody has to look before readers use the new generation; None if nobody has to."""
-    if order.force:
-        return None
-    if comparison.gone > MOST_GONE * comparison.records:
+    if comparison.gone > MOST_GONE * comparison.records and not order.force:
         return (
             f"{comparison.gone} of {comparison.records} records would be gone: if that is right, order the rebuild"
             " again with --force; if not, abort it"

@@ -15,7 +15,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     Who wants a rebuild, and how.
 
-    :param hold: stop after the comparison, and wait for another order.
+    :param hold: stop after the comparison, and wait for another order, also if it is forced.
     :param force: switch whatever the comparison says, and even if it takes readers back.
     :param keep_old: seconds for which the generation that is replaced can be switched back to.
     """

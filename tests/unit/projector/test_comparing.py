@@ -147,7 +147,8 @@ async def test_of_many_differences_only_some_are_looked_at_again(monkeypatch):
     [
         (Comparison(records=10, gone=1), ORDER, None),
         (Comparison(records=10, gone=2), ORDER, "2 of 10 records would be gone"),
-        (Comparison(records=10, gone=2), Order(by="x", at=ORDER.at, force=True, hold=True), None),
+        (Comparison(records=10, gone=2), Order(by="x", at=ORDER.at, force=True), None),
+        (Comparison(records=10, gone=2), Order(by="x", at=ORDER.at, force=True, hold=True), "it was to wait here"),
         (Comparison(records=10), Order(by="x", at=ORDER.at, hold=True), "it was to wait here"),
         (Comparison(records=0, new=5), ORDER, None),
     ],

@@ -224,6 +224,15 @@ async def test_a_dry_run_leaves_nothing_behind(command, client, capsys):
     assert (after["generation"], after["rebuild"]) == (before["generation"], None)
 
 
+async def test_a_dry_run_that_is_forced_switches_nothing_either(command, client):
+    before, *_ = (await client.get("/status")).json()["projections"]
+
+    await rebuilding._rebuild(["profiles"], {**ORDER, "hold": True, "force": True}, as_json=False)
+
+    after, *_ = (await client.get("/status")).json()["projections"]
+    assert (after["generation"], after["rebuild"]) == (before["generation"], None)
+
+
 async def test_the_command_aborts_and_says_if_there_is_nothing_to_abort(command, client, capsys):
     await client.post("/projections/profiles/rebuild", json={"hold": True})
 

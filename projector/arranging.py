@@ -40,7 +40,7 @@ def settled(live: Pointer | None, roster: Roster) -> Roster:
 
 
 def begun(pointer: Pointer, order: Order, *, target: int) -> Change:
-    """Begin to build a generation; one that waits for an order gets it instead."""
+    """Begin to build a generation; one that waits for an order gets it instead, unless that is to wait again."""
 
     def change(survey: Survey) -> Arranged:
         if building := survey.roster.building:
@@ -111,6 +111,20 @@ def aborted(*, at: datetime) -> Change:
     return change
 
 
+def withdrawn(generation: str, *, at: datetime) -> Change:
+    """Give up a generation that was only to be looked at; not any more once somebody has ordered it to go on."""
+
+    def change(survey: Survey) -> Arranged:
+        building = survey.roster.building
+        if building is None or building.pointer.generation != generation:
+            raise Refused(f"generation {generation} is not being built any more")
+        if not building.order.hold:
+            raise Refused(f"{building.order.by} has ordered generation {generation} to go on")
+        return aborted(at=at)(survey)
+
+    return change
+
+
 def expired(*, at: datetime) -> Change:
     """Give up the generation that was kept long enough."""
 
@@ -148,8 +162,14 @@ def dropped(pointer: Pointer) -> Change:
 
 
 def _ordered(building: Building, order: Order) -> Building:
+    by, since = building.order.by, building.order.at.isoformat(timespec="seconds")
     if building.held is None:
-        raise RebuildUnderWay(f"{building.order.by} is at it, since {building.order.at.isoformat(timespec='seconds')}")
+        raise RebuildUnderWay(f"{by} is at it, since {since}")
+    if order.hold:
+        raise RebuildUnderWay(
+            f"what {by} ordered at {since} is held, and a dry run would take its place: `muster status` tells why;"
+            " abort it, or order the rebuild without a dry run to go on with it"
+        )
     return _replaced(building, order=order, held=None)
 
 

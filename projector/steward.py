@@ -20,6 +20,7 @@ from projector.arranging import (
     given_up,
     rolled_back,
     switched,
+    withdrawn,
 )
 from projector.comparing import Compare, OneComparison, reason_to_hold
 from projector.crew import Crew, roles
@@ -118,6 +119,14 @@ class Steward:
         :raises Refused: there is none.
         """
         return await self._arranged(aborted(at=self._clock.now()))
+
+    async def withdraw(self, generation: str) -> Survey:
+        """
+        Give up a generation that was only to be looked at.
+
+        :raises Refused: it is not there any more, or somebody has ordered it to go on.
+        """
+        return await self._arranged(withdrawn(generation, at=self._clock.now()))
 
     async def roll_back(self, *, force: bool) -> Survey:
         """

@@ -47,7 +47,7 @@ class Rebuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     How to rebuild.
 
     :param by: who wants it, for those who come second.
-    :param hold: stop after the comparison; ordered again, it goes on.
+    :param hold: stop after the comparison; ordered again without it, it goes on.
     :param force: switch even if records would be gone, or readers taken back.
     :param keep_old: seconds for which it can be switched back.
     """
@@ -65,7 +65,9 @@ class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Abort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """There is nothing to say about it."""
+    """:param dry_run: give up only this generation, and only as long as it is to stop after the comparison (`hold`)."""
+
+    dry_run: str | None = None
 
 
 class Arrangement(msgspec.Struct, frozen=True):
@@ -92,7 +94,9 @@ async def rebuild(request: Request[Any, Any, Any], services: Services, name: Fro
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    steward, _ = await _asked(request, services, name, _decode_abort)
+    steward, wanted = await _asked(request, services, name, _decode_abort)
+    if wanted.dry_run is not None:
+        return await _arranged(steward, lambda: steward.withdraw(wanted.dry_run))
     return await _arranged(steward, steward.abort)
 
 

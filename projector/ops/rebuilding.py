@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from time import monotonic
 from typing import Annotated, Any, TypeVar
 
@@ -52,6 +53,10 @@ class Rebuilt(msgspec.Struct, kw_only=True):
 
 class Ended(Exception):
     """There is nothing more to follow; the message says why."""
+
+
+class NotPossible(Ended):
+    """The projector refuses it as things are."""
 
 
 def rebuild(
@@ -165,14 +170,27 @@ class _Following:
     async def to_the_end(self, body: dict[str, Any]) -> Rebuilt:
         before = await self._told()
         began = monotonic()
-        ordered = await _post(self._client, self._name, "rebuild", body)
-        generation = str(ordered.building)
-        why = await self._followed(generation)
-        if why and body["hold"]:
-            await _post(self._client, self._name, "abort", {})
+        # Interrupted before the answer is there, a dry run could not tell which generation to give up.
+        ordering = asyncio.create_task(_post(self._client, self._name, "rebuild", body))
+        try:
+            generation = str((await asyncio.shield(ordering)).building)
+            why = await self._followed(generation)
+        finally:
+            if body["hold"]:
+                await self._withdraw(str((await ordering).building))
         outcome = self._outcome(before.generation, generation, switched=why is None, seconds=monotonic() - began)
         _tell(outcome, self._comparison, "a dry run, nothing was switched" if body["hold"] else why)
         return outcome
+
+    async def _withdraw(self, generation: str) -> None:
+        """Leave no second copy behind; one that somebody else aborted, or ordered to go on, is not ours any more."""
+        try:
+            await _post(self._client, self._name, "abort", {"dry_run": generation})
+        except NotPossible:
+            return
+        except (Ended, httpx.HTTPError) as error:
+            remedy = f"`muster rebuild {self._name} --abort` gives it up"
+            raise Ended(f"generation {generation} is still there ({error}): {remedy}") from error
 
     async def _followed(self, generation: str) -> str | None:
         """Show how far it is until it is live (None), or held (why)."""
@@ -260,6 +278,8 @@ async def _status(client: httpx.AsyncClient) -> Status:
 async def _post(client: httpx.AsyncClient, name: str, action: str, body: dict[str, Any]) -> Arrangement:
     answer = await client.post(f"/projections/{name}/{action}", json=body)
     require_let_in(answer)
+    if answer.status_code == HTTPStatus.CONFLICT:
+        raise NotPossible(_problem(answer))
     if not answer.is_success:
         raise Ended(_problem(answer))
     return _decoded(answer, Arrangement)

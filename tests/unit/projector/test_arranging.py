@@ -17,6 +17,7 @@ from projector.arranging import (
     rolled_back,
     settled,
     switched,
+    withdrawn,
 )
 from projector.generations import Arranged, Building, Comparison, Generation, Kept, Order, Roster, Survey
 from shared.records import Checkpoint, Pointer
@@ -54,6 +55,17 @@ def test_a_rebuild_that_was_held_goes_on_with_the_new_order():
 
     assert (live, roster.building.pointer, roster.building.order, roster.building.held) == (OLD, NEW, forced, None)
     assert roster.building.comparison == Comparison(records=3)
+
+
+def test_a_dry_run_does_not_take_the_place_of_a_rebuild_that_is_held():
+    """Or it would give up in the end what another wanted to look at."""
+    held = compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
+    dry = Order(by="another", at=NOW, hold=True)
+
+    with pytest.raises(
+        RebuildUnderWay, match=r"what a test ordered at 2026-11-25T00:00:00\+00:00 is held, .* abort it"
+    ):
+        begun(THIRD, dry, target=9)(survey(roster=held.roster))
 
 
 def test_a_switch_keeps_the_generation_that_was_live():
@@ -144,6 +156,28 @@ def test_an_aborted_rebuild_leaves_the_live_generation_alone():
 def test_what_is_no_rebuild_cannot_be_aborted(there):
     with pytest.raises(Refused, match="no rebuild"):
         aborted(at=NOW)(there)
+
+
+def test_a_dry_run_gives_up_what_it_has_begun():
+    dry = Building(pointer=NEW, order=Order(by="x", at=NOW, hold=True), target=5, replaces=OLD)
+
+    arranged = withdrawn("g2", at=NOW)(survey(roster=Roster(building=dry)))
+
+    assert (arranged.live, arranged.roster.building) == (OLD, None)
+    assert [each.pointer for each in arranged.roster.leaving] == [NEW]
+
+
+@pytest.mark.parametrize(
+    ("generation", "there", "why"),
+    [
+        ("g2", NOBODY, "generation g2 is not being built any more"),
+        ("g3", Roster(building=BUILDING), "generation g3 is not being built any more"),
+        ("g2", Roster(building=BUILDING), "a test has ordered generation g2 to go on"),
+    ],
+)
+def test_a_dry_run_does_not_give_up_what_is_another_s(generation, there, why):
+    with pytest.raises(Refused, match=why):
+        withdrawn(generation, at=NOW)(survey(roster=there))
 
 
 def test_a_kept_generation_leaves_when_its_time_is_over():

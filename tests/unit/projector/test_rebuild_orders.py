@@ -233,6 +233,89 @@ async def test_a_dry_run_that_is_forced_switches_nothing_either(command, client)
     assert (after["generation"], after["rebuild"]) == (before["generation"], None)
 
 
+async def test_a_dry_run_leaves_a_held_rebuild_of_somebody_else_alone(command, client, capsys):
+    """It is told whose it is, since when, and what can be done."""
+    await client.post("/projections/profiles/rebuild", json={"by": "ada", "hold": True})
+    before = await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
+
+    status = await rebuilding._rebuild(["profiles"], {**ORDER, "by": "bob", "hold": True}, as_json=False)
+
+    after, *_ = (await client.get("/status")).json()["projections"]
+    assert (status, after["rebuild"]) == (1, before["rebuild"])
+    assert "profiles: what ada ordered at 2026-11-25T" in capsys.readouterr().err
+
+
+async def test_a_dry_run_does_not_give_up_what_was_ordered_to_go_on(client):
+    """Whoever looked at it gives it up in the end, and somebody else may have been faster."""
+    ordered = (await client.post("/projections/profiles/rebuild", json={"hold": True})).json()["building"]
+    await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
+    await client.post("/projections/profiles/rebuild", json={})
+
+    answer = await client.post("/projections/profiles/abort", json={"dry_run": ordered})
+
+    assert answer.status_code == 409
+    await told(client, lambda profiles: profiles["generation"] == ordered)
+
+
+@pytest.fixture
+def many(around):
+    """So many events that a rebuild, three at a time, is not over before it is interrupted."""
+    known = len(around.history.events)
+    for number in range(500):
+        around.history.register(f"q{number}")
+    around.log.append(around.history.events[known:])
+
+
+async def interrupted(work):
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+
+
+@pytest.mark.usefixtures("command", "many")
+async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client):
+    """As by Ctrl-C, before it has come to the comparison."""
+    work = asyncio.create_task(rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False))
+    await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
+
+    await interrupted(work)
+
+    profiles, *_ = (await client.get("/status")).json()["projections"]
+    assert profiles["rebuild"] is None
+
+
+@pytest.mark.usefixtures("command", "many")
+async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_behind(client, monkeypatch):
+    """The projector has begun it, and the answer is not there yet."""
+    begun, answers = asyncio.Event(), asyncio.Event()
+
+    async def post(path, *, json, post=client.post):
+        answer = await post(path, json=json)
+        begun.set()
+        await answers.wait()
+        return answer
+
+    monkeypatch.setattr(client, "post", post)
+    work = asyncio.create_task(rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False))
+    await begun.wait()
+    asyncio.get_running_loop().call_soon(answers.set)
+
+    await interrupted(work)
+
+    profiles, *_ = (await client.get("/status")).json()["projections"]
+    assert profiles["rebuild"] is None
+
+
+@pytest.mark.usefixtures("command", "many")
+async def test_a_rebuild_whose_command_is_interrupted_goes_on(client):
+    work = asyncio.create_task(rebuilding._rebuild(["profiles"], ORDER, as_json=False))
+    under_way = await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
+
+    await interrupted(work)
+
+    await told(client, lambda profiles: profiles["generation"] == under_way["rebuild"]["generation"])
+
+
 async def test_the_command_aborts_and_says_if_there_is_nothing_to_abort(command, client, capsys):
     await client.post("/projections/profiles/rebuild", json={"hold": True})
 

@@ -25,6 +25,7 @@ HELD = RebuildStatus(
     error=None,
 )
 GATEWAY = httpx.Response(502, text="<h1>Bad Gateway</h1>")
+ORDERED = httpx.Response(200, json={"projection": "profiles", "live": "g1", "building": "g2", "kept": None})
 PORTAL = httpx.Response(200, text="<h1>Welcome</h1>")
 
 
@@ -124,6 +125,31 @@ def test_a_rebuild_that_cannot_be_aborted_any_more_does_not_keep_others_from_it(
         "profiles: no rebuild is under way",
         "groups: aborted; the live records are untouched",
     ]
+
+
+def test_a_dry_run_gives_up_no_more_than_it_has_begun(answering):
+    """It names its generation; that somebody else has ordered it to go on is no failure of the dry run."""
+    asked = []
+
+    def abort(request):
+        asked.append(msgspec.json.decode(request.content))
+        return problem(409, "bob has ordered generation g2 to go on")
+
+    answering(status=being_rebuilt("profiles"), rebuild=ORDERED, abort=abort)
+
+    assert rebuilding.rebuild("profiles", dry_run=True) == 0
+    assert asked == [{"dry_run": "g2"}]
+
+
+def test_a_dry_run_says_what_it_could_not_give_up(answering, capsys):
+    """And how that is done, so that no second copy stays for ever."""
+    answering(status=being_rebuilt("profiles"), rebuild=ORDERED, abort=problem(503, "Redis is away"))
+
+    assert rebuilding.rebuild("profiles", dry_run=True) == 1
+    assert (
+        "profiles: generation g2 is still there (Redis is away): `muster rebuild profiles --abort` gives it up"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_could_not_be_found_out_is_not_taken_for_nothing(answering, capsys):

@@ -211,9 +211,11 @@ class StatusBoard:
 
 
 def _measure_rebuild(told: ProjectionStatus) -> None:
+    metrics.REBUILD_HELD.labels(told.name).set(1 if told.rebuild and told.rebuild.held else 0)
     if rebuild := told.rebuild:
+        ratio = rebuild.position / rebuild.target if rebuild.target else 1.0
         metrics.REBUILD_POSITION.labels(told.name).set(rebuild.position)
-        metrics.REBUILD_PROGRESS.labels(told.name).set(min(1.0, rebuild.position / max(1, rebuild.target)))
+        metrics.REBUILD_PROGRESS.labels(told.name).set(min(1.0, ratio))
         return
     for gauge in (metrics.REBUILD_POSITION, metrics.REBUILD_PROGRESS):
         with suppress(KeyError):

@@ -90,6 +90,12 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(rule):
     assert anchor in anchors()
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_no_alert_overlooks_what_has_a_certain_value(rule):
+    """What is left out by its value before it is summed up is never told: a rebuild that never came beyond 0, say."""
+    assert not re.search(r"\bby \([^)]*\) \([^()]* [<>=!]=? ?[\d.]+\)", rule["expr"])
+
+
 def test_no_alert_is_there_twice():
     names = [rule["alert"] for rule in RULES]
 

@@ -24,8 +24,8 @@ from shared import telemetry
 from shared.access.home import bearer, require_let_in
 from shared.access.setup import let_everybody_in
 from shared.http.in_process import in_process
-from shared.loopback import DIRECT
 from shared.http.problems import ProblemDetails
+from shared.loopback import DIRECT
 from shared.progress import Progress, progress_on
 from shared.settings import Settings
 from shared.text import printable

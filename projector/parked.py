@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
+from projector.generations import Survey
 from projector.parking import NOTHING, Parked, Parking, Skip, Skipped
 from projector.ports import Batch, ReadModel, Superseded
 from projector.projection import Key
@@ -13,6 +15,9 @@ from projector.stored import parking_at
 from shared.clock import Clock
 from shared.keys import ProjectionKeys
 from shared.records import Checkpoint
+
+ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
+"""What is to be parked instead, with what there is of the projection."""
 
 ATTEMPTS = 50
 """How often a generation that is being written is looked at until it holds still for a moment."""
@@ -132,7 +137,7 @@ class ParkedEvents:
 
         :raises UnknownProjection, NotParked, Busy: nothing was asked.
         """
-        return await self._ask(projection, id, lambda parking: parking.to_be_retried(id))
+        return await self._ask(projection, id, lambda _, parking: parking.to_be_retried(id))
 
     async def skip(self, projection: str, id: str, *, reason: str, by: str) -> Asked:
         """
@@ -141,19 +146,15 @@ class ParkedEvents:
         :raises UnknownProjection, NotParked, Busy: nothing was asked; a rebuild is under way, say, that has taken over
             what had been skipped when it began.
         """
-        await self._require_no_rebuild(projection)
         skip = Skip(reason=reason, by=by, at=self._clock.now())
-        return await self._ask(projection, id, lambda parking: parking.to_be_skipped(id, skip))
 
-    async def _require_no_rebuild(self, projection: str) -> None:
-        survey = await self._model(projection).survey()
-        if survey.live and (building := survey.roster.building):
-            raise Busy(
-                f"{building.order.by} is rebuilding {projection}, and the new generation would not know of it: skip"
-                " once that is over, or abort it"
-            )
+        def change(survey: Survey, parking: Parking) -> Parking:
+            _require_no_rebuild(projection, survey)
+            return parking.to_be_skipped(id, skip)
 
-    async def _ask(self, projection: str, id: str, change: Callable[[Parking], Parking]) -> Asked:
+        return await self._ask(projection, id, change)
+
+    async def _ask(self, projection: str, id: str, change: ParkingChange) -> Asked:
         model = self._model(projection)
         await _in_a_quiet_moment(lambda: _change(model, projection, id, change))
         settled, parking = await self._settled(model, projection, id)
@@ -194,7 +195,15 @@ async def _look(model: ReadModel, projection: str) -> Parking:
         return parking_at(survey.checkpoint, await commit.parked(), keys=ProjectionKeys(projection))
 
 
-async def _change(model: ReadModel, projection: str, id: str, change: Callable[[Parking], Parking]) -> Parking:
+def _require_no_rebuild(projection: str, survey: Survey) -> None:
+    if survey.live and (building := survey.roster.building):
+        raise Busy(
+            f"{building.order.by} is rebuilding {projection}, and the new generation would not know of it: skip"
+            " once that is over, or abort it"
+        )
+
+
+async def _change(model: ReadModel, projection: str, id: str, change: ParkingChange) -> Parking:
     """
     Write down what is asked, through the same compare-and-set as everybody.
 
@@ -207,7 +216,9 @@ async def _change(model: ReadModel, projection: str, id: str, change: Callable[[
         parking = parking_at(survey.checkpoint, await commit.parked(), keys=ProjectionKeys(projection))
         if not _waiting_for(id, parking):
             raise NotParked(f"Nothing is parked in {projection} for {id}")
-        await commit.apply(asking(asked := change(parking), survey.checkpoint))
+        # Looked at once more: what there is now is so when the commit takes effect, or it takes none.
+        asked = change(await model.survey(), parking)
+        await commit.apply(asking(asked, survey.checkpoint))
     return asked
 
 

@@ -160,8 +160,12 @@ class MemoryReadModel:
 
     @asynccontextmanager
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["MemoryCommit"]:
+        arranged = self._arranged()
+
         async def still_as_expected() -> None:
             await self._require(generation, expected)
+            if self._arranged() != arranged:
+                raise Superseded
 
         await still_as_expected()
         yield MemoryCommit(self._store, self._keys.generation(generation), still_as_expected)

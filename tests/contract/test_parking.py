@@ -7,7 +7,7 @@ from projector.adapters.memory import MemoryReadModel, MemoryStore
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.arranging import begun
-from projector.parked import asking
+from projector.parked import Busy, ParkedEvents, asking
 from projector.parking import Parking, Skip
 from projector.ports import Superseded
 from projector.projection import LookUp
@@ -20,6 +20,7 @@ from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
 from shared.keys import ProjectionKeys
 from shared.records import Pointer
 from tests.support.bugs import of_account, poisoned
+from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, PROFILES, begin, fold_all, go_live, parked
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.read_side import PATIENCE
@@ -115,6 +116,36 @@ async def test_a_new_generation_takes_over_what_was_skipped(model, history):
     assert (new.position, new.count) == (0, 0)
     assert inherited == Parking(skipped=(await parked(model)).skipped)
     assert [(each.position, each.skip.by) for each in inherited.skipped] == [(8, "olga")]
+
+
+class Crossed:
+    """A read model in which somebody begins a rebuild just after it was looked at for the nth time."""
+
+    def __init__(self, model, *, at):
+        self._model = model
+        self._left = at
+        self.commit = model.commit
+
+    async def survey(self):
+        found = await self._model.survey()
+        self._left -= 1
+        if self._left == 0:
+            await self._model.arrange(begun(Pointer("g2", Profiles.version), ORDER, target=9))
+        return found
+
+
+@pytest.mark.parametrize("at", [1, 2], ids=["before the commit", "within it"])
+async def test_a_skip_does_not_cross_with_a_rebuild(model, history, at):
+    """The new generation has taken over what was skipped until then: it would never know."""
+    await begin(model)
+    await fold(model, history, planted(PROFILES), code="buggy")
+    await go_live(model)
+    operators = ParkedEvents(models={"profiles": Crossed(model, at=at)}, clock=SettableClock())
+
+    with pytest.raises(Busy, match="a test is rebuilding profiles"):
+        await operators.skip("profiles", str(ADA), reason="why", by="olga")
+
+    assert (await parked(model)).skips() == ()
 
 
 async def test_older_states_of_what_is_parked_go_but_the_last(model, history):

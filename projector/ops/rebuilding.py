@@ -198,12 +198,15 @@ class _Following:
         target = told.rebuild.target if told.rebuild else None
         with progress_on(sys.stderr, total=target, unit="events") as progress:
             while told.generation != generation:
-                if told.rebuild is None or told.rebuild.generation != generation:
+                if told.generation is None:
+                    progress.wait(told.error or "the projector cannot find out which generations there are")
+                elif told.rebuild is None or told.rebuild.generation != generation:
                     raise Ended("the rebuild was aborted")
-                if told.rebuild.held:
+                elif told.rebuild.held:
                     self._note(told, generation)
                     return told.rebuild.held
-                _show(progress, told.rebuild, self._events_of(told, generation))
+                else:
+                    _show(progress, told.rebuild, self._events_of(told, generation))
                 await asyncio.sleep(LOOK_SECONDS)
                 told = await self._told(progress)
         self._note(told, generation)

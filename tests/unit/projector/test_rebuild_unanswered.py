@@ -35,13 +35,15 @@ def problem(status, detail):
 
 def being_rebuilt(*names):
     """What /status answers while projections are."""
-    projections = [
-        ProjectionStatus(
-            name=name, version=1, generation="g1", state="running", error=None, events_per_second=0, rebuild=HELD
-        )
-        for name in names
-    ]
-    return httpx.Response(200, content=msgspec.json.encode(Status(projections=projections)))
+    return telling(*(projection(name, generation="g1", rebuild=HELD) for name in names))
+
+
+def projection(name, **more):
+    return ProjectionStatus(name=name, version=1, state="running", error=None, events_per_second=0, **more)
+
+
+def telling(*projections, error=None):
+    return httpx.Response(200, content=msgspec.json.encode(Status(projections=list(projections), error=error)))
 
 
 @pytest.fixture
@@ -154,8 +156,18 @@ def test_a_dry_run_says_what_it_could_not_give_up(answering, capsys):
 
 def test_what_could_not_be_found_out_is_not_taken_for_nothing(answering, capsys):
     """While Redis is away, nobody knows whether a rebuild is under way."""
-    away = Status(projections=[], error="Redis does not answer within 1.5 s")
-    answering(status=httpx.Response(200, content=msgspec.json.encode(away)))
+    answering(status=telling(projection("profiles"), error="Redis does not answer within 1.5 s"))
 
     assert rebuilding.rebuild(abort=True) == 1
     assert "as far as can be found out: Redis does not answer" in capsys.readouterr().err
+
+
+def test_a_rebuild_is_not_taken_for_aborted_while_redis_is_away(answering, capsys, monkeypatch):
+    """Nobody knows then which generations there are; it goes on, and is followed, once it is back."""
+    monkeypatch.setattr(rebuilding, "LOOK_SECONDS", 0)
+    before, away, after = (projection("profiles", generation=name) for name in ("g1", None, "g2"))
+    told = iter([before, away, after])
+    answering(status=lambda _: telling(next(told)), rebuild=ORDERED)
+
+    assert rebuilding.rebuild("profiles") == 0
+    assert "generation g2 is live" in capsys.readouterr().err

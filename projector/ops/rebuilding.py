@@ -7,30 +7,26 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from time import monotonic
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import httpx
 import msgspec
 from cyclopts import Parameter, validators
 
 from projector.generations import KEEP_OLD_SECONDS, Comparison
-from projector.ops.generations import Arrangement
 from projector.ops.http import ops_api
+from projector.ops.orders import Ended, NotPossible, post, status_of
 from projector.services import PROJECTIONS, register_services
-from projector.status import ProjectionStatus, RebuildStatus, Status
+from projector.status import ProjectionStatus, RebuildStatus
 from shared import telemetry
-from shared.access.home import bearer, require_let_in
+from shared.access.home import bearer
 from shared.access.setup import let_everybody_in
 from shared.http.in_process import in_process
-from shared.http.problems import ProblemDetails
 from shared.loopback import DIRECT
 from shared.progress import Progress, progress_on
 from shared.settings import Settings
 from shared.text import printable
-
-Told = TypeVar("Told")
 
 WRONG_USAGE = 2
 LOOK_SECONDS = 0.3
@@ -49,14 +45,6 @@ class Rebuilt(msgspec.Struct, kw_only=True):
     seconds: float
     records: dict[str, int]
     switched: bool
-
-
-class Ended(Exception):
-    """There is nothing more to follow; the message says why."""
-
-
-class NotPossible(Ended):
-    """The projector refuses it as things are."""
 
 
 def rebuild(
@@ -127,7 +115,7 @@ async def _rebuild(names: Sequence[str], body: dict[str, Any], *, as_json: bool)
 
 async def _abort(names: Sequence[str]) -> int:
     async with _projector() as client:
-        status = await _status(client)
+        status = await status_of(client)
         under_way = [each.name for each in status.projections if each.name in names and _is_rebuilt(each)]
         outcomes = [await _is_aborted(client, name) for name in under_way]
     if not under_way:
@@ -138,7 +126,7 @@ async def _abort(names: Sequence[str]) -> int:
 async def _is_aborted(client: httpx.AsyncClient, name: str) -> bool:
     """It may have ended since it was seen: that is told, and is no reason not to abort another."""
     try:
-        await _post(client, name, "abort", {})
+        await post(client, name, "abort", {})
     except Ended as error:
         _say(f"{name}: {error}")
         return False
@@ -150,7 +138,7 @@ async def _roll_back(names: Sequence[str], *, force: bool) -> int:
     async with _projector() as client:
         for name in names:
             try:
-                arranged = await _post(client, name, "rollback", {"force": force})
+                arranged = await post(client, name, "rollback", {"force": force})
             except Ended as error:
                 _say(f"{name}: {error}")
                 return 1
@@ -171,7 +159,7 @@ class _Following:
         before = await self._told()
         began = monotonic()
         # Interrupted before the answer is there, a dry run could not tell which generation to give up.
-        ordering = asyncio.create_task(_post(self._client, self._name, "rebuild", body))
+        ordering = asyncio.create_task(post(self._client, self._name, "rebuild", body))
         try:
             generation = str((await asyncio.shield(ordering)).building)
             why = await self._followed(generation)
@@ -185,7 +173,7 @@ class _Following:
     async def _withdraw(self, generation: str) -> None:
         """Leave no second copy behind; one that somebody else aborted, or ordered to go on, is not ours any more."""
         try:
-            await _post(self._client, self._name, "abort", {"dry_run": generation})
+            await post(self._client, self._name, "abort", {"dry_run": generation})
         except NotPossible:
             return
         except (Ended, httpx.HTTPError) as error:
@@ -223,7 +211,7 @@ class _Following:
     async def _told(self, progress: Progress | None = None) -> ProjectionStatus:
         while True:
             try:
-                status = await _status(self._client)
+                status = await status_of(self._client)
             except httpx.HTTPError as error:
                 if progress is None:
                     raise
@@ -270,36 +258,6 @@ async def _answers(client: httpx.AsyncClient) -> bool:
         return (await client.get("/livez")).is_success
     except httpx.TransportError:
         return False
-
-
-async def _status(client: httpx.AsyncClient) -> Status:
-    answer = await client.get("/status")
-    require_let_in(answer)
-    return _decoded(answer.raise_for_status(), Status)
-
-
-async def _post(client: httpx.AsyncClient, name: str, action: str, body: dict[str, Any]) -> Arrangement:
-    answer = await client.post(f"/projections/{name}/{action}", json=body)
-    require_let_in(answer)
-    if answer.status_code == HTTPStatus.CONFLICT:
-        raise NotPossible(_problem(answer))
-    if not answer.is_success:
-        raise Ended(_problem(answer))
-    return _decoded(answer, Arrangement)
-
-
-def _decoded(answer: httpx.Response, type: type[Told]) -> Told:
-    try:
-        return msgspec.json.decode(answer.content, type=type)
-    except msgspec.DecodeError as error:
-        raise Ended(f"{answer.url} does not answer as a projector does ({error}): is it one?") from error
-
-
-def _problem(answer: httpx.Response) -> str:
-    try:
-        return msgspec.json.decode(answer.content, type=ProblemDetails).detail
-    except msgspec.DecodeError:
-        return f"the projector answered {answer.status_code} at {answer.url}; its log may say more"
 
 
 def _is_rebuilt(told: ProjectionStatus) -> bool:

@@ -1,0 +1,64 @@
+"""
+Telling a projector over HTTP what to do with its generations, and what it answers.
+
+Whatever is asked raises `httpx.HTTPError` if nothing answers, and `SystemExit` if we are not let in.
+"""
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from projector.ops.generations import Arrangement
+from projector.status import Status
+from shared.access.home import require_let_in
+from shared.http.problems import ProblemDetails
+
+Told = TypeVar("Told")
+
+
+class Ended(Exception):
+    """There is nothing more to follow; the message says why."""
+
+
+class NotPossible(Ended):
+    """The projector refuses it as things are."""
+
+
+async def status_of(client: httpx.AsyncClient) -> Status:
+    """:raises Ended: it is no projector that answers."""
+    answer = await client.get("/status")
+    require_let_in(answer)
+    return _decoded(answer.raise_for_status(), Status)
+
+
+async def post(client: httpx.AsyncClient, name: str, action: str, body: dict[str, Any]) -> Arrangement:
+    """
+    Have something done with the generations of a projection.
+
+    :param action: the last part of the path: `rebuild`, `abort` or `rollback`.
+    :raises NotPossible: as things are; the message says why.
+    :raises Ended: it failed, or it is no projector that answers.
+    """
+    answer = await client.post(f"/projections/{name}/{action}", json=body)
+    require_let_in(answer)
+    if answer.status_code == HTTPStatus.CONFLICT:
+        raise NotPossible(_problem(answer))
+    if not answer.is_success:
+        raise Ended(_problem(answer))
+    return _decoded(answer, Arrangement)
+
+
+def _decoded(answer: httpx.Response, type: type[Told]) -> Told:
+    try:
+        return msgspec.json.decode(answer.content, type=type)
+    except msgspec.DecodeError as error:
+        raise Ended(f"{answer.url} does not answer as a projector does ({error}): is it one?") from error
+
+
+def _problem(answer: httpx.Response) -> str:
+    try:
+        return msgspec.json.decode(answer.content, type=ProblemDetails).detail
+    except msgspec.DecodeError:
+        return f"the projector answered {answer.status_code} at {answer.url}; its log may say more"

@@ -74,6 +74,17 @@ def compared(pointer: Pointer, comparison: Comparison, *, held: str | None) -> C
     return change
 
 
+def as_seen(building: Building, change: Change) -> Change:
+    """A change decided on what is being built; refused once that was ordered anew, or is to replace another."""
+
+    def checked(survey: Survey) -> Arranged:
+        if survey.roster.building != building:
+            raise Refused(f"generation {building.pointer.generation} is not what it was when that was decided")
+        return change(survey)
+
+    return checked
+
+
 def switched(pointer: Pointer, *, at: datetime) -> Change:
     """Let readers use the generation that was built; the one they used is kept."""
 

@@ -12,6 +12,7 @@ from projector.arranging import (
     NotReached,
     Refused,
     aborted,
+    as_seen,
     begun,
     compared,
     dropped,
@@ -224,10 +225,13 @@ class Steward:
             return None
         if survey.at(building.pointer).reached < building.target:
             return None
-        if survey.live is None:
+        return (change := self._completed(building, survey.live)) and as_seen(building, change)
+
+    def _completed(self, building: Building, live: Pointer | None) -> Change | None:
+        if live is None:
             return switched(building.pointer, at=self._clock.now())
         if building.comparison is None:
-            return self._compared(building, survey.live)
+            return self._compared(building, live)
         if why := reason_to_hold(building.comparison, building.order):
             return compared(building.pointer, building.comparison, held=why)
         return switched(building.pointer, at=self._clock.now())

@@ -9,6 +9,7 @@ from projector.arranging import (
     RebuildUnderWay,
     Refused,
     aborted,
+    as_seen,
     begun,
     compared,
     dropped,
@@ -115,6 +116,18 @@ def test_what_is_being_built_is_judged_against_what_is_live_after_a_rollback():
     back = rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT, building=held), g1=7, g2=7))
 
     assert back.roster.building == Building(pointer=THIRD, order=ORDER, target=5, replaces=OLD)
+
+
+@pytest.mark.parametrize("decided", [compared(THIRD, Comparison(records=3), held=None), switched(THIRD, at=NOW)])
+def test_what_was_decided_before_a_rollback_is_not_done_after_it(decided):
+    """It rests on a comparison with the generation that readers have left."""
+    building = Building(pointer=THIRD, order=ORDER, target=5, replaces=NEW)
+    before = survey(NEW, Roster(kept=KEPT, building=building), g1=7, g2=7, g3=7)
+    back = rolled_back(force=False, at=NOW)(before)
+
+    assert as_seen(building, decided)(before) == decided(before)
+    with pytest.raises(Refused, match="g3 is not what it was"):
+        as_seen(building, decided)(survey(*back, g1=7, g2=7, g3=7))
 
 
 def test_a_version_that_was_rolled_back_does_not_come_again_by_itself():

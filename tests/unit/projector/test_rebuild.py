@@ -266,6 +266,28 @@ async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
         assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
 
 
+async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monkeypatch):
+    """What was compared with the generation that was live until then is compared again."""
+    look = Looking(around)
+    async with running(projector_on(around)) as projector:
+        await until_state(projector, State.RUNNING)
+    async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
+        await until_state(newer, State.STOPPED)
+        await newer.steward.begin(ORDER)
+        await until(lambda: look.live == "g2")
+        await newer.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+
+        async def arrange(change, arrange=newer.steward.model.arrange):
+            monkeypatch.undo()
+            await arrange(rolled_back(force=False, at=around.clock.now()))
+            return await arrange(change)
+
+        monkeypatch.setattr(newer.steward.model, "arrange", arrange)
+        await until(lambda: look.is_held)
+
+    assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
+
+
 async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
     """The release that made it is gone, and nobody feeds it."""
     look = Looking(around)

@@ -204,7 +204,7 @@ class Steward:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
         version = self.projection.version
         if survey.live is None and not survey.is_filling(version):
-            return filling(self._new_pointer(), self._order(), target=await self._head())
+            return filling(Pointer(self._ids(), version), self._order(), target=await self._head())
         is_due = self._rebuilds_by_itself and survey.is_outdated(version)
         return await self._begun(self._order()) if is_due else None
 
@@ -228,11 +228,9 @@ class Steward:
         return (change := self._completed(building, survey.live)) and as_seen(building, change)
 
     def _completed(self, building: Building, live: Pointer | None) -> Change | None:
-        if live is None:
-            return switched(building.pointer, at=self._clock.now())
-        if building.comparison is None:
+        if live and building.comparison is None:
             return self._compared(building, live)
-        if why := reason_to_hold(building.comparison, building.order):
+        if live and building.comparison and (why := reason_to_hold(building.comparison, building.order)):
             return compared(building.pointer, building.comparison, held=why)
         return switched(building.pointer, at=self._clock.now())
 
@@ -297,7 +295,4 @@ class Steward:
         return Order(by=self._name, at=self._clock.now())
 
     async def _begun(self, order: Order) -> Change:
-        return begun(self._new_pointer(), order, target=await self._head())
-
-    def _new_pointer(self) -> Pointer:
-        return Pointer(self._ids(), self.projection.version)
+        return begun(Pointer(self._ids(), self.projection.version), order, target=await self._head())

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from projector.ops.orders import no_answer
 from projector.status import GenerationStatus, ProjectionStatus, Status
 from shared.access.home import bearer, require_let_in
 from shared.access.setup import require_access
@@ -65,7 +66,7 @@ def _ask(settings: Settings, url: str) -> bytes:
         require_let_in(answer)
         return answer.raise_for_status().content
     except httpx.HTTPError as error:
-        sys.exit(f"the projector does not answer at {url} ({error}): start `muster up`, or `muster project`")
+        sys.exit(no_answer(url, error))
 
 
 def _show(told: Status, console: Console) -> None:

@@ -64,7 +64,7 @@ async def status(services: Services) -> Response[bytes]:
     return json(told, headers={"Cache-Control": "no-store"})
 
 
-async def notes(chronicle: Chronicle) -> Mapping[str, str]:
+def notes(chronicle: Chronicle) -> Mapping[str, str]:
     """
     What an operator wants to know of a projector that is ready: lag and standstills, as they were seen last.
 

@@ -1,5 +1,5 @@
 """
-Telling a projector over HTTP what to do with its generations, and what it answers.
+What commands say to a projector over HTTP, and what is said of its answers.
 
 Whatever is asked raises `httpx.HTTPError` if nothing answers, and `SystemExit` if we are not let in.
 """
@@ -26,6 +26,20 @@ class NotPossible(Ended):
     """The projector refuses it as things are."""
 
 
+def no_answer(url: httpx.URL | str, error: httpx.HTTPError) -> str:
+    """What is the matter, and what to do."""
+    return f"the projector does not answer at {url} ({error}): start `muster up`, or `muster project`"
+
+
+def problem_of(answer: httpx.Response) -> ProblemDetails:
+    """:raises Ended: what went wrong is not told as a projector tells it."""
+    try:
+        return msgspec.json.decode(answer.content, type=ProblemDetails)
+    except msgspec.DecodeError as error:
+        why = f"the projector answered {answer.status_code} at {answer.url}; its log may say more"
+        raise Ended(why) from error
+
+
 async def status_of(client: httpx.AsyncClient) -> Status:
     """:raises Ended: it is no projector that answers."""
     answer = await client.get("/status")
@@ -44,9 +58,9 @@ async def post(client: httpx.AsyncClient, name: str, action: str, body: dict[str
     answer = await client.post(f"/projections/{name}/{action}", json=body)
     require_let_in(answer)
     if answer.status_code == HTTPStatus.CONFLICT:
-        raise NotPossible(_problem(answer))
+        raise NotPossible(problem_of(answer).detail)
     if not answer.is_success:
-        raise Ended(_problem(answer))
+        raise Ended(problem_of(answer).detail)
     return _decoded(answer, Arrangement)
 
 
@@ -55,10 +69,3 @@ def _decoded(answer: httpx.Response, type: type[Told]) -> Told:
         return msgspec.json.decode(answer.content, type=type)
     except msgspec.DecodeError as error:
         raise Ended(f"{answer.url} does not answer as a projector does ({error}): is it one?") from error
-
-
-def _problem(answer: httpx.Response) -> str:
-    try:
-        return msgspec.json.decode(answer.content, type=ProblemDetails).detail
-    except msgspec.DecodeError:
-        return f"the projector answered {answer.status_code} at {answer.url}; its log may say more"

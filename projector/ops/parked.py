@@ -11,9 +11,9 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
+from projector.ops.orders import Ended, no_answer, problem_of
 from projector.parked import Asked, ParkedDocument, SkippedEvent, WhatIsParked
 from shared.access.home import bearer, require_let_in
-from shared.http.problems import ProblemDetails
 from shared.loopback import DIRECT
 from shared.settings import Settings
 from shared.text import printable
@@ -83,7 +83,7 @@ def _ask(method: str, path: str, body: dict[str, str] | None = None) -> bytes:
         with httpx.Client(timeout=ANSWER_SECONDS, headers=bearer(settings, url), mounts=DIRECT) as client:
             answer = client.request(method, url, json=body)
     except httpx.HTTPError as error:
-        sys.exit(f"the projector does not answer at {url} ({error}): start `muster up`, or `muster project`")
+        sys.exit(no_answer(url, error))
     require_let_in(answer)
     if answer.is_success:
         return answer.content
@@ -92,9 +92,9 @@ def _ask(method: str, path: str, body: dict[str, str] | None = None) -> bytes:
 
 def _failure(answer: httpx.Response) -> SystemExit:
     try:
-        problem = msgspec.json.decode(answer.content, type=ProblemDetails)
-    except msgspec.DecodeError:
-        return SystemExit(f"the projector answered {answer.status_code} at {answer.url}; its log may say more")
+        problem = problem_of(answer)
+    except Ended as error:
+        return SystemExit(str(error))
     print(f"{printable(problem.detail)}: see `muster parked list` and {answer.url.join(problem.type)}", file=sys.stderr)  # noqa: T201 - for people
     return SystemExit(WRONG_USAGE if problem.type == "/problems/projection-not-found" else 1)
 

@@ -16,7 +16,7 @@ from cyclopts import Parameter, validators
 
 from projector.generations import KEEP_OLD_SECONDS, Comparison
 from projector.ops.http import ops_api
-from projector.ops.orders import Ended, NotPossible, post, status_of
+from projector.ops.orders import Ended, NotPossible, no_answer, post, status_of
 from projector.services import PROJECTIONS, register_services
 from projector.status import ProjectionStatus, RebuildStatus
 from shared import telemetry
@@ -94,8 +94,7 @@ def _ended(work: Coroutine[Any, Any, int]) -> int:
     except Ended as error:
         sys.exit(printable(str(error)))
     except httpx.HTTPError as error:
-        where = error.request.url
-        sys.exit(f"the projector does not answer at {where} ({error}): start `muster up`, or `muster project`")
+        sys.exit(no_answer(error.request.url, error))
 
 
 async def _rebuild(names: Sequence[str], body: dict[str, Any], *, as_json: bool) -> int:

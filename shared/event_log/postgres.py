@@ -175,7 +175,7 @@ class PostgresEventLog:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:
         async with connected(self._url, autocommit=True) as connection:
-            with unavailable():
+            with unavailable(), answered_within(connection, seconds=ANSWER_SECONDS):
                 await self._prepare(connection)
             yield PostgresEventReader(connection)
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -66,29 +66,7 @@ async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
         raise HungUp from None
 
 
-class Places:
-    """For so many at a time."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """
-        Have one of them.
-
-        :raises Rejection: 503, there is none.
-        """
-        if not self._left:
-            raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers={"Retry-After": "1"})
-        self._left -= 1
-        try:
-            yield
-        finally:
-            self._left += 1
-
-
-_for_large = Places(MOST_LARGE)
+_for_large = asyncio.Semaphore(MOST_LARGE)
 
 
 async def body_of(request: Request[Any, Any, Any]) -> bytes:
@@ -104,12 +82,19 @@ async def body_of(request: Request[Any, Any, Any]) -> bytes:
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
     body = bytearray()
-    with ExitStack() as place:
+    async with AsyncExitStack() as place:
         async for chunk in chunks:
             if len(body) <= LARGE_BYTES < len(body) + len(chunk):
-                place.enter_context(_for_large.taken())
+                _require_place()
+                await place.enter_async_context(_for_large)
             body += chunk
         return bytes(body)
+
+
+def _require_place() -> None:
+    """:raises Rejection: 503, there is none for another large body: who waited for one would hold what has come."""
+    if _for_large.locked():
+        raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers={"Retry-After": "1"})
 
 
 def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:

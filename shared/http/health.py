@@ -1,7 +1,7 @@
 """Whether a service lives, whether it can serve, and its metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -30,7 +30,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 class Notes:
     """What `/readyz` tells besides, and is no less ready for; a service registers it if it has anything to tell."""
 
-    gather: Callable[[], Awaitable[Mapping[str, str]]]
+    gather: Callable[[], Mapping[str, str]]
 
 
 def json(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
@@ -47,7 +47,7 @@ async def livez() -> Response[bytes]:
 async def readyz(services: Services) -> Response[bytes]:
     checks = dict(await asyncio.gather(*map(_ping, services.get_pings())))
     ready = all(outcome == "ok" for outcome in checks.values())
-    notes = await services.get(Notes).gather() if Notes in services.registry else {}
+    notes = services.get(Notes).gather() if Notes in services.registry else {}
     return json(Health("ready" if ready else "not ready", checks, notes), status=200 if ready else 503)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from typing import Any
@@ -22,6 +23,7 @@ from projector.progress import Progress, State
 from projector.projection import Projection
 from projector.projections.profiles import Profiles
 from projector.services import Store, register_projector
+from projector.status import RebuildStatus
 from projector.steward import Steward
 from projector.tenure import Duty, Tenure
 from shared.clock import Clock
@@ -128,6 +130,23 @@ def register_on(registry: Registry, around: Surroundings, **more: Any) -> None:
     """Register a projector for its own API; `more` replaces what it is given otherwise."""
     given = {"log": around.log, "lease": around.lease, "clock": around.clock, "pace": HASTE}
     register_projector(registry, store_of=partial(store_in_memory, around.store), **given | more)
+
+
+def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:
+    """What status says of a rebuild of 40 events that has come to a position, and waits there if there is a reason."""
+    return RebuildStatus(
+        generation="g2",
+        version=1,
+        phase="held" if held else "replaying",
+        position=position,
+        target=40,
+        events_per_second=None,
+        by="ada",
+        since=datetime(2026, 11, 25, tzinfo=UTC),
+        held=held,
+        comparison=None,
+        error=None,
+    )
 
 
 @asynccontextmanager

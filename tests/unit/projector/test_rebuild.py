@@ -1,6 +1,7 @@
 """A generation is built beside the live one, compared with it, and takes its place."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -247,9 +248,9 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
         await until(lambda: look.position("g1") == look.position("g2") == 26)
 
 
-async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
-    """With the generation that is live by then: six doctors were shouted there already, and nowhere else."""
-    look = Looking(around)
+@asynccontextmanager
+async def replaced_and_rebuilt(around, look):
+    """Newer code, by which the live generation is made, and has to be held when it is rebuilt once more."""
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
     async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
@@ -257,6 +258,13 @@ async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
         await newer.steward.begin(ORDER)
         await until(lambda: look.live == "g2")
         await newer.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        yield newer
+
+
+async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
+    """With the generation that is live by then: six doctors were shouted there already, and nowhere else."""
+    look = Looking(around)
+    async with replaced_and_rebuilt(around, look) as newer:
         await until(lambda: look.is_held)
         assert look.roster.building.comparison.changed == 0
 
@@ -269,13 +277,7 @@ async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
 async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monkeypatch):
     """What was compared with the generation that was live until then is compared again."""
     look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
-    async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
-        await until_state(newer, State.STOPPED)
-        await newer.steward.begin(ORDER)
-        await until(lambda: look.live == "g2")
-        await newer.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+    async with replaced_and_rebuilt(around, look) as newer:
 
         async def arrange(change, arrange=newer.steward.model.arrange):
             monkeypatch.undo()

@@ -1,27 +1,13 @@
 """What is measured of a rebuild, so that nobody has to look at it to be told that it stands still."""
 
-from datetime import UTC, datetime
-
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from projector.status import ProjectionStatus, RebuildStatus, Status, StatusBoard
-from tests.support.projectors import Surroundings
+from projector.status import ProjectionStatus, Status, StatusBoard
+from tests.support.projectors import Surroundings, being_rebuilt
 
-REBUILD = RebuildStatus(
-    generation="g2",
-    version=1,
-    phase="replaying",
-    position=10,
-    target=40,
-    events_per_second=None,
-    by="ada",
-    since=datetime(2026, 11, 25, tzinfo=UTC),
-    held=None,
-    comparison=None,
-    error=None,
-)
+REBUILD = being_rebuilt(position=10)
 
 
 @pytest.fixture

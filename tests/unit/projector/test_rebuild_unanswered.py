@@ -1,29 +1,17 @@
 """`muster rebuild` where the projector does not answer, or not as one does: it ends with a line, and no traceback."""
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import httpx
 import msgspec
 import pytest
 
 from projector.ops import rebuilding
-from projector.status import ProjectionStatus, RebuildStatus, Status
+from projector.status import ProjectionStatus, Status
+from tests.support.projectors import being_rebuilt
 
 COMMANDS = ({}, {"dry_run": True}, {"abort": True}, {"rollback": True})
-HELD = RebuildStatus(
-    generation="g2",
-    version=1,
-    phase="held",
-    position=40,
-    target=40,
-    events_per_second=None,
-    by="ada",
-    since=datetime(2026, 11, 25, tzinfo=UTC),
-    held="it was to wait here",
-    comparison=None,
-    error=None,
-)
+HELD = being_rebuilt(position=40, held="it was to wait here")
 GATEWAY = httpx.Response(502, text="<h1>Bad Gateway</h1>")
 ORDERED = httpx.Response(200, json={"projection": "profiles", "live": "g1", "building": "g2", "kept": None})
 PORTAL = httpx.Response(200, text="<h1>Welcome</h1>")
@@ -33,7 +21,7 @@ def problem(status, detail):
     return httpx.Response(status, json={"type": "/problems/x", "title": "x", "status": status, "detail": detail})
 
 
-def being_rebuilt(*names):
+def rebuilds_of(*names):
     """What /status answers while projections are."""
     return telling(*(projection(name, generation="g1", rebuild=HELD) for name in names))
 
@@ -76,7 +64,7 @@ def test_a_projector_that_is_away_is_told_as_by_muster_status(answering, options
 
 
 def test_a_projector_that_goes_away_before_it_is_asked_to_abort_is_told(answering):
-    answering(status=being_rebuilt("profiles"))
+    answering(status=rebuilds_of("profiles"))
 
     with pytest.raises(SystemExit, match="does not answer at http://ops/projections/profiles/abort"):
         rebuilding.rebuild("profiles", abort=True)
@@ -101,7 +89,7 @@ def test_what_answers_with_a_page_is_taken_for_no_projector(answering, capsys, o
 )
 def test_an_error_without_a_problem_is_told_by_its_status(answering, capsys, action, options):
     """As a gateway in front of the projector answers."""
-    answering(**{"status": being_rebuilt("profiles"), action: GATEWAY})
+    answering(**{"status": rebuilds_of("profiles"), action: GATEWAY})
 
     status = rebuilding.rebuild("profiles", **options)
 
@@ -118,7 +106,7 @@ def test_a_rebuild_that_cannot_be_aborted_any_more_does_not_keep_others_from_it(
             return problem(status, "no rebuild is under way")
         return httpx.Response(200, json={"projection": "groups", "live": "g1", "building": None, "kept": None})
 
-    answering(status=being_rebuilt("profiles", "groups"), abort=abort)
+    answering(status=rebuilds_of("profiles", "groups"), abort=abort)
 
     ended = rebuilding.rebuild(abort=True)
 
@@ -137,7 +125,7 @@ def test_a_dry_run_gives_up_no_more_than_it_has_begun(answering):
         asked.append(msgspec.json.decode(request.content))
         return problem(409, "bob has ordered generation g2 to go on")
 
-    answering(status=being_rebuilt("profiles"), rebuild=ORDERED, abort=abort)
+    answering(status=rebuilds_of("profiles"), rebuild=ORDERED, abort=abort)
 
     assert rebuilding.rebuild("profiles", dry_run=True) == 0
     assert asked == [{"dry_run": "g2"}]
@@ -145,7 +133,7 @@ def test_a_dry_run_gives_up_no_more_than_it_has_begun(answering):
 
 def test_a_dry_run_says_what_it_could_not_give_up(answering, capsys):
     """And how that is done, so that no second copy stays for ever."""
-    answering(status=being_rebuilt("profiles"), rebuild=ORDERED, abort=problem(503, "Redis is away"))
+    answering(status=rebuilds_of("profiles"), rebuild=ORDERED, abort=problem(503, "Redis is away"))
 
     assert rebuilding.rebuild("profiles", dry_run=True) == 1
     assert (

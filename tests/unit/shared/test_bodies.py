@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar, Request, post
 
 from shared.http import bodies
-from shared.http.bodies import LARGE_BYTES, Places, body_of
+from shared.http.bodies import LARGE_BYTES, body_of
 from shared.http.problems import EXCEPTION_HANDLERS
 
 LARGE = b"x" * (LARGE_BYTES + 1)
@@ -21,7 +21,7 @@ async def measure(request: Request) -> str:
 @pytest.fixture
 async def client(monkeypatch):
     """Of a service with a place for one large body."""
-    monkeypatch.setattr(bodies, "_for_large", Places(1))
+    monkeypatch.setattr(bodies, "_for_large", asyncio.Semaphore(1))
     app = Litestar([measure], exception_handlers=EXCEPTION_HANDLERS)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
         yield client

@@ -8,7 +8,7 @@ from projector.generations import Survey
 from projector.ports import Lease, LeaseName
 from projector.projection import Projection
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound
-from shared.records import Pointer
+from shared.read_model.records import Pointer
 
 
 class Abandonment:

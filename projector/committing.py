@@ -12,8 +12,8 @@ from projector.ports import Commit, EventNotFoldable, ReadModel
 from projector.projection import Key
 from projector.stored import parking_at
 from shared.event_log import RecordedEvent
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint
 
 ROUNDS = 3
 """How often a projection may ask for further documents."""

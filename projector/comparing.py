@@ -11,7 +11,7 @@ import msgspec
 from projector.generations import Comparison, Difference, Order, Sample, Size
 from projector.projection import Key, Projection
 from projector.shelves import Shelf
-from shared.records import Checkpoint, Pointer, Sealed, unseal
+from shared.read_model.records import Checkpoint, Pointer, Sealed, unseal
 
 Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparison]]
 """Compares the records of the live generation and of another one."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from projector.feeder import Feeder
 from projector.generations import Survey
 from projector.progress import Progress, Role
-from shared.records import Pointer
+from shared.read_model.records import Pointer
 
 
 def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Role]:

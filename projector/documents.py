@@ -24,7 +24,7 @@ from projector.projection import (
     ReadOnly,
     Record,
 )
-from shared.records import Checkpoint, Sweep, seal, unseal, without_mark
+from shared.read_model.records import Checkpoint, Sweep, seal, unseal, without_mark
 
 Envelopes = Mapping[Key, bytes | None]
 """Sealed full documents as the store has them; None for what does not exist."""

@@ -23,9 +23,9 @@ from projector.retrying import retry_next
 from projector.tenure import Duty
 from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint, Pointer, Sweep
-from shared.tracing import record_commit
+from shared.observability.tracing import record_commit
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer, Sweep
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from projector.ports import LogForked
 from projector.remedies import forced_rebuild
 from shared.event_log import EventReader, Identity
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint
 
 RECENT = 10_000
 

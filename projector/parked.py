@@ -13,8 +13,8 @@ from projector.ports import Batch, ReadModel, Superseded
 from projector.projection import Key
 from projector.stored import parking_at
 from shared.clock import Clock
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint
 
 ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
 """What is to be parked instead, with what there is of the projection."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from projector.projection import Entry, Key, Kind, Listed, Projection
-from shared.listing import WORD, Sheet, place, word_entries
+from shared.read_model.ordering import WORD, Sheet, place, word_entries
 
 
 class Place(NamedTuple):

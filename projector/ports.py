@@ -10,7 +10,7 @@ import msgspec
 from projector.arranging import Change
 from projector.generations import Survey
 from projector.projection import Key, LookUp, Placed
-from shared.records import Checkpoint, Pointer
+from shared.read_model.records import Checkpoint, Pointer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Batch:
     """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
     additions: Collection[Placed] = ()
     sheets: Mapping[Key, bytes] = field(default_factory=dict)
-    """What lists are checked against, see `shared.listing.Sheet`."""
+    """What lists are checked against, see `shared.read_model.ordering.Sheet`."""
     public: Mapping[Key, bytes] = field(default_factory=dict)
     """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
     full: Mapping[Key, bytes] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import structlog
 
 from projector import metrics
 from projector.ports import Batch
-from shared.records import Checkpoint
+from shared.read_model.records import Checkpoint
 
 RATE_SECONDS = 10.0
 

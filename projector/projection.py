@@ -9,7 +9,7 @@ import msgspec
 
 from shared.event_log import RecordedEvent
 from shared.events import Event
-from shared.listing import Sheet
+from shared.read_model.ordering import Sheet
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 

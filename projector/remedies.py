@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from shared.keys import GenerationKeys, ProjectionKeys
-from shared.records import Pointer
+from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.records import Pointer
 
 
 def rebuild(keys: ProjectionKeys) -> str:

@@ -13,8 +13,8 @@ from projector.projection import Entry, Key, LookUp
 from projector.remedies import rebuild
 from projector.writes import look_ups
 from shared.event_log import EventReader, RecordedEvent
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint, unseal
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, unseal
 
 NEIGHBOURS = 100
 """Events that are read in one go: those of one queue often lie close together."""

@@ -40,13 +40,13 @@ from projector.tenure import Duty, Tenure
 from projector.verify.ports import Directory
 from projector.verify.sampler import Sampler
 from projector.watch import Watch
-from shared.access.home import bearer
-from shared.access.sessions import MemorySessions, Sessions
-from shared.access.setup import register_authentication, register_limits
+from shared.auth.local_access import bearer
+from shared.auth.sessions import MemorySessions, Sessions
+from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
-from shared.event_log.lasting import LastingEventLog
-from shared.event_log.postgres import PostgresEventLog
+from shared.event_log.adapters.persistent import LastingEventLog
+from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.health import Notes
 from shared.loopback import DIRECT
 from shared.settings import Settings

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from projector.projection import Entry, Listed, LookUp, Projection
-from shared.keys import VARIANTS, GenerationKeys
-from shared.listing import WORD
+from shared.read_model.keys import VARIANTS, GenerationKeys
+from shared.read_model.ordering import WORD
 
 _LIST, _LOOK_UP = "list:", "by-"
 

@@ -18,7 +18,7 @@ from projector.shelves import shelves_of
 from projector.steward import Steward
 from shared.clock import Clock
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, Holder
-from shared.records import Pointer
+from shared.read_model.records import Pointer
 
 PATIENCE_SECONDS = 1.5
 """A status that waits for a server that is away is of no use to anybody."""

@@ -9,8 +9,8 @@ from projector.generations import Generation, Roster
 from projector.parking import NOTHING, Parking
 from projector.ports import GenerationDamaged
 from projector.remedies import rebuild, refill
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint, Pointer
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer
 
 Stored = TypeVar("Stored", Pointer, Roster, Checkpoint, Parking)
 

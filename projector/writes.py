@@ -8,7 +8,7 @@ import msgspec
 
 from projector.ports import Batch
 from projector.projection import Entry, Key, Listed, LookUp, Placed
-from shared.keys import VARIANTS, GenerationKeys
+from shared.read_model.keys import VARIANTS, GenerationKeys
 
 
 @dataclass(frozen=True, slots=True)

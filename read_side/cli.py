@@ -6,9 +6,9 @@ import sys
 
 from read_side.adapters.redis import EvictionWatch, connector
 from read_side.views import EvictionPossible
-from shared import telemetry
-from shared.access.setup import require_access
-from shared.http.serving import serve
+from shared.auth.setup import require_access
+from shared.observability import logging as telemetry
+from shared.server.serving import serve
 from shared.settings import Settings
 
 

@@ -16,7 +16,7 @@ from read_side.adapters.redis import (
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
-from shared.access.setup import register_authentication, register_limits
+from shared.auth.setup import register_authentication, register_limits
 from shared.settings import Settings
 
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol, Self
 import msgspec
 
 from read_side.freshness import Freshness
-from shared.records import Sealed
+from shared.read_model.records import Sealed
 
 Variant = Literal["full", "public"]
 """Which of a person's two documents is wanted: with what only some may see, or without."""
@@ -67,7 +67,7 @@ class ProfileQuery(msgspec.Struct, frozen=True, kw_only=True):
     :param group: the id or slug of a group they belong to; nobody belongs to one that does not exist.
     :param tags: they carry all of them.
     :param words: each is the beginning of a word of handle, names, title or tags; folded, see `shared.text.words`.
-    :param order: one of `shared.listing.PROFILE_ORDERS`; None: by the word that the longest of `words` (the first of
+    :param order: one of `shared.read_model.ordering.PROFILE_ORDERS`; None: by the word that the longest of `words` (the first of
         equally long ones) begins, then by name. Equal ones are in the order of their ids.
     :param after: the place where the page before ended.
     """

@@ -11,8 +11,8 @@ import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from shared.access.values import Rate, issuer_url
-from shared.sentinels import SCHEMES, connection_options, scheme_of
+from shared.redis.sentinels import SCHEMES, connection_options, scheme_of
+from shared.values import Rate, issuer_url
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"

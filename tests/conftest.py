@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shared import tracing
-from shared.stack.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.observability import tracing
 from tests.support.databases import database_at
 from write_side.adapters.postgres.migrate import migrate
 

@@ -40,8 +40,8 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
     :param port: instead of MUSTER_WRITE_PORT.
     :param workers: processes that share the port, instead of MUSTER_WORKERS.
     """
-    from shared.access.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
-    from shared.http.serving import serve  # noqa: PLC0415 - nor granian to migrate
+    from shared.auth.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
+    from shared.server.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
     settings = Settings.load(os.environ).with_addresses()
     require_access(settings, host=host or settings.write_host)
@@ -59,7 +59,7 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
 async def _require_sound(url: str) -> None:
     """A database that is away is no reason not to start; one whose event log could skip events is."""
     from shared.event_log import EventLogUnavailable, EventLogUnsound  # noqa: PLC0415 - likewise
-    from shared.event_log.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
+    from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
 
     try:
         async with PostgresEventLog(url).connect():
@@ -107,7 +107,7 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
 
 
 def _connected(write_url: str | None) -> "httpx.Client":
-    from shared.access.home import bearer  # noqa: PLC0415 - nor an HTTP client to serve
+    from shared.auth.local_access import bearer  # noqa: PLC0415 - nor an HTTP client to serve
     from write_side.client.sender import connect  # noqa: PLC0415 - likewise
 
     environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from shared.progress import progress_on
+from shared.runtime.progress import progress_on
 from write_side.client.lines import read_chunks
 from write_side.client.run import post_all
 

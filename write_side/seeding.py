@@ -7,7 +7,7 @@ from itertools import islice
 import httpx
 import msgspec
 
-from shared.progress import progress_on
+from shared.runtime.progress import progress_on
 from write_side.client.groups import Belonging, Fields, belongings, groups
 from write_side.client.lines import Keys, Line, in_chunks
 from write_side.client.people import people

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.access.setup import register_authentication, register_limits
+from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.settings import Settings
 from write_side.adapters.ids import TimeOrderedIds

@@ -26,8 +26,8 @@ from projector.remedies import damage
 from projector.shelves import Shelf, is_document, key_of
 from projector.stored import Stored, begun, decoded, generation, inherited
 from projector.writes import Enlist, Put, Remove, Set, Strike, Write, look_ups, without_taken, writes
-from shared.keys import GenerationKeys, ProjectionKeys
-from shared.records import Announcement, Checkpoint, Pointer
+from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.records import Announcement, Checkpoint, Pointer
 
 
 @dataclass

@@ -9,8 +9,8 @@ from projector.projection import Entry, Listed
 from projector.shelves import Item, Shelf, Variant, key_of, prefix_of, shelf_at
 from projector.stored import decoded, parking_at
 from projector.verify.ports import Asked, NothingToVerify, Seen
-from shared.keys import VARIANTS, GenerationKeys, ProjectionKeys
-from shared.records import Checkpoint, Pointer
+from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer
 
 
 class MemoryInspection:

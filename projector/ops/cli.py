@@ -12,10 +12,10 @@ from rich.table import Table
 
 from projector.ops.orders import no_answer
 from projector.status import GenerationStatus, ProjectionStatus, Status
-from shared.access.home import bearer, require_let_in
-from shared.access.setup import require_access
-from shared.http.serving import serve
+from shared.auth.local_access import bearer, require_let_in
+from shared.auth.setup import require_access
 from shared.loopback import DIRECT
+from shared.server.serving import serve
 from shared.settings import Settings
 from shared.text import printable
 

@@ -21,10 +21,10 @@ from projector.proof.proving import NobodyToErase, Proving
 from projector.proof.report import Proof
 from projector.proof.search import fields_told
 from projector.services import PROJECTIONS
-from shared.access.home import bearer
+from shared.auth.local_access import bearer
 from shared.event_log import EventLogUnavailable
 from shared.loopback import DIRECT
-from shared.progress import progress_on
+from shared.runtime.progress import progress_on
 from shared.settings import Settings
 from shared.text import printable
 

@@ -18,12 +18,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from projector.chronicle import Chronicle, Moment
 from projector.ops.guard import require_local_host
 from projector.ops.page.document import parts
-from shared.access.authentication import Authentication
-from shared.http.guard import caller
+from shared.auth.authentication import Authentication
+from shared.http.auth_middleware import caller
+from shared.http.containers import Services
 from shared.http.openapi import Operation
 from shared.http.problems import Problem, Rejection
 from shared.http.requests import wants_head_only
-from shared.http.services import Services
 
 MEDIA_TYPE = "text/event-stream"
 MOST_STREAMS = 50

@@ -17,10 +17,10 @@ from projector.steward import Steward
 from shared.clock import Clock
 from shared.event_log import EventLogUnavailable, EventLogUnsound
 from shared.http.bodies import body_of, decoder, require_media_type
+from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi import Operation, Parameter
 from shared.http.problems import INVALID, NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, Rejection
-from shared.http.services import Services
 
 PROJECTION_NOT_FOUND = Problem(
     "projection-not-found", 404, "There is no such projection", "GET /status names every projection."

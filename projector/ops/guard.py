@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from shared.access.principal import ANYBODY
-from shared.http.guard import caller
+from shared.auth.principal import ANYBODY
+from shared.http.auth_middleware import caller
 from shared.http.problems import Problem, Rejection
 from shared.http.requests import header
 from shared.loopback import is_loopback

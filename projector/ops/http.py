@@ -19,13 +19,13 @@ from projector.ops.page.sign_in import sign_in_page
 from projector.status import ProjectionStatus, Status, StatusBoard
 from projector.verify.sampler import Sampler
 from projector.watch import Watch
-from shared.access.principal import OPS
+from shared.auth.principal import OPS
 from shared.http.app import assemble
-from shared.http.guard import Policy
+from shared.http.auth_middleware import Policy
+from shared.http.containers import Register, Services
 from shared.http.health import json
 from shared.http.openapi import Operation, openapi
-from shared.http.services import Register, Services
-from shared.http.stopping import hearing_stop
+from shared.server.shutdown import hearing_stop
 
 POLICY = Policy(OPS, open=frozenset({signing_in.PATH, *pages.ASSETS}), sign_in=sign_in_page())
 

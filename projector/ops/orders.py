@@ -12,7 +12,7 @@ import msgspec
 
 from projector.ops.generations import Arrangement
 from projector.status import Status
-from shared.access.home import require_let_in
+from shared.auth.local_access import require_let_in
 from shared.http.problems import ProblemDetails
 
 Told = TypeVar("Told")

@@ -5,8 +5,8 @@ from litestar import Response, get
 from projector.chronicle import Chronicle
 from projector.ops.guard import require_local_host
 from projector.ops.page.document import asset, page, style
+from shared.http.containers import Services
 from shared.http.problems import Problem, Rejection
-from shared.http.services import Services
 
 FIRST_LOOK_SECONDS = 10.0
 """With both servers away it takes three."""

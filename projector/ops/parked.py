@@ -13,7 +13,7 @@ from rich.table import Table
 
 from projector.ops.orders import Ended, no_answer, problem_of
 from projector.parked import Asked, ParkedDocument, SkippedEvent, WhatIsParked
-from shared.access.home import bearer, require_let_in
+from shared.auth.local_access import bearer, require_let_in
 from shared.loopback import DIRECT
 from shared.settings import Settings
 from shared.text import printable

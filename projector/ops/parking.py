@@ -21,6 +21,7 @@ from projector.parked import (
 )
 from projector.ports import CannotGoOn, ReadModelUnavailable
 from shared.http.bodies import body_of, decoder, require_media_type
+from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi import Operation, Parameter
 from shared.http.problems import (
@@ -32,7 +33,6 @@ from shared.http.problems import (
     Problem,
     Rejection,
 )
-from shared.http.services import Services
 
 T = TypeVar("T")
 

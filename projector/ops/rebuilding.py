@@ -19,12 +19,12 @@ from projector.ops.http import ops_api
 from projector.ops.orders import Ended, NotPossible, no_answer, post, status_of
 from projector.services import PROJECTIONS, register_services
 from projector.status import ProjectionStatus, RebuildStatus
-from shared import telemetry
-from shared.access.home import bearer
-from shared.access.setup import let_everybody_in
+from shared.auth.local_access import bearer
+from shared.auth.setup import let_everybody_in
 from shared.http.in_process import in_process
 from shared.loopback import DIRECT
-from shared.progress import Progress, progress_on
+from shared.observability import logging as telemetry
+from shared.runtime.progress import Progress, progress_on
 from shared.settings import Settings
 from shared.text import printable
 

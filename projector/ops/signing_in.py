@@ -8,13 +8,13 @@ from litestar.params import FromQuery
 
 from projector.ops.page.sign_in import sign_in_page
 from projector.ops.pages import PAGE_HEADERS
-from shared.access.authentication import Authentication
-from shared.access.sessions import SESSION_SECONDS, Sessions, SessionsAway
-from shared.access.tokens import InvalidToken
-from shared.http.guard import UNVERIFIABLE, session_cookie
+from shared.auth.authentication import Authentication
+from shared.auth.sessions import SESSION_SECONDS, Sessions, SessionsAway
+from shared.auth.tokens import InvalidToken
+from shared.http.auth_middleware import UNVERIFIABLE, session_cookie
+from shared.http.containers import Services
 from shared.http.problems import Rejection
 from shared.http.requests import header, wants_head_only
-from shared.http.services import Services
 
 PATH = "/sign-in"
 _NOT_GOOD = "<p class='error'>The link is not good: it was used, or is too old.</p>"

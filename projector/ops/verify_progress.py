@@ -3,7 +3,7 @@
 import time
 from datetime import timedelta
 
-from shared.progress import Clock, Display
+from shared.runtime.progress import Clock, Display
 
 
 class Stretch:

@@ -21,8 +21,8 @@ from projector.services import PROJECTIONS
 from projector.verify.differences import Difference, Verified, report
 from projector.verify.ports import CANNOT_LOOK
 from projector.verify.verification import Subject, Unsettled, Verification
-from shared.event_log.postgres import PostgresEventLog
-from shared.progress import display_on
+from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.runtime.progress import display_on
 from shared.settings import Settings
 from shared.text import printable
 

@@ -27,8 +27,8 @@ from shared.events import (
     ProfileUpdated,
     type_of,
 )
-from shared.listing import Sheet
-from shared.records import ActivityRecord
+from shared.read_model.ordering import Sheet
+from shared.read_model.records import ActivityRecord
 
 Details: TypeAlias = dict[str, str | tuple[str, ...] | None]
 Told: TypeAlias = (

@@ -9,8 +9,8 @@ from projector.projection import Documents, Entry, FanOut, Key, Kind, Listed
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased, Event, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged
-from shared.listing import NUL, name_at, place, time_key
-from shared.records import Membership
+from shared.read_model.ordering import NUL, name_at, place, time_key
+from shared.read_model.records import Membership
 from shared.text import composed
 
 MEMBERSHIP = Kind("membership", Membership)

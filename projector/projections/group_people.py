@@ -18,7 +18,7 @@ from shared.events import (
     ProfileCreated,
     ProfileUpdated,
 )
-from shared.records import Person
+from shared.read_model.records import Person
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

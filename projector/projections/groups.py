@@ -35,7 +35,7 @@ from shared.events import (
     Redacted,
     SlugChanged,
 )
-from shared.listing import (
+from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
     GROUP_ORDERS,
@@ -45,7 +45,7 @@ from shared.listing import (
     time_key,
     word_block,
 )
-from shared.records import GroupRecord, Membership, Person
+from shared.read_model.records import GroupRecord, Membership, Person
 from shared.text import unique_slug, words
 
 GROUP = Kind("group", GroupRecord, orders=GROUP_ORDERS)

@@ -20,8 +20,8 @@ from shared.events import (
     MemberRoleChanged,
     SlugChanged,
 )
-from shared.listing import STATUSES, group_facet, name_at, place, text_key
-from shared.records import ProfileGroup, ProfileRecord
+from shared.read_model.ordering import STATUSES, group_facet, name_at, place, text_key
+from shared.read_model.records import ProfileGroup, ProfileRecord
 
 Groups: TypeAlias = tuple[ProfileGroup, ...]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from projector.projection import Entry, LookUp
-from shared.listing import (
+from shared.read_model.ordering import (
     EVERYBODY,
     STATUSES,
     Sheet,
@@ -13,7 +13,7 @@ from shared.listing import (
     time_key,
     word_block,
 )
-from shared.records import ProfileRecord
+from shared.read_model.records import ProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle, words
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 
 from projector.projection import Kind
-from shared.listing import PROFILE_ORDERS
-from shared.records import ProfileRecord
+from shared.read_model.ordering import PROFILE_ORDERS
+from shared.read_model.records import ProfileRecord
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,8 +27,8 @@ from shared.events import (
     ProfileCreated,
     ProfileUpdated,
 )
-from shared.listing import Sheet
-from shared.records import ProfileRecord, PublicProfileRecord
+from shared.read_model.ordering import Sheet
+from shared.read_model.records import ProfileRecord, PublicProfileRecord
 from shared.text import unique_slug
 
 Document: TypeAlias = ProfileRecord | GroupName | Registration

@@ -16,8 +16,8 @@ from shared.events import (
     Redacted,
     type_of,
 )
-from shared.listing import Sheet
-from shared.records import DayCount, StatsRecord
+from shared.read_model.ordering import Sheet
+from shared.read_model.records import DayCount, StatsRecord
 
 
 class Suspension(msgspec.Struct, frozen=True):

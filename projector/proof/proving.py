@@ -12,7 +12,7 @@ from projector.generations import Survey
 from projector.ports import ReadModel
 from projector.proof.report import Findings, Proof
 from projector.proof.search import Search, values_of
-from shared.progress import Progress
+from shared.runtime.progress import Progress
 
 PATIENCE_SECONDS = 60.0
 """For all generations to come to the erasure, and for those that leave to be removed."""

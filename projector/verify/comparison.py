@@ -10,9 +10,9 @@ from projector.shelves import Shelf, Variant, index_of
 from projector.verify.differences import Difference
 from projector.verify.expectation import Expected
 from projector.verify.ports import Seen
-from shared.keys import VARIANTS
-from shared.listing import Sheet
-from shared.records import unseal
+from shared.read_model.keys import VARIANTS
+from shared.read_model.ordering import Sheet
+from shared.read_model.records import unseal
 
 _MISSING = object()
 

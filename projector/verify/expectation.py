@@ -8,9 +8,9 @@ import msgspec
 from projector.placing import Placer
 from projector.projection import Entry, Key, Listed, Projection
 from projector.verify.fold import Fold, State
-from shared.keys import VARIANTS
-from shared.listing import Sheet
-from shared.records import Sweep, seal
+from shared.read_model.keys import VARIANTS
+from shared.read_model.ordering import Sheet
+from shared.read_model.records import Sweep, seal
 
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode

@@ -12,7 +12,7 @@ from projector.verify.expectation import Expectations, Expected
 from projector.verify.fold import Fold
 from projector.verify.ports import Asked, Inspection, NothingToVerify, Seen
 from shared.event_log import EventReader, Identity
-from shared.records import Checkpoint, Pointer, Sweep
+from shared.read_model.records import Checkpoint, Pointer, Sweep
 
 PORTION = 5_000
 """Events read and folded at once."""

@@ -10,7 +10,7 @@ from projector.projection import Entry, Key
 from projector.shelves import Item, Shelf
 from projector.verify.state import Counterpart, Fields
 from shared.event_log import EventLogUnavailable, EventLogUnsound, RecordedEvent
-from shared.records import Checkpoint, Pointer
+from shared.read_model.records import Checkpoint, Pointer
 
 
 class Asked(NamedTuple):

@@ -12,8 +12,8 @@ from projector.verify.examination import buckets
 from projector.verify.expectation import Expected
 from projector.verify.following import ATTEMPTS, Following
 from projector.verify.ports import Asked, Seen
-from shared.keys import VARIANTS
-from shared.records import Checkpoint
+from shared.read_model.keys import VARIANTS
+from shared.read_model.records import Checkpoint
 
 
 class Repair:

@@ -15,7 +15,7 @@ from projector.ports import Superseded
 from projector.projection import Key
 from projector.verify.ports import CANNOT_LOOK, Asked, Directory, Inspection, Seen, Snapshot
 from projector.verify.state import COUNTERPARTS, Counterpart, Fields, drifts_of, is_about
-from shared.records import unseal
+from shared.read_model.records import unseal
 
 MOST_KNOWN = 500
 """Records of a kind that differ: while there are so many, they are looked at again, and no others."""

@@ -16,10 +16,10 @@ from read_side.http.problems import PROBLEMS
 from read_side.http.profiles import profile_routes
 from read_side.http.stats import stats_routes
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
-from shared.access.principal import READ
+from shared.auth.principal import READ
 from shared.http.app import assemble
-from shared.http.guard import Policy
-from shared.http.services import Register
+from shared.http.auth_middleware import Policy
+from shared.http.containers import Register
 
 _WAITERS = Gauge("muster_read_waiters", "Requests that wait for a projection to come further.", ("projection",))
 

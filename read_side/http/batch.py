@@ -13,13 +13,13 @@ from read_side.http.conditions import is_known, minimum_position
 from read_side.http.problems import UNANSWERED, rejection
 from read_side.http.routes import Outcomes
 from read_side.views import Batch, ProfileKeys, ProfileViews, Variant
-from shared.access.principal import PRIVATE
+from shared.auth.principal import PRIVATE
+from shared.http.auth_middleware import caller, require_scope
 from shared.http.bodies import body_of, decoder, require_media_type
-from shared.http.guard import caller, require_scope
+from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import INVALID, FieldError, Rejection
-from shared.http.services import Services
-from shared.records import ProfileRecord, PublicProfileRecord, entity_tag
+from shared.read_model.records import ProfileRecord, PublicProfileRecord, entity_tag
 
 PATH = "/profiles/batch-get"
 MOST_KEYS = 500

@@ -14,10 +14,10 @@ from read_side.http.batch import BatchGet, FoundAndMissing, PublicFoundAndMissin
 from read_side.http.documented_parameters import CONDITIONS, OF_ACTIVITY, OF_GROUPS, OF_MEMBERS, OF_PROFILES, key
 from read_side.http.export import EXPORT, Export
 from read_side.http.stats import STATS
-from shared.access.principal import PRIVATE, READ
+from shared.auth.principal import PRIVATE, READ
 from shared.http.openapi import Operation, Parameter, openapi
 from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem
-from shared.records import (
+from shared.read_model.records import (
     ActivityRecord,
     GroupRecord,
     MemberCard,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from read_side.http.parameters import Malformed, Parse
-from shared.listing import GROUP_ORDERS, PROFILE_ORDERS, STATUSES
+from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS, STATUSES
 from shared.text import composed, unique_slug, words
 
 

@@ -16,7 +16,7 @@ from read_side.http.parameters import Asked, Parse, invalid
 from read_side.http.routes import Keys, Outcomes
 from read_side.views import Page
 from shared.http.problems import FieldError, Rejection
-from shared.records import Sealed, entity_tag
+from shared.read_model.records import Sealed, entity_tag
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -75,7 +75,7 @@ class ListRoute(Generic[Q]):
 
 
 def ends_in_id(place: bytes) -> bool:
-    """Whether it may be what `shared.listing.place` makes."""
+    """Whether it may be what `shared.read_model.ordering.place` makes."""
     return place[-17:-16] == b"\0"
 
 

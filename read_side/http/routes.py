@@ -16,8 +16,8 @@ from prometheus_client import Counter
 from read_side.http.answers import Reply, send_reply
 from read_side.http.parameters import NOT_UTF_8, Malformed, Parse, invalid
 from read_side.http.problems import UNANSWERED, rejection
-from shared.access.principal import PRIVATE
-from shared.http.guard import caller, require_scope
+from shared.auth.principal import PRIVATE
+from shared.http.auth_middleware import caller, require_scope
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, FieldError, Rejection
 

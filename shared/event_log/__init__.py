@@ -1,6 +1,7 @@
 """The event log: append-only, read in the order of positions, nothing skipped."""
 
-from shared.event_log.log import (
+from shared.event_log.adapters.memory import MemoryEventLog
+from shared.event_log.ports import (
     EventLog,
     EventLogUnavailable,
     EventLogUnsound,
@@ -11,7 +12,6 @@ from shared.event_log.log import (
     RecordedEvent,
     UnknownEvent,
 )
-from shared.event_log.memory import MemoryEventLog
 
 __all__ = [
     "EventLog",

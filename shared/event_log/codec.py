@@ -4,7 +4,7 @@ from typing import Union
 
 import msgspec
 
-from shared.event_log.log import NOTHING_TOLD, Metadata, UnknownEvent
+from shared.event_log.ports import NOTHING_TOLD, Metadata, UnknownEvent
 from shared.events import EVENTS, Event, Redacted
 
 SCHEMA = 1

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from shared.event_log.log import NOTHING_TOLD, RecordedEvent, UnknownEvent
+from shared.event_log.ports import NOTHING_TOLD, RecordedEvent, UnknownEvent
 from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged, Redacted, type_of
 
 

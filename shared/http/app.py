@@ -10,14 +10,14 @@ from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from shared import tracing
-from shared.http import guard as guarding
-from shared.http.guard import Guard, Policy
+from shared.http import auth_middleware as guarding
+from shared.http.auth_middleware import Guard, Policy
+from shared.http.containers import Register, provide_services, registry_lifespan
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.pages import documentation_page, problem_page, problems_page
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Problem, Rejection
 from shared.http.requests import RequestScope
-from shared.http.services import Register, provide_services, registry_lifespan
+from shared.observability import tracing
 
 MAX_BODY_BYTES = 1024 * 1024
 

@@ -10,7 +10,7 @@ import svcs
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared.http.services import Services
+from shared.http.containers import Services
 
 PING_SECONDS = 2.0
 

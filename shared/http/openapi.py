@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shared.http import guard
+from shared.http import auth_middleware as guard
 from shared.http.problems import MEDIA_TYPE, Problem, ProblemDetails
 
 SchemaHook = Callable[[type], dict[str, Any]]

@@ -11,7 +11,7 @@ from projector.services import PROJECTIONS
 from read_side.http.documentation import document as read_document
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.events import EVENTS
-from shared.http.guard import PROBLEMS as GUARD_PROBLEMS
+from shared.http.auth_middleware import PROBLEMS as GUARD_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from tests.support.histories import History
 from write_side import errors

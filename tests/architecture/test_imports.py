@@ -40,7 +40,7 @@ def test_the_contracts_hold():
         ("write_side/client/lines.py", "import write_side.domain.values", "Import and seed are clients like any other"),
         ("projector/projections/profiles.py", "import redis", "What decides knows no technology"),
         ("write_side/use_cases/command.py", "import opentelemetry", "What decides knows no technology"),
-        ("write_side/domain/values.py", "import shared.tracing", "What decides knows no technology"),
+        ("write_side/domain/values.py", "import shared.observability.tracing", "What decides knows no technology"),
         ("projector/engine.py", "import opentelemetry.trace", "Two places know OpenTelemetry"),
         (
             "projector/verify/state.py",

@@ -7,8 +7,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from shared.event_log.postgres import connect_args
-from shared.records import GroupRecord, Membership, ProfileRecord
+from shared.event_log.adapters.postgres import connect_args
+from shared.read_model.records import GroupRecord, Membership, ProfileRecord
 from tests.support.sessions import another_database
 from write_side.adapters.postgres.migrate import config_for, migrate
 from write_side.adapters.postgres.tables import metadata

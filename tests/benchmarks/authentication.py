@@ -19,8 +19,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from shared.access.principal import PRIVATE, READ
-from shared.stack.redis import EmbeddedRedis
+from shared.auth.principal import PRIVATE, READ
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 from tests.benchmarks.reads import Asked, taken
 from tests.support.access import Keys, register_headers
 from tests.support.read_side import RedisActivity, RedisGroups, RedisProjection, RedisStats, person

@@ -28,8 +28,8 @@ from redis import Redis
 from read_side.adapters.redis import RedisProfileViews, connector
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery, QueryTooBroad
-from shared.records import ProfileGroup, ProfileRecord
-from shared.stack.redis import EmbeddedRedis
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.read_model.records import ProfileGroup, ProfileRecord
 from tests.support.read_side import RedisProjection, person
 from tests.support.shelves import filed_name, filed_profile
 

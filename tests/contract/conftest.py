@@ -10,9 +10,9 @@ from projector.adapters.redis import lease
 from projector.adapters.redis.client import connect
 from read_side.adapters.redis import RedisProfileViews, connections, connector
 from read_side.freshness import Freshness
-from shared.access import redis_limits
-from shared.stack.programs import redis_binary
-from shared.stack.redis import EmbeddedRedis
+from shared.auth.adapters import redis as redis_limits
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.programs import redis_binary
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from read_side.views import NeverFilled
-from shared.records import ActivityRecord
+from shared.read_model.records import ActivityRecord
 from tests.support.view_sides import ADAPTERS, side_on
 
 ACCOUNTS = (UUID(int=1), UUID(int=(1 << 128) - 1), UUID(int=(1 << 128) - 2))

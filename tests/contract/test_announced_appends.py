@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from shared.event_log import EventLogUnsound, Metadata, UnknownEvent, postgres
-from shared.event_log.postgres import CHANNEL, PostgresEventLog
+from shared.event_log import EventLogUnsound, Metadata, UnknownEvent
+from shared.event_log.adapters import postgres
+from shared.event_log.adapters.postgres import CHANNEL, PostgresEventLog
 from write_side.adapters.postgres.bell import PostgresBell
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
 from write_side.http.app import write_api

@@ -14,12 +14,12 @@ import psycopg
 import pytest
 import redis
 
-from shared.http.serving import require_free
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.programs import redis_binary
-from shared.stack.redis import EmbeddedRedis
-from shared.stack.server import START_SECONDS, ServerError, free_port
-from shared.tether import tethered
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded_server import START_SECONDS, ServerError, free_port
+from shared.dev_stack.programs import redis_binary
+from shared.runtime.exit_with_parent import tethered
+from shared.server.serving import require_free
 
 
 def postgres(directory, **options):
@@ -159,7 +159,7 @@ def test_a_database_is_waited_for_as_long_as_it_recovers(tmp_path, monkeypatch):
         server.launch()
         while not says_something(server):
             assert server.is_running
-        monkeypatch.setattr("shared.stack.server.time", Hurrying())
+        monkeypatch.setattr("shared.dev_stack.embedded_server.time", Hurrying())
         server.wait_until_ready()
 
         with psycopg.connect(server.url) as connection:

@@ -5,7 +5,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from shared.event_log.log import NOTHING_TOLD
+from shared.event_log.ports import NOTHING_TOLD
 from shared.events import AccountErased, Redacted
 from tests.support.write_side import ANDRE, create_groups, postgres_write_side, race, register
 from write_side.adapters.postgres.command_log import CommandLog

@@ -23,10 +23,10 @@ from read_side.http.app import read_api
 from read_side.http.cursors import Cursor
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.access.redis_limits import RedisBuckets
-from shared.access.setup import let_everybody_in
-from shared.access.values import Rate
-from shared.keys import ProjectionKeys, limit_key, session_key
+from shared.auth.adapters.redis import RedisBuckets
+from shared.auth.setup import let_everybody_in
+from shared.read_model.keys import ProjectionKeys, limit_key, session_key
+from shared.values import Rate
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.hostile import SEGMENTS, TEXTS, addresses
 from tests.support.http import client_of
@@ -101,7 +101,7 @@ async def read_side(server, valkey):
 
 
 def our_keys():
-    """All that the read side may read, as `shared.keys` names them."""
+    """All that the read side may read, as `shared.read_model.keys` names them."""
     for views in VIEWS.values():
         keys = ProjectionKeys(views.projection)
         generation = keys.generation("g1")
@@ -109,7 +109,7 @@ def our_keys():
 
 
 async def test_no_question_names_a_key(read_side, server):
-    """Whatever is asked is a field, or an end of a range: all keys are those that `shared.keys` names."""
+    """Whatever is asked is a field, or an end of a range: all keys are those that `shared.read_model.keys` names."""
     monitor = Monitor(server)
 
     answers = [await read_side.get(path) for each in SEGMENTS for path in addresses(MARK + each)]

@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
-from shared.access.limits import AWAY_SECONDS, LEASE_SECONDS, BucketsAway, Limiter, MemoryBuckets
-from shared.access.redis_limits import RedisBuckets, connect
-from shared.access.values import Rate
-from shared.stack.redis import EmbeddedRedis
+from shared.auth.adapters.redis import RedisBuckets, connect
+from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, BucketsAway, Limiter, MemoryBuckets
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.values import Rate
 from tests.support.stack import until
 
 ROUNDING = 1e-6

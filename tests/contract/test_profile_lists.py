@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from read_side.views import NeverFilled, ProfileQuery
-from shared.records import ProfileRecord, PublicProfileRecord
+from shared.read_model.records import ProfileRecord, PublicProfileRecord
 from tests.support.crowds import GROUPS, circumstances, crowd, listed, somebody, where
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.support.view_sides import ADAPTERS, side_on

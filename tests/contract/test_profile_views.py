@@ -13,7 +13,7 @@ from read_side.adapters.memory import MemoryProfileViews
 from read_side.adapters.redis import RedisProfileViews, connector
 from read_side.freshness import Freshness
 from read_side.views import Answer, NeverFilled, ProfileKeys
-from shared.records import PublicProfileRecord
+from shared.read_model.records import PublicProfileRecord
 from tests.support.read_side import (
     ADA,
     BOB,

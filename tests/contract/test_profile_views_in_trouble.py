@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from read_side.adapters.redis import RedisProfileViews, connections, connector
 from read_side.freshness import Freshness
 from read_side.views import EvictionPossible, NeverFilled, ReadModelUnavailable
-from shared.stack.redis import EmbeddedRedis
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 from tests.support.read_side import (
     ADA,
     BOB,

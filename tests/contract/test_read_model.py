@@ -26,9 +26,9 @@ from projector.ports import (
 from projector.projection import Key, Listed, LookUp
 from projector.projections.profiles import Profiles
 from projector.shelves import shelves_of
-from shared.keys import TENDED
-from shared.records import Announcement, Checkpoint, Pointer
-from shared.stack.server import free_port
+from shared.dev_stack.embedded_server import free_port
+from shared.read_model.keys import TENDED
+from shared.read_model.records import Announcement, Checkpoint, Pointer
 from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, cleanly_folded, fold_all, fold_next, go_live
 from tests.support.histories import History
 from tests.support.read_models import StoreInMemory, StoreInRedis

@@ -16,7 +16,7 @@ from read_side.adapters.redis import (
 )
 from read_side.freshness import Freshness
 from read_side.views import GroupQuery, MemberQuery, ProfileKeys, ProfileQuery
-from shared.listing import GROUP_ORDERS, PROFILE_ORDERS
+from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS
 from tests.support.crowds import GROUPS, crowd
 from tests.support.directory import MEMBERSHIPS
 from tests.support.directory import PEOPLE as MEMBERS

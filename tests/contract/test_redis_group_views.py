@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from read_side.views import GroupQuery, MemberAnswer, MemberQuery, ReadModelUnavailable
-from shared.records import MemberCard, Membership, Person
+from shared.read_model.records import MemberCard, Membership, Person
 from tests.support.crowds import GROUPS
 from tests.support.read_side import RedisGroups, between_trips, changed
 from tests.support.view_sides import side_on

@@ -7,7 +7,7 @@ import pytest
 
 from read_side.adapters.redis import trips
 from read_side.views import ProfileQuery, ReadModelUnavailable
-from shared.listing import NUL, place, tag_facet, text_key
+from shared.read_model.ordering import NUL, place, tag_facet, text_key
 from tests.support.crowds import GROUPS, crowd, handles, listed, walk
 from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, person, served
 from tests.support.shelves import filed_name, profile_sheet

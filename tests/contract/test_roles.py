@@ -16,11 +16,11 @@ from projector.services import PROJECTIONS
 from read_side.adapters.redis import RedisProfileViews, connector
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import EventLogUnavailable
-from shared.event_log.postgres import PostgresEventLog
+from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
-from shared.keys import ProjectionKeys, limit_key
-from shared.stack.redis import EmbeddedRedis
+from shared.read_model.keys import ProjectionKeys, limit_key
 from tests.support import roles
 from tests.support.crowds import crowd
 from tests.support.random_commands import Writer

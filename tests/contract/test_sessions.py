@@ -6,9 +6,9 @@ import pytest
 
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.sessions import RedisSessions
-from shared.access.principal import OPS, Principal
-from shared.access.sessions import SESSION_SECONDS, MemorySessions, SessionsAway
-from shared.stack.redis import EmbeddedRedis
+from shared.auth.principal import OPS, Principal
+from shared.auth.sessions import SESSION_SECONDS, MemorySessions, SessionsAway
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 
 
 class Clock:

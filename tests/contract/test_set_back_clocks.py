@@ -9,10 +9,10 @@ import pytest
 from projector.adapters.redis import client as projector
 from projector.adapters.redis.lease import RedisLease
 from projector.ports import Candidate, LeaseName
-from shared.access import redis_limits
-from shared.access.redis_limits import RedisBuckets
-from shared.access.values import Rate
-from shared.keys import PROJECTORS, ProjectionKeys, limit_key
+from shared.auth.adapters import redis as redis_limits
+from shared.auth.adapters.redis import RedisBuckets
+from shared.read_model.keys import PROJECTORS, ProjectionKeys, limit_key
+from shared.values import Rate
 
 HOUR = 3_600
 NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1)]

@@ -12,7 +12,7 @@ from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
-from shared.records import ActivityRecord, Membership, StatsRecord
+from shared.read_model.records import ActivityRecord, Membership, StatsRecord
 from tests.support.crowds import GROUPS, crowd
 from tests.support.shelves import (
     filed_activity,

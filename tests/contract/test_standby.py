@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.event_log import EventLogUnavailable, EventLogUnsound
-from shared.event_log.postgres import PostgresEventLog
-from shared.stack.postgres import EmbeddedPostgres
+from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.replicas import EmbeddedStandby
 from tests.support.stack import until
 from write_side.adapters.postgres.migrate import migrate

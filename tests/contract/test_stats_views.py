@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from read_side.views import Answer, NeverFilled
-from shared.records import StatsRecord
+from shared.read_model.records import StatsRecord
 from tests.support.directory import STATS
 from tests.support.view_sides import ADAPTERS, side_on
 

@@ -19,11 +19,11 @@ from redis.exceptions import RedisError
 
 from projector.adapters.redis.client import connect
 from read_side.adapters.redis import connections
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.programs import SYSTEM_POSTGRES, unprivileged_account
 from shared.event_log import EventLogUnavailable
-from shared.event_log.postgres import PostgresEventLog
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.programs import SYSTEM_POSTGRES, unprivileged_account
-from shared.stack.redis import EmbeddedRedis
+from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.certificates import Certified, certified
 from tests.support.write_side import postgres_write_side, register
 from write_side.adapters.postgres.migrate import migrate

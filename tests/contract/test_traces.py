@@ -20,8 +20,8 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.access.setup import let_everybody_in
-from shared.event_log.postgres import PostgresEventLog
+from shared.auth.setup import let_everybody_in
+from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.http import client_of
 from tests.support.measures import every_attribute, named
 from tests.support.read_side import PATIENCE

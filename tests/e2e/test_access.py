@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from projector.chronicle import LONGEST_REST_SECONDS
-from shared.access.principal import COMMANDS, OPS, READ
+from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
 from tests.support.load import Load
 from tests.support.stack import MUSTER, Stack, environment, not_behind, running_stack, until

@@ -9,8 +9,8 @@ import sys
 import psycopg
 import pytest
 
-from shared.event_log.postgres import CHANNEL
-from shared.stack.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.event_log.adapters.postgres import CHANNEL
 from tests.support.write_process import ROOT, migrated_database, write_process
 from write_side.adapters.postgres.migrate import migrate
 
@@ -47,7 +47,7 @@ class Muster:
 
     def start(self, *arguments):
         return subprocess.Popen(
-            [sys.executable, "-c", "from shared.cli import main; main()", *map(str, arguments)],
+            [sys.executable, "-c", "from shared.cli.main import main; main()", *map(str, arguments)],
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import httpx
 
-from shared.access.principal import READ
+from shared.auth.principal import READ
 from tests.support.access import Keys, bearing
 from tests.support.stack import service, until
 

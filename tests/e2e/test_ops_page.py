@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.keys import GenerationKeys
-from shared.records import seal, unseal
-from shared.stack.server import free_port
+from shared.dev_stack.embedded_server import free_port
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.records import seal, unseal
 from tests.support.access import entrance
 from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
@@ -54,7 +54,7 @@ async def serving(factory):
 
 
 def _started(call):
-    program = ["-c", f"from shared.http.serving import serve; {call}"]
+    program = ["-c", f"from shared.server.serving import serve; {call}"]
     return subprocess.Popen([sys.executable, *program], cwd=ROOT, stderr=subprocess.DEVNULL)
 
 

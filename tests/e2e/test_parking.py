@@ -15,9 +15,9 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
 from projector.services import register_redis
-from shared.access.setup import let_everybody_in
-from shared.event_log.postgres import PostgresEventLog
-from shared.stack.redis import EmbeddedRedis
+from shared.auth.setup import let_everybody_in
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.bugs import of_account, poisoned
 from tests.support.http import client_of
 from tests.support.stack import MUSTER, environment, service, until

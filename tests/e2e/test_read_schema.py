@@ -19,9 +19,9 @@ from read_side.http import filters
 from read_side.http.conditions import GREATEST_POSITION
 from read_side.http.documentation import document
 from read_side.http.parameters import Malformed
-from shared.access.principal import PRIVATE, READ
-from shared.stack.redis import EmbeddedRedis
-from shared.stack.server import free_port
+from shared.auth.principal import PRIVATE, READ
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded_server import free_port
 from tests.support.access import Keys
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisGroups, RedisProjection, RedisStats
@@ -59,7 +59,7 @@ def read_url(redis_url, keys):
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MUSTER_REDIS_URL": redis_url, "MUSTER_READ_PORT": str(port)}
     environment |= keys.settings
-    command = [sys.executable, "-c", "from shared.cli import main; main()", "read"]
+    command = [sys.executable, "-c", "from shared.cli.main import main; main()", "read"]
     process = subprocess.Popen(command, env=environment)
     try:
         yield ready(f"http://127.0.0.1:{port}")

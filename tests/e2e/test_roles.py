@@ -12,12 +12,12 @@ import httpx
 import pytest
 from redis import Redis
 
-from shared.access.home import TOKEN
-from shared.access.principal import SCOPES
-from shared.keys import ProjectionKeys
+from shared.auth.local_access import TOKEN
+from shared.auth.principal import SCOPES
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.read_model.keys import ProjectionKeys
 from shared.settings import Addresses
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.redis import EmbeddedRedis
 from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
 from tests.support.load import registration

@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.http.serving import HEADER_SECONDS, require_free
-from shared.stack.server import free_port
+from shared.dev_stack.embedded_server import free_port
+from shared.server.serving import HEADER_SECONDS, require_free
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 2
@@ -255,7 +255,7 @@ def test_a_traceback_tells_no_values():
     """They would be people's names and addresses."""
     program = textwrap.dedent("""
         import logging, sys
-        from shared.telemetry import configure
+        from shared.observability.logging import configure
         def fail(email):
             raise RuntimeError("failed")
         for log_format in ("json", "console"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from shared.stack.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from tests.support.databases import database_at
 
 MUSTER = Path(sys.executable).parent / "muster"

@@ -12,7 +12,7 @@ import pytest
 from projector.chronicle import INTERVAL_SECONDS, LEISURE
 from projector.ops.events import MOST_STREAMS
 from projector.watch import PATIENCE_SECONDS
-from shared.http.serving import STOP_SECONDS
+from shared.server.serving import STOP_SECONDS
 from tests.support.event_streams import first, followed
 from tests.support.stack import service, until
 

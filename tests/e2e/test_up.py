@@ -16,12 +16,12 @@ import psycopg
 import pytest
 import redis
 
-from shared.http.serving import require_free
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.supervisor import console_script
+from shared.server.serving import require_free
 from shared.settings import read_addresses
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.redis import EmbeddedRedis
-from shared.stack.server import free_port
-from shared.stack.supervisor import console_script
 from tests.support.access import headers_for, register_home
 
 SECONDS = 120

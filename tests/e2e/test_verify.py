@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 
-from shared.keys import ProjectionKeys
-from shared.records import Pointer, seal, unseal
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Pointer, seal, unseal
 from tests.support.stack import MUSTER, Stack, environment, until
 
 tells_how_far = re.compile("(folding the log|comparing): ").search

@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from shared.access.principal import COMMANDS
+from shared.auth.principal import COMMANDS
 from tests.support.access import Keys
 from tests.support.write_process import migrated_database, write_process
 from write_side.http.documentation import document

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.event_log import EventLogUnavailable
-from shared.event_log import postgres as event_log
-from shared.event_log.postgres import PostgresEventLog, connected
-from shared.stack.postgres import EmbeddedPostgres
+from shared.event_log.adapters import postgres as event_log
+from shared.event_log.adapters.postgres import PostgresEventLog, connected
 from tests.support.faults.processes import frozen
 from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres import transactions

@@ -12,8 +12,8 @@ from projector.pace import Pace
 from projector.progress import State
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
-from shared.stack.redis import EmbeddedRedis
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import projector_with, running, store_in_redis, until, until_state

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from shared.http.serving import _allow_open_files
+from shared.server.serving import _allow_open_files
 from tests.support.access import headers_for
 from tests.support.load import registration
 from tests.support.raw_http import RawConnection

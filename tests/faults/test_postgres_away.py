@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shared.stack.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from tests.support.load import Load, registration, ways_to
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
 from tests.support.stack import Child, Stack, answers, running_stack, until

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import msgspec
 
-from shared.http.serving import PortTakenError, require_free
+from shared.server.serving import PortTakenError, require_free
 from tests.support.announcements import Announcements
 from tests.support.load import registration
 from tests.support.raw_http import RawStream

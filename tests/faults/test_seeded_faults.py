@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from shared.stack.programs import redis_binary
+from shared.dev_stack.programs import redis_binary
 from tests.support.faults.campaign import Campaign
 from tests.support.faults.kinds import FAULTS
 

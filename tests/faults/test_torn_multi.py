@@ -17,10 +17,10 @@ from projector.adapters.redis.client import connect
 from projector.pace import Pace
 from projector.progress import State
 from projector.projections.profiles import Profiles
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.programs import redis_binary
 from shared.event_log import MemoryEventLog
-from shared.records import Checkpoint, unseal
-from shared.stack.programs import redis_binary
-from shared.stack.redis import EmbeddedRedis
+from shared.read_model.records import Checkpoint, unseal
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import projector_with, running, store_in_redis, until, until_state

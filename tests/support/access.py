@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from shared.access.home import TOKEN, bearer, sign_in_link
-from shared.access.keyring import KeyDirectory
-from shared.access.tokens import issue
+from shared.auth.local_access import TOKEN, bearer, sign_in_link
+from shared.auth.signing_keys import KeyDirectory
+from shared.auth.tokens import issue
 from shared.settings import Addresses, Settings
 
 _HOMES: dict[str, Path] = {}

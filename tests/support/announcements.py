@@ -7,8 +7,8 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from shared.keys import ProjectionKeys
-from shared.records import Announcement, Pointer
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Announcement, Pointer
 
 
 class Announcements:

@@ -15,9 +15,9 @@ import httpx
 import psycopg
 from redis import Redis
 
+from shared.dev_stack.embedded_server import EmbeddedServer
+from shared.dev_stack.supervisor import Supervisor
 from shared.settings import Addresses
-from shared.stack.server import EmbeddedServer
-from shared.stack.supervisor import Supervisor
 from tests.support.access import headers_for
 from tests.support.mixed_load import MixedLoad
 from tests.support.people import Group, Person

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from read_side.views import Page, ProfileQuery, ProfileViews
-from shared.records import GroupRecord, ProfileGroup, ProfileRecord
+from shared.read_model.records import GroupRecord, ProfileGroup, ProfileRecord
 from shared.text import folded, unique_handle, words
 from tests.support.read_side import changed, person
 

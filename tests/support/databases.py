@@ -1,6 +1,6 @@
 """Databases on one server."""
 
-from shared.stack.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 
 
 def database_at(server: EmbeddedPostgres, name: str) -> str:

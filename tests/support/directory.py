@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.records import (
+from shared.read_model.records import (
     AccountCounts,
     ActivityRecord,
     DayCount,

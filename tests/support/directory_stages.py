@@ -32,9 +32,17 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from shared.event_log import RecordedEvent
-from shared.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord, unseal
+from shared.read_model.records import (
+    ActivityRecord,
+    GroupRecord,
+    Membership,
+    Person,
+    ProfileRecord,
+    StatsRecord,
+    unseal,
+)
 from tests.support.folding import begin, fold_next, go_live, held
 from tests.support.http import client_of
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side

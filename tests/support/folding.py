@@ -20,8 +20,8 @@ from projector.projections.profiles import Profiles
 from projector.retrying import retry_next
 from projector.stored import parking_at
 from shared.event_log import MemoryEventLog, RecordedEvent
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint, Pointer, Sweep, unseal, without_mark
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer, Sweep, unseal, without_mark
 
 Result = TypeVar("Result")
 Held: TypeAlias = Mapping[str, dict[str, bytes] | set[bytes]]

@@ -9,8 +9,8 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.access.authentication import Authentication
-from shared.access.limits import Limiter
+from shared.auth.authentication import Authentication
+from shared.auth.rate_limits import Limiter
 from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on

@@ -9,8 +9,8 @@ import msgspec
 import psycopg
 from redis import Redis
 
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint, Pointer
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer
 from tests.support.access import headers_for
 from tests.support.load import Load, Person
 from tests.support.stack import Stack, until

@@ -13,9 +13,9 @@ from projector.adapters.redis.read_model import RedisReadModel
 from projector.comparing import GenerationReader
 from projector.ports import Lease, ReadModel
 from projector.projection import Projection
-from shared.keys import ProjectionKeys
-from shared.records import Announcement
-from shared.stack.redis import EmbeddedRedis
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Announcement
 from tests.support.folding import PROFILES, Held, held
 
 

@@ -14,8 +14,8 @@ from read_side.adapters.redis.reads import Read, Want
 from read_side.adapters.redis.source import RedisViews
 from read_side.adapters.redis.trips import Seen
 from read_side.views import Answer, ProfileKeys, ProfileQuery, ProfileViews
-from shared.keys import ProjectionKeys
-from shared.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord
 from tests.support.shelves import (
     Shelves,
     filed_activity,

@@ -12,12 +12,12 @@ from psycopg.conninfo import conninfo_to_dict
 from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from shared.keys import ProjectionKeys
-from shared.records import Checkpoint, Pointer
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.programs import valkey_binary
-from shared.stack.redis import EmbeddedRedis
-from shared.stack.server import State, free_port, write_private
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded_server import State, free_port, write_private
+from shared.dev_stack.programs import valkey_binary
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer
 from tests.support.stack import until
 
 SERVICE = "muster"

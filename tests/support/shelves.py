@@ -1,4 +1,4 @@
-"""What the read side finds in Redis, written straight from records by `shared.listing`, without the projector."""
+"""What the read side finds in Redis, written straight from records by `shared.read_model.ordering`, without the projector."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,8 +8,8 @@ import msgspec
 from redis import Redis
 from redis.client import Pipeline
 
-from shared.keys import ProjectionKeys
-from shared.listing import (
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
     GROUP_ORDERS,
@@ -26,7 +26,7 @@ from shared.listing import (
     word_block,
     word_entries,
 )
-from shared.records import (
+from shared.read_model.records import (
     ActivityRecord,
     Announcement,
     Checkpoint,

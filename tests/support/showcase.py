@@ -12,7 +12,7 @@ from projector.parked import WhatIsParked
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
 from projector.status import Status
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from shared.clock import SystemClock
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES

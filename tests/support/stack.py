@@ -20,14 +20,14 @@ import psycopg
 import pytest
 from redis import Redis
 
-from shared.access.home import TOKEN
-from shared.event_log.postgres import connect_args
-from shared.http.serving import require_free
-from shared.sentinels import located
+from shared.auth.local_access import TOKEN
+from shared.dev_stack.embedded_server import free_port, last_words
+from shared.dev_stack.supervisor import console_script
+from shared.event_log.adapters.postgres import connect_args
+from shared.redis.sentinels import located
+from shared.runtime.exit_with_parent import tethered
+from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
-from shared.stack.server import free_port, last_words
-from shared.stack.supervisor import console_script
-from shared.tether import tethered
 from tests.support.access import forget_home, headers_for, register_home
 
 SECONDS = 120.0

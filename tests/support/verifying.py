@@ -18,8 +18,8 @@ from projector.verify.ports import Asked, Directory, Seen
 from projector.verify.verification import Subject, Verification
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.events import Redacted
-from shared.keys import GenerationKeys, ProjectionKeys
-from shared.records import Checkpoint, seal, unseal
+from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.records import Checkpoint, seal, unseal
 from tests.support.folding import begin, fold_all, go_live
 
 PROFILES = ProjectionKeys("profiles").generation("g1")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.redis import EmbeddedRedis
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 
 SOURCE = Path(__file__).with_suffix(".c")
 OFFSET = struct.Struct("=q")

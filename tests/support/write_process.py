@@ -14,10 +14,10 @@ import psycopg
 import svcs
 from litestar.types import ASGIApp
 
-from shared.access.setup import register_authentication
+from shared.auth.setup import register_authentication
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_server import free_port
 from shared.settings import Settings
-from shared.stack.postgres import EmbeddedPostgres
-from shared.stack.server import free_port
 from write_side.adapters.postgres.migrate import migrate
 from write_side.http.app import write_api
 from write_side.http.requests import Retention
@@ -39,7 +39,7 @@ class WriteProcess:
 
     def start(self) -> None:
         """Return once it answers."""
-        program = f"from shared.http.serving import serve; serve({_TARGET!r}, host='127.0.0.1', port={self.port})"
+        program = f"from shared.server.serving import serve; serve({_TARGET!r}, host='127.0.0.1', port={self.port})"
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
             cwd=ROOT,

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
-from shared.event_log.postgres import PostgresEventLog
+from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.clock import SettableClock
 from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import stamina
 
-from shared.access.authentication import TokenAuthentication
+from shared.auth.authentication import TokenAuthentication
 from tests.support.access import Keys
 from write_side.runner import ATTEMPTS
 

@@ -14,13 +14,13 @@ from read_side.http import batch, filters, queries
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.cursors import Cursor
 from read_side.http.parameters import Asked, Malformed
-from shared.access.tokens import InvalidToken, unverified
+from shared.auth.tokens import InvalidToken, unverified
 from shared.http import requests
+from shared.http.auth_middleware import _cookie, _token, session_cookie
 from shared.http.bodies import decoder, require_media_type
-from shared.http.guard import _cookie, _token, session_cookie
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import MOST_ERRORS, Rejection
-from shared.tracing import command_span, traceparent
+from shared.observability.tracing import command_span, traceparent
 from tests.support.hostile import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import InvalidValue, Text, parse_value

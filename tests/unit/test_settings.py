@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from shared.dev_stack.embedded_server import write_private
 from shared.settings import Addresses, SettingMissingError, Settings, SettingsError, masked, printable
-from shared.stack.server import write_private
 
 ADDRESSES = Addresses(
     database_url="postgresql://muster:secret@127.0.0.1:5432/muster",

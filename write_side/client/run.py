@@ -7,7 +7,7 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
-from shared.progress import Progress
+from shared.runtime.progress import Progress
 from shared.text import printable
 from write_side.client.lines import Chunk, Line
 from write_side.client.sender import Answer, GaveUp, Sender

@@ -10,7 +10,7 @@ from typing import Protocol
 import httpx
 import msgspec
 
-from shared.access.home import NOT_LET_IN
+from shared.auth.local_access import NOT_LET_IN
 from shared.loopback import DIRECT
 from write_side.client.lines import MAX_LINE_BYTES, Chunk, Line
 

@@ -8,11 +8,11 @@ import svcs
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from shared.access.principal import COMMANDS
+from shared.auth.principal import COMMANDS
 from shared.http.app import assemble
-from shared.http.guard import Policy
-from shared.http.services import Register
-from shared.http.stopping import Stopping, hearing_stop
+from shared.http.auth_middleware import Policy
+from shared.http.containers import Register
+from shared.server.shutdown import Stopping, hearing_stop
 from write_side.http.commands import command_route
 from write_side.http.documentation import document
 from write_side.http.problems import FOR_LINES, PROBLEMS

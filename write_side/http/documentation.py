@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from shared.access.principal import COMMANDS
+from shared.auth.principal import COMMANDS
 from shared.http.openapi import Operation, Parameter, openapi
 from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
 from write_side.domain.values import value_schema

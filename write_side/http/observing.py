@@ -12,7 +12,7 @@ from opentelemetry.trace import Span, StatusCode
 
 from shared.http.problems import INTERNAL_ERROR, Problem, Rejection, framework_problem
 from shared.http.requests import header
-from shared.tracing import command_span
+from shared.observability.tracing import command_span
 from write_side.http.problems import PROBLEM_OF
 from write_side.metrics import COMMAND_SECONDS, COMMANDS
 from write_side.ports import Answer

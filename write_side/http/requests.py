@@ -8,10 +8,10 @@ import msgspec
 from litestar.types import Scope
 from uuid_utils import uuid7
 
-from shared.http.guard import caller
+from shared.http.auth_middleware import caller
 from shared.http.problems import INVALID, FieldError, Rejection
 from shared.http.requests import request_id
-from shared.tracing import traceparent
+from shared.observability.tracing import traceparent
 from write_side.domain.values import plain
 from write_side.ports import CommandContext
 from write_side.use_cases import Command, UseCase

@@ -11,9 +11,10 @@ from litestar import Request, post
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import UNSET, UnsetType
 
-from shared.access.authentication import Authentication
+from shared.auth.authentication import Authentication
+from shared.http.auth_middleware import UNAUTHORIZED, caller, take_turn
 from shared.http.bodies import HungUp, decoder, received, require_media_type
-from shared.http.guard import UNAUTHORIZED, caller, take_turn
+from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import (
     INTERNAL_ERROR,
@@ -25,8 +26,7 @@ from shared.http.problems import (
     log_defect,
 )
 from shared.http.requests import request_id
-from shared.http.services import Services
-from shared.http.stopping import Stopped, Stopping
+from shared.server.shutdown import Stopped, Stopping
 from write_side.domain.values import parse_value
 from write_side.http.observing import Observed, observed
 from write_side.http.problems import NOT_REACHED, REFUSALS, STOPPING, rejection_of

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from projector.verify.state import Counterpart, Fields
 from shared.event_log import EventLogUnsound, RecordedEvent
-from shared.event_log.postgres import connected, hand_json_over, read_snapshot, unavailable
+from shared.event_log.adapters.postgres import connected, hand_json_over, read_snapshot, unavailable
 
 ROWS = 2_000
 """Fetched at once."""

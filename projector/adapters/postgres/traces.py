@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from shared.event_log import EventLogUnavailable
-from shared.event_log.postgres import connected, hand_json_over, unavailable
+from shared.event_log.adapters.postgres import connected, hand_json_over, unavailable
 
 PORTION = 2_000
 """Rows fetched at once."""

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError, ResponseError, WatchError
 
 from projector.ports import GenerationDamaged, ReadModelUnavailable, Superseded
 from projector.remedies import refill
-from shared.keys import ProjectionKeys
-from shared.sentinels import Sentinels, connection_options
+from shared.read_model.keys import ProjectionKeys
+from shared.redis.sentinels import Sentinels, connection_options
 
 SOCKET_SECONDS = 5.0
 

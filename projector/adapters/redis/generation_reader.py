@@ -15,8 +15,8 @@ from projector.ports import Superseded
 from projector.projection import Key
 from projector.shelves import Shelf, is_document, key_of
 from projector.stored import decoded
-from shared.keys import GenerationKeys, ProjectionKeys
-from shared.records import Checkpoint, Pointer
+from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer
 
 PORTION = 500
 """Documents in one reply: few enough for nobody to wait behind it for long."""

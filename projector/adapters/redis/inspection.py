@@ -14,8 +14,8 @@ from projector.projection import Entry, Key
 from projector.shelves import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
 from projector.stored import decoded, parking_at
 from projector.verify.ports import Asked, NothingToVerify, Seen
-from shared.keys import VARIANTS, GenerationKeys, ProjectionKeys
-from shared.records import Checkpoint, Pointer
+from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer
 
 PORTION = 500
 """Items of a walk: what holds Redis up for less than a millisecond."""

@@ -11,7 +11,7 @@ from redis.exceptions import WatchError
 from projector.adapters.redis.client import multi, reachable
 from projector.ports import Candidate, Candidates, LeaseName
 from projector.tenure import LEASE_SECONDS
-from shared.keys import PROJECTORS, ProjectionKeys
+from shared.read_model.keys import PROJECTORS, ProjectionKeys
 
 LISTED_SECONDS = 5.0
 

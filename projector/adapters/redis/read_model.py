@@ -21,9 +21,9 @@ from projector.ports import Batch, EvictionPossible, GenerationDamaged, ReadMode
 from projector.projection import Key, LookUp
 from projector.remedies import damage
 from projector.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
-from shared.keys import TENDED, GenerationKeys, ProjectionKeys
-from shared.listing import end_of
-from shared.records import Announcement, Checkpoint, Pointer
+from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
+from shared.read_model.ordering import end_of
+from shared.read_model.records import Announcement, Checkpoint, Pointer
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from projector.adapters.redis.client import reachable
 from projector.ports import ReadModelUnavailable
-from shared.access.principal import Principal
-from shared.access.sessions import SESSION_SECONDS, SessionsAway, StoredSession, new_name
-from shared.keys import session_key, used_link_key
+from shared.auth.principal import Principal
+from shared.auth.sessions import SESSION_SECONDS, SessionsAway, StoredSession, new_name
+from shared.read_model.keys import session_key, used_link_key
 
 MOST_REMEMBERED = 100
 

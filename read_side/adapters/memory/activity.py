@@ -5,7 +5,7 @@ from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import Placed, page, sealed
 from read_side.freshness import Freshness
 from read_side.views import Page, Variant
-from shared.records import ActivityRecord
+from shared.read_model.records import ActivityRecord
 
 
 class MemoryActivityViews(Committed):

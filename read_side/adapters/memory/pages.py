@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from read_side.views import Page, QueryTooBroad
-from shared.records import Sealed, entity_tag
+from shared.read_model.records import Sealed, entity_tag
 
 MOST_SORTED = 10_000
 
@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Placed(NamedTuple):
-    """A document and where it stands in a list: see `shared.listing`."""
+    """A document and where it stands in a list: see `shared.read_model.ordering`."""
 
     place: bytes
     document: Sealed

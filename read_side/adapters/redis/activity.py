@@ -8,8 +8,8 @@ from read_side.adapters.redis.journeys import Journey, Outcome, settled
 from read_side.adapters.redis.reads import Fields
 from read_side.adapters.redis.source import RedisViews
 from read_side.views import Page, Variant
-from shared.keys import GenerationKeys
-from shared.records import unseal
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.records import unseal
 
 ACTIVITY = "activity"
 

@@ -6,7 +6,7 @@ from typing import Self
 import msgspec
 
 from read_side.views import GroupQuery, ProfileQuery
-from shared.listing import NUL, Sheet
+from shared.read_model.ordering import NUL, Sheet
 from shared.text import composed
 
 

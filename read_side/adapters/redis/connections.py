@@ -8,7 +8,7 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from shared.sentinels import MasterConnection, connection_options
+from shared.redis.sentinels import MasterConnection, connection_options
 
 CONNECT_SECONDS = 1.0
 EXCHANGE_SECONDS = 2.0

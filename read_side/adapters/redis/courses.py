@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from read_side.adapters.redis.reads import Count, Range, ends
-from shared.listing import is_first_match, merged, word_place
+from shared.read_model.ordering import is_first_match, merged, word_place
 
 
 class Stretch(NamedTuple):

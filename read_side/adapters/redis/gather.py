@@ -7,7 +7,7 @@ from read_side.adapters.redis.courses import Course
 from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.scan import Found
 from read_side.adapters.redis.sheets import SHEETS, fields, places
-from shared.listing import id_at
+from shared.read_model.ordering import id_at
 
 MOST_SORTED = 10_000
 """Records that are put into order for a page."""

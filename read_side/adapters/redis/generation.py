@@ -6,8 +6,8 @@ import msgspec
 
 from read_side.adapters.redis.connections import pack
 from read_side.adapters.redis.reads import Read
-from shared.keys import GenerationKeys, ProjectionKeys
-from shared.records import Pointer
+from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.records import Pointer
 
 Names = Callable[[GenerationKeys], Mapping[str, str]]
 """Names the hashes and sorted sets that a view reads, for short, and says which keys they have in a generation."""

@@ -6,7 +6,7 @@ from read_side.adapters.redis.journeys import Ask, Journey, settled
 from read_side.adapters.redis.look_ups import BY_SLUG, looked_up
 from read_side.adapters.redis.reads import Want
 from read_side.views import Answer
-from shared.records import unseal
+from shared.read_model.records import unseal
 
 _is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 

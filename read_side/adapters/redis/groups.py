@@ -10,8 +10,8 @@ from read_side.adapters.redis.look_ups import BY_SLUG
 from read_side.adapters.redis.members import card, find_members, member_names, of_member
 from read_side.adapters.redis.source import RedisViews
 from read_side.views import Answer, GroupQuery, MemberAnswer, MemberQuery, Page
-from shared.keys import GenerationKeys
-from shared.listing import ANY_STATUS, GROUP_ORDERS
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.ordering import ANY_STATUS, GROUP_ORDERS
 
 
 class RedisGroupViews(RedisViews):

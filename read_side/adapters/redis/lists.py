@@ -15,9 +15,9 @@ from read_side.adapters.redis.reads import Want
 from read_side.adapters.redis.scan import Found
 from read_side.adapters.redis.sheets import SHEETS, fields, places
 from read_side.views import Page
-from shared.keys import GenerationKeys
-from shared.listing import WORD, id_at
-from shared.records import unseal
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.ordering import WORD, id_at
+from shared.read_model.records import unseal
 
 
 class Shown(NamedTuple):

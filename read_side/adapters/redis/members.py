@@ -17,9 +17,9 @@ from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.lists import Shown
 from read_side.adapters.redis.reads import Fields, Want
 from read_side.views import MemberQuery, Page, ReadModelUnavailable
-from shared.keys import GenerationKeys
-from shared.listing import NUL, name_at, time_key
-from shared.records import Membership, Sealed, entity_tag, mark_stale, unseal, without_mark
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.ordering import NUL, name_at, time_key
+from shared.read_model.records import Membership, Sealed, entity_tag, mark_stale, unseal, without_mark
 from shared.text import composed
 
 MEMBERS, MEMBERS_BY_ROLE = "member", "member-role"

@@ -13,7 +13,7 @@ from read_side.adapters.redis.gather import MOST_SORTED, TooManyToSort, gather
 from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.scan import Found, Scan
 from read_side.views import QueryTooBroad
-from shared.listing import EVERYBODY, WORD
+from shared.read_model.ordering import EVERYBODY, WORD
 
 MOST_GATHERED = 2500
 """Records of a narrow list that are put into order, rather than looked for along one that is in order…"""

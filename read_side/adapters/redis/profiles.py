@@ -20,9 +20,9 @@ from read_side.adapters.redis.look_ups import (
 from read_side.adapters.redis.reads import Want
 from read_side.adapters.redis.source import RedisViews
 from read_side.views import Answer, Batch, Page, ProfileKeys, ProfileQuery, Variant
-from shared.keys import GenerationKeys
-from shared.listing import PROFILE_ORDERS, STATUSES, group_facet, tag_facet
-from shared.records import unseal
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.ordering import PROFILE_ORDERS, STATUSES, group_facet, tag_facet
+from shared.read_model.records import unseal
 
 
 class RedisProfileViews(RedisViews):

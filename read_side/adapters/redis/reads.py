@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
-from shared.listing import end_of
+from shared.read_model.ordering import end_of
 
 
 class Want(NamedTuple):

@@ -8,7 +8,7 @@ from read_side.adapters.redis.courses import Course, Stretch
 from read_side.adapters.redis.journeys import Journey
 from read_side.adapters.redis.reads import Range
 from read_side.adapters.redis.sheets import SHEETS, fields, places
-from shared.listing import id_at
+from shared.read_model.ordering import id_at
 
 MOST_LOOKED_AT = 10_000
 """Entries that one page looks at; a page may be short because of it, and says where to go on."""

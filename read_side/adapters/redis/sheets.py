@@ -7,7 +7,7 @@ import msgspec
 from read_side.adapters.redis.asked import Asked
 from read_side.adapters.redis.reads import Fields
 from read_side.views import ReadModelUnavailable
-from shared.listing import Sheet, name_at
+from shared.read_model.ordering import Sheet, name_at
 
 SHEETS = "sheet"
 """What a view that has lists calls the hash of its sheets."""

@@ -11,7 +11,7 @@ from read_side.adapters.redis.eviction import EvictionWatch
 from read_side.adapters.redis.reads import Read, Want
 from read_side.adapters.redis.trips import Seen, Trips
 from read_side.freshness import Freshness
-from shared.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.keys import GenerationKeys, ProjectionKeys
 
 LISTS_QUEUED = 10
 """How many times as much as look-ups lists may have waiting: a page takes its time, and that many are still in time."""

@@ -21,7 +21,7 @@ from read_side.adapters.redis.generation import Generation, Names
 from read_side.adapters.redis.reads import Read, Want
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
-from shared.keys import ProjectionKeys
+from shared.read_model.keys import ProjectionKeys
 
 AT_ONCE = 2
 """Trips under way; one is being read while Redis works on the other."""

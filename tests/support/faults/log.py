@@ -12,8 +12,8 @@ import msgspec
 import psycopg
 
 from projector.services import PROJECTIONS
+from shared.dev_stack.embedded_server import end_leftovers
 from shared.events.accounts import AccountSuspended
-from shared.stack.server import end_leftovers
 from tests.support.bench import Bench
 from tests.support.faults.processes import frozen
 from tests.support.faults.read_model import have_reached, is_stopped, rebuild

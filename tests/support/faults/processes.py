@@ -13,7 +13,7 @@ from typing import Literal
 import httpx
 
 from projector.services import PROJECTIONS
-from shared.keys import ProjectionKeys
+from shared.read_model.keys import ProjectionKeys
 from tests.faults.test_two_projectors import holders, is_held_by, other_than
 from tests.support.bench import Bench
 from tests.support.oracle import goes_on

@@ -12,8 +12,8 @@ import httpx
 import msgspec
 from redis import Redis
 
-from shared.keys import TENDED, GenerationKeys, ProjectionKeys
-from shared.records import Pointer
+from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
+from shared.read_model.records import Pointer
 from tests.support.bench import Bench
 from tests.support.faults.processes import frozen
 from tests.support.oracle import goes_on

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from shared.access.principal import COMMANDS, PRIVATE, READ
-from shared.access.tokens import unverified
+from shared.auth.principal import COMMANDS, PRIVATE, READ
+from shared.auth.tokens import unverified
 from tests.support.access import bearing
 from tests.support.clock import SettableClock
 from tests.support.guarded import GuardedApps

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from shared.access.limits import Limiter, MemoryBuckets
-from shared.access.principal import COMMANDS, OPS, READ
-from shared.access.values import Rate
+from shared.auth.principal import COMMANDS, OPS, READ
+from shared.auth.rate_limits import Limiter, MemoryBuckets
+from shared.values import Rate
 from tests.support.access import bearing
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of

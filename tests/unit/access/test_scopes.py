@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from shared.access.authentication import TokenAuthentication
-from shared.access.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
+from shared.auth.authentication import TokenAuthentication
+from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
 from tests.support.access import Keys, bearing
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of

@@ -21,7 +21,7 @@ from projector.arranging import (
     withdrawn,
 )
 from projector.generations import Arranged, Building, Comparison, Generation, Kept, Order, Roster, Survey
-from shared.records import Checkpoint, Pointer
+from shared.read_model.records import Checkpoint, Pointer
 from tests.support.folding import ORDER
 
 NOW = ORDER.at + timedelta(minutes=1)

@@ -9,7 +9,7 @@ from projector import comparing
 from projector.comparing import Comparer, Half, OneComparison, reason_to_hold
 from projector.generations import Comparison, Order
 from projector.projections.profiles import Profiles
-from shared.records import Checkpoint, Pointer, Sweep, seal
+from shared.read_model.records import Checkpoint, Pointer, Sweep, seal
 from tests.support.folding import ORDER
 
 LIVE, OTHER = Pointer("g1", 1), Pointer("g2", 2)

@@ -16,8 +16,8 @@ from projector.progress import State
 from projector.projections.profiles import Profiles
 from projector.services import Store
 from shared.event_log import EventLogUnsound, MemoryEventLog
-from shared.event_log.memory import MemoryEventReader
-from shared.records import Announcement, Checkpoint, Pointer
+from shared.event_log.adapters.memory import MemoryEventReader
+from shared.read_model.records import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id

@@ -12,9 +12,9 @@ from projector.projections.groups import Groups
 from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
 from shared.event_log.codec import decode, decode_metadata
-from shared.event_log.log import NOTHING_TOLD
+from shared.event_log.ports import NOTHING_TOLD
 from shared.events import EVENTS, AccountErased, Redacted
-from shared.records import StatsRecord, unseal
+from shared.read_model.records import StatsRecord, unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.folding import (
     PROFILES,

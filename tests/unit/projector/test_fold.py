@@ -13,7 +13,7 @@ from projector.projections.profile_kinds import PROFILE
 from projector.projections.profiles import Profiles
 from shared.event_log import UnknownEvent
 from shared.events import AccountSuspended
-from shared.records import Checkpoint, ProfileRecord, unseal
+from shared.read_model.records import Checkpoint, ProfileRecord, unseal
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.histories import History, nth_id
 

@@ -9,7 +9,7 @@ from projector import fork
 from projector.fork import ForkCheck
 from projector.ports import LogForked
 from shared.event_log import MemoryEventLog
-from shared.records import Checkpoint
+from shared.read_model.records import Checkpoint
 from tests.support.histories import History
 
 

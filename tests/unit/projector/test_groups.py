@@ -11,8 +11,8 @@ from projector.projections.group_memberships import MEMBERSHIP
 from projector.projections.group_people import PERSON, REGISTRATION
 from projector.projections.groups import GROUP, Groups
 from shared.events import GroupDeleted, MemberAdded, MemberRemoved
-from shared.listing import GROUP_ORDERS, NUL, number_key, place, text_key, time_key
-from shared.records import GroupRecord, Membership, Person
+from shared.read_model.ordering import GROUP_ORDERS, NUL, number_key, place, text_key, time_key
+from shared.read_model.records import GroupRecord, Membership, Person
 from tests.support.given import Given
 from tests.support.histories import DAWN, History
 from tests.support.random_histories import group_histories

@@ -15,9 +15,9 @@ from projector.ports import Candidate
 from projector.progress import State
 from projector.projections.profiles import Profiles
 from projector.status import Status
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from shared.event_log import Holder, MemoryEventLog
-from shared.event_log.memory import MemoryEventReader
+from shared.event_log.adapters.memory import MemoryEventReader
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.http import client_of

@@ -10,7 +10,7 @@ import pytest
 from projector.ops import parked as cli
 from projector.ops.http import ops_api
 from projector.projections.profiles import Profiles
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History, nth_id

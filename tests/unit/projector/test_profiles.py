@@ -19,8 +19,8 @@ from shared.events import (
     MemberRoleChanged,
     SlugChanged,
 )
-from shared.listing import EVERYBODY, PROFILE_ORDERS, group_facet, place, tag_facet, text_key, time_key
-from shared.records import ProfileGroup, ProfileRecord, PublicProfileRecord
+from shared.read_model.ordering import EVERYBODY, PROFILE_ORDERS, group_facet, place, tag_facet, text_key, time_key
+from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfileRecord
 from tests.support.given import Given
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.random_histories import group_histories

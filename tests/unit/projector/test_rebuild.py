@@ -15,7 +15,7 @@ from projector.generations import Order
 from projector.progress import State
 from projector.projections.profiles import Profiles
 from projector.throttle import Throttle
-from shared.records import Checkpoint, Pointer
+from shared.read_model.records import Checkpoint, Pointer
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until, until_state

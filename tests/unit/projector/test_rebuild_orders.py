@@ -9,7 +9,7 @@ import pytest
 
 from projector.ops import rebuilding
 from projector.ops.http import ops_api
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History
 from tests.support.http import client_of

@@ -7,7 +7,7 @@ from projector.parked import Busy, ParkedEvents, what_is_parked
 from projector.parking import Skip
 from projector.progress import State
 from projector.projections.profiles import Profiles
-from shared.records import unseal
+from shared.read_model.records import unseal
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, at_once

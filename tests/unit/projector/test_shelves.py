@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from projector.services import PROJECTIONS
 from projector.shelves import key_of, prefix_of, shelf_at, shelves_of
-from shared.keys import ProjectionKeys
+from shared.read_model.keys import ProjectionKeys
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.random_histories import group_histories, histories
 

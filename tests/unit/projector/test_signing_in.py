@@ -5,9 +5,9 @@ from http.cookies import SimpleCookie
 import pytest
 
 from projector.ops.signing_in import Entrance
-from shared.access.principal import OPS, READ
-from shared.access.sessions import SESSION_SECONDS
-from shared.access.tokens import sign_in_audience, unverified
+from shared.auth.principal import OPS, READ
+from shared.auth.sessions import SESSION_SECONDS
+from shared.auth.tokens import sign_in_audience, unverified
 from tests.support.access import bearing
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of

@@ -18,7 +18,7 @@ from shared.events import (
     MemberRemoved,
     Redacted,
 )
-from shared.records import AccountCounts, DayCount, StatsRecord
+from shared.read_model.records import AccountCounts, DayCount, StatsRecord
 from tests.support.given import Given
 from tests.support.histories import History
 from tests.support.random_histories import group_histories, histories

@@ -11,8 +11,8 @@ from projector.fold import MOST_SWEEPS
 from projector.progress import State
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
-from shared.listing import group_facet
-from shared.records import ProfileRecord, unseal
+from shared.read_model.ordering import group_facet
+from shared.read_model.records import ProfileRecord, unseal
 from tests.support.folding import PROFILES, at_once, begin, cleanly_folded, fold_all, fold_next, held
 from tests.support.histories import History
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, until, until_state

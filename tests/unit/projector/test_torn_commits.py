@@ -15,7 +15,7 @@ from projector.projections.groups import Groups
 from projector.services import PROJECTIONS
 from projector.writes import Write
 from shared.event_log import RecordedEvent
-from shared.records import Checkpoint
+from shared.read_model.records import Checkpoint
 from tests.support.bugs import bugs
 from tests.support.folding import (
     PROFILES,

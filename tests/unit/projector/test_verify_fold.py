@@ -20,8 +20,8 @@ from projector.verify import examination, following
 from projector.verify.expectation import Expectations
 from projector.verify.fold import Fold
 from projector.verify.verification import Unsettled, Verification
-from shared.keys import ProjectionKeys
-from shared.listing import text_key
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
 from tests.support.random_histories import SETTLED, group_histories, histories

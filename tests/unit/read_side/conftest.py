@@ -7,7 +7,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.http import client_of
 from tests.support.read_side import ADA, BOB, PATIENCE

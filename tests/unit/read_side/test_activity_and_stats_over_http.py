@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from shared.records import ActivityRecord, StatsRecord
+from shared.read_model.records import ActivityRecord, StatsRecord
 from tests.support.directory import HAPPENED, STATS
 from tests.support.read_side import ADA, BOB, changed
 from tests.unit.read_side.test_look_ups_over_http import problem

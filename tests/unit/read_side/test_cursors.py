@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from read_side.http.cursors import Cursor
 from read_side.http.lists import ends_in_id
 from read_side.http.parameters import Malformed
-from shared.listing import place
+from shared.read_model.ordering import place
 
 places = st.binary(min_size=1, max_size=100)
 questions = st.binary(max_size=40)

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from read_side.http.export import Export
-from shared.records import ProfileGroup
+from shared.read_model.records import ProfileGroup
 from tests.support.directory import HAPPENED, JUDICIARY, member_of
 from tests.support.read_side import ADA, BOB, changed, until_somebody_waits
 from tests.unit.read_side.test_look_ups_over_http import problem

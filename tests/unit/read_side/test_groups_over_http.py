@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from shared.records import GroupRecord, MemberCard, Membership, Person
+from shared.read_model.records import GroupRecord, MemberCard, Membership, Person
 from tests.support.directory import FINANCE, JUDICIARY, MEMBERSHIPS, PEOPLE
 from tests.support.read_side import ADA, BOB, changed
 from tests.unit.read_side.test_look_ups_over_http import problem

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from shared.records import ProfileRecord
+from shared.read_model.records import ProfileRecord
 from tests.support.read_side import ADA, BOB, until_somebody_waits
 
 BY_ID = f"/profiles/{ADA.account_id}"

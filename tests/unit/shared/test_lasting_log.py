@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from shared.event_log import EventLogUnavailable, MemoryEventLog
-from shared.event_log.lasting import LastingEventLog
+from shared.event_log.adapters.persistent import LastingEventLog
 from tests.support.histories import History
 
 

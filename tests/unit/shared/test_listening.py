@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.http.listening import _is_told
+from shared.server.sockets import _is_told
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="elsewhere nobody looks")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.listing import (
+from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
     Sheet,

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from shared.access.authentication import TokenAuthentication
-from shared.access.openid import REFRESH_SECONDS, UNKNOWN_KEY_SECONDS, IssuerAway, OpenIdIssuer
-from shared.access.principal import READ
-from shared.access.tokens import InvalidToken
+from shared.auth.authentication import TokenAuthentication
+from shared.auth.openid import REFRESH_SECONDS, UNKNOWN_KEY_SECONDS, IssuerAway, OpenIdIssuer
+from shared.auth.principal import READ
+from shared.auth.tokens import InvalidToken
 from tests.support.access import Keys
 from tests.support.issuer import Issuer
 

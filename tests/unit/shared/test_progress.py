@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from shared.progress import SECONDS_BETWEEN_LINES, Pace, progress_on
+from shared.runtime.progress import SECONDS_BETWEEN_LINES, Pace, progress_on
 from tests.support.clock import Time
 
 

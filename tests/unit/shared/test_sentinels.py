@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.sentinels import (
+from shared.redis.sentinels import (
     Address,
     MasterConnection,
     SecureMasterConnection,

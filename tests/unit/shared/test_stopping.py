@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.http.stopping import Stopped, Stopping
+from shared.server.shutdown import Stopped, Stopping
 
 
 class Source:

@@ -11,7 +11,7 @@ from tests.support.hostile import TEXTS
 
 PROGRAM = """
 import json, logging, sys, structlog
-from shared.telemetry import configure
+from shared.observability.logging import configure
 configure(sys.argv[1])
 log, foreign = structlog.get_logger(), logging.getLogger("foreign")
 for text in json.load(sys.stdin):

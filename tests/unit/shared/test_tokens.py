@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.access.authentication import TokenAuthentication
-from shared.access.keyring import KeysUnusable
-from shared.access.principal import COMMANDS, OPS, READ
-from shared.access.tokens import LONGEST, InvalidToken, issue, sign_in_audience
+from shared.auth.authentication import TokenAuthentication
+from shared.auth.principal import COMMANDS, OPS, READ
+from shared.auth.signing_keys import KeysUnusable
+from shared.auth.tokens import LONGEST, InvalidToken, issue, sign_in_audience
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 

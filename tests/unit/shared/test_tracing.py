@@ -7,8 +7,8 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from structlog.testing import capture_logs
 
-from shared import tracing
-from shared.tracing import command_span, export_spans, record_commit, traceparent
+from shared.observability import tracing
+from shared.observability.tracing import command_span, export_spans, record_commit, traceparent
 from tests.support.measures import every_attribute
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -8,7 +8,7 @@ import httpcore
 import httpx
 import pytest
 
-from shared.progress import progress_on
+from shared.runtime.progress import progress_on
 from tests.support.clock import Time
 from tests.support.fake_write_api import (
     FakeWriteApi,

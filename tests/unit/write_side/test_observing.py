@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 from structlog.testing import capture_logs
 
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from shared.http.app import MAX_BODY_BYTES
 from tests.support.clock import SettableClock
 from tests.support.http import client_of

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from shared.access.setup import let_everybody_in
+from shared.auth.setup import let_everybody_in
 from shared.http import bodies
 from tests.support.clock import SettableClock
 from tests.support.http import client_of

@@ -6,7 +6,7 @@ import psycopg
 import structlog
 
 from shared.event_log import EventLogUnavailable
-from shared.event_log.postgres import CHANNEL, connected
+from shared.event_log.adapters.postgres import CHANNEL, connected
 
 RECONNECT_SECONDS = 0.5
 

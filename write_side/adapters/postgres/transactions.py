@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.event_log import EventLogUnsound
-from shared.event_log.postgres import connect_args, hang_up
-from shared.event_log.soundness import SOUNDNESS, violations
+from shared.event_log.adapters.postgres import connect_args, hang_up
+from shared.event_log.preconditions import SOUNDNESS, violations
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
 from write_side.domain.values import plain

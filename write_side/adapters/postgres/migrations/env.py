@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, text
 
-from shared.event_log.postgres import connect_args
+from shared.event_log.adapters.postgres import connect_args
 from write_side.adapters.postgres.tables import metadata
 
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(x'4D5501'::int)")

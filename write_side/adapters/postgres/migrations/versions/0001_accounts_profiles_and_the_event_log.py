@@ -51,7 +51,7 @@ create table event_log (
 # Announced appends. Every transaction that appends takes, before its first position is drawn, a shared advisory lock
 # whose key is the sequence's value at that moment: "whatever I append will have a position above this". The lock ends
 # with the transaction. A statement-level BEFORE trigger does it, so no writer (psql, COPY, a migration) forgets. What
-# the reader does with it, and why that skips nothing, stands in shared/event_log/postgres.py.
+# the reader does with it, and why that skips nothing, stands in shared/event_log/adapters/postgres.py.
 ANNOUNCE = """
 create function announce_append() returns trigger language plpgsql as $$
 begin

@@ -1,0 +1,121 @@
+"""The token of a home: for whoever may read its files, as long as its `muster up` runs."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+import msgspec
+
+from shared.auth.principal import OPS, SCOPES
+from shared.auth.signing_keys import KeyDirectory, SigningKey
+from shared.auth.tokens import issue, sign_in_audience
+from shared.dev_stack.embedded_server import write_private
+from shared.loopback import is_loopback
+from shared.settings import Settings, read_addresses
+
+TOKEN = "token"  # noqa: S105 - the name of its file
+SUBJECT = "muster-up"
+FOREVER = timedelta(days=3_650)
+"""Its key is gone long before."""
+
+NOT_LET_IN = "does not let us in; set MUSTER_TOKEN to what `muster token --scope …` prints where the keys are"
+
+LINK_TTL = timedelta(minutes=15)
+
+
+class HomeAccess(NamedTuple):
+    """What only a running `muster up` can do: sign with a key that nobody stored."""
+
+    key: SigningKey
+    audience: str
+
+    def sign_in_link(self, ops_url: str) -> str:
+        return sign_in_link(ops_url, key=self.key, subject=SUBJECT, audience=self.audience)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[HomeAccess]:
+    """
+    Write the home's token; it is good until the end, also if nobody is left to remove the file.
+
+    Its key is not stored. What a run that was killed has left of its own is removed by the next one.
+
+    :raises KeysUnusable: the directory of keys cannot be written.
+    """
+    directory, file, now = KeyDirectory(settings.key_directory), settings.home / TOKEN, datetime.now(UTC)
+    if not directory.signing():
+        directory.new(now=now)
+    prefix = _prefix(settings.home)
+    directory.forget(prefix)
+    key = directory.new_public(now=now, prefix=prefix)
+    token = issue(key, scopes=SCOPES, subject=SUBJECT, ttl=FOREVER, audience=settings.audience, is_limited=False)
+    write_private(file, f"{token.text}\n")
+    try:
+        yield HomeAccess(key, settings.audience)
+    finally:
+        file.unlink(missing_ok=True)
+        directory.forget(prefix)
+
+
+def sign_in_link(ops_url: str, *, key: SigningKey, subject: str, audience: str) -> str:
+    """Make the address that signs a browser in at the ops page: once, and soon."""
+    token = issue(key, scopes=[OPS], subject=subject, ttl=LINK_TTL, audience=sign_in_audience(audience))
+    return f"{ops_url}/sign-in?{urlencode({'token': token.text})}"
+
+
+def bearer(settings: Settings, url: str) -> dict[str, str]:
+    """
+    Return the header that lets a command in at a URL; none if nothing is there to be said.
+
+    The home's token is for the home's own addresses, and for this machine: nobody else is told it.
+    """
+    token = settings.token or (_home_token(settings.home) if _is_near(settings, url) else None)
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def require_let_in(answer: httpx.Response) -> None:
+    """:raises SystemExit: a command was not let in; says what to do."""
+    if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        sys.exit(f"{answer.url.copy_with(query=None)} {NOT_LET_IN}: {_detail(answer)}")
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return msgspec.json.decode(answer.content, type=_Problem).detail
+    except msgspec.DecodeError:
+        return f"it answers {answer.status_code}"
+
+
+class _Problem(msgspec.Struct):
+    detail: str
+
+
+def _home_token(home: Path) -> str | None:
+    try:
+        return (home / TOKEN).read_text().strip()
+    except OSError:
+        return None
+
+
+def _is_near(settings: Settings, url: str) -> bool:
+    if is_loopback(urlsplit(url).hostname or ""):
+        return True
+    addresses = read_addresses(settings.home)
+    return addresses is not None and _origin(url) in map(_origin, (addresses.write, addresses.read, addresses.ops))
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _prefix(home: Path) -> str:
+    """Tells the keys of one home from those of others that share the directory."""
+    return f"up-{sha256(str(home).encode()).hexdigest()[:8]}-"

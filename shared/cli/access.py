@@ -1,0 +1,153 @@
+"""The commands about access: `muster keys` and `muster token`."""
+
+import os
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from shared.auth.local_access import LINK_TTL, sign_in_link
+from shared.auth.principal import SCOPES
+from shared.auth.signing_keys import KeyDirectory, KeysUnusable
+from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
+from shared.settings import Settings, SettingsError
+
+OPERATOR = "operator"
+LONGEST_TTL = timedelta(days=3_650)
+
+_TTL = re.compile(r"(\d{1,9})([smhd])").fullmatch
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+keys = App(name="keys", help_format="plaintext")
+token = App(name="token", help_format="plaintext")
+
+
+@keys.command
+def new(*, if_none: bool = False) -> None:
+    """
+    Make a key: it signs from now on, and those there are stay good until they are retired.
+
+    :param if_none: only if there is none that signs.
+    """
+    directory = _directory(_settings())
+    try:
+        if if_none and directory.signing():
+            return
+        _print(directory.new(now=datetime.now(UTC)).id)
+    except KeysUnusable as error:
+        sys.exit(str(error))
+    _say(f"made in {directory.path}; every process takes it over within 5 s")
+
+
+@keys.command(name="list")
+def list_keys() -> None:
+    """Show every key whose tokens are good, the one that signs last."""
+    directory = _directory(_settings())
+    try:
+        verifying, signing = directory.verifying(), directory.signing()
+    except KeysUnusable as error:
+        sys.exit(str(error))
+    for key_id in sorted(verifying, key=lambda each: (each in signing, each)):
+        _print(f"{key_id}  {_role(key_id, signing)}")
+
+
+@keys.command
+def retire(key_id: str, /) -> None:
+    """
+    Make a key useless, and with it every token that it signed, within 5 s.
+
+    :param key_id: as `muster keys list` shows it.
+    """
+    try:
+        _directory(_settings()).retire(key_id)
+    except KeysUnusable as error:
+        sys.exit(str(error))
+    _say(f"{key_id} is retired; what it signed is refused within 5 s")
+
+
+@token.default
+def make(*, scope: list[str] | None = None, subject: str = OPERATOR, ttl: str = "1h", link: bool = False) -> None:
+    """
+    Print a token; its id, by which it can be revoked, goes to stderr.
+
+    :param scope: what it allows: commands, profiles:read, profiles:read.private, ops; several times for several.
+    :param subject: whom it speaks for: events name him, and idempotency keys are his. Nobody's name or address.
+    :param ttl: for how long it is good, such as 90s, 15m, 12h or 30d.
+    :param link: print an address that signs a browser in at the ops page instead: once, within 15 minutes.
+    """
+    settings = _settings()
+    try:
+        key = _directory(settings).newest()
+    except KeysUnusable as error:
+        sys.exit(str(error))
+    _require_subject(subject)
+    if link:
+        url = settings.with_addresses().required("ops_url")
+        _print(sign_in_link(url, key=key, subject=subject, audience=settings.audience))
+        _say(f"good once, for {LINK_TTL.seconds // 60} minutes")
+        return
+    made = issue(key, scopes=_scopes(scope), subject=subject, ttl=_duration(ttl), audience=settings.audience)
+    _print(made.text)
+    _say(f"token {made.id} of {subject}, good for {ttl}; `muster token revoke {made.id}` ends it")
+
+
+@token.command
+def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
+    """
+    Have a token refused, within 5 s and for good.
+
+    :param id: its id, as `muster token` told it, or the token itself.
+    """
+    try:
+        token_id = unverified(id).token_id if id.count(".") == 2 else id  # noqa: PLR2004 - the dots of a JWT
+        _directory(_settings()).revoke(token_id or "")
+    except (KeysUnusable, InvalidToken) as error:
+        sys.exit(str(error))
+    _say(f"{token_id} is revoked: it is refused within 5 s")
+
+
+def _settings() -> Settings:
+    return Settings.load(os.environ)
+
+
+def _directory(settings: Settings) -> KeyDirectory:
+    return KeyDirectory(settings.key_directory)
+
+
+def _role(key_id: str, signing: list[str]) -> str:
+    if key_id not in signing:
+        return "verifies only"
+    return "signs" if key_id == signing[-1] else "can sign"
+
+
+def _scopes(given: list[str] | None) -> list[str]:
+    known = ", ".join(SCOPES)
+    if not given:
+        raise SettingsError(f"say what the token allows with --scope, several times for several: {known}")
+    for name in given:
+        if name not in SCOPES:
+            raise SettingsError(f"there is no scope {name!r}: {known}")
+    return list(dict.fromkeys(given))
+
+
+def _require_subject(subject: str) -> None:
+    if not 1 <= len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
+        raise SettingsError(f"a subject is 1 to {LONGEST_SUBJECT} printable characters")
+
+
+def _duration(text: str) -> timedelta:
+    found = _TTL(text)
+    ttl = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    if not timedelta() < ttl <= LONGEST_TTL:
+        raise SettingsError(f"{text!r} is no --ttl: write 90s, 15m, 12h or 30d, and {LONGEST_TTL.days}d at most")
+    return ttl
+
+
+def _print(line: str) -> None:
+    print(line)  # noqa: T201 - the command's result
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 - for people

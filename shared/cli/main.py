@@ -1,0 +1,82 @@
+"""The `muster` command: each process brings its commands, which are imported only when they are called for."""
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import NamedTuple
+
+from cyclopts import App
+
+from shared.settings import SettingMissingError, SettingsError
+
+WRONG_USAGE = 2
+
+
+class Command(NamedTuple):
+    """Where a command is to be found, and its line in `muster --help`."""
+
+    path: str
+    help: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    "up": Command("shared.dev_stack.cli:up", "Start everything here: PostgreSQL, Valkey and the three processes."),
+    "doctor": Command("shared.dev_stack.cli:doctor", "Check every precondition, and say what to do where one fails."),
+    "config": Command("shared.dev_stack.cli:config", "Show every setting, its value and where it comes from."),
+    "keys": Command("shared.cli.access:keys", "Make, show and retire the keys that sign tokens."),
+    "token": Command("shared.cli.access:token", "Make a token, or a link to sign in; or revoke one."),
+    "migrate": Command("write_side.cli:migrate", "Bring the database's tables up to date."),
+    "write": Command("write_side.cli:write", "Serve the write API."),
+    "read": Command("read_side.cli:read", "Serve the read API."),
+    "project": Command("projector.ops.cli:project", "Project events into Redis, and serve the ops API."),
+    "import": Command("write_side.cli:import_commands", "Post a file of commands, one JSON object a line."),
+    "seed": Command("write_side.cli:seed", "Register synthetic people."),
+    "rebuild": Command("projector.ops.rebuilding:rebuild", "Replace a projection's records while they are being read."),
+    "status": Command("projector.ops.cli:status", "Show how far each projection is."),
+    "parked": Command("projector.ops.parked:parked", "Show, try again or skip events that could not be folded."),
+    "erase": Command("projector.ops.erasing:erase", "Erase a person for good, and show that nothing is left."),
+    "verify": Command("projector.ops.verifying:verify", "Compare what readers get with the log and the database."),
+}
+
+
+def application() -> App:
+    """Return the command line; no command's module is imported yet."""
+    app = App(
+        name="muster",
+        help="A people directory: commands in, an event log in PostgreSQL, ready-to-serve records in Redis.",
+        version=lambda: version("muster"),
+        help_format="plaintext",
+    )
+    for place, (name, command) in enumerate(COMMANDS.items()):
+        app.command(command.path, name=name, help=command.help, sort_key=place)
+    return app
+
+
+def main() -> None:
+    """
+    Run the command in `sys.argv`.
+
+    A command fails by raising SystemExit with a line for stderr (status 1), or by returning a status of its own.
+    """
+    _require_known_command(sys.argv[1:])
+    try:
+        application()()
+    except SettingMissingError as error:
+        sys.exit(str(error))
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - logging is not configured when the settings are wrong
+        sys.exit(WRONG_USAGE)
+    except BrokenPipeError:
+        # The reader of our output has gone (`muster … | head`): nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _require_known_command(arguments: list[str]) -> None:
+    """Answer before the parser does, which would import every command to find one that is spelt nearly so."""
+    if not arguments or arguments[0].startswith("-") or arguments[0] in COMMANDS:
+        return
+    known = ", ".join(COMMANDS)
+    print(f"muster knows no command {arguments[0]!r}: {known}", file=sys.stderr)  # noqa: T201 - likewise
+    sys.exit(WRONG_USAGE)

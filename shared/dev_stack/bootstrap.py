@@ -1,0 +1,213 @@
+"""
+From a fresh clone to a running command, with nothing but the standard library.
+
+The environment stands in `.venv` beside the code, or in the user's cache where the clone cannot be written. Two files
+beside it keep it whole: one is locked while it is made, the other exists while it is not finished.
+
+As a program, `python3 -m shared.dev_stack.bootstrap TOOL …` runs a development tool (ruff, mypy, …) from it.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
+SHARED_OUT = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+"""How pytest runs all there is: files are shared out, in their order, among two processes with servers of their own."""
+REMEDY = (
+    "Muster cannot install what it needs: there is neither uv, nor pip, nor Python's ensurepip. "
+    "On Debian and Ubuntu: apt install python3-venv. Elsewhere: install pip or uv for this Python."
+)
+
+
+class InstallError(Exception):
+    """The environment could not be made; the text says why and what to do."""
+
+
+class Place(NamedTuple):
+    """Where the environment stands, with the files that keep it whole."""
+
+    venv: Path
+
+    @property
+    def python(self) -> Path:
+        return self.venv / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """What was installed, as `fingerprint` says it."""
+        return self.venv / "muster-installed"
+
+    @property
+    def lock(self) -> Path:
+        return self.venv.with_name(f"{self.venv.name}.lock")
+
+    @property
+    def unfinished(self) -> Path:
+        return self.venv.with_name(f"{self.venv.name}.unfinished")
+
+    def has(self, requirements: str) -> bool:
+        """Whether the environment is whole and holds these requirements."""
+        if self.unfinished.exists() or not self.python.exists() or not self.stamp.exists():
+            return False
+        return fingerprint(requirements, self.venv) in self.stamp.read_text().splitlines()
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Become `muster` with these arguments; `test` becomes pytest in the clone."""
+    if arguments[:1] == ["test"]:
+        run_tool(["pytest", *(arguments[1:] or SHARED_OUT)])
+    _become(_ready_place(RUNTIME), "muster", arguments)
+
+
+def run_tool(command: Sequence[str]) -> NoReturn:
+    """Become a development tool, in the clone."""
+    place = _ready_place(DEVELOPMENT)
+    os.chdir(ROOT)
+    tool, *arguments = command
+    if tool == "pytest" and not os.access(ROOT, os.W_OK):
+        arguments = ["-p", "no:cacheprovider", *arguments]
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(place.venv.with_name("hypothesis"))
+    _become(place, tool, arguments)
+
+
+def _become(place: Place, program: str, arguments: Sequence[str]) -> NoReturn:
+    """Turn into an installed program, so that signals and the exit status are its own."""
+    path = str(place.venv / "bin" / program)
+    os.execv(path, [path, *arguments])  # noqa: S606 - no shell is wanted in between
+
+
+def fingerprint(requirements: str, venv: Path) -> str:
+    """Name what an environment must have been made from to serve; moving either directory makes it useless."""
+    digest = hashlib.sha256(f"{ROOT}\0{venv}\0".encode())
+    for name in (requirements, "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return f"{requirements} {digest.hexdigest()}"
+
+
+def _ready_place(requirements: str) -> Place:
+    try:
+        return ready_place(requirements)
+    except InstallError as error:
+        sys.exit(str(error))
+
+
+def ready_place(requirements: str) -> Place:
+    """
+    Return the environment with these requirements; make or mend it if need be.
+
+    :raises InstallError: that is not possible.
+    """
+    beside = Place(ROOT / ".venv")
+    if beside.has(requirements):
+        return beside
+    place = beside if os.access(ROOT, os.W_OK) else _cached_place()
+    if not place.has(requirements):
+        with _locked(place):
+            if not place.has(requirements):  # another call may have made it while we waited
+                _install(place, requirements)
+    return place
+
+
+def _cached_place() -> Place:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    directory = cache / "muster" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:16]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstallError(
+            f"neither {ROOT} nor {directory} can be written ({error.strerror}): name a directory in XDG_CACHE_HOME"
+        ) from error
+    return Place(directory / "venv")
+
+
+@contextmanager
+def _locked(place: Place) -> Iterator[None]:
+    with place.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("another call of muster is installing; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install(place: Place, requirements: str) -> None:
+    if place.unfinished.exists() or not place.python.exists():
+        shutil.rmtree(place.venv, ignore_errors=True)  # what a killed call has left
+    place.unfinished.touch()
+    _first_that_works(place, requirements)
+    done = [RUNTIME] if requirements == RUNTIME else [RUNTIME, DEVELOPMENT]
+    place.stamp.write_text("".join(fingerprint(each, place.venv) + "\n" for each in done))
+    place.unfinished.unlink()
+
+
+def _first_that_works(place: Place, requirements: str) -> None:
+    installers = list(_installers())
+    if not installers:
+        raise InstallError(REMEDY)
+    for name, install in installers:
+        _say(f"installing into {place.venv} with {name}; this happens once")
+        try:
+            return install(place, ROOT / requirements)
+        except subprocess.CalledProcessError as error:
+            _say(f"{name} did not manage ({error})")
+            shutil.rmtree(place.venv, ignore_errors=True)
+    raise InstallError("what Muster needs could not be installed: see above; is PyPI, or a mirror of it, within reach?")
+
+
+def _installers() -> Iterator[tuple[str, Callable[[Place, Path], None]]]:
+    """Yield the ways there are on this machine, the fastest first."""
+    if uv := shutil.which("uv"):
+        yield "uv", lambda place, lock: _with_uv(uv, place, lock)
+    if find_spec("ensurepip"):
+        yield "venv and pip", _with_ensurepip
+    if find_spec("pip"):  # Debian leaves ensurepip to a package of its own, and forbids pip outside of environments
+        yield "pip", _with_this_pip
+
+
+def _with_uv(uv: str, place: Place, lock: Path) -> None:
+    if not place.python.exists():
+        _run(uv, "venv", "--quiet", "--no-project", "--python", sys.executable, place.venv)
+    install = (uv, "pip", "install", "--quiet", "--python", place.python)
+    # Compiled once here, not by three processes at once when they start, or at every start where they may not write.
+    _run(*install, "--compile-bytecode", "--require-hashes", "-r", lock)
+    _run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT)
+
+
+def _with_ensurepip(place: Place, lock: Path) -> None:
+    _run(sys.executable, "-m", "venv", place.venv)
+    _with_pip(place.python, "-m", "pip", lock=lock)
+
+
+def _with_this_pip(place: Place, lock: Path) -> None:
+    _run(sys.executable, "-m", "venv", "--without-pip", place.venv)
+    _with_pip(sys.executable, "-m", "pip", "--python", place.python, lock=lock)
+
+
+def _with_pip(*pip: str | Path, lock: Path) -> None:
+    install = (*pip, "install", "--quiet", "--no-input", "--disable-pip-version-check")
+    _run(*install, "--require-hashes", "-r", lock)
+    _run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT)
+
+
+def _run(*command: str | Path) -> None:
+    """Run a command that may speak on stderr only: stdout belongs to what `muster` was called for."""
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+
+
+def _say(line: str) -> None:
+    print(f"muster: {line}", file=sys.stderr, flush=True)  # noqa: T201 - there is nothing to log with yet
+
+
+if __name__ == "__main__":
+    run_tool(sys.argv[1:])

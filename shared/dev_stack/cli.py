@@ -1,0 +1,72 @@
+"""The commands about this machine: `muster up`, `muster doctor`, `muster config`."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter, validators
+
+from shared.dev_stack import up as stack
+from shared.dev_stack.embedded_server import ServerError
+from shared.dev_stack.programs import ProgramMissingError
+from shared.settings import Settings, printable, variable
+
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
+
+
+def up(
+    *,
+    home: Path | None = None,
+    write_port: Port | None = None,
+    read_port: Port | None = None,
+    ops_port: Port | None = None,
+    fresh: bool = False,
+) -> None:
+    """
+    Start PostgreSQL, Valkey, the migrations and the three processes, and keep them running until Ctrl-C.
+
+    With MUSTER_DATABASE_URL or MUSTER_REDIS_URL it uses your servers instead of its own.
+
+    :param home: where data and logs are kept.
+    :param write_port: port of the write API; 0 for any that is free.
+    :param read_port: port of the read API; 0 for any that is free.
+    :param ops_port: port of the ops API; 0 for any that is free.
+    :param fresh: empty the embedded servers first; never touches your own.
+    """
+    given = {
+        "home": home and home.absolute(),
+        "write_port": write_port,
+        "read_port": read_port,
+        "ops_port": ops_port,
+    }
+    settings = msgspec.structs.replace(
+        Settings.load(os.environ), **{field: value for field, value in given.items() if value is not None}
+    )
+    try:
+        asyncio.run(stack.run(settings, fresh=fresh))
+    except (stack.UpError, ServerError, ProgramMissingError) as error:
+        sys.exit(str(error))
+
+
+def doctor() -> int:
+    """Check every precondition of running Muster here; the exit status is 1 if one fails."""
+    from shared.dev_stack.doctor import FAILED, examine  # noqa: PLC0415 - `up` and `config` need no Alembic
+
+    checks = list(examine(Settings.load(os.environ).with_addresses()))
+    _print(*(f"{mark} {what}: {remedy}" if remedy else f"{mark} {what}" for mark, what, remedy in checks))
+    return int(any(check.mark == FAILED for check in checks))
+
+
+def config() -> None:
+    """Show every setting with its value and source; secrets are masked."""
+    settings = Settings.load(os.environ).with_addresses()
+    rows = [(variable(field), printable(settings, field), source) for field, source in settings.sources.items()]
+    width = max(len(value) for _, value, _ in rows)
+    _print(*(f"{name:<24}  {value:<{width}}  {source}" for name, value, source in rows))
+
+
+def _print(*lines: str) -> None:
+    print("\n".join(lines))  # noqa: T201 - the command's result

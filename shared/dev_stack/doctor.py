@@ -1,0 +1,203 @@
+"""What `muster doctor` looks at: every precondition, with the remedy where one does not hold."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import psycopg
+import redis
+
+from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
+from shared.dev_stack.migrations import pending_migrations
+from shared.dev_stack.programs import (
+    ProgramMissingError,
+    postgres_binaries,
+    postgres_major,
+    unprivileged_account,
+    valkey_binary,
+)
+from shared.event_log.adapters.postgres import connect_args
+from shared.event_log.preconditions import SOUNDNESS, findings
+from shared.redis.sentinels import located
+from shared.server.serving import PortTakenError, require_free
+from shared.settings import Settings, masked, read_addresses
+
+OK, FAILED, WARNING = "✓", "✗", "!"
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_POSTGRES = 15
+OLDEST_REDIS = (7, 0)
+CONNECT_SECONDS = 3
+
+
+class Check(NamedTuple):
+    """One precondition: whether it holds, what was looked at, and what to do if it does not."""
+
+    mark: str
+    what: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Look at everything, one check at a time; nothing is changed."""
+    yield _check(sys.version_info >= OLDEST_PYTHON, f"Python {sys.version.split()[0]}", "3.11 or newer is needed")
+    yield _home(settings.home)
+    yield from _ports(settings)
+    yield _access(settings)
+    yield from _programs(settings)
+    yield from _postgres(settings.database_url)
+    yield from _redis(settings.redis_url)
+
+
+def _check(holds: bool, what: str, remedy: str, *, otherwise: str = FAILED) -> Check:  # noqa: FBT001 - it is the answer
+    return Check(OK, what) if holds else Check(otherwise, what, remedy)
+
+
+def _home(home: Path) -> Check:
+    nearest = next(each for each in (home, *home.parents) if each.exists())
+    writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    return _check(writable, f"home {home} is writable", "choose another with MUSTER_HOME, or --home of `muster up`")
+
+
+def _access(settings: Settings) -> Check:
+    if settings.auth == "off":
+        return Check(WARNING, "MUSTER_AUTH is off", "whoever reaches a port may do everything")
+    directory = KeyDirectory(settings.key_directory)
+    try:
+        keys = len(directory.read().keys)
+    except KeysUnusable as error:
+        return Check(FAILED, f"keys in {directory.path}", str(error))
+    known = f"{keys} keys in {directory.path}" + (f", and {settings.issuer}" if settings.issuer else "")
+    holds = bool(keys or settings.issuer)
+    return _check(holds, f"tokens are verified by {known}", f"`muster up` makes one, or {MAKE_ONE}", otherwise=WARNING)
+
+
+def _ports(settings: Settings) -> Iterator[Check]:
+    for name in ("write", "read", "ops"):
+        host, port = getattr(settings, f"{name}_host"), getattr(settings, f"{name}_port")
+        yield _port(settings.home, host=host, port=port, variable=f"MUSTER_{name.upper()}_PORT")
+
+
+def _port(home: Path, *, host: str, port: int, variable: str) -> Check:
+    try:
+        require_free(host, port, patience=0)
+    except PortTakenError:
+        remedy = f"stop what listens there, or choose another with {variable}"
+        return _check(_is_ours(home, port), f"port {port} is free, or ours", remedy)
+    return Check(OK, f"port {port} is free")
+
+
+def _is_ours(home: Path, port: int) -> bool:
+    addresses = read_addresses(home)
+    if addresses and any(url.endswith(f":{port}") for url in (addresses.write, addresses.read, addresses.ops)):
+        return True
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}/livez", timeout=CONNECT_SECONDS, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return answer.is_success and "Request-Id" in answer.headers
+
+
+def _programs(settings: Settings) -> Iterator[Check]:
+    """The embedded servers' programs, which are needed only for what no URL names."""
+    if settings.sources["database_url"] == "default":
+        yield _postgres_programs(settings)
+    if settings.sources["redis_url"] == "default":
+        yield _redis_program(settings)
+
+
+def _postgres_programs(settings: Settings) -> Check:
+    try:
+        account = unprivileged_account()
+        binaries = postgres_binaries(settings.postgres_bin)
+        major = postgres_major(binaries)
+    except ProgramMissingError as error:
+        return Check(FAILED, "programs of PostgreSQL", str(error))
+    runs_as = "" if account is None else f", to run as uid {account.uid}"
+    return Check(OK, f"programs of PostgreSQL {major} in {binaries}{runs_as}")
+
+
+def _redis_program(settings: Settings) -> Check:
+    try:
+        return Check(OK, f"program of Redis: {valkey_binary(settings.redis_bin)}")
+    except ProgramMissingError as error:
+        return Check(FAILED, "program of Redis", str(error))
+
+
+def _postgres(url: str | None) -> Iterator[Check]:
+    if url is None:
+        yield Check(WARNING, "PostgreSQL", "none runs yet: `muster up` starts one, or set MUSTER_DATABASE_URL")
+        return
+    try:
+        reached = {**connect_args(url), "connect_timeout": CONNECT_SECONDS}
+        with psycopg.connect(autocommit=True, **reached) as connection:
+            yield Check(OK, f"PostgreSQL answers at {masked(url)}")
+            yield from _postgres_settings(connection)
+            yield from _event_log(connection)
+    except psycopg.Error as error:
+        yield Check(
+            FAILED, f"PostgreSQL at {masked(url)}", f"{str(error).strip()}; start it, or mend MUSTER_DATABASE_URL"
+        )
+
+
+def _postgres_settings(connection: psycopg.Connection) -> Iterator[Check]:
+    version = connection.info.server_version // 10_000
+    yield _check(version >= OLDEST_POSTGRES, f"PostgreSQL is {version}", f"{OLDEST_POSTGRES} or newer is needed")
+    level = _value(connection, "select current_setting('synchronous_commit')")
+    remedy = "Muster's own sessions set it; others on this database may lose what they were told is stored"
+    yield _check(level not in {"off", "local"}, f"synchronous_commit is {level}", remedy, otherwise=WARNING)
+
+
+def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
+    if _value(connection, "select to_regclass('event_log')") is None:
+        yield Check(FAILED, "the tables are there", "run `muster migrate`")
+        return
+    pending = pending_migrations(connection)
+    yield _check(not pending, "migrations are current", f"run `muster migrate` for {', '.join(pending)}")
+    row = connection.execute(SOUNDNESS).fetchone()
+    yield from (_check(each.holds, each.name, each.remedy) for each in findings(row or ()))
+
+
+def _redis(url: str | None) -> Iterator[Check]:
+    if url is None:
+        yield Check(WARNING, "Redis", "none runs yet: `muster up` starts one, or set MUSTER_REDIS_URL")
+        return
+    try:
+        with redis.Redis.from_url(
+            located(url), socket_connect_timeout=CONNECT_SECONDS, decode_responses=True
+        ) as client:
+            information: Any = client.info()
+            yield Check(OK, f"Redis answers at {masked(url)}")
+            yield from _redis_information(information)
+            yield from _redis_settings(client)
+    except redis.RedisError as error:
+        yield Check(FAILED, f"Redis at {masked(url)}", f"{error}; start it, or mend MUSTER_REDIS_URL")
+
+
+def _redis_information(information: dict[str, Any]) -> Iterator[Check]:
+    version = str(information["redis_version"])
+    recent = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_REDIS
+    yield _check(recent, f"Redis speaks {version}", "7.0 or newer is needed")
+    single = not information.get("cluster_enabled")
+    yield _check(single, "Redis is no cluster", "this release works with one Redis: name a single server")
+
+
+def _redis_settings(client: "redis.Redis") -> Iterator[Check]:
+    try:
+        settings: Any = client.config_get("maxmemory-policy", "appendonly")
+    except redis.ResponseError as error:
+        yield Check(WARNING, "Redis's settings", f"they cannot be read ({error}): make sure it never evicts")
+        return
+    policy = settings["maxmemory-policy"]
+    remedy = "records would vanish one by one: config set maxmemory-policy noeviction"
+    yield _check(policy == "noeviction", f"maxmemory-policy is {policy}", remedy)
+    remedy = "after a restart every record has to be projected anew: config set appendonly yes"
+    yield _check(settings["appendonly"] == "yes", f"appendonly is {settings['appendonly']}", remedy, otherwise=WARNING)
+
+
+def _value(connection: psycopg.Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None

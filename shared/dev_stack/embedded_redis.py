@@ -1,0 +1,102 @@
+"""Valkey from its wheel, or a genuine Redis, for `muster up` and the tests."""
+
+import secrets
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, State, write_private
+from shared.dev_stack.programs import ProgramMissingError, valkey_binary
+
+ANSWER_SECONDS = 1.0
+
+
+class EmbeddedRedis(EmbeddedServer):
+    """
+    A Redis or Valkey.
+
+    :param binary: the server's program, instead of the first that is found.
+    :param fsync: when the append-only file is synced to the disk.
+    :param options: server settings beside or instead of ours.
+    """
+
+    name: ClassVar[str] = "Redis"
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        binary: Path | None = None,
+        port: int | None = None,
+        log: Path | None = None,
+        appendonly: bool = True,
+        fsync: Literal["always", "everysec", "no"] = "everysec",
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(directory, port=port, log=log)
+        self._binary = binary
+        self._options = {
+            "appendonly": "yes" if appendonly else "no",
+            "appendfsync": fsync,
+            **_SETTINGS,
+            **(options or {}),
+        }
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def _password(self) -> str:
+        return (self.directory / "password").read_text()
+
+    @property
+    def _configuration(self) -> Path:
+        return self.directory / "server.conf"
+
+    def _make(self) -> None:
+        self.data.mkdir(exist_ok=True)
+        password = self.directory / "password"
+        if not password.exists():
+            write_private(password, secrets.token_urlsafe(24))
+        # In a file, not on the command line: everybody can read a command line.
+        settings = {**self._options, "requirepass": self._password, "port": str(self.port), "dir": f'"{self.data}"'}
+        write_private(self._configuration, "".join(f"{key} {value}\n" for key, value in settings.items()))
+
+    def _command(self) -> Sequence[str]:
+        try:
+            binary = self._binary or valkey_binary()
+        except ProgramMissingError as error:
+            raise ServerError(str(error)) from error
+        return [str(binary), str(self._configuration)]
+
+    def _state(self) -> State:
+        answer = self._answer()
+        if answer.startswith(b"-LOADING"):
+            return State.READING
+        return State.READY if answer == b"+PONG\r\n" else State.SILENT
+
+    def _answer(self) -> bytes:
+        """What it says to PING, given our password; nothing if it does not take the one or say the other."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS) as connection:
+                connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
+                answers = connection.makefile("rb")
+                return answers.readline() if answers.readline() == b"+OK\r\n" else b""
+        except OSError:
+            return b""
+
+
+_SETTINGS = {
+    "bind": "127.0.0.1",
+    "maxmemory-policy": "noeviction",
+    "save": '""',
+    "set-proc-title": "no",
+}

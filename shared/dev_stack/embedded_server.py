@@ -1,0 +1,277 @@
+"""What the embedded servers have in common: one directory, one port, one process that never outlives its owner."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import IO, ClassVar, Self
+
+from shared.dev_stack.programs import Account
+from shared.runtime.exit_with_parent import tethered
+
+START_SECONDS = 60.0
+"""For which a server may say nothing; it may take longer to read its data, and to recover from a crash."""
+
+STOP_SECONDS = 20.0
+
+
+class State(Enum):
+    """What a server says of itself."""
+
+    SILENT = "says nothing"
+    READING = "is reading its data"
+    READY = "serves clients"
+
+
+class ServerError(Exception):
+    """An embedded server cannot be started; the text says why and what to do."""
+
+
+class EmbeddedServer(ABC):
+    """
+    A real server on 127.0.0.1 with its state in a directory of its own.
+
+    It may be started, stopped, killed and started again; its port and its data stay the same. Start it from a thread
+    that lives as long as the process does: the kernel ends the server together with that thread.
+    """
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals]
+
+    def __init__(self, directory: Path, *, port: int | None = None, log: Path | None = None) -> None:
+        self.directory = directory.absolute()
+        self.port = port or free_port()
+        self.log = log or self.directory / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where clients connect, with the password; known once `prepare` was called."""
+
+    @property
+    @abstractmethod
+    def data(self) -> Path:
+        """The directory in which the server process runs."""
+
+    @abstractmethod
+    def _make(self) -> None:
+        """Make what the server needs before its first start, and check it before every other."""
+
+    @abstractmethod
+    def _command(self) -> Sequence[str]:
+        """Return the server's command line."""
+
+    @abstractmethod
+    def _state(self) -> State:
+        """What the process that was launched says."""
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The server's process; it has the server's own id."""
+        if self._process is None:
+            raise ServerError(f"{self.name} was not started")
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Self:
+        """
+        Return once the server answers; harmless if it runs.
+
+        :raises ServerError: it cannot be started.
+        """
+        if self.is_running:
+            return self
+        try:
+            self.prepare()
+            self.launch()
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def prepare(self) -> None:
+        """Take the directory, end what a killed run may have left in it, and make the data if there is none."""
+        self._take_directory()
+        end_leftovers(self.data)
+        self._make()
+
+    def launch(self) -> None:
+        """Start the process, without waiting for it."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                tethered(self._command(), account=self._account()),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=self._environment(),
+                pass_fds=self._inherited(),
+                start_new_session=True,  # Ctrl-C is for the supervisor alone
+            )
+
+    def relaunch(self) -> None:
+        """Start the process again that has ended."""
+        self.prepare()
+        self.launch()
+
+    def wait_until_ready(self, *, seconds: float = START_SECONDS) -> None:
+        """
+        Return once the launched process serves clients; as long as it says that it reads its data, it is waited for.
+
+        :param seconds: for which it may say nothing.
+        :raises ServerError: it has ended, or does not get ready.
+        """
+        deadline = time.monotonic() + seconds
+        while (state := self._state()) is not State.READY:
+            if state is State.READING:
+                deadline = time.monotonic() + seconds
+            if self.process.poll() is not None:
+                raise ServerError(f"{self.name} ended with {self.process.returncode}; {last_words(self.log)}")
+            if time.monotonic() >= deadline:
+                raise ServerError(f"{self.name} was not ready within {seconds:.0f} s; {last_words(self.log)}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop the server in an orderly way and let go of the directory; harmless if it does not run."""
+        if self._process is not None:
+            stop_process(self._process, self.stop_signal)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def kill(self) -> None:
+        """End the server as a crash would; the directory stays ours, and `start` brings it back."""
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _account(self) -> Account | None:
+        return None
+
+    def _environment(self) -> Mapping[str, str]:
+        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+    def _inherited(self) -> Sequence[int]:
+        """The open files that the process is to have too."""
+        return ()
+
+    def _take_directory(self) -> None:
+        if self._lock is not None:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = (self.directory / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ServerError(
+                f"{self.directory} is in use by another muster: stop that one, or choose another --home"
+            ) from None
+        self._lock = lock
+
+
+def stop_process(process: subprocess.Popen[bytes], wanted: signal.Signals) -> None:
+    """Ask a process to end, and kill it if it does not."""
+    process.send_signal(wanted)  # does nothing once it has ended
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def last_words(log: Path) -> str:
+    """Return the end of a program's log, for an error message."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return "\n".join([f"the end of {log}:", *lines[-8:]])
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def end_leftovers(data: Path) -> None:
+    """
+    Kill the server processes that run in a data directory whose lock we hold.
+
+    Nobody else's can be among them: a server changes to its data directory, and its owner holds the lock.
+    """
+    deadline = time.monotonic() + STOP_SECONDS
+    while leftovers := list(_running_in(data)):  # those that nobody has reaped yet run nowhere any more
+        if time.monotonic() >= deadline:
+            raise ServerError(f"processes {leftovers} of a killed run do not end; they hold {data}")
+        for pid in leftovers:
+            _kill(pid)
+        time.sleep(0.01)
+
+
+def _running_in(data: Path) -> Iterator[int]:
+    if not data.exists():
+        return
+    if sys.platform == "linux":
+        yield from _with_working_directory(data)
+    else:
+        yield from _with_argument(data)
+
+
+def _with_working_directory(data: Path) -> Iterator[int]:
+    wanted = data.stat()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            found = (entry / "cwd").stat()
+            program = (entry / "exe").readlink().name
+        except OSError:  # it has ended, or belongs to somebody else
+            continue
+        is_server = program.startswith(("postgres", "valkey-server", "redis-server"))
+        if is_server and (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+            yield int(entry.name)
+
+
+def _with_argument(data: Path) -> Iterator[int]:
+    listing = subprocess.run(["ps", "-axwwo", "pid=,args="], check=True, capture_output=True, text=True)  # noqa: S607
+    for line in listing.stdout.splitlines():
+        pid, _, arguments = line.strip().partition(" ")
+        if f"{data.parent}/" in arguments:
+            yield int(pid)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.rename(path)

@@ -1,0 +1,112 @@
+"""Keeps programs running: what dies is started again, for ever."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from shared.dev_stack.embedded_server import ServerError, stop_process
+from shared.runtime.exit_with_parent import tethered
+
+PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before the first, second, … start of a program that keeps dying; the last for all that follow."""
+
+STEADY_SECONDS = 10.0
+"""Whoever lived this long is not counted as dying again and again."""
+
+
+class Program(Protocol):
+    """Something that runs as one process."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def log(self) -> Path: ...
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The latest process."""
+
+    def relaunch(self) -> None:
+        """Start a process in place of the one that ended."""
+
+    def stop(self) -> None:
+        """Stop the process in an orderly way and wait for its end."""
+
+
+class Service:
+    """One of Muster's own processes, just as it runs in production: `muster <name>`."""
+
+    def __init__(self, name: str, *, environ: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._environ = environ
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise ServerError(f"{self.name} was not started")
+        return self._process
+
+    def relaunch(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                tethered([sys.executable, console_script(), self.name]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+                start_new_session=True,  # Ctrl-C is for the supervisor alone
+            )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            stop_process(self._process, signal.SIGTERM)
+
+
+class Supervisor:
+    """Watches programs from the event loop of the main thread."""
+
+    def __init__(self, *, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._death = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._notice_death)
+
+    async def keep(self, program: Program) -> None:
+        """Start a running program again whenever it ends: at once, then after ever longer pauses."""
+        deaths, started = 0, time.monotonic()
+        while True:
+            status = await self.ended(program.process)
+            deaths = 0 if time.monotonic() - started >= STEADY_SECONDS else deaths
+            self._say(f"{program.name} ended with {status} and is started again; see {program.log}")
+            await asyncio.sleep(PAUSES[min(deaths, len(PAUSES) - 1)])
+            deaths, started = deaths + 1, time.monotonic()
+            self._relaunch(program)
+
+    async def ended(self, process: subprocess.Popen[bytes]) -> int:
+        """Return a process's status once it has ended."""
+        while (status := process.poll()) is None:
+            await self._death.wait()
+        return status
+
+    def _relaunch(self, program: Program) -> None:
+        try:
+            program.relaunch()
+        except (ServerError, OSError) as error:  # the next turn of the loop tries again
+            self._say(f"{program.name} cannot be started: {error}")
+
+    def _notice_death(self) -> None:
+        self._death.set()
+        self._death = asyncio.Event()
+
+
+def console_script() -> str:
+    """Return the installed `muster` of this installation, so that `ps` shows what an operator would have typed."""
+    beside = Path(sys.executable).with_name("muster")
+    return str(beside if beside.exists() else Path(sys.argv[0]).absolute())

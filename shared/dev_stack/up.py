@@ -1,0 +1,289 @@
+"""`muster up`: the servers, the migrations and the three processes, as in production, under one supervisor."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import msgspec
+
+from shared.auth.local_access import LINK_TTL, TOKEN, HomeAccess, opened
+from shared.auth.setup import require_access
+from shared.auth.signing_keys import KeysUnusable
+from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words, write_private
+from shared.dev_stack.supervisor import Program, Service, Supervisor
+from shared.server.serving import PortTakenError, require_free
+from shared.settings import ADDRESSES, Addresses, Settings, variable
+
+PATIENCE_SECONDS = 10.0
+"""How long to wait in silence for a process to get ready."""
+
+
+class UpError(Exception):
+    """`muster up` cannot start; the text says why and what to do."""
+
+
+class Stack(NamedTuple):
+    """What is to run: the settings with every port and URL known, and the servers that are ours."""
+
+    settings: Settings
+    postgres: EmbeddedPostgres | None
+    redis: EmbeddedRedis | None
+
+    @property
+    def servers(self) -> Sequence[EmbeddedServer]:
+        return [server for server in (self.postgres, self.redis) if server is not None]
+
+
+async def run(settings: Settings, *, fresh: bool) -> None:
+    """
+    Run everything until SIGINT or SIGTERM.
+
+    :raises UpError: it cannot be started.
+    :raises SettingsError: it must not be.
+    """
+    if settings.auth == "off":
+        for name in ("write", "read", "ops"):
+            require_access(settings, host=getattr(settings, f"{name}_host"))
+    _end_on_signals()
+    with contextlib.suppress(asyncio.CancelledError), _home_taken(settings.home):
+        await _run(with_free_ports(settings), fresh=fresh)
+
+
+def _end_on_signals() -> None:
+    """Let SIGINT and SIGTERM cancel the task that calls this."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine always runs in one
+
+    def end() -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, lambda: None)  # one is enough: the way down is bounded in time
+        task.cancel()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, end)
+
+
+@contextlib.contextmanager
+def _home_taken(home: Path) -> Iterator[None]:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "lock").open("w")
+    except OSError as error:
+        raise UpError(f"{home} cannot be written ({error.strerror}): choose another with --home") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UpError(f"another `muster up` runs at {home}: stop it, or choose another --home") from None
+        yield
+
+
+def with_free_ports(settings: Settings) -> Settings:
+    """
+    Return the settings with a free port in place of every port 0.
+
+    :raises UpError: a port is taken.
+    """
+    ports = {f"{name}_port": getattr(settings, f"{name}_port") or free_port() for name in ("write", "read", "ops")}
+    chosen = msgspec.structs.replace(settings, **ports)
+    try:
+        for name in ("write", "read", "ops"):
+            require_free(getattr(chosen, f"{name}_host"), ports[f"{name}_port"])
+    except PortTakenError as error:
+        raise UpError(str(error)) from error
+    if len(set(ports.values())) < len(ports):
+        raise UpError("the three processes need three different ports")
+    return chosen
+
+
+async def _run(settings: Settings, *, fresh: bool) -> None:
+    stack = _stack(settings)
+    if fresh:
+        _empty(stack)
+    (settings.home / "logs").mkdir(exist_ok=True)
+    supervisor = Supervisor(say=say)
+    async with contextlib.AsyncExitStack() as cleanup:
+        for server in stack.servers:
+            await cleanup.enter_async_context(_started(server))
+        addresses = _addresses(stack)
+        environ = _environment(settings, addresses)
+        cleanup.enter_context(_written(addresses, settings.home))
+        access = cleanup.enter_context(_opened(settings))
+        migrate, write, read, project = _services(environ, logs=settings.home / "logs")
+        await cleanup.enter_async_context(_launched(read))  # knows no PostgreSQL, so it need not wait for its tables
+        await _migrated(supervisor, migrate)
+        await cleanup.enter_async_context(_launched(write, project))
+        cleanup.callback(say, "stopping")
+        programs: list[Program] = [*stack.servers, write, read, project]
+        await _supervise(supervisor, programs, addresses, ready=partial(announce, addresses, settings, access))
+
+
+def _empty(stack: Stack) -> None:
+    """Remove what the embedded servers have stored; a server of the user's own is none of them."""
+    for server in stack.servers:
+        end_leftovers(server.data)
+        if server.directory.exists():
+            shutil.rmtree(server.directory)
+
+
+def _stack(settings: Settings) -> Stack:
+    data, logs = settings.home / "data", settings.home / "logs"
+    postgres = EmbeddedPostgres(data / "postgres", log=logs / "postgres.log", binaries=settings.postgres_bin)
+    redis = EmbeddedRedis(data / "redis", log=logs / "redis.log", binary=settings.redis_bin)
+    return Stack(settings, None if settings.database_url else postgres, None if settings.redis_url else redis)
+
+
+@contextlib.asynccontextmanager
+async def _started(server: EmbeddedServer) -> AsyncIterator[None]:
+    say(f"{server.name}: starting on 127.0.0.1:{server.port}")
+    try:
+        await asyncio.to_thread(server.prepare)
+        server.launch()  # from the main thread, which the kernel ties it to
+        await asyncio.to_thread(server.wait_until_ready)
+        yield
+    finally:
+        await _stopped(server)
+
+
+async def _stopped(*programs: Program) -> None:
+    await asyncio.gather(*(asyncio.to_thread(program.stop) for program in programs))
+
+
+def _services(environ: Mapping[str, str], *, logs: Path) -> Sequence[Service]:
+    return [
+        Service(name, environ=environ, log=logs / f"{name}.log") for name in ("migrate", "write", "read", "project")
+    ]
+
+
+async def _migrated(supervisor: Supervisor, migrate: Service) -> None:
+    say("database: bringing its tables up to date")
+    migrate.relaunch()
+    try:
+        status = await supervisor.ended(migrate.process)
+    finally:
+        await _stopped(migrate)
+    if status != 0:
+        raise UpError(f"`muster migrate` ended with {status}; {last_words(migrate.log)}")
+
+
+@contextlib.contextmanager
+def _written(addresses: Addresses, home: Path) -> Iterator[None]:
+    """Tell the other commands where everything is, as long as it is there."""
+    write_private(home / ADDRESSES, msgspec.json.encode(addresses).decode())
+    try:
+        yield
+    finally:
+        (home / ADDRESSES).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[HomeAccess | None]:
+    """Let those in who can read the home's token; None if everybody is."""
+    if settings.auth == "off":
+        yield None
+        return
+    try:
+        with opened(settings) as access:
+            yield access
+    except KeysUnusable as error:
+        raise UpError(str(error)) from error
+
+
+@contextlib.asynccontextmanager
+async def _launched(*services: Service) -> AsyncIterator[None]:
+    try:
+        for service in services:
+            say(f"{service.name}: starting")
+            service.relaunch()
+        yield
+    finally:
+        await _stopped(*services)
+
+
+async def _supervise(
+    supervisor: Supervisor, programs: Sequence[Program], addresses: Addresses, *, ready: Callable[[], None]
+) -> None:
+    """Keep everything running, and tell when it is ready; returns only by being cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for program in programs:
+            tasks.create_task(supervisor.keep(program))
+        async with httpx.AsyncClient(trust_env=False) as client:
+            served = (addresses.write, addresses.read, addresses.ops)
+            await asyncio.gather(*(_ready(client, url) for url in served))
+        ready()
+
+
+async def _ready(client: httpx.AsyncClient, url: str) -> None:
+    """Return once the process there says that it is ready; say what it waits for, when that takes long."""
+    turns = 0
+    while (answer := await _readiness(client, url)) is not None:
+        turns += 1
+        if turns % int(PATIENCE_SECONDS / 0.05) == 0:
+            say(f"{url}/readyz: {answer}")
+        await asyncio.sleep(0.05)
+
+
+async def _readiness(client: httpx.AsyncClient, url: str) -> str | None:
+    """Return None for ready, else what it says."""
+    try:
+        response = await client.get(f"{url}/readyz")
+    except httpx.TransportError as error:
+        return str(error)
+    return None if response.is_success else response.text
+
+
+def _addresses(stack: Stack) -> Addresses:
+    settings = stack.settings
+    return Addresses(
+        database_url=settings.required("database_url") if stack.postgres is None else stack.postgres.url,
+        redis_url=settings.required("redis_url") if stack.redis is None else stack.redis.url,
+        write=_url(settings.write_host, settings.write_port),
+        read=_url(settings.read_host, settings.read_port),
+        ops=_url(settings.ops_host, settings.ops_port),
+    )
+
+
+def _url(host: str, port: int) -> str:
+    """Return where a client on this machine reaches a server that listens on `host`."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
+    ours = {
+        "home": settings.home,
+        "database_url": addresses.database_url,
+        "redis_url": addresses.redis_url,
+        "write_port": settings.write_port,
+        "read_port": settings.read_port,
+        "ops_port": settings.ops_port,
+    }
+    return {**os.environ, **{variable(field): str(value) for field, value in ours.items()}}
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal what goes on."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress is for people, on stderr
+
+
+def announce(addresses: Addresses, settings: Settings, access: HomeAccess | None) -> None:
+    """Print where everything answers, and what lets in: the result of `muster up`."""
+    lines = ["muster is up", f"  write  {addresses.write}", f"  read   {addresses.read}", f"  ops    {addresses.ops}"]
+    if access:
+        lines += [
+            f"  token  {settings.home / TOKEN}",
+            f"  sign in to the ops page, once, within {LINK_TTL.seconds // 60} minutes:",
+            f"  {access.sign_in_link(addresses.ops)}",
+        ]
+    print("\n".join(lines), flush=True)  # noqa: T201 - the command's result

@@ -1,0 +1,104 @@
+"""An event log in memory: for tests and for trying things out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from shared.event_log.ports import EventLogUnavailable, Holder, Identity, RecordedEvent
+from shared.event_log.redaction import redacted
+from shared.events import AccountErased
+
+
+class MemoryEventLog:
+    """Keeps its events in a list; `available` can be set to False to play a database that is away."""
+
+    def __init__(self) -> None:
+        self.available = True
+        self._events: list[RecordedEvent] = []
+        self._bells: list[asyncio.Event] = []
+
+    @property
+    def events(self) -> Sequence[RecordedEvent]:
+        """All that was committed and not redacted since, in order."""
+        return tuple(self._events)
+
+    @property
+    def next_position(self) -> int:
+        return self._events[-1].position + 1 if self._events else 1
+
+    def append(self, events: Iterable[RecordedEvent]) -> None:
+        """Add committed events whose positions follow those before; a gap is allowed, as after a rollback."""
+        self._events.extend(events)
+
+    def redact(self, of: Callable[[RecordedEvent], bool], *, by: int) -> None:
+        """Leave nothing of these events but that they were; no reader sees only some of them redacted."""
+        for nth, recorded in enumerate(self._events):
+            if of(recorded):
+                self._events[nth] = redacted(recorded, by=by)
+
+    def ring(self) -> None:
+        """Wake whoever waits in `rung`, now or next."""
+        for bell in self._bells:
+            bell.set()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["MemoryEventReader"]:
+        self.check()
+        bell = asyncio.Event()
+        self._bells.append(bell)
+        try:
+            yield MemoryEventReader(self, self._events, bell)
+        finally:
+            self._bells.remove(bell)
+
+    def check(self) -> None:
+        if not self.available:
+            message = "the log in memory was made unavailable"
+            raise EventLogUnavailable(message)
+
+
+class MemoryEventReader:
+    """One session with a `MemoryEventLog`."""
+
+    def __init__(self, log: MemoryEventLog, events: list[RecordedEvent], bell: asyncio.Event) -> None:
+        self._log = log
+        self._events = events
+        self._bell = bell
+
+    async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return self._after(after)[:limit]
+
+    async def head(self) -> int:
+        self._log.check()
+        return self._log.next_position - 1
+
+    async def identity(self, *, position: int, since: int = 0) -> Identity:
+        leading = [event for event in self._after(since) if event.position <= position]
+        exact = bool(leading) and leading[-1].position == position
+        return Identity(leading[-1].event_id if exact else None, len(leading))
+
+    async def oldest(self, *, after: int) -> datetime | None:
+        return next((event.occurred_at for event in self._after(after)), None)
+
+    async def erasure(self, *, after: int) -> int | None:
+        erased = [event.position for event in self._after(after) if isinstance(event.event, AccountErased)]
+        return max(erased, default=None)
+
+    async def holder(self, *, after: int) -> Holder | None:  # noqa: ARG002 - a list has no transactions
+        self._log.check()
+        return None
+
+    async def rung(self, *, seconds: float) -> bool:
+        self._log.check()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
+        except TimeoutError:
+            return False
+        self._bell.clear()
+        return True
+
+    def _after(self, position: int) -> list[RecordedEvent]:
+        self._log.check()
+        return [event for event in self._events if event.position > position]

@@ -1,0 +1,239 @@
+"""Who is let in: every request but those for what is open to all needs a token with a scope (RFC 6750)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from functools import partial
+from math import ceil
+from typing import Any, NamedTuple
+
+import structlog
+import svcs
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.auth.authentication import Authentication
+from shared.auth.openid import IssuerAway
+from shared.auth.principal import Principal
+from shared.auth.rate_limits import Limiter
+from shared.auth.sessions import Sessions, SessionsAway
+from shared.auth.tokens import InvalidToken
+from shared.http.problems import Problem, Rejection, send_rejection
+from shared.http.requests import header
+
+OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems"})
+"""What every service tells everybody; besides them the pages under `/problems/`."""
+
+log = structlog.get_logger()
+
+SESSION = "muster_session"
+
+UNAUTHORIZED = Problem(
+    "unauthorized",
+    401,
+    "A token is needed",
+    "Send Authorization: Bearer and a token. Operators make one with `muster token --scope …`; a running `muster up` "
+    "has one in the file `token` of its home.",
+)
+INSUFFICIENT_SCOPE = Problem(
+    "insufficient-scope",
+    403,
+    "The token does not allow this",
+    "The detail names the scope that is missing. Ask for a token that has it: `muster token --scope …`.",
+)
+UNVERIFIABLE = Problem(
+    "unverifiable",
+    503,
+    "Whether you may come in cannot be found out now",
+    "Try again after Retry-After. Operators: see that the issuer in MUSTER_ISSUER answers, and Redis, which keeps the "
+    "sessions of the ops page.",
+)
+TOO_MANY_REQUESTS = Problem(
+    "too-many-requests",
+    429,
+    "The token's subject has made too many requests",
+    "Try again after Retry-After. RateLimit-Policy says how many may be made in how many seconds, RateLimit how many "
+    "are left. POST /commands takes many commands at once, and is slowed down rather than refused.",
+)
+PROBLEMS = (UNAUTHORIZED, INSUFFICIENT_SCOPE, TOO_MANY_REQUESTS, UNVERIFIABLE)
+
+
+class Policy(NamedTuple):
+    """
+    What a service asks of those who come.
+
+    :param scope: what everything needs that is not open.
+    :param open: further paths that are open to all.
+    :param sign_in: the page at `/` for a browser that has not signed in; without it there are no sessions.
+    """
+
+    scope: str
+    open: frozenset[str] = frozenset()
+    sign_in: bytes | None = None
+
+    def is_open(self, path: str) -> bool:
+        return path in OPEN or path in self.open or path.startswith("/problems/")
+
+
+def caller(scope: Scope | MutableMapping[str, Any]) -> Principal:
+    """Who makes the request being answered; it is none that is open to all."""
+    principal: Principal = scope["muster_caller"]  # type: ignore[typeddict-item] # put there by the guard
+    return principal
+
+
+def require_scope(scope: Scope | MutableMapping[str, Any], needed: str) -> None:
+    """:raises Rejection: 403, the caller's token does not allow it."""
+    if needed not in caller(scope).scopes:
+        challenge = f'Bearer error="insufficient_scope", scope="{needed}"'
+        detail = f"It needs a token with the scope {needed}"
+        raise Rejection(INSUFFICIENT_SCOPE, detail, headers={"WWW-Authenticate": challenge})
+
+
+async def take_turn(scope: Scope | MutableMapping[str, Any]) -> None:
+    """Wait until the caller may do one thing more: for requests that ask for many."""
+    limiter: Limiter | None = scope.get("muster_limiter")  # type: ignore[assignment] # put there by the guard
+    if limiter is not None:
+        await limiter.turn(caller(scope).subject)
+
+
+class Guard:
+    """The layer in front of a service's routes: a route that nobody thought of is closed."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._app: ASGIApp
+        self._authentication: Authentication
+        self._sessions: Sessions | None = None
+        self._limiter: Limiter | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
+        """Guard an application as long as it runs, by the adapters in its registry."""
+        self._app = app
+        async with svcs.Container(app.state.registry) as container:
+            self._authentication = await container.aget_abstract(Authentication)
+            if self._policy.sign_in is not None:
+                self._sessions = await container.aget_abstract(Sessions)
+            if Limiter in app.state.registry:
+                self._limiter = container.get(Limiter)
+            follows = asyncio.create_task(self._authentication.run())
+            follows.add_done_callback(_tell_of_a_defect)
+            try:
+                yield
+            finally:
+                follows.cancel()
+                await asyncio.gather(follows, return_exceptions=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and not self._policy.is_open(scope["path"]):
+            try:
+                principal = scope["muster_caller"] = await self._admitted(scope)  # type: ignore[typeddict-unknown-key] # see `caller`
+                if self._limiter and principal.is_limited:
+                    send = await self._counted(self._limiter, principal, scope, send)
+                require_scope(scope, self._policy.scope)
+            except Rejection as rejection:
+                await self._refuse(rejection, scope, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _admitted(self, scope: Any) -> Principal:
+        authentication = self._authentication
+        if authentication.anybody is not None:
+            return authentication.anybody
+        if (token := _token(scope)) is not None:
+            return authentication.known(token) or await self._verified(token)
+        if self._sessions and (principal := await self._signed_in(self._sessions, scope)):
+            return principal
+        raise Rejection(UNAUTHORIZED, "No token was sent", headers=_refused("Bearer"))
+
+    async def _counted(self, limiter: Limiter, principal: Principal, scope: Any, send: Send) -> Send:
+        """
+        Count the request; answers with how its answer is to be sent.
+
+        :raises Rejection: 429, there were too many.
+        """
+        verdict, rate = await limiter.admit(principal.subject), limiter.rate
+        # draft-ietf-httpapi-ratelimit-headers-10
+        told = {
+            "RateLimit-Policy": f'"subject";q={rate.quota};w={rate.seconds}',
+            "RateLimit": f'"subject";r={verdict.remaining};t={ceil(verdict.reset)}',
+        }
+        if verdict.retry_after:
+            headers = {**told, "Retry-After": str(ceil(verdict.retry_after)), "Cache-Control": "no-store"}
+            raise Rejection(TOO_MANY_REQUESTS, f"More than {rate.quota} in {rate.seconds} s", headers=headers)
+        scope["muster_limiter"] = limiter
+        return partial(_send_with, send, [(name.lower().encode(), text.encode()) for name, text in told.items()])
+
+    async def _verified(self, token: str) -> Principal:
+        try:
+            return await self._authentication.authenticate(token)
+        except InvalidToken as error:
+            raise _invalid(str(error)) from None
+        except IssuerAway:
+            raise _unverifiable("The issuer does not answer, and the token's key is not known yet") from None
+
+    async def _signed_in(self, sessions: Sessions, scope: Any) -> Principal | None:
+        if (name := _cookie(scope)) is None:
+            return None
+        try:
+            principal = await sessions.find(name)
+        except SessionsAway:
+            raise _unverifiable("Sessions cannot be looked up") from None
+        return principal if principal and self._authentication.stands(principal) else None
+
+    async def _refuse(self, rejection: Rejection, scope: Any, send: Send) -> None:
+        shows_page = self._policy.sign_in and rejection.problem is UNAUTHORIZED and scope["path"] == "/"
+        await send_rejection(rejection, scope, send, page=self._policy.sign_in if shows_page else None)
+
+
+def _tell_of_a_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("nobody looks any more which tokens are revoked: restart", exc_info=error)
+
+
+async def _send_with(send: Send, headers: list[tuple[bytes, bytes]], message: Message) -> None:
+    if message["type"] == "http.response.start":
+        message["headers"] = [*message["headers"], *headers]
+    await send(message)
+
+
+def session_cookie(host: str) -> str:
+    """What the cookie is called: browsers do not keep the cookies of two ports apart."""
+    port = host.rpartition(":")[2]
+    return f"{SESSION}_{port if port.isdecimal() and port.isascii() else 80}"
+
+
+def _token(scope: Any) -> str | None:
+    """
+    The bearer token that was sent; None if none was.
+
+    :raises Rejection: 401, several were.
+    """
+    sent = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not sent:
+        return None
+    if len(sent) > 1:
+        raise _invalid("Several were sent")
+    scheme, _, token = sent[0].partition(b" ")
+    return str(token.strip(), "latin-1") if scheme.lower() == b"bearer" else None
+
+
+def _cookie(scope: Any) -> str | None:
+    """The name of the session; whatever else is sent may be as it likes (RFC 6265, section 4.2.1)."""
+    wanted = session_cookie(header(scope, b"host") or "")
+    pairs = (each.strip().partition("=") for each in (header(scope, b"cookie") or "").split(";"))
+    return next((value for name, _, value in pairs if name == wanted), None)
+
+
+def _invalid(why: str) -> Rejection:
+    challenge = f'Bearer error="invalid_token", error_description="{why}"'
+    return Rejection(UNAUTHORIZED, f"The token cannot be used. {why}", headers=_refused(challenge))
+
+
+def _refused(challenge: str) -> Mapping[str, str]:
+    return {"WWW-Authenticate": challenge, "Cache-Control": "no-store"}
+
+
+def _unverifiable(why: str) -> Rejection:
+    return Rejection(UNVERIFIABLE, why, headers={"Retry-After": "5", "Cache-Control": "no-store"})

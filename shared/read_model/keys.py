@@ -1,0 +1,115 @@
+"""
+Every Redis key name.
+
+All keys of a partition share one hash tag, so that one MULTI and one WATCH reach them all. What users choose
+(handles, e-mail addresses, ids) is always a field of a hash, never part of a key: nobody can name another key.
+"""
+
+from dataclasses import dataclass
+
+PARTITION = 0
+VARIANTS = ("sheet", "public", "full")
+"""What is kept of each document, see `GenerationKeys.documents`; in the order in which it is written."""
+
+PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
+TENDED = f"muster:{{{PARTITION}}}:tended"
+"""The run id of the Redis that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""
+
+
+def session_key(digest: str) -> str:
+    """A session of the ops page, by a hash of its name."""
+    return f"muster:{{{PARTITION}}}:session:{digest}"
+
+
+def used_link_key(token_id: str) -> str:
+    """That a sign-in link was used, until it is too old to be used; we have made the id ourselves."""
+    return f"muster:{{{PARTITION}}}:used-link:{token_id}"
+
+
+def limit_key(api: str, digest: str) -> str:
+    """How many requests a subject has made at an API, by a hash of the subject."""
+    return f"muster:{{{PARTITION}}}:limit:{api}:{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionKeys:
+    """Keys that outlive a projection's generations."""
+
+    projection: str
+
+    def _key(self, name: str) -> str:
+        return f"muster:{{{PARTITION}}}:{self.projection}:{name}"
+
+    @property
+    def live(self) -> str:
+        """Names the generation that readers use: a `records.Pointer`. Absent until the first fill is complete."""
+        return self._key("live")
+
+    @property
+    def roster(self) -> str:
+        """The generations beside the live one: being built, kept, leaving; the projector's alone."""
+        return self._key("roster")
+
+    @property
+    def announce(self) -> str:
+        """The channel on which each commit and each switch is told: a `records.Announcement`."""
+        return self._key("announce")
+
+    def lease(self, version: int) -> str:
+        """Who feeds what this version of the projection has made: a projector, for a few seconds."""
+        return self._key(f"projector:{version}")
+
+    def generation(self, name: str) -> "GenerationKeys":
+        return GenerationKeys(projection=self.projection, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationKeys:
+    """Keys of one generation of a projection; dropping them drops it whole."""
+
+    projection: str
+    name: str
+
+    @property
+    def prefix(self) -> str:
+        """What all of them begin with."""
+        return f"muster:{{{PARTITION}}}:{self.projection}:{self.name}:"
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}{name}"
+
+    @property
+    def checkpoint(self) -> str:
+        """Which events the generation reflects: a `records.Checkpoint`."""
+        return self._key("checkpoint")
+
+    @property
+    def damaged(self) -> str:
+        """Why the generation must not be fed any more, in words; absent while it is sound."""
+        return self._key("damaged")
+
+    @property
+    def parked(self) -> str:
+        """
+        Hash of what could not be folded yet, by the revision at which it was written; the checkpoint names the field.
+
+        So the checkpoint alone says what is parked: a commit of which a crash leaves any part leaves the field that the
+        checkpoint names as it was.
+        """
+        return self._key("parked")
+
+    def documents(self, kind: str, variant: str) -> str:
+        """
+        Hash of documents by entity id.
+
+        `variant` is `full` or `public` (sealed, see `records.seal`) or `sheet` (a `listing.Sheet` in MessagePack).
+        """
+        return self._key(f"{kind}:{variant}")
+
+    def look_up(self, by: str) -> str:
+        """Hash of entity ids by a normalised value, such as `by-handle`."""
+        return self._key(by)
+
+    def listing(self, by: str) -> str:
+        """Sorted set in which all scores are 0: entries as `shared.read_model.ordering` makes them, in some order."""
+        return self._key(f"list:{by}")

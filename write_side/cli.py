@@ -84,7 +84,7 @@ def import_commands(
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
-    from write_side.importing import import_file  # noqa: PLC0415 - likewise
+    from shared.client.importing import import_file  # noqa: PLC0415 - likewise
 
     with _connected(write_url) as client:
         return import_file(file, client=client, as_json=json)
@@ -100,7 +100,7 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
-    from write_side.seeding import seed_people  # noqa: PLC0415 - faker least of all
+    from shared.client.seeding import seed_people  # noqa: PLC0415 - faker least of all
 
     with _connected(write_url) as client:
         return seed_people(people, groups=groups, seed=seed, client=client, as_json=json)
@@ -108,7 +108,7 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
 
 def _connected(write_url: str | None) -> "httpx.Client":
     from shared.auth.local_access import bearer  # noqa: PLC0415 - nor an HTTP client to serve
-    from write_side.client.sender import connect  # noqa: PLC0415 - likewise
+    from shared.client.sender import connect  # noqa: PLC0415 - likewise
 
     environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}
     settings = Settings.load(environment).with_addresses()

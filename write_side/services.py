@@ -12,17 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.settings import Settings
-from write_side.adapters.ids import TimeOrderedIds
-from write_side.adapters.postgres.bell import PostgresBell
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.failures import translated
+from write_side.adapters.postgres.notifier import PostgresBell
 from write_side.adapters.postgres.purge import purge_now_and_then
 from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
+from write_side.adapters.system.ids import TimeOrderedIds
+from write_side.execution.executor import CommandRunner
 from write_side.http.app import Background, write_api
 from write_side.http.requests import Retention
 from write_side.ports import Ids, UnitsOfWork
-from write_side.runner import CommandRunner
 
 
 def create_app() -> ASGIApp:

@@ -12,7 +12,7 @@ import pytest
 from shared.event_log import EventLogUnsound, Metadata, UnknownEvent
 from shared.event_log.adapters import postgres
 from shared.event_log.adapters.postgres import CHANNEL, PostgresEventLog
-from write_side.adapters.postgres.bell import PostgresBell
+from write_side.adapters.postgres.notifier import PostgresBell
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from tests.support.write_side import ANDRE, create_groups, postgres_write_side, 
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.account import AccountAlreadyClosed
-from write_side.errors import (
+from write_side.domain.errors import (
     AccountExists,
     AccountNotFound,
     Contention,

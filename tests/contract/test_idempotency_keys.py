@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.support.write_side import ANDRE, context, race
+from write_side.domain.errors import AccountNotFound, IdempotencyMismatch
 from write_side.domain.references import AccountRef
-from write_side.errors import AccountNotFound, IdempotencyMismatch
 from write_side.ports import AlreadyDone, Answer
 
 pytestmark = pytest.mark.anyio

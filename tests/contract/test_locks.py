@@ -8,12 +8,12 @@ import pytest
 
 from shared.events import AccountClosed, AccountErased, GroupDeleted, MemberAdded
 from tests.support.write_side import context, create_groups, postgres_write_side, register
-from write_side.adapters.ids import TimeOrderedIds
+from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.account import AccountAlreadyClosed
+from write_side.domain.errors import GroupNotFound
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
-from write_side.errors import GroupNotFound
 
 pytestmark = pytest.mark.anyio
 

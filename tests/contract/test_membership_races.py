@@ -8,10 +8,10 @@ import pytest
 from shared.events import AccountClosed, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged
 from tests.support.write_side import context, create_groups, race, register
 from write_side.domain.account import AccountAlreadyClosed
+from write_side.domain.errors import GroupNotFound, MemberNotFound, StaleAggregate
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
-from write_side.errors import GroupNotFound, MemberNotFound, StaleAggregate
 from write_side.ports import Answer
 
 pytestmark = pytest.mark.anyio

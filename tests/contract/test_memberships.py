@@ -7,7 +7,7 @@ import pytest
 from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged
 from tests.support.write_side import ANDRE, SSAF, create_groups, register
 from write_side.domain.account import AccountAlreadyClosed
-from write_side.errors import (
+from write_side.domain.errors import (
     AccountNotFound,
     GroupNotFound,
     IdempotencyMismatch,

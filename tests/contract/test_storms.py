@@ -8,7 +8,7 @@ import pytest
 from shared.events import GroupCreated, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged, SlugChanged
 from tests.support.write_side import create_groups, postgres_write_side, race, register
 from write_side.domain.account import AccountAlreadyClosed
-from write_side.errors import GroupNotFound, MemberNotFound, SlugTaken, StaleAggregate
+from write_side.domain.errors import GroupNotFound, MemberNotFound, SlugTaken, StaleAggregate
 from write_side.ports import Answer
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,7 @@ import pytest
 from shared.events import AccountRegistered, HandleChanged, ProfileCreated, ProfileUpdated
 from tests.support.write_side import ANDRE, context, race
 from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
-from write_side.domain.references import AccountRef
-from write_side.domain.values import EmailAddress, Handle
-from write_side.errors import (
+from write_side.domain.errors import (
     AccountExists,
     AccountNotFound,
     EmailTaken,
@@ -18,6 +16,8 @@ from write_side.errors import (
     StaleAggregate,
     VersionMismatch,
 )
+from write_side.domain.references import AccountRef
+from write_side.domain.values import EmailAddress, Handle
 from write_side.ports import Answer, Outcome
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from shared.event_log.adapters.postgres import PostgresEventLog, connected
 from tests.support.faults.processes import frozen
 from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres import transactions
-from write_side.errors import AccountNotFound, StorageUnavailable
+from write_side.domain.errors import AccountNotFound, StorageUnavailable
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
 from tests.support.read_side import ADA, BOB, PATIENCE
-from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.http.app import Background, write_api
 from write_side.http.requests import Retention
 from write_side.services import register_runner

@@ -14,14 +14,14 @@ import msgspec
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.clock import SettableClock
-from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.transactions import CONNECTIONS, PostgresTransactions, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
+from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.values import parse_value, plain
+from write_side.execution.executor import CommandRunner
 from write_side.ports import Answer, CommandContext, UnitsOfWork
-from write_side.runner import CommandRunner
 from write_side.use_cases import USE_CASES
 
 _BY_NAME = {use_case.name: use_case for use_case in USE_CASES}

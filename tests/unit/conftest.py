@@ -7,7 +7,7 @@ import stamina
 
 from shared.auth.authentication import TokenAuthentication
 from tests.support.access import Keys
-from write_side.runner import ATTEMPTS
+from write_side.execution.executor import ATTEMPTS
 
 
 @pytest.fixture(autouse=True, scope="session")

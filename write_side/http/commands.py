@@ -10,11 +10,11 @@ from shared.http.health import json
 from shared.http.negotiation import require_acceptable
 from shared.http.requests import header
 from write_side.domain.values import parse_value
-from write_side.http.observing import observed
+from write_side.execution.executor import CommandRunner
+from write_side.execution.observation import observed
 from write_side.http.problems import REFUSALS, rejection_of
 from write_side.http.requests import Retention, context_of
 from write_side.ports import Answer
-from write_side.runner import CommandRunner
 from write_side.use_cases import UseCase
 
 

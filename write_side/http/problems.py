@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from shared.http.problems import OVERLOADED, Problem, Rejection
 from write_side.domain.account import AccountAlreadyClosed
-from write_side.errors import (
+from write_side.domain.errors import (
     AccountExists,
     AccountNotFound,
     Contention,

@@ -28,11 +28,11 @@ from shared.http.problems import (
 from shared.http.requests import request_id
 from shared.server.shutdown import Stopped, Stopping
 from write_side.domain.values import parse_value
-from write_side.http.observing import Observed, observed
+from write_side.execution.executor import CommandRunner
+from write_side.execution.observation import Observed, observed
 from write_side.http.problems import NOT_REACHED, REFUSALS, STOPPING, rejection_of
 from write_side.http.requests import Retention, context_of
 from write_side.ports import Answer
-from write_side.runner import CommandRunner
 from write_side.use_cases import USE_CASES, Command, UseCase
 
 NDJSON = "application/x-ndjson"

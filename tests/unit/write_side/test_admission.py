@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from write_side.admission import Admission
-from write_side.errors import Overloaded
+from write_side.domain.errors import Overloaded
+from write_side.execution.admission import Admission
 
 pytestmark = pytest.mark.anyio
 

@@ -8,6 +8,10 @@ import httpcore
 import httpx
 import pytest
 
+from shared.client.importing import import_file
+from shared.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
+from shared.client.run import FAILED, failure, send_all
+from shared.client.sender import PATIENCE_SECONDS, Answer, GaveUp, Sender, WrongField, connect
 from shared.runtime.progress import progress_on
 from tests.support.clock import Time
 from tests.support.fake_write_api import (
@@ -18,10 +22,6 @@ from tests.support.fake_write_api import (
     storage_unavailable,
     unavailable,
 )
-from write_side.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
-from write_side.client.run import FAILED, failure, send_all
-from write_side.client.sender import PATIENCE_SECONDS, Answer, GaveUp, Sender, WrongField, connect
-from write_side.importing import import_file
 
 ONE, TWO, THREE = (
     json.dumps({"command": "suspend-account", "account": f"@{name}"}) for name in ("one", "two", "three")

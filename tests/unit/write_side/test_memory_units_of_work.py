@@ -6,10 +6,10 @@ import pytest
 
 from shared.events import AccountClosed, GroupDeleted, GroupUpdated, MemberAdded
 from tests.support.write_side import context, create_groups, memory_write_side, register
+from write_side.domain.errors import StaleAggregate
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Name, Role
-from write_side.errors import StaleAggregate
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.measures import counts, every_attribute, named
 from tests.support.write_side import ANDRE
-from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.http.app import Background, write_api
 from write_side.http.requests import Retention
 from write_side.services import register_runner

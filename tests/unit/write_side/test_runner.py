@@ -9,7 +9,7 @@ from tests.support.clock import SettableClock
 from tests.support.measures import counts
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
-from write_side.errors import (
+from write_side.domain.errors import (
     AccountNotFound,
     Contention,
     EmailTaken,
@@ -17,8 +17,8 @@ from write_side.errors import (
     StaleAggregate,
     StorageUnavailable,
 )
+from write_side.execution.executor import ATTEMPTS
 from write_side.ports import Answer, Outcome
-from write_side.runner import ATTEMPTS
 
 pytestmark = pytest.mark.anyio
 

@@ -6,10 +6,10 @@ from itertools import islice
 import msgspec
 import pytest
 
+from shared.client.people import PLACES, people
+from shared.client.seeding import commands, seed_people
 from tests.support.fake_write_api import FakeWriteApi
-from write_side.client.people import PLACES, people
 from write_side.domain.values import parse_value
-from write_side.seeding import commands, seed_people
 from write_side.use_cases.register_account import RegisterAccount
 
 

@@ -7,10 +7,10 @@ from itertools import islice
 import msgspec
 import pytest
 
+from shared.client.groups import MOST_GROUPS_EACH, belongings, groups
+from shared.client.seeding import commands, seed_people
 from tests.support.fake_write_api import FakeWriteApi
-from write_side.client.groups import MOST_GROUPS_EACH, belongings, groups
 from write_side.domain.values import parse_value
-from write_side.seeding import commands, seed_people
 from write_side.use_cases import USE_CASES
 
 PEOPLE, GROUPS = 1_500, 60

@@ -15,13 +15,13 @@ from shared.http import bodies
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
-from write_side.adapters.ids import TimeOrderedIds
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
-from write_side.admission import Admission
+from write_side.adapters.system.ids import TimeOrderedIds
+from write_side.execution.admission import Admission
+from write_side.execution.executor import CommandRunner
 from write_side.http.app import Background, write_api
 from write_side.http.requests import Retention
 from write_side.http.stream import MAX_LINE_BYTES, split_lines
-from write_side.runner import CommandRunner
 from write_side.services import register_runner
 
 pytestmark = pytest.mark.anyio

@@ -9,12 +9,7 @@ from uuid import UUID
 from write_side.adapters.memory.store import MemoryStore
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
-from write_side.domain.group import Group
-from write_side.domain.membership import Membership
-from write_side.domain.profile import Profile
-from write_side.domain.references import AccountRef, GroupRef
-from write_side.domain.values import ExternalId, Handle, Slug
-from write_side.errors import (
+from write_side.domain.errors import (
     AccountExists,
     AccountNotFound,
     EmailTaken,
@@ -26,6 +21,11 @@ from write_side.errors import (
     SlugTaken,
     StaleAggregate,
 )
+from write_side.domain.group import Group
+from write_side.domain.membership import Membership
+from write_side.domain.profile import Profile
+from write_side.domain.references import AccountRef, GroupRef
+from write_side.domain.values import ExternalId, Handle, Slug
 
 A = TypeVar("A", bound=Aggregate)
 

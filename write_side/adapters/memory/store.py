@@ -15,10 +15,10 @@ from shared.event_log import MemoryEventLog, Metadata, RecordedEvent
 from shared.events import AccountErased, MemberAdded, MemberRemoved, MemberRoleChanged
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
+from write_side.domain.errors import IdempotencyMismatch, StorageUnavailable
 from write_side.domain.group import Group
 from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
-from write_side.errors import IdempotencyMismatch, StorageUnavailable
 from write_side.ports import CommandContext, Outcome
 
 

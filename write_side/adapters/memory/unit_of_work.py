@@ -10,7 +10,7 @@ from write_side.adapters.memory.repositories import (
 )
 from write_side.adapters.memory.store import MemoryStore
 from write_side.domain.aggregate import Aggregate
-from write_side.errors import VersionMismatch
+from write_side.domain.errors import VersionMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
 

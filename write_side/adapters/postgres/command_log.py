@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import Clock
 from write_side.adapters.postgres.tables import command_log, installation
-from write_side.errors import IdempotencyMismatch
+from write_side.domain.errors import IdempotencyMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
 _ROW = (command_log.c.subject == bindparam("subject_"), command_log.c.key == bindparam("key_"))

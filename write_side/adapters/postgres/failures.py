@@ -9,7 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 
 from shared.event_log import EventLogUnsound
-from write_side.errors import (
+from write_side.domain.errors import (
     AccountExists,
     Contention,
     EmailTaken,

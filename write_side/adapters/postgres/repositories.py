@@ -16,12 +16,12 @@ from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.tables import accounts, groups, memberships, profiles
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
+from write_side.domain.errors import AccountNotFound, GroupNotFound, MemberNotFound
 from write_side.domain.group import Group
 from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import ExternalId, Handle, Slug
-from write_side.errors import AccountNotFound, GroupNotFound, MemberNotFound
 
 _GROUPS_QUEUE = 0x47525053
 """Keeps these advisory locks, of two numbers each, apart from others. Two groups may share one: they wait in vain."""

@@ -14,8 +14,8 @@ from shared.event_log.adapters.postgres import connect_args, hang_up
 from shared.event_log.preconditions import SOUNDNESS, violations
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
+from write_side.domain.errors import OutcomeUnknown
 from write_side.domain.values import plain
-from write_side.errors import OutcomeUnknown
 
 CONNECTIONS = 10
 POOL_WAIT_SECONDS = 5.0

@@ -20,7 +20,7 @@ from write_side.adapters.postgres.repositories import (
 from write_side.adapters.postgres.tables import event_log, profiles
 from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.aggregate import Aggregate
-from write_side.errors import AccountExists, GroupExists, StaleAggregate, VersionMismatch
+from write_side.domain.errors import AccountExists, GroupExists, StaleAggregate, VersionMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
 Ring = Callable[[], None]

@@ -8,9 +8,9 @@ from weakref import WeakValueDictionary
 import stamina
 
 from shared.clock import Clock
-from write_side.admission import Admission
-from write_side.errors import OutcomeUnknown, StorageUnavailable, Unsettled
-from write_side.metrics import RETRIES
+from write_side.domain.errors import OutcomeUnknown, StorageUnavailable, Unsettled
+from write_side.execution.admission import Admission
+from write_side.execution.metrics import RETRIES
 from write_side.ports import AlreadyDone, Answer, CommandContext, Ids, Outcome, UnitsOfWork
 from write_side.use_cases import Command, UseCase
 

@@ -7,11 +7,11 @@ from itertools import islice
 import httpx
 import msgspec
 
+from shared.client.groups import Belonging, Fields, belongings, groups
+from shared.client.lines import Keys, Line, in_chunks
+from shared.client.people import people
+from shared.client.run import post_all
 from shared.runtime.progress import progress_on
-from write_side.client.groups import Belonging, Fields, belongings, groups
-from write_side.client.lines import Keys, Line, in_chunks
-from write_side.client.people import people
-from write_side.client.run import post_all
 
 _encode = msgspec.json.Encoder().encode
 

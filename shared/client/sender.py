@@ -11,8 +11,8 @@ import httpx
 import msgspec
 
 from shared.auth.local_access import NOT_LET_IN
+from shared.client.lines import MAX_LINE_BYTES, Chunk, Line
 from shared.loopback import DIRECT
-from write_side.client.lines import MAX_LINE_BYTES, Chunk, Line
 
 PATH = "/commands"
 NDJSON = "application/x-ndjson"

@@ -7,10 +7,10 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
+from shared.client.lines import Chunk, Line
+from shared.client.sender import Answer, GaveUp, Sender
 from shared.runtime.progress import Progress
 from shared.text import printable
-from write_side.client.lines import Chunk, Line
-from write_side.client.sender import Answer, GaveUp, Sender
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
+from shared.client.lines import read_chunks
+from shared.client.run import post_all
 from shared.runtime.progress import progress_on
-from write_side.client.lines import read_chunks
-from write_side.client.run import post_all
 
 STDIN = "-"
 UNREADABLE = 2

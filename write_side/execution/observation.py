@@ -13,8 +13,8 @@ from opentelemetry.trace import Span, StatusCode
 from shared.http.problems import INTERNAL_ERROR, Problem, Rejection, framework_problem
 from shared.http.requests import header
 from shared.observability.tracing import command_span
+from write_side.execution.metrics import COMMAND_SECONDS, COMMANDS
 from write_side.http.problems import PROBLEM_OF
-from write_side.metrics import COMMAND_SECONDS, COMMANDS
 from write_side.ports import Answer
 from write_side.use_cases import USE_CASES, UseCase
 

@@ -9,12 +9,12 @@ from litestar import Litestar, asgi
 from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import Gauge
 
-from read_side.http.batch import batch_get
 from read_side.http.documentation import document
-from read_side.http.groups import group_routes
 from read_side.http.problems import PROBLEMS
-from read_side.http.profiles import profile_routes
-from read_side.http.stats import stats_routes
+from read_side.http.resources.batch import batch_get
+from read_side.http.resources.groups import group_routes
+from read_side.http.resources.profiles import profile_routes
+from read_side.http.resources.stats import stats_routes
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
 from shared.auth.principal import READ
 from shared.http.app import assemble

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from read_side.http import groups, profiles
 from read_side.http import problems as told
-from read_side.http.batch import PATH as BATCH_GET
-from read_side.http.batch import BatchGet, FoundAndMissing, PublicFoundAndMissing
 from read_side.http.documented_parameters import CONDITIONS, OF_ACTIVITY, OF_GROUPS, OF_MEMBERS, OF_PROFILES, key
-from read_side.http.export import EXPORT, Export
-from read_side.http.stats import STATS
+from read_side.http.resources import groups, profiles
+from read_side.http.resources.batch import PATH as BATCH_GET
+from read_side.http.resources.batch import BatchGet, FoundAndMissing, PublicFoundAndMissing
+from read_side.http.resources.export import EXPORT, Export
+from read_side.http.resources.stats import STATS
 from shared.auth.principal import PRIVATE, READ
 from shared.http.openapi import Operation, Parameter, openapi
 from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem

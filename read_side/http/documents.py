@@ -10,7 +10,7 @@ from read_side.freshness import Freshness
 from read_side.http.answers import Reply
 from read_side.http.conditions import minimum_position
 from read_side.http.parameters import Parse
-from read_side.http.routes import Keys, Outcomes
+from read_side.http.router import Keys, Outcomes
 from shared.http.problems import Rejection
 from shared.read_model.records import Sealed
 

@@ -13,7 +13,7 @@ from read_side.http.answers import Reply
 from read_side.http.conditions import wanted_position
 from read_side.http.cursors import NOT_A_CURSOR, Cursor
 from read_side.http.parameters import Asked, Parse, invalid
-from read_side.http.routes import Keys, Outcomes
+from read_side.http.router import Keys, Outcomes
 from read_side.views import Page
 from shared.http.problems import FieldError, Rejection
 from shared.read_model.records import Sealed, entity_tag

@@ -8,7 +8,8 @@ from redis import Redis
 
 from projector.adapters.redis import lease
 from projector.adapters.redis.client import connect
-from read_side.adapters.redis import RedisProfileViews, connections, connector
+from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.adapters.redis.transport import connections
 from read_side.freshness import Freshness
 from shared.auth.adapters import redis as redis_limits
 from shared.dev_stack.embedded_redis import EmbeddedRedis

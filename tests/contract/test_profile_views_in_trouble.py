@@ -8,7 +8,8 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from read_side.adapters.redis import RedisProfileViews, connections, connector
+from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.adapters.redis.transport import connections
 from read_side.freshness import Freshness
 from read_side.views import EvictionPossible, NeverFilled, ReadModelUnavailable
 from shared.dev_stack.embedded_redis import EmbeddedRedis

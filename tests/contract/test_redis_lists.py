@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from read_side.adapters.redis import trips
+from read_side.adapters.redis.transport import batcher as trips
 from read_side.views import ProfileQuery, ReadModelUnavailable
 from shared.read_model.ordering import NUL, place, tag_facet, text_key
 from tests.support.crowds import GROUPS, crowd, handles, listed, walk

@@ -8,7 +8,7 @@ from itertools import count
 import msgspec
 import pytest
 
-from read_side.adapters.redis import trips
+from read_side.adapters.redis.transport import batcher as trips
 from read_side.views import Answer, NeverFilled, Overloaded, ProfileKeys, ReadModelUnavailable
 from tests.support.read_side import (
     ADA,

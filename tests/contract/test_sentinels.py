@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.adapters.redis.client import connect, look_for_master
 from projector.adapters.redis.exchange import exchange
-from read_side.adapters.redis import connections
+from read_side.adapters.redis.transport import connections
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.redis.sentinels import located
 from tests.support.replicas import PASSWORD, QUORUM, SERVICE, EmbeddedSentinel, client_of, share_password

@@ -18,7 +18,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from projector.adapters.redis.client import connect
-from read_side.adapters.redis import connections
+from read_side.adapters.redis.transport import connections
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import SYSTEM_POSTGRES, unprivileged_account

@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 from redis import Redis
 
-from read_side.adapters.redis.reads import Read, Want
-from read_side.adapters.redis.source import RedisViews
-from read_side.adapters.redis.trips import Seen
+from read_side.adapters.redis.transport.batcher import Seen
+from read_side.adapters.redis.transport.reads import Read, Want
+from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Answer, ProfileKeys, ProfileQuery, ProfileViews
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.ops import generations, guard, parking
-from read_side.http import batch, filters, queries
+from read_side.http import filters, queries
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.cursors import Cursor
 from read_side.http.parameters import Asked, Malformed
+from read_side.http.resources import batch
 from shared.auth.tokens import InvalidToken, unverified
 from shared.http import requests
 from shared.http.auth_middleware import _cookie, _token, session_cookie

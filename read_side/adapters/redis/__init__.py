@@ -1,9 +1,9 @@
-from read_side.adapters.redis.activity import RedisActivityViews
-from read_side.adapters.redis.connections import Connect, connector
-from read_side.adapters.redis.eviction import EvictionWatch
-from read_side.adapters.redis.groups import RedisGroupViews
-from read_side.adapters.redis.profiles import RedisProfileViews
-from read_side.adapters.redis.stats import RedisStatsViews
+from read_side.adapters.redis.transport.connections import Connect, connector
+from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.adapters.redis.views.activity import RedisActivityViews
+from read_side.adapters.redis.views.groups import RedisGroupViews
+from read_side.adapters.redis.views.profiles import RedisProfileViews
+from read_side.adapters.redis.views.stats import RedisStatsViews
 
 __all__ = [
     "Connect",

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from read_side.http.export import Export
+from read_side.http.resources.export import Export
 from shared.read_model.records import ProfileGroup
 from tests.support.directory import HAPPENED, JUDICIARY, member_of
 from tests.support.read_side import ADA, BOB, changed, until_somebody_waits

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from read_side.http.cursors import Cursor
-from read_side.http.groups import MEMBERS
-from read_side.http.profiles import ACTIVITY, ActivityQuery
+from read_side.http.resources.groups import MEMBERS
+from read_side.http.resources.profiles import ACTIVITY, ActivityQuery
 from read_side.views import MemberQuery, ProfileQuery
 from tests.support.directory import JUDICIARY, crowd, member_of
 from tests.support.read_side import ADA, BOB, changed, person

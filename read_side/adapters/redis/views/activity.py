@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from read_side.adapters.redis.courses import Course
-from read_side.adapters.redis.journeys import Journey, Outcome, settled
-from read_side.adapters.redis.reads import Fields
-from read_side.adapters.redis.source import RedisViews
+from read_side.adapters.redis.lists.range_scan import Course
+from read_side.adapters.redis.transport.consistent_read import Journey, Outcome, settled
+from read_side.adapters.redis.transport.reads import Fields
+from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Page, Variant
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.records import unseal

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.asked import Asked
-from read_side.adapters.redis.courses import Course, Stretch
-from read_side.adapters.redis.journeys import Journey
-from read_side.adapters.redis.reads import Range
-from read_side.adapters.redis.sheets import SHEETS, fields, places
+from read_side.adapters.redis.lists.index_rows import SHEETS, fields, places
+from read_side.adapters.redis.lists.query import Asked
+from read_side.adapters.redis.lists.range_scan import Course, Stretch
+from read_side.adapters.redis.transport.consistent_read import Journey
+from read_side.adapters.redis.transport.reads import Range
 from shared.read_model.ordering import id_at
 
 MOST_LOOKED_AT = 10_000

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from read_side.adapters.redis.connections import pack
-from read_side.adapters.redis.reads import Read
+from read_side.adapters.redis.transport.connections import pack
+from read_side.adapters.redis.transport.reads import Read
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.records import Pointer
 

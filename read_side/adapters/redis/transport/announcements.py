@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.connections import Connect, is_outdated, told
+from read_side.adapters.redis.transport.connections import Connect, is_outdated, told
 from read_side.freshness import Freshness
 from shared.read_model.records import Announcement
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from read_side.adapters.redis.asked import Asked
-from read_side.adapters.redis.group_references import GroupReference
-from read_side.adapters.redis.journeys import Journey, Outcome, settled
-from read_side.adapters.redis.lists import list_names, page
-from read_side.adapters.redis.look_ups import BY_SLUG
-from read_side.adapters.redis.members import card, find_members, member_names, of_member
-from read_side.adapters.redis.source import RedisViews
+from read_side.adapters.redis.lists.page import list_names, page
+from read_side.adapters.redis.lists.query import Asked
+from read_side.adapters.redis.transport.consistent_read import Journey, Outcome, settled
+from read_side.adapters.redis.views.group_references import GroupReference
+from read_side.adapters.redis.views.members import card, find_members, member_names, of_member
+from read_side.adapters.redis.views.source import RedisViews
+from read_side.adapters.redis.views.unique_entries import BY_SLUG
 from read_side.views import Answer, GroupQuery, MemberAnswer, MemberQuery, Page
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import ANY_STATUS, GROUP_ORDERS

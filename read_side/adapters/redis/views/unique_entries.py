@@ -5,8 +5,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from read_side.adapters.redis.journeys import Ask, Journey, Outcome
-from read_side.adapters.redis.reads import Want
+from read_side.adapters.redis.transport.consistent_read import Ask, Journey, Outcome
+from read_side.adapters.redis.transport.reads import Want
 from read_side.views import Answer, Batch, ProfileKeys, Variant
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.records import unseal

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from read_side.adapters.redis.reads import Read, Want
-from read_side.adapters.redis.trips import Seen
+from read_side.adapters.redis.transport.batcher import Seen
+from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.freshness import Positioned
 from read_side.views import ReadModelUnavailable
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from read_side.adapters.redis.asked import Asked, cannot_be
-from read_side.adapters.redis.group_references import GroupReference
-from read_side.adapters.redis.journeys import Journey, Outcome, settled
-from read_side.adapters.redis.lists import list_names, page
-from read_side.adapters.redis.look_ups import (
+from read_side.adapters.redis.lists.page import list_names, page
+from read_side.adapters.redis.lists.query import Asked, cannot_be
+from read_side.adapters.redis.transport.consistent_read import Journey, Outcome, settled
+from read_side.adapters.redis.transport.reads import Want
+from read_side.adapters.redis.views.group_references import GroupReference
+from read_side.adapters.redis.views.source import RedisViews
+from read_side.adapters.redis.views.unique_entries import (
     BY_EMAIL,
     BY_EXTERNAL_ID,
     BY_HANDLE,
@@ -17,8 +19,6 @@ from read_side.adapters.redis.look_ups import (
     look_up_names,
     looked_up,
 )
-from read_side.adapters.redis.reads import Want
-from read_side.adapters.redis.source import RedisViews
 from read_side.views import Answer, Batch, Page, ProfileKeys, ProfileQuery, Variant
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import PROFILE_ORDERS, STATUSES, group_facet, tag_facet

@@ -7,11 +7,11 @@ The index by word is in the order of words only, the lists of facets are in ever
 from collections.abc import Sequence
 from contextlib import suppress
 
-from read_side.adapters.redis.asked import Asked, cannot_be
-from read_side.adapters.redis.courses import Course
-from read_side.adapters.redis.gather import MOST_SORTED, TooManyToSort, gather
-from read_side.adapters.redis.journeys import Journey
-from read_side.adapters.redis.scan import Found, Scan
+from read_side.adapters.redis.lists.gather import MOST_SORTED, TooManyToSort, gather
+from read_side.adapters.redis.lists.query import Asked, cannot_be
+from read_side.adapters.redis.lists.range_scan import Course
+from read_side.adapters.redis.lists.scan import Found, Scan
+from read_side.adapters.redis.transport.consistent_read import Journey
 from read_side.views import QueryTooBroad
 from shared.read_model.ordering import EVERYBODY, WORD
 

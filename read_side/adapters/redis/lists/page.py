@@ -8,12 +8,12 @@ any more, or stand elsewhere by now.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.asked import Asked
-from read_side.adapters.redis.journeys import Journey
-from read_side.adapters.redis.plan import find
-from read_side.adapters.redis.reads import Want
-from read_side.adapters.redis.scan import Found
-from read_side.adapters.redis.sheets import SHEETS, fields, places
+from read_side.adapters.redis.lists.index_rows import SHEETS, fields, places
+from read_side.adapters.redis.lists.plan import find
+from read_side.adapters.redis.lists.query import Asked
+from read_side.adapters.redis.lists.scan import Found
+from read_side.adapters.redis.transport.consistent_read import Journey
+from read_side.adapters.redis.transport.reads import Want
 from read_side.views import Page
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import WORD, id_at

@@ -5,7 +5,7 @@ from read_side.http.documents import DocumentRoute
 from read_side.http.lists import ListRoute, ends_in_id
 from read_side.http.problems import group_not_found, member_not_found
 from read_side.http.queries import group_query, member_query
-from read_side.http.routes import Mounted, Route, Routed
+from read_side.http.router import Mounted, Route, Routed
 from read_side.views import Answer, GroupViews, MemberAnswer
 from shared.http.problems import Rejection
 from shared.text import unique_slug

@@ -2,9 +2,9 @@
 
 import re
 
-from read_side.adapters.redis.journeys import Ask, Journey, settled
-from read_side.adapters.redis.look_ups import BY_SLUG, looked_up
-from read_side.adapters.redis.reads import Want
+from read_side.adapters.redis.transport.consistent_read import Ask, Journey, settled
+from read_side.adapters.redis.transport.reads import Want
+from read_side.adapters.redis.views.unique_entries import BY_SLUG, looked_up
 from read_side.views import Answer
 from shared.read_model.records import unseal
 

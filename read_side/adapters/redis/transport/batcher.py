@@ -16,9 +16,9 @@ from prometheus_client import Histogram
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from read_side.adapters.redis.connections import Connect, converse, pack, told
-from read_side.adapters.redis.generation import Generation, Names
-from read_side.adapters.redis.reads import Read, Want
+from read_side.adapters.redis.transport.connections import Connect, converse, pack, told
+from read_side.adapters.redis.transport.generation import Generation, Names
+from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
 from shared.read_model.keys import ProjectionKeys

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.reads import Count, Range, ends
+from read_side.adapters.redis.transport.reads import Count, Range, ends
 from shared.read_model.ordering import is_first_match, merged, word_place
 
 

@@ -7,11 +7,11 @@ import msgspec
 
 from read_side.http import filters
 from read_side.http.documents import DocumentRoute
-from read_side.http.export import EXPORT, ExportRoute
 from read_side.http.lists import ListRoute, ends_in_id
 from read_side.http.problems import profile_not_found
 from read_side.http.queries import profile_query
-from read_side.http.routes import Barred, Find, Mounted, Route, Routed
+from read_side.http.resources.export import EXPORT, ExportRoute
+from read_side.http.router import Barred, Find, Mounted, Route, Routed
 from read_side.views import ActivityViews, Answer, GroupViews, Page, ProfileViews, Variant
 from shared.http.problems import Rejection
 

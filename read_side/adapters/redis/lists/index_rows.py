@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from read_side.adapters.redis.asked import Asked
-from read_side.adapters.redis.reads import Fields
+from read_side.adapters.redis.lists.query import Asked
+from read_side.adapters.redis.transport.reads import Fields
 from read_side.views import ReadModelUnavailable
 from shared.read_model.ordering import Sheet, name_at
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from read_side.adapters.redis.reads import Want
-from read_side.adapters.redis.source import RedisViews
+from read_side.adapters.redis.transport.reads import Want
+from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Answer
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.records import unseal

@@ -7,7 +7,7 @@ from litestar.types import HTTPScope
 
 from read_side.http.answers import Reply
 from read_side.http.conditions import minimum_position
-from read_side.http.routes import Mounted, Outcomes, Routed
+from read_side.http.router import Mounted, Outcomes, Routed
 from read_side.views import StatsViews
 from shared.read_model.records import Sealed, StatsRecord, entity_tag
 

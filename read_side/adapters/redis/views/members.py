@@ -11,11 +11,11 @@ from uuid import UUID
 
 import msgspec
 
-from read_side.adapters.redis.asked import cannot_be
-from read_side.adapters.redis.courses import Course, Stretch
-from read_side.adapters.redis.journeys import Journey
-from read_side.adapters.redis.lists import Shown
-from read_side.adapters.redis.reads import Fields, Want
+from read_side.adapters.redis.lists.page import Shown
+from read_side.adapters.redis.lists.query import cannot_be
+from read_side.adapters.redis.lists.range_scan import Course, Stretch
+from read_side.adapters.redis.transport.consistent_read import Journey
+from read_side.adapters.redis.transport.reads import Fields, Want
 from read_side.views import MemberQuery, Page, ReadModelUnavailable
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import NUL, name_at, time_key

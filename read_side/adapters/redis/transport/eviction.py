@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.connections import Connect, converse, look_for_master, pack, told
+from read_side.adapters.redis.transport.connections import Connect, converse, look_for_master, pack, told
 from read_side.views import EvictionPossible
 
 CHECK_SECONDS = 5.0

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
-from read_side.adapters.redis.announcements import Announcements
-from read_side.adapters.redis.connections import Connect
-from read_side.adapters.redis.eviction import EvictionWatch
-from read_side.adapters.redis.reads import Read, Want
-from read_side.adapters.redis.trips import Seen, Trips
+from read_side.adapters.redis.transport.announcements import Announcements
+from read_side.adapters.redis.transport.batcher import Seen, Trips
+from read_side.adapters.redis.transport.connections import Connect
+from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.freshness import Freshness
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 

@@ -11,7 +11,7 @@ from read_side.http import filters
 from read_side.http.answers import Reply
 from read_side.http.conditions import minimum_position
 from read_side.http.problems import profile_not_found
-from read_side.http.routes import Keys, Outcomes
+from read_side.http.router import Keys, Outcomes
 from read_side.views import ActivityViews, GroupViews, ProfileViews
 from shared.read_model.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord, Sealed, entity_tag
 from shared.text import unique_email, unique_external_id, unique_handle

@@ -11,7 +11,7 @@ from msgspec import Meta
 from read_side.http.answers import CACHE_CONTROL
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.problems import UNANSWERED, rejection
-from read_side.http.routes import Outcomes
+from read_side.http.router import Outcomes
 from read_side.views import Batch, ProfileKeys, ProfileViews, Variant
 from shared.auth.principal import PRIVATE
 from shared.http.auth_middleware import caller, require_scope

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from read_side.adapters.redis.asked import Asked
-from read_side.adapters.redis.courses import Course
-from read_side.adapters.redis.journeys import Journey
-from read_side.adapters.redis.scan import Found
-from read_side.adapters.redis.sheets import SHEETS, fields, places
+from read_side.adapters.redis.lists.index_rows import SHEETS, fields, places
+from read_side.adapters.redis.lists.query import Asked
+from read_side.adapters.redis.lists.range_scan import Course
+from read_side.adapters.redis.lists.scan import Found
+from read_side.adapters.redis.transport.consistent_read import Journey
 from shared.read_model.ordering import id_at
 
 MOST_SORTED = 10_000

@@ -16,30 +16,30 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.inspection import RedisInspection
-from projector.adapters.redis.lease import RedisLease
+from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.sessions import RedisSessions
-from projector.canary import Canary
-from projector.chronicle import Chronicle
-from projector.comparing import Comparer, GenerationReader
-from projector.engine import Engine
-from projector.ops.events import Streams
-from projector.ops.http import notes, ops_api
-from projector.ops.signing_in import Entrance
-from projector.pace import Pace
-from projector.parked import ParkedEvents
-from projector.ports import Candidate, Lease, ReadModel
-from projector.projection import Projection
+from projector.api.app import notes, ops_api
+from projector.api.sign_in import Entrance
+from projector.api.status_events import Streams
+from projector.audit.ports import Directory
+from projector.audit.sampler import Sampler
+from projector.folding.projection import Projection
+from projector.monitoring.read_probe import Canary
+from projector.monitoring.stall_detector import Watch
+from projector.monitoring.status import StatusBoard
+from projector.monitoring.status_history import Chronicle
+from projector.processing.leadership import Duty, Tenure
+from projector.processing.pace import Pace
+from projector.processing.parked_events import ParkedEvents
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
-from projector.status import StatusBoard
-from projector.steward import Steward
-from projector.tenure import Duty, Tenure
-from projector.verify.ports import Directory
-from projector.verify.sampler import Sampler
-from projector.watch import Watch
+from projector.rebuilding.comparison import Comparer, GenerationReader
+from projector.rebuilding.engine import Engine
+from projector.rebuilding.reconciler import Steward
+from projector.store.ports import Candidate, Lease, ReadModel
 from shared.auth.local_access import bearer
 from shared.auth.sessions import MemorySessions, Sessions
 from shared.auth.setup import register_authentication, register_limits

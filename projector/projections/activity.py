@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind, Listed
+from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, Listed
 from projector.projections.group_history import GROUP, NOTHING, GroupHistory, remember
 from projector.projections.group_names import names_needed
 from projector.projections.times import moment_of

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.projection import Documents, Kind
+from projector.folding.projection import Documents, Kind
 from shared.event_log import RecordedEvent
 from shared.events import GroupCreated, GroupDeleted, GroupUpdated, SlugChanged
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.projection import Documents, Entry, FanOut, Key, Kind, Listed
+from projector.folding.projection import Documents, Entry, FanOut, Key, Kind, Listed
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased, Event, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.projection import Documents, Key, Kind
+from projector.folding.projection import Documents, Key, Kind
 from shared.event_log import UnknownEvent
 from shared.events import Event, GroupCreated, GroupDeleted, GroupUpdated, SlugChanged
 

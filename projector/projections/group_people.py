@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.projection import Documents, Key, Kind
+from projector.folding.projection import Documents, Key, Kind
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import (
     AccountClosed,

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
+from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
 from projector.projections.group_memberships import (
     MEMBER,
     MEMBER_ROLE,

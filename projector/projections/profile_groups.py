@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.projection import Documents, FanOut, Key
+from projector.folding.projection import Documents, FanOut, Key
 from projector.projections.group_names import GROUP
 from projector.projections.profile_kinds import PROFILE
 from shared.event_log import UnknownEvent

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from projector.projection import Entry, LookUp
+from projector.folding.projection import Entry, LookUp
 from shared.read_model.ordering import (
     EVERYBODY,
     STATUSES,

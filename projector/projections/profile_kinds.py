@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.projection import Kind
+from projector.folding.projection import Kind
 from shared.read_model.ordering import PROFILE_ORDERS
 from shared.read_model.records import ProfileRecord
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
+from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
 from projector.projections.group_names import GROUP, GroupName, follow, names_needed
 from projector.projections.profile_groups import belong, documents_needed, fan_out
 from projector.projections.profile_index import look_ups_of, sheet_of

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.projection import Documents, Entry, FanOut, Fetched, Key, Kind
+from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (

@@ -29,14 +29,14 @@ COMMANDS: Mapping[str, Command] = {
     "migrate": Command("write_side.cli:migrate", "Bring the database's tables up to date."),
     "write": Command("write_side.cli:write", "Serve the write API."),
     "read": Command("read_side.cli:read", "Serve the read API."),
-    "project": Command("projector.ops.cli:project", "Project events into Redis, and serve the ops API."),
+    "project": Command("projector.cli.project:project", "Project events into Redis, and serve the ops API."),
     "import": Command("write_side.cli:import_commands", "Post a file of commands, one JSON object a line."),
     "seed": Command("write_side.cli:seed", "Register synthetic people."),
-    "rebuild": Command("projector.ops.rebuilding:rebuild", "Replace a projection's records while they are being read."),
-    "status": Command("projector.ops.cli:status", "Show how far each projection is."),
-    "parked": Command("projector.ops.parked:parked", "Show, try again or skip events that could not be folded."),
-    "erase": Command("projector.ops.erasing:erase", "Erase a person for good, and show that nothing is left."),
-    "verify": Command("projector.ops.verifying:verify", "Compare what readers get with the log and the database."),
+    "rebuild": Command("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
+    "status": Command("projector.cli.project:status", "Show how far each projection is."),
+    "parked": Command("projector.cli.parked:parked", "Show, try again or skip events that could not be folded."),
+    "erase": Command("projector.cli.erase:erase", "Erase a person for good, and show that nothing is left."),
+    "verify": Command("projector.cli.verify:verify", "Compare what readers get with the log and the database."),
 }
 
 

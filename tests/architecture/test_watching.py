@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 import projector.services
 import read_side.services
 import write_side.services
-from projector.progress import State
+from projector.processing.progress import State
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from write_side.http.problems import PROBLEMS as WRITE_PROBLEMS

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from projector.adapters.redis import lease
+from projector.adapters.redis import leases as lease
 from projector.adapters.redis.client import connect
 from read_side.adapters.redis import RedisProfileViews, connector
 from read_side.adapters.redis.transport import connections

@@ -7,8 +7,8 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis import traces
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.traces import RedisTraces
-from projector.ports import ReadModelUnavailable
 from projector.services import PROJECTIONS
+from projector.store.ports import ReadModelUnavailable
 from tests.support.folding import fold_all
 from tests.support.verifying import HandInRedis, be_live, told, verify
 from tests.support.write_side import create_groups, postgres_write_side, register

@@ -3,17 +3,17 @@
 import msgspec
 import pytest
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.arranging import begun
-from projector.parked import Busy, ParkedEvents, asking
-from projector.parking import Parking, Skip
-from projector.ports import Superseded
-from projector.projection import LookUp
+from projector.folding.parking import Parking, Skip
+from projector.folding.projection import LookUp
+from projector.processing.parked_events import Busy, ParkedEvents, asking
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
-from projector.stored import parking_at
+from projector.store.codec import parking_at
+from projector.store.ports import Superseded
+from projector.store.transitions import begun
 from read_side.adapters.redis import RedisGroupViews, RedisProfileViews, connector
 from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery

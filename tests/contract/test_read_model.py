@@ -11,10 +11,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.adapters.redis.client import connect
-from projector.arranging import RebuildUnderWay, Refused, begun, switched
-from projector.fold import Folder
-from projector.generations import LOST, Arranged, Building, Order, Roster, Survey
-from projector.ports import (
+from projector.folding.fold import Folder
+from projector.folding.projection import Key, Listed, LookUp
+from projector.projections.profiles import Profiles
+from projector.store.collections import shelves_of
+from projector.store.generations import LOST, Arranged, Building, Order, Roster, Survey
+from projector.store.ports import (
     Batch,
     Candidate,
     EvictionPossible,
@@ -23,9 +25,7 @@ from projector.ports import (
     ReadModelUnavailable,
     Superseded,
 )
-from projector.projection import Key, Listed, LookUp
-from projector.projections.profiles import Profiles
-from projector.shelves import shelves_of
+from projector.store.transitions import RebuildUnderWay, Refused, begun, switched
 from shared.dev_stack.embedded_server import free_port
 from shared.read_model.keys import TENDED
 from shared.read_model.records import Announcement, Checkpoint, Pointer

@@ -9,9 +9,9 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.adapters.redis.client import connect, look_for_master
-from projector.adapters.redis.exchange import exchange
 from read_side.adapters.redis.transport import connections
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.redis.pipelined import exchange
 from shared.redis.sentinels import located
 from tests.support.replicas import PASSWORD, QUORUM, SERVICE, EmbeddedSentinel, client_of, share_password
 

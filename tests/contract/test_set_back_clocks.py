@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from projector.adapters.redis import client as projector
-from projector.adapters.redis.lease import RedisLease
-from projector.ports import Candidate, LeaseName
+from projector.adapters.redis.leases import RedisLease
+from projector.store.ports import Candidate, LeaseName
 from shared.auth.adapters import redis as redis_limits
 from shared.auth.adapters.redis import RedisBuckets
 from shared.read_model.keys import PROJECTORS, ProjectionKeys, limit_key

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from projector.placing import Placer
-from projector.projection import Key, Listed
+from projector.folding.index_changes import Placer
+from projector.folding.projection import Key, Listed
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from projector.ops.http import ops_api
+from projector.api.app import ops_api
 from projector.services import register_redis
 from read_side.adapters.redis import (
     RedisActivityViews,

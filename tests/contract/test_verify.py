@@ -2,11 +2,11 @@
 
 import pytest
 
-from projector.ports import LogForked
+from projector.audit.ports import NothingToVerify
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
-from projector.verify.ports import NothingToVerify
+from projector.store.ports import LogForked
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
 from shared.read_model.records import seal
 from tests.support.histories import GROUP_IDS, History, nth_id

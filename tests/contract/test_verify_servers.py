@@ -9,12 +9,12 @@ import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.client import connect
-from projector.ports import Superseded
+from projector.audit.sampler import Sampler, SamplerPace
+from projector.audit.verify import examination
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
-from projector.verify import examination
-from projector.verify.sampler import Sampler, SamplerPace
+from projector.store.ports import Superseded
 from shared.event_log import EventLogUnsound
 from shared.events import AccountErased
 from tests.support.bugs import poisoned

@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from projector.chronicle import LONGEST_REST_SECONDS
+from projector.monitoring.status_history import LONGEST_REST_SECONDS
 from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
 from tests.support.load import Load

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from projector.ops.http import ops_api
+from projector.api.app import ops_api
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles

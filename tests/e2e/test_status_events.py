@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from projector.chronicle import INTERVAL_SECONDS, LEISURE
-from projector.ops.events import MOST_STREAMS
-from projector.watch import PATIENCE_SECONDS
+from projector.api.status_events import MOST_STREAMS
+from projector.monitoring.stall_detector import PATIENCE_SECONDS
+from projector.monitoring.status_history import INTERVAL_SECONDS, LEISURE
 from shared.server.serving import STOP_SECONDS
 from tests.support.event_streams import first, followed
 from tests.support.stack import service, until

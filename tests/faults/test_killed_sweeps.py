@@ -8,8 +8,8 @@ from redis import Redis
 
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.pace import Pace
-from projector.progress import State
+from projector.processing.pace import Pace
+from projector.processing.progress import State
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis

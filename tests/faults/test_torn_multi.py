@@ -14,8 +14,8 @@ import pytest
 from redis import Redis
 
 from projector.adapters.redis.client import connect
-from projector.pace import Pace
-from projector.progress import State
+from projector.processing.pace import Pace
+from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import httpx
 import msgspec
 
-from projector.ports import ReadModel
+from projector.store.ports import ReadModel
 from shared.event_log import RecordedEvent
 from shared.events import AccountErased
 from tests.support.directory_model import INVALID, Done, Refused, Verdict, verdict, version_of

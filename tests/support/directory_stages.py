@@ -12,14 +12,14 @@ import msgspec
 import psycopg
 from redis.asyncio import Redis
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.adapters.redis import read_model
 from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.ports import ReadModel, ReadModelUnavailable, Superseded
-from projector.projection import Projection
+from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
-from projector.writes import writes
+from projector.store.ports import ReadModel, ReadModelUnavailable, Superseded
+from projector.store.writes import writes
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.adapters.redis import (
     RedisActivityViews,

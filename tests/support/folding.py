@@ -6,19 +6,19 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore
-from projector.arranging import filling, switched
-from projector.committing import commit_next, sweep_next
-from projector.documents import Sweeping
-from projector.fold import MOST_SWEEPS, Folded, Folder
-from projector.generations import Order
-from projector.parking import Parking
-from projector.placing import Placer
-from projector.ports import ReadModel
-from projector.projection import Key, Listed, Projection
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.folding.document_session import Sweeping
+from projector.folding.fold import MOST_SWEEPS, Folded, Folder
+from projector.folding.index_changes import Placer
+from projector.folding.parking import Parking
+from projector.folding.projection import Key, Listed, Projection
+from projector.processing.commit import commit_next, sweep_next
+from projector.processing.retry import retry_next
 from projector.projections.profiles import Profiles
-from projector.retrying import retry_next
-from projector.stored import parking_at
+from projector.store.codec import parking_at
+from projector.store.generations import Order
+from projector.store.ports import ReadModel
+from projector.store.transitions import filling, switched
 from shared.event_log import MemoryEventLog, RecordedEvent
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.records import Checkpoint, Pointer, Sweep, unseal, without_mark

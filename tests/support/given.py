@@ -4,8 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from projector.placing import Placer
-from projector.projection import DocumentMissing, Entry, FanOut, Key, Kind, Listed, NotPrefetched, Projection, Record
+from projector.folding.index_changes import Placer
+from projector.folding.projection import (
+    DocumentMissing,
+    Entry,
+    FanOut,
+    Key,
+    Kind,
+    Listed,
+    NotPrefetched,
+    Projection,
+    Record,
+)
 from shared.event_log import RecordedEvent
 
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from projector.ops.http import ops_api
-from projector.ops.signing_in import Entrance
+from projector.api.app import ops_api
+from projector.api.sign_in import Entrance
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.freshness import Freshness
 from read_side.http.app import read_api

@@ -12,20 +12,20 @@ from typing import Any
 from redis.asyncio import Redis
 from svcs import Registry
 
-from projector.adapters.memory import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
 from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.comparing import Comparer
-from projector.engine import Engine
-from projector.pace import Pace
-from projector.ports import Candidate, Lease
-from projector.progress import Progress, State
-from projector.projection import Projection
+from projector.folding.projection import Projection
+from projector.monitoring.status import RebuildStatus
+from projector.processing.leadership import Duty, Tenure
+from projector.processing.pace import Pace
+from projector.processing.progress import Progress, State
 from projector.projections.profiles import Profiles
+from projector.rebuilding.comparison import Comparer
+from projector.rebuilding.engine import Engine
+from projector.rebuilding.reconciler import Steward
 from projector.services import Store, register_projector
-from projector.status import RebuildStatus
-from projector.steward import Steward
-from projector.tenure import Duty, Tenure
+from projector.store.ports import Candidate, Lease
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
 from tests.support.clock import SettableClock
@@ -152,7 +152,7 @@ def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:
 @asynccontextmanager
 async def running(projector: Projector) -> AsyncIterator[Projector]:
     """The projector while it runs; it is cancelled at the end, as at a clean stop."""
-    task = asyncio.create_task(projector.engine.run())
+    task = asyncio.create_task(projector.rebuilding.engine.run())
     try:
         yield projector
     finally:
@@ -168,4 +168,4 @@ async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> Non
 
 
 async def until_state(projector: Projector, state: State) -> None:
-    await until(lambda: projector.progress.state is state)
+    await until(lambda: projector.processing.progress.state is state)

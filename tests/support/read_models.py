@@ -6,13 +6,13 @@ import msgspec
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from projector.adapters.memory import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
 from projector.adapters.redis.generation_reader import RedisGenerationReader
-from projector.adapters.redis.lease import RedisLease
+from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.comparing import GenerationReader
-from projector.ports import Lease, ReadModel
-from projector.projection import Projection
+from projector.folding.projection import Projection
+from projector.rebuilding.comparison import GenerationReader
+from projector.store.ports import Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.records import Announcement

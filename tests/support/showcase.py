@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from projector.chronicle import REMEMBERED, Chronicle, Moment
-from projector.ops.events import Streams
-from projector.ops.http import ops_api
-from projector.parked import WhatIsParked
+from projector.api.app import ops_api
+from projector.api.status_events import Streams
+from projector.monitoring.status import Status
+from projector.monitoring.status_history import REMEMBERED, Chronicle, Moment
+from projector.processing.parked_events import WhatIsParked
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
-from projector.status import Status
 from shared.auth.setup import let_everybody_in
 from shared.clock import SystemClock
 from tests.support.bugs import of_account, poisoned

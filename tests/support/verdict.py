@@ -7,8 +7,8 @@ import httpx
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.client import connect
+from projector.audit.verify.verification import Verification
 from projector.services import PROJECTIONS
-from projector.verify.verification import Verification
 from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.bench import Bench
 from tests.support.mixed_load import MixedLoad

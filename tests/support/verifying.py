@@ -7,15 +7,15 @@ from typing import Any, Protocol
 import msgspec
 from redis.asyncio import Redis
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore
-from projector.adapters.memory_inspection import MemoryInspection
+from projector.adapters.memory.inspection import MemoryInspection
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.projection import Projection
-from projector.shelves import Item, Shelf
-from projector.verify.differences import Verified
-from projector.verify.ports import Asked, Directory, Seen
-from projector.verify.verification import Subject, Verification
+from projector.audit.ports import Asked, Directory, Seen
+from projector.audit.verify.differences import Verified
+from projector.audit.verify.verification import Subject, Verification
+from projector.folding.projection import Projection
+from projector.store.collections import Item, Shelf
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.events import Redacted
 from shared.read_model.keys import GenerationKeys, ProjectionKeys

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.ops import generations, guard, parking
+from projector.api import csrf_check as guard
+from projector.api import parked as parking
+from projector.api import rebuilds as generations
 from read_side.http import filters, queries
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.cursors import Cursor

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from projector.verify.state import Counterpart, Fields
+from projector.audit.drift import Counterpart, Fields
 from shared.event_log import EventLogUnsound, RecordedEvent
 from shared.event_log.adapters.postgres import connected, hand_json_over, read_snapshot, unavailable
 

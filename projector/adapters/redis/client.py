@@ -9,8 +9,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError, WatchError
 
-from projector.ports import GenerationDamaged, ReadModelUnavailable, Superseded
-from projector.remedies import refill
+from projector.store.hints import refill
+from projector.store.ports import GenerationDamaged, ReadModelUnavailable, Superseded
 from shared.read_model.keys import ProjectionKeys
 from shared.redis.sentinels import Sentinels, connection_options
 

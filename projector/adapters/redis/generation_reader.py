@@ -8,15 +8,15 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from projector.adapters.redis.client import ported
-from projector.adapters.redis.exchange import Command, exchange
-from projector.comparing import Half
-from projector.generations import Size
-from projector.ports import Superseded
-from projector.projection import Key
-from projector.shelves import Shelf, is_document, key_of
-from projector.stored import decoded
+from projector.folding.projection import Key
+from projector.rebuilding.comparison import Half
+from projector.store.codec import decoded
+from projector.store.collections import Shelf, is_document, key_of
+from projector.store.generations import Size
+from projector.store.ports import Superseded
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.records import Checkpoint, Pointer
+from shared.redis.pipelined import Command, exchange
 
 PORTION = 500
 """Documents in one reply: few enough for nobody to wait behind it for long."""

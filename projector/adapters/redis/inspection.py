@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 
 from projector.adapters.redis.client import ported
-from projector.adapters.redis.exchange import Command, exchange
-from projector.parking import Parking
-from projector.ports import GenerationDamaged, Superseded
-from projector.projection import Entry, Key
-from projector.shelves import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
-from projector.stored import decoded, parking_at
-from projector.verify.ports import Asked, NothingToVerify, Seen
+from projector.audit.ports import Asked, NothingToVerify, Seen
+from projector.folding.parking import Parking
+from projector.folding.projection import Entry, Key
+from projector.store.codec import decoded, parking_at
+from projector.store.collections import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
+from projector.store.ports import GenerationDamaged, Superseded
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.read_model.records import Checkpoint, Pointer
+from shared.redis.pipelined import Command, exchange
 
 PORTION = 500
 """Items of a walk: what holds Redis up for less than a millisecond."""

@@ -11,19 +11,19 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from projector import stored
 from projector.adapters.redis.client import look_for_master, ported
-from projector.adapters.redis.exchange import Command, Exchange, exchange
-from projector.arranging import Change, settled
-from projector.generations import Arranged, Roster, Survey, fed
-from projector.parking import NOTHING, Parking
-from projector.ports import Batch, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
-from projector.projection import Key, LookUp
-from projector.remedies import damage
-from projector.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
+from projector.folding.parking import NOTHING, Parking
+from projector.folding.projection import Key, LookUp
+from projector.store import codec as stored
+from projector.store.generations import Arranged, Roster, Survey, fed
+from projector.store.hints import damage
+from projector.store.ports import Batch, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
+from projector.store.transitions import Change, settled
+from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
 from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.read_model.ordering import end_of
 from shared.read_model.records import Announcement, Checkpoint, Pointer
+from shared.redis.pipelined import Command, Exchange, exchange
 
 log = structlog.get_logger()
 

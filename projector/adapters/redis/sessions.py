@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from projector.adapters.redis.client import reachable
-from projector.ports import ReadModelUnavailable
+from projector.store.ports import ReadModelUnavailable
 from shared.auth.principal import Principal
 from shared.auth.sessions import SESSION_SECONDS, SessionsAway, StoredSession, new_name
 from shared.read_model.keys import session_key, used_link_key

@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from projector.adapters.redis.client import reachable
-from projector.ports import ReadModelUnavailable
+from projector.store.ports import ReadModelUnavailable
 
 PORTION = 500
 KEYS = "(names of keys)"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from projector.projection import Listed
+from projector.folding.projection import Listed
 from projector.projections.activity import ACTIVITY, HIDDEN, Activity, Told
 from projector.projections.group_history import GROUP, Called, GroupHistory
 from shared.events import type_of

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from projector.arranging import (
+from projector.store.generations import Arranged, Building, Comparison, Generation, Kept, Order, Roster, Survey
+from projector.store.transitions import (
     NotReached,
     RebuildUnderWay,
     Refused,
@@ -20,7 +21,6 @@ from projector.arranging import (
     switched,
     withdrawn,
 )
-from projector.generations import Arranged, Building, Comparison, Generation, Kept, Order, Roster, Survey
 from shared.read_model.records import Checkpoint, Pointer
 from tests.support.folding import ORDER
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from projector.canary import QUESTIONS, Canary
+from projector.monitoring.read_probe import QUESTIONS, Canary
 from projector.services import PROJECTIONS
 from shared.event_log import MemoryEventLog
 from tests.support.histories import History

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from projector.chronicle import REMEMBERED, Chronicle
-from projector.parked import Busy, WhatIsParked
-from projector.ports import ReadModelUnavailable
-from projector.status import ProjectionStatus, Status
+from projector.monitoring.status import ProjectionStatus, Status
+from projector.monitoring.status_history import REMEMBERED, Chronicle
+from projector.processing.parked_events import Busy, WhatIsParked
+from projector.store.ports import ReadModelUnavailable
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
 

@@ -5,10 +5,10 @@ import asyncio
 import msgspec
 import pytest
 
-from projector import comparing
-from projector.comparing import Comparer, Half, OneComparison, reason_to_hold
-from projector.generations import Comparison, Order
 from projector.projections.profiles import Profiles
+from projector.rebuilding import comparison as comparing
+from projector.rebuilding.comparison import Comparer, Half, OneComparison, reason_to_hold
+from projector.store.generations import Comparison, Order
 from shared.read_model.records import Checkpoint, Pointer, Sweep, seal
 from tests.support.folding import ORDER
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore
-from projector.ports import ReadModelUnavailable
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
+from projector.store.ports import ReadModelUnavailable
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import NOTHING_TOLD
 from shared.events import EVENTS, AccountErased, Redacted

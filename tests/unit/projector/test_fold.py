@@ -5,12 +5,12 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from projector.fold import Folder
-from projector.parking import Parking
-from projector.ports import EventNotFoldable
-from projector.projection import Kind, LookUp
+from projector.folding.fold import Folder
+from projector.folding.parking import Parking
+from projector.folding.projection import Kind, LookUp
 from projector.projections.profile_kinds import PROFILE
 from projector.projections.profiles import Profiles
+from projector.store.ports import EventNotFoldable
 from shared.event_log import UnknownEvent
 from shared.events import AccountSuspended
 from shared.read_model.records import Checkpoint, ProfileRecord, unseal

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from projector import fork
-from projector.fork import ForkCheck
-from projector.ports import LogForked
+from projector.processing import fork_check as fork
+from projector.processing.fork_check import ForkCheck
+from projector.store.ports import LogForked
 from shared.event_log import MemoryEventLog
 from shared.read_model.records import Checkpoint
 from tests.support.histories import History

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given as for_all
 
-from projector.projection import Listed, LookUp
+from projector.folding.projection import Listed, LookUp
 from projector.projections.group_memberships import MEMBERSHIP
 from projector.projections.group_people import PERSON, REGISTRATION
 from projector.projections.groups import GROUP, Groups

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from projector.ops import cli
-from projector.ops.http import ops_api
-from projector.ports import Candidate
-from projector.progress import State
+from projector.api.app import ops_api
+from projector.cli import project as cli
+from projector.monitoring.status import Status
+from projector.processing.progress import State
 from projector.projections.profiles import Profiles
-from projector.status import Status
+from projector.store.ports import Candidate
 from shared.auth.setup import let_everybody_in
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader

@@ -7,12 +7,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from projector.chronicle import Chronicle, Moment
-from projector.ops.events import MOST_STREAMS, Frame, Streams
-from projector.ops.page.buttons import RECORDS_GO
-from projector.ops.page.document import page, parts
-from projector.ops.page.projections import time_left
-from projector.status import RebuildStatus, Status
+from projector.api.page.buttons import RECORDS_GO
+from projector.api.page.document import page, parts
+from projector.api.page.projections import time_left
+from projector.api.status_events import MOST_STREAMS, Frame, Streams
+from projector.monitoring.status import RebuildStatus, Status
+from projector.monitoring.status_history import Chronicle, Moment
 from shared.http.problems import Rejection
 from tests.support.http import client_of
 from tests.support.showcase import COMPARISON, ERROR, NOW, STATUS, create, generation, projection, rebuild

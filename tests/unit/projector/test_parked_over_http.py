@@ -7,8 +7,8 @@ import httpx
 import msgspec
 import pytest
 
-from projector.ops import parked as cli
-from projector.ops.http import ops_api
+from projector.api.app import ops_api
+from projector.cli import parked as cli
 from projector.projections.profiles import Profiles
 from shared.auth.setup import let_everybody_in
 from tests.support.bugs import poisoned

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore
-from projector.brake import Brake
-from projector.code import code_version
-from projector.committing import commit_next
-from projector.fold import Folder
-from projector.parked import asking
-from projector.parking import Skip
-from projector.ports import ReadModelUnavailable, TooManyParked
-from projector.projection import Projection
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.folding.code_version import code_version
+from projector.folding.fold import Folder
+from projector.folding.parking import Skip
+from projector.folding.projection import Projection
+from projector.processing.circuit_breaker import Brake
+from projector.processing.commit import commit_next
+from projector.processing.parked_events import asking
 from projector.projections.activity import Activity
 from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
+from projector.store.ports import ReadModelUnavailable, TooManyParked
 from shared.event_log import RecordedEvent
 from shared.read_model.records import unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
@@ -433,7 +433,7 @@ def test_more_than_so_many_failures_in_a_minute_stop_the_projection(brake):
 def test_failures_of_long_ago_are_no_sign_of_bad_code(brake, monkeypatch):
     brake.check(failed=100, parked=100)
     later = monotonic() + 61
-    monkeypatch.setattr("projector.brake.monotonic", lambda: later)
+    monkeypatch.setattr("projector.processing.circuit_breaker.monotonic", lambda: later)
 
     brake.check(failed=100, parked=200)
 
@@ -445,7 +445,7 @@ def test_a_queue_that_grows_without_end_stops_the_projection(brake):
 
 def test_what_waits_behind_one_failure_is_counted_as_well(brake, monkeypatch):
     """All that the directory's numbers count waits, once they are stale."""
-    monkeypatch.setattr("projector.brake.MOST_PARKED", 5)
+    monkeypatch.setattr("projector.processing.circuit_breaker.MOST_PARKED", 5)
     history = History()
     for number in range(7):
         history.register(f"p{number}")

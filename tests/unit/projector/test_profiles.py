@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given as for_all
 
-from projector.projection import DocumentMissing, Listed, LookUp
+from projector.folding.projection import DocumentMissing, Listed, LookUp
 from projector.projections.group_names import GROUP
 from projector.projections.profiles import PROFILE, REGISTRATION, Profiles
 from shared.events import (

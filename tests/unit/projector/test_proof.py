@@ -5,10 +5,10 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from projector.ops.erasing import NotErased, _show
-from projector.proof.proving import Proving
-from projector.proof.report import Findings, Place, Proof
-from projector.proof.search import LeftOut, Search, Value, values_of
+from projector.audit.erasure.audit import Proving
+from projector.audit.erasure.report import Findings, Place, Proof
+from projector.audit.erasure.search import LeftOut, Search, Value, values_of
+from projector.cli.erase import NotErased, _show
 from shared.event_log import EventLogUnavailable
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from projector.status import ProjectionStatus, Status, StatusBoard
+from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
 from tests.support.projectors import Surroundings, being_rebuilt
 
 REBUILD = being_rebuilt(position=10)

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from projector.ops import rebuilding
-from projector.ops.http import ops_api
+from projector.api.app import ops_api
+from projector.cli import rebuild as rebuilding
 from shared.auth.setup import let_everybody_in
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, History

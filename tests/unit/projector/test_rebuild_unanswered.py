@@ -6,8 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from projector.ops import rebuilding
-from projector.status import ProjectionStatus, Status
+from projector.cli import rebuild as rebuilding
+from projector.monitoring.status import ProjectionStatus, Status
 from tests.support.projectors import being_rebuilt
 
 COMMANDS = ({}, {"dry_run": True}, {"abort": True}, {"rollback": True})

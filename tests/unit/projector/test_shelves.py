@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from projector.services import PROJECTIONS
-from projector.shelves import key_of, prefix_of, shelf_at, shelves_of
+from projector.store.collections import key_of, prefix_of, shelf_at, shelves_of
 from shared.read_model.keys import ProjectionKeys
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.random_histories import group_histories, histories

@@ -4,7 +4,7 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from projector.ops.signing_in import Entrance
+from projector.api.sign_in import Entrance
 from shared.auth.principal import OPS, READ
 from shared.auth.sessions import SESSION_SECONDS
 from shared.auth.tokens import sign_in_audience, unverified

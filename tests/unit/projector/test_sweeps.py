@@ -5,10 +5,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore
-from projector.committing import MOST_WRITES
-from projector.fold import MOST_SWEEPS
-from projector.progress import State
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.folding.fold import MOST_SWEEPS
+from projector.processing.commit import MOST_WRITES
+from projector.processing.progress import State
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from shared.read_model.ordering import group_facet

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from projector import throttle as module
-from projector.progress import Progress, Role
-from projector.throttle import Limits, Throttle
+from projector.processing.progress import Progress, Role
+from projector.rebuilding import throttle as module
+from projector.rebuilding.throttle import Limits, Throttle
 
 LIMITS = Limits(lag=timedelta(seconds=1), answer=0.01, longest_rest=10.0)
 

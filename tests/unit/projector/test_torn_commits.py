@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory import MemoryReadModel, MemoryStore, head
-from projector.ports import ReadModelUnavailable
-from projector.projection import Projection
+from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore, head
+from projector.folding.projection import Projection
 from projector.projections.groups import Groups
 from projector.services import PROJECTIONS
-from projector.writes import Write
+from projector.store.ports import ReadModelUnavailable
+from projector.store.writes import Write
 from shared.event_log import RecordedEvent
 from shared.read_model.records import Checkpoint
 from tests.support.bugs import bugs

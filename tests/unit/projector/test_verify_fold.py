@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory import MemoryReadModel
-from projector.adapters.memory_inspection import MemoryInspection
-from projector.ports import EventNotFoldable
+from projector.adapters.memory.inspection import MemoryInspection
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.audit.verify import examination, following
+from projector.audit.verify.expectation import Expectations
+from projector.audit.verify.fold import Fold
+from projector.audit.verify.verification import Unsettled, Verification
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
-from projector.shelves import Index, Variant, index_of, item_of, key_of, prefix_of
-from projector.verify import examination, following
-from projector.verify.expectation import Expectations
-from projector.verify.fold import Fold
-from projector.verify.verification import Unsettled, Verification
+from projector.store.collections import Index, Variant, index_of, item_of, key_of, prefix_of
+from projector.store.ports import EventNotFoldable
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.parked import asking
-from projector.parking import Skip
+from projector.audit.verify import examination, following
+from projector.audit.verify.ahead import RecordsAhead
+from projector.audit.verify.fold import Fold
+from projector.audit.verify.verification import Unsettled, Verification
+from projector.folding.parking import Skip
+from projector.processing.parked_events import asking
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
-from projector.verify import examination, following
-from projector.verify.ahead import RecordsAhead
-from projector.verify.fold import Fold
-from projector.verify.verification import Unsettled, Verification
 from tests.support.bugs import bugs, poisoned
 from tests.support.folding import PROFILES, at_once, fold_all, fold_next, parked
 from tests.support.histories import DAWN, History

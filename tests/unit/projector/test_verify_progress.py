@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from projector.ops.verify_progress import Watching
+from projector.cli.verify_progress import Watching
 
 
 class Shown:

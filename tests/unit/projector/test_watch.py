@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from projector.status import HeldBy, Status
-from projector.watch import StandsStill, Watch
+from projector.monitoring.stall_detector import StandsStill, Watch
+from projector.monitoring.status import HeldBy, Status
 
 
 class Clock:

@@ -1,0 +1,78 @@
+"""Looking at a projection's live generation in a `MemoryStore`."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from random import sample
+
+from projector.adapters.memory.read_model import MemoryStore
+from projector.audit.ports import Asked, NothingToVerify, Seen
+from projector.folding.projection import Entry, Listed
+from projector.store.codec import decoded, parking_at
+from projector.store.collections import Item, Shelf, Variant, key_of, prefix_of, shelf_at
+from projector.store.ports import GenerationDamaged
+from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer
+
+
+class MemoryInspection:
+    """Reads a store of which nobody has to be kept waiting."""
+
+    def __init__(self, store: MemoryStore, *, projection: str) -> None:
+        self._store = store
+        self._keys = ProjectionKeys(projection)
+
+    async def look(self, asked: Asked) -> Seen:
+        live, keys = self._live()
+        if damaged := self._store.string(keys.damaged):
+            raise GenerationDamaged(damaged.decode())
+        checkpoint = self._checkpoint(keys)
+        return Seen(
+            live=live,
+            checkpoint=checkpoint,
+            parking=parking_at(checkpoint, self._store.fields(keys.parked), keys=self._keys),
+            documents={
+                (key, variant): self._store.field(keys.documents(key.kind, variant), key.id)
+                for key in asked.documents
+                for variant in VARIANTS
+            },
+            owners={entry: self._owner(entry, keys) for entry in asked.entries},
+            sizes={shelf: len(self._items(shelf, keys)) for shelf in asked.sizes},
+        )
+
+    async def some(self, kind: str, *, limit: int) -> Sequence[str]:
+        _, keys = self._live()
+        ids = sorted(map(str, self._items(Variant(kind, "full"), keys)))
+        return sample(ids, min(limit, len(ids)))
+
+    async def shelves(self) -> Collection[Shelf]:
+        _, keys = self._live()
+        ours = [key for key in self._store.content if key.startswith(prefix_of(keys))]
+        return {shelf for key in ours if (shelf := shelf_at(key, keys))}
+
+    async def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
+        _, keys = self._live()
+        yield list(self._items(shelf, keys))
+
+    def _items(self, shelf: Shelf, keys: GenerationKeys) -> Collection[Item]:
+        if not isinstance(shelf, Variant) and shelf.is_list:
+            return self._store.listed(key_of(shelf, keys))
+        value = self._store.content.get(key_of(shelf, keys))
+        return list(value) if isinstance(value, dict) else ()
+
+    def _owner(self, entry: Entry, keys: GenerationKeys) -> str | None:
+        if isinstance(entry, Listed):
+            return "" if entry.entry in self._store.listed(keys.listing(entry.by)) else None
+        owner = self._store.field(keys.look_up(entry.by), entry.value)
+        return None if owner is None else owner.decode()
+
+    def _live(self) -> tuple[Pointer, GenerationKeys]:
+        self._store.check()
+        live = decoded(self._store.string(self._keys.live), Pointer, keys=self._keys)
+        if live is None:
+            raise NothingToVerify(f"projection {self._keys.projection}: no generation is live yet")
+        return live, self._keys.generation(live.generation)
+
+    def _checkpoint(self, keys: GenerationKeys) -> Checkpoint:
+        checkpoint = decoded(self._store.string(keys.checkpoint), Checkpoint, keys=self._keys)
+        if checkpoint is None:
+            raise GenerationDamaged(f"projection {self._keys.projection}: its live generation has lost its checkpoint")
+        return checkpoint

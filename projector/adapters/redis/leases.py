@@ -1,0 +1,101 @@
+"""The projectors' leases in Redis."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import WatchError
+
+from projector.adapters.redis.client import multi, reachable
+from projector.processing.leadership import LEASE_SECONDS
+from projector.store.ports import Candidate, Candidates, LeaseName
+from shared.read_model.keys import PROJECTORS, ProjectionKeys
+
+LISTED_SECONDS = 5.0
+
+
+class RedisLease:
+    """Keys that run out, and beside them a list of projectors by when they were last seen (milliseconds)."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+        member = msgspec.json.encode(candidate)
+        with reachable():
+            await self._be_listed(member)
+            async with self._client.pipeline() as pipe:
+                return await _take(pipe, member, names)
+
+    async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
+        member = msgspec.json.encode(candidate)
+        with reachable():
+            await self._client.zrem(PROJECTORS, member)
+            async with self._client.pipeline() as pipe:
+                await _give_up(pipe, member, names)
+
+    async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
+        with reachable():
+            since = await self._now() - LISTED_SECONDS * 1000
+            members: Any = await self._client.mget([_key(name) for name in names]) if names else []
+            listed: Any = await self._client.zrangebyscore(PROJECTORS, since, "+inf")
+        holders = {name: _candidate(member) for name, member in zip(names, members, strict=True) if member}
+        return Candidates(holders, [_candidate(member) for member in listed])
+
+    async def _be_listed(self, member: bytes) -> None:
+        now = await self._now()
+        async with self._client.pipeline() as pipe:
+            pipe.zadd(PROJECTORS, {member: now})
+            pipe.zremrangebyscore(PROJECTORS, "-inf", now - LISTED_SECONDS * 1000)
+            pipe.zremrangebyscore(PROJECTORS, now + LISTED_SECONDS * 1000, "+inf")  # seen before the clock was set back
+            await pipe.execute()
+
+    async def _now(self) -> int:
+        """By the server's clock, which all projectors share."""
+        seconds, microseconds = await self._client.time()
+        return seconds * 1000 + microseconds // 1000
+
+
+async def _take(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+    there = await _watched(pipe, names)
+    free = [name for name, holder in there.items() if holder in {None, member} or await _lasts_too_long(pipe, name)]
+    multi(pipe)
+    for name in free:
+        pipe.set(_key(name), member, px=int(LEASE_SECONDS * 1000))
+    try:
+        await pipe.execute()
+    except WatchError:
+        return frozenset()
+    return frozenset(free)
+
+
+async def _give_up(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> None:
+    own = [name for name, holder in (await _watched(pipe, names)).items() if holder == member]
+    multi(pipe)
+    for name in own:
+        pipe.delete(_key(name))
+    await pipe.execute()
+
+
+async def _watched(pipe: Pipeline, names: Sequence[LeaseName]) -> dict[LeaseName, bytes | None]:
+    """Who has them; none of them may change until they are written."""
+    keys = list(map(_key, names))
+    await pipe.watch(*keys)
+    members: Any = await pipe.mget(keys)
+    return dict(zip(names, members, strict=True))
+
+
+async def _lasts_too_long(pipe: Pipeline, name: LeaseName) -> bool:
+    """Whether the server's clock was set back since it was taken: it would outlive a holder that has died."""
+    milliseconds: Any = await pipe.pttl(_key(name))
+    return bool(milliseconds > LEASE_SECONDS * 1000)
+
+
+def _key(name: LeaseName) -> str:
+    return ProjectionKeys(name.projection).lease(name.version)
+
+
+def _candidate(member: bytes) -> Candidate:
+    return msgspec.json.decode(member, type=Candidate)

@@ -1,0 +1,59 @@
+"""`GET /`: the page for operators, and what it is made of."""
+
+from litestar import Response, get
+
+from projector.api.csrf_check import require_local_host
+from projector.api.page.document import asset, page, style
+from projector.monitoring.status_history import Chronicle
+from shared.http.containers import Services
+from shared.http.problems import Problem, Rejection
+
+FIRST_LOOK_SECONDS = 10.0
+"""With both servers away it takes three."""
+
+NOT_SEEN = Problem(
+    "nothing-seen", 503, "The projector has not seen anything yet", "It is starting or stopping; try again."
+)
+PROBLEMS = (NOT_SEEN,)
+
+# Nothing but our own files, nobody else's frame, no form sent anywhere (CSP 3).
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_ASSET_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+
+
+@get("/", guards=[require_local_host])
+async def ops_page(services: Services) -> Response[bytes]:
+    moment = await services.get(Chronicle).after(None, patience=FIRST_LOOK_SECONDS)
+    if moment is None:
+        raise Rejection(NOT_SEEN, "There is nothing to show", headers={"Retry-After": "1"})
+    return Response(page(moment), media_type="text/html", headers=PAGE_HEADERS)
+
+
+@get("/ops/page.css")
+async def page_css() -> Response[bytes]:
+    return Response(style(), media_type="text/css", headers=_ASSET_HEADERS)
+
+
+@get("/ops/page.js")
+async def page_js() -> Response[bytes]:
+    return Response(asset("page.js"), media_type="text/javascript", headers=_ASSET_HEADERS)
+
+
+@get("/ops/icon.svg")
+async def icon_svg() -> Response[bytes]:
+    return Response(asset("icon.svg"), media_type="image/svg+xml", headers=_ASSET_HEADERS)
+
+
+ASSETS = ("/ops/page.css", "/ops/page.js", "/ops/icon.svg")
+HANDLERS = (ops_page, page_css, page_js, icon_svg)

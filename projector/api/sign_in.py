@@ -1,0 +1,73 @@
+"""`GET /sign-in`: a link that makes a browser an operator's, once."""
+
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from litestar import Request, Response, get
+from litestar.params import FromQuery
+
+from projector.api.page.sign_in import sign_in_page
+from projector.api.pages import PAGE_HEADERS
+from shared.auth.authentication import Authentication
+from shared.auth.sessions import SESSION_SECONDS, Sessions, SessionsAway
+from shared.auth.tokens import InvalidToken
+from shared.http.auth_middleware import UNVERIFIABLE, session_cookie
+from shared.http.containers import Services
+from shared.http.problems import Rejection
+from shared.http.requests import header, wants_head_only
+
+PATH = "/sign-in"
+_NOT_GOOD = "<p class='error'>The link is not good: it was used, or is too old.</p>"
+
+
+class Entrance(NamedTuple):
+    """
+    How browsers come to the ops page.
+
+    :param by_https: by https alone, although whoever ends that asks us by http.
+    """
+
+    by_https: bool = False
+
+    @classmethod
+    def at(cls, url: str | None) -> Self:
+        """:param url: where operators find the page, as MUSTER_OPS_URL has it."""
+        return cls(url is not None and urlsplit(url).scheme == "https")
+
+
+@get(PATH)
+async def sign_in(request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "") -> Response[bytes]:
+    authentication = await services.aget_abstract(Authentication)
+    if authentication.anybody is not None:
+        return _to_the_page({})
+    if wants_head_only(request.scope):  # sent by what looks at links before people do: it must not use one up
+        return _refused()
+    try:
+        link = await authentication.sign_in(token)
+        session = await (await services.aget_abstract(Sessions)).begin(link)
+    except InvalidToken:
+        return _refused()
+    except SessionsAway as error:
+        raise Rejection(UNVERIFIABLE, str(error), headers={"Retry-After": "5"}) from error
+    if session is None:
+        return _refused()
+    return _to_the_page({"Set-Cookie": _cookie(request, session, services.get(Entrance))})
+
+
+def _to_the_page(headers: dict[str, str]) -> Response[bytes]:
+    about = {**PAGE_HEADERS, **headers, "Location": "/"}
+    return Response(b"", status_code=303, media_type="text/html", headers=about)
+
+
+def _refused() -> Response[bytes]:
+    headers = {**PAGE_HEADERS, "WWW-Authenticate": "Bearer"}
+    return Response(sign_in_page(news=_NOT_GOOD), status_code=401, media_type="text/html", headers=headers)
+
+
+def _cookie(request: Request[Any, Any, Any], session: str, entrance: Entrance) -> str:
+    name = session_cookie(header(request.scope, b"host") or "")
+    is_secure = "; Secure" if entrance.by_https or request.scope["scheme"] == "https" else ""
+    return f"{name}={session}; Path=/; Max-Age={SESSION_SECONDS}; HttpOnly; SameSite=Strict{is_secure}"
+
+
+HANDLERS = (sign_in,)

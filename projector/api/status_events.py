@@ -1,0 +1,169 @@
+"""
+`GET /status/events`: the state every second, as server-sent events (WHATWG HTML, section 9.2).
+
+`history` comes once, at the beginning; then `status` with what `GET /status` answers, its id being the time in
+milliseconds since 1970, and `page` with those parts of the page that have changed, as HTML by the id of their element.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import msgspec
+from litestar import Request, get
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from projector.api.csrf_check import require_local_host
+from projector.api.page.document import parts
+from projector.monitoring.status_history import Chronicle, Moment
+from shared.auth.authentication import Authentication
+from shared.http.auth_middleware import caller
+from shared.http.containers import Services
+from shared.http.openapi import Operation
+from shared.http.problems import Problem, Rejection
+from shared.http.requests import wants_head_only
+
+MEDIA_TYPE = "text/event-stream"
+MOST_STREAMS = 50
+RETRY_MILLISECONDS = 1_000
+"""After which a browser connects again."""
+HEARTBEAT_SECONDS = 5.0
+"""Without anything to tell; whoever stands in between must not take the connection for dead."""
+STALLED_SECONDS = 30.0
+"""For which a client may leave unread what it was sent."""
+
+TOO_MANY_STREAMS = Problem(
+    "too-many-streams", 503, "Too many look on already", "Close pages you do not need, or ask GET /status."
+)
+PROBLEMS = (TOO_MANY_STREAMS,)
+
+_HEADERS = [
+    (b"content-type", MEDIA_TYPE.encode()),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx would collect what is to be seen at once
+    (b"x-content-type-options", b"nosniff"),
+]
+_encode = msgspec.json.Encoder().encode
+
+
+class Frame:
+    """What streams send of one moment, made once for all of them."""
+
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        self.parts = parts(moment)
+        self._status = event("status", moment.status, id=round(moment.at.timestamp() * 1_000))
+
+    def changed_from(self, shown: Mapping[str, str]) -> bytes:
+        """The events for a page that shows these parts."""
+        changed = {name: html for name, html in self.parts.items() if shown.get(name) != html}
+        return self._status + (event("page", changed) if changed else b"")
+
+
+class Streams:
+    """All streams of a process."""
+
+    def __init__(self, chronicle: Chronicle, *, most: int = MOST_STREAMS) -> None:
+        self.chronicle = chronicle
+        self._most = most
+        self._open = 0
+        self._frame: Frame | None = None
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """:raises Rejection: 503, there is none left."""
+        if self._open >= self._most:
+            detail = f"{self._open} streams are open, and no more are served"
+            raise Rejection(TOO_MANY_STREAMS, detail, headers={"Retry-After": "10"})
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+    def frame(self, moment: Moment) -> Frame:
+        if self._frame is None or self._frame.moment is not moment:
+            self._frame = Frame(moment)
+        return self._frame
+
+    async def events(self, may_go_on: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """What one client is sent, until the process is to stop, or the client may not go on."""
+        moment: Moment | None = None
+        shown: Mapping[str, str] = {}
+        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode() + event("history", self.chronicle.history())
+        while not self.chronicle.has_ended and may_go_on():
+            later = await self.chronicle.after(moment, patience=HEARTBEAT_SECONDS)
+            if later:
+                moment, frame = later, self.frame(later)
+                yield frame.changed_from(shown)
+                shown = frame.parts
+            elif not self.chronicle.has_ended:
+                yield b": nothing new\n\n"
+
+
+class Stream:
+    """
+    The answer to one client, as an ASGI application: ends when the client goes, or the process is to stop.
+
+    :param may_go_on: whether the client may still see this: his session may be over, or revoked.
+    """
+
+    def __init__(self, streams: Streams, *, may_go_on: Callable[[], bool]) -> None:
+        self._streams = streams
+        self._may_go_on = may_go_on
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.place():
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            if not wants_head_only(scope):
+                await self._while_there(receive, self._send_all(send))
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _while_there(self, receive: Receive, sending: Coroutine[None, None, None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(sending), group.create_task(_has_gone(receive))]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+
+    async def _send_all(self, send: Send) -> None:
+        async for each in self._streams.events(self._may_go_on):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await send({"type": "http.response.body", "body": each, "more_body": True})
+                    continue
+            return
+
+
+def event(name: str, data: object, *, id: int | None = None) -> bytes:
+    """One event; JSON has no line breaks of its own."""
+    numbered = b"" if id is None else b"id: %d\n" % id
+    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, _encode(data))
+
+
+async def _has_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@get("/status/events", guards=[require_local_host])
+async def status_events(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+    authentication = await services.aget_abstract(Authentication)
+    return Stream(services.get(Streams), may_go_on=partial(authentication.stands, caller(request.scope)))
+
+
+HANDLERS = (status_events,)
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/status/events",
+        summary="Follow the state of every projection",
+        description="Server-sent events: `history` once, then every second `status` with what `GET /status` answers.",
+        answer=str,
+        answer_media_type=MEDIA_TYPE,
+        answer_headers={"Request-Id": "The id of the request."},
+        problems=PROBLEMS,
+    ),
+)

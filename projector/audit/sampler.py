@@ -1,0 +1,173 @@
+"""A few records a second beside PostgreSQL's state: what a verification would find is noticed before somebody asks."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from projector.audit.drift import COUNTERPARTS, Counterpart, Fields, drifts_of, is_about
+from projector.audit.ports import CANNOT_LOOK, Asked, Directory, Inspection, Seen, Snapshot
+from projector.folding.projection import Key
+from projector.processing import metrics
+from projector.store.ports import Superseded
+from shared.read_model.records import unseal
+from shared.runtime.cancellation import is_cancelled
+
+MOST_KNOWN = 500
+"""Records of a kind that differ: while there are so many, they are looked at again, and no others."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerPace:
+    """How much is looked at, and how often; seconds, but for `records`."""
+
+    records: int = 5
+    """Of each kind and at each turn, half of them from the store and half from the log."""
+    interval: float = 2.0
+    patience: float = 2.0
+    """For the store to reach what PostgreSQL has."""
+    again: float = 0.05
+    looks: int = 3
+    """A record differs if it does so each time."""
+
+
+class _State(NamedTuple):
+    """Rows at one moment, and the last event that they reflect."""
+
+    head: int
+    rows: Mapping[str, Fields]
+
+
+class Sampler:
+    """
+    Compares records with rows by field. It has no fold, so it waits for a moment that can be compared: the store
+    reflects everything that a first look at the state did, and a second look shows that the row has not changed since.
+    """
+
+    def __init__(
+        self,
+        inspections: Mapping[str, Inspection],
+        *,
+        directory: Directory | None,
+        random: Random | None = None,
+        pace: SamplerPace | None = None,
+    ) -> None:
+        """:param inspections: of the projections to be sampled; those that no state can be compared with are not."""
+        self._inspections = {name: each for name, each in inspections.items() if name in COUNTERPARTS}
+        self._directory = directory
+        self._random = random or Random()  # noqa: S311 - it is for nobody to guess, and nothing depends on it
+        self._pace = pace or SamplerPace()
+        self._differing: dict[tuple[str, Counterpart], set[str]] = {}
+
+    async def run(self) -> None:
+        """Sample until cancelled; what is away is looked for again at the next turn."""
+        while not is_cancelled() and self._directory is not None:
+            for projection in self._inspections:
+                try:
+                    await self.sample(projection, self._directory)
+                except CANNOT_LOOK as error:
+                    log.debug("nothing can be sampled", projection=projection, error=str(error))
+            await asyncio.sleep(self._pace.interval)
+
+    async def sample(self, projection: str, directory: Directory) -> None:
+        """Look at a few records of each kind, and again at those that differed before."""
+        for counterpart in COUNTERPARTS[projection]:
+            known = self._differing.setdefault((projection, counterpart), set())
+            more = len(known) < MOST_KNOWN
+            ids = known | (await self._some(projection, counterpart, directory) if more else set())
+            differing = await self._settled(projection, counterpart, ids, directory)
+            if differing - known:
+                log.error("records differ from the directory", projection=projection, ids=sorted(differing))
+            self._differing[projection, counterpart] = differing
+        metrics.DRIFT.labels(projection).set(len(self.differing(projection)))
+
+    def differing(self, projection: str) -> set[tuple[str, str]]:
+        """Kind and id of the records known to differ."""
+        return {
+            (counterpart.kind, id_)
+            for (name, counterpart), ids in self._differing.items()
+            if name == projection
+            for id_ in ids
+        }
+
+    async def _some(self, projection: str, counterpart: Counterpart, directory: Directory) -> set[str]:
+        """Those that the store has may be foreign; those that the log names may be missing."""
+        stored = await self._inspections[projection].some(counterpart.kind, limit=self._pace.records)
+        if counterpart.aggregate is None:
+            return set(stored)
+        async with directory.snapshot() as snapshot:
+            after = self._random.randint(0, await snapshot.head())
+            return {*stored, *await snapshot.some(counterpart.aggregate, after=after, limit=self._pace.records)}
+
+    async def _settled(
+        self, projection: str, counterpart: Counterpart, ids: Collection[str], directory: Directory
+    ) -> set[str]:
+        """Those that differ at every look."""
+        differing = set(ids)
+        for look in range(self._pace.looks):
+            if not differing:
+                break
+            await asyncio.sleep(self._pace.again if look else 0)
+            differing = await self._look(projection, counterpart, differing, directory)
+        return differing
+
+    async def _look(
+        self, projection: str, counterpart: Counterpart, ids: Collection[str], directory: Directory
+    ) -> set[str]:
+        before = await _state(counterpart, ids, directory)
+        seen = await self._seen_at(before.head, projection, [Key(counterpart.kind, id_) for id_ in ids])
+        after = await _state(counterpart, ids, directory)
+        rows = {id_: row for id_ in ids if before.rows.get(id_) == (row := after.rows.get(id_))}
+        return set(_differing(seen, counterpart.kind, rows))
+
+    async def _seen_at(self, head: int, projection: str, keys: Sequence[Key]) -> Seen:
+        """
+        The documents at a moment at which the store reflects the log up to its head.
+
+        :raises Superseded: it does not come there.
+        """
+        try:
+            async with asyncio.timeout(self._pace.patience):
+                inspection = self._inspections[projection]
+                while not _reflects(head, seen := await inspection.look(Asked(keys))):  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(self._pace.again)
+        except TimeoutError:
+            raise Superseded("the store is behind the log") from None
+        return seen
+
+
+async def _state(counterpart: Counterpart, ids: Collection[str], directory: Directory) -> _State:
+    async with directory.snapshot() as snapshot:
+        return await _state_in(snapshot, counterpart, ids)
+
+
+async def _state_in(snapshot: Snapshot, counterpart: Counterpart, ids: Collection[str]) -> _State:
+    return _State(await snapshot.head(), await snapshot.rows_of(counterpart, ids))
+
+
+def _reflects(head: int, seen: Seen) -> bool:
+    """Whether all documents that are not stale reflect the log up to its head, retried events included."""
+    return seen.checkpoint.reached >= head and not any(each.since for each in seen.checkpoint.sweeps)
+
+
+def _differing(seen: Seen, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:
+    """The ids of documents that are not what their rows say; of what is parked or was skipped they cannot."""
+    aside = {key.id for key in seen.parking.concerned()}
+    for id_, row in rows.items():
+        sealed = seen.documents[Key(kind, id_), "full"]
+        if not is_about(aside, id_, sealed, row) and _differs(id_, sealed, row):
+            yield id_
+
+
+def _differs(id: str, sealed: bytes | None, row: Fields | None) -> bool:
+    try:
+        record = None if sealed is None else msgspec.json.decode(unseal(sealed).body, type=dict)
+    except ValueError:
+        return True
+    return any(drifts_of(id, record, row))

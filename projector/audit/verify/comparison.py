@@ -1,0 +1,185 @@
+"""What is found of a document beside what should be there: entity and field, in words that an operator can read."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from projector.audit.ports import Seen
+from projector.audit.verify.differences import Difference
+from projector.audit.verify.expectation import Expected
+from projector.folding.projection import Entry, Key, Listed, LookUp
+from projector.store.collections import Shelf, Variant, index_of
+from shared.read_model.keys import VARIANTS
+from shared.read_model.ordering import Sheet
+from shared.read_model.records import unseal
+
+_MISSING = object()
+
+
+class Found(NamedTuple):
+    """What there is of a document, as `Expected` has it."""
+
+    sheet: bytes | None
+    public: bytes | None
+    full: bytes | None
+
+
+def found_of(key: Key, seen: Seen) -> Found:
+    return Found(*(seen.documents[key, variant] for variant in VARIANTS))
+
+
+def differences_of(key: Key, expected: Sequence[Expected], seen: Seen, *, projection: str) -> list[Difference]:
+    """
+    Every field in which a document, or what leads to it, is none of the things that would be right.
+
+    :param expected: what would be right, at the checkpoint that was seen; told is what is nearest to one of them.
+    """
+    told = min((list(_told(key, each, seen)) for each in expected), key=len)
+    entity = f"{key.kind} {key.id}"
+    return [
+        Difference(projection=projection, entity=entity, field=field, expected=due, found=found)
+        for field, due, found in told
+    ]
+
+
+def missing_of(key: Key, expected: Expected, seen: Seen) -> Iterator[Shelf]:
+    """Where a document, or something that leads to it, should stand and nothing does."""
+    yield from (Variant(key.kind, each) for each in expected.variants if seen.documents[key, each] is None)
+    yield from (index_of(entry) for entry in expected.entries if seen.owners[entry] is None)
+
+
+Told = tuple[str, Any, Any]
+"""Field, expected, found."""
+
+
+def _told(key: Key, expected: Expected, seen: Seen) -> Iterator[Told]:
+    found, position = found_of(key, seen), seen.checkpoint.position
+    yield from sealed_differences("", expected.full, found.full, position=position)
+    yield from sealed_differences("public.", expected.public, found.public, position=position)
+    yield from _sheet_differences(expected, found.sheet)
+    yield from _entry_differences(key, expected.entries, seen)
+
+
+def sealed_differences(prefix: str, expected: bytes | None, found: bytes | None, *, position: int) -> Iterator[Told]:
+    """
+    Compare two sealed documents: the bytes that are served, and their entity tag.
+
+    A crash can leave a document that tells a lower position than it reflects, which does no harm: what is behind the
+    checkpoint is not folded again. One above the checkpoint's would keep events from being folded.
+    """
+    if expected == found:
+        return
+    if expected is None or found is None:
+        yield f"{prefix}document", _shown(expected), _shown(found)
+        return
+    try:
+        told, etag, body, mark = unseal(found)
+    except ValueError:
+        yield f"{prefix}document", _shown(expected), _text(found)
+        return
+    due = unseal(expected)
+    if body != due.body:
+        yield from _field_differences(prefix, due.body, body)
+    elif etag != due.etag:
+        yield f"{prefix}etag", due.etag, etag
+    elif mark != due.stale_since:  # the header's
+        yield f"{prefix}stale_since", due.stale_since, mark
+    if told > position:
+        yield f"{prefix}position", due.position, told
+
+
+def fields_that_differ(expected: dict[str, Any], found: dict[str, Any]) -> Iterator[Told]:
+    """Field by field, in the order of what is expected; a field that only one side has is null on the other."""
+    for field in {**expected, **found}:
+        one, other = expected.get(field, _MISSING), found.get(field, _MISSING)
+        if one != other:
+            yield field, None if one is _MISSING else one, None if other is _MISSING else other
+
+
+def foreign(entry: Entry, owner: str, *, projection: str) -> Difference:
+    """An entry that should not be there."""
+    if isinstance(entry, LookUp):
+        return Difference(
+            projection=projection, entity=f"{entry.by} {entry.value}", field=entry.by, expected=None, found=owner
+        )
+    return Difference(
+        projection=projection,
+        entity=f"list:{entry.by} {_text(entry.entry)}",
+        field=f"list:{entry.by}",
+        expected=None,
+        found=_text(entry.entry),
+    )
+
+
+def _field_differences(prefix: str, expected: bytes, found: bytes) -> Iterator[Told]:
+    one, other = _object(expected), _object(found)
+    if one is None or other is None:
+        yield f"{prefix}document", _text(expected), _text(found)
+        return
+    differing = list(fields_that_differ(one, other))
+    for field, due, there in differing:
+        yield f"{prefix}{field}", due, there
+    if not differing:  # the same JSON in other bytes
+        yield f"{prefix}document", _text(expected), _text(found)
+
+
+def _sheet_differences(expected: Expected, found: bytes | None) -> Iterator[Told]:
+    if expected.packed == found:
+        return
+    try:
+        sheet = None if found is None else msgspec.msgpack.decode(found, type=Sheet)
+    except msgspec.DecodeError:
+        yield "sheet", _sheet_shown(expected.sheet), _text(found or b"")
+        return
+    if expected.sheet is None or sheet is None:
+        yield "sheet", _sheet_shown(expected.sheet), _sheet_shown(sheet)
+        return
+    yield from (
+        (f"sheet.{field}", one, other)
+        for field, one, other in fields_that_differ(_sheet_shown(expected.sheet) or {}, _sheet_shown(sheet) or {})
+    )
+
+
+def _entry_differences(key: Key, entries: Iterable[Entry], seen: Seen) -> Iterator[Told]:
+    for entry in entries:
+        owner = seen.owners.get(entry)
+        if isinstance(entry, Listed):
+            if owner is None:
+                yield f"list:{entry.by}", _text(entry.entry), None
+        elif owner != key.id:
+            yield f"{entry.by} {entry.value}", key.id, owner
+
+
+def _shown(envelope: bytes | None) -> Any:
+    """A sealed document's JSON; its bytes as text, if it has none."""
+    if envelope is None:
+        return None
+    try:
+        return msgspec.json.decode(unseal(envelope).body)
+    except ValueError:
+        return _text(envelope)
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        decoded = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _sheet_shown(sheet: Sheet | None) -> dict[str, Any] | None:
+    if sheet is None:
+        return None
+    return {
+        "facets": list(map(_text, sheet.facets)),
+        "status": _text(sheet.status),
+        "keys": list(map(_text, sheet.keys)),
+        "words": _text(sheet.words),
+    }
+
+
+def _text(value: bytes) -> str:
+    """Bytes as text: what is not ASCII is written as Python writes it."""
+    return repr(value)[2:-1]

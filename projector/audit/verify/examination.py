@@ -1,0 +1,183 @@
+"""Redis beside the log: every document and what leads to it, and nothing else."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from time import monotonic
+from typing import TypeVar
+
+from projector.audit.ports import Asked, Inspection
+from projector.audit.verify.comparison import differences_of, foreign, missing_of
+from projector.audit.verify.differences import Findings
+from projector.audit.verify.expectation import ABSENT, Expected
+from projector.audit.verify.following import Following, Watch
+from projector.folding.projection import Entry, Key
+from projector.store.collections import Index, Item, Shelf, Variant, index_of, item_of
+
+BUCKET = 100
+"""Documents read in one transaction with everything that leads to them: about a millisecond of Redis' time."""
+
+SWEEP_SECONDS = 5.0
+"""How long sweeps may take to end; then every list is walked, since none has the size that it will have."""
+
+LOOK_AGAIN_SECONDS = 0.05
+
+T = TypeVar("T")
+
+
+class Examination:
+    """
+    Compares one generation with a fold that follows it.
+
+    Bucket by bucket everything that should be there is read, at one moment each. What should not be there is found by
+    counting: a hash or list with as many entries as it should have, all of which were there, has no others. Only where
+    that does not come out is it walked, and what is foreign on it is looked at once more, at one moment.
+    """
+
+    def __init__(self, following: Following, *, inspection: Inspection, watch: Watch) -> None:
+        self.documents = self.entries = 0
+        """How much was compared."""
+        self._findings = Findings()
+        self._missing: Counter[Shelf] = Counter()
+        """How many documents and entries were not there, by where they should be."""
+        self._following = following
+        self._inspection = inspection
+        self._watch = watch
+        self._projection = following.fold.projection
+
+    async def examine(self) -> Findings:
+        """:raises Superseded: another generation went live, or the store came back older: begin anew."""
+        seen, of = 0, len(self._following.fold)
+        for bucket in buckets(self._following.fold):
+            self._count(await self._judge(bucket))
+            seen += len(bucket)
+            self._watch.compared(seen, of=of)
+        await self._look_for_foreign()
+        await self._confirm()
+        return self._findings
+
+    async def again(self, findings: Findings) -> Findings:
+        """Look once more at what was found, and give what is still so."""
+        self._findings = Findings()
+        for bucket in buckets(findings.documents):
+            await self._judge(bucket)
+        for index in {index_of(entry) for entry in findings.foreign}:
+            await self._search_index(index)
+        return self._findings
+
+    async def _judge(self, keys: Collection[Key]) -> Iterable[Expected]:
+        seen, expected = await self._following.compare(keys)
+        for key in keys:
+            if differences := differences_of(key, expected[key], seen, projection=self._projection.name):
+                self._findings.differs(key, differences)
+                self._missing.update(missing_of(key, expected[key][-1], seen))
+        return [each[-1] for each in expected.values()]
+
+    def _count(self, expected: Iterable[Expected]) -> None:
+        there = [each for each in expected if each is not ABSENT]
+        self.documents += len(there)
+        self.entries += sum(len(each.entries) for each in there)
+
+    async def _look_for_foreign(self) -> None:
+        await self._sweeps_ended()
+        kinds = {kind.name for kind in self._projection.kinds}
+        shelves = [each for each in await self._inspection.shelves() if isinstance(each, Index) or each.kind in kinds]
+        seen = await self._following.look(Asked(sizes=shelves))
+        due = self._census()
+        for shelf in shelves:
+            if seen.sizes[shelf] != due[shelf] - self._missing[shelf] or seen.checkpoint.sweeps:
+                await self._search(shelf)
+
+    async def _confirm(self) -> None:
+        """
+        Look at documents once more.
+
+        A server that came back from a crash may have had some that were ahead of the checkpoint, until the projector
+        came there, too.
+        """
+        findings, self._findings = self._findings, Findings()
+        for bucket in buckets(findings.documents):
+            await self._judge(bucket)
+        for entry, owner in findings.foreign.items():
+            self._is_foreign(entry, owner)
+
+    async def _sweeps_ended(self) -> None:
+        """Wait for sweeps: until they end there are entries that nobody needs any more."""
+        until = monotonic() + SWEEP_SECONDS
+        while (await self._following.look(Asked())).checkpoint.sweeps and monotonic() < until:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    def _census(self) -> Counter[Shelf]:
+        """How much should stand where; what may or may not is not counted, and makes it be looked for."""
+        count: Counter[Shelf] = Counter()
+        for key, expected in self._final():
+            count.update(map(index_of, expected.entries))
+            count.update(Variant(key.kind, variant) for variant in expected.variants)
+        return count
+
+    def _final(self) -> Iterator[tuple[Key, Expected]]:
+        return ((key, self._following.final(key)) for key in self._following.fold)
+
+    async def _search(self, shelf: Shelf) -> None:
+        if isinstance(shelf, Index):
+            await self._search_index(shelf)
+        else:
+            await self._search_documents(shelf)
+
+    async def _search_documents(self, shelf: Variant) -> None:
+        async for ids in self._inspection.walk(shelf):
+            keys = [Key(shelf.kind, str(id_)) for id_ in ids]
+            for bucket in buckets([key for key in keys if self._is_strange(key)]):
+                await self._judge(bucket)
+
+    def _is_strange(self, key: Key) -> bool:
+        return key not in self._following.fold and key not in self._findings.documents
+
+    async def _search_index(self, index: Index) -> None:
+        search = Search(self._following, index)
+        async for items in self._inspection.walk(index):
+            await search.look_at(items)
+        for entry, owner in search.found.items():
+            self._is_foreign(entry, owner)
+
+    def _is_foreign(self, entry: Entry, owner: str) -> None:
+        self._findings.is_foreign(entry, owner, foreign(entry, owner, projection=self._projection.name))
+
+
+class Search:
+    """Looks for what is foreign on one hash of look-ups or one list."""
+
+    def __init__(self, following: Following, index: Index) -> None:
+        self.found: dict[Entry, str] = {}
+        self._following = following
+        self._index = index
+        self._due: set[Item] = set()
+        self._ways = -1
+        self._renew()
+
+    async def look_at(self, items: Sequence[Item]) -> None:
+        """Find those of the items that should not be there, at a moment at which they are."""
+        for entries in buckets(self._index.entry(item) for item in items if item not in self._due):
+            owners = (await self._following.look(Asked(entries=entries))).owners
+            there = {entry: owner for entry in entries if (owner := owners[entry]) is not None}
+            strange = [entry for entry in there if not self._following.is_owed_to_later(entry)]
+            if strange and self._ways != len(self._following.fold.ways):
+                self._renew()
+            self.found |= {entry: there[entry] for entry in strange if item_of(entry) not in self._due}
+
+    def _renew(self) -> None:
+        """Find out what should be there; an event that concerns many changes that."""
+        self._ways = len(self._following.fold.ways)
+        self._due = {item_of(entry) for key in self._following.fold for entry in self._entries_of(key)}
+
+    def _entries_of(self, key: Key) -> Iterator[Entry]:
+        for each in self._following.expected(key):
+            yield from (entry for entry in (*each.entries, *each.tolerated) if index_of(entry) == self._index)
+
+
+def buckets(things: Iterable[T]) -> Iterator[list[T]]:
+    """Portions of what can be read at once."""
+    rest = iter(things)
+    while bucket := list(islice(rest, BUCKET)):
+        yield bucket

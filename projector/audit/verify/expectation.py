@@ -1,0 +1,99 @@
+"""How a document should stand in the store."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from projector.audit.verify.fold import Fold, State
+from projector.folding.index_changes import Placer
+from projector.folding.projection import Entry, Key, Listed, Projection
+from shared.read_model.keys import VARIANTS
+from shared.read_model.ordering import Sheet
+from shared.read_model.records import Sweep, seal
+
+_encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Expected(NamedTuple):
+    """All that should be there of a document in one of its states."""
+
+    full: bytes | None
+    """Sealed, as `public` is."""
+    public: bytes | None
+    packed: bytes | None
+    """The sheet, in MessagePack."""
+    sheet: Sheet | None
+    entries: Collection[Entry]
+    tolerated: Collection[Entry] = frozenset()
+    """What may lead to it, to another document, or nowhere."""
+
+    @property
+    def variants(self) -> list[str]:
+        """Those that should be there."""
+        stored = zip(VARIANTS, (self.packed, self.public, self.full), strict=True)
+        return [variant for variant, each in stored if each is not None]
+
+
+ABSENT = Expected(None, None, None, None, frozenset())
+
+
+class Expectations:
+    """
+    What should be there, going by a fold at a position and by the sweeps that are under way then.
+
+    A sweep that a retried event began is not among them: it is behind what documents reflect.
+    """
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold = fold
+        self._projection: Projection = fold.projection
+        self._placer = Placer(fold.projection)
+
+    def of(self, key: Key, sweeps: Sequence[Sweep] = ()) -> list[Expected]:
+        """
+        Whatever would be right; the last is what the document will be in the end.
+
+        A sweep that is under way may have come to it or not. What it has passed by, it has come to.
+        """
+        states = self._fold.states(key, since=sweeps[0].position if sweeps else None)
+        expected = [(state, self._expected(key, state)) for state in states]
+        return [each for state, each in expected if not _was_passed_by(state, each, sweeps)]
+
+    def final(self, key: Key, sweeps: Sequence[Sweep] = ()) -> Expected:
+        """What the document is once every sweep has come to it."""
+        return self.of(key, sweeps)[-1]
+
+    def _expected(self, key: Key, state: State) -> Expected:
+        if (record := state.record) is None:
+            return ABSENT
+        public = self._projection.public(record)
+        move = self._placer.move(key, (None, record), anew=False)
+        tolerated = self._tolerated(key, move.additions)
+        return Expected(
+            full=self._sealed(key, state, record),
+            public=None if public is None else self._sealed(key, state, public),
+            packed=None if move.sheet is None else _pack(move.sheet),
+            sheet=move.sheet,
+            entries=frozenset(move.additions) - tolerated,
+            tolerated=tolerated,
+        )
+
+    def _sealed(self, key: Key, state: State, record: msgspec.Struct) -> bytes:
+        return seal(position=state.position, body=_encode(record), stale_since=self._fold.lot.mark(key))
+
+    def _tolerated(self, key: Key, entries: Collection[Entry]) -> frozenset[Entry]:
+        """Look-ups of a document that does not reflect the whole log: others may have taken them meanwhile."""
+        if key not in self._fold.concerned:
+            return frozenset()
+        return frozenset(each for each in entries if not isinstance(each, Listed))
+
+
+def _was_passed_by(state: State, expected: Expected, sweeps: Sequence[Sweep]) -> bool:
+    """Only the first sweep is on its way; the others wait for it to end."""
+    if state.behind is None or not sweeps or state.behind.position != sweeps[0].position:
+        return False
+    way = state.behind.fan_out
+    on_it = [each for each in expected.entries if way.is_ahead(each, done=None)]
+    return not all(way.is_ahead(each, done=sweeps[0].done) for each in on_it)

@@ -1,0 +1,258 @@
+"""One projection's documents as the log makes them: by its pure functions alone, without engine, batches or store."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
+from uuid import UUID
+
+import msgspec
+
+from projector.folding.parking import NOTHING, Lot, Parking
+from projector.folding.projection import DocumentMissing, FanOut, Key, Kind, Projection, Record
+from projector.store.ports import EventNotFoldable, Superseded
+from shared.event_log import Identity, RecordedEvent, UnknownEvent
+from shared.events import Redacted
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Way(NamedTuple):
+    """An event that concerns every document of a list, and what it does to each."""
+
+    position: int
+    fan_out: FanOut
+
+
+class State(NamedTuple):
+    """
+    What a document is, or may be while sweeps are under way.
+
+    :param position: that it reflects.
+    :param behind: the first sweep that has not come to it yet.
+    """
+
+    record: msgspec.Struct | None
+    position: int
+    behind: Way | None = None
+
+
+@dataclass(slots=True)
+class _Document:
+    """A document that is being folded; `taken` counts the ways of its kind that it has taken up."""
+
+    record: msgspec.Struct | None
+    position: int
+    taken: int
+    changed: bool = False
+
+    def become(self, record: msgspec.Struct | None, *, position: int) -> None:
+        self.record, self.position, self.changed = record, position, True
+
+    def take_up(self, id: str, way: Way) -> None:
+        if self.record is None or self.position >= way.position:
+            return
+        revised = way.fan_out.revise(id, self.record)
+        if revised is not self.record:
+            self.become(revised, position=way.position)
+
+
+class Fold:
+    """
+    All documents of one projection at one position of the log; it is the `Documents` that the projection writes to.
+
+    A document is kept as the bytes of its record: 100,000 people take 150 MB. What an event does to all members of
+    something is taken up when a document is looked at, so it costs nothing to fold.
+    """
+
+    def __init__(self, projection: Projection) -> None:
+        self.projection = projection
+        self.position = 0
+        self.identity = Identity(None, 0)
+        """The id of the last event folded, and how many there were."""
+        self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
+        self._kept: dict[str, dict[str, bytes]] = {kind.name: {} for kind in projection.kinds}
+        self.ways: list[Way] = []
+        """Every event so far that concerned all documents of a list, in order."""
+        self._ways: dict[str, list[Way]] = {kind.name: [] for kind in projection.kinds}
+        self.erased_by = 0
+        """Where the last erasure stands of which an event so far was redacted: up to there nothing can be compared."""
+        self.parking = NOTHING
+        self.lot = Lot(NOTHING, code="")
+        """What is parked or was skipped, and so is left out."""
+        self.concerned: set[Key] = set()
+        """Documents that do not reflect the whole log because of that."""
+        self._left_out: set[int] = set()
+        self._open: dict[Key, _Document] = {}
+        self._before: list[tuple[_Document, _Document]] = []
+        """What the event at hand has changed, and what that was before."""
+
+    def leave_out(self, parking: Parking) -> None:
+        """
+        From here on go by what is parked and was skipped.
+
+        :raises Superseded: of the events so far, others are left out by now.
+        """
+        if parking == self.parking:
+            return
+        lot = Lot(parking, code="")
+        if lot.left_out(until=self.position) != self._left_out:
+            raise Superseded("events were parked or released")
+        self.parking, self.lot, self.concerned = parking, lot, parking.concerned()
+
+    def advance(self, events: Sequence[RecordedEvent]) -> set[Key]:
+        """
+        Fold what follows in the log; gives the documents that were touched by it, those on a way not included.
+
+        :raises EventNotFoldable: the projection failed on one of them, which has had no effect.
+        """
+        for recorded in events:
+            self._take(recorded)
+        return self._close()
+
+    def __contains__(self, key: Key) -> bool:
+        return key.id in self._kept[key.kind]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kept.values()))
+
+    def __iter__(self) -> Iterator[Key]:
+        """Every document that may be there; those that a sweep drops are among them."""
+        for kind, documents in self._kept.items():
+            yield from (Key(kind, id_) for id_ in list(documents))
+
+    def states(self, key: Key, *, since: int | None = None) -> list[State]:
+        """
+        What the document may be, the last state being the one in which it has taken up everything.
+
+        :param since: the position of the first sweep that is under way, if one is.
+        """
+        document, states = self._read(key), []
+        for way in self._ways[key.kind][document.taken :]:
+            before = State(document.record, document.position, way)
+            is_under_way = since is not None and way.position >= since
+            try:
+                self._take_up(key, document, way)
+            except EventNotFoldable:  # parked as soon as the sweep comes by
+                if not is_under_way:
+                    raise
+            if is_under_way and document.record is not before.record:
+                states.append(before)
+        return [*states, State(document.record, document.position)]
+
+    def body(self, kind: str, id: str) -> bytes | None:
+        """The JSON of a record; None if there is none."""
+        record = self.states(Key(kind, id))[-1].record
+        return None if record is None else _encode(record)
+
+    def written(self, recorded: RecordedEvent) -> set[Key]:
+        """
+        The documents that an event writes.
+
+        :raises EventNotFoldable: it does not tell.
+        """
+        if isinstance(event := recorded.event, UnknownEvent):
+            raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
+        try:
+            return set(self.projection.needs(recorded, self)) - set(self.projection.reads(recorded))
+        except Exception as error:
+            raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        return cast("Record | None", self._opened(kind.key(id)).record)
+
+    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
+        if (record := self.find(kind, id)) is None:
+            raise DocumentMissing(kind.key(id))
+        return record
+
+    def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
+        self._change(kind.key(id), record)
+
+    def forget(self, kind: Kind[Record], id: UUID | str) -> None:
+        self._change(kind.key(id), None)
+
+    def _change(self, key: Key, record: msgspec.Struct | None) -> None:
+        document = self._opened(key)
+        self._before.append((document, replace(document)))
+        document.become(record, position=self.position)
+
+    def _take(self, recorded: RecordedEvent) -> None:
+        if isinstance(event := recorded.event, UnknownEvent):
+            raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
+        self.position = recorded.position
+        self.identity = Identity(recorded.event_id, self.identity.count + 1)
+        if isinstance(event, Redacted):
+            self.erased_by = max(self.erased_by, event.by)
+        if self.lot.leaves_out(recorded.position):
+            self._left_out.add(recorded.position)
+            return
+        if self._project(recorded) and (fan_out := self.projection.fan_out(event)):
+            self.ways.append(way := Way(recorded.position, fan_out))
+            self._ways[fan_out.kind.name].append(way)
+
+    def _project(self, recorded: RecordedEvent) -> bool:
+        """
+        Have the documents reflect an event; says whether it had an effect.
+
+        One that concerns documents which lack an earlier one may have had none because it was folded late.
+        """
+        self._before.clear()
+        try:
+            self.projection.project(recorded, self)
+        except Exception as error:
+            self._undo()
+            if not self.concerned.isdisjoint(self.written(recorded)):
+                return False
+            # Its text may quote people's data, and so is left out.
+            raise self._not_foldable(recorded, type(error).__name__) from error
+        return True
+
+    def _undo(self) -> None:
+        for document, before in reversed(self._before):
+            document.record, document.position, document.changed = before.record, before.position, before.changed
+
+    def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
+        return EventNotFoldable(
+            f"projection {self.projection.name} cannot fold the event at position {recorded.position}"
+            f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why}"
+        )
+
+    def _opened(self, key: Key) -> _Document:
+        if (document := self._open.get(key)) is None:
+            document = self._open[key] = self._read(key)
+        for way in self._ways[key.kind][document.taken :]:
+            self._take_up(key, document, way)
+        return document
+
+    def _take_up(self, key: Key, document: _Document, way: Way) -> None:
+        document.taken += 1
+        if self.lot.leaves_out(way.position, key):
+            return
+        try:
+            document.take_up(key.id, way)
+        except Exception as error:
+            raise EventNotFoldable(
+                f"projection {self.projection.name} cannot bring the event at position {way.position} to {key.kind}"
+                f" {key.id}: {type(error).__name__}"
+            ) from error
+
+    def _read(self, key: Key) -> _Document:
+        if (kept := self._kept[key.kind].get(key.id)) is None:
+            return _Document(None, 0, len(self._ways[key.kind]))
+        header, _, body = kept.partition(b"\n")
+        position, taken = map(int, header.split())
+        return _Document(self._decoders[key.kind].decode(body), position, taken)
+
+    def _close(self) -> set[Key]:
+        changed = {key: document for key, document in self._open.items() if document.changed}
+        self._open.clear()
+        for key, document in changed.items():
+            self._keep(key, document)
+        return set(changed)
+
+    def _keep(self, key: Key, document: _Document) -> None:
+        if document.record is None:
+            self._kept[key.kind].pop(key.id, None)
+        else:
+            header = b"%d %d\n" % (document.position, document.taken)
+            self._kept[key.kind][key.id] = header + _encode(document.record)

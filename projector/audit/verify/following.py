@@ -1,0 +1,198 @@
+"""A fold that is always where the generation is that it is compared with."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from time import monotonic
+from typing import Protocol
+
+from projector.audit.ports import Asked, Inspection, NothingToVerify, Seen
+from projector.audit.verify.expectation import Expectations, Expected
+from projector.audit.verify.fold import Fold
+from projector.folding.projection import Entry, Key
+from projector.processing.fork_check import ForkCheck
+from projector.store.ports import Superseded
+from shared.event_log import EventReader, Identity
+from shared.read_model.records import Checkpoint, Pointer, Sweep
+
+PORTION = 5_000
+"""Events read and folded at once."""
+
+ATTEMPTS = 100
+"""To do something while documents change: each takes a few milliseconds."""
+
+RETRY_SECONDS = 60.0
+"""How long an event that was parked may take to be brought to all documents that it concerns."""
+
+ERASURE_SECONDS = 10.0
+"""How long the store may take to come to an erasure that the log has."""
+
+LOOK_AGAIN_SECONDS = 0.05
+
+
+class Watch(Protocol):
+    """Is told how far a verification is."""
+
+    def folded(self, position: int, *, of: int) -> None:
+        """The fold has come to a position of the log, of the last one that it needs."""
+
+    def compared(self, documents: int, *, of: int) -> None:
+        """So many documents were compared with the store."""
+
+
+class Following:
+    """
+    Looks at a generation, and folds the log up to exactly the checkpoint that was seen before anything is compared.
+
+    So nothing has to stand still, and nothing that is found is owed to something that was under way.
+    """
+
+    def __init__(self, fold: Fold, *, reader: EventReader, inspection: Inspection, watch: Watch) -> None:
+        self.fold = fold
+        self.checkpoint = Checkpoint()
+        """The last that was seen; the fold is there."""
+        self._live: Pointer | None = None
+        self._late: dict[Key, frozenset[Entry]] = {}
+        """What leads to the documents that were touched since `begin`."""
+        self._expectations = Expectations(fold)
+        self._fork_check = ForkCheck(projection=fold.projection.name)
+        self._reader = reader
+        self._inspection = inspection
+        self._watch = watch
+
+    async def begin(self) -> None:
+        """
+        Fold everything up to the checkpoint.
+
+        :raises Superseded: as with `look`.
+        :raises NothingToVerify: the generation was made by another version of the projection.
+        :raises LogForked: the log is not the one that was projected.
+        """
+        seen = await self._settled()
+        self._require_version(seen.live)
+        self._live = seen.live
+        await self._fork_check.require(self._reader, seen.checkpoint)
+        async for _ in self._catch_up(seen):
+            self._watch.folded(self.fold.position, of=seen.checkpoint.position)
+        await self._all_erased()
+
+    async def look(self, asked: Asked) -> Seen:
+        """
+        Read all of it at one moment, to which the fold has come then.
+
+        :raises Superseded: readers were sent to another generation, the store came back older, or what the fold has
+            left out was folded into it by now, or the other way round.
+        """
+        seen, _ = await self._look(asked)
+        return seen
+
+    async def compare(self, keys: Collection[Key]) -> tuple[Seen, dict[Key, list[Expected]]]:
+        """
+        Documents, with all that leads to them, as they are and as they should be at the same moment.
+
+        :raises Superseded: they change faster than they can be read, or as with `look`.
+        """
+        expected = {key: self.expected(key) for key in keys}
+        for _ in range(ATTEMPTS):
+            entries = {entry for key in keys for entry in _entries(expected[key])}
+            before = self._moment
+            seen, touched = await self._look(Asked(documents=keys, entries=entries))
+            stale = keys if self._moment != before else touched.intersection(keys)
+            expected |= {key: self.expected(key) for key in stale}
+            if all(entry in seen.owners for key in stale for entry in _entries(expected[key])):
+                return seen, expected
+        raise Superseded("documents change faster than they can be read")
+
+    def expected(self, key: Key) -> list[Expected]:
+        """Whatever would be right at the checkpoint."""
+        return self._expectations.of(key, self.checkpoint.sweeps)
+
+    def final(self, key: Key) -> Expected:
+        """What the document will be when every sweep has come to it."""
+        return self._expectations.final(key, self.checkpoint.sweeps)
+
+    def is_owed_to_later(self, entry: Entry) -> bool:
+        """Whether events since `begin` put the entry there, or a sweep is still to come by and to strike it."""
+        return any(entry in each for each in self._late.values()) or self._is_on_a_way(entry)
+
+    def _is_on_a_way(self, entry: Entry) -> bool:
+        done = {each.position: each.done for each in self.checkpoint.sweeps}
+        ways = [each for each in self.fold.ways if each.position in done]
+        return any(each.fan_out.is_ahead(entry, done=done[each.position]) for each in ways)
+
+    @property
+    def _moment(self) -> tuple[int, Sequence[Sweep], int]:
+        """What a document depends on that no event has touched."""
+        return len(self.fold.ways), self.checkpoint.sweeps, self.checkpoint.parked
+
+    @property
+    def _is_erasing(self) -> bool:
+        """Whether events were redacted that the store reflects as they were: it has not come to the erasure yet."""
+        return self.fold.erased_by > self.checkpoint.position
+
+    async def _all_erased(self) -> None:
+        """Follow the store to the erasures of which redacted events tell, or until that has taken too long."""
+        until = monotonic() + ERASURE_SECONDS
+        while self._is_erasing and monotonic() < until:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            async for _ in self._catch_up(await self._inspection.look(Asked())):
+                pass
+
+    async def _settled(self) -> Seen:
+        """Look once no event that was parked is being brought to many documents, or that has taken too long."""
+        until = monotonic() + RETRY_SECONDS
+        while _is_retrying(seen := await self._inspection.look(Asked())) and monotonic() < until:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return seen
+
+    async def _look(self, asked: Asked) -> tuple[Seen, set[Key]]:
+        """Also the documents that were touched since the last look."""
+        seen = await self._inspection.look(asked)
+        if seen.live != self._live:
+            raise Superseded("another generation went live")
+        touched = {key async for portion in self._catch_up(seen) for key in portion}
+        if self._is_erasing:
+            raise Superseded("somebody was erased whom the store still has")
+        self._late |= {key: frozenset(_entries(self.expected(key))) for key in touched}
+        return seen, touched
+
+    async def _catch_up(self, seen: Seen) -> AsyncIterator[set[Key]]:
+        """Fold up to the checkpoint, without what is parked; gives what is touched, portion by portion."""
+        if (checkpoint := seen.checkpoint).position < self.fold.position:
+            raise Superseded("the store came back older")
+        if _is_retrying(seen):
+            raise Superseded("an event that was parked is being brought to many documents")
+        self.fold.leave_out(seen.parking)
+        while self.fold.position < checkpoint.position:
+            events = await self._reader.read(after=self.fold.position, limit=PORTION)
+            if not (within := [each for each in events if each.position <= checkpoint.position]):
+                break
+            yield self.fold.advance(within)
+        await self._require_same_log(checkpoint)
+        self.checkpoint = checkpoint
+
+    async def _require_same_log(self, checkpoint: Checkpoint) -> None:
+        if self.fold.identity != Identity(checkpoint.event_id, checkpoint.count):
+            await self._fork_check.require(self._reader, checkpoint)
+            raise Superseded("the log cannot be read up to the checkpoint")
+
+    def _require_version(self, live: Pointer) -> None:
+        projection = self.fold.projection
+        if live.version != projection.version:
+            raise NothingToVerify(
+                f"projection {projection.name}: generation {live.generation} was made by version {live.version}, this"
+                f" release has version {projection.version}: verify it with a release that has the same"
+            )
+
+
+def _is_retrying(seen: Seen) -> bool:
+    """
+    Whether a sweep is under way that lies behind what documents reflect.
+
+    What a document is before it comes by, no fold in the order of the log can tell.
+    """
+    return any(each.since for each in seen.checkpoint.sweeps)
+
+
+def _entries(expected: Sequence[Expected]) -> list[Entry]:
+    """All that lead to a document, whichever of its states it is in."""
+    return [entry for each in expected for entry in (*each.entries, *each.tolerated)]

@@ -1,0 +1,79 @@
+"""Writing anew what is not as it should be, and nothing else."""
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from projector.audit.ports import Asked, Seen
+from projector.audit.verify.comparison import found_of
+from projector.audit.verify.differences import Findings
+from projector.audit.verify.examination import buckets
+from projector.audit.verify.expectation import Expected
+from projector.audit.verify.following import ATTEMPTS, Following
+from projector.folding.projection import Entry, Key, Placed
+from projector.store.ports import Batch, ReadModel, Superseded
+from shared.read_model.keys import VARIANTS
+from shared.read_model.records import Checkpoint
+
+
+class Repair:
+    """
+    Brings documents, what leads to them, and what leads nowhere to what the log tells.
+
+    Each step is a commit like any other: if the projector was faster, nothing is written and it is looked at again; if
+    the repair was, the projector looks again.
+    """
+
+    def __init__(self, following: Following, *, model: ReadModel) -> None:
+        self._following = following
+        self._model = model
+
+    async def repair(self, findings: Findings) -> None:
+        """:raises Superseded: the projector was faster every time."""
+        for keys in buckets(findings.documents):
+            await self._commit(keys, ())
+        for entries in buckets(findings.foreign):
+            await self._commit((), entries)
+
+    async def _commit(self, keys: Collection[Key], foreign: Collection[Entry]) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                await self._try(keys, foreign)
+            except Superseded:
+                continue
+            return
+        raise Superseded("the projector was faster every time: try again")
+
+    async def _try(self, keys: Collection[Key], foreign: Collection[Entry]) -> None:
+        seen = await self._following.look(Asked(documents=keys, entries=foreign))
+        expected = {key: self._following.final(key) for key in keys}
+        there = [(entry, owner) for entry in foreign if (owner := seen.owners[entry]) is not None]
+        removals = [each for each in there if not self._following.is_owed_to_later(each[0])]
+        batch = _batch(expected, removals, seen)
+        async with self._model.commit(seen.live.generation, expected=seen.checkpoint) as commit:
+            await commit.apply(batch)
+
+
+def _batch(expected: dict[Key, Expected], removals: Collection[Placed], seen: Seen) -> Batch:
+    there = {key: each for key, each in expected.items() if each.full is not None}
+    return Batch(
+        removals=removals,
+        additions=[(entry, key.id) for key, each in there.items() for entry in each.entries],
+        sheets={key: each.packed for key, each in there.items() if each.packed is not None},
+        public={key: each.public for key, each in there.items() if each.public is not None},
+        full={key: each.full for key, each in there.items() if each.full is not None},
+        forgotten=[key for key in expected if key not in there],
+        superfluous=list(_superfluous(there, seen)),
+        checkpoint=_revised(seen.checkpoint),
+    )
+
+
+def _superfluous(expected: dict[Key, Expected], seen: Seen) -> Iterable[tuple[Key, str]]:
+    """Variants that stand beside a document and should not."""
+    for key, each in expected.items():
+        found = zip(VARIANTS, found_of(key, seen), strict=True)
+        yield from ((key, variant) for variant, value in found if value is not None and variant not in each.variants)
+
+
+def _revised(checkpoint: Checkpoint) -> Checkpoint:
+    return msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1)

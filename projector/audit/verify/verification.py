@@ -1,0 +1,122 @@
+"""Verifying one projection: Redis against the log, the log against PostgreSQL's state, and repairing what differs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from projector.audit.drift import COUNTERPARTS, Counterpart, Drift, drifts
+from projector.audit.ports import Directory, Inspection
+from projector.audit.verify.ahead import RecordsAhead
+from projector.audit.verify.differences import Difference, Findings, Verified
+from projector.audit.verify.examination import Examination
+from projector.audit.verify.fold import Fold
+from projector.audit.verify.following import PORTION, Following, Watch
+from projector.audit.verify.repair import Repair
+from projector.folding.projection import Projection
+from projector.store.ports import ReadModel, Superseded
+from shared.event_log import EventLog
+
+BEGINNINGS = 3
+"""How often a verification begins anew: see `Following.look`."""
+
+
+class Unsettled(Exception):
+    """The read model changed so much meanwhile that nothing can be said of it; try again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A projection, and where what it made is kept."""
+
+    projection: Projection
+    inspection: Inspection
+    model: ReadModel
+
+
+class Verification:
+    """Compares a projection's live generation with the log and the log with the state, while all of them go on."""
+
+    def __init__(self, *, log: EventLog, directory: Directory | None, watch: Callable[[str], Watch]) -> None:
+        """
+        :param directory: None where there is no state, as in memory.
+        :param watch: is given the name of each projection.
+        """
+        self._log = log
+        self._directory = directory
+        self._watch = watch
+
+    async def verify(self, subject: Subject, *, repair: bool = False) -> Verified:
+        """
+        Compare, and write anew what differs in the store, if that is asked for.
+
+        :raises NothingToVerify: there is no generation that could be compared.
+        :raises CannotGoOn: it is damaged, or the log is not the one that was projected, or cannot be folded.
+        :raises Unsettled: the generation was another one each time.
+        :raises ReadModelUnavailable:
+        :raises EventLogUnavailable:
+        """
+        reasons: list[str] = []
+        while len(reasons) < BEGINNINGS:
+            try:
+                return await self._verify(subject, repair=repair)
+            except Superseded as error:
+                reasons.append(str(error))
+        raise Unsettled(f"projection {subject.projection.name}: {'; then '.join(reasons)}: try again")
+
+    async def _verify(self, subject: Subject, *, repair: bool) -> Verified:
+        began, fold, watch = perf_counter(), Fold(subject.projection), self._watch(subject.projection.name)
+        async with self._log.connect() as reader:
+            following = Following(fold, reader=reader, inspection=subject.inspection, watch=watch)
+            await following.begin()
+            examination = Examination(following, inspection=subject.inspection, watch=watch)
+            findings = await examination.examine()
+            left = await _repaired(findings, examination, following, subject) if repair else findings
+        position, stale = following.checkpoint.reached, len(fold.parking.documents())
+        rows = await self._compare_with_state(fold, findings)
+        return Verified(
+            projection=subject.projection.name,
+            position=position,
+            documents=examination.documents,
+            entries=examination.entries,
+            rows=rows,
+            stale=stale,
+            differences=findings.count,
+            repaired=findings.in_store - left.in_store,
+            details=findings.details,
+            seconds=round(perf_counter() - began, 3),
+        )
+
+    async def _compare_with_state(self, fold: Fold, findings: Findings) -> int:
+        """Tell where the log and the state differ, and give the number of rows; the fold is of no use afterwards."""
+        counterparts = COUNTERPARTS.get(fold.projection.name, ())
+        if self._directory is None or not counterparts:
+            return 0
+        count = 0
+        async with self._directory.snapshot() as snapshot:
+            records = RecordsAhead(fold)
+            while events := await snapshot.events(after=records.position, limit=PORTION):
+                records.advance(events)
+            for counterpart in counterparts:
+                async for id_, differing in drifts(records, counterpart.kind, snapshot.rows(counterpart)):
+                    count += 1
+                    for drift in differing:
+                        findings.state_differs(_difference(fold.projection, counterpart, id_, drift))
+        return count
+
+
+async def _repaired(findings: Findings, examination: Examination, following: Following, subject: Subject) -> Findings:
+    """Write anew what was found, and give what is still not as it should be."""
+    if not findings.in_store:
+        return findings
+    await Repair(following, model=subject.model).repair(findings)
+    return await examination.again(findings)
+
+
+def _difference(projection: Projection, counterpart: Counterpart, id: str, drift: Drift) -> Difference:
+    return Difference(
+        projection=projection.name,
+        entity=f"{counterpart.kind} {id}",
+        field=f"state.{drift.field}",
+        expected=drift.expected,
+        found=drift.found,
+    )

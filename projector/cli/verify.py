@@ -1,0 +1,119 @@
+"""`muster verify`: what readers get beside the log, and the log beside PostgreSQL's state."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.redis.client import connect
+from projector.adapters.redis.inspection import RedisInspection
+from projector.adapters.redis.read_model import RedisReadModel
+from projector.audit.ports import CANNOT_LOOK
+from projector.audit.verify.differences import Difference, Verified, report
+from projector.audit.verify.verification import Subject, Unsettled, Verification
+from projector.cli.verify_progress import Watching
+from projector.folding.projection import Projection
+from projector.services import PROJECTIONS
+from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.runtime.progress import display_on
+from shared.settings import Settings
+from shared.text import printable
+
+DONE, DIFFERENT, WRONG_USAGE = 0, 1, 2
+
+SHOWN = 20
+"""Differences shown to people; `--json` has more."""
+
+LONGEST = 60
+"""Characters of a value shown to people."""
+
+
+def verify(projection: str | None = None, /, *, repair: bool = False, json: bool = False) -> int:
+    """
+    Compare what readers get with the log, and the log with the database; nobody has to stop for it.
+
+    :param projection: one of them; all, if none is named.
+    :param repair: write anew what differs in Redis.
+    :param json: print one JSON document instead of a table.
+    """
+    if projection is not None and projection not in {each.name for each in PROJECTIONS}:
+        known = ", ".join(each.name for each in PROJECTIONS)
+        print(f"there is no projection {projection!r}: {known}", file=sys.stderr)  # noqa: T201 - the command's answer
+        return WRONG_USAGE
+    settings = Settings.load(os.environ).with_addresses()
+    try:
+        verified = asyncio.run(_verify(settings, projection, repair=repair))
+    except (*CANNOT_LOOK, Unsettled) as error:
+        sys.exit(f"cannot verify: {error}")
+    if json:
+        sys.stdout.write(f"{msgspec.json.encode(report(verified, repair=repair)).decode()}\n")
+    else:
+        _show(verified, Console(soft_wrap=True), repair=repair)
+    return DIFFERENT if any(each.stands for each in verified) else DONE
+
+
+async def _verify(settings: Settings, projection: str | None, *, repair: bool) -> list[Verified]:
+    database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
+    chosen = [each for each in PROJECTIONS if projection in {None, each.name}]
+    async with connect(redis_url) as client:
+        with display_on(sys.stderr) as display:
+            verification = Verification(
+                log=PostgresEventLog(database_url),
+                directory=PostgresDirectory(database_url),
+                watch=partial(Watching, display),
+            )
+            return [await verification.verify(_subject(each, client), repair=repair) for each in chosen]
+
+
+def _subject(projection: Projection, client: Any) -> Subject:
+    return Subject(
+        projection=projection,
+        inspection=RedisInspection(client, projection=projection.name),
+        model=RedisReadModel(client, projection=projection.name),
+    )
+
+
+def _show(verified: Sequence[Verified], console: Console, *, repair: bool) -> None:
+    table = Table("projection", "position", "records", "index entries", "rows", "differences", "seconds", box=None)
+    for each in verified:
+        numbers = (each.position, each.documents, each.entries, each.rows, each.differences)
+        table.add_row(each.projection, *(f"{number:,}" for number in numbers), f"{each.seconds:.1f}")
+    console.print(table)
+    details = [detail for each in verified for detail in each.details]
+    for detail in details[:SHOWN]:
+        console.print(_line(detail), markup=False, highlight=False)
+    console.print(_summary(verified, shown=min(len(details), SHOWN), repair=repair), markup=False, highlight=False)
+
+
+def _line(detail: Difference) -> str:
+    expected, found = _short(detail.expected), _short(detail.found)
+    return f"{detail.projection}: {detail.entity}: {detail.field}: expected {expected}, found {found}"
+
+
+def _short(value: Any) -> str:
+    """A value as JSON, cut where it gets long; nothing in it can steer a terminal."""
+    text = printable(msgspec.json.encode(value).decode())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _summary(verified: Sequence[Verified], *, shown: int, repair: bool) -> str:
+    differences, stands = sum(each.differences for each in verified), sum(each.stands for each in verified)
+    parts = ["1 difference" if differences == 1 else f"{differences:,} differences"]
+    if stale := sum(each.stale for each in verified):
+        parts.append(f"{stale:,} stale, see `muster parked list`")
+    if shown < differences:
+        parts.append(f"{shown} of them shown")
+    if repair:
+        parts.append(f"{differences - stands:,} repaired")
+    if repair and stands:
+        parts.append(
+            f"{stands:,} left: what differs between the log and the database is not for a repair of Redis to mend"
+        )
+    return ", ".join(parts)

@@ -1,0 +1,281 @@
+"""The documents of one batch on their way from event to event."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias, cast
+from uuid import UUID
+
+import msgspec
+
+from projector.folding.index_changes import Move, Placer
+from projector.folding.parking import Lot, Parked
+from projector.folding.projection import (
+    DocumentMissing,
+    Entry,
+    FanOut,
+    Key,
+    Kind,
+    NotPrefetched,
+    Placed,
+    Projection,
+    ReadOnly,
+    Record,
+)
+from projector.store.ports import Batch
+from shared.read_model.records import Checkpoint, Sweep, seal, unseal, without_mark
+
+Envelopes = Mapping[Key, bytes | None]
+"""Sealed full documents as the store has them; None for what does not exist."""
+
+_encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Sweeping(NamedTuple):
+    """A sweep under way, what it does, and when its event occurred."""
+
+    sweep: Sweep
+    fan_out: FanOut
+    occurred_at: datetime
+
+    @property
+    def position(self) -> int:
+        return self.sweep.position
+
+    def is_reflected_at(self, position: int) -> bool:
+        """
+        Whether a document that reflects a position has taken up the event.
+
+        The event of a retried sweep lies behind what most documents reflect. Those that have changed since the sweep
+        began were caught up first; the others take it up, once more if they have done so already.
+        """
+        return position > self.sweep.since if self.sweep.since else position >= self.position
+
+
+Kept: TypeAlias = tuple[msgspec.Struct | None, int, bool, int]
+
+
+@dataclass(slots=True)
+class Document:
+    """
+    A document on its way through a batch.
+
+    A server that comes back from a crash in the middle of a commit may hold a document that is ahead of the
+    checkpoint. An event the document reflects already is not folded into it again, but the document is written once
+    more with all its index entries: whoever is folded again from further back may have taken an entry that is this
+    document's by now, and an older commit that turns up after a further crash may have brought back an older state.
+    """
+
+    record: msgspec.Struct | None
+    stored: int
+    """The position that it reflects in the store; 0 if it is not there."""
+    ahead: bool
+    mark: str | None = None
+    """Since when the store says that it is stale."""
+    position: int = field(init=False)
+    states: list[msgspec.Struct | None] = field(init=False)
+    """What it was when it was read, and every state since that may stand in other places."""
+    changed: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.position, self.states = self.stored, [self.record]
+
+    def become(self, record: msgspec.Struct | None, *, position: int, moves: bool = True) -> None:
+        if position <= self.stored:
+            return
+        self._become(record, position, moves=moves)
+
+    def revise(self, record: msgspec.Struct | None, *, position: int, moves: bool) -> None:
+        """Become what an event makes of it that is swept: one that was parked may lie behind what it reflects."""
+        if record is not self.record:
+            self._become(record, max(self.position, position), moves=moves)
+
+    def keep(self) -> Kept:
+        """What `restore` needs."""
+        return self.record, self.position, self.changed, len(self.states)
+
+    def restore(self, kept: Kept) -> None:
+        """Be again what it was then."""
+        self.record, self.position, self.changed, states = kept
+        del self.states[states:]
+
+    def _become(self, record: msgspec.Struct | None, position: int, *, moves: bool) -> None:
+        self.record, self.position, self.changed = record, position, True
+        if moves:
+            self.states.append(record)
+
+    def move(self, key: Key, placer: Placer) -> Move:
+        return placer.move(key, self.states, anew=self.ahead)
+
+    @property
+    def is_written(self) -> bool:
+        return self.changed or self.ahead
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether its entries and its sheet are written too."""
+        return self.ahead or len(self.states) > 1
+
+
+@dataclass(slots=True)
+class FoldedDocuments:
+    """The `Documents` of one batch; `position` is that of the event being folded, `sweeping` what is under way."""
+
+    envelopes: Envelopes
+    projection: Projection
+    decoders: Mapping[str, msgspec.json.Decoder[Any]]
+    after: Checkpoint
+    sweeping: list[Sweeping]
+    lot: Lot
+    position: int = 0
+    _documents: dict[Key, Document] = field(default_factory=dict)
+    _before: list[tuple[Key, Document, Kept]] = field(default_factory=list)
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        key = kind.key(id)
+        if not self.position and key not in self.envelopes:
+            return None  # asked by `needs`, to which not everything is known yet
+        return cast("Record | None", self.open(key).record)
+
+    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
+        record = self.find(kind, id)
+        if record is None:
+            raise DocumentMissing(kind.key(id))
+        return record
+
+    def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
+        self._change(kind.key(id), record)
+
+    def forget(self, kind: Kind[Record], id: UUID | str) -> None:
+        self._change(kind.key(id), None)
+
+    def begin(self, position: int) -> None:
+        """From here on what is saved is what the event at a position makes of it."""
+        self.position = position
+        self._before.clear()
+
+    def undo(self) -> None:
+        """Forget what was saved since `begin`."""
+        for _, document, kept in reversed(self._before):
+            document.restore(kept)
+
+    def require_none_saved(self, read: Collection[Key]) -> None:
+        """:raises ReadOnly: one of these was saved since `begin`."""
+        for key in {key for key, *_ in self._before if key in read} if read else ():
+            raise ReadOnly(key)
+
+    def open(self, key: Key) -> Document:
+        """
+        The document as all events so far made it, those included that have not been swept to it yet.
+
+        :raises NotPrefetched: it was not read.
+        """
+        document = self._documents.get(key) or self._opened(key)
+        for sweeping in self.sweeping:
+            if sweeping.fan_out.kind.name == key.kind:
+                self._catch_up(key, document, sweeping)
+        return document
+
+    def take_turn(self, turn: Parked, fan_out: FanOut, *, again: bool = False) -> None:
+        """
+        Bring what a sweep does to one document, or park it.
+
+        :param again: it was parked before.
+        """
+        (key,) = turn.documents
+        document = self._documents.get(key) or self._opened(key)
+        try:
+            revised = None if document.record is None else fan_out.revise(key.id, document.record)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
+            self.lot.fail(turn, error, again=again)
+        else:
+            document.revise(revised, position=turn.position, moves=fan_out.moves)
+
+    def open_whole(self, key: Key) -> None:
+        """Have a document written whatever becomes of it, with everything that leads to it."""
+        self.open(key).ahead = True
+
+    def batch(self, *, checkpoint: Checkpoint, placer: Placer, strays: Collection[Placed] = ()) -> Batch:
+        """
+        Everything that changed, in the form of one commit.
+
+        :param strays: entries at which no document stands.
+        """
+        written = {key: each for key, each in self._in_order_of_kinds() if self._is_written(key, each)}
+        saved = {key: each.record for key, each in written.items() if each.record}
+        public = {key: self.projection.public(record) for key, record in saved.items()}
+        moves = {key: each.move(key, placer) for key, each in written.items() if each.is_placed}
+        # Of two that claim an entry, the later one has it: the other's leaving it may wait for a parked event.
+        moves = {key: moves[key] for key in sorted(moves, key=lambda key: written[key].position)}
+        removals = [(entry, key.id) for key, move in moves.items() for entry in move.removals]
+        return Batch(
+            removals=[each for each in removals if not self._is_on_a_way(each[0])],
+            additions=[(entry, key.id) for key, move in moves.items() for entry in move.additions],
+            sheets={key: _pack(move.sheet) for key, move in moves.items() if move.sheet},
+            public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
+            full={key: self._sealed(key, record) for key, record in saved.items()},
+            # Even those the store does not have: a crash may put them there, before this commit.
+            forgotten=[key for key, each in written.items() if not each.record],
+            parked=self._parked(checkpoint),
+            strays=strays,
+            checkpoint=checkpoint,
+        )
+
+    def _change(self, key: Key, record: msgspec.Struct | None) -> None:
+        document = self.open(key)
+        self._before.append((key, document, document.keep()))
+        document.become(record, position=self.position)
+
+    def _catch_up(self, key: Key, document: Document, sweeping: Sweeping) -> None:
+        """Take up an event that is being swept, unless the document reflects it or is not concerned."""
+        if document.record is None or sweeping.is_reflected_at(document.position):
+            return
+        turn = Parked(position=sweeping.position, since=sweeping.occurred_at, documents=(key,), is_swept=True)
+        if self.lot.is_parked(key):
+            self._wait_if_concerned(turn, document.record, sweeping.fan_out)
+        elif not self.lot.is_skipped(sweeping.position, key):
+            self.take_turn(turn, sweeping.fan_out)
+
+    def _wait_if_concerned(self, turn: Parked, record: msgspec.Struct, fan_out: FanOut) -> None:
+        with suppress(Exception):
+            if fan_out.revise(turn.documents[0].id, record) is record:
+                return
+        self.lot.wait(turn)
+
+    def _is_written(self, key: Key, document: Document) -> bool:
+        return document.is_written or (document.record is not None and document.mark != self.lot.mark(key))
+
+    def _parked(self, checkpoint: Checkpoint) -> Mapping[str, bytes]:
+        """What is parked, if that has changed: under the name that the checkpoint has for it."""
+        if checkpoint.parked != checkpoint.revision:
+            return {}
+        return {str(checkpoint.parked): _encode(self.lot.parking())}
+
+    def _is_on_a_way(self, entry: Entry) -> bool:
+        """Whether a sweep is still to come by: it finds documents by such entries, and strikes those where none is."""
+        return any(each.fan_out.is_ahead(entry, done=each.sweep.done) for each in self.sweeping)
+
+    def _in_order_of_kinds(self) -> Iterator[tuple[Key, Document]]:
+        for kind in self.projection.kinds:
+            yield from ((key, each) for key, each in self._documents.items() if key.kind == kind.name)
+
+    def _opened(self, key: Key) -> Document:
+        if key not in self.envelopes:
+            raise NotPrefetched(key)
+        self._documents[key] = document = self._unsealed(key, self.envelopes[key])
+        return document
+
+    def _unsealed(self, key: Key, envelope: bytes | None) -> Document:
+        if envelope is None:
+            return Document(None, 0, ahead=False)
+        sealed = unseal(envelope)
+        record = self.decoders[key.kind].decode(without_mark(sealed))
+        ahead = sealed.position > self.after.position
+        return Document(record, sealed.position, ahead=ahead, mark=sealed.stale_since)
+
+    def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
+        return seal(position=self._documents[key].position, body=_encode(record), stale_since=self.lot.mark(key))

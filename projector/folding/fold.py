@@ -1,0 +1,289 @@
+"""From events and the documents they touch to one commit: pure, no I/O."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import msgspec
+
+from projector.folding.document_session import Envelopes, FoldedDocuments, Sweeping
+from projector.folding.index_changes import Placer
+from projector.folding.parking import NOTHING, Lot, Parked, Parking
+from projector.folding.projection import FanOut, Key, Listed, NotPrefetched, Placed, Projection
+from projector.store.ports import Batch, EventNotFoldable
+from shared.event_log import RecordedEvent, UnknownEvent
+from shared.events import AccountErased
+from shared.read_model.records import Checkpoint, Sweep
+
+MOST_SWEEPS = 16
+"""Under way at once: each is a question to every document that is opened."""
+
+
+class Folded(NamedTuple):
+    """One commit, and what will be under way after it."""
+
+    batch: Batch
+    sweeping: tuple[Sweeping, ...]
+    failed: int = 0
+    """How many events it parks because they cannot be folded, not because they wait behind others."""
+    parking: Parking = NOTHING
+    """What is parked after it."""
+    is_due: bool = False
+    """Whether something that is parked is to be looked at by this code."""
+
+
+class Folder:
+    """Folds batches of events for one projection."""
+
+    def __init__(self, projection: Projection, *, code: str = "unnamed") -> None:
+        """:param code: which code folds, see `projector.folding.code_version`; it is told with what it cannot fold."""
+        self.projection = projection
+        self.code = code
+        self._placer = Placer(projection)
+        self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
+
+    def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
+        """The documents that the events touch and that are not among those fetched."""
+        wanted, fetched = set[Key](), self._fetched(envelopes)
+        for each in events:
+            with suppress(EventNotFoldable):  # the fold will come to it, and tell
+                wanted |= self._needed(each, fetched)
+        return wanted - envelopes.keys()
+
+    def fold(
+        self,
+        events: Sequence[RecordedEvent],
+        envelopes: Envelopes,
+        *,
+        after: Checkpoint,
+        sweeping: Sequence[Sweeping] = (),
+        parking: Parking = NOTHING,
+    ) -> Folded:
+        """
+        What the events make of the documents and of the checkpoint.
+
+        An event that cannot be folded is parked. One that cannot be parked either ends the batch before it; one that
+        begins the last sweep there may be, with it.
+
+        :param sweeping: what is under way: fewer than `MOST_SWEEPS`.
+        :param parking: what is parked.
+        :raises EventNotFoldable: the first event is of an unknown type, or does not tell which documents it writes.
+        """
+        documents = self._documents(envelopes, after, sweeping, parking)
+        for nth, recorded in enumerate(events):
+            try:
+                self._fold_one(recorded, documents)
+            except EventNotFoldable:
+                if nth:
+                    return self.fold(events[:nth], envelopes, after=after, sweeping=sweeping, parking=parking)
+                raise
+            if len(documents.sweeping) >= MOST_SWEEPS:
+                events = events[: nth + 1]
+                break
+        return self._committable(documents, _moved(after, events), documents.sweeping)
+
+    def refold(
+        self,
+        due: Iterable[tuple[Parked, RecordedEvent]],
+        envelopes: Envelopes,
+        *,
+        after: Checkpoint,
+        parking: Parking,
+    ) -> Folded:
+        """
+        What becomes of parked events that are tried again, or skipped, while no sweep is under way.
+
+        :param due: in the order of the log.
+        :param envelopes: of the documents that they need and of those that they are parked with.
+        """
+        documents = self._documents(envelopes, after, (), parking)
+        for parked, recorded in due:
+            self._refold_one(parked, recorded, documents)
+            for key in parked.documents:
+                documents.open_whole(key)
+            if len(documents.sweeping) >= MOST_SWEEPS:
+                break
+        return self._committable(documents, _revised(after), documents.sweeping)
+
+    def sweep(
+        self,
+        entries: Sequence[bytes],
+        envelopes: Envelopes,
+        *,
+        after: Checkpoint,
+        sweeping: Sequence[Sweeping],
+        parking: Parking = NOTHING,
+    ) -> Folded:
+        """
+        What the first of the sweeps under way makes of the next documents on its way.
+
+        :param entries: of its list, none if its end is reached.
+        :param envelopes: of the documents they lead to.
+        """
+        first, *others = sweeping
+        documents = self._documents(envelopes, after, sweeping, parking)
+        strays = list(_strays(entries, first.fan_out, documents))
+        going_on = [first._replace(sweep=_come_to(entry, first.sweep)) for entry in entries[-1:]]
+        return self._committable(documents, _revised(after), [*going_on, *others], strays=strays)
+
+    def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
+        """What an event does to more documents than it names."""
+        if isinstance(recorded.event, UnknownEvent):
+            raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
+        return self.projection.fan_out(recorded.event)
+
+    def _documents(
+        self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping], parking: Parking
+    ) -> FoldedDocuments:
+        lot = Lot(parking, code=self.code)
+        return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping), lot)
+
+    def _fetched(self, envelopes: Envelopes) -> FoldedDocuments:
+        """What is stored, as `needs` sees it."""
+        return self._documents(envelopes, Checkpoint(), (), NOTHING)
+
+    def _committable(
+        self,
+        documents: FoldedDocuments,
+        checkpoint: Checkpoint,
+        sweeping: Sequence[Sweeping],
+        *,
+        strays: Collection[Placed] = (),
+    ) -> Folded:
+        lot, parking = documents.lot, documents.lot.parking()
+        checkpoint = msgspec.structs.replace(checkpoint, sweeps=tuple(each.sweep for each in sweeping))
+        if lot.changed:
+            checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if lot else 0)
+        batch = documents.batch(checkpoint=checkpoint, placer=self._placer, strays=strays)
+        return Folded(batch, tuple(sweeping), lot.failed, parking, bool(parking.due(self.code)))
+
+    def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments, *, again: bool = False) -> None:
+        if isinstance(recorded.event, UnknownEvent):
+            raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
+        documents.begin(recorded.position)
+        lot = documents.lot
+        if lot.is_skipped(recorded.position):
+            return
+        if (len(lot) or documents.sweeping) and (waiting := self._waiting(recorded, documents)):
+            lot.wait(waiting)
+            return
+        try:
+            fan_out = self.projection.fan_out(recorded.event)
+            self.projection.project(recorded, documents)
+            documents.require_none_saved(self.projection.reads(recorded))
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
+            documents.undo()
+            lot.fail(self._parked(recorded, documents), error, again=again)
+            return
+        if lot:
+            _let_go(recorded, documents)
+        if fan_out:
+            documents.sweeping.append(_begun(recorded, fan_out, documents.after))
+
+    def _waiting(self, recorded: RecordedEvent, documents: FoldedDocuments) -> Parked | None:
+        """
+        The event, if it cannot be folded because of what is parked before it.
+
+        It would write a document that is behind; or read one of which there is no good state, or none that will do.
+        """
+        lot, read = documents.lot, self.projection.reads(recorded)
+        opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
+        _let_go(recorded, documents)
+        behind = {key for key in opened if lot.waits(key, before=recorded.position)}
+        needed = behind if self.projection.waits_to_read else {key for key in behind if opened[key] is None}
+        if behind.issubset(read) and not needed:
+            return None
+        return self._parked(recorded, documents, waits_for=needed)
+
+    def _parked(
+        self, recorded: RecordedEvent, documents: FoldedDocuments, *, waits_for: Collection[Key] = ()
+    ) -> Parked:
+        """The event with the documents it would write, which must be there, so that they can be marked."""
+        written = self._needed(recorded, self._fetched(documents.envelopes)) - set(self.projection.reads(recorded))
+        keys = sorted(written.union(waits_for))
+        if not keys:
+            raise self._not_foldable(recorded, "it names no document it writes")
+        try:
+            for key in keys:
+                documents.open(key)
+        except NotPrefetched as error:
+            raise self._not_foldable(recorded, f"its needs are never met: {error}") from error
+        return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(keys))
+
+    def _needed(self, recorded: RecordedEvent, fetched: FoldedDocuments) -> set[Key]:
+        """
+        What the event touches, as far as can be told from what is stored.
+
+        :raises EventNotFoldable: the projection fails on it.
+        """
+        if isinstance(recorded.event, UnknownEvent):
+            return set()
+        try:
+            return set(self.projection.needs(recorded, fetched))
+        except Exception as error:
+            raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
+
+    def _refold_one(self, parked: Parked, recorded: RecordedEvent, documents: FoldedDocuments) -> None:
+        lot = documents.lot
+        if parked.skip:
+            lot.skip(parked, parked.skip)
+            return
+        lot.release(parked)
+        if not parked.is_swept:
+            self._fold_one(recorded, documents, again=parked.failure is not None)
+        elif lot.waits(parked.documents[0], before=parked.position):
+            lot.wait(parked)
+        elif fan_out := self.fan_out_of(recorded):
+            documents.take_turn(parked, fan_out, again=parked.failure is not None)
+
+    def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
+        return EventNotFoldable(
+            f"projection {self.projection.name} cannot fold the event at position {recorded.position}"
+            f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why};"
+            " deploy a projector that can"
+        )
+
+
+def _let_go(recorded: RecordedEvent, documents: FoldedDocuments) -> None:
+    """
+    Who is erased waits for nothing, and nothing for him.
+
+    What else is parked is looked at once more, and not again when the erasure itself is tried again: two that cannot be
+    folded would have each other tried for ever.
+    """
+    if isinstance(recorded.event, AccountErased):
+        is_new = recorded.position > documents.after.position
+        documents.lot.let_go_of(recorded.event.account_id, try_others=is_new)
+
+
+def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -> Iterator[Placed]:
+    """Bring the event to each document on the way; tell the entries at which none stands (any more)."""
+    for entry in entries:
+        key = way.key(entry)
+        if not way.stands(key.id, documents.open(key).record, entry):
+            yield Listed(way.by, entry), key.id
+
+
+def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> Sweeping:
+    since = after.position if recorded.position <= after.position else 0
+    return Sweeping(Sweep(recorded.position, since=since), fan_out, recorded.occurred_at)
+
+
+def _come_to(entry: bytes, sweep: Sweep) -> Sweep:
+    return msgspec.structs.replace(sweep, done=entry)
+
+
+def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> Checkpoint:
+    last = events[-1]
+    return msgspec.structs.replace(
+        _revised(checkpoint),
+        position=last.position,
+        event_id=last.event_id,
+        count=checkpoint.count + len(events),
+    )
+
+
+def _revised(checkpoint: Checkpoint) -> Checkpoint:
+    return msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1)

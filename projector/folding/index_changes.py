@@ -1,0 +1,93 @@
+"""Where a document is to be found, and what changes about that when the document does."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from projector.folding.projection import Entry, Key, Kind, Listed, Projection
+from shared.read_model.ordering import WORD, Sheet, place, word_entries
+
+
+class Place(NamedTuple):
+    """Everything that leads to a document in one of its states."""
+
+    direct: frozenset[Entry]
+    sheet: Sheet | None
+
+
+NOWHERE = Place(frozenset(), None)
+
+
+class Move(NamedTuple):
+    """How a document moved: the entries it has given up, those it has taken (or taken again), and its sheet."""
+
+    removals: Sequence[Entry]
+    additions: Sequence[Entry]
+    sheet: Sheet | None
+
+
+class Placer:
+    """Places the documents of one projection."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        self._kinds = {kind.name: kind for kind in projection.kinds}
+
+    def move(self, key: Key, records: Iterable[Any], *, anew: bool) -> Move:
+        """
+        The way from the first of a document's states to the last.
+
+        An entry that was left and taken again on the way is taken anew: somebody else may have had it in between, and
+        a commit that broke off may have removed it.
+
+        :param anew: take all entries of the last state, also those it had from the first.
+        """
+        places = [self._place(key, record) for record in records]
+        stands = self._changes(key, [*places, NOWHERE, places[-1]] if anew else places)
+        return Move(
+            [entry for entry, is_there in stands.items() if not is_there],
+            [entry for entry, is_there in stands.items() if is_there],
+            places[-1].sheet,
+        )
+
+    def _place(self, key: Key, record: Any) -> Place:
+        if record is None:
+            return NOWHERE
+        return Place(frozenset(self._projection.index(key, record)), self._projection.sheet(record))
+
+    def _changes(self, key: Key, places: Iterable[Place]) -> dict[Entry, bool]:
+        """Every entry that was left or taken on the way, and whether the document stands there at its end."""
+        stands: dict[Entry, bool] = {}
+        for before, now in pairwise(places):
+            gone, come = _crossed(before.sheet, now.sheet, kind=self._kinds[key.kind], id=key.id)
+            stands |= dict.fromkeys(chain(before.direct - now.direct, gone), False)
+            stands |= dict.fromkeys(chain(now.direct - before.direct, come), True)
+        return stands
+
+
+def _crossed(
+    old: Sheet | None, new: Sheet | None, *, kind: Kind[Any], id: str
+) -> tuple[Iterable[Listed], Iterable[Listed]]:
+    """The entries of a sheet that only the old one has, and those that only the new one has."""
+    if old == new:
+        return (), ()
+    gone = set(_entries(old, unlike=new, kind=kind, id=id))
+    come = set(_entries(new, unlike=old, kind=kind, id=id))
+    return gone - come, come - gone
+
+
+def _entries(sheet: Sheet | None, *, unlike: Sheet | None, kind: Kind[Any], id: str) -> Iterator[Listed]:
+    """The entries of a sheet, without most of those that the other has too."""
+    if sheet is None:
+        return
+    other = unlike if unlike and unlike.status == sheet.status else None
+    prefixes = sheet.prefixes()
+    new_prefixes = [each for each in prefixes if each not in other.prefixes()] if other else prefixes
+    account = UUID(id)
+    for nth, (order, key) in enumerate(zip(kind.orders, sheet.keys, strict=True)):
+        stands_at = place(key, account)
+        crossing = new_prefixes if other and other.keys[nth] == key else prefixes
+        yield from (Listed(order, prefix + stands_at) for prefix in crossing)
+    if not other or (other.words, other.keys[0]) != (sheet.words, sheet.keys[0]):
+        yield from (Listed(WORD, entry) for entry in word_entries(sheet, account))

@@ -1,0 +1,52 @@
+"""Telling a bad event from bad code: by how many there are."""
+
+from collections import deque
+from time import monotonic
+
+from projector.store.ports import TooManyParked
+
+MINUTE = 60.0
+MOST_FAILURES = 100
+"""Events that cannot be folded, within a minute."""
+MOST_PARKED = 10_000
+"""Events that are parked at all: each commit that parks one more writes them all."""
+
+
+class Brake:
+    """Counts what a projection parks; once too much, it stays so until another process takes its place."""
+
+    def __init__(self, *, projection: str) -> None:
+        self._projection = projection
+        self._lately: deque[tuple[float, int]] = deque()
+        self._error: str | None = None
+
+    def check(self, *, failed: int, parked: int) -> None:
+        """
+        Return if so many more may be parked.
+
+        :param failed: how many events would be, because they cannot be folded.
+        :param parked: how many there would be then, those included that wait behind others.
+        :raises TooManyParked: they may not.
+        """
+        if self._error is None:
+            self._error = self._too_many(failed, parked)
+        if self._error:
+            raise TooManyParked(f"projection {self._projection}: {self._error}")
+
+    def _too_many(self, failed: int, parked: int) -> str | None:
+        now = monotonic()
+        while self._lately and self._lately[0][0] < now - MINUTE:
+            self._lately.popleft()
+        if sum(each for _, each in self._lately) + failed > MOST_FAILURES:
+            return (
+                f"more than {MOST_FAILURES} events could not be folded within a minute, so it is the release and not"
+                " the events; deploy one that can fold them: what is parked is retried by itself then"
+            )
+        if parked > MOST_PARKED:
+            return (
+                f"more than {MOST_PARKED} events are parked; see `muster parked list`, and deploy a release that can"
+                " fold them, or skip what never can be, and start the projector again"
+            )
+        if failed:
+            self._lately.append((now, failed))
+        return None

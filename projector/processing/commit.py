@@ -1,0 +1,140 @@
+"""One commit: read what it touches, fold, store what comes of it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from projector.folding.document_session import Envelopes, Sweeping
+from projector.folding.fold import Folded, Folder
+from projector.folding.parking import NOTHING, Parking
+from projector.folding.projection import Key
+from projector.processing.circuit_breaker import Brake
+from projector.store.codec import parking_at
+from projector.store.ports import Commit, EventNotFoldable, ReadModel
+from shared.event_log import RecordedEvent
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint
+
+ROUNDS = 3
+"""How often a projection may ask for further documents."""
+
+MOST_WRITES = 4_000
+"""What one commit may write unless a single event wants more: no reader waits long for it."""
+
+
+async def commit_next(
+    events: Sequence[RecordedEvent],
+    *,
+    folder: Folder,
+    model: ReadModel,
+    generation: str,
+    after: Checkpoint,
+    sweeping: Sequence[Sweeping] = (),
+    brake: Brake | None = None,
+) -> Folded:
+    """
+    Commit the first of the events, as many as can be folded and are not too much at once.
+
+    :param events: those that follow the checkpoint `after`.
+    :param sweeping: the sweeps of that checkpoint.
+    :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
+    :raises EventNotFoldable: the first event can neither be folded nor parked.
+    :raises TooManyParked: so says the brake.
+    """
+    async with model.commit(generation, expected=after) as commit:
+        there = await look(commit, after, folder=folder)
+        envelopes = await prefetch(events, folder=folder, commit=commit)
+        try:
+            folded = _fold(events, folder, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+        except EventNotFoldable:
+            # It may be no wonder: somebody else may have committed between our reads.
+            await commit.confirm()
+            raise
+        await store(folded, commit=commit, there=there, brake=brake)
+    return folded
+
+
+async def sweep_next(
+    sweeping: Sequence[Sweeping],
+    *,
+    folder: Folder,
+    model: ReadModel,
+    generation: str,
+    after: Checkpoint,
+    limit: int,
+    brake: Brake | None = None,
+) -> Folded:
+    """
+    Commit what the first of the sweeps under way makes of the next documents on its way.
+
+    :param sweeping: the sweeps of the checkpoint `after`.
+    :param limit: how many documents.
+    :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
+    :raises TooManyParked: so says the brake.
+    """
+    first = sweeping[0]
+    async with model.commit(generation, expected=after) as commit:
+        there = await look(commit, after, folder=folder)
+        way = first.fan_out
+        entries = await commit.entries(way.by, prefix=way.prefix, after=first.sweep.done, limit=limit)
+        documents = list(dict.fromkeys(map(way.key, entries)))
+        envelopes = await commit.fetch(documents) if documents else {}
+        folded = folder.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+        while folded.batch.weight > MOST_WRITES and len(entries) > 1:
+            entries = entries[: len(entries) // 2]
+            folded = folder.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+        await store(folded, commit=commit, there=there, brake=brake)
+    return folded
+
+
+class There(NamedTuple):
+    """What is parked at the checkpoint, and names under which older states of it are kept."""
+
+    parking: Parking
+    outdated: Collection[str]
+
+
+async def look(commit: Commit, after: Checkpoint, *, folder: Folder) -> There:
+    """Read what is parked, if anything is."""
+    if not after.parked:
+        return There(NOTHING, ())
+    stored = await commit.parked()
+    parking = parking_at(after, stored, keys=ProjectionKeys(folder.projection.name))
+    return There(parking, stored.keys() - {str(after.parked)})
+
+
+async def store(folded: Folded, *, commit: Commit, there: There, brake: Brake | None = None) -> None:
+    """Apply what was folded, unless it parks too much: what waits behind a failed event counts as well."""
+    if brake and (folded.failed or len(folded.parking.events) > len(there.parking.events)):
+        await commit.confirm()
+        brake.check(failed=folded.failed, parked=len(folded.parking.events))
+    # What a crash left under the name that is written now is no older state.
+    outdated = [each for each in there.outdated if each not in folded.batch.parked]
+    await commit.apply(replace(folded.batch, outdated=outdated))
+
+
+async def prefetch(events: Sequence[RecordedEvent], *, folder: Folder, commit: Commit) -> Envelopes:
+    """Read what the events touch; what is still wanted after the last round, the fold will miss and name."""
+    envelopes: dict[Key, bytes | None] = {}
+    for _ in range(ROUNDS):
+        if not (wanted := folder.wanted(events, envelopes)):
+            break
+        envelopes.update(await commit.fetch(wanted))
+    return envelopes
+
+
+def _fold(
+    events: Sequence[RecordedEvent],
+    folder: Folder,
+    envelopes: Envelopes,
+    *,
+    after: Checkpoint,
+    sweeping: Sequence[Sweeping],
+    parking: Parking,
+) -> Folded:
+    """Fold half as many events, and half of those, until it is not too much for one commit."""
+    folded = folder.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
+    while folded.batch.weight > MOST_WRITES and len(events) > 1:
+        events = events[: len(events) // 2]
+        folded = folder.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
+    return folded

@@ -1,0 +1,55 @@
+"""Whether the events behind a checkpoint are those of the log."""
+
+from projector.store.hints import forced_rebuild
+from projector.store.ports import LogForked
+from shared.event_log import EventReader, Identity
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint
+
+RECENT = 10_000
+
+
+class ForkCheck:
+    """
+    Compares the event at a checkpoint and the number of events up to it with the log.
+
+    After an asynchronous failover or a restore the log can hold the same last event and lack one before it. The first
+    check counts everything; later ones count from an anchor at least `RECENT` events back that was found right before.
+    """
+
+    def __init__(self, *, projection: str) -> None:
+        self._keys = ProjectionKeys(projection)
+        self._anchor = self._next_anchor = Checkpoint()
+
+    async def require(self, reader: EventReader, checkpoint: Checkpoint) -> None:
+        """
+        Return if the checkpoint lies on the log.
+
+        :raises LogForked: it does not.
+        """
+        anchor = self._anchor if self._anchor.position <= checkpoint.position else Checkpoint()
+        if await _differs(reader, checkpoint, since=anchor):
+            await self._require_by_counting_all(reader, checkpoint)
+        self.passed(checkpoint)
+
+    def passed(self, checkpoint: Checkpoint) -> None:
+        """Take note of a checkpoint that is known to lie on the log."""
+        if checkpoint.count - self._next_anchor.count >= RECENT:
+            self._anchor, self._next_anchor = self._next_anchor, checkpoint
+
+    async def _require_by_counting_all(self, reader: EventReader, checkpoint: Checkpoint) -> None:
+        """What is remembered may be of a log that was replaced together with the checkpoint."""
+        self._anchor = self._next_anchor = Checkpoint()
+        if found := await _differs(reader, checkpoint, since=Checkpoint()):
+            raise LogForked(
+                f"projection {self._keys.projection}: the log is not the one that was projected."
+                f" The checkpoint says {checkpoint.count} events up to position {checkpoint.position}, the last of them"
+                f" {checkpoint.event_id}; the log has {found.count}, with {found.event_id} there."
+                f" Was it restored, or did it fail over? If the log is right, {forced_rebuild(self._keys)}"
+            )
+
+
+async def _differs(reader: EventReader, checkpoint: Checkpoint, *, since: Checkpoint) -> Identity | None:
+    found = await reader.identity(position=checkpoint.position, since=since.position)
+    expected = Identity(checkpoint.event_id, checkpoint.count - since.count)
+    return None if found == expected else found

@@ -1,0 +1,277 @@
+"""What is parked, for operators: to be seen, tried again and skipped."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from projector.folding.parking import NOTHING, Parked, Parking, Skip, Skipped
+from projector.folding.projection import Key
+from projector.store.codec import parking_at
+from projector.store.generations import Survey
+from projector.store.ports import Batch, ReadModel, Superseded
+from shared.clock import Clock
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint
+
+ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
+"""What is to be parked instead, with what there is of the projection."""
+
+ATTEMPTS = 50
+"""How often a generation that is being written is looked at until it holds still for a moment."""
+BETWEEN_SECONDS = 0.02
+SETTLED_SECONDS = 5.0
+"""How long a projector that feeds is given to look at what it was asked to."""
+
+
+class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A document that is behind.
+
+    :param stale_since: when the first event occurred that waits for it.
+    :param waiting: the positions of all that do, in order.
+    :param failed: which of them cannot be folded; the others wait behind them.
+    """
+
+    projection: str
+    kind: str
+    id: str
+    stale_since: datetime
+    waiting: tuple[int, ...]
+    failed: tuple["FailedEvent", ...]
+
+
+class FailedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that cannot be folded: the class of the error, and the code that met it (empty: to be tried)."""
+
+    position: int
+    error: str
+    code: str
+
+
+class SkippedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that has no effect on some documents, and who decided so."""
+
+    projection: str
+    position: int
+    documents: tuple[Key, ...]
+    error: str | None
+    reason: str
+    by: str
+    at: datetime
+
+
+class WhatIsParked(msgspec.Struct, frozen=True, kw_only=True):
+    """All documents that are behind, and all events that were skipped."""
+
+    parked: tuple[ParkedDocument, ...]
+    skipped: tuple[SkippedEvent, ...]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What became of a request.
+
+    :param settled: whether a projector has looked at it; if not it will, as soon as one feeds.
+    :param parked: what is still parked of the documents with the id.
+    """
+
+    settled: bool
+    parked: tuple[ParkedDocument, ...]
+    skipped: tuple[SkippedEvent, ...]
+
+
+class UnknownProjection(Exception):
+    """There is no projection of that name."""
+
+
+class NotParked(Exception):
+    """Nothing is parked for a document with that id."""
+
+
+class Busy(Exception):
+    """The generation is being written without a pause, or replaced; try again."""
+
+
+async def what_is_parked(model: ReadModel, *, projection: str) -> Parking:
+    """
+    What is parked in the generation that readers use, or will once it is filled.
+
+    :raises Busy: it does not hold still.
+    """
+    return await _in_a_quiet_moment(lambda: _look(model, projection))
+
+
+class ParkedEvents:
+    """Looks at what is parked in the generations that readers use, and asks their projectors to look again."""
+
+    def __init__(self, *, models: Mapping[str, ReadModel], clock: Clock) -> None:
+        self._models = models
+        self._clock = clock
+
+    async def read(self) -> WhatIsParked:
+        """All of it."""
+        found = [(name, await what_is_parked(model, projection=name)) for name, model in self._models.items()]
+        return WhatIsParked(
+            parked=tuple(each for name, parking in found for each in _documents(name, parking)),
+            skipped=tuple(_skipped(name, each) for name, parking in found for each in parking.skipped),
+        )
+
+    async def find(self, projection: str, id: str) -> WhatIsParked:
+        """
+        What is, or was, parked for documents with an id.
+
+        :raises UnknownProjection, NotParked: there is nothing.
+        """
+        parking = await what_is_parked(self._model(projection), projection=projection)
+        found = _of(id, projection, parking)
+        if not found.parked and not found.skipped:
+            raise NotParked(f"Nothing is parked in {projection} for {id}")
+        return found
+
+    async def retry(self, projection: str, id: str) -> Asked:
+        """
+        Have all that keeps documents with an id waiting tried again.
+
+        :raises UnknownProjection, NotParked, Busy: nothing was asked.
+        """
+        return await self._ask(projection, id, lambda _, parking: parking.to_be_retried(id))
+
+    async def skip(self, projection: str, id: str, *, reason: str, by: str) -> Asked:
+        """
+        Have the first event that waits for a document with an id dropped for all its documents, and the next tried.
+
+        :raises UnknownProjection, NotParked, Busy: nothing was asked; a rebuild is under way, say, that has taken over
+            what had been skipped when it began.
+        """
+        skip = Skip(reason=reason, by=by, at=self._clock.now())
+
+        def change(survey: Survey, parking: Parking) -> Parking:
+            _require_no_rebuild(projection, survey)
+            return parking.to_be_skipped(id, skip)
+
+        return await self._ask(projection, id, change)
+
+    async def _ask(self, projection: str, id: str, change: ParkingChange) -> Asked:
+        model = self._model(projection)
+        await _in_a_quiet_moment(lambda: _change(model, projection, id, change))
+        settled, parking = await self._settled(model, projection, id)
+        found = _of(id, projection, parking)
+        return Asked(settled=settled, parked=found.parked, skipped=found.skipped)
+
+    async def _settled(self, model: ReadModel, projection: str, id: str) -> tuple[bool, Parking]:
+        """What is parked once a projector has looked at what is asked of it, or has not for a long time."""
+        until = asyncio.get_running_loop().time() + SETTLED_SECONDS
+        while True:
+            parking = await what_is_parked(model, projection=projection)
+            if not any(_is_asked(each) for each in _waiting_for(id, parking)):
+                return True, parking
+            if asyncio.get_running_loop().time() > until:
+                return False, parking
+            await asyncio.sleep(BETWEEN_SECONDS)
+
+    def _model(self, projection: str) -> ReadModel:
+        if projection not in self._models:
+            raise UnknownProjection(f"There is no projection {projection!r}: {', '.join(self._models)}")
+        return self._models[projection]
+
+
+async def _in_a_quiet_moment(work: Callable[[], Awaitable[Parking]]) -> Parking:
+    for _ in range(ATTEMPTS):
+        try:
+            return await work()
+        except Superseded:
+            await asyncio.sleep(BETWEEN_SECONDS)
+    raise Busy("The projector is writing all the time; try again")
+
+
+async def _look(model: ReadModel, projection: str) -> Parking:
+    survey = await model.survey()
+    if not survey.main or not survey.checkpoint or not survey.checkpoint.parked:
+        return NOTHING
+    async with model.commit(survey.main.generation, expected=survey.checkpoint) as commit:
+        return parking_at(survey.checkpoint, await commit.parked(), keys=ProjectionKeys(projection))
+
+
+def _require_no_rebuild(projection: str, survey: Survey) -> None:
+    if survey.live and (building := survey.roster.building):
+        raise Busy(
+            f"{building.order.by} is rebuilding {projection}, and the new generation would not know of it: skip"
+            " once that is over, or abort it"
+        )
+
+
+async def _change(model: ReadModel, projection: str, id: str, change: ParkingChange) -> Parking:
+    """
+    Write down what is asked, through the same compare-and-set as everybody.
+
+    It is written before it is done, so that what a crash leaves of the doing is done again.
+    """
+    survey = await model.survey()
+    if not survey.main or not survey.checkpoint:
+        raise NotParked(f"Nothing is parked in {projection}: it was never filled")
+    async with model.commit(survey.main.generation, expected=survey.checkpoint) as commit:
+        parking = parking_at(survey.checkpoint, await commit.parked(), keys=ProjectionKeys(projection))
+        if not _waiting_for(id, parking):
+            raise NotParked(f"Nothing is parked in {projection} for {id}")
+        # Looked at once more: what there is now is so when the commit takes effect, or it takes none.
+        asked = change(await model.survey(), parking)
+        await commit.apply(asking(asked, survey.checkpoint))
+    return asked
+
+
+def asking(asked: Parking, after: Checkpoint) -> Batch:
+    """A commit that changes nothing but what is parked."""
+    revision = after.revision + 1
+    checkpoint = msgspec.structs.replace(after, revision=revision, parked=revision)
+    return Batch(parked={str(revision): msgspec.json.encode(asked)}, checkpoint=checkpoint)
+
+
+def _is_asked(each: Parked) -> bool:
+    return each.skip is not None or (each.failure is not None and not each.failure.code)
+
+
+def _waiting_for(id: str, parking: Parking) -> Sequence[Parked]:
+    return [each for each in parking.events if any(key.id == id for key in each.documents)]
+
+
+def _of(id: str, projection: str, parking: Parking) -> WhatIsParked:
+    skipped = [each for each in parking.skipped if any(key.id == id for key in each.documents)]
+    return WhatIsParked(
+        parked=tuple(each for each in _documents(projection, parking) if each.id == id),
+        skipped=tuple(_skipped(projection, each) for each in skipped),
+    )
+
+
+def _documents(projection: str, parking: Parking) -> Sequence[ParkedDocument]:
+    return [_document(projection, key, queue) for key, queue in parking.documents().items()]
+
+
+def _document(projection: str, key: Key, queue: Sequence[Parked]) -> ParkedDocument:
+    failed = [
+        FailedEvent(position=each.position, error=each.failure.error, code=each.failure.code)
+        for each in queue
+        if each.failure
+    ]
+    return ParkedDocument(
+        projection=projection,
+        kind=key.kind,
+        id=key.id,
+        stale_since=queue[0].since,
+        waiting=tuple(each.position for each in queue),
+        failed=tuple(failed),
+    )
+
+
+def _skipped(projection: str, each: Skipped) -> SkippedEvent:
+    return SkippedEvent(
+        projection=projection,
+        position=each.position,
+        documents=each.documents,
+        error=each.error,
+        reason=each.skip.reason,
+        by=each.skip.by,
+        at=each.skip.at,
+    )

@@ -1,0 +1,259 @@
+"""The loop that feeds one generation: read, fold, commit, and look again whenever something is not as expected."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from projector.folding.code_version import code_version
+from projector.folding.document_session import Sweeping
+from projector.folding.fold import MOST_SWEEPS, Folded, Folder
+from projector.folding.projection import Projection
+from projector.processing.circuit_breaker import Brake
+from projector.processing.commit import MOST_WRITES, commit_next, sweep_next
+from projector.processing.fork_check import ForkCheck
+from projector.processing.leadership import Duty
+from projector.processing.pace import Pace
+from projector.processing.progress import Progress, Role
+from projector.processing.retry import retry_next
+from projector.processing.retry_policy import Perseverance
+from projector.store.hints import rebuild
+from projector.store.ports import EventNotFoldable, GenerationDamaged, LogForked, ReadModel, Superseded
+from shared.clock import Clock
+from shared.event_log import EventLog, EventReader, RecordedEvent
+from shared.observability.tracing import record_commit
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, Pointer, Sweep
+from shared.runtime.cancellation import is_cancelled, to_the_end
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the loop believes the store to stand; every commit finds out whether it does."""
+
+    checkpoint: Checkpoint
+    sweeping: Sequence[Sweeping] = ()
+    """The sweeps of the checkpoint, and what they do."""
+    is_due: bool = False
+    """Whether something that is parked is (or may be) to be tried by this code."""
+
+    def after(self, folded: Folded) -> "Standing":
+        return replace(self, checkpoint=folded.batch.checkpoint, sweeping=folded.sweeping, is_due=folded.is_due)
+
+
+BESIDE_OTHERS = 4
+"""How many times less a commit of a rebuild does: the live generation is fed by the same process, and waits for it."""
+
+
+class Feeder:
+    """Feeds one generation for as long as it is there."""
+
+    def __init__(
+        self,
+        pointer: Pointer,
+        *,
+        projection: Projection,
+        log: EventLog,
+        model: ReadModel,
+        duty: Duty,
+        progress: Progress,
+        clock: Clock,
+        pace: Pace,
+        after_commit: Callable[[float], Awaitable[None]],
+    ) -> None:
+        """:param after_commit: told how long each commit of events took (seconds), and may have it rest."""
+        self._pointer = pointer
+        self._keys = ProjectionKeys(projection.name)
+        self._folder = Folder(projection, code=code_version(projection))
+        self._brake = Brake(projection=projection.name)
+        self._fork_check = ForkCheck(projection=projection.name)
+        self._log = log
+        self._model = model
+        self._duty = duty
+        self.progress = progress
+        self._clock = clock
+        self._pace = pace
+        self._after_commit = after_commit
+        self._perseverance = Perseverance(progress, pace)
+        self._size = pace.batch
+        self._may_go_on = asyncio.Event()
+        self._may_go_on.set()
+        self._looked = self._committed = float("-inf")
+
+    async def run(self) -> None:
+        """Feed while it is this process' duty, until cancelled."""
+        await self._perseverance.persist(self._turn)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Begin no further commit meanwhile."""
+        self._may_go_on.clear()
+        try:
+            yield
+        finally:
+            self._may_go_on.set()
+
+    async def _turn(self) -> None:
+        if not self._duty.is_held:
+            self.progress.stand_by()
+            await self._duty.begun()
+        async with self._log.connect() as reader:
+            await self._feed(reader)
+
+    async def _feed(self, reader: EventReader) -> None:
+        standing, attested = None, float("-inf")
+        while self._duty.is_held and not is_cancelled():
+            if perf_counter() - attested > self._pace.attest:
+                await self._model.attest()
+                attested = perf_counter()
+            try:
+                standing = await self._pass(reader, standing or await self._stand(reader))
+            except Superseded as error:
+                self.progress.superseded(error)
+                standing = None
+                await self._perseverance.back_off()
+
+    async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
+        """
+        Take a step of the first sweep, and the next events: neither waits for all of the other.
+
+        Events wait for what is parked and due, and that for the end of all sweeps.
+        """
+        await self._may_go_on.wait()
+        if standing.sweeping:
+            standing = await self._sweep(standing)
+        if standing.is_due and not standing.sweeping:
+            standing = await self._retry_parked(reader, standing)
+        events = () if standing.is_due else await self._next_events(reader, standing)
+        if events:
+            standing = await self._commit_what_can_be_folded(standing, events)
+        else:
+            await self._look(standing)
+        self.progress.stand(standing.checkpoint)
+        self._perseverance.succeeded()
+        if not events and not standing.sweeping and not standing.is_due:
+            await reader.rung(seconds=self._pace.poll)
+        return standing
+
+    async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
+        if len(standing.sweeping) >= MOST_SWEEPS:
+            return ()
+        if (early := self._committed + self._pace.interval - perf_counter()) > 0:
+            await asyncio.sleep(early)
+        return await reader.read(after=standing.checkpoint.position, limit=self._size)
+
+    async def _commit_what_can_be_folded(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
+        """Commit; an event that stops the projection does so only once what came before it has been swept."""
+        try:
+            return await self._commit(standing, events)
+        except EventNotFoldable:
+            if not standing.sweeping:
+                raise
+            return standing
+
+    async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
+        began = perf_counter()
+        commit = commit_next(
+            events,
+            folder=self._folder,
+            model=self._model,
+            generation=self._pointer.generation,
+            after=standing.checkpoint,
+            sweeping=standing.sweeping,
+            brake=self._brake,
+        )
+        folded = await to_the_end(commit)
+        applied = folded.batch.checkpoint.count - standing.checkpoint.count
+        self._looked = self._committed = perf_counter()
+        self._size = self._fitting(applied, folded.batch.weight) if applied == len(events) else max(1, applied)
+        self.progress.committed(folded.batch, events=applied, seconds=self._looked - began)
+        self._trace(events[:applied], seconds=self._looked - began)
+        self._fork_check.passed(folded.batch.checkpoint)
+        self.progress.behind(self._clock.now() - events[applied - 1].occurred_at)
+        await self._after_commit(self._looked - began)
+        return standing.after(folded)
+
+    def _trace(self, events: Sequence[RecordedEvent], *, seconds: float) -> None:
+        """A rebuild is left out: its events are of commands that have long been seen."""
+        if self.progress.is_measured:
+            commands = (each.metadata.traceparent for each in events)
+            record_commit(
+                self._keys.projection, commands, position=events[-1].position, events=len(events), seconds=seconds
+            )
+
+    def _fitting(self, events: int, weight: int) -> int:
+        """How many events are likely to be just enough for a commit, going by the last one."""
+        return max(1, min(self._pace.batch, events * self._at_once(MOST_WRITES) // max(1, weight)))
+
+    def _at_once(self, most: int) -> int:
+        return most // BESIDE_OTHERS if self.progress.role is Role.BUILDING else most
+
+    async def _sweep(self, standing: Standing) -> Standing:
+        began = perf_counter()
+        folded = await sweep_next(
+            standing.sweeping,
+            folder=self._folder,
+            model=self._model,
+            generation=self._pointer.generation,
+            after=standing.checkpoint,
+            limit=self._at_once(self._pace.sweep),
+            brake=self._brake,
+        )
+        self._looked = perf_counter()
+        self.progress.swept(folded.batch)
+        await self._after_commit(self._looked - began)
+        return standing.after(folded)
+
+    async def _retry_parked(self, reader: EventReader, standing: Standing) -> Standing:
+        folded = await retry_next(
+            reader,
+            folder=self._folder,
+            model=self._model,
+            generation=self._pointer.generation,
+            after=standing.checkpoint,
+            limit=self._pace.batch,
+            brake=self._brake,
+        )
+        self._looked = perf_counter()
+        return replace(standing, is_due=False) if folded is None else standing.after(folded)
+
+    async def _look(self, standing: Standing) -> None:
+        """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
+        self.progress.caught_up()
+        if perf_counter() - self._looked < self._pace.poll:
+            return
+        if await self._surveyed() != standing.checkpoint:
+            raise Superseded("the store is not as it was left")
+        self._looked = perf_counter()
+
+    async def _stand(self, reader: EventReader) -> Standing:
+        """Take what the store says, having made sure that it can be gone on from."""
+        checkpoint = await self._surveyed()
+        await self._fork_check.require(reader, checkpoint)
+        sweeping = [await self._taken_up(sweep, reader) for sweep in checkpoint.sweeps]
+        return Standing(checkpoint, sweeping, is_due=checkpoint.parked > 0)
+
+    async def _surveyed(self) -> Checkpoint:
+        survey = await self._model.survey()
+        if self._pointer not in survey.fed:
+            raise Superseded(f"generation {self._pointer.generation} is not fed any more")
+        checkpoint, damaged = survey.at(self._pointer)
+        if damaged:
+            raise GenerationDamaged(damaged)
+        if checkpoint is None:
+            raise GenerationDamaged(
+                f"projection {self._keys.projection}: generation {self._pointer.generation} has lost its checkpoint;"
+                f" {rebuild(self._keys)}"
+            )
+        return checkpoint
+
+    async def _taken_up(self, sweep: Sweep, reader: EventReader) -> Sweeping:
+        """A sweep that was under way when the generation was left: the log tells what it does."""
+        for recorded in await reader.read(after=sweep.position - 1, limit=1):
+            if recorded.position == sweep.position and (fan_out := self._folder.fan_out_of(recorded)):
+                return Sweeping(sweep, fan_out, recorded.occurred_at)
+        raise LogForked(
+            f"projection {self._keys.projection}: what is under way from position {sweep.position} is not in the log;"
+            f" {rebuild(self._keys)}"
+        )

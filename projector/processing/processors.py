@@ -1,0 +1,54 @@
+"""The feeders of one projection: one for each generation that this code can feed."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+from projector.processing.processor import Feeder
+from projector.processing.progress import Progress, Role
+from projector.store.generations import Survey
+from shared.read_model.records import Pointer
+
+
+def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Role]:
+    """What each generation is; only those that code of a version can feed, if one is given."""
+    live, building, kept = survey.live, survey.roster.building, survey.roster.kept
+    found = {
+        **({live: Role.LIVE} if live else {}),
+        **({building.pointer: Role.BUILDING if live else Role.FILLING} if building else {}),
+        **({kept.pointer: Role.KEPT} if kept else {}),
+    }
+    return {pointer: role for pointer, role in found.items() if version in {None, pointer.version}}
+
+
+class Crew:
+    """Employs a feeder as long as its generation is there."""
+
+    def __init__(self, hire: Callable[[Pointer, Role], Feeder]) -> None:
+        self._hire = hire
+        self._members: dict[Pointer, tuple[Feeder, asyncio.Task[None]]] = {}
+
+    def progress_of(self, pointer: Pointer | None) -> Progress | None:
+        """Of a generation, if it is fed here."""
+        member = self._members.get(pointer) if pointer else None
+        return member[0].progress if member else None
+
+    def held(self, pointer: Pointer | None) -> AbstractContextManager[None]:
+        """Have nothing written to a generation meanwhile, if it is fed here."""
+        member = self._members.get(pointer) if pointer else None
+        return member[0].held() if member else nullcontext()
+
+    async def employ(self, wanted: Mapping[Pointer, Role]) -> None:
+        """Have these generations fed, and no others."""
+        await self._dismiss([each for each in self._members if each not in wanted])
+        for pointer, role in wanted.items():
+            if pointer not in self._members:
+                feeder = self._hire(pointer, role)
+                self._members[pointer] = feeder, asyncio.create_task(feeder.run())
+            self._members[pointer][0].progress.take(role)
+
+    async def _dismiss(self, pointers: list[Pointer]) -> None:
+        tasks = [self._members.pop(pointer)[1] for pointer in pointers]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

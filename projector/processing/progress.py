@@ -1,0 +1,156 @@
+"""What a projection's loop is doing: told in logs, metrics, health and status."""
+
+from collections import deque
+from datetime import timedelta
+from enum import StrEnum
+from time import monotonic
+
+import structlog
+
+from projector.processing import metrics
+from projector.store.ports import Batch
+from shared.read_model.records import Checkpoint
+
+RATE_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class State(StrEnum):
+    """What a loop is doing."""
+
+    STARTING = "starting"
+    STANDBY = "standby"
+    """Another projector feeds."""
+    FILLING = "filling"
+    """The first fill is not complete, so readers are refused."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    """PostgreSQL or Redis is away; it is tried again and again."""
+    STOPPED = "stopped"
+    """Somebody must act; the error says how."""
+
+
+class Role(StrEnum):
+    """What a loop feeds, or that it is the one that has others feed."""
+
+    STEWARD = "steward"
+    LIVE = "live"
+    FILLING = "filling"
+    """The first generation; readers are refused until it is complete."""
+    BUILDING = "building"
+    """It is to replace the live one."""
+    KEPT = "kept"
+    """It was live."""
+
+
+class Progress:
+    """
+    Where one generation stands, as its loop tells it.
+
+    Metrics are those of the generation that readers use, or will once it is filled.
+    """
+
+    def __init__(self, projection: str, role: Role, generation: str | None = None) -> None:
+        self.projection = projection
+        self.role = role
+        self.state = State.STARTING
+        self.error: str | None = None
+        self.reached = 0
+        """The position that the generation reflects."""
+        self.lag = timedelta()
+        """How old the last event was when it was committed; zero once there is none left, or nothing goes on."""
+        self._lately: deque[tuple[float, int]] = deque()
+        self._log = log.bind(projection=projection, **({"generation": generation} if generation else {}))
+
+    @property
+    def is_measured(self) -> bool:
+        return self.role in {Role.LIVE, Role.FILLING}
+
+    @property
+    def events_per_second(self) -> float:
+        """Over the last seconds."""
+        self._forget_before(monotonic() - RATE_SECONDS)
+        return sum(events for _, events in self._lately) / RATE_SECONDS
+
+    def start(self) -> None:
+        """Nothing is amiss, and nothing to be told yet."""
+        self._become(State.STARTING)
+
+    def stand_by(self) -> None:
+        self._become(State.STANDBY)
+
+    def take(self, role: Role) -> None:
+        """Feed from now on as what the generation has become."""
+        self.role = role
+        if self.state in {State.FILLING, State.RUNNING}:
+            self.go_on()
+
+    def stand(self, checkpoint: Checkpoint) -> None:
+        """All is well, and the generation reflects the log up to a checkpoint."""
+        self.reached = checkpoint.reached
+        if self.is_measured:
+            metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.reached)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """All is well."""
+        self._become(State.FILLING if self.role in {Role.FILLING, Role.BUILDING} else State.RUNNING)
+
+    def behind(self, lag: timedelta) -> None:
+        self.lag = lag
+
+    def caught_up(self) -> None:
+        self.lag = timedelta()
+
+    def wait(self, error: Exception) -> None:
+        """Something is away and will be back."""
+        if self._become(State.WAITING, str(error)):
+            self._log.warning("waiting", error=self.error)
+
+    def stop(self, error: Exception) -> None:
+        """Nothing goes on until somebody acts."""
+        self.caught_up()  # it is nobody's way that a rebuild could be in
+        if self._become(State.STOPPED, str(error)):
+            self._log.error("stopped", error=self.error)
+
+    def break_down(self, error: Exception) -> None:
+        """Nothing goes on because of a defect in Muster."""
+        self.caught_up()
+        if self._become(State.STOPPED, f"defect: {type(error).__name__}; the log says more"):
+            self._log.error("stopped by a defect", exc_info=error)
+
+    def superseded(self, error: Exception) -> None:
+        metrics.SUPERSEDED.labels(self.projection).inc()
+        self._log.info("looking again", reason=str(error))
+
+    def committed(self, batch: Batch, *, events: int, seconds: float) -> None:
+        self.reached = batch.checkpoint.reached
+        self._lately.append((monotonic(), events))
+        self._forget_before(monotonic() - RATE_SECONDS)
+        if self.is_measured:
+            metrics.EVENTS.labels(self.projection).inc(events)
+            metrics.BATCH_EVENTS.labels(self.projection).observe(events)
+            metrics.COMMIT_SECONDS.labels(self.projection).observe(seconds)
+            metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
+
+    def swept(self, batch: Batch) -> None:
+        if self.is_measured:
+            metrics.SWEPT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
+            metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
+
+    def _become(self, state: State, error: str | None = None) -> bool:
+        """Take note of a state; says whether it is news."""
+        if (state, error) == (self.state, self.error):
+            return False
+        if error is None:
+            self._log.info("projection", state=state, was=self.state)
+        self.state, self.error = state, error
+        if self.is_measured:
+            for each in State:
+                metrics.STATE.labels(self.projection, each).set(each is state)
+        return True
+
+    def _forget_before(self, moment: float) -> None:
+        while self._lately and self._lately[0][0] < moment:
+            self._lately.popleft()

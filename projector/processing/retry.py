@@ -1,0 +1,119 @@
+"""Looking again at what is parked: events are read from the log once more, in their order, and tried or dropped."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from projector.folding.document_session import Envelopes
+from projector.folding.fold import Folded, Folder
+from projector.folding.parking import Parked, Parking
+from projector.folding.projection import Entry, Key, LookUp
+from projector.processing.circuit_breaker import Brake
+from projector.processing.commit import MOST_WRITES, look, prefetch, store
+from projector.store.hints import rebuild
+from projector.store.ports import Batch, Commit, LogForked, ReadModel
+from projector.store.writes import look_ups
+from shared.event_log import EventReader, RecordedEvent
+from shared.read_model.keys import ProjectionKeys
+from shared.read_model.records import Checkpoint, unseal
+
+NEIGHBOURS = 100
+"""Events that are read in one go: those of one queue often lie close together."""
+
+
+async def retry_next(
+    reader: EventReader,
+    *,
+    folder: Folder,
+    model: ReadModel,
+    generation: str,
+    after: Checkpoint,
+    limit: int,
+    brake: Brake | None = None,
+) -> Folded | None:
+    """
+    Commit what becomes of the first parked events that are due, while no sweep is under way; None if none are.
+
+    :param limit: how many of them.
+    :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
+    :raises LogForked: an event that is parked is not in the log.
+    """
+    async with model.commit(generation, expected=after) as commit:
+        there = await look(commit, after, folder=folder)
+        if not (parked := there.parking.due(folder.code)[:limit]):
+            return None
+        due = await _recorded(parked, reader, folder=folder)
+        envelopes = await _prefetch(due, folder=folder, commit=commit)
+        folded = folder.refold(due, envelopes, after=after, parking=there.parking)
+        while folded.batch.weight > MOST_WRITES and len(due) > 1:
+            due = due[: len(due) // 2]
+            folded = folder.refold(due, envelopes, after=after, parking=there.parking)
+        batch = await _without_taken_since(folded, before=there.parking, commit=commit, folder=folder)
+        folded = folded._replace(batch=batch)
+        await store(folded, commit=commit, there=there, brake=brake)
+    return folded
+
+
+async def _recorded(
+    parked: Iterable[Parked], reader: EventReader, *, folder: Folder
+) -> Sequence[tuple[Parked, RecordedEvent]]:
+    found: dict[int, RecordedEvent] = {}
+    pairs = []
+    for each in parked:
+        if each.position not in found:
+            read = await reader.read(after=each.position - 1, limit=NEIGHBOURS)
+            found = {recorded.position: recorded for recorded in read}
+        if each.position not in found:
+            keys = ProjectionKeys(folder.projection.name)
+            raise LogForked(
+                f"projection {keys.projection}: the event that is parked at position {each.position} is not in the log;"
+                f" {rebuild(keys)}"
+            )
+        pairs.append((each, found[each.position]))
+    return pairs
+
+
+async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], *, folder: Folder, commit: Commit) -> Envelopes:
+    envelopes = await prefetch([recorded for _, recorded in due], folder=folder, commit=commit)
+    parked = {key for each, _ in due for key in each.documents} - envelopes.keys()
+    return {**envelopes, **await commit.fetch(parked)} if parked else envelopes
+
+
+async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commit, folder: Folder) -> Batch:
+    """
+    The batch without look-ups that others have taken after the events that were retried.
+
+    Whoever reflects the whole log has it in truth. Of two that do not, the one that reflects a later position has taken
+    it later: the other has left it in between, or will have as soon as the rest of its events is folded.
+    """
+    batch = folded.batch
+    owners = await commit.owners(look_ups(batch.additions))
+    taken = [(entry, whose, owner) for entry, whose in batch.additions if (owner := _other(owners, entry, whose))]
+    if not taken:
+        return batch
+    kinds, others = folder.projection.kinds, {owner for _, _, owner in taken}
+    theirs = _latest(await commit.fetch({kind.key(owner) for kind in kinds for owner in others}))
+    ours, was_behind, is_behind = _latest(batch.full), _ids(before.concerned()), _ids(folded.parking.concerned())
+    lost = {
+        (entry, whose)
+        for entry, whose, owner in taken
+        if owner not in was_behind or (whose in is_behind and theirs.get(owner, 0) > ours[whose])
+    }
+    return replace(batch, additions=[each for each in batch.additions if each not in lost])
+
+
+def _other(owners: Mapping[LookUp, str | None], entry: Entry, whose: str) -> str | None:
+    owner = owners.get(entry) if isinstance(entry, LookUp) else None
+    return None if owner == whose else owner
+
+
+def _ids(keys: Iterable[Key]) -> set[str]:
+    return {key.id for key in keys}
+
+
+def _latest(documents: Mapping[Key, bytes | None]) -> dict[str, int]:
+    """The latest position that the documents of each id reflect, of whatever kind they are."""
+    positions: dict[str, int] = {}
+    for key, envelope in documents.items():
+        if envelope is not None:
+            positions[key.id] = max(positions.get(key.id, 0), unseal(envelope).position)
+    return positions

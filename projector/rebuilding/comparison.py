@@ -1,0 +1,197 @@
+"""How the records of two generations differ, while both are being fed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from enum import Enum, auto
+from typing import NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from projector.folding.projection import Key, Projection
+from projector.store.collections import Shelf
+from projector.store.generations import Comparison, Difference, Order, Sample, Size
+from shared.read_model.records import Checkpoint, Pointer, Sealed, unseal
+
+Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparison]]
+"""Compares the records of the live generation and of another one."""
+
+MOST_SAMPLES = 20
+MOST_CONFIRMED = 500
+"""Differences that are looked at a second time; of further ones, the first look counts."""
+MOST_GONE = 0.1
+"""The part of all records that may be missing in a new generation before somebody has to confirm that it is right."""
+
+LOOKS = 50
+LOOK_SECONDS = 0.02
+"""Two generations are at the same place again and again, but not all the time."""
+
+
+class Half(NamedTuple):
+    """Documents of one generation and its checkpoint, all from the same moment."""
+
+    checkpoint: Checkpoint
+    documents: Mapping[Key, bytes | None]
+
+
+class GenerationReader(Protocol):
+    """
+    Reads generations as they are; never on behalf of readers.
+
+    Every method raises `ReadModelUnavailable`.
+    """
+
+    def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:
+        """All sealed documents of a kind by id, in portions; what is written meanwhile may come twice or not at all."""
+
+    async def side_by_side(self, pointers: Sequence[Pointer], keys: Collection[Key]) -> Sequence[Half]:
+        """
+        The same documents of several generations at one moment.
+
+        :raises Superseded: one of them is gone.
+        """
+
+    async def size(self, pointer: Pointer, shelves: Collection[Shelf]) -> Size:
+        """How much stands on the shelves of a generation; nothing on those of one that is gone."""
+
+
+class Comparer:
+    """
+    Compares two generations of one projection.
+
+    First the entity tags, walking both; then what differs is read again side by side, until the two are seen at places
+    at which nothing but a difference in the records themselves can explain it.
+    """
+
+    def __init__(self, projection: Projection, reader: GenerationReader) -> None:
+        self._projection = projection
+        self._reader = reader
+
+    async def compare(self, live: Pointer, other: Pointer) -> Comparison:
+        """How the records of `other` differ from those of `live`."""
+        tags = {kind.name: await self._tags(live, kind.name) for kind in self._projection.kinds}
+        suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own)]
+        samples = await self._confirmed(live, other, [key for key, _ in suspects[:MOST_CONFIRMED]])
+        counts = Counter(each.difference for each in samples)
+        counts.update(difference for _, difference in suspects[MOST_CONFIRMED:])
+        return Comparison(
+            records=sum(map(len, tags.values())),
+            new=counts["new"],
+            gone=counts["gone"],
+            changed=counts["changed"],
+            samples=tuple(samples[:MOST_SAMPLES]),
+        )
+
+    async def _tags(self, pointer: Pointer, kind: str) -> dict[str, str]:
+        documents = self._reader.documents(pointer, kind)
+        return {id_: unseal(sealed).etag async for portion in documents for id_, sealed in portion.items()}
+
+    async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, str]) -> list[tuple[Key, Difference]]:
+        """What is not the same in a generation as these entity tags say."""
+        found = await self._tags(pointer, kind)
+        suspects: list[tuple[Key, Difference]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in found]
+        differing = [id_ for id_, tag in found.items() if tags.get(id_) != tag]
+        return suspects + [(Key(kind, id_), "changed" if id_ in tags else "new") for id_ in differing]
+
+    async def _confirmed(self, live: Pointer, other: Pointer, keys: Sequence[Key]) -> list[Sample]:
+        samples: list[Sample] = []
+        for _ in range(LOOKS):
+            if not keys:
+                break
+            halves = await self._reader.side_by_side((live, other), keys)
+            judged = {key: _judged(key, *halves) for key in keys}
+            samples += [sample for sample in judged.values() if isinstance(sample, Sample)]
+            keys = [key for key, sample in judged.items() if sample is Judgement.MOVING]
+            await asyncio.sleep(LOOK_SECONDS if keys else 0)
+        return samples
+
+
+class OneComparison:
+    """At most one comparison, in the background: the one that was asked for last."""
+
+    def __init__(self, compare: Compare, *, when_done: Callable[[], None]) -> None:
+        self._compare = compare
+        self._when_done = when_done
+        self._task: asyncio.Task[Comparison] | None = None
+        self._pair: tuple[Pointer, Pointer] | None = None
+
+    def of(self, live: Pointer, other: Pointer) -> Comparison | None:
+        """Its outcome, once; None while it is under way, which it is from when it is first asked for."""
+        if self._pair != (live, other):
+            self.stop()
+        if self._task is None:
+            self._pair = (live, other)
+            self._task = asyncio.create_task(self._compare(live, other))
+            self._task.add_done_callback(lambda _: self._when_done())
+        if not self._task.done():
+            return None
+        done, self._task = self._task, None
+        return done.result()
+
+    def stop(self) -> None:
+        """Forget it."""
+        if self._task:
+            self._task.cancel()
+            self._task = None
+
+
+class Judgement(Enum):
+    """What can be said of a document where there is no difference."""
+
+    EQUAL = auto()
+    MOVING = auto()
+    """One of the generations has not come far enough."""
+
+
+def reason_to_hold(comparison: Comparison, order: Order) -> str | None:
+    """Why somebody has to look before readers use the new generation; None if nobody has to."""
+    if comparison.gone > MOST_GONE * comparison.records and not order.force:
+        return (
+            f"{comparison.gone} of {comparison.records} records would be gone: if that is right, order the rebuild"
+            " again with --force; if not, abort it"
+        )
+    return "it was to wait here: order the rebuild again to switch, or abort it" if order.hold else None
+
+
+def _judged(key: Key, live: Half, other: Half) -> Sample | Judgement:
+    old, new = _opened(live, key), _opened(other, key)
+    if (old and old.etag) == (new and new.etag):
+        return Judgement.EQUAL
+    if _is_retrying(live) or _is_retrying(other):
+        return Judgement.MOVING
+    if not _is_comparable(old, live.checkpoint, new, other.checkpoint):
+        return Judgement.MOVING
+    if old and new:
+        return Sample(kind=key.kind, id=key.id, difference="changed", fields=tuple(_differing(old.body, new.body)))
+    return Sample(kind=key.kind, id=key.id, difference="new" if new else "gone")
+
+
+def _is_retrying(half: Half) -> bool:
+    """Whether an event that was parked is being brought to many documents: positions do not tell to which it was."""
+    return any(each.since for each in half.checkpoint.sweeps)
+
+
+def _opened(half: Half, key: Key) -> Sealed | None:
+    sealed = half.documents[key]
+    return unseal(sealed) if sealed is not None else None
+
+
+def _is_comparable(old: Sealed | None, live: Checkpoint, new: Sealed | None, other: Checkpoint) -> bool:
+    """
+    Whether both reflect the same events of the document.
+
+    Each must have come as far as what the other reflects. What is missing does not say since when: then the other must
+    not be the one that is behind, for it may only not have dropped it yet.
+    """
+    if old and new:
+        return old.position <= other.reached and new.position <= live.reached
+    if old:
+        return old.position <= other.reached <= live.reached
+    return new is not None and new.position <= live.reached <= other.reached
+
+
+def _differing(old: bytes, new: bytes) -> Iterator[str]:
+    before, now = msgspec.json.decode(old), msgspec.json.decode(new)
+    yield from (
+        name for name in {**before, **now} if (name in before, before.get(name)) != (name in now, now.get(name))
+    )

@@ -1,0 +1,298 @@
+"""Has every generation of a projection fed that this code can feed, and brings new ones about."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from time import perf_counter
+
+from projector.folding.projection import Projection
+from projector.processing.leadership import Duty
+from projector.processing.pace import Pace
+from projector.processing.processor import Feeder
+from projector.processing.processors import Crew, roles
+from projector.processing.progress import Progress, Role
+from projector.processing.retry_policy import Perseverance
+from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
+from projector.rebuilding.orphans import Abandonment
+from projector.rebuilding.throttle import Throttle
+from projector.store.generations import Building, Order, Survey
+from projector.store.hints import frozen
+from projector.store.ports import Lease, LeaseName, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
+from projector.store.transitions import (
+    Change,
+    NotReached,
+    Refused,
+    aborted,
+    as_seen,
+    begun,
+    compared,
+    dropped,
+    expired,
+    filling,
+    given_up,
+    rolled_back,
+    switched,
+    withdrawn,
+)
+from shared.clock import Clock
+from shared.event_log import EventLog
+from shared.read_model.records import Pointer
+
+LONGEST_HOLD_SECONDS = 1.0
+"""For which nothing new is shown to readers, so that a switch comes about however much is new."""
+STANDBY_SECONDS = 1.0
+"""How soon it is told that Redis is away, and not another projector there."""
+NEWS_SECONDS = 0.02
+"""How soon it is tried again where nobody tells that it is time."""
+
+
+class Steward:
+    """Looks after one projection, for ever."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        *,
+        log: EventLog,
+        model: ReadModel,
+        compare: Compare,
+        lease: Lease,
+        duty: Duty,
+        clock: Clock,
+        ids: Callable[[], str],
+        name: str,
+        pace: Pace,
+        rebuilds_by_itself: bool = False,
+    ) -> None:
+        """
+        :param ids: makes the names of generations.
+        :param name: of this projector, for those who ask who began a rebuild.
+        :param rebuilds_by_itself: replace the live generation if an older version has made it.
+        """
+        self.projection = projection
+        self.model = model
+        self._log = log
+        self._lease = lease
+        self._duty = duty
+        self._clock = clock
+        self._ids = ids
+        self._name = name
+        self._pace = pace
+        self._rebuilds_by_itself = rebuilds_by_itself
+        self._abandonment = Abandonment(projection, lease=lease, log=log, interval=pace.recheck)
+        self._own = Progress(projection.name, Role.STEWARD)
+        self._crew = Crew(self._hired)
+        self._main: Pointer | None = None
+        self._target = 0
+        self._news = asyncio.Event()
+        self._comparison = OneComparison(compare, when_done=self._news.set)
+
+    @property
+    def progress(self) -> Progress:
+        """Of the generation that readers use; of the steward itself, if there is none or something is amiss."""
+        return self._own if self._own.error else self._crew.progress_of(self._main) or self._own
+
+    def progress_of(self, pointer: Pointer) -> Progress | None:
+        """Of a generation, if it is fed here."""
+        return self._crew.progress_of(pointer)
+
+    async def run(self) -> None:
+        """Look after it while that is this process' duty, until cancelled."""
+        try:
+            await Perseverance(self._own, self._pace).persist(self._turn)
+        finally:
+            self._comparison.stop()
+            await self._crew.employ({})
+
+    async def begin(self, order: Order) -> Survey:
+        """
+        Begin a rebuild, or let one go on that waits for an order.
+
+        :raises Refused: somebody else is at it.
+        """
+        return await self._arranged(await self._begun(order))
+
+    async def abort(self) -> Survey:
+        """
+        Give up the rebuild that is under way.
+
+        :raises Refused: there is none.
+        """
+        return await self._arranged(aborted(at=self._clock.now()))
+
+    async def withdraw(self, generation: str) -> Survey:
+        """
+        Give up a generation that was only to be looked at.
+
+        :raises Refused: it is not there any more, or somebody has ordered it to go on.
+        """
+        return await self._arranged(withdrawn(generation, at=self._clock.now()))
+
+    async def roll_back(self, *, force: bool) -> Survey:
+        """
+        Let readers use the generation again that was live before.
+
+        :raises Refused: none is kept, or readers would be taken back.
+        """
+        return await self._arranged(rolled_back(force=force, at=self._clock.now()))
+
+    async def _turn(self) -> None:
+        if not self._duty.is_held:
+            self._comparison.stop()
+            await self._crew.employ({})
+            await self._stand_by()
+            return
+        self._news.clear()
+        survey = await self.model.survey()
+        await self._crew.employ(roles(survey, version=self.projection.version))
+        await self._tell(survey)
+        if not await self._step(survey):
+            await self._rest(self._pace.poll)
+
+    async def _stand_by(self) -> None:
+        """:raises ReadModelUnavailable: nobody can hold the lease."""
+        if self._duty.trouble:
+            raise ReadModelUnavailable(self._duty.trouble)
+        self._own.stand_by()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STANDBY_SECONDS):
+                await self._duty.begun()
+
+    async def _tell(self, survey: Survey) -> None:
+        self._main = main = survey.main
+        self._target = survey.roster.building.target if survey.roster.building else 0
+        if main is None or main.version == self.projection.version:
+            self._own.start()
+        elif (await self._lease.candidates([LeaseName(self.projection.name, main.version)])).holders:
+            self._own.stand_by()
+        else:
+            self._own.stop(VersionDiffers(frozen(self.projection.name, main, self.projection.version)))
+
+    async def _step(self, survey: Survey) -> bool:
+        """Take the next step there is to take; says whether there was one."""
+        change = await self._beginning(survey) or await self._erasing(survey) or self._advance(survey)
+        if (change := change or await self._clearance(survey)) is None:
+            return False
+        try:
+            await self._arranged(change)
+        except (Refused, Superseded):  # not yet, or somebody else was faster
+            return False
+        return True
+
+    async def _arranged(self, change: Change) -> Survey:
+        """Make a change, also while there is always something new."""
+        try:
+            return await self.model.arrange(change)
+        except (NotReached, Superseded):
+            with self._crew.held(self._main):
+                return await self._arranged_in_peace(change)
+
+    async def _arranged_in_peace(self, change: Change) -> Survey:
+        """Try until the other generations have come as far as the live one, to which nothing is written meanwhile."""
+        give_up = asyncio.get_running_loop().time() + LONGEST_HOLD_SECONDS
+        while True:
+            self._news.clear()
+            try:
+                return await self.model.arrange(change)
+            except (NotReached, Superseded):
+                if asyncio.get_running_loop().time() > give_up:
+                    raise
+            await self._rest(NEWS_SECONDS)
+
+    async def _beginning(self, survey: Survey) -> Change | None:
+        """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
+        version = self.projection.version
+        if survey.live is None and not survey.is_filling(version):
+            return filling(Pointer(self._ids(), version), self._order(), target=await self._head())
+        is_due = self._rebuilds_by_itself and survey.is_outdated(version)
+        return await self._begun(self._order()) if is_due else None
+
+    async def _erasing(self, survey: Survey) -> Change | None:
+        """Give up what keeps somebody who was erased, and is fed by nobody, or begin to replace it."""
+        for pointer in await self._abandonment.keeping_the_erased(survey):
+            if pointer != survey.live:
+                return given_up(pointer, at=self._clock.now())
+            if survey.roster.building is None:
+                return await self._begun(self._order())
+        return None
+
+    def _advance(self, survey: Survey) -> Change | None:
+        """What comes next for the generation that is being built."""
+        building = survey.roster.building
+        if building is None or building.held or building.pointer.version != self.projection.version:
+            self._comparison.stop()
+            return None
+        if survey.at(building.pointer).reached < building.target:
+            return None
+        return (change := self._completed(building, survey.live)) and as_seen(building, change)
+
+    def _completed(self, building: Building, live: Pointer | None) -> Change | None:
+        if live and building.comparison is None:
+            return self._compared(building, live)
+        if live and building.comparison and (why := reason_to_hold(building.comparison, building.order)):
+            return compared(building.pointer, building.comparison, held=why)
+        return switched(building.pointer, at=self._clock.now())
+
+    def _compared(self, building: Building, live: Pointer) -> Change | None:
+        if (comparison := self._comparison.of(live, building.pointer)) is None:
+            return None
+        return compared(building.pointer, comparison, held=reason_to_hold(comparison, building.order))
+
+    async def _clearance(self, survey: Survey) -> Change | None:
+        """Make room: what was kept long enough, and what nobody can be reading any more."""
+        now, kept = self._clock.now(), survey.roster.kept
+        if kept and kept.until <= now:
+            return expired(at=now)
+        for each in survey.roster.leaving:
+            if now - each.since >= timedelta(seconds=self._pace.grace):
+                await self.model.unlink(each.pointer)
+                return dropped(each.pointer)
+        return None
+
+    async def _rest(self, seconds: float) -> None:
+        """Until there is news, for so long at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    async def _head(self) -> int:
+        async with self._log.connect() as reader:
+            return await reader.head()
+
+    def _hired(self, pointer: Pointer, role: Role) -> Feeder:
+        progress = Progress(self.projection.name, role, pointer.generation)
+        throttle = Throttle(lag=self._lag, answer=self._answer)
+
+        async def after_commit(seconds: float) -> None:
+            if progress.role in {Role.BUILDING, Role.FILLING}:
+                self._news.set()
+            if progress.role is Role.BUILDING and progress.reached < self._target:
+                await throttle.rest(seconds)
+
+        return Feeder(
+            pointer,
+            projection=self.projection,
+            log=self._log,
+            model=self.model,
+            duty=self._duty,
+            progress=progress,
+            clock=self._clock,
+            pace=self._pace,
+            after_commit=after_commit,
+        )
+
+    def _lag(self) -> timedelta:
+        live = self._crew.progress_of(self._main)
+        return live.lag if live else timedelta()
+
+    async def _answer(self) -> float:
+        began = perf_counter()
+        await self.model.survey()
+        return perf_counter() - began
+
+    def _order(self) -> Order:
+        return Order(by=self._name, at=self._clock.now())
+
+    async def _begun(self, order: Order) -> Change:
+        return begun(Pointer(self._ids(), self.projection.version), order, target=await self._head())

@@ -1,0 +1,78 @@
+"""The hashes and lists of a generation, by what stands on them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+from projector.folding.projection import Entry, Listed, LookUp, Projection
+from shared.read_model.keys import VARIANTS, GenerationKeys
+from shared.read_model.ordering import WORD
+
+_LIST, _LOOK_UP = "list:", "by-"
+
+Item: TypeAlias = str | bytes
+"""What stands on a shelf: the id of a document, the value of a look-up, or the entry of a list."""
+
+
+class Variant(NamedTuple):
+    """The hash of one variant of all documents of a kind: `full`, `public` or `sheet`."""
+
+    kind: str
+    variant: str
+
+
+class Index(NamedTuple):
+    """One hash of look-ups, or one list."""
+
+    by: str
+    is_list: bool
+
+    def entry(self, item: Item) -> Entry:
+        return Listed(self.by, item) if isinstance(item, bytes) else LookUp(self.by, item)
+
+
+Shelf: TypeAlias = Variant | Index
+
+
+def shelves_of(projection: Projection) -> Iterator[Shelf]:
+    """All that a generation of the projection can have."""
+    for kind in projection.kinds:
+        yield from (Variant(kind.name, variant) for variant in VARIANTS)
+        yield from (Index(by, is_list=True) for by in ((*kind.orders, WORD) if kind.orders else ()))
+    yield from (Index(by, is_list=not by.startswith(_LOOK_UP)) for by in projection.indexes)
+
+
+def is_document(shelf: Shelf) -> bool:
+    """Whether a document stands there for each item; its other variants stand beside it."""
+    return isinstance(shelf, Variant) and shelf.variant == "full"
+
+
+def index_of(entry: Entry) -> Index:
+    """Where an entry stands."""
+    return Index(entry.by, isinstance(entry, Listed))
+
+
+def item_of(entry: Entry) -> Item:
+    """What it is called there."""
+    return entry.entry if isinstance(entry, Listed) else entry.value
+
+
+def prefix_of(keys: GenerationKeys) -> str:
+    """How all keys of a generation begin."""
+    return keys.checkpoint.removesuffix("checkpoint")
+
+
+def key_of(shelf: Shelf, keys: GenerationKeys) -> str:
+    if isinstance(shelf, Variant):
+        return keys.documents(*shelf)
+    return keys.listing(shelf.by) if shelf.is_list else keys.look_up(shelf.by)
+
+
+def shelf_at(key: str, keys: GenerationKeys) -> Shelf | None:
+    """The shelf with a key; None for what else a generation keeps."""
+    name = key.removeprefix(prefix_of(keys))
+    if name.startswith(_LIST):
+        return Index(name.removeprefix(_LIST), is_list=True)
+    if name.startswith(_LOOK_UP):
+        return Index(name, is_list=False)
+    kind, _, variant = name.rpartition(":")
+    return Variant(kind, variant) if variant in VARIANTS else None

@@ -1,0 +1,194 @@
+"""Where a projection's generations are kept, and who may feed them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from projector.folding.projection import Key, LookUp, Placed
+from projector.store.generations import Survey
+from projector.store.transitions import Change
+from shared.read_model.records import Checkpoint, Pointer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """
+    One commit. It is applied in the order of its fields, so that a server which comes back from a crash with any
+    prefix of it does no harm: a document is only there once everything that leads to it is.
+    """
+
+    removals: Collection[Placed] = ()
+    """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
+    additions: Collection[Placed] = ()
+    sheets: Mapping[Key, bytes] = field(default_factory=dict)
+    """What lists are checked against, see `shared.read_model.ordering.Sheet`."""
+    public: Mapping[Key, bytes] = field(default_factory=dict)
+    """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
+    full: Mapping[Key, bytes] = field(default_factory=dict)
+    superfluous: Collection[tuple[Key, str]] = ()
+    """Variants that stand beside a document and should not; only a repair finds any."""
+    forgotten: Collection[Key] = ()
+    strays: Collection[Placed] = ()
+    """
+    Entries at which a sweep found no document standing any more. Others leave an entry there as long as the sweep is to
+    come by, and the sweep strikes it once the document is written: so nothing that a crash leaves of a commit can take
+    a document out of its way.
+    """
+    parked: Mapping[str, bytes] = field(default_factory=dict)
+    """What is parked (a `Parking` in JSON), if that has changed, by the name that the checkpoint has for it."""
+    outdated: Collection[str] = ()
+    """Names under which older states of it are kept, but not the last: a crash may bring back who relies on that."""
+    checkpoint: Checkpoint
+    """What the generation reflects afterwards."""
+
+    @property
+    def weight(self) -> int:
+        """How many fields and entries it writes."""
+        written = (self.removals, self.additions, self.sheets, self.public, self.full, self.strays)
+        return sum(map(len, written)) + 3 * len(self.forgotten)
+
+
+class ReadModelUnavailable(Exception):
+    """The store cannot be reached or refuses to serve now; nothing is known of what was under way."""
+
+
+class Superseded(Exception):
+    """The store is not as it was when the work began (or may not be): nothing may be concluded, look again."""
+
+
+class CannotGoOn(Exception):
+    """Feeding must stop until somebody acts; the message names the projection, the cause and the remedy."""
+
+
+class EvictionPossible(CannotGoOn):
+    """The store may throw documents away while it keeps the checkpoint."""
+
+
+class GenerationDamaged(CannotGoOn):
+    """A commit was applied in part, or what is stored cannot be read."""
+
+
+class VersionDiffers(CannotGoOn):
+    """The generation was made by another version of the projection: it is frozen."""
+
+
+class LogForked(CannotGoOn):
+    """The events behind the checkpoint are not those of the log."""
+
+
+class EventNotFoldable(CannotGoOn):
+    """An event is of an unknown type, or cannot be parked."""
+
+
+class TooManyParked(EventNotFoldable):
+    """So many events cannot be folded that it must be the code."""
+
+
+class Commit(Protocol):
+    """One commit in the making: whatever is read in it is as it was when the commit takes effect, or it takes none."""
+
+    async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
+        """The sealed full documents; None for those that do not exist."""
+
+    async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
+        """The entries of a list that begin with the prefix, in order, behind `after`; at most `limit`."""
+
+    async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
+        """The ids of the documents that look-ups lead to; None where they lead nowhere."""
+
+    async def parked(self) -> Mapping[str, bytes]:
+        """What is parked, by the name that a checkpoint has for it; older states of it may be there, too."""
+
+    async def confirm(self) -> None:
+        """
+        Return if everything that was read is still so.
+
+        :raises Superseded: it is not.
+        """
+
+    async def apply(self, batch: Batch) -> None:
+        """
+        Store all of the batch and announce it, or nothing.
+
+        :raises Superseded: something else was written, or the outcome is unknown.
+        :raises GenerationDamaged: only a part was applied; the generation has been marked.
+        """
+
+
+class ReadModel(Protocol):
+    """
+    Where one projection's generations are kept.
+
+    Every method raises `ReadModelUnavailable`, and `GenerationDamaged` if what it finds cannot be read.
+    """
+
+    async def attest(self) -> None:
+        """
+        Make sure that the store keeps what it is given, and mend what a restart of it may have left behind.
+
+        :raises EvictionPossible: it does not.
+        """
+
+    async def survey(self) -> Survey:
+        """What there is now."""
+
+    async def arrange(self, change: Change) -> Survey:
+        """
+        Change which generations there are, and return what there is then.
+
+        :raises Superseded: something was written meanwhile, or the outcome is unknown.
+        :raises Refused: the change does.
+        """
+
+    async def unlink(self, pointer: Pointer) -> None:
+        """Remove all that is kept of a generation, without holding anybody up."""
+
+    def commit(self, generation: str, *, expected: Checkpoint) -> AbstractAsyncContextManager[Commit]:
+        """
+        Begin a commit to a generation.
+
+        :raises Superseded: its checkpoint is not `expected`, or it is none of those that are fed.
+        :raises GenerationDamaged: it was marked.
+        """
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A projector that feeds or stands by: who it is (host, process id) and since when it runs (RFC 3339)."""
+
+    id: str
+    since: str
+
+
+class LeaseName(NamedTuple):
+    """What a lease is for: feeding what one version of a projection has made."""
+
+    projection: str
+    version: int
+
+
+class Candidates(NamedTuple):
+    """The projectors seen in the last seconds, and who of them feeds what."""
+
+    holders: Mapping[LeaseName, Candidate]
+    all: Sequence[Candidate]
+
+
+class Lease(Protocol):
+    """
+    Which of several projectors feeds, so that the others save themselves the work.
+
+    Projectors of different versions feed side by side. It is for economy only: who is late to notice that he lost it
+    does no harm, as every commit compares checkpoints. Every method raises `ReadModelUnavailable`.
+    """
+
+    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+        """Take or renew leases for two seconds and be listed; says which of them the candidate has."""
+
+    async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
+        """Give up those leases that the candidate has, and be listed no more."""
+
+    async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
+        """Who is there, and who holds these leases."""

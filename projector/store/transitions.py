@@ -1,0 +1,239 @@
+"""
+How one generation takes another's place.
+
+Every change is a pure function from what there is to how it shall be, which the store makes true in one step or not at
+all. A crash can leave the new live pointer beside the old roster (the pointer is written first). `settled` completes
+such a step: whoever stands beside the live generation in the roster says which one it is to replace, or replaced it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import msgspec
+
+from projector.store.generations import Arranged, Building, Comparison, Kept, Leaving, Order, Roster, Survey
+from shared.read_model.records import Pointer
+
+Change: TypeAlias = Callable[[Survey], Arranged]
+
+
+class Refused(Exception):
+    """A change of generations is not possible now; the message says why, and what would be."""
+
+
+class RebuildUnderWay(Refused):
+    """Somebody else is at it."""
+
+
+class NotReached(Refused):
+    """Readers would be taken back."""
+
+
+def settled(live: Pointer | None, roster: Roster) -> Roster:
+    """The roster as it was to be together with the live pointer."""
+    if roster.building and roster.building.pointer == live:
+        return _succeeded(roster, roster.building, at=roster.building.order.at)
+    if roster.kept and roster.kept.pointer == live:
+        return _swapped(roster, roster.kept, until=roster.kept.until)
+    return roster
+
+
+def begun(pointer: Pointer, order: Order, *, target: int) -> Change:
+    """Begin to build a generation; one that waits for an order gets it instead, unless that is to wait again."""
+
+    def change(survey: Survey) -> Arranged:
+        if building := survey.roster.building:
+            return Arranged(survey.live, _replaced(survey.roster, building=_ordered(building, order)))
+        new = Building(pointer=pointer, order=order, target=target, replaces=survey.live)
+        return Arranged(survey.live, _replaced(survey.roster, building=new, declined=None))
+
+    return change
+
+
+def filling(pointer: Pointer, order: Order, *, target: int) -> Change:
+    """Begin the first fill; one of another version that nobody reads yet gives way."""
+
+    def change(survey: Survey) -> Arranged:
+        if survey.live or survey.is_filling(pointer.version):
+            raise RebuildUnderWay("another projector started a first fill")
+        building = Building(pointer=pointer, order=order, target=target)
+        return Arranged(None, Roster(building=building, leaving=_all_left(survey.roster, at=order.at)))
+
+    return change
+
+
+def compared(pointer: Pointer, comparison: Comparison, *, held: str | None) -> Change:
+    """Take down how a generation differs from the live one, and whether it has to wait for an order."""
+
+    def change(survey: Survey) -> Arranged:
+        building = _building(survey, pointer)
+        noted = _replaced(building, comparison=comparison, held=held)
+        return Arranged(survey.live, _replaced(survey.roster, building=noted))
+
+    return change
+
+
+def as_seen(building: Building, change: Change) -> Change:
+    """A change decided on what is being built; refused once that was ordered anew, or is to replace another."""
+
+    def checked(survey: Survey) -> Arranged:
+        if survey.roster.building != building:
+            raise Refused(f"generation {building.pointer.generation} is not what it was when that was decided")
+        return change(survey)
+
+    return checked
+
+
+def switched(pointer: Pointer, *, at: datetime) -> Change:
+    """Let readers use the generation that was built; the one they used is kept."""
+
+    def change(survey: Survey) -> Arranged:
+        building = _building(survey, pointer)
+        if survey.live and not building.order.force:
+            _require_reached(survey, pointer)
+        return Arranged(pointer, _succeeded(survey.roster, building, at=at))
+
+    return change
+
+
+def rolled_back(*, force: bool, at: datetime) -> Change:
+    """Let readers use the generation again that was live before."""
+
+    def change(survey: Survey) -> Arranged:
+        kept = survey.roster.kept
+        if kept is None or survey.live is None:
+            raise Refused("no former generation is kept: rebuild, if the live one is wrong")
+        if not force:
+            _require_reached(survey, kept.pointer)
+        return Arranged(kept.pointer, _swapped(survey.roster, kept, until=at + timedelta(seconds=kept.seconds)))
+
+    return change
+
+
+def aborted(*, at: datetime) -> Change:
+    """Give up the generation that is being built."""
+
+    def change(survey: Survey) -> Arranged:
+        if (building := survey.roster.building) is None or survey.live is None:
+            raise Refused("no rebuild is under way")
+        return Arranged(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
+
+    return change
+
+
+def withdrawn(generation: str, *, at: datetime) -> Change:
+    """Give up a generation that was only to be looked at; not any more once somebody has ordered it to go on."""
+
+    def change(survey: Survey) -> Arranged:
+        building = survey.roster.building
+        if building is None or building.pointer.generation != generation:
+            raise Refused(f"generation {generation} is not being built any more")
+        if not building.order.hold:
+            raise Refused(f"{building.order.by} has ordered generation {generation} to go on")
+        return aborted(at=at)(survey)
+
+    return change
+
+
+def expired(*, at: datetime) -> Change:
+    """Give up the generation that was kept long enough."""
+
+    def change(survey: Survey) -> Arranged:
+        kept = survey.roster.kept
+        if kept is None or kept.until > at:
+            return Arranged(survey.live, survey.roster)
+        return Arranged(survey.live, _replaced(_left(survey.roster, kept.pointer, at=at), kept=None))
+
+    return change
+
+
+def given_up(pointer: Pointer, *, at: datetime) -> Change:
+    """Have a generation leave that is not the live one, whatever it was there for."""
+
+    def change(survey: Survey) -> Arranged:
+        roster = survey.roster
+        if roster.kept and roster.kept.pointer == pointer:
+            roster = _replaced(_left(roster, pointer, at=at), kept=None)
+        elif roster.building and roster.building.pointer == pointer and survey.live:
+            roster = _replaced(_left(roster, pointer, at=at), building=None)
+        return Arranged(survey.live, roster)
+
+    return change
+
+
+def dropped(pointer: Pointer) -> Change:
+    """Forget a generation whose keys are gone."""
+
+    def change(survey: Survey) -> Arranged:
+        leaving = tuple(each for each in survey.roster.leaving if each.pointer != pointer)
+        return Arranged(survey.live, _replaced(survey.roster, leaving=leaving))
+
+    return change
+
+
+def _ordered(building: Building, order: Order) -> Building:
+    by, since = building.order.by, building.order.at.isoformat(timespec="seconds")
+    if building.held is None:
+        raise RebuildUnderWay(f"{by} is at it, since {since}")
+    if order.hold:
+        raise RebuildUnderWay(
+            f"what {by} ordered at {since} is held, and a dry run would take its place: `muster status` tells why;"
+            " abort it, or order the rebuild without a dry run to go on with it"
+        )
+    return _replaced(building, order=order, held=None)
+
+
+def _building(survey: Survey, pointer: Pointer) -> Building:
+    if (building := survey.roster.building) is None or building.pointer != pointer:
+        raise Refused(f"generation {pointer.generation} is not being built any more")
+    return building
+
+
+def _require_reached(survey: Survey, pointer: Pointer) -> None:
+    reached, live = survey.at(pointer).reached, survey.at(survey.live).reached
+    if reached < live:
+        raise NotReached(
+            f"generation {pointer.generation} (version {pointer.version}) stands at {reached}, the live one at {live}:"
+            " readers would be taken back"
+        )
+
+
+def _succeeded(roster: Roster, building: Building, *, at: datetime) -> Roster:
+    """The roster once the generation that was built is live: what was kept before makes room."""
+    left = _left(roster, roster.kept.pointer, at=at) if roster.kept else roster
+    return _replaced(left, building=None, kept=_kept(building, at=at))
+
+
+def _kept(building: Building, *, at: datetime) -> Kept | None:
+    if building.replaces is None:
+        return None
+    seconds = building.order.keep_old
+    until = at + timedelta(seconds=seconds)
+    return Kept(
+        pointer=building.replaces,
+        until=until,
+        seconds=seconds,
+        replaced_by=building.pointer,
+        comparison=building.comparison,
+    )
+
+
+def _swapped(roster: Roster, kept: Kept, *, until: datetime) -> Roster:
+    """The roster once the generation that was kept is live again; what is being built is to be compared anew."""
+    away = kept.replaced_by
+    building = roster.building and _replaced(roster.building, replaces=kept.pointer, comparison=None, held=None)
+    other = _replaced(kept, pointer=away, until=until, replaced_by=kept.pointer, comparison=None)
+    return _replaced(roster, building=building, kept=other, declined=away.version)
+
+
+def _left(roster: Roster, pointer: Pointer, *, at: datetime) -> Roster:
+    return _replaced(roster, leaving=(*roster.leaving, Leaving(pointer=pointer, since=at)))
+
+
+def _all_left(roster: Roster, *, at: datetime) -> tuple[Leaving, ...]:
+    beside = (each.pointer for each in (roster.building, roster.kept) if each)
+    return (*roster.leaving, *(Leaving(pointer=each, since=at) for each in beside))
+
+
+_replaced = msgspec.structs.replace

@@ -1,0 +1,128 @@
+"""The one order in which a commit is written, whatever the store."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import msgspec
+
+from projector.folding.projection import Entry, Key, Listed, LookUp, Placed
+from projector.store.ports import Batch
+from shared.read_model.keys import VARIANTS, GenerationKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Set fields of a hash."""
+
+    key: str
+    fields: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove fields from a hash."""
+
+    key: str
+    fields: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Enlist:
+    """Add entries to a list."""
+
+    key: str
+    entries: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """Remove entries from a list."""
+
+    key: str
+    entries: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Set a string."""
+
+    key: str
+    value: bytes
+
+
+Write: TypeAlias = Put | Remove | Enlist | Strike | Set
+
+
+def by_hash(look_ups: Iterable[LookUp]) -> Mapping[str, list[str]]:
+    """The values to be looked up, by the hash they are in."""
+    values: dict[str, list[str]] = {}
+    for by, value in dict.fromkeys(look_ups):
+        values.setdefault(by, []).append(value)
+    return values
+
+
+def look_ups(placed: Iterable[Placed]) -> list[LookUp]:
+    """Those entries that others can take: each leads to one document."""
+    return [entry for entry, _ in placed if isinstance(entry, LookUp)]
+
+
+def without_taken(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
+    """
+    The batch without removals of look-ups that lead to another document by now.
+
+    An entry that leads nowhere is removed all the same: after two crashes the head of a transaction that was dropped
+    at the first restart may turn up before this one at the second, and have put it there.
+    """
+    leaving = set(batch.removals)
+
+    def is_free(entry: Entry) -> bool:
+        owner = owners.get(entry) if isinstance(entry, LookUp) else None
+        return owner is None or (entry, owner) in leaving
+
+    return replace(batch, removals=[each for each in batch.removals if is_free(each[0])])
+
+
+def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
+    """
+    Everything a batch writes: removals, additions, documents, strays, what is parked, checkpoint.
+
+    A crash that lets any prefix of it survive is harmless only in this order: see `Batch`.
+    """
+    for by, values in by_hash(look_ups(batch.removals)).items():
+        yield Remove(keys.look_up(by), values)
+    for by, entries in _by_list(batch.removals).items():
+        yield Strike(keys.listing(by), entries)
+    owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, LookUp)}
+    for by, values in by_hash(owners).items():
+        yield Put(keys.look_up(by), {value: owners[LookUp(by, value)] for value in values})
+    for by, entries in _by_list(batch.additions).items():
+        yield Enlist(keys.listing(by), entries)
+    for variant, documents in zip(VARIANTS, (batch.sheets, batch.public, batch.full), strict=True):
+        for kind, fields in _by_kind(documents).items():
+            yield Put(keys.documents(kind, variant), fields)
+    yield from (Remove(keys.documents(key.kind, variant), [key.id]) for key, variant in batch.superfluous)
+    forgotten = _by_kind(dict.fromkeys(batch.forgotten, b""))
+    yield from (Remove(keys.documents(kind, each), list(ids)) for kind, ids in forgotten.items() for each in VARIANTS)
+    for by, entries in _by_list(batch.strays).items():
+        yield Strike(keys.listing(by), entries)
+    if batch.parked:
+        yield Put(keys.parked, batch.parked)
+    if batch.outdated:
+        yield Remove(keys.parked, list(batch.outdated))
+    yield Set(keys.checkpoint, msgspec.json.encode(batch.checkpoint))
+
+
+def _by_list(placed: Iterable[Placed]) -> Mapping[str, list[bytes]]:
+    entries: dict[str, list[bytes]] = {}
+    for entry, _ in placed:
+        if isinstance(entry, Listed):
+            entries.setdefault(entry.by, []).append(entry.entry)
+    return entries
+
+
+def _by_kind(documents: Mapping[Key, bytes]) -> Mapping[str, dict[str, bytes]]:
+    kinds: dict[str, dict[str, bytes]] = {}
+    for key, document in documents.items():
+        kinds.setdefault(key.kind, {})[key.id] = document
+    return kinds

@@ -67,8 +67,8 @@ class ProfileQuery(msgspec.Struct, frozen=True, kw_only=True):
     :param group: the id or slug of a group they belong to; nobody belongs to one that does not exist.
     :param tags: they carry all of them.
     :param words: each is the beginning of a word of handle, names, title or tags; folded, see `shared.text.words`.
-    :param order: one of `shared.read_model.ordering.PROFILE_ORDERS`; None: by the word that the longest of `words` (the first of
-        equally long ones) begins, then by name. Equal ones are in the order of their ids.
+    :param order: one of `shared.read_model.ordering.PROFILE_ORDERS`; None: by the word that the longest of `words` (the
+        first of equally long ones) begins, then by name. Equal ones are in the order of their ids.
     :param after: the place where the page before ended.
     """
 

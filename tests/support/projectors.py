@@ -152,7 +152,7 @@ def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:
 @asynccontextmanager
 async def running(projector: Projector) -> AsyncIterator[Projector]:
     """The projector while it runs; it is cancelled at the end, as at a clean stop."""
-    task = asyncio.create_task(projector.rebuilding.engine.run())
+    task = asyncio.create_task(projector.engine.run())
     try:
         yield projector
     finally:
@@ -168,4 +168,4 @@ async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> Non
 
 
 async def until_state(projector: Projector, state: State) -> None:
-    await until(lambda: projector.processing.progress.state is state)
+    await until(lambda: projector.progress.state is state)

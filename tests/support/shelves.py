@@ -1,4 +1,4 @@
-"""What the read side finds in Redis, written straight from records by `shared.read_model.ordering`, without the projector."""
+"""What the read side finds in Redis, written by `shared.read_model.ordering` without the projector."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

@@ -48,14 +48,14 @@ def scene():
 
 async def by_the_release_before(scene):
     async with running(projector_on(scene.around)) as projector:
-        await until(lambda: projector.processing.progress.reached == 4)
+        await until(lambda: projector.progress.reached == 4)
 
 
 async def rebuilt(projector, scene):
     order = Order(by="a test", at=scene.around.clock.now(), keep_old=3600)
-    await projector.rebuilding.reconciler.begin(order)
+    await projector.steward.begin(order)
     await until(lambda: scene.generations == ["g1", "g2"])
-    await until(lambda: projector.processing.progress.reached == 4)
+    await until(lambda: projector.progress.reached == 4)
 
 
 async def test_one_that_is_kept_goes_at_the_first_erasure(scene):
@@ -79,7 +79,7 @@ async def test_without_an_erasure_it_is_kept(scene):
         scene.history.register("cyd")
         scene.around.log.append(scene.history.events[-2:])
         scene.around.log.ring()
-        await until(lambda: projector.processing.progress.reached == 6)
+        await until(lambda: projector.progress.reached == 6)
 
     assert scene.generations == ["g1", "g2"]
 
@@ -92,7 +92,7 @@ async def test_one_that_another_process_feeds_is_left_to_that(scene):
         scene.around.lease.holders[LeaseName("profiles", Profiles.version)] = Candidate("the one before", "")
 
         scene.erase()
-        await until(lambda: projector.processing.progress.reached == 5)
+        await until(lambda: projector.progress.reached == 5)
 
     assert scene.generations == ["g1", "g2"]
 
@@ -113,7 +113,7 @@ async def test_one_that_was_begun_and_left_goes_too(scene):
     await by_the_release_before(scene)
     held = replace(scene.around)  # the same store and log
     async with running(projector_on(held)) as projector:
-        await projector.rebuilding.reconciler.begin(Order(by="a test", at=held.clock.now(), hold=True))
+        await projector.steward.begin(Order(by="a test", at=held.clock.now(), hold=True))
         await until(lambda: scene.generations == ["g1", "g2"])
         await until(lambda: "held" in str(scene.around.store.content["muster:{0}:profiles:roster"]))
 

@@ -148,7 +148,7 @@ async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
     model = Hesitant(around.store)
     store = Store(model, MemoryGenerationReader(around.store, projection="profiles"))
     projector = projector_with(Profiles(), store=store, log=around.log, lease=around.lease)
-    task = asyncio.create_task(projector.rebuilding.engine.run())
+    task = asyncio.create_task(projector.engine.run())
     await model.begun.wait()
 
     task.cancel()
@@ -206,8 +206,8 @@ async def test_what_is_away_is_waited_for(around, history, away):
         await until_state(projector, State.RUNNING)
         getattr(around, away).available = False
         await until_state(projector, State.WAITING)
-        error = projector.processing.progress.error
-        projector.rebuilding.engine.require_feeding()
+        error = projector.progress.error
+        projector.engine.require_feeding()
         history.suspend(nth_id(1))
         around.log.append(history.events[6:])
         getattr(around, away).available = True
@@ -216,7 +216,7 @@ async def test_what_is_away_is_waited_for(around, history, away):
         await until_state(projector, State.RUNNING)
 
     assert "was made unavailable" in error
-    assert projector.processing.progress.error is None
+    assert projector.progress.error is None
 
 
 @asynccontextmanager
@@ -224,10 +224,10 @@ async def stopped(projector, because):
     """The projector once it has stopped for a reason."""
     async with running(projector):
         await until_state(projector, State.STOPPED)
-        assert because in projector.processing.progress.error
-        assert "profiles" in projector.processing.progress.error
+        assert because in projector.progress.error
+        assert "profiles" in projector.progress.error
         with pytest.raises(NotFed, match="profiles"):
-            projector.rebuilding.engine.require_feeding()
+            projector.engine.require_feeding()
         yield
 
 
@@ -250,7 +250,7 @@ async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_
     async with running(projector_on(around, projection=planted)) as projector:
         await until_state(projector, State.RUNNING)
         await until(lambda: reached(around, 8))
-        projector.rebuilding.engine.require_feeding()
+        projector.engine.require_feeding()
     assert checkpoint(around).parked
     async with running(projector_on(around, name="mended")):
         await until(lambda: not checkpoint(around).parked)
@@ -290,8 +290,8 @@ async def test_a_damaged_generation_is_not_fed(around, history):
     projector = projector_on(around)
 
     async with stopped(projector, "applied in part"):
-        assert "`muster rebuild profiles` replaces it" in projector.processing.progress.error
-        await projector.rebuilding.reconciler.begin(ORDER)
+        assert "`muster rebuild profiles` replaces it" in projector.progress.error
+        await projector.steward.begin(ORDER)
 
         await until(lambda: live(around) == "g2")
 
@@ -347,7 +347,7 @@ async def test_a_fork_stops_the_projection(around, history, lost):
     projector = projector_on(around, log=forked)
 
     async with stopped(projector, "is not the one that was projected"):
-        assert "6 events up to position 6" in projector.processing.progress.error
+        assert "6 events up to position 6" in projector.progress.error
 
 
 async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
@@ -392,7 +392,7 @@ async def test_a_defect_is_told_and_does_not_end_the_loop(around):
     async with running(projector_on(around, log=Defective())) as projector:
         await until_state(projector, State.STOPPED)
 
-    assert "defect: ZeroDivisionError" in projector.processing.progress.error
+    assert "defect: ZeroDivisionError" in projector.progress.error
 
 
 async def test_a_second_projector_stands_by(around, history, monkeypatch):
@@ -468,6 +468,6 @@ async def test_who_cannot_reach_the_lease_waits_for_it(around, monkeypatch):
         around.lease.available = False
 
         await until_state(projector, State.WAITING)
-        assert "the lease in memory was made unavailable" in projector.processing.progress.error
+        assert "the lease in memory was made unavailable" in projector.progress.error
         around.lease.available = True
         await until_state(projector, State.RUNNING)

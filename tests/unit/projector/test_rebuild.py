@@ -105,7 +105,7 @@ async def test_a_rebuild_replaces_the_live_generation(around, history):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(ORDER)
+        await projector.steward.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
         tell(around, history)
@@ -126,7 +126,7 @@ async def test_readers_never_see_anything_but_a_whole_generation(around, history
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
         told = len(around.store.announced)
-        await projector.rebuilding.reconciler.begin(ORDER)
+        await projector.steward.begin(ORDER)
         await until(lambda: look.live == "g2")
 
     assert around.store.announced[-1].position == 24
@@ -139,8 +139,8 @@ async def test_the_comparison_tells_what_changes(around, history):
         await until_state(projector, State.RUNNING)
     look = Looking(around)
     async with running(projector_on(around, projection=Newer(), name="newer")) as projector:
-        await until(lambda: projector.processing.progress.state is State.STOPPED)
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await until(lambda: projector.progress.state is State.STOPPED)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
 
     building = look.roster.building
@@ -154,9 +154,9 @@ async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
-        await projector.rebuilding.reconciler.begin(ORDER)
+        await projector.steward.begin(ORDER)
 
         await until(lambda: look.live == "g2")
 
@@ -168,12 +168,12 @@ async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
         await until_state(projector, State.RUNNING)
     async with running(projector_on(around, projection=Forgetful(), name="newer")) as projector:
         await until_state(projector, State.STOPPED)
-        await projector.rebuilding.reconciler.begin(ORDER)
+        await projector.steward.begin(ORDER)
         await until(lambda: look.is_held)
         building = look.roster.building
         assert "11 of 12 records would be gone" in building.held
         assert look.live == "g1"
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, force=True))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, force=True))
 
         await until(lambda: look.live == "g2")
 
@@ -182,7 +182,7 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
         await look.model.arrange(aborted(at=around.clock.now()))
 
@@ -195,17 +195,17 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
 async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(Order(by="ada@console", at=ORDER.at, hold=True))
+        await projector.steward.begin(Order(by="ada@console", at=ORDER.at, hold=True))
 
         with pytest.raises(RebuildUnderWay, match="ada@console is at it, since"):
-            await projector.rebuilding.reconciler.begin(ORDER)
+            await projector.steward.begin(ORDER)
 
 
 async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=60))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=60))
         await until(lambda: look.live == "g2")
         assert look.keys_of("g1")
         around.clock.advance(timedelta(seconds=61))
@@ -220,7 +220,7 @@ async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
     look = Looking(around)
     async with running(projector_on(around, pace=replace(HASTE, grace=10))) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await until(lambda: look.live == "g2")
         await until(lambda: look.roster.leaving)
         assert look.keys_of("g1")
@@ -234,7 +234,7 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(ORDER)
+        await projector.steward.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
         tell(around, history)
@@ -360,7 +360,7 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
         live_before = {key: around.store.content[key] for key in look.keys_of("g1")}
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
     positions = []
     for attempt in range(50):
         async with running(projector_on(around, name=f"attempt {attempt}", pace=replace(HASTE, batch=1))):
@@ -375,7 +375,7 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
     assert live_before == {key: around.store.content[key] for key in look.keys_of("g1")}
     async with running(projector_on(around, name="last")) as projector:
         await until(lambda: look.is_held)
-        await projector.rebuilding.reconciler.begin(ORDER)
+        await projector.steward.begin(ORDER)
         await until(lambda: look.live == "g2")
 
 
@@ -392,7 +392,7 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
     monkeypatch.setattr(Comparer, "compare", compare)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.rebuilding.reconciler.begin(ORDER)
+        await projector.steward.begin(ORDER)
         await asked.wait()
         await until_state(projector, State.WAITING)
         around.store.available = True
@@ -413,9 +413,9 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
         assert asked == []
-        monkeypatch.setattr(projector.processing.progress, "caught_up", lambda: None)
-        projector.processing.progress.behind(timedelta(hours=1))
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
+        projector.progress.behind(timedelta(hours=1))
+        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
 
     assert asked == [timedelta(hours=1)] * 7
@@ -434,8 +434,8 @@ async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch):
             interrupted.set()
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(projector.rebuilding.reconciler.model, "unlink", half)
-        await projector.rebuilding.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
+        monkeypatch.setattr(projector.steward.model, "unlink", half)
+        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await interrupted.wait()
     assert look.live == "g2"
     assert look.keys_of("g1")

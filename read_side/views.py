@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol, Self
 import msgspec
 
 from read_side.freshness import Freshness
-from shared.read_model.records import Sealed
+from shared.read_model.envelope import Sealed
 
 Variant = Literal["full", "public"]
 """Which of a person's two documents is wanted: with what only some may see, or without."""

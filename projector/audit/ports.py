@@ -10,7 +10,7 @@ from projector.folding.projection import Entry, Key
 from projector.store.collections import Item, Shelf
 from projector.store.ports import CannotGoOn, ReadModelUnavailable, Superseded
 from shared.event_log import EventLogUnavailable, EventLogUnsound, RecordedEvent
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 
 
 class Asked(NamedTuple):

@@ -14,7 +14,7 @@ from projector.audit.ports import CANNOT_LOOK, Asked, Directory, Inspection, See
 from projector.folding.projection import Key
 from projector.processing import metrics
 from projector.store.ports import Superseded
-from shared.read_model.records import unseal
+from shared.read_model.envelope import unseal
 from shared.runtime.cancellation import is_cancelled
 
 MOST_KNOWN = 500

@@ -24,7 +24,8 @@ from projector.folding.projection import (
     Record,
 )
 from projector.store.ports import Batch
-from shared.read_model.records import Checkpoint, Sweep, seal, unseal, without_mark
+from shared.read_model.envelope import seal, unseal, without_mark
+from shared.read_model.positions import Checkpoint, Sweep
 
 Envelopes = Mapping[Key, bytes | None]
 """Sealed full documents as the store has them; None for what does not exist."""

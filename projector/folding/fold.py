@@ -13,7 +13,7 @@ from projector.folding.projection import FanOut, Key, Listed, NotPrefetched, Pla
 from projector.store.ports import Batch, EventNotFoldable
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased
-from shared.read_model.records import Checkpoint, Sweep
+from shared.read_model.positions import Checkpoint, Sweep
 
 MOST_SWEEPS = 16
 """Under way at once: each is a question to every document that is opened."""

@@ -18,7 +18,7 @@ from projector.store.generations import Building, Comparison, Survey
 from projector.store.ports import CannotGoOn, Lease, LeaseName, ReadModelUnavailable
 from shared.clock import Clock
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, Holder
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 
 PATIENCE_SECONDS = 1.5
 """A status that waits for a server that is away is of no use to anybody."""

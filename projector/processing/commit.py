@@ -13,7 +13,7 @@ from projector.store.codec import parking_at
 from projector.store.ports import Commit, EventNotFoldable, ReadModel
 from shared.event_log import RecordedEvent
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint
+from shared.read_model.positions import Checkpoint
 
 ROUNDS = 3
 """How often a projection may ask for further documents."""

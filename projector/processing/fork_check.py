@@ -4,7 +4,7 @@ from projector.store.hints import forced_rebuild
 from projector.store.ports import LogForked
 from shared.event_log import EventReader, Identity
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint
+from shared.read_model.positions import Checkpoint
 
 RECENT = 10_000
 

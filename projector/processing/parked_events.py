@@ -14,7 +14,7 @@ from projector.store.generations import Survey
 from projector.store.ports import Batch, ReadModel, Superseded
 from shared.clock import Clock
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint
+from shared.read_model.positions import Checkpoint
 
 ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
 """What is to be parked instead, with what there is of the projection."""

@@ -24,7 +24,7 @@ from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
 from shared.observability.tracing import record_commit
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer, Sweep
+from shared.read_model.positions import Checkpoint, Pointer, Sweep
 from shared.runtime.cancellation import is_cancelled, to_the_end
 
 

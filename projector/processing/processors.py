@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from projector.processing.processor import Feeder
 from projector.processing.progress import Progress, Role
 from projector.store.generations import Survey
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 
 
 def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Role]:

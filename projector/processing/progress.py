@@ -9,7 +9,7 @@ import structlog
 
 from projector.processing import metrics
 from projector.store.ports import Batch
-from shared.read_model.records import Checkpoint
+from shared.read_model.positions import Checkpoint
 
 RATE_SECONDS = 10.0
 

@@ -13,8 +13,9 @@ from projector.store.hints import rebuild
 from projector.store.ports import Batch, Commit, LogForked, ReadModel
 from projector.store.writes import look_ups
 from shared.event_log import EventReader, RecordedEvent
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint, unseal
+from shared.read_model.positions import Checkpoint
 
 NEIGHBOURS = 100
 """Events that are read in one go: those of one queue often lie close together."""

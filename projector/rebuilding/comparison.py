@@ -11,7 +11,8 @@ import msgspec
 from projector.folding.projection import Key, Projection
 from projector.store.collections import Shelf
 from projector.store.generations import Comparison, Difference, Order, Sample, Size
-from shared.read_model.records import Checkpoint, Pointer, Sealed, unseal
+from shared.read_model.envelope import Sealed, unseal
+from shared.read_model.positions import Checkpoint, Pointer
 
 Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparison]]
 """Compares the records of the live generation and of another one."""

@@ -8,7 +8,7 @@ from projector.processing.processors import roles
 from projector.store.generations import Survey
 from projector.store.ports import Lease, LeaseName
 from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 
 
 class Abandonment:

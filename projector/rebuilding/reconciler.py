@@ -37,7 +37,7 @@ from projector.store.transitions import (
 )
 from shared.clock import Clock
 from shared.event_log import EventLog
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 
 LONGEST_HOLD_SECONDS = 1.0
 """For which nothing new is shown to readers, so that a switch comes about however much is new."""

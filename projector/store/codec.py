@@ -10,7 +10,7 @@ from projector.store.generations import Generation, Roster
 from projector.store.hints import rebuild, refill
 from projector.store.ports import GenerationDamaged
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 
 Stored = TypeVar("Stored", Pointer, Roster, Checkpoint, Parking)
 

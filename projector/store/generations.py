@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 
 KEEP_OLD_SECONDS = 3600.0
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 
 
 def rebuild(keys: ProjectionKeys) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from projector.folding.projection import Key, LookUp, Placed
 from projector.store.generations import Survey
 from projector.store.transitions import Change
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from projector.store.generations import Arranged, Building, Comparison, Kept, Leaving, Order, Roster, Survey
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 
 Change: TypeAlias = Callable[[Survey], Arranged]
 

@@ -4,7 +4,7 @@ import msgspec
 from litestar.types import HTTPScope, Send
 
 from read_side.http.conditions import is_known
-from shared.read_model.records import Sealed
+from shared.read_model.envelope import Sealed
 
 CACHE_CONTROL = "private, no-cache"
 

@@ -12,7 +12,7 @@ from read_side.http.conditions import minimum_position
 from read_side.http.parameters import Parse
 from read_side.http.router import Keys, Outcomes
 from shared.http.problems import Rejection
-from shared.read_model.records import Sealed
+from shared.read_model.envelope import Sealed
 
 
 class Found(Protocol):

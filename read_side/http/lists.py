@@ -16,7 +16,7 @@ from read_side.http.parameters import Asked, Parse, invalid
 from read_side.http.router import Keys, Outcomes
 from read_side.views import Page
 from shared.http.problems import FieldError, Rejection
-from shared.read_model.records import Sealed, entity_tag
+from shared.read_model.envelope import Sealed, entity_tag
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -42,7 +42,7 @@ class ProjectionKeys:
 
     @property
     def live(self) -> str:
-        """Names the generation that readers use: a `records.Pointer`. Absent until the first fill is complete."""
+        """Names the generation that readers use: a `positions.Pointer`. Absent until the first fill is complete."""
         return self._key("live")
 
     @property
@@ -52,7 +52,7 @@ class ProjectionKeys:
 
     @property
     def announce(self) -> str:
-        """The channel on which each commit and each switch is told: a `records.Announcement`."""
+        """The channel on which each commit and each switch is told: a `positions.Announcement`."""
         return self._key("announce")
 
     def lease(self, version: int) -> str:
@@ -80,7 +80,7 @@ class GenerationKeys:
 
     @property
     def checkpoint(self) -> str:
-        """Which events the generation reflects: a `records.Checkpoint`."""
+        """Which events the generation reflects: a `positions.Checkpoint`."""
         return self._key("checkpoint")
 
     @property
@@ -102,7 +102,7 @@ class GenerationKeys:
         """
         Hash of documents by entity id.
 
-        `variant` is `full` or `public` (sealed, see `records.seal`) or `sheet` (a `listing.Sheet` in MessagePack).
+        `variant` is `full` or `public` (sealed, see `envelope.seal`) or `sheet` (a `listing.Sheet` in MessagePack).
         """
         return self._key(f"{kind}:{variant}")
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from read_side.views import Answer, GroupQuery, MemberAnswer, MemberQuery, NeverFilled
+from shared.read_model.envelope import entity_tag
 from shared.read_model.ordering import GROUP_ORDERS
-from shared.read_model.records import GroupRecord, MemberCard, Membership, Person, entity_tag
+from shared.read_model.records import GroupRecord, MemberCard, Membership, Person
 from shared.text import folded, words
 from tests.support.crowds import GROUPS
 from tests.support.read_side import changed

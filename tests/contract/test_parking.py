@@ -18,7 +18,7 @@ from read_side.adapters.redis import RedisGroupViews, RedisProfileViews, connect
 from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 from tests.support.bugs import of_account, poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, PROFILES, begin, fold_all, go_live, parked

@@ -28,7 +28,7 @@ from projector.store.ports import (
 from projector.store.transitions import RebuildUnderWay, Refused, begun, switched
 from shared.dev_stack.embedded_server import free_port
 from shared.read_model.keys import TENDED
-from shared.read_model.records import Announcement, Checkpoint, Pointer
+from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, cleanly_folded, fold_all, fold_next, go_live
 from tests.support.histories import History
 from tests.support.read_models import StoreInMemory, StoreInRedis

@@ -7,8 +7,8 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
 from projector.store.ports import LogForked
+from shared.read_model.envelope import seal
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
-from shared.read_model.records import seal
 from tests.support.histories import GROUP_IDS, History, nth_id
 from tests.support.verifying import GROUPS, PROFILES, edit, fill, log_of, told, verify
 

@@ -5,8 +5,8 @@ import pytest
 
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
+from shared.read_model.envelope import seal, unseal
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
-from shared.read_model.records import seal, unseal
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import fold_all
 from tests.support.histories import GROUP_IDS, History, nth_id

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from shared.dev_stack.embedded_server import free_port
+from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import GenerationKeys
-from shared.read_model.records import seal, unseal
 from tests.support.access import entrance
 from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed

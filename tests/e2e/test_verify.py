@@ -9,8 +9,9 @@ import httpx
 import msgspec
 import pytest
 
+from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Pointer, seal, unseal
+from shared.read_model.positions import Pointer
 from tests.support.stack import MUSTER, Stack, environment, until
 
 tells_how_far = re.compile("(folding the log|comparing): ").search

@@ -20,7 +20,8 @@ from projector.projections.profiles import Profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
 from shared.event_log import MemoryEventLog
-from shared.read_model.records import Checkpoint, unseal
+from shared.read_model.envelope import unseal
+from shared.read_model.positions import Checkpoint
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import projector_with, running, store_in_redis, until, until_state

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Announcement, Pointer
+from shared.read_model.positions import Announcement, Pointer
 
 
 class Announcements:

@@ -34,6 +34,7 @@ from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.setup import let_everybody_in
 from shared.event_log import RecordedEvent
+from shared.read_model.envelope import unseal
 from shared.read_model.records import (
     ActivityRecord,
     GroupRecord,
@@ -41,7 +42,6 @@ from shared.read_model.records import (
     Person,
     ProfileRecord,
     StatsRecord,
-    unseal,
 )
 from tests.support.folding import begin, fold_next, go_live, held
 from tests.support.http import client_of

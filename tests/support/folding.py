@@ -20,8 +20,9 @@ from projector.store.generations import Order
 from projector.store.ports import ReadModel
 from projector.store.transitions import filling, switched
 from shared.event_log import MemoryEventLog, RecordedEvent
+from shared.read_model.envelope import unseal, without_mark
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer, Sweep, unseal, without_mark
+from shared.read_model.positions import Checkpoint, Pointer, Sweep
 
 Result = TypeVar("Result")
 Held: TypeAlias = Mapping[str, dict[str, bytes] | set[bytes]]

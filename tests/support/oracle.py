@@ -10,7 +10,7 @@ import psycopg
 from redis import Redis
 
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.access import headers_for
 from tests.support.load import Load, Person
 from tests.support.stack import Stack, until

@@ -15,7 +15,7 @@ from projector.rebuilding.comparison import GenerationReader
 from projector.store.ports import Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Announcement
+from shared.read_model.positions import Announcement
 from tests.support.folding import PROFILES, Held, held
 
 

@@ -15,7 +15,14 @@ from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Answer, ProfileKeys, ProfileQuery, ProfileViews
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord
+from shared.read_model.records import (
+    ActivityRecord,
+    GroupRecord,
+    Membership,
+    Person,
+    ProfileRecord,
+    StatsRecord,
+)
 from tests.support.shelves import (
     Shelves,
     filed_activity,

@@ -17,7 +17,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import State, free_port, write_private
 from shared.dev_stack.programs import valkey_binary
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.stack import until
 
 SERVICE = "muster"

@@ -8,6 +8,7 @@ import msgspec
 from redis import Redis
 from redis.client import Pipeline
 
+from shared.read_model.envelope import seal
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.ordering import (
     ANY_STATUS,
@@ -26,20 +27,16 @@ from shared.read_model.ordering import (
     word_block,
     word_entries,
 )
+from shared.read_model.positions import Announcement, Checkpoint, Pointer, Sweep
 from shared.read_model.records import (
     ActivityRecord,
-    Announcement,
-    Checkpoint,
     GroupRecord,
     Membership,
     Person,
-    Pointer,
     ProfileGroup,
     ProfileRecord,
     PublicProfileRecord,
     StatsRecord,
-    Sweep,
-    seal,
 )
 from shared.text import unique_email, unique_external_id, unique_handle, unique_slug, words
 

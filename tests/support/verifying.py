@@ -18,8 +18,9 @@ from projector.folding.projection import Projection
 from projector.store.collections import Item, Shelf
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.events import Redacted
+from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.records import Checkpoint, seal, unseal
+from shared.read_model.positions import Checkpoint
 from tests.support.folding import begin, fold_all, go_live
 
 PROFILES = ProjectionKeys("profiles").generation("g1")

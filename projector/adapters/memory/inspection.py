@@ -10,7 +10,7 @@ from projector.store.codec import decoded, parking_at
 from projector.store.collections import Item, Shelf, Variant, key_of, prefix_of, shelf_at
 from projector.store.ports import GenerationDamaged
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 
 
 class MemoryInspection:

@@ -27,7 +27,7 @@ from projector.store.ports import (
 from projector.store.transitions import Change, settled
 from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, look_ups, without_taken, writes
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.records import Announcement, Checkpoint, Pointer
+from shared.read_model.positions import Announcement, Checkpoint, Pointer
 
 
 @dataclass

@@ -15,7 +15,7 @@ from projector.store.collections import Shelf, is_document, key_of
 from projector.store.generations import Size
 from projector.store.ports import Superseded
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 from shared.redis.pipelined import Command, exchange
 
 PORTION = 500

@@ -14,7 +14,7 @@ from projector.store.codec import decoded, parking_at
 from projector.store.collections import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
 from projector.store.ports import GenerationDamaged, Superseded
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 from shared.redis.pipelined import Command, exchange
 
 PORTION = 500

@@ -22,7 +22,7 @@ from projector.store.transitions import Change, settled
 from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
 from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.read_model.ordering import end_of
-from shared.read_model.records import Announcement, Checkpoint, Pointer
+from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from shared.redis.pipelined import Command, Exchange, exchange
 
 log = structlog.get_logger()

@@ -10,9 +10,9 @@ from projector.audit.verify.differences import Difference
 from projector.audit.verify.expectation import Expected
 from projector.folding.projection import Entry, Key, Listed, LookUp
 from projector.store.collections import Shelf, Variant, index_of
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import Sheet
-from shared.read_model.records import unseal
 
 _MISSING = object()
 

@@ -8,9 +8,10 @@ import msgspec
 from projector.audit.verify.fold import Fold, State
 from projector.folding.index_changes import Placer
 from projector.folding.projection import Entry, Key, Listed, Projection
+from shared.read_model.envelope import seal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import Sheet
-from shared.read_model.records import Sweep, seal
+from shared.read_model.positions import Sweep
 
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode

@@ -12,7 +12,7 @@ from projector.folding.projection import Entry, Key
 from projector.processing.fork_check import ForkCheck
 from projector.store.ports import Superseded
 from shared.event_log import EventReader, Identity
-from shared.read_model.records import Checkpoint, Pointer, Sweep
+from shared.read_model.positions import Checkpoint, Pointer, Sweep
 
 PORTION = 5_000
 """Events read and folded at once."""

@@ -13,7 +13,7 @@ from projector.audit.verify.following import ATTEMPTS, Following
 from projector.folding.projection import Entry, Key, Placed
 from projector.store.ports import Batch, ReadModel, Superseded
 from shared.read_model.keys import VARIANTS
-from shared.read_model.records import Checkpoint
+from shared.read_model.positions import Checkpoint
 
 
 class Repair:

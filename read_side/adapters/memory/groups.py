@@ -5,8 +5,9 @@ from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable, sealed
 from read_side.freshness import Freshness
 from read_side.views import Answer, GroupQuery, MemberAnswer, MemberQuery, Page
+from shared.read_model.envelope import Sealed
 from shared.read_model.ordering import NUL, number_key, place, text_key, time_key
-from shared.read_model.records import GroupRecord, Membership, Person, Sealed
+from shared.read_model.records import GroupRecord, Membership, Person
 from shared.text import composed, unique_slug, words
 
 Belongs = tuple[UUID, UUID]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from read_side.views import Page, QueryTooBroad
-from shared.read_model.records import Sealed, entity_tag
+from shared.read_model.envelope import Sealed, entity_tag
 
 MOST_SORTED = 10_000
 

@@ -6,8 +6,9 @@ from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable
 from read_side.freshness import Freshness
 from read_side.views import Answer, Batch, Page, ProfileKeys, ProfileQuery, Variant
+from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.ordering import NUL, place, text_key, time_key
-from shared.read_model.records import ProfileRecord, PublicProfileRecord, Sealed, entity_tag
+from shared.read_model.records import ProfileRecord, PublicProfileRecord
 from shared.text import composed, unique_email, unique_external_id, unique_handle, unique_slug, words
 
 _encode = msgspec.json.Encoder().encode

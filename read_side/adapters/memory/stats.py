@@ -2,7 +2,8 @@ from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import sealed
 from read_side.freshness import Freshness
 from read_side.views import Answer
-from shared.read_model.records import Sealed, StatsRecord
+from shared.read_model.envelope import Sealed
+from shared.read_model.records import StatsRecord
 
 
 class MemoryStatsViews(Committed):

@@ -19,7 +19,8 @@ from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import INVALID, FieldError, Rejection
-from shared.read_model.records import ProfileRecord, PublicProfileRecord, entity_tag
+from shared.read_model.envelope import entity_tag
+from shared.read_model.records import ProfileRecord, PublicProfileRecord
 
 PATH = "/profiles/batch-get"
 MOST_KEYS = 500

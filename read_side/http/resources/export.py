@@ -13,7 +13,8 @@ from read_side.http.conditions import minimum_position
 from read_side.http.problems import profile_not_found
 from read_side.http.router import Keys, Outcomes
 from read_side.views import ActivityViews, GroupViews, ProfileViews
-from shared.read_model.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord, Sealed, entity_tag
+from shared.read_model.envelope import Sealed, entity_tag
+from shared.read_model.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle
 
 EXPORT = "/profiles/{id}/export"

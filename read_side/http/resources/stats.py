@@ -9,7 +9,8 @@ from read_side.http.answers import Reply
 from read_side.http.conditions import minimum_position
 from read_side.http.router import Mounted, Outcomes, Routed
 from read_side.views import StatsViews
-from shared.read_model.records import Sealed, StatsRecord, entity_tag
+from shared.read_model.envelope import Sealed, entity_tag
+from shared.read_model.records import StatsRecord
 
 STATS = "/stats"
 

@@ -13,7 +13,7 @@ import msgspec
 from redis import Redis
 
 from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 from tests.support.bench import Bench
 from tests.support.faults.processes import frozen
 from tests.support.oracle import goes_on

@@ -21,7 +21,7 @@ from projector.store.transitions import (
     switched,
     withdrawn,
 )
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import ORDER
 
 NOW = ORDER.at + timedelta(minutes=1)

@@ -9,7 +9,8 @@ from projector.projections.profiles import Profiles
 from projector.rebuilding import comparison as comparing
 from projector.rebuilding.comparison import Comparer, Half, OneComparison, reason_to_hold
 from projector.store.generations import Comparison, Order
-from shared.read_model.records import Checkpoint, Pointer, Sweep, seal
+from shared.read_model.envelope import seal
+from shared.read_model.positions import Checkpoint, Pointer, Sweep
 from tests.support.folding import ORDER
 
 LIVE, OTHER = Pointer("g1", 1), Pointer("g2", 2)

@@ -17,7 +17,7 @@ from projector.services import Store
 from projector.store.ports import Candidate, LeaseName
 from shared.event_log import EventLogUnsound, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
-from shared.read_model.records import Announcement, Checkpoint, Pointer
+from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id

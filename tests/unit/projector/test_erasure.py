@@ -14,7 +14,8 @@ from projector.store.ports import ReadModelUnavailable
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import NOTHING_TOLD
 from shared.events import EVENTS, AccountErased, Redacted
-from shared.read_model.records import StatsRecord, unseal
+from shared.read_model.envelope import unseal
+from shared.read_model.records import StatsRecord
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.folding import (
     PROFILES,

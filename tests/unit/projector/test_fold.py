@@ -13,7 +13,9 @@ from projector.projections.profiles import Profiles
 from projector.store.ports import EventNotFoldable
 from shared.event_log import UnknownEvent
 from shared.events import AccountSuspended
-from shared.read_model.records import Checkpoint, ProfileRecord, unseal
+from shared.read_model.envelope import unseal
+from shared.read_model.positions import Checkpoint
+from shared.read_model.records import ProfileRecord
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.histories import History, nth_id
 

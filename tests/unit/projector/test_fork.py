@@ -9,7 +9,7 @@ from projector.processing import fork_check as fork
 from projector.processing.fork_check import ForkCheck
 from projector.store.ports import LogForked
 from shared.event_log import MemoryEventLog
-from shared.read_model.records import Checkpoint
+from shared.read_model.positions import Checkpoint
 from tests.support.histories import History
 
 

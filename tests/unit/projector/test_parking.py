@@ -22,7 +22,7 @@ from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
 from projector.store.ports import ReadModelUnavailable, TooManyParked
 from shared.event_log import RecordedEvent
-from shared.read_model.records import unseal
+from shared.read_model.envelope import unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.folding import PROFILES, as_served, at_once, begin, cleanly_folded, fold_all, fold_next, held, parked
 from tests.support.histories import DAWN, History, nth_id

@@ -15,7 +15,7 @@ from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Order
 from projector.store.transitions import NotReached, RebuildUnderWay, aborted, rolled_back
-from shared.read_model.records import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until, until_state

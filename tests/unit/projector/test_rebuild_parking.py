@@ -7,7 +7,7 @@ from projector.processing.parked_events import Busy, ParkedEvents, what_is_parke
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from projector.store.generations import Order
-from shared.read_model.records import unseal
+from shared.read_model.envelope import unseal
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, at_once

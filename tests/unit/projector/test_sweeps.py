@@ -11,8 +11,9 @@ from projector.processing.commit import MOST_WRITES
 from projector.processing.progress import State
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
+from shared.read_model.envelope import unseal
 from shared.read_model.ordering import group_facet
-from shared.read_model.records import ProfileRecord, unseal
+from shared.read_model.records import ProfileRecord
 from tests.support.folding import PROFILES, at_once, begin, cleanly_folded, fold_all, fold_next, held
 from tests.support.histories import History
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, until, until_state

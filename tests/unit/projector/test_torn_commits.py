@@ -15,7 +15,7 @@ from projector.services import PROJECTIONS
 from projector.store.ports import ReadModelUnavailable
 from projector.store.writes import Write
 from shared.event_log import RecordedEvent
-from shared.read_model.records import Checkpoint
+from shared.read_model.positions import Checkpoint
 from tests.support.bugs import bugs
 from tests.support.folding import (
     PROFILES,

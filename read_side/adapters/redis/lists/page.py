@@ -15,9 +15,9 @@ from read_side.adapters.redis.lists.scan import Found
 from read_side.adapters.redis.transport.consistent_read import Journey
 from read_side.adapters.redis.transport.reads import Want
 from read_side.views import Page
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import WORD, id_at
-from shared.read_model.records import unseal
 
 
 class Shown(NamedTuple):

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from read_side.adapters.redis.transport.connections import Connect, is_outdated, told
 from read_side.freshness import Freshness
-from shared.read_model.records import Announcement
+from shared.read_model.positions import Announcement
 
 SILENCE_SECONDS = 2.0
 """After so long without a word we ask whether anybody is there, and after as long again we believe that nobody is."""

@@ -57,21 +57,21 @@ class Seen(NamedTuple):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What a reader needs of a `records.Sweep`."""
+    """What a reader needs of a `positions.Sweep`."""
 
     position: int
     since: int = 0
 
 
 class Position(msgspec.Struct, frozen=True):
-    """What a reader needs of a `records.Checkpoint`."""
+    """What a reader needs of a `positions.Checkpoint`."""
 
     position: int = 0
     sweeps: tuple[Begun, ...] = ()
 
     @property
     def reached(self) -> int:
-        """See `records.Checkpoint.reached`."""
+        """See `positions.Checkpoint.reached`."""
         return next((each.position - 1 for each in self.sweeps if not each.since), self.position)
 
 

@@ -7,7 +7,7 @@ import msgspec
 from read_side.adapters.redis.transport.connections import pack
 from read_side.adapters.redis.transport.reads import Read
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.records import Pointer
+from shared.read_model.positions import Pointer
 
 Names = Callable[[GenerationKeys], Mapping[str, str]]
 """Names the hashes and sorted sets that a view reads, for short, and says which keys they have in a generation."""
@@ -20,7 +20,7 @@ class Generation:
     """
     The generation that a stored pointer names.
 
-    :param pointer: the pointer as it is stored, a `records.Pointer`.
+    :param pointer: the pointer as it is stored, a `positions.Pointer`.
     """
 
     def __init__(self, pointer: bytes, *, keys: ProjectionKeys, names: Names) -> None:

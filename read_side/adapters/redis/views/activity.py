@@ -8,8 +8,8 @@ from read_side.adapters.redis.transport.consistent_read import Journey, Outcome,
 from read_side.adapters.redis.transport.reads import Fields
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Page, Variant
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
-from shared.read_model.records import unseal
 
 ACTIVITY = "activity"
 

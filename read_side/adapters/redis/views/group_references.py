@@ -6,7 +6,7 @@ from read_side.adapters.redis.transport.consistent_read import Ask, Journey, set
 from read_side.adapters.redis.transport.reads import Want
 from read_side.adapters.redis.views.unique_entries import BY_SLUG, looked_up
 from read_side.views import Answer
-from shared.read_model.records import unseal
+from shared.read_model.envelope import unseal
 
 _is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 

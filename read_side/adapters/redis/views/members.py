@@ -17,9 +17,10 @@ from read_side.adapters.redis.lists.range_scan import Course, Stretch
 from read_side.adapters.redis.transport.consistent_read import Journey
 from read_side.adapters.redis.transport.reads import Fields, Want
 from read_side.views import MemberQuery, Page, ReadModelUnavailable
+from shared.read_model.envelope import Sealed, entity_tag, mark_stale, unseal, without_mark
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import NUL, name_at, time_key
-from shared.read_model.records import Membership, Sealed, entity_tag, mark_stale, unseal, without_mark
+from shared.read_model.records import Membership
 from shared.text import composed
 
 MEMBERS, MEMBERS_BY_ROLE = "member", "member-role"

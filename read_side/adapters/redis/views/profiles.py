@@ -20,9 +20,9 @@ from read_side.adapters.redis.views.unique_entries import (
     looked_up,
 )
 from read_side.views import Answer, Batch, Page, ProfileKeys, ProfileQuery, Variant
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import PROFILE_ORDERS, STATUSES, group_facet, tag_facet
-from shared.read_model.records import unseal
 
 
 class RedisProfileViews(RedisViews):

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from read_side.adapters.redis.transport.reads import Want
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Answer
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
-from shared.read_model.records import unseal
 
 DIRECTORY = b"directory"
 """The one document."""

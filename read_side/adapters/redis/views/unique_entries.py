@@ -8,8 +8,8 @@ import msgspec
 from read_side.adapters.redis.transport.consistent_read import Ask, Journey, Outcome
 from read_side.adapters.redis.transport.reads import Want
 from read_side.views import Answer, Batch, ProfileKeys, Variant
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
-from shared.read_model.records import unseal
 from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
 
 Whose = TypeVar("Whose")

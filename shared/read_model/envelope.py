@@ -1,0 +1,58 @@
+"""The envelope in which a record is stored: the JSON that is served, behind a header line."""
+
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+from typing import NamedTuple
+
+
+class Sealed(NamedTuple):
+    """
+    A stored document: the JSON that is served, its entity tag (RFC 9110, quoted) and the position it reflects.
+
+    `stale_since` is when the first event occurred that is parked for it (RFC 3339); the JSON tells it too.
+    """
+
+    position: int
+    etag: str
+    body: bytes
+    stale_since: str | None = None
+
+
+def entity_tag(body: bytes) -> str:
+    """A strong entity tag: equal bytes have equal tags, whoever sealed them and when."""
+    return f'"{urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode()}"'
+
+
+def seal(*, position: int, body: bytes, stale_since: str | None = None) -> bytes:
+    """
+    Put a header line `<position> <etag>` before the JSON, so that serving means cutting bytes, not decoding.
+
+    What is stale says so in both: `<position> <etag> <stale_since>`, and a last field of the JSON.
+    """
+    if stale_since is None:
+        return b"%d %b\n%b" % (position, entity_tag(body).encode(), body)
+    marked = mark_stale(body, stale_since)
+    return b"%d %b %b\n%b" % (position, entity_tag(marked).encode(), stale_since.encode(), marked)
+
+
+def unseal(envelope: bytes) -> Sealed:
+    """Take a sealed document apart; words that later releases add to the header are passed over."""
+    header, _, body = envelope.partition(b"\n")
+    position, etag, *marks = header.split(b" ")
+    return Sealed(int(position), etag.decode(), body, marks[0].decode() if marks else None)
+
+
+def mark_stale(body: bytes, since: str) -> bytes:
+    """The JSON of a record (never an empty one), with `stale_since` as its last field."""
+    return body[:-1] + _mark(since)
+
+
+def without_mark(sealed: Sealed) -> bytes:
+    """The JSON as it was before it was marked."""
+    if sealed.stale_since is None:
+        return sealed.body
+    return sealed.body.removesuffix(_mark(sealed.stale_since)) + b"}"
+
+
+def _mark(since: str) -> bytes:
+    return b',"stale_since":"%b"}' % since.encode()

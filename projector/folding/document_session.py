@@ -116,7 +116,7 @@ class Document:
 
     @property
     def is_placed(self) -> bool:
-        """Whether its entries and its sheet are written too."""
+        """Whether its entries and its index row are written too."""
         return self.ahead or len(self.states) > 1
 
 
@@ -216,7 +216,7 @@ class FoldedDocuments:
         return Batch(
             removals=[each for each in removals if not self._is_on_a_way(each[0])],
             additions=[(entry, key.id) for key, move in moves.items() for entry in move.additions],
-            sheets={key: _pack(move.sheet) for key, move in moves.items() if move.sheet},
+            index_rows={key: _pack(move.index_row) for key, move in moves.items() if move.index_row},
             public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
             full={key: self._sealed(key, record) for key, record in saved.items()},
             # Even those the store does not have: a crash may put them there, before this commit.

@@ -6,25 +6,25 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from projector.folding.projection import Entry, Key, Kind, Listed, Projection
-from shared.read_model.ordering import WORD, Sheet, place, word_entries
+from shared.read_model.ordering import WORD, IndexRow, place, word_entries
 
 
 class Place(NamedTuple):
     """Everything that leads to a document in one of its states."""
 
     direct: frozenset[Entry]
-    sheet: Sheet | None
+    index_row: IndexRow | None
 
 
 NOWHERE = Place(frozenset(), None)
 
 
 class Move(NamedTuple):
-    """How a document moved: the entries it has given up, those it has taken (or taken again), and its sheet."""
+    """How a document moved: the entries it has given up, those it has taken (or taken again), and its index row."""
 
     removals: Sequence[Entry]
     additions: Sequence[Entry]
-    sheet: Sheet | None
+    index_row: IndexRow | None
 
 
 class Placer:
@@ -48,28 +48,28 @@ class Placer:
         return Move(
             [entry for entry, is_there in stands.items() if not is_there],
             [entry for entry, is_there in stands.items() if is_there],
-            places[-1].sheet,
+            places[-1].index_row,
         )
 
     def _place(self, key: Key, record: Any) -> Place:
         if record is None:
             return NOWHERE
-        return Place(frozenset(self._projection.index(key, record)), self._projection.sheet(record))
+        return Place(frozenset(self._projection.index(key, record)), self._projection.index_row(record))
 
     def _changes(self, key: Key, places: Iterable[Place]) -> dict[Entry, bool]:
         """Every entry that was left or taken on the way, and whether the document stands there at its end."""
         stands: dict[Entry, bool] = {}
         for before, now in pairwise(places):
-            gone, come = _crossed(before.sheet, now.sheet, kind=self._kinds[key.kind], id=key.id)
+            gone, come = _crossed(before.index_row, now.index_row, kind=self._kinds[key.kind], id=key.id)
             stands |= dict.fromkeys(chain(before.direct - now.direct, gone), False)
             stands |= dict.fromkeys(chain(now.direct - before.direct, come), True)
         return stands
 
 
 def _crossed(
-    old: Sheet | None, new: Sheet | None, *, kind: Kind[Any], id: str
+    old: IndexRow | None, new: IndexRow | None, *, kind: Kind[Any], id: str
 ) -> tuple[Iterable[Listed], Iterable[Listed]]:
-    """The entries of a sheet that only the old one has, and those that only the new one has."""
+    """The entries of an index row that only the old one has, and those that only the new one has."""
     if old == new:
         return (), ()
     gone = set(_entries(old, unlike=new, kind=kind, id=id))
@@ -77,17 +77,17 @@ def _crossed(
     return gone - come, come - gone
 
 
-def _entries(sheet: Sheet | None, *, unlike: Sheet | None, kind: Kind[Any], id: str) -> Iterator[Listed]:
-    """The entries of a sheet, without most of those that the other has too."""
-    if sheet is None:
+def _entries(index_row: IndexRow | None, *, unlike: IndexRow | None, kind: Kind[Any], id: str) -> Iterator[Listed]:
+    """The entries of an index row, without most of those that the other has too."""
+    if index_row is None:
         return
-    other = unlike if unlike and unlike.status == sheet.status else None
-    prefixes = sheet.prefixes()
+    other = unlike if unlike and unlike.status == index_row.status else None
+    prefixes = index_row.prefixes()
     new_prefixes = [each for each in prefixes if each not in other.prefixes()] if other else prefixes
     account = UUID(id)
-    for nth, (order, key) in enumerate(zip(kind.orders, sheet.keys, strict=True)):
+    for nth, (order, key) in enumerate(zip(kind.orders, index_row.keys, strict=True)):
         stands_at = place(key, account)
         crossing = new_prefixes if other and other.keys[nth] == key else prefixes
         yield from (Listed(order, prefix + stands_at) for prefix in crossing)
-    if not other or (other.words, other.keys[0]) != (sheet.words, sheet.keys[0]):
-        yield from (Listed(WORD, entry) for entry in word_entries(sheet, account))
+    if not other or (other.words, other.keys[0]) != (index_row.words, index_row.keys[0]):
+        yield from (Listed(WORD, entry) for entry in word_entries(index_row, account))

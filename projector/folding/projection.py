@@ -9,7 +9,7 @@ import msgspec
 
 from shared.event_log import RecordedEvent
 from shared.events import Event
-from shared.read_model.ordering import Sheet
+from shared.read_model.ordering import IndexRow
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -26,7 +26,7 @@ class Kind(Generic[Record]):
     """
     A kind of document: its name in Redis keys and the record it holds.
 
-    :param orders: the lists in which its sheets stand, one for each of a sheet's keys.
+    :param orders: the lists in which its index rows stand, one for each of an index row's keys.
     """
 
     name: str
@@ -205,7 +205,7 @@ class Projection(Protocol):
     def index(self, key: Key, record: Any) -> Iterable[Entry]:
         """Where the record is to be found; the engine stores the difference to where it was."""
 
-    def sheet(self, record: Any) -> Sheet | None:
+    def index_row(self, record: Any) -> IndexRow | None:
         """What of it decides in which lists of many orders it stands; the engine keeps those lists. None: in none."""
 
     def public(self, record: Any) -> msgspec.Struct | None:

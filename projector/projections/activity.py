@@ -27,7 +27,7 @@ from shared.events import (
     ProfileUpdated,
     type_of,
 )
-from shared.read_model.ordering import Sheet
+from shared.read_model.ordering import IndexRow
 from shared.read_model.records import ActivityRecord
 
 Details: TypeAlias = dict[str, str | tuple[str, ...] | None]
@@ -111,7 +111,7 @@ class Activity:
         if isinstance(record, ActivityRecord):
             yield Listed(ACTIVITY.name, _entry(record))
 
-    def sheet(self, record: Any) -> Sheet | None:
+    def index_row(self, record: Any) -> IndexRow | None:
         """Items stand in one order only."""
 
     def public(self, record: ActivityRecord | GroupHistory) -> ActivityRecord | None:

@@ -39,7 +39,7 @@ from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
     GROUP_ORDERS,
-    Sheet,
+    IndexRow,
     number_key,
     text_key,
     time_key,
@@ -111,8 +111,8 @@ class Groups:
             case _:
                 return ()
 
-    def sheet(self, record: Document) -> Sheet | None:
-        return _sheet(record) if isinstance(record, GroupRecord) else None
+    def index_row(self, record: Document) -> IndexRow | None:
+        return _index_row(record) if isinstance(record, GroupRecord) else None
 
     def public(self, record: Document) -> None:
         """Nothing of a group is for some only: everybody is served the full documents."""
@@ -150,8 +150,8 @@ def _replace(group_id: UUID, documents: Documents, **change: Any) -> None:
         documents.save(GROUP, group_id, msgspec.structs.replace(group, **change))
 
 
-def _sheet(group: GroupRecord) -> Sheet:
-    return Sheet(
+def _index_row(group: GroupRecord) -> IndexRow:
+    return IndexRow(
         facets=(EVERYBODY,),
         status=ANY_STATUS,
         keys=(

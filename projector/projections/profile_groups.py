@@ -86,7 +86,7 @@ def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord]
 
 
 def _stands_at(entry: bytes, profile: ProfileRecord, group_id: UUID) -> bool:
-    """See `profile_index.sheet_of`, without all that is not asked for."""
+    """See `profile_index.index_row_of`, without all that is not asked for."""
     if not any(group.group_id == group_id for group in profile.groups):
         return False
     name = place(text_key(profile.display_name), profile.account_id)

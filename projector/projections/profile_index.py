@@ -6,7 +6,7 @@ from projector.folding.projection import Entry, LookUp
 from shared.read_model.ordering import (
     EVERYBODY,
     STATUSES,
-    Sheet,
+    IndexRow,
     group_facet,
     tag_facet,
     text_key,
@@ -25,9 +25,9 @@ def look_ups_of(profile: ProfileRecord) -> Iterator[Entry]:
         yield LookUp("by-external-id", unique_external_id(profile.external_id))
 
 
-def sheet_of(profile: ProfileRecord) -> Sheet:
+def index_row_of(profile: ProfileRecord) -> IndexRow:
     """In the lists of everybody, of his groups and of his tags, in the order of each of `PROFILE_ORDERS`."""
-    return Sheet(
+    return IndexRow(
         facets=(
             EVERYBODY,
             *[group_facet(group.group_id) for group in profile.groups],

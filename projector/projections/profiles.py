@@ -10,7 +10,7 @@ from msgspec import UNSET
 from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
 from projector.projections.group_names import GROUP, GroupName, follow, names_needed
 from projector.projections.profile_groups import belong, documents_needed, fan_out
-from projector.projections.profile_index import look_ups_of, sheet_of
+from projector.projections.profile_index import index_row_of, look_ups_of
 from projector.projections.profile_kinds import PROFILE, REGISTRATION, Registration
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
@@ -27,7 +27,7 @@ from shared.events import (
     ProfileCreated,
     ProfileUpdated,
 )
-from shared.read_model.ordering import Sheet
+from shared.read_model.ordering import IndexRow
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
 from shared.text import unique_slug
 
@@ -98,8 +98,8 @@ class Profiles:
             case _:
                 return ()
 
-    def sheet(self, record: Document) -> Sheet | None:
-        return sheet_of(record) if isinstance(record, ProfileRecord) else None
+    def index_row(self, record: Document) -> IndexRow | None:
+        return index_row_of(record) if isinstance(record, ProfileRecord) else None
 
     def public(self, record: Document) -> PublicProfileRecord | None:
         if not isinstance(record, ProfileRecord):

@@ -16,7 +16,7 @@ from shared.events import (
     Redacted,
     type_of,
 )
-from shared.read_model.ordering import Sheet
+from shared.read_model.ordering import IndexRow
 from shared.read_model.records import DayCount, StatsRecord
 
 
@@ -99,7 +99,7 @@ class Stats:
     def index(self, key: Key, record: StatsRecord | Suspension) -> Iterable[Entry]:  # noqa: ARG002 - found by id
         return ()
 
-    def sheet(self, record: StatsRecord | Suspension) -> Sheet | None:
+    def index_row(self, record: StatsRecord | Suspension) -> IndexRow | None:
         """It stands in no list."""
 
     def public(self, record: StatsRecord | Suspension) -> msgspec.Struct | None:

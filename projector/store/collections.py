@@ -14,7 +14,7 @@ Item: TypeAlias = str | bytes
 
 
 class Variant(NamedTuple):
-    """The hash of one variant of all documents of a kind: `full`, `public` or `sheet`."""
+    """The hash of one variant of all documents of a kind: `full`, `public` or `INDEX_ROW`."""
 
     kind: str
     variant: str

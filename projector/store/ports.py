@@ -23,8 +23,8 @@ class Batch:
     removals: Collection[Placed] = ()
     """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
     additions: Collection[Placed] = ()
-    sheets: Mapping[Key, bytes] = field(default_factory=dict)
-    """What lists are checked against, see `shared.read_model.ordering.Sheet`."""
+    index_rows: Mapping[Key, bytes] = field(default_factory=dict)
+    """What lists are checked against, see `shared.read_model.ordering.IndexRow`."""
     public: Mapping[Key, bytes] = field(default_factory=dict)
     """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
     full: Mapping[Key, bytes] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Batch:
     @property
     def weight(self) -> int:
         """How many fields and entries it writes."""
-        written = (self.removals, self.additions, self.sheets, self.public, self.full, self.strays)
+        written = (self.removals, self.additions, self.index_rows, self.public, self.full, self.strays)
         return sum(map(len, written)) + 3 * len(self.forgotten)
 
 

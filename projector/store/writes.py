@@ -98,7 +98,7 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
         yield Put(keys.look_up(by), {value: owners[LookUp(by, value)] for value in values})
     for by, entries in _by_list(batch.additions).items():
         yield Enlist(keys.listing(by), entries)
-    for variant, documents in zip(VARIANTS, (batch.sheets, batch.public, batch.full), strict=True):
+    for variant, documents in zip(VARIANTS, (batch.index_rows, batch.public, batch.full), strict=True):
         for kind, fields in _by_kind(documents).items():
             yield Put(keys.documents(kind, variant), fields)
     yield from (Remove(keys.documents(key.kind, variant), [key.id]) for key, variant in batch.superfluous)

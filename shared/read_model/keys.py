@@ -8,7 +8,10 @@ All keys of a partition share one hash tag, so that one MULTI and one WATCH reac
 from dataclasses import dataclass
 
 PARTITION = 0
-VARIANTS = ("sheet", "public", "full")
+INDEX_ROW = "sheet"
+"""The word in stored keys for the hash of index rows, from before they were called so."""
+
+VARIANTS = (INDEX_ROW, "public", "full")
 """What is kept of each document, see `GenerationKeys.documents`; in the order in which it is written."""
 
 PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
@@ -102,7 +105,8 @@ class GenerationKeys:
         """
         Hash of documents by entity id.
 
-        `variant` is `full` or `public` (sealed, see `envelope.seal`) or `sheet` (a `listing.Sheet` in MessagePack).
+        `variant` is `full` or `public` (sealed, see `envelope.seal`), or `INDEX_ROW` (an `ordering.IndexRow` in
+        MessagePack).
         """
         return self._key(f"{kind}:{variant}")
 

@@ -31,7 +31,7 @@ _ID = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Sheet(msgspec.Struct, frozen=True, array_like=True):
+class IndexRow(msgspec.Struct, frozen=True, array_like=True):
     """
     In which lists a record stands, and where; kept beside its document, so that a list can be checked without it.
 
@@ -114,17 +114,17 @@ def word_block(words: Iterable[str]) -> bytes:
     return "\0".join(("", *sorted(set(words)), "")).encode()
 
 
-def word_entries(sheet: Sheet, id: UUID) -> Iterator[bytes]:
+def word_entries(index_row: IndexRow, id: UUID) -> Iterator[bytes]:
     """
     One entry for each word: `status word NUL name NUL id shared`.
 
     The last byte says how many bytes the word shares with the one before it of the same record: whoever looks for a
     prefix that is no longer has met the record already, at that word, and passes over this one.
     """
-    name = NUL + place(sheet.keys[0], id)
-    words = sheet.words[1:-1].split(NUL) if len(sheet.words) > 1 else []
+    name = NUL + place(index_row.keys[0], id)
+    words = index_row.words[1:-1].split(NUL) if len(index_row.words) > 1 else []
     for before, word in pairwise([b"", *words]):
-        yield sheet.status + word + name + bytes((min(_shared(before, word), 255),))
+        yield index_row.status + word + name + bytes((min(_shared(before, word), 255),))
 
 
 def _shared(one: bytes, other: bytes) -> int:

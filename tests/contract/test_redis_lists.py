@@ -7,10 +7,11 @@ import pytest
 
 from read_side.adapters.redis.transport import batcher as trips
 from read_side.views import ProfileQuery, ReadModelUnavailable
+from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import NUL, place, tag_facet, text_key
 from tests.support.crowds import GROUPS, crowd, handles, listed, walk
 from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, person, served
-from tests.support.shelves import filed_name, profile_sheet
+from tests.support.shelves import filed_name, profile_index_row
 
 ANY = ("active", "closed", "suspended")
 PEOPLE = crowd(120)
@@ -34,7 +35,7 @@ SLUG = IN_GROUP.groups[0].slug
     ],
 )
 async def test_a_page_takes_so_many_trips_however_deep_it_is(redis_views, redis_projection, query, expected):
-    """Two for one filter: the range, the documents. Lengths, sheets and slugs are one more each."""
+    """Two for one filter: the range, the documents. Lengths, index rows and slugs are one more each."""
     redis_projection.commit(*PEOPLE, position=7)
     await redis_views.position()
 
@@ -78,17 +79,17 @@ async def test_nobody_who_wants_one_person_waits_behind_lists(redis_views, redis
 
 
 async def test_whoever_is_torn_is_passed_over(redis_views, redis_projection):
-    """An entry without document or sheet, a sheet that says otherwise, an entry that nobody has."""
+    """An entry without document or index row, an index row that says otherwise, an entry that nobody has."""
     people = [person(number, tags=("t",)) for number in range(1, 7)]
     redis_projection.commit(*people, position=7)
     client, keys = redis_projection.client, redis_projection.keys
     ids = [str(each.account_id) for each in people]
 
     client.hdel(keys.documents("profile", "full"), ids[0])
-    client.hdel(keys.documents("profile", "sheet"), ids[1])
+    client.hdel(keys.documents("profile", INDEX_ROW), ids[1])
     for nth, torn in ((2, {"status": "closed"}), (3, {"display_name": "Zed"}), (4, {"tags": ()})):
-        sheet = msgspec.msgpack.encode(profile_sheet(changed(people[nth], **torn)))
-        client.hset(keys.documents("profile", "sheet"), ids[nth], sheet)
+        index_row = msgspec.msgpack.encode(profile_index_row(changed(people[nth], **torn)))
+        client.hset(keys.documents("profile", INDEX_ROW), ids[nth], index_row)
     for entry in (place(text_key("Nobody"), ADA.account_id), b"", b"x"):
         client.zadd(keys.listing("display_name"), {tag_facet("t") + b"a" + entry: 0})
 
@@ -118,7 +119,7 @@ async def test_whoever_moves_between_two_trips_is_not_shown_where_he_was(redis_v
 
 
 async def test_a_page_is_as_old_as_its_oldest_trip(redis_views, redis_projection):
-    """Whatever is committed between lengths, ranges, sheets and documents."""
+    """Whatever is committed between lengths, ranges, index rows and documents."""
     redis_projection.commit(changed(ADA, tags=("a", "b")), position=7)
 
     def commit(position):
@@ -210,9 +211,9 @@ async def test_a_slug_that_leads_to_another_group_is_nobodys(redis_views, redis_
     assert handles(await redis_views.list(ProfileQuery(group=SLUG))) == ["Ada"]
 
 
-async def test_a_sheet_that_cannot_be_read_is_not_taken_for_nobody(redis_views, redis_projection):
+async def test_an_index_row_that_cannot_be_read_is_not_taken_for_nobody(redis_views, redis_projection):
     redis_projection.commit(ADA, position=7)
-    redis_projection.client.hset(redis_projection.keys.documents("profile", "sheet"), str(ADA.account_id), b"\xc1")
+    redis_projection.client.hset(redis_projection.keys.documents("profile", INDEX_ROW), str(ADA.account_id), b"\xc1")
 
     with pytest.raises(ReadModelUnavailable):
         await redis_views.list(ProfileQuery())

@@ -40,7 +40,7 @@ EVENT = ActivityRecord(
     ids=["profiles", "groups", "activity", "stats"],
 )
 def test_documents_are_found_where_the_projector_puts_them(projection, filed):
-    """The same look-ups, entries and sheets under the same ids; derived twice, so that neither is right by accident."""
+    """The same entries and index rows under the same ids; derived twice, so that neither is right by accident."""
     records = {kind.name: kind.record for kind in projection.kinds}
     placer = Placer(projection)
 
@@ -52,4 +52,4 @@ def test_documents_are_found_where_the_projector_puts_them(projection, filed):
 
         assert set(each.listed) == listed
         assert set(each.look_ups) == look_ups
-        assert each.sheet == move.sheet
+        assert each.index_row == move.index_row

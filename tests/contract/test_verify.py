@@ -8,6 +8,7 @@ from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
 from projector.store.ports import LogForked
 from shared.read_model.envelope import seal
+from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
 from tests.support.histories import GROUP_IDS, History, nth_id
 from tests.support.verifying import GROUPS, PROFILES, edit, fill, log_of, told, verify
@@ -100,16 +101,16 @@ async def public_record_deleted(hand, ada, bob):
     return {(f"profile {ada}", "public.document")}
 
 
-async def sheet_edited(hand, ada, bob):
-    sheets = PROFILES.documents("profile", "sheet")
-    await hand.put(sheets, str(ada), await hand.read(sheets, str(bob)))
+async def index_row_edited(hand, ada, bob):
+    index_rows = PROFILES.documents("profile", INDEX_ROW)
+    await hand.put(index_rows, str(ada), await hand.read(index_rows, str(bob)))
     fields = ("facets", "keys", "words")
-    return {(f"profile {ada}", f"sheet.{field}") for field in fields}
+    return {(f"profile {ada}", f"index_row.{field}") for field in fields}
 
 
-async def sheet_deleted(hand, ada, bob):
-    await hand.take(PROFILES.documents("profile", "sheet"), str(ada))
-    return {(f"profile {ada}", "sheet")}
+async def index_row_deleted(hand, ada, bob):
+    await hand.take(PROFILES.documents("profile", INDEX_ROW), str(ada))
+    return {(f"profile {ada}", "index_row")}
 
 
 async def foreign_look_up(hand, ada, bob):
@@ -132,10 +133,10 @@ async def foreign_document(hand, ada, bob):
     return {(f"profile {GHOST}", "document")}
 
 
-async def foreign_sheet(hand, ada, bob):
-    sheets = PROFILES.documents("profile", "sheet")
-    await hand.put(sheets, str(GHOST), await hand.read(sheets, str(bob)))
-    return {(f"profile {GHOST}", "sheet")}
+async def foreign_index_row(hand, ada, bob):
+    index_rows = PROFILES.documents("profile", INDEX_ROW)
+    await hand.put(index_rows, str(GHOST), await hand.read(index_rows, str(bob)))
+    return {(f"profile {GHOST}", "index_row")}
 
 
 async def public_document_of_what_is_not_public(hand, ada, bob):
@@ -182,13 +183,13 @@ DAMAGE = (
     entry_in_the_place_of_another,
     public_record_edited,
     public_record_deleted,
-    sheet_edited,
-    sheet_deleted,
+    index_row_edited,
+    index_row_deleted,
     foreign_look_up,
     foreign_kind_of_look_up,
     foreign_list,
     foreign_document,
-    foreign_sheet,
+    foreign_index_row,
     public_document_of_what_is_not_public,
     not_a_document,
     other_bytes,
@@ -216,7 +217,7 @@ async def test_much_of_it_at_once(filled, history, people):
     """However much is wrong, the generation is what the log tells afterwards."""
     spoilt = (record_deleted, look_up_elsewhere, look_up_missing, entry_in_the_place_of_another, public_record_deleted)
     foreign = (foreign_look_up, foreign_kind_of_look_up, foreign_list, foreign_document)
-    for damage in (*spoilt, sheet_edited, *foreign, not_a_document):
+    for damage in (*spoilt, index_row_edited, *foreign, not_a_document):
         await damage(filled, *people[:2])
     log = log_of(history.events)
 

@@ -21,7 +21,7 @@ from projector.store.ports import ReadModel
 from projector.store.transitions import filling, switched
 from shared.event_log import MemoryEventLog, RecordedEvent
 from shared.read_model.envelope import unseal, without_mark
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import INDEX_ROW, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer, Sweep
 
 Result = TypeVar("Result")
@@ -121,7 +121,7 @@ def as_served(found: Held) -> Held:
     """
     return {
         key: value
-        if isinstance(value, set) or key.startswith("by-") or key.endswith(":sheet")
+        if isinstance(value, set) or key.startswith("by-") or key.endswith(f":{INDEX_ROW}")
         else {name: unseal(envelope)[1:] for name, envelope in value.items()}
         for key, value in found.items()
     }

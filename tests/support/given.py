@@ -61,7 +61,7 @@ class Given:
         return {key.id: record for key, record in self._records.items() if key.kind == kind.name}
 
     def entries(self, kind: Kind[Any], id: UUID | str) -> set[Entry]:
-        """Where a record is found, those entries included that the engine makes of its sheet."""
+        """Where a record is found, those entries included that the engine makes of its index row."""
         return self._entries(kind.key(id), self._records[kind.key(id)])
 
     def _open(self, key: Key) -> Key:

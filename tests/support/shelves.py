@@ -9,7 +9,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from shared.read_model.envelope import seal
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import INDEX_ROW, ProjectionKeys
 from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
@@ -17,7 +17,7 @@ from shared.read_model.ordering import (
     NUL,
     PROFILE_ORDERS,
     STATUSES,
-    Sheet,
+    IndexRow,
     group_facet,
     number_key,
     place,
@@ -55,7 +55,7 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     body: bytes
     public: bytes | None = None
-    sheet: Sheet | None = None
+    index_row: IndexRow | None = None
     look_ups: tuple[tuple[str, str], ...] = ()
     listed: tuple[tuple[str, bytes], ...] = ()
 
@@ -64,26 +64,26 @@ def filed_profile(record: ProfileRecord) -> Filed:
     """A person, in the lists of everybody, his groups and his tags."""
     public = PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
     external = [] if record.external_id is None else [("by-external-id", unique_external_id(record.external_id))]
-    sheet = profile_sheet(record)
+    index_row = profile_index_row(record)
     return Filed(
         kind="profile",
         id=str(record.account_id),
         body=_encode(record),
         public=_encode(public),
-        sheet=sheet,
+        index_row=index_row,
         look_ups=(
             ("by-handle", unique_handle(record.handle)),
             ("by-email", unique_email(record.email)),
             *external,
         ),
-        listed=tuple(_listed(sheet, PROFILE_ORDERS, record.account_id)),
+        listed=tuple(_listed(index_row, PROFILE_ORDERS, record.account_id)),
     )
 
 
-def profile_sheet(record: ProfileRecord) -> Sheet:
+def profile_index_row(record: ProfileRecord) -> IndexRow:
     texts = (record.handle, record.display_name, record.given_name, record.family_name, record.title, *record.tags)
     groups, tags = (group_facet(each.group_id) for each in record.groups), map(tag_facet, record.tags)
-    return Sheet(
+    return IndexRow(
         (EVERYBODY, *groups, *tags),
         STATUSES[record.status],
         (
@@ -118,14 +118,14 @@ def filed_group(record: GroupRecord) -> Filed:
         time_key(record.updated_at),
         number_key(record.member_count),
     )
-    sheet = Sheet((EVERYBODY,), ANY_STATUS, keys, word_block(words(record.slug) | words(record.name)))
+    index_row = IndexRow((EVERYBODY,), ANY_STATUS, keys, word_block(words(record.slug) | words(record.name)))
     return Filed(
         kind="group",
         id=str(record.group_id),
         body=_encode(record),
-        sheet=sheet,
+        index_row=index_row,
         look_ups=(("by-slug", unique_slug(record.slug)),),
-        listed=tuple(_listed(sheet, GROUP_ORDERS, record.group_id)),
+        listed=tuple(_listed(index_row, GROUP_ORDERS, record.group_id)),
     )
 
 
@@ -160,10 +160,10 @@ def filed_stats(record: StatsRecord) -> Filed:
     return Filed(kind="stats", id="directory", body=_encode(record))
 
 
-def _listed(sheet: Sheet, orders: Sequence[str], id_: UUID) -> Iterator[tuple[str, bytes]]:
-    for order, key in zip(orders, sheet.keys, strict=True):
-        yield from ((order, prefix + place(key, id_)) for prefix in sheet.prefixes())
-    yield from (("word", entry) for entry in word_entries(sheet, id_))
+def _listed(index_row: IndexRow, orders: Sequence[str], id_: UUID) -> Iterator[tuple[str, bytes]]:
+    for order, key in zip(orders, index_row.keys, strict=True):
+        yield from ((order, prefix + place(key, id_)) for prefix in index_row.prefixes())
+    yield from (("word", entry) for entry in word_entries(index_row, id_))
 
 
 class Shelves:
@@ -228,7 +228,7 @@ class Shelves:
     def drop(self, pipe: Pipeline, kind: str, id_: str) -> None:
         """Take a document away, and all that leads to it."""
         self._withdraw(pipe, self._filed.pop((kind, id_), None))
-        for variant in ("full", "public", "sheet"):
+        for variant in ("full", "public", INDEX_ROW):
             pipe.hdel(self.keys.documents(kind, variant), id_)
 
     def _withdraw(self, pipe: Pipeline, filed: Filed | None) -> None:
@@ -244,6 +244,6 @@ def _stored(filed: Filed, position: int) -> dict[str, bytes]:
     stored = {"full": seal(position=position, body=filed.body)}
     if filed.public is not None:
         stored["public"] = seal(position=position, body=filed.public)
-    if filed.sheet is not None:
-        stored["sheet"] = msgspec.msgpack.encode(filed.sheet)
+    if filed.index_row is not None:
+        stored[INDEX_ROW] = msgspec.msgpack.encode(filed.index_row)
     return stored

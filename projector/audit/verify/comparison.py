@@ -12,7 +12,7 @@ from projector.folding.projection import Entry, Key, Listed, LookUp
 from projector.store.collections import Shelf, Variant, index_of
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import VARIANTS
-from shared.read_model.ordering import Sheet
+from shared.read_model.ordering import IndexRow
 
 _MISSING = object()
 
@@ -20,7 +20,7 @@ _MISSING = object()
 class Found(NamedTuple):
     """What there is of a document, as `Expected` has it."""
 
-    sheet: bytes | None
+    index_row: bytes | None
     public: bytes | None
     full: bytes | None
 
@@ -57,7 +57,7 @@ def _told(key: Key, expected: Expected, seen: Seen) -> Iterator[Told]:
     found, position = found_of(key, seen), seen.checkpoint.position
     yield from sealed_differences("", expected.full, found.full, position=position)
     yield from sealed_differences("public.", expected.public, found.public, position=position)
-    yield from _sheet_differences(expected, found.sheet)
+    yield from _index_row_differences(expected, found.index_row)
     yield from _entry_differences(key, expected.entries, seen)
 
 
@@ -124,20 +124,22 @@ def _field_differences(prefix: str, expected: bytes, found: bytes) -> Iterator[T
         yield f"{prefix}document", _text(expected), _text(found)
 
 
-def _sheet_differences(expected: Expected, found: bytes | None) -> Iterator[Told]:
+def _index_row_differences(expected: Expected, found: bytes | None) -> Iterator[Told]:
     if expected.packed == found:
         return
     try:
-        sheet = None if found is None else msgspec.msgpack.decode(found, type=Sheet)
+        index_row = None if found is None else msgspec.msgpack.decode(found, type=IndexRow)
     except msgspec.DecodeError:
-        yield "sheet", _sheet_shown(expected.sheet), _text(found or b"")
+        yield "index_row", _index_row_shown(expected.index_row), _text(found or b"")
         return
-    if expected.sheet is None or sheet is None:
-        yield "sheet", _sheet_shown(expected.sheet), _sheet_shown(sheet)
+    if expected.index_row is None or index_row is None:
+        yield "index_row", _index_row_shown(expected.index_row), _index_row_shown(index_row)
         return
     yield from (
-        (f"sheet.{field}", one, other)
-        for field, one, other in fields_that_differ(_sheet_shown(expected.sheet) or {}, _sheet_shown(sheet) or {})
+        (f"index_row.{field}", one, other)
+        for field, one, other in fields_that_differ(
+            _index_row_shown(expected.index_row) or {}, _index_row_shown(index_row) or {}
+        )
     )
 
 
@@ -169,14 +171,14 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return decoded if isinstance(decoded, dict) else None
 
 
-def _sheet_shown(sheet: Sheet | None) -> dict[str, Any] | None:
-    if sheet is None:
+def _index_row_shown(index_row: IndexRow | None) -> dict[str, Any] | None:
+    if index_row is None:
         return None
     return {
-        "facets": list(map(_text, sheet.facets)),
-        "status": _text(sheet.status),
-        "keys": list(map(_text, sheet.keys)),
-        "words": _text(sheet.words),
+        "facets": list(map(_text, index_row.facets)),
+        "status": _text(index_row.status),
+        "keys": list(map(_text, index_row.keys)),
+        "words": _text(index_row.words),
     }
 
 

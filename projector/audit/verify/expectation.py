@@ -10,7 +10,7 @@ from projector.folding.index_changes import Placer
 from projector.folding.projection import Entry, Key, Listed, Projection
 from shared.read_model.envelope import seal
 from shared.read_model.keys import VARIANTS
-from shared.read_model.ordering import Sheet
+from shared.read_model.ordering import IndexRow
 from shared.read_model.positions import Sweep
 
 _encode = msgspec.json.Encoder().encode
@@ -24,8 +24,8 @@ class Expected(NamedTuple):
     """Sealed, as `public` is."""
     public: bytes | None
     packed: bytes | None
-    """The sheet, in MessagePack."""
-    sheet: Sheet | None
+    """The index row, in MessagePack."""
+    index_row: IndexRow | None
     entries: Collection[Entry]
     tolerated: Collection[Entry] = frozenset()
     """What may lead to it, to another document, or nowhere."""
@@ -75,8 +75,8 @@ class Expectations:
         return Expected(
             full=self._sealed(key, state, record),
             public=None if public is None else self._sealed(key, state, public),
-            packed=None if move.sheet is None else _pack(move.sheet),
-            sheet=move.sheet,
+            packed=None if move.index_row is None else _pack(move.index_row),
+            index_row=move.index_row,
             entries=frozenset(move.additions) - tolerated,
             tolerated=tolerated,
         )

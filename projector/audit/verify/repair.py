@@ -59,7 +59,7 @@ def _batch(expected: dict[Key, Expected], removals: Collection[Placed], seen: Se
     return Batch(
         removals=removals,
         additions=[(entry, key.id) for key, each in there.items() for entry in each.entries],
-        sheets={key: each.packed for key, each in there.items() if each.packed is not None},
+        index_rows={key: each.packed for key, each in there.items() if each.packed is not None},
         public={key: each.public for key, each in there.items() if each.public is not None},
         full={key: each.full for key, each in there.items() if each.full is not None},
         forgotten=[key for key in expected if key not in there],

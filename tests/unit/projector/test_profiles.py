@@ -313,7 +313,7 @@ def test_a_person_is_found_by_the_words_of_handle_names_title_and_tags(history):
     history.update(ADA, given_name="Augusta", family_name="Byron", bio="Analyst", tags=("poet", "Éire"))
     history.add_member(history.create_group("board"), ADA)
 
-    found = Profiles().sheet(person(history)).words.split(b"\0")[1:-1]
+    found = Profiles().index_row(person(history)).words.split(b"\0")[1:-1]
 
     assert found == [b"ada", b"augusta", b"byron", b"countess", b"eire", b"lovelace", b"poet"]
 

@@ -20,7 +20,7 @@ from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
 from projector.store.collections import Index, Variant, index_of, item_of, key_of, prefix_of
 from projector.store.ports import EventNotFoldable
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import INDEX_ROW, ProjectionKeys
 from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
@@ -46,11 +46,11 @@ class ListedByGroup(Profiles):
         way = super().fan_out(event)
         return way and way._replace(moves=True)
 
-    def sheet(self, record):
-        if (sheet := super().sheet(record)) is None:
+    def index_row(self, record):
+        if (index_row := super().index_row(record)) is None:
             return None
         names = " ".join(group.name for group in record.groups)
-        return msgspec.structs.replace(sheet, keys=(sheet.keys[0], text_key(names), *sheet.keys[2:]))
+        return msgspec.structs.replace(index_row, keys=(index_row.keys[0], text_key(names), *index_row.keys[2:]))
 
 
 projections = st.sampled_from([*PROJECTIONS, ListedByGroup()])
@@ -79,7 +79,7 @@ def as_held(fold):
     content = {}
     for key in fold:
         expected = Expectations(fold).final(key)
-        stored = {"sheet": expected.packed, "public": expected.public, "full": expected.full}
+        stored = {INDEX_ROW: expected.packed, "public": expected.public, "full": expected.full}
         for variant in expected.variants:
             content.setdefault(_name(Variant(key.kind, variant), keys), {})[key.id] = stored[variant]
         for entry in expected.entries:

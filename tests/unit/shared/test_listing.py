@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
-    Sheet,
+    IndexRow,
     end_of,
     group_facet,
     id_at,
@@ -37,8 +37,8 @@ MOMENTS = st.datetimes(timezones=st.just(UTC)) | st.builds(
 WORDS = st.frozensets(st.text(st.sampled_from("abéz김"), min_size=1, max_size=5), max_size=8)
 
 
-def sheet_with(some_words, *, name="name"):
-    return Sheet((EVERYBODY,), ANY_STATUS, (text_key(name),), word_block(some_words))
+def index_row_with(some_words, *, name="name"):
+    return IndexRow((EVERYBODY,), ANY_STATUS, (text_key(name),), word_block(some_words))
 
 
 @given(TEXTS, TEXTS)
@@ -105,29 +105,29 @@ def test_what_begins_with_a_prefix_comes_before_its_end(prefix, rest):
 
 
 @given(WORDS, st.text(st.sampled_from("abéz김"), min_size=1, max_size=3))
-def test_a_sheet_knows_the_first_word_with_a_prefix(some_words, prefix):
+def test_an_index_row_knows_the_first_word_with_a_prefix(some_words, prefix):
     matching = sorted(each.encode() for each in some_words if each.startswith(prefix))
 
-    assert next(iter(matching), None) == sheet_with(some_words).matched(prefix)
+    assert next(iter(matching), None) == index_row_with(some_words).matched(prefix)
 
 
 @given(WORDS, IDS, st.text(st.sampled_from("abéz김"), min_size=1, max_size=3))
 def test_a_record_is_met_once_by_every_prefix(some_words, id_, prefix):
     """However many of its words begin with it: at the first of them."""
-    sheet, sought = sheet_with(some_words), ANY_STATUS + prefix.encode()
+    index_row, sought = index_row_with(some_words), ANY_STATUS + prefix.encode()
 
-    found = [each for each in word_entries(sheet, id_) if each.startswith(sought)]
+    found = [each for each in word_entries(index_row, id_) if each.startswith(sought)]
 
     firsts = [each for each in found if is_first_match(each, len(prefix.encode()))]
     assert len(firsts) == bool(found)
     assert firsts == found[:1]
-    assert [sheet.matched(prefix)] * bool(found) == [word_place(each).split(b"\0")[0] for each in firsts]
+    assert [index_row.matched(prefix)] * bool(found) == [word_place(each).split(b"\0")[0] for each in firsts]
 
 
 def test_very_long_words_are_met_once():
     """The last byte says 255 at most, which is more than anybody may look for."""
     long = "x" * 300
-    entries = list(word_entries(sheet_with([long + "a", long + "b"]), UUID(int=1)))
+    entries = list(word_entries(index_row_with([long + "a", long + "b"]), UUID(int=1)))
 
     assert [each[-1] for each in entries] == [0, 255]
     assert [is_first_match(each, 255) for each in entries] == [True, False]
@@ -137,7 +137,7 @@ def test_very_long_words_are_met_once():
 def test_words_are_in_the_order_of_word_name_and_id(records):
     """Whoever looks for a prefix meets the words in their order, and those who share one by their names."""
     entries = sorted(
-        entry for name, some_words, id_ in records for entry in word_entries(sheet_with(some_words, name=name), id_)
+        entry for name, some_words, id_ in records for entry in word_entries(index_row_with(some_words, name=name), id_)
     )
 
     expected = sorted(

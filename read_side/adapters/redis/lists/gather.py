@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from read_side.adapters.redis.lists.index_rows import SHEETS, fields, places
+from read_side.adapters.redis.lists.index_rows import INDEX_ROWS, fields, places
 from read_side.adapters.redis.lists.query import Asked
 from read_side.adapters.redis.lists.range_scan import Course
 from read_side.adapters.redis.lists.scan import Found
@@ -16,7 +16,7 @@ MOST_READ = 40_000
 """Entries that are read to find them: a record has several if several of its words begin alike."""
 
 CHUNK, SHEETS_CHUNK = 1000, 500
-"""Entries, and sheets, that are read in one trip."""
+"""Entries, and index rows, that are read in one trip."""
 
 
 class TooManyToSort(Exception):
@@ -40,8 +40,8 @@ async def gather(journey: Journey, asked: Asked, course: Course) -> Found:
     ids, there = await _ids(journey, course), set[bytes]()
     for nth in range(0, len(ids), SHEETS_CHUNK):
         chunk = ids[nth : nth + SHEETS_CHUNK]
-        (sheets,) = (await journey.ask(reads=(fields(SHEETS, chunk),))).replies
-        there.update(filter(None, places(asked, chunk, sheets)))
+        (index_rows,) = (await journey.ask(reads=(fields(INDEX_ROWS, chunk),))).replies
+        there.update(filter(None, places(asked, chunk, index_rows)))
     page = asked.page_of(there)
     return Found(page[: asked.limit], page[asked.limit - 1] if len(page) > asked.limit else None)
 
@@ -52,7 +52,7 @@ async def _ids(journey: Journey, course: Course) -> Sequence[bytes]:
 
     Between two trips somebody may move on it from what is still to be read to what was read already, although his place
     in the order asked for stays the same. So if anything has moved they are read once more, and all found are taken:
-    the sheets decide.
+    the index rows decide.
     """
     ids, moved = await _ids_once(journey, course)
     return [*dict.fromkeys([*ids, *(await _ids_once(journey, course))[0]])] if moved else ids

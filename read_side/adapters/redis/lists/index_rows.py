@@ -1,4 +1,4 @@
-"""Reading sheets: which of many candidates fit what is asked for, and where they stand."""
+"""Reading index rows: which of many candidates fit what is asked for, and where they stand."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ import msgspec
 from read_side.adapters.redis.lists.query import Asked
 from read_side.adapters.redis.transport.reads import Fields
 from read_side.views import ReadModelUnavailable
-from shared.read_model.ordering import Sheet, name_at
+from shared.read_model.ordering import IndexRow, name_at
 
-SHEETS = "sheet"
-"""What a view that has lists calls the hash of its sheets."""
+INDEX_ROWS = "index rows"
+"""What a view that has lists calls the hash of its index rows."""
 
-_decode = msgspec.msgpack.Decoder(Sheet).decode
+_decode = msgspec.msgpack.Decoder(IndexRow).decode
 
 
 def fields(of: str, ids: Sequence[bytes]) -> Fields:
@@ -20,15 +20,16 @@ def fields(of: str, ids: Sequence[bytes]) -> Fields:
     return Fields(of, tuple(name_at(each).encode() for each in ids))
 
 
-def places(asked: Asked, ids: Sequence[bytes], sheets: Sequence[bytes | None]) -> list[bytes | None]:
+def places(asked: Asked, ids: Sequence[bytes], index_rows: Sequence[bytes | None]) -> list[bytes | None]:
     """Where each of these records stands; None for those that do not fit, or are not there."""
     return [
-        None if sheet is None else asked.place_of(_read(sheet), own) for own, sheet in zip(ids, sheets, strict=True)
+        None if index_row is None else asked.place_of(_read(index_row), own)
+        for own, index_row in zip(ids, index_rows, strict=True)
     ]
 
 
-def _read(sheet: bytes) -> Sheet:
+def _read(index_row: bytes) -> IndexRow:
     try:
-        return _decode(sheet)
+        return _decode(index_row)
     except msgspec.MsgspecError as error:
-        raise ReadModelUnavailable("A sheet cannot be read") from error
+        raise ReadModelUnavailable("An index row cannot be read") from error

@@ -1,14 +1,14 @@
 """
-Pages of lists, for all kinds of records that have sheets.
+Pages of lists, for all kinds of records that have index rows.
 
-Whatever finds a page, the last trip reads its documents and sheets in one transaction and drops those that do not fit
-any more, or stand elsewhere by now.
+Whatever finds a page, the last trip reads its documents and index rows in one transaction and drops those that do not
+fit any more, or stand elsewhere by now.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.lists.index_rows import SHEETS, fields, places
+from read_side.adapters.redis.lists.index_rows import INDEX_ROWS, fields, places
 from read_side.adapters.redis.lists.plan import find
 from read_side.adapters.redis.lists.query import Asked
 from read_side.adapters.redis.lists.scan import Found
@@ -16,7 +16,7 @@ from read_side.adapters.redis.transport.consistent_read import Journey
 from read_side.adapters.redis.transport.reads import Want
 from read_side.views import Page
 from shared.read_model.envelope import unseal
-from shared.read_model.keys import GenerationKeys
+from shared.read_model.keys import INDEX_ROW, GenerationKeys
 from shared.read_model.ordering import WORD, id_at
 
 
@@ -33,7 +33,7 @@ class Shown(NamedTuple):
 
 def list_names(keys: GenerationKeys, *, kind: str, orders: Sequence[str]) -> dict[str, str]:
     """Every hash and sorted set that lists of a kind are made of, but for its documents."""
-    return {SHEETS: keys.documents(kind, "sheet"), **{by: keys.listing(by) for by in (*orders, WORD)}}
+    return {INDEX_ROWS: keys.documents(kind, INDEX_ROW), **{by: keys.listing(by) for by in (*orders, WORD)}}
 
 
 async def page(journey: Journey, asked: Asked, *, documents: str, guards: Sequence[Want] = ()) -> Shown:
@@ -49,8 +49,8 @@ async def page(journey: Journey, asked: Asked, *, documents: str, guards: Sequen
 
 async def _shown(journey: Journey, asked: Asked, found: Found, documents: str, guards: Sequence[Want]) -> Shown:
     ids = list(map(id_at, found.places))
-    seen = await journey.ask(*guards, reads=(fields(documents, ids), fields(SHEETS, ids)) if ids else ())
-    envelopes, sheets = seen.replies or ((), ())
-    stand = zip(found.places, places(asked, ids, sheets), envelopes, strict=True)
+    seen = await journey.ask(*guards, reads=(fields(documents, ids), fields(INDEX_ROWS, ids)) if ids else ())
+    envelopes, index_rows = seen.replies or ((), ())
+    stand = zip(found.places, places(asked, ids, index_rows), envelopes, strict=True)
     shown = (unseal(envelope) for place, at, envelope in stand if place == at and envelope is not None)
     return Shown(Page(journey.position, tuple(shown), found.after), seen.values)

@@ -1,4 +1,4 @@
-"""What a list is asked, in terms of lists, sheets and places: the same for people and groups."""
+"""What a list is asked, in terms of lists, index rows and places: the same for people and groups."""
 
 from collections.abc import Iterable, Sequence
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 import msgspec
 
 from read_side.views import GroupQuery, ProfileQuery
-from shared.read_model.ordering import NUL, Sheet
+from shared.read_model.ordering import NUL, IndexRow
 from shared.text import composed
 
 
@@ -18,7 +18,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     :param facets: it has all of them.
     :param words: it has a word that begins with each of them.
     :param order: the sorted set whose order is asked for, or, if `key` is None, any.
-    :param key: which of a sheet's keys makes that order; None: the word that `lead` begins, then the name.
+    :param key: which of an index row's keys makes that order; None: the word that `lead` begins, then the name.
     """
 
     statuses: tuple[bytes, ...]
@@ -63,19 +63,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """The longest of the words, the first of equally long ones."""
         return max(self.words, key=len)
 
-    def place_of(self, sheet: Sheet, id: bytes) -> bytes | None:
+    def place_of(self, index_row: IndexRow, id: bytes) -> bytes | None:
         """Where a record stands in what is asked for; None if it does not fit. Thousands may be asked for one page."""
-        if sheet.status not in self.statuses:
+        if index_row.status not in self.statuses:
             return None
         for facet in self.facets:
-            if facet not in sheet.facets:
+            if facet not in index_row.facets:
                 return None
         for word in self.words:
-            if sheet.matched(word) is None:
+            if index_row.matched(word) is None:
                 return None
         if self.key is not None:
-            return sheet.keys[self.key] + NUL + id
-        return (sheet.matched(self.lead) or b"") + NUL + sheet.keys[0] + NUL + id
+            return index_row.keys[self.key] + NUL + id
+        return (index_row.matched(self.lead) or b"") + NUL + index_row.keys[0] + NUL + id
 
     def is_behind(self, place: bytes) -> bool:
         """Whether a place comes after the one where the page before ended."""

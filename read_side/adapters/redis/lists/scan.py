@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.lists.index_rows import SHEETS, fields, places
+from read_side.adapters.redis.lists.index_rows import INDEX_ROWS, fields, places
 from read_side.adapters.redis.lists.query import Asked
 from read_side.adapters.redis.lists.range_scan import Course, Stretch
 from read_side.adapters.redis.transport.consistent_read import Journey
@@ -14,7 +14,7 @@ MOST_LOOKED_AT = 10_000
 """Entries that one page looks at; a page may be short because of it, and says where to go on."""
 
 FIRST_CHUNK, GREATEST_CHUNK = 100, 500
-"""Candidates whose sheets are read in one trip; each trip may be twice as long as the one before."""
+"""Candidates whose index rows are read in one trip; each trip may be twice as long as the one before."""
 
 WORDS_A_RECORD, FEWEST_WORDS = 4, 200
 """How many entries of the index by word are read for each record wanted, since several words of one may begin alike."""
@@ -35,7 +35,7 @@ class Scan:
     """
     One page of a course.
 
-    :param checked: whether there are filters that the course does not know of, so that sheets have to be looked at.
+    :param checked: whether there are filters that the course does not know of, so that index rows have to be looked at.
     """
 
     def __init__(self, journey: Journey, asked: Asked, course: Course, *, checked: bool) -> None:
@@ -66,8 +66,8 @@ class Scan:
             return stretch.places, None
         ids, size = list(map(id_at, stretch.places)), self._size
         ahead = self._ranges(stretch.end) if go_on else []
-        sheets, *replies = (await self._journey.ask(reads=(fields(SHEETS, ids), *ahead))).replies
-        stand = places(self._asked, ids, sheets)
+        index_rows, *replies = (await self._journey.ask(reads=(fields(INDEX_ROWS, ids), *ahead))).replies
+        stand = places(self._asked, ids, index_rows)
         fitting = [place for place, at in zip(stretch.places, stand, strict=True) if at == place]
         return fitting, self._read(replies, size) if ahead else None
 

@@ -13,7 +13,6 @@ import uuid_utils
 from litestar.types import ASGIApp
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.leases import RedisLease
@@ -49,6 +48,7 @@ from shared.event_log.adapters.persistent import LastingEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.health import Notes
 from shared.loopback import DIRECT
+from shared.redis.client import connect
 from shared.settings import Settings
 
 PACES = {"profiles": Pace()}

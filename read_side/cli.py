@@ -4,10 +4,11 @@ import asyncio
 import os
 import sys
 
-from read_side.adapters.redis import EvictionWatch, connector
+from read_side.adapters.redis import EvictionWatch
 from read_side.views import EvictionPossible
 from shared.auth.setup import require_access
 from shared.observability import logging as telemetry
+from shared.redis.client import connector
 from shared.server.serving import serve
 from shared.settings import Settings
 

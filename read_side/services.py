@@ -11,12 +11,12 @@ from read_side.adapters.redis import (
     RedisGroupViews,
     RedisProfileViews,
     RedisStatsViews,
-    connector,
 )
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
 from shared.auth.setup import register_authentication, register_limits
+from shared.redis.client import connector
 from shared.settings import Settings
 
 

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from projector.adapters.postgres.traces import PostgresTraces
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.traces import RedisTraces
 from projector.audit.erasure.audit import NobodyToErase, Proving
@@ -24,6 +23,7 @@ from projector.store.ports import CannotGoOn, ReadModelUnavailable
 from shared.auth.local_access import bearer
 from shared.event_log import EventLogUnavailable
 from shared.loopback import DIRECT
+from shared.redis.client import connect
 from shared.runtime.progress import progress_on
 from shared.settings import Settings
 from shared.text import printable

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.ports import CANNOT_LOOK
@@ -22,6 +21,7 @@ from projector.cli.verify_progress import Watching
 from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.redis.client import connect
 from shared.runtime.progress import display_on
 from shared.settings import Settings
 from shared.text import printable

@@ -3,12 +3,13 @@
 import httpx
 import svcs
 
-from shared.auth.adapters.redis import RedisBuckets, connect
+from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
 from shared.auth.authentication import Authentication, NoAuthentication, TokenAuthentication
 from shared.auth.openid import OpenIdIssuer
 from shared.auth.rate_limits import Limiter
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.loopback import DIRECT, is_loopback
+from shared.redis.client import connect
 from shared.settings import Settings, SettingsError
 
 
@@ -41,7 +42,7 @@ def register_limits(registry: svcs.Registry, settings: Settings, *, api: str) ->
     """
     if settings.rate_limit is None or settings.auth == "off":
         return
-    client = connect(settings.required("redis_url"))
+    client = connect(settings.required("redis_url"), timeouts=TIMEOUTS)
     buckets = RedisBuckets(client, settings.rate_limit, name=api)
     registry.register_value(Limiter, Limiter(settings.rate_limit, buckets), on_registry_close=client.aclose)
 

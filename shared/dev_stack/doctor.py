@@ -21,7 +21,7 @@ from shared.dev_stack.programs import (
 )
 from shared.event_log.adapters.postgres import connect_args
 from shared.event_log.preconditions import SOUNDNESS, findings
-from shared.redis.sentinels import located
+from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import Settings, masked, read_addresses
 
@@ -166,9 +166,7 @@ def _redis(url: str | None) -> Iterator[Check]:
         yield Check(WARNING, "Redis", "none runs yet: `muster up` starts one, or set MUSTER_REDIS_URL")
         return
     try:
-        with redis.Redis.from_url(
-            located(url), socket_connect_timeout=CONNECT_SECONDS, decode_responses=True
-        ) as client:
+        with connect_blocking(url, timeouts=RedisTimeouts(connect=CONNECT_SECONDS)) as client:
             information: Any = client.info()
             yield Check(OK, f"Redis answers at {masked(url)}")
             yield from _redis_information(information)

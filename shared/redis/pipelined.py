@@ -1,5 +1,6 @@
-"""One connection to Redis, on which commands travel together: a commit is a few trips, however many commands it has."""
+"""A connection to Redis on which commands travel together: a commit is a few round trips, however many its commands."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -11,25 +12,38 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as TimedOut
 from redis.exceptions import WatchError
 
+from shared.redis.sentinels import MasterConnection
+
 Command: TypeAlias = Sequence[str | bytes | int]
 
 
-class Exchange:
-    """Sends nothing twice, and nothing on another connection than the one that watches."""
+class PipelinedConnection:
+    """
+    Sends commands in one go, and returns their replies as bytes.
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    After an error it has to be disconnected before it is used again: there may be replies that nobody has read.
+
+    :param timeout: of one exchange, in seconds; None where the connection limits each reply.
+    """
+
+    def __init__(self, connection: AbstractConnection, *, timeout: float | None = None) -> None:
         self._connection = connection
+        self._timeout = timeout
 
-    async def ask(self, *commands: Command) -> list[Any]:
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it leads to a master that was replaced."""
+        return bool(self._connection.should_reconnect())  # type: ignore[no-untyped-call]  # redis-py leaves it so
+
+    async def execute(self, *commands: Command) -> list[Any]:
         """
-        Send commands in one go, and return their replies.
+        Send commands on the connection that is open, once: it may watch keys, which another one would not.
 
         :raises ResponseError: the first of them that was refused.
         """
-        if not self._connection.is_connected:  # it would connect anew, and watch nothing
+        if not self._connection.is_connected:
             raise ConnectionLost("the connection was lost")
-        await self._connection.send_packed_command(list(map(_packed, commands)), check_health=False)
-        return [await self._connection.read_response() for _ in commands]
+        return await self._exchange(b"".join(pack(*command) for command in commands), replies=len(commands))
 
     async def transact(self, *commands: Command) -> list[Any]:
         """
@@ -38,25 +52,68 @@ class Exchange:
         :raises WatchError: what is watched was changed and nothing was executed, or nobody knows whether it was.
         """
         try:
-            *_, replies = await self.ask(("MULTI",), *commands, ("EXEC",))
+            *_, replies = await self.execute(("MULTI",), *commands, ("EXEC",))
         except (ConnectionLost, TimedOut, OSError) as error:
             raise WatchError(f"the connection was lost in a transaction: {type(error).__name__}") from error
         if replies is None:
             raise WatchError("something else was written")
         return list(replies)
 
+    async def fetch(self, packed: bytes, *, replies: int) -> list[Any]:
+        """
+        Send packed commands that only read; once more on a fresh connection if this one turns out to be lost.
+
+        :raises RedisError: the server cannot be reached, or refuses a command.
+        :raises TimeoutError: it does not answer in time.
+        """
+        if self.is_outdated:
+            await self.disconnect()
+        was_connected = self._connection.is_connected
+        async with asyncio.timeout(self._timeout):
+            try:
+                return await self._exchange(packed, replies=replies)
+            except ConnectionLost:
+                if not was_connected:
+                    raise
+            return await self._exchange(packed, replies=replies)
+
+    async def send(self, *command: str | bytes | int) -> None:
+        """Send one command, connecting first where that is due; `receive` returns what comes back."""
+        await self._connection.send_packed_command(pack(*command), check_health=False)
+
+    async def receive(self, *, timeout: float) -> Any:  # noqa: ASYNC109 - silence is an answer
+        """Return the next reply or published message; None if there is none for so long, in seconds."""
+        return await self._connection.read_response(timeout=timeout, disconnect_on_error=False)
+
+    async def leave_replaced_master(self) -> None:
+        """
+        Have all connections of the same connector connect anew where sentinels name another master.
+
+        :raises RedisError: no sentinel names one.
+        """
+        if isinstance(self._connection, MasterConnection):
+            await self._connection.sentinels.leave_replaced_master()
+
+    async def disconnect(self) -> None:
+        """Close it; it connects anew when it is next used."""
+        await self._connection.disconnect(nowait=True)
+
+    async def _exchange(self, packed: bytes, *, replies: int) -> list[Any]:
+        await self._connection.send_packed_command(packed, check_health=False)
+        return [await self._connection.read_response(disable_decoding=True) for _ in range(replies)]
+
 
 @asynccontextmanager
-async def exchange(client: Redis) -> AsyncIterator[Exchange]:
+async def pipelined(client: Redis) -> AsyncIterator[PipelinedConnection]:
     """
-    A connection to oneself, until a transaction ends what it watches.
+    Hold a connection of the client's pool alone, until a transaction ends what it watches.
 
-    Left by an error it is closed: nobody else shall find on it what was watched, or replies that nobody has read.
+    Left by an error it is closed: no other caller may find on it what was watched, or replies that were not read.
     """
     pool = client.connection_pool
     connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py leaves it so
     try:
-        yield Exchange(connection)
+        yield PipelinedConnection(connection)
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
@@ -64,6 +121,7 @@ async def exchange(client: Redis) -> AsyncIterator[Exchange]:
         await pool.release(connection)
 
 
-def _packed(command: Command) -> bytes:
-    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type] # its stub knows fewer types
+def pack(*words: str | bytes | int) -> bytes:
+    """Put a command into Redis' protocol."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows fewer types
     return packed

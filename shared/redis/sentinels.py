@@ -112,7 +112,7 @@ class Sentinels:
         self._connections: WeakSet[MasterConnection] = WeakSet()
 
     def know(self, connection: "MasterConnection") -> None:
-        """Have `look` look after it."""
+        """Keep a connection that `leave_replaced_master` is to look at."""
         self._connections.add(connection)
 
     async def master(self) -> Address:
@@ -132,9 +132,9 @@ class Sentinels:
                 troubles.append(f"{sentinel.host}:{sentinel.port}: {error}")
         raise ConnectionLost(_nobody(self._service, troubles))
 
-    async def look(self) -> None:
+    async def leave_replaced_master(self) -> None:
         """
-        Have whoever is connected to another server than the master connect anew.
+        Have each connection to another server than the master connect anew.
 
         A master that was cut off from its sentinels goes on serving those who still reach it.
         """

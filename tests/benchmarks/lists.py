@@ -25,11 +25,12 @@ from uuid import UUID
 import msgspec
 from redis import Redis
 
-from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery, QueryTooBroad
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.records import ProfileGroup, ProfileRecord
+from shared.redis.client import connector
 from tests.support.read_side import RedisProjection, person
 from tests.support.shelves import filed_name, filed_profile
 

@@ -7,13 +7,11 @@ import pytest
 from redis import Redis
 
 from projector.adapters.redis import leases as lease
-from projector.adapters.redis.client import connect
-from read_side.adapters.redis import RedisProfileViews, connector
-from read_side.adapters.redis.transport import connections
+from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
-from shared.auth.adapters import redis as redis_limits
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
+from shared.redis.client import RedisTimeouts, connect, connector
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
@@ -40,12 +38,6 @@ def _leases_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "LISTED_SECONDS", 60.0)
 
 
-@pytest.fixture
-def _patient_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is let in because the disk is slow."""
-    monkeypatch.setattr(redis_limits, "PATIENCE_SECONDS", 30.0)
-
-
 @pytest.fixture(params=["valkey", "genuine_redis"])
 def redis_server(request: pytest.FixtureRequest) -> EmbeddedRedis:
     """A running server, empty and with its own settings, whatever the test before has done to it."""
@@ -63,10 +55,10 @@ def redis_projection(redis_server: EmbeddedRedis) -> Iterator[RedisProjection]:
 
 
 @pytest.fixture
-async def redis_views(redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisProfileViews]:
-    """Readers who bear it that the server waits for its disk after every write."""
-    monkeypatch.setattr(connections, "EXCHANGE_SECONDS", 30.0)
-    async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
+async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfileViews]:
+    """Readers that bear it that the server waits for its disk after every write."""
+    patient = connector(redis_server.url, timeouts=RedisTimeouts(reply=30.0))
+    async with RedisProfileViews(patient, freshness=Freshness(patience=PATIENCE)) as views:
         yield views
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis import traces
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.traces import RedisTraces
 from projector.services import PROJECTIONS
 from projector.store.ports import ReadModelUnavailable
+from shared.redis.client import connect
 from tests.support.folding import fold_all
 from tests.support.verifying import HandInRedis, be_live, told, verify
 from tests.support.write_side import create_groups, postgres_write_side, register

@@ -9,14 +9,12 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, event
 
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.sessions import RedisSessions
 from read_side.adapters.redis import (
     RedisActivityViews,
     RedisGroupViews,
     RedisProfileViews,
     RedisStatsViews,
-    connector,
 )
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
@@ -26,6 +24,7 @@ from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.adapters.redis import RedisBuckets
 from shared.auth.setup import let_everybody_in
 from shared.read_model.keys import ProjectionKeys, limit_key, session_key
+from shared.redis.client import connect, connector
 from shared.values import Rate
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.hostile import SEGMENTS, TEXTS, addresses

@@ -5,9 +5,10 @@ from itertools import count
 
 import pytest
 
-from shared.auth.adapters.redis import RedisBuckets, connect
+from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
 from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, BucketsAway, Limiter, MemoryBuckets
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.redis.client import RedisTimeouts, connect
 from shared.values import Rate
 from tests.support.stack import until
 
@@ -26,12 +27,13 @@ class Clock:
 
 
 @pytest.fixture(params=["memory", "valkey", "genuine_redis"])
-async def buckets_of(request, _patient_buckets):
-    """Makes buckets of a rate that nobody has used yet."""
+async def buckets_of(request):
+    """Makes buckets of a rate that nobody has used yet; no request is let in because the disk is slow."""
     if request.param == "memory":
         yield MemoryBuckets
         return
-    async with connect(request.getfixturevalue(request.param).start().url) as client:
+    server = request.getfixturevalue(request.param).start()
+    async with connect(server.url, timeouts=RedisTimeouts(connect=30.0, reply=30.0)) as client:
         yield lambda rate: RedisBuckets(client, rate, name=f"test-{next(_names)}")
 
 
@@ -141,7 +143,7 @@ async def test_nobody_is_limited_while_the_buckets_are_away(clock):
 
 async def test_a_redis_that_is_away_keeps_nobody_waiting(server_home):
     with EmbeddedRedis(server_home / "limits", appendonly=False) as server:
-        client = connect(server.url)
+        client = connect(server.url, timeouts=TIMEOUTS)
         buckets = RedisBuckets(client, Rate(1, 60), name="away")
         await until(lambda: drawn_from(buckets))
 

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.parking import Parking, Skip
 from projector.folding.projection import LookUp
@@ -14,11 +13,12 @@ from projector.projections.profiles import Profiles
 from projector.store.codec import parking_at
 from projector.store.ports import Superseded
 from projector.store.transitions import begun
-from read_side.adapters.redis import RedisGroupViews, RedisProfileViews, connector
+from read_side.adapters.redis import RedisGroupViews, RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Pointer
+from shared.redis.client import connect, connector
 from tests.support.bugs import of_account, poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, PROFILES, begin, fold_all, go_live, parked

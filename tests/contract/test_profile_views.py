@@ -10,10 +10,11 @@ from fakeredis.aioredis import FakeAsyncRedisConnection
 from redis import Redis
 
 from read_side.adapters.memory import MemoryProfileViews
-from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import Answer, NeverFilled, ProfileKeys
 from shared.read_model.records import PublicProfileRecord
+from shared.redis.client import connector
 from tests.support.read_side import (
     ADA,
     BOB,

@@ -8,11 +8,11 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from read_side.adapters.redis import RedisProfileViews, connector
-from read_side.adapters.redis.transport import connections
+from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import EvictionPossible, NeverFilled, ReadModelUnavailable
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.redis.client import RedisTimeouts, connector
 from tests.support.read_side import (
     ADA,
     BOB,
@@ -93,19 +93,21 @@ async def test_a_server_that_is_away_at_start_is_unavailable_until_it_is_there(t
             assert served(await views.by_handle("ada")) == ADA
 
 
-async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_projection, redis_views, monkeypatch):
-    """Its late answers are nobody's: they are not taken for those to the next questions."""
+async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_projection):
+    """Its late replies are dropped: they are not taken for those to the next queries."""
     redis_projection.commit(ADA, BOB, position=7)
-    await redis_views.position()
+    hasty = connector(redis_server.url, timeouts=RedisTimeouts(reply=1.0))
+    async with RedisProfileViews(hasty, freshness=Freshness(patience=PATIENCE)) as views:
+        await views.position()
 
-    os.kill(redis_server.pid, signal.SIGSTOP)
-    with monkeypatch.context() as hasty:
-        hasty.setattr(connections, "EXCHANGE_SECONDS", 0.05)
-        with pytest.raises(ReadModelUnavailable):
-            await redis_views.by_id(str(BOB.account_id))
-    os.kill(redis_server.pid, signal.SIGCONT)
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(ReadModelUnavailable):
+                await views.by_id(str(BOB.account_id))
+        finally:
+            os.kill(redis_server.pid, signal.SIGCONT)
 
-    assert served(await redis_views.by_id(ID)) == ADA
+        assert served(await views.by_id(ID)) == ADA
 
 
 async def test_an_announcement_that_was_lost_is_found_after_subscribing_again(redis_projection, redis_views):

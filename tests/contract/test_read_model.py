@@ -10,7 +10,6 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from projector.adapters.redis.client import connect
 from projector.folding.fold import Folder
 from projector.folding.projection import Key, Listed, LookUp
 from projector.projections.profiles import Profiles
@@ -29,6 +28,7 @@ from projector.store.transitions import RebuildUnderWay, Refused, begun, switche
 from shared.dev_stack.embedded_server import free_port
 from shared.read_model.keys import TENDED
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
+from shared.redis.client import connect
 from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, cleanly_folded, fold_all, fold_next, go_live
 from tests.support.histories import History
 from tests.support.read_models import StoreInMemory, StoreInRedis

@@ -12,11 +12,11 @@ from read_side.adapters.redis import (
     RedisGroupViews,
     RedisProfileViews,
     RedisStatsViews,
-    connector,
 )
 from read_side.freshness import Freshness
 from read_side.views import GroupQuery, MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS
+from shared.redis.client import connector
 from tests.support.crowds import GROUPS, crowd
 from tests.support.directory import MEMBERSHIPS
 from tests.support.directory import PEOPLE as MEMBERS

@@ -11,9 +11,8 @@ from redis.exceptions import NoPermissionError
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.traces import PostgresTraces
-from projector.adapters.redis.client import connect
 from projector.services import PROJECTIONS
-from read_side.adapters.redis import RedisProfileViews, connector
+from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
 from shared.dev_stack.embedded_redis import EmbeddedRedis
@@ -21,6 +20,7 @@ from shared.event_log import EventLogUnavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
 from shared.read_model.keys import ProjectionKeys, limit_key
+from shared.redis.client import connect, connector
 from tests.support import roles
 from tests.support.crowds import crowd
 from tests.support.random_commands import Writer

@@ -1,17 +1,15 @@
-"""Connections to whoever real sentinels say is the master."""
+"""Connections to the master that real sentinels name."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from projector.adapters.redis.client import connect, look_for_master
-from read_side.adapters.redis.transport import connections
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.redis.pipelined import exchange
+from shared.redis.client import connect, connector, leave_replaced_master
+from shared.redis.pipelined import PipelinedConnection, pack, pipelined
 from shared.redis.sentinels import located
 from tests.support.replicas import PASSWORD, QUORUM, SERVICE, EmbeddedSentinel, client_of, share_password
 
@@ -49,42 +47,42 @@ def name_instead(sentinel: EmbeddedSentinel, server: EmbeddedRedis) -> None:
 
 
 @asynccontextmanager
-async def reading(url: str) -> AsyncIterator[AbstractConnection]:
-    connection = connections.connector(url)()
+async def reading(url: str) -> AsyncIterator[PipelinedConnection]:
+    connection = connector(url)()
     yield connection
     await connection.disconnect()
 
 
-async def number_read(connection: AbstractConnection) -> list[bytes]:
-    return await connections.converse(connection, connections.pack("GET", "number"), replies=1)
+async def number_read(connection: PipelinedConnection) -> list[bytes]:
+    return await connection.fetch(pack("GET", "number"), replies=1)
 
 
 async def number_at(client: Redis) -> list[bytes]:
-    async with exchange(client) as redis:
-        return await redis.ask(("GET", "number"))
+    async with pipelined(client) as redis:
+        return await redis.execute(("GET", "number"))
 
 
 async def test_readers_leave_a_master_that_was_replaced(url, sentinel, servers):
     """Although it still answers; every connection of the same maker does."""
-    connect = connections.connector(url)
+    connect = connector(url)
     some, other = connect(), connect()
     assert [await number_read(some), await number_read(other)] == [[b"0"], [b"0"]]
 
     name_instead(sentinel, servers[1])
-    await connections.look_for_master(some)
+    await some.leave_replaced_master()
 
     assert [await number_read(some), await number_read(other)] == [[b"1"], [b"1"]]
     for each in (some, other):
         await each.disconnect()
 
 
-async def test_nobody_is_left_for_whoever_stays_the_master(url):
+async def test_a_master_that_stays_is_not_left(url):
     async with reading(url) as connection:
         await number_read(connection)
 
-        await connections.look_for_master(connection)
+        await connection.leave_replaced_master()
 
-        assert not connections.is_outdated(connection)
+        assert not connection.is_outdated
 
 
 async def test_the_projector_leaves_a_master_that_was_replaced(url, sentinel, servers):
@@ -93,9 +91,9 @@ async def test_the_projector_leaves_a_master_that_was_replaced(url, sentinel, se
         assert await number_at(client) == [b"0"]
 
         name_instead(sentinel, servers[1])
-        async with exchange(client) as redis:
-            await look_for_master(client)
-            assert await redis.ask(("GET", "number")) == [b"0"]
+        async with pipelined(client) as redis:
+            await leave_replaced_master(client)
+            assert await redis.execute(("GET", "number")) == [b"0"]
 
         assert await number_at(client) == [b"1"]
 

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.sessions import RedisSessions
 from shared.auth.principal import OPS, Principal
 from shared.auth.sessions import SESSION_SECONDS, MemorySessions, SessionsAway
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.redis.client import connect
 
 
 class Clock:

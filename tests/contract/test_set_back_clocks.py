@@ -6,12 +6,11 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from projector.adapters.redis import client as projector
 from projector.adapters.redis.leases import RedisLease
 from projector.store.ports import Candidate, LeaseName
-from shared.auth.adapters import redis as redis_limits
 from shared.auth.adapters.redis import RedisBuckets
 from shared.read_model.keys import PROJECTORS, ProjectionKeys, limit_key
+from shared.redis.client import RedisTimeouts, connect
 from shared.values import Rate
 
 HOUR = 3_600
@@ -22,7 +21,7 @@ ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "
 @pytest.mark.usefixtures("_leases_last")
 async def test_leases_do_not_outlast_who_holds_them(redis_server):
     """Nor is a projector seen for long that has died."""
-    async with projector.connect(redis_server.url) as client:
+    async with connect(redis_server.url) as client:
         lease = RedisLease(client)
         await lease.hold(ONE, NAMES)
         for name in NAMES:
@@ -36,9 +35,8 @@ async def test_leases_do_not_outlast_who_holds_them(redis_server):
     assert candidates == (dict.fromkeys(NAMES, OTHER), [OTHER])
 
 
-@pytest.mark.usefixtures("_patient_buckets")
 async def test_nobody_waits_longer_than_for_an_empty_bucket(redis_server):
-    async with redis_limits.connect(redis_server.url) as client:
+    async with connect(redis_server.url, timeouts=RedisTimeouts(connect=30.0, reply=30.0)) as client:
         await client.set(limit_key("set-back", sha256(b"ada").hexdigest()), int((time.time() + HOUR) * 1e6))
         buckets = RedisBuckets(client, Rate(10, 10), name="set-back")
 

@@ -17,13 +17,13 @@ import psycopg
 import pytest
 from redis.exceptions import RedisError
 
-from projector.adapters.redis.client import connect
-from read_side.adapters.redis.transport import connections
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import SYSTEM_POSTGRES, unprivileged_account
 from shared.event_log import EventLogUnavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.redis.client import connect, connector
+from shared.redis.pipelined import pack
 from tests.support.certificates import Certified, certified
 from tests.support.write_side import postgres_write_side, register
 from write_side.adapters.postgres.migrate import migrate
@@ -122,8 +122,8 @@ async def test_projector_and_read_side_talk_to_redis_encrypted(valkey, ours):
         url = f"{front}?ssl_ca_certs={ours.certificate}"
         async with connect(url) as client:
             await client.set("written", "by TLS")
-        connection = connections.connector(url)()
-        assert await connections.converse(connection, connections.pack("GET", "written"), replies=1) == [b"by TLS"]
+        connection = connector(url)()
+        assert await connection.fetch(pack("GET", "written"), replies=1) == [b"by TLS"]
         await connection.disconnect()
 
 

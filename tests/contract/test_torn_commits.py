@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from projector.adapters.redis import read_model
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.store.writes import writes
+from shared.redis.client import connect
 from tests.support.folding import begin, cleanly_folded, fold_all, fold_next
 from tests.support.random_histories import SETTLED, histories, steps
 from tests.support.read_models import StoreInRedis

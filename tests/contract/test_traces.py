@@ -14,7 +14,6 @@ from read_side.adapters.redis import (
     RedisGroupViews,
     RedisProfileViews,
     RedisStatsViews,
-    connector,
 )
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
@@ -22,6 +21,7 @@ from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.setup import let_everybody_in
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.redis.client import connector
 from tests.support.http import client_of
 from tests.support.measures import every_attribute, named
 from tests.support.read_side import PATIENCE

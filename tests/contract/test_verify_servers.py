@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.client import connect
 from projector.audit.sampler import Sampler, SamplerPace
 from projector.audit.verify import examination
 from projector.projections.groups import Groups
@@ -17,6 +16,7 @@ from projector.services import PROJECTIONS
 from projector.store.ports import Superseded
 from shared.event_log import EventLogUnsound
 from shared.events import AccountErased
+from shared.redis.client import connect
 from tests.support.bugs import poisoned
 from tests.support.folding import fold_next
 from tests.support.random_commands import Writer

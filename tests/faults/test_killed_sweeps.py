@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 import pytest
 from redis import Redis
 
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.processing.pace import Pace
 from projector.processing.progress import State
@@ -14,6 +13,7 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
+from shared.redis.client import connect
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import projector_with, running, store_in_redis, until, until_state

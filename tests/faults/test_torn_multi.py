@@ -13,7 +13,6 @@ import msgspec
 import pytest
 from redis import Redis
 
-from projector.adapters.redis.client import connect
 from projector.processing.pace import Pace
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
@@ -22,6 +21,7 @@ from shared.dev_stack.programs import redis_binary
 from shared.event_log import MemoryEventLog
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
+from shared.redis.client import connect
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import projector_with, running, store_in_redis, until, until_state

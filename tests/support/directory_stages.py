@@ -14,7 +14,6 @@ from redis.asyncio import Redis
 
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.adapters.redis import read_model
-from projector.adapters.redis.client import connect
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
@@ -26,7 +25,6 @@ from read_side.adapters.redis import (
     RedisGroupViews,
     RedisProfileViews,
     RedisStatsViews,
-    connector,
 )
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
@@ -43,6 +41,7 @@ from shared.read_model.records import (
     ProfileRecord,
     StatsRecord,
 )
+from shared.redis.client import connect, connector
 from tests.support.folding import begin, fold_next, go_live, held
 from tests.support.http import client_of
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.client import connect
 from projector.audit.verify.verification import Verification
 from projector.services import PROJECTIONS
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.redis.client import connect
 from tests.support.bench import Bench
 from tests.support.mixed_load import MixedLoad
 from tests.support.oracle import (

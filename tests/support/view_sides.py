@@ -13,9 +13,9 @@ from read_side.adapters.redis import (
     RedisGroupViews,
     RedisProfileViews,
     RedisStatsViews,
-    connector,
 )
 from read_side.freshness import Freshness
+from shared.redis.client import connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 ADAPTERS = ("memory", "valkey", "genuine_redis")

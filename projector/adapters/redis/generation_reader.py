@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from projector.adapters.redis.client import ported
+from projector.adapters.redis.failures import ported
 from projector.folding.projection import Key
 from projector.rebuilding.comparison import Half
 from projector.store.codec import decoded
@@ -16,7 +16,7 @@ from projector.store.generations import Size
 from projector.store.ports import Superseded
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
-from shared.redis.pipelined import Command, exchange
+from shared.redis.pipelined import Command, pipelined
 
 PORTION = 500
 """Documents in one reply: few enough for nobody to wait behind it for long."""
@@ -45,7 +45,7 @@ class RedisGenerationReader:
             ids.setdefault(key.kind, []).append(key.id)
         generations = [self._keys.generation(pointer.generation) for pointer in pointers]
         with ported(self._keys):
-            async with exchange(self._client) as redis:
+            async with pipelined(self._client) as redis:
                 replies = await redis.transact(*chain.from_iterable(_reads(each, ids) for each in generations))
         _require_none_failed(replies)
         size = 1 + len(ids)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from projector.adapters.redis.client import ported
+from projector.adapters.redis.failures import ported
 from projector.audit.ports import Asked, NothingToVerify, Seen
 from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key
@@ -15,7 +15,7 @@ from projector.store.collections import Item, Shelf, Variant, index_of, item_of,
 from projector.store.ports import GenerationDamaged, Superseded
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
-from shared.redis.pipelined import Command, exchange
+from shared.redis.pipelined import Command, pipelined
 
 PORTION = 500
 """Items of a walk: what holds Redis up for less than a millisecond."""
@@ -39,7 +39,7 @@ class RedisInspection:
         pointer = await self._live()
         question = _Question(asked, self._keys.generation(pointer.generation))
         with ported(self._keys):
-            async with exchange(self._client) as redis:
+            async with pipelined(self._client) as redis:
                 live, stored, damaged, names, parked, *replies = await redis.transact(
                     ("GET", self._keys.live), *question.standing(), *question.commands()
                 )

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import WatchError
 
-from projector.adapters.redis.client import multi, reachable
+from projector.adapters.redis.failures import reachable
 from projector.processing.leadership import LEASE_SECONDS
 from projector.store.ports import Candidate, Candidates, LeaseName
 from shared.read_model.keys import PROJECTORS, ProjectionKeys
+from shared.redis.pipelined import PipelinedConnection, pipelined
 
 LISTED_SECONDS = 5.0
 
@@ -26,15 +26,15 @@ class RedisLease:
         member = msgspec.json.encode(candidate)
         with reachable():
             await self._be_listed(member)
-            async with self._client.pipeline() as pipe:
-                return await _take(pipe, member, names)
+            async with pipelined(self._client) as redis:
+                return await _take(redis, member, names)
 
     async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         member = msgspec.json.encode(candidate)
         with reachable():
             await self._client.zrem(PROJECTORS, member)
-            async with self._client.pipeline() as pipe:
-                await _give_up(pipe, member, names)
+            async with pipelined(self._client) as redis:
+                await _give_up(redis, member, names)
 
     async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
         with reachable():
@@ -58,38 +58,31 @@ class RedisLease:
         return seconds * 1000 + microseconds // 1000
 
 
-async def _take(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
-    there = await _watched(pipe, names)
-    free = [name for name, holder in there.items() if holder in {None, member} or await _lasts_too_long(pipe, name)]
-    multi(pipe)
-    for name in free:
-        pipe.set(_key(name), member, px=int(LEASE_SECONDS * 1000))
+async def _take(redis: PipelinedConnection, member: bytes, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+    holders = await _watched(redis, names)
+    free = [name for name, holder in holders.items() if holder in {None, member} or await _outlives(redis, name)]
     try:
-        await pipe.execute()
+        await redis.transact(*(("SET", _key(name), member, "PX", int(LEASE_SECONDS * 1000)) for name in free))
     except WatchError:
         return frozenset()
     return frozenset(free)
 
 
-async def _give_up(pipe: Pipeline, member: bytes, names: Sequence[LeaseName]) -> None:
-    own = [name for name, holder in (await _watched(pipe, names)).items() if holder == member]
-    multi(pipe)
-    for name in own:
-        pipe.delete(_key(name))
-    await pipe.execute()
+async def _give_up(redis: PipelinedConnection, member: bytes, names: Sequence[LeaseName]) -> None:
+    own = [name for name, holder in (await _watched(redis, names)).items() if holder == member]
+    await redis.transact(*(("DEL", _key(name)) for name in own))
 
 
-async def _watched(pipe: Pipeline, names: Sequence[LeaseName]) -> dict[LeaseName, bytes | None]:
-    """Who has them; none of them may change until they are written."""
+async def _watched(redis: PipelinedConnection, names: Sequence[LeaseName]) -> dict[LeaseName, bytes | None]:
+    """Return who holds the leases; none of them may change until they are written."""
     keys = list(map(_key, names))
-    await pipe.watch(*keys)
-    members: Any = await pipe.mget(keys)
+    _, members = await redis.execute(("WATCH", *keys), ("MGET", *keys))
     return dict(zip(names, members, strict=True))
 
 
-async def _lasts_too_long(pipe: Pipeline, name: LeaseName) -> bool:
-    """Whether the server's clock was set back since it was taken: it would outlive a holder that has died."""
-    milliseconds: Any = await pipe.pttl(_key(name))
+async def _outlives(redis: PipelinedConnection, name: LeaseName) -> bool:
+    """Whether the server's clock was set back since it was taken: the lease would outlive a holder that has died."""
+    (milliseconds,) = await redis.execute(("PTTL", _key(name)))
     return bool(milliseconds > LEASE_SECONDS * 1000)
 
 

@@ -11,7 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from projector.adapters.redis.client import look_for_master, ported
+from projector.adapters.redis.failures import ported
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Key, LookUp
 from projector.store import codec as stored
@@ -23,7 +23,8 @@ from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, 
 from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.read_model.ordering import end_of
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
-from shared.redis.pipelined import Command, Exchange, exchange
+from shared.redis.client import leave_replaced_master
+from shared.redis.pipelined import Command, PipelinedConnection, pipelined
 
 log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ class RedisReadModel:
 
     async def attest(self) -> None:
         with ported(self._keys):
-            await look_for_master(self._client)
+            await leave_replaced_master(self._client)
             server = await self._client.info("server", "memory", "persistence")
             await self._tend(server)
         # INFO tells the policy even where CONFIG is forbidden.
@@ -52,15 +53,15 @@ class RedisReadModel:
     async def survey(self) -> Survey:
         with ported(self._keys):
             await self._mark_damaged()
-            async with exchange(self._client) as redis:
+            async with pipelined(self._client) as redis:
                 return await self._survey(redis)
 
     async def arrange(self, change: Change) -> Survey:
         with ported(self._keys):
-            async with exchange(self._client) as redis:
+            async with pipelined(self._client) as redis:
                 survey = await self._survey(redis, watch=True)
                 if (arranged := change(survey)) == (survey.live, survey.roster):
-                    await redis.ask(("UNWATCH",))
+                    await redis.execute(("UNWATCH",))
                 else:
                     skips = await self._skips(redis, survey)
                     await redis.transact(*self._steps(survey, arranged, skips))
@@ -76,7 +77,7 @@ class RedisReadModel:
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["RedisCommit"]:
         keys = self._keys.generation(generation)
         with ported(self._keys):
-            async with exchange(self._client) as redis:
+            async with pipelined(self._client) as redis:
                 await self._require(redis, generation, expected)
                 still = partial(self._require, redis, generation, expected)
                 commit = RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
@@ -86,13 +87,13 @@ class RedisReadModel:
                     self._may_have_zeros |= "MISCONF" in str(error)  # by the time we look, the disk may have room again
                     raise
                 if not commit.is_over:
-                    await redis.ask(("UNWATCH",))  # or the next one on this connection would be refused
+                    await redis.execute(("UNWATCH",))  # or the next one on this connection would be refused
 
-    async def _require(self, redis: Exchange, generation: str, expected: Checkpoint) -> None:
+    async def _require(self, redis: PipelinedConnection, generation: str, expected: Checkpoint) -> None:
         """Watch everything a commit relies on, then make sure that it is so."""
         keys = self._keys.generation(generation)
         watched = (self._keys.live, self._keys.roster, keys.checkpoint, keys.damaged)
-        _, (live, roster, *kept) = await redis.ask(("WATCH", *watched), ("MGET", *watched))
+        _, (live, roster, *kept) = await redis.execute(("WATCH", *watched), ("MGET", *watched))
         found = stored.generation(*kept, keys=self._keys)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
@@ -101,7 +102,7 @@ class RedisReadModel:
         if found.checkpoint != expected:
             raise Superseded(f"the checkpoint of generation {generation} was moved by somebody else")
 
-    async def _survey(self, redis: Exchange, *, watch: bool = False) -> Survey:
+    async def _survey(self, redis: PipelinedConnection, *, watch: bool = False) -> Survey:
         arranged = self._arranged(*await _read(redis, self._keys.live, self._keys.roster, watch=watch))
         names = [each.generation for each in fed(*arranged)]
         if not names:
@@ -117,12 +118,12 @@ class RedisReadModel:
         pointer = stored.decoded(live, Pointer, keys=self._keys)
         return Arranged(pointer, settled(pointer, stored.decoded(roster, Roster, keys=self._keys) or Roster()))
 
-    async def _skips(self, redis: Exchange, survey: Survey) -> Parking:
+    async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
         """What a new generation takes over; it can only change with the checkpoint, which is watched."""
         if survey.live is None:
             return NOTHING
         key = self._keys.generation(survey.live.generation).parked
-        names, values = await redis.ask(("HKEYS", key), ("HVALS", key))
+        names, values = await redis.execute(("HKEYS", key), ("HVALS", key))
         known = {name.decode(): value for name, value in zip(names, values, strict=True)}
         return stored.inherited(survey.at(survey.live).checkpoint, known, keys=self._keys)
 
@@ -175,7 +176,7 @@ class RedisCommit:
 
     def __init__(
         self,
-        redis: Exchange,
+        redis: PipelinedConnection,
         keys: GenerationKeys,
         *,
         require_expected: Callable[[], Awaitable[None]],
@@ -203,7 +204,7 @@ class RedisCommit:
         last = b"(" + end_of(prefix)
         key = self._keys.listing(by)
         with ported(self._projection):
-            (entries,) = await self._redis.ask(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
+            (entries,) = await self._redis.execute(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
         return list(entries)
 
     async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
@@ -212,7 +213,7 @@ class RedisCommit:
 
     async def parked(self) -> Mapping[str, bytes]:
         with ported(self._projection):
-            (names,) = await self._redis.ask(("HKEYS", self._keys.parked))
+            (names,) = await self._redis.execute(("HKEYS", self._keys.parked))
             (values,) = await self._fields({self._keys.parked: names}) if names else [()]
         return {name.decode(): value for name, value in zip(names, values, strict=True) if value is not None}
 
@@ -247,7 +248,7 @@ class RedisCommit:
         return {entry: owner.decode() if owner else None for entry, owner in pairs}
 
     async def _fields(self, hashes: Mapping[str, Sequence[str]]) -> list[list[bytes | None]]:
-        return await self._redis.ask(*(("HMGET", key, *names) for key, names in hashes.items()))
+        return await self._redis.execute(*(("HMGET", key, *names) for key, names in hashes.items()))
 
 
 def _command(write: Write) -> Command:
@@ -270,8 +271,8 @@ def _beginning(keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
     yield ("SET", keys.checkpoint, msgspec.json.encode(checkpoint))
 
 
-async def _read(redis: Exchange, *keys: str, watch: bool) -> list[Any]:
-    *_, values = await redis.ask(*([("WATCH", *keys)] if watch else []), ("MGET", *keys))
+async def _read(redis: PipelinedConnection, *keys: str, watch: bool) -> list[Any]:
+    *_, values = await redis.execute(*([("WATCH", *keys)] if watch else []), ("MGET", *keys))
     return list(values)
 
 

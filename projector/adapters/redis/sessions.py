@@ -8,7 +8,7 @@ from math import ceil
 import msgspec
 from redis.asyncio import Redis
 
-from projector.adapters.redis.client import reachable
+from projector.adapters.redis.failures import reachable
 from projector.store.ports import ReadModelUnavailable
 from shared.auth.principal import Principal
 from shared.auth.sessions import SESSION_SECONDS, SessionsAway, StoredSession, new_name

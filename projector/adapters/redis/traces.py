@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from projector.adapters.redis.client import reachable
+from projector.adapters.redis.failures import reachable
 from projector.store.ports import ReadModelUnavailable
 
 PORTION = 500

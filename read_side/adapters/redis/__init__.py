@@ -1,4 +1,3 @@
-from read_side.adapters.redis.transport.connections import Connect, connector
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.views.activity import RedisActivityViews
 from read_side.adapters.redis.views.groups import RedisGroupViews
@@ -6,11 +5,9 @@ from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.adapters.redis.views.stats import RedisStatsViews
 
 __all__ = [
-    "Connect",
     "EvictionWatch",
     "RedisActivityViews",
     "RedisGroupViews",
     "RedisProfileViews",
     "RedisStatsViews",
-    "connector",
 ]

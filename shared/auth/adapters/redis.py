@@ -4,18 +4,16 @@ from hashlib import sha256
 from math import ceil
 from typing import Any
 
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.auth.rate_limits import BucketsAway, Draw
 from shared.read_model.keys import limit_key
-from shared.redis.sentinels import connection_options
+from shared.redis.client import RedisTimeouts
 from shared.values import Rate
 
-PATIENCE_SECONDS = 0.25
-"""Rather than keep anybody waiting, nobody is limited."""
+TIMEOUTS = RedisTimeouts(connect=0.25, reply=0.25)
+"""Rather than keep a caller waiting, nobody is limited."""
 
 # What is stored is when the bucket will be full, in microseconds; all numbers stay below 2^53. It is never further away
 # than an empty bucket would have it, unless the server's clock was set back: then nobody waits for what is not so.
@@ -58,10 +56,3 @@ class RedisBuckets:
             raise BucketsAway(f"Redis: {str(error) or type(error).__name__}") from error
         granted, remaining, reset, retry_after = map(int, told)
         return Draw(granted, max(0, remaining), reset / 1e6, ceil(retry_after) / 1e6)
-
-
-def connect(url: str) -> Redis:
-    """A client that gives up soon, and sends nothing twice."""
-    patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
-    options = {**patience, **connection_options(url), "retry": Retry(NoBackoff(), 0)}
-    return Redis.from_pool(ConnectionPool(**options))

@@ -5,13 +5,13 @@ from typing import Self
 
 import msgspec
 import structlog
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.transport.connections import Connect, is_outdated, told
 from read_side.freshness import Freshness
 from shared.read_model.positions import Announcement
+from shared.redis.client import Connect, describe
+from shared.redis.pipelined import PipelinedConnection
 
 SILENCE_SECONDS = 2.0
 """After so long without a word we ask whether anybody is there, and after as long again we believe that nobody is."""
@@ -53,29 +53,29 @@ class Announcements:
                 failures = 0
                 await self._listen(connection)
             except (RedisError, OSError, msgspec.DecodeError) as error:
-                log.warning("announcements are not heard", channel=self._channel, error=told(error))
+                log.warning("announcements are not heard", channel=self._channel, error=describe(error))
             finally:
-                await connection.disconnect(nowait=True)
+                await connection.disconnect()
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             failures += 1
 
-    async def _subscribe(self, connection: AbstractConnection) -> None:
-        await connection.send_command("SUBSCRIBE", self._channel)
-        if await connection.read_response(timeout=SILENCE_SECONDS) is None:
+    async def _subscribe(self, connection: PipelinedConnection) -> None:
+        await connection.send("SUBSCRIBE", self._channel)
+        if await connection.receive(timeout=SILENCE_SECONDS) is None:
             raise ConnectionLost("SUBSCRIBE is not answered")
         self._freshness.read_again()
 
-    async def _listen(self, connection: AbstractConnection) -> None:
+    async def _listen(self, connection: PipelinedConnection) -> None:
         asked = False
-        while not is_outdated(connection):
-            reply = await connection.read_response(timeout=SILENCE_SECONDS, disconnect_on_error=False)
+        while not connection.is_outdated:
+            reply = await connection.receive(timeout=SILENCE_SECONDS)
             if reply is not None:
                 self._hear(reply)
                 asked = False
             elif asked:
                 raise ConnectionLost("the server has fallen silent")
             else:
-                await connection.send_command("PING")
+                await connection.send("PING")
                 asked = True
 
     def _hear(self, reply: list[bytes]) -> None:

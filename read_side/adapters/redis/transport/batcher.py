@@ -13,15 +13,15 @@ from typing import Any, NamedTuple, Self
 import msgspec
 import structlog
 from prometheus_client import Histogram
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from read_side.adapters.redis.transport.connections import Connect, converse, pack, told
 from read_side.adapters.redis.transport.generation import Generation, Names
 from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
 from shared.read_model.keys import ProjectionKeys
+from shared.redis.client import Connect, describe
+from shared.redis.pipelined import PipelinedConnection, pack
 
 AT_ONCE = 2
 """Trips under way; one is being read while Redis works on the other."""
@@ -166,9 +166,9 @@ class Trips:
                 if questions := self._take():
                     await self._answer(questions, connection)
         finally:
-            await connection.disconnect(nowait=True)
+            await connection.disconnect()
 
-    async def _answer(self, questions: Sequence[_Question], connection: AbstractConnection) -> None:
+    async def _answer(self, questions: Sequence[_Question], connection: PipelinedConnection) -> None:
         try:
             await self._travel(questions, connection)
             self._note_success()
@@ -178,14 +178,14 @@ class Trips:
             _fail_all(questions, ReadModelUnavailable("The read side is stopping"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, those who asked must not wait for ever
-            await connection.disconnect(nowait=True)
+            await connection.disconnect()
             self._note_failure(error)
             _fail_all(questions, ReadModelUnavailable(f"Redis does not answer: {type(error).__name__}"))
 
     def _note_failure(self, error: Exception) -> None:
         """Log an outage once: trips fail by the thousand while it lasts."""
         if not self._is_failing:
-            log.warning("trips to Redis fail", projection=self._keys.projection, lane=self._lane, error=told(error))
+            log.warning("trips to Redis fail", projection=self._keys.projection, lane=self._lane, error=describe(error))
         self._is_failing = True
 
     def _note_success(self) -> None:
@@ -193,7 +193,7 @@ class Trips:
             log.info("trips to Redis succeed again", projection=self._keys.projection, lane=self._lane)
             self._is_failing = False
 
-    async def _travel(self, questions: Sequence[_Question], connection: AbstractConnection) -> None:
+    async def _travel(self, questions: Sequence[_Question], connection: PipelinedConnection) -> None:
         """Make the trip, and make it again when the generation it read is not live any more."""
         load = _Load(questions)
         for _ in range(SWITCHES):
@@ -206,8 +206,8 @@ class Trips:
             self._follow(pointer)
         raise ReadModelUnavailable("The live generation keeps changing")
 
-    async def _learn(self, connection: AbstractConnection) -> Generation:
-        (pointer,) = await converse(connection, pack("GET", self._keys.live), replies=1)
+    async def _learn(self, connection: PipelinedConnection) -> Generation:
+        (pointer,) = await connection.fetch(pack("GET", self._keys.live), replies=1)
         return self._follow(pointer)
 
     def _follow(self, pointer: bytes | None) -> Generation:
@@ -255,9 +255,9 @@ class _Load:
                 answer.set_result(Seen(generation, position, own, others))
 
 
-async def _exchange(connection: AbstractConnection, packed: bytes, *, commands: int) -> list[Any]:
+async def _exchange(connection: PipelinedConnection, packed: bytes, *, commands: int) -> list[Any]:
     """Send one packed transaction and return what its commands answered, checked one by one."""
-    *_, answers = await converse(connection, packed, replies=commands + 4)
+    *_, answers = await connection.fetch(packed, replies=commands + 4)
     for answer in answers:
         if isinstance(answer, ResponseError):
             raise answer

@@ -9,11 +9,11 @@ import re
 from typing import Self
 
 import structlog
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from read_side.adapters.redis.transport.connections import Connect, converse, look_for_master, pack, told
 from read_side.views import EvictionPossible
+from shared.redis.client import Connect, describe
+from shared.redis.pipelined import PipelinedConnection, pack
 
 CHECK_SECONDS = 5.0
 
@@ -44,7 +44,7 @@ class EvictionWatch:
             return
         self._task.cancel()
         await asyncio.wait([self._task])
-        await self._connection.disconnect(nowait=True)
+        await self._connection.disconnect()
 
     def require_none(self) -> None:
         """
@@ -63,19 +63,19 @@ class EvictionWatch:
     async def _look(self) -> None:
         """Without an answer the last one stands: whoever reads will find out that Redis is away."""
         try:
-            await look_for_master(self._connection)
+            await self._connection.leave_replaced_master()
             policy = await evicting_policy(self._connection)
         except (RedisError, OSError) as error:
-            await self._connection.disconnect(nowait=True)
-            log.warning("Redis does not tell its maxmemory-policy", error=told(error))
+            await self._connection.disconnect()
+            log.warning("Redis does not tell its maxmemory-policy", error=describe(error))
             return
         if policy != self._policy:
             log.warning("Redis may evict records" if policy else "Redis keeps its records again", policy=policy)
         self._policy = policy
 
 
-async def evicting_policy(connection: AbstractConnection) -> str | None:
+async def evicting_policy(connection: PipelinedConnection) -> str | None:
     """Return the policy by which Redis may evict; None if it may not, or does not say."""
-    (info,) = await converse(connection, _INFO, replies=1)
+    (info,) = await connection.fetch(_INFO, replies=1)
     found = _POLICY.search(info)
     return None if found is None or found[1] == b"noeviction" else found[1].decode()

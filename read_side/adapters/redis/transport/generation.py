@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from read_side.adapters.redis.transport.connections import pack
 from read_side.adapters.redis.transport.reads import Read
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Pointer
+from shared.redis.pipelined import pack
 
 Names = Callable[[GenerationKeys], Mapping[str, str]]
 """Names the hashes and sorted sets that a view reads, for short, and says which keys they have in a generation."""

@@ -7,11 +7,11 @@ from typing import Self
 
 from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.batcher import Seen, Trips
-from read_side.adapters.redis.transport.connections import Connect
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.freshness import Freshness
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.redis.client import Connect
 
 LISTS_QUEUED = 10
 """How many times as much as look-ups lists may have waiting: a page takes its time, and that many are still in time."""

@@ -42,7 +42,7 @@ def samples():
 def labels_of(sample):
     """The labels of a series."""
     collector = REGISTRY._names_to_collectors[sample]
-    return set(collector._labelnames)
+    return set(vars(collector)["_labelnames"])
 
 
 def anchors():

@@ -2,6 +2,7 @@
 
 from itertools import cycle, product
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -112,7 +113,7 @@ async def test_a_page_is_made_of_documents_as_they_are_stored(crowded):
     full, public = await crowded.list(query), await crowded.list(query, variant="public")
 
     for page, variant, record in ((full, "full", ProfileRecord), (public, "public", PublicProfileRecord)):
-        people = [msgspec.json.decode(each.body, type=record) for each in page.documents]
+        people: list[Any] = [msgspec.json.decode(each.body, type=record) for each in page.documents]
         by_id = [(await crowded.by_id(str(each.account_id), variant=variant)).document for each in people]
         assert by_id == list(page.documents)
         assert page.position == 7

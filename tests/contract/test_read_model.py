@@ -604,8 +604,10 @@ async def test_the_append_only_file_is_rewritten_once_after_each_start(server):
 async def test_the_client_sends_nothing_twice(server):
     """A transaction whose answer was lost is not sent again, as redis-py does by default: it may have been applied."""
     async with cutting_proxy(server) as (url, sent), connect(url) as client:
+        pipeline = client.pipeline()
+        pipeline.set("a", "b")
         with pytest.raises(ConnectionLost):
-            await client.pipeline().set("a", "b").execute()
+            await pipeline.execute()
 
     assert len(sent) == 1
 

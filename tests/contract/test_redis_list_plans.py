@@ -2,7 +2,7 @@
 
 import pytest
 
-from read_side.adapters.redis.lists.page import gather, plan, scan
+from read_side.adapters.redis.lists import gather, plan, scan
 from read_side.views import ProfileQuery, QueryTooBroad
 from tests.support.crowds import crowd, handles, listed, walk
 from tests.support.read_side import between_trips, changed, person

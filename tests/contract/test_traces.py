@@ -98,7 +98,7 @@ async def test_a_trace_leads_from_the_client_to_the_commit_of_every_projection(m
         commits = [each for each in named(spans, f"project {projection}") if each.attributes["muster.position"] >= 1]
         links = [(link.context.trace_id, link.context.span_id) for each in commits for link in each.links]
         assert set(links) == {(command.context.trace_id, command.context.span_id)}
-        assert max(each.attributes["muster.position"] for each in commits) == position
+        assert max(int(each.attributes["muster.position"]) for each in commits) == position
 
 
 async def test_neither_spans_nor_metrics_tell_of_anybody(muster, spans):

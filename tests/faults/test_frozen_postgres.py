@@ -14,6 +14,7 @@ from tests.support.faults.processes import frozen
 from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres import transactions
 from write_side.domain.errors import AccountNotFound, StorageUnavailable
+from write_side.domain.references import AccountRef
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +69,7 @@ async def refused_in(units, happens):
     """What a use case does that refuses; something happens just before."""
     async with units.under(context("suspend-account")):
         happens()
-        raise AccountNotFound
+        raise AccountNotFound(AccountRef.parse("handle:ada"))
 
 
 async def test_a_reader_gives_a_frozen_log_up_in_time(postgres, database_url, monkeypatch):

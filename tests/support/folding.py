@@ -11,7 +11,7 @@ from projector.folding.document_session import Sweeping
 from projector.folding.fold import MOST_SWEEPS, Folded, Folder
 from projector.folding.index_changes import Placer
 from projector.folding.parking import Parking
-from projector.folding.projection import Key, Listed, Projection
+from projector.folding.projection import Entry, Key, Listed, LookUp, Projection
 from projector.processing.commit import commit_next, sweep_next
 from projector.processing.retry import retry_next
 from projector.projections.profiles import Profiles
@@ -136,7 +136,7 @@ def as_read(content: Mapping[str, object], projection: Projection = PROFILES) ->
     found = held(content, projection)
     entries = _entries(found, projection)
     by_list = {each.by for each in entries if isinstance(each, Listed)}
-    look_ups = {(entry.by, entry.value, whose) for entry, whose in entries.items() if not isinstance(entry, Listed)}
+    look_ups = {(entry.by, entry.value, whose) for entry, whose in entries.items() if isinstance(entry, LookUp)}
     listed = {by: {each.entry for each in entries if isinstance(each, Listed) and each.by == by} for by in by_list}
     return {
         key: value & listed.get(key.removeprefix("list:"), set())
@@ -148,9 +148,9 @@ def as_read(content: Mapping[str, object], projection: Projection = PROFILES) ->
     }
 
 
-def _entries(found: Held, projection: Projection) -> dict[object, str]:
+def _entries(found: Held, projection: Projection) -> dict[Entry, str]:
     """Every entry that the documents have, and whose it is."""
-    placer, entries = Placer(projection), {}
+    placer, entries = Placer(projection), dict[Entry, str]()
     for kind in projection.kinds:
         for name, envelope in found.get(f"{kind.name}:full", {}).items():
             record = msgspec.json.decode(without_mark(unseal(envelope)), type=kind.record)

@@ -50,10 +50,10 @@ def _write_on(store):
 
 
 def _read(registry):
-    profiles, groups, activity, stats = (
-        views(freshness=Freshness(patience=PATIENCE))
-        for views in (MemoryProfileViews, MemoryGroupViews, MemoryActivityViews, MemoryStatsViews)
-    )
+    profiles = MemoryProfileViews(freshness=Freshness(patience=PATIENCE))
+    groups = MemoryGroupViews(freshness=Freshness(patience=PATIENCE))
+    activity = MemoryActivityViews(freshness=Freshness(patience=PATIENCE))
+    stats = MemoryStatsViews(freshness=Freshness(patience=PATIENCE))
     profiles.commit(ADA, BOB, position=7)
     groups.commit(*GROUPS, people=PEOPLE, memberships=MEMBERSHIPS, position=8)
     activity.commit(*((ADA.account_id, each) for each in HAPPENED), position=9)

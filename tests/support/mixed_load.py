@@ -37,7 +37,8 @@ class MixedLoad(Load):
 
     @property
     def position(self) -> int:
-        return max([*(each.position for each in (*self.accepted, *self.groups, *self.deleted)), 0])
+        everything: tuple[Person | Group, ...] = (*self.accepted, *self.groups, *self.deleted)
+        return max([*(each.position for each in everything), 0])
 
     async def register(self, name: str, client: httpx.AsyncClient) -> Person:
         """Have somebody more, whom no client changes."""

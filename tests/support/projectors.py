@@ -30,6 +30,7 @@ from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
 from tests.support.clock import SettableClock
 from tests.support.folding import held
+from tests.support.histories import History
 
 SECONDS = 30.0
 """Whatever takes longer has failed."""
@@ -45,6 +46,7 @@ class Surroundings:
     store: MemoryStore = field(default_factory=MemoryStore)
     lease: MemoryLease = field(default_factory=MemoryLease)
     clock: SettableClock = field(default_factory=SettableClock)
+    history: History = field(default_factory=History)
     generations: count = field(default_factory=lambda: count(1))
 
     def content(self):

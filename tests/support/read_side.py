@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -32,6 +32,8 @@ from tests.support.shelves import (
     filed_person,
     filed_stats,
 )
+
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 KEYS = ProjectionKeys("profiles")
 PATIENCE = 60.0
@@ -72,7 +74,7 @@ def person(number: int, **changes: Any) -> ProfileRecord:
     return changed(ADA, **(own | changes))
 
 
-def changed(record: ProfileRecord, **changes: Any) -> ProfileRecord:
+def changed(record: Record, **changes: Any) -> Record:
     return msgspec.structs.replace(record, **changes)
 
 
@@ -226,7 +228,7 @@ def between_trips(views: RedisViews, *actions: Callable[[], None] | None) -> Ite
 
     lanes = (views._trips, views._list_trips)
     for lane in lanes:
-        lane.ask = after_action(lane.ask)  # type: ignore[method-assign] # the only way to be in between for certain
+        lane.ask = after_action(lane.ask)  # the only way to be in between for certain
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from typing import Any
 
 import msgspec
 import pytest
@@ -49,8 +50,9 @@ def question(make, name):
     return ask
 
 
+PARSED: tuple[Any, ...] = (*Text.__subclasses__(), AccountRef, GroupRef)
 TEXT_READERS = {
-    **{kind.__name__: (kind.parse, InvalidValue) for kind in (*Text.__subclasses__(), AccountRef, GroupRef)},
+    **{kind.__name__: (kind.parse, InvalidValue) for kind in PARSED},
     **{
         each.__name__: (each, Malformed)
         for each in (filters.account_id, filters.group, filters.statuses, filters.tag, filters.role, filters.search)
@@ -149,7 +151,7 @@ def test_what_is_made_of_a_header_holds_nothing_else(value):
     assert trace is None or re.fullmatch(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", trace)
 
 
-BODIES = {
+BODIES: dict[str, tuple[Any, Any]] = {
     **{each.name: (each.command, decoder(each.command, value_hook=parse_value)) for each in USE_CASES},
     "line": (USE_CASES[0].command, _take_apart),
     "batch": (batch.BatchGet, lambda body: batch._decode(body).keys()),

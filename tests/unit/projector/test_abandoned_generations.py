@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from projector.projections.profiles import Profiles
-from projector.rebuilding.reconciler import Order
+from projector.store.generations import Order
 from projector.store.ports import Candidate, LeaseName
 from tests.support.histories import History
 from tests.support.projectors import Surroundings, projector_on, running, until

@@ -19,7 +19,7 @@ from shared.auth.setup import let_everybody_in
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
 from tests.support.clock import SettableClock
-from tests.support.histories import DAWN, History, nth_id
+from tests.support.histories import DAWN, nth_id
 from tests.support.http import client_of
 from tests.support.projectors import SECONDS, Surroundings, register_on
 
@@ -27,10 +27,10 @@ from tests.support.projectors import SECONDS, Surroundings, register_on
 @pytest.fixture
 def around():
     """Two registrations, an hour ago."""
-    history, around = History(), Surroundings()
+    around = Surroundings()
+    history = around.history
     history.register("ada")
     history.register("bob")
-    around.history = history
     around.log.append(history.events)
     return around
 

@@ -13,7 +13,7 @@ from projector.projections.profiles import Profiles
 from shared.auth.setup import let_everybody_in
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
-from tests.support.histories import DAWN, History, nth_id
+from tests.support.histories import DAWN, nth_id
 from tests.support.http import client_of
 from tests.support.projectors import SECONDS, Surroundings, register_on
 
@@ -25,12 +25,12 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def around():
     """Ada, who was given a title and then a name, and Bob."""
-    history, around = History(), Surroundings()
+    around = Surroundings()
+    history = around.history
     history.register("ada")
     history.register("bob")
     history.update(ADA, title="Dr")
     history.update(ADA, given_name="Augusta")
-    around.history = history
     around.log.append(history.events)
     return around
 

@@ -9,7 +9,8 @@ from hypothesis import given as for_all
 
 from projector.folding.projection import DocumentMissing, Listed, LookUp
 from projector.projections.group_names import GROUP
-from projector.projections.profiles import PROFILE, REGISTRATION, Profiles
+from projector.projections.profile_kinds import PROFILE, REGISTRATION
+from projector.projections.profiles import Profiles
 from shared.events import (
     GroupCreated,
     GroupDeleted,

@@ -11,7 +11,7 @@ from projector.api.app import ops_api
 from projector.cli import rebuild as rebuilding
 from shared.auth.setup import let_everybody_in
 from tests.support.clock import SettableClock
-from tests.support.histories import DAWN, History
+from tests.support.histories import DAWN
 from tests.support.http import client_of
 from tests.support.projectors import SECONDS, Surroundings, register_on
 
@@ -20,11 +20,11 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def around():
-    history, around = History(), Surroundings()
+    around = Surroundings()
+    history = around.history
     for number in range(20):
         history.register(f"p{number}")
     around.log.append(history.events)
-    around.history = history
     return around
 
 

@@ -1,11 +1,11 @@
 """A rebuild makes way for readers and for what is new."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from projector.processing.progress import Progress, Role
-from projector.rebuilding import throttle as module
 from projector.rebuilding.throttle import Limits, Throttle
 
 LIMITS = Limits(lag=timedelta(seconds=1), answer=0.01, longest_rest=10.0)
@@ -19,7 +19,7 @@ def rests(monkeypatch):
     async def sleep(seconds):
         rests.append(seconds)
 
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return rests
 
 

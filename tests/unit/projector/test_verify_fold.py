@@ -158,8 +158,8 @@ class WhileWalking(Meanwhile):
         return await MemoryInspection.look(self, asked)
 
     async def walk(self, shelf):
-        walk = super() if shelf == Index("handle", is_list=True) else super(Meanwhile, self)
-        async for items in walk.walk(shelf):
+        walk = super().walk if shelf == Index("handle", is_list=True) else super(Meanwhile, self).walk
+        async for items in walk(shelf):
             yield items
 
 

@@ -32,7 +32,7 @@ class Seen(NamedTuple):
     documents: Mapping[tuple[Key, str], bytes | None]
     """By key and variant."""
     owners: Mapping[Entry, str | None]
-    """What each look-up leads to; an entry that stands in its list has an empty text here."""
+    """What each unique entry leads to; an entry that stands in its list has an empty text here."""
     sizes: Mapping[Shelf, int]
 
 
@@ -66,7 +66,7 @@ class Inspection(Protocol):
         """The ids of some documents of a kind, others each time."""
 
     async def shelves(self) -> Collection[Shelf]:
-        """Every hash of documents or look-ups and every list that is there."""
+        """Every hash of documents or unique entries and every list that is there."""
 
     def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
         """

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.index_changes import Move, Placer
+from projector.folding.index_changes import IndexChange, Indexer
 from projector.folding.parking import Lot, Parked
 from projector.folding.projection import (
     DocumentMissing,
@@ -18,7 +18,7 @@ from projector.folding.projection import (
     Key,
     Kind,
     NotPrefetched,
-    Placed,
+    OwnedEntry,
     Projection,
     ReadOnly,
     Record,
@@ -83,15 +83,15 @@ class Document:
     def __post_init__(self) -> None:
         self.position, self.states = self.stored, [self.record]
 
-    def become(self, record: msgspec.Struct | None, *, position: int, moves: bool = True) -> None:
+    def become(self, record: msgspec.Struct | None, *, position: int, reindexes: bool = True) -> None:
         if position <= self.stored:
             return
-        self._become(record, position, moves=moves)
+        self._become(record, position, reindexes=reindexes)
 
-    def revise(self, record: msgspec.Struct | None, *, position: int, moves: bool) -> None:
+    def revise(self, record: msgspec.Struct | None, *, position: int, reindexes: bool) -> None:
         """Become what an event makes of it that is swept: one that was parked may lie behind what it reflects."""
         if record is not self.record:
-            self._become(record, max(self.position, position), moves=moves)
+            self._become(record, max(self.position, position), reindexes=reindexes)
 
     def keep(self) -> Kept:
         """What `restore` needs."""
@@ -102,20 +102,20 @@ class Document:
         self.record, self.position, self.changed, states = kept
         del self.states[states:]
 
-    def _become(self, record: msgspec.Struct | None, position: int, *, moves: bool) -> None:
+    def _become(self, record: msgspec.Struct | None, position: int, *, reindexes: bool) -> None:
         self.record, self.position, self.changed = record, position, True
-        if moves:
+        if reindexes:
             self.states.append(record)
 
-    def move(self, key: Key, placer: Placer) -> Move:
-        return placer.move(key, self.states, anew=self.ahead)
+    def change(self, key: Key, indexer: Indexer) -> IndexChange:
+        return indexer.change(key, self.states, anew=self.ahead)
 
     @property
     def is_written(self) -> bool:
         return self.changed or self.ahead
 
     @property
-    def is_placed(self) -> bool:
+    def is_reindexed(self) -> bool:
         """Whether its entries and its index row are written too."""
         return self.ahead or len(self.states) > 1
 
@@ -194,13 +194,13 @@ class FoldedDocuments:
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
             self.lot.fail(turn, error, again=again)
         else:
-            document.revise(revised, position=turn.position, moves=fan_out.moves)
+            document.revise(revised, position=turn.position, reindexes=fan_out.reindexes)
 
     def open_whole(self, key: Key) -> None:
         """Have a document written whatever becomes of it, with everything that leads to it."""
         self.open(key).ahead = True
 
-    def batch(self, *, checkpoint: Checkpoint, placer: Placer, strays: Collection[Placed] = ()) -> Batch:
+    def batch(self, *, checkpoint: Checkpoint, indexer: Indexer, strays: Collection[OwnedEntry] = ()) -> Batch:
         """
         Everything that changed, in the form of one commit.
 
@@ -209,14 +209,14 @@ class FoldedDocuments:
         written = {key: each for key, each in self._in_order_of_kinds() if self._is_written(key, each)}
         saved = {key: each.record for key, each in written.items() if each.record}
         public = {key: self.projection.public(record) for key, record in saved.items()}
-        moves = {key: each.move(key, placer) for key, each in written.items() if each.is_placed}
+        changes = {key: each.change(key, indexer) for key, each in written.items() if each.is_reindexed}
         # Of two that claim an entry, the later one has it: the other's leaving it may wait for a parked event.
-        moves = {key: moves[key] for key in sorted(moves, key=lambda key: written[key].position)}
-        removals = [(entry, key.id) for key, move in moves.items() for entry in move.removals]
+        changes = {key: changes[key] for key in sorted(changes, key=lambda key: written[key].position)}
+        removals = [(entry, key.id) for key, change in changes.items() for entry in change.removals]
         return Batch(
             removals=[each for each in removals if not self._is_on_a_way(each[0])],
-            additions=[(entry, key.id) for key, move in moves.items() for entry in move.additions],
-            index_rows={key: _pack(move.index_row) for key, move in moves.items() if move.index_row},
+            additions=[(entry, key.id) for key, change in changes.items() for entry in change.additions],
+            index_rows={key: _pack(change.index_row) for key, change in changes.items() if change.index_row},
             public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
             full={key: self._sealed(key, record) for key, record in saved.items()},
             # Even those the store does not have: a crash may put them there, before this commit.

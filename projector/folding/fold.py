@@ -7,9 +7,9 @@ from typing import NamedTuple
 import msgspec
 
 from projector.folding.document_session import Envelopes, FoldedDocuments, Sweeping
-from projector.folding.index_changes import Placer
+from projector.folding.index_changes import Indexer
 from projector.folding.parking import NOTHING, Lot, Parked, Parking
-from projector.folding.projection import FanOut, Key, Listed, NotPrefetched, Placed, Projection
+from projector.folding.projection import FanOut, Key, NotPrefetched, OwnedEntry, Projection, SortedEntry
 from projector.store.ports import Batch, EventNotFoldable
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased
@@ -39,7 +39,7 @@ class Folder:
         """:param code: which code folds, see `projector.folding.code_version`; it is told with what it cannot fold."""
         self.projection = projection
         self.code = code
-        self._placer = Placer(projection)
+        self._indexer = Indexer(projection)
         self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
@@ -148,13 +148,13 @@ class Folder:
         checkpoint: Checkpoint,
         sweeping: Sequence[Sweeping],
         *,
-        strays: Collection[Placed] = (),
+        strays: Collection[OwnedEntry] = (),
     ) -> Folded:
         lot, parking = documents.lot, documents.lot.parking()
         checkpoint = msgspec.structs.replace(checkpoint, sweeps=tuple(each.sweep for each in sweeping))
         if lot.changed:
             checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if lot else 0)
-        batch = documents.batch(checkpoint=checkpoint, placer=self._placer, strays=strays)
+        batch = documents.batch(checkpoint=checkpoint, indexer=self._indexer, strays=strays)
         return Folded(batch, tuple(sweeping), lot.failed, parking, bool(parking.due(self.code)))
 
     def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments, *, again: bool = False) -> None:
@@ -258,12 +258,12 @@ def _let_go(recorded: RecordedEvent, documents: FoldedDocuments) -> None:
         documents.lot.let_go_of(recorded.event.account_id, try_others=is_new)
 
 
-def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -> Iterator[Placed]:
+def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -> Iterator[OwnedEntry]:
     """Bring the event to each document on the way; tell the entries at which none stands (any more)."""
     for entry in entries:
         key = way.key(entry)
         if not way.stands(key.id, documents.open(key).record, entry):
-            yield Listed(way.by, entry), key.id
+            yield SortedEntry(way.by, entry), key.id
 
 
 def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> Sweeping:

@@ -5,21 +5,21 @@ from itertools import chain, pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from projector.folding.projection import Entry, Key, Kind, Listed, Projection
+from projector.folding.projection import Entry, Key, Kind, Projection, SortedEntry
 from shared.read_model.ordering import WORD, IndexRow, place, word_entries
 
 
-class Place(NamedTuple):
+class IndexState(NamedTuple):
     """Everything that leads to a document in one of its states."""
 
     direct: frozenset[Entry]
     index_row: IndexRow | None
 
 
-NOWHERE = Place(frozenset(), None)
+UNINDEXED = IndexState(frozenset(), None)
 
 
-class Move(NamedTuple):
+class IndexChange(NamedTuple):
     """How a document moved: the entries it has given up, those it has taken (or taken again), and its index row."""
 
     removals: Sequence[Entry]
@@ -27,14 +27,14 @@ class Move(NamedTuple):
     index_row: IndexRow | None
 
 
-class Placer:
+class Indexer:
     """Places the documents of one projection."""
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
         self._kinds = {kind.name: kind for kind in projection.kinds}
 
-    def move(self, key: Key, records: Iterable[Any], *, anew: bool) -> Move:
+    def change(self, key: Key, records: Iterable[Any], *, anew: bool) -> IndexChange:
         """
         The way from the first of a document's states to the last.
 
@@ -43,23 +43,23 @@ class Placer:
 
         :param anew: take all entries of the last state, also those it had from the first.
         """
-        places = [self._place(key, record) for record in records]
-        stands = self._changes(key, [*places, NOWHERE, places[-1]] if anew else places)
-        return Move(
+        states = [self._state(key, record) for record in records]
+        stands = self._changes(key, [*states, UNINDEXED, states[-1]] if anew else states)
+        return IndexChange(
             [entry for entry, is_there in stands.items() if not is_there],
             [entry for entry, is_there in stands.items() if is_there],
-            places[-1].index_row,
+            states[-1].index_row,
         )
 
-    def _place(self, key: Key, record: Any) -> Place:
+    def _state(self, key: Key, record: Any) -> IndexState:
         if record is None:
-            return NOWHERE
-        return Place(frozenset(self._projection.index(key, record)), self._projection.index_row(record))
+            return UNINDEXED
+        return IndexState(frozenset(self._projection.index(key, record)), self._projection.index_row(record))
 
-    def _changes(self, key: Key, places: Iterable[Place]) -> dict[Entry, bool]:
+    def _changes(self, key: Key, states: Iterable[IndexState]) -> dict[Entry, bool]:
         """Every entry that was left or taken on the way, and whether the document stands there at its end."""
         stands: dict[Entry, bool] = {}
-        for before, now in pairwise(places):
+        for before, now in pairwise(states):
             gone, come = _crossed(before.index_row, now.index_row, kind=self._kinds[key.kind], id=key.id)
             stands |= dict.fromkeys(chain(before.direct - now.direct, gone), False)
             stands |= dict.fromkeys(chain(now.direct - before.direct, come), True)
@@ -68,7 +68,7 @@ class Placer:
 
 def _crossed(
     old: IndexRow | None, new: IndexRow | None, *, kind: Kind[Any], id: str
-) -> tuple[Iterable[Listed], Iterable[Listed]]:
+) -> tuple[Iterable[SortedEntry], Iterable[SortedEntry]]:
     """The entries of an index row that only the old one has, and those that only the new one has."""
     if old == new:
         return (), ()
@@ -77,7 +77,7 @@ def _crossed(
     return gone - come, come - gone
 
 
-def _entries(index_row: IndexRow | None, *, unlike: IndexRow | None, kind: Kind[Any], id: str) -> Iterator[Listed]:
+def _entries(index_row: IndexRow | None, *, unlike: IndexRow | None, kind: Kind[Any], id: str) -> Iterator[SortedEntry]:
     """The entries of an index row, without most of those that the other has too."""
     if index_row is None:
         return
@@ -88,6 +88,6 @@ def _entries(index_row: IndexRow | None, *, unlike: IndexRow | None, kind: Kind[
     for nth, (order, key) in enumerate(zip(kind.orders, index_row.keys, strict=True)):
         stands_at = place(key, account)
         crossing = new_prefixes if other and other.keys[nth] == key else prefixes
-        yield from (Listed(order, prefix + stands_at) for prefix in crossing)
+        yield from (SortedEntry(order, prefix + stands_at) for prefix in crossing)
     if not other or (other.words, other.keys[0]) != (index_row.words, index_row.keys[0]):
-        yield from (Listed(WORD, entry) for entry in word_entries(index_row, account))
+        yield from (SortedEntry(WORD, entry) for entry in word_entries(index_row, account))

@@ -37,24 +37,24 @@ class Kind(Generic[Record]):
         return Key(self.name, str(id))
 
 
-class LookUp(NamedTuple):
+class UniqueEntry(NamedTuple):
     """An index entry that finds one document: by what, and the value in its normalised form."""
 
     by: str
     value: str
 
 
-class Listed(NamedTuple):
+class SortedEntry(NamedTuple):
     """An index entry that stands in a sorted list: which (see `GenerationKeys.listing`), and its bytes."""
 
     by: str
     entry: bytes
 
 
-Entry: TypeAlias = LookUp | Listed
+Entry: TypeAlias = UniqueEntry | SortedEntry
 """Where a record is to be found."""
 
-Placed: TypeAlias = tuple[Entry, str]
+OwnedEntry: TypeAlias = tuple[Entry, str]
 """An index entry and the id of the document it leads to."""
 
 
@@ -73,7 +73,7 @@ class FanOut(NamedTuple):
     :param revise: what the event makes of the document with an id: None to drop it, itself if it is not concerned. The
         event may have been parked: then it comes late, and maybe twice, to documents that reflect events after it.
     :param stands: whether the document with an id, which may have been dropped, stands at an entry of the list.
-    :param moves: whether what is revised changes its place in lists or look-ups.
+    :param reindexes: whether what is revised changes its place in lists or unique entries.
     """
 
     by: str
@@ -82,11 +82,11 @@ class FanOut(NamedTuple):
     key: Callable[[bytes], Key]
     revise: Callable[[str, Any], Any]
     stands: Callable[[str, Any, bytes], bool]
-    moves: bool
+    reindexes: bool
 
     def is_ahead(self, entry: Entry, *, done: bytes | None) -> bool:
         """Whether the way still leads over an entry, from the last one that was `done`."""
-        if not isinstance(entry, Listed) or entry.by != self.by:
+        if not isinstance(entry, SortedEntry) or entry.by != self.by:
             return False
         return entry.entry.startswith(self.prefix) and (done is None or entry.entry > done)
 
@@ -171,7 +171,7 @@ class Projection(Protocol):
 
     @property
     def indexes(self) -> Collection[str]:
-        """What the entries that `index` names are by; look-ups begin with `by-`."""
+        """What the entries that `index` names are by; unique entries begin with `by-`."""
 
     def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:
         """

@@ -6,12 +6,12 @@ from dataclasses import replace
 from projector.folding.document_session import Envelopes
 from projector.folding.fold import Folded, Folder
 from projector.folding.parking import Parked, Parking
-from projector.folding.projection import Entry, Key, LookUp
+from projector.folding.projection import Entry, Key, UniqueEntry
 from projector.processing.circuit_breaker import Brake
 from projector.processing.commit import MOST_WRITES, look, prefetch, store
 from projector.store.hints import rebuild
 from projector.store.ports import Batch, Commit, LogForked, ReadModel
-from projector.store.writes import look_ups
+from projector.store.writes import unique_entries_in
 from shared.event_log import EventReader, RecordedEvent
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import ProjectionKeys
@@ -81,13 +81,13 @@ async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], *, folder: Fold
 
 async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commit, folder: Folder) -> Batch:
     """
-    The batch without look-ups that others have taken after the events that were retried.
+    The batch without unique entries that others have taken after the events that were retried.
 
     Whoever reflects the whole log has it in truth. Of two that do not, the one that reflects a later position has taken
     it later: the other has left it in between, or will have as soon as the rest of its events is folded.
     """
     batch = folded.batch
-    owners = await commit.owners(look_ups(batch.additions))
+    owners = await commit.owners(unique_entries_in(batch.additions))
     taken = [(entry, whose, owner) for entry, whose in batch.additions if (owner := _other(owners, entry, whose))]
     if not taken:
         return batch
@@ -102,8 +102,8 @@ async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commi
     return replace(batch, additions=[each for each in batch.additions if each not in lost])
 
 
-def _other(owners: Mapping[LookUp, str | None], entry: Entry, whose: str) -> str | None:
-    owner = owners.get(entry) if isinstance(entry, LookUp) else None
+def _other(owners: Mapping[UniqueEntry, str | None], entry: Entry, whose: str) -> str | None:
+    owner = owners.get(entry) if isinstance(entry, UniqueEntry) else None
     return None if owner == whose else owner
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, Listed
+from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, SortedEntry
 from projector.projections.group_history import GROUP, NOTHING, GroupHistory, remember
 from projector.projections.group_names import names_needed
 from projector.projections.times import moment_of
@@ -104,12 +104,12 @@ class Activity:
             key=_key_at,
             revise=lambda _, item: None if item.account_id == account_id else item,
             stands=lambda _, item, entry: item is not None and entry == _entry(item),
-            moves=True,
+            reindexes=True,
         )
 
     def index(self, key: Key, record: ActivityRecord | GroupHistory) -> Iterable[Entry]:  # noqa: ARG002 - items say it all
         if isinstance(record, ActivityRecord):
-            yield Listed(ACTIVITY.name, _entry(record))
+            yield SortedEntry(ACTIVITY.name, _entry(record))
 
     def index_row(self, record: Any) -> IndexRow | None:
         """Items stand in one order only."""

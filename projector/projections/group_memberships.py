@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.projection import Documents, Entry, FanOut, Key, Kind, Listed
+from projector.folding.projection import Documents, Entry, FanOut, Key, Kind, SortedEntry
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased, Event, GroupDeleted, MemberAdded, MemberRemoved, MemberRoleChanged
@@ -59,9 +59,9 @@ def fan_out(event: Event) -> FanOut | None:
         key=lambda entry: MEMBERSHIP.key(prefix + name_at(entry)),
         revise=lambda of, membership: None if of.startswith(prefix) else membership,
         stands=lambda of, membership, entry: (
-            membership is not None and Listed(MEMBER, entry) in _entries(of, membership)
+            membership is not None and SortedEntry(MEMBER, entry) in _entries(of, membership)
         ),
-        moves=True,
+        reindexes=True,
     )
 
 
@@ -74,7 +74,7 @@ def _entries(of: str, membership: Membership) -> tuple[Entry, ...]:
     group_id, account_id = map(UUID, of.split(":"))
     joined = place(time_key(membership.since), account_id)
     role = composed(membership.role).encode() + NUL
-    return (Listed(MEMBER, group_id.bytes + joined), Listed(MEMBER_ROLE, group_id.bytes + role + joined))
+    return (SortedEntry(MEMBER, group_id.bytes + joined), SortedEntry(MEMBER_ROLE, group_id.bytes + role + joined))
 
 
 def _of(event: MemberAdded | MemberRoleChanged | MemberRemoved) -> str:

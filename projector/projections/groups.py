@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
+from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, UniqueEntry
 from projector.projections.group_memberships import (
     MEMBER,
     MEMBER_ROLE,
@@ -105,7 +105,7 @@ class Groups:
     def index(self, key: Key, record: Document) -> Iterable[Entry]:
         match record:
             case GroupRecord(slug=slug):
-                return (LookUp("by-slug", unique_slug(slug)),)
+                return (UniqueEntry("by-slug", unique_slug(slug)),)
             case Membership():
                 return entries_of(key, record)
             case _:

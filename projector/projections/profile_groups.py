@@ -54,11 +54,11 @@ def fan_out(event: Event) -> FanOut | None:
     """What an event of a group makes of the records of all its members."""
     match event:
         case GroupUpdated(group_id=group_id, name=name) if name is not UNSET:
-            return _to_members(group_id, lambda profile: _with_group(profile, group_id, name=name), moves=False)
+            return _to_members(group_id, lambda profile: _with_group(profile, group_id, name=name), reindexes=False)
         case SlugChanged(group_id=group_id, new=slug):
-            return _to_members(group_id, lambda profile: _with_group(profile, group_id, slug=slug), moves=False)
+            return _to_members(group_id, lambda profile: _with_group(profile, group_id, slug=slug), reindexes=False)
         case GroupDeleted(group_id=group_id):
-            return _to_members(group_id, lambda profile: _without_group(profile, group_id), moves=True)
+            return _to_members(group_id, lambda profile: _without_group(profile, group_id), reindexes=True)
         case _:
             return None
 
@@ -73,7 +73,7 @@ def _join(event: MemberAdded, documents: Documents) -> None:
     documents.save(PROFILE, event.account_id, _with(profile, (*profile.groups, joined)))
 
 
-def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord], *, moves: bool) -> FanOut:
+def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord], *, reindexes: bool) -> FanOut:
     return FanOut(
         by=PROFILE.orders[0],
         prefix=group_facet(group_id),
@@ -81,7 +81,7 @@ def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord]
         key=_key_at,
         revise=lambda _, profile: revise(profile),
         stands=lambda _, profile, entry: profile is not None and _stands_at(entry, profile, group_id),
-        moves=moves,
+        reindexes=reindexes,
     )
 
 

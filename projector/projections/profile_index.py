@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from projector.folding.projection import Entry, LookUp
+from projector.folding.projection import Entry, UniqueEntry
 from shared.read_model.ordering import (
     EVERYBODY,
     STATUSES,
@@ -17,12 +17,12 @@ from shared.read_model.records import ProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle, words
 
 
-def look_ups_of(profile: ProfileRecord) -> Iterator[Entry]:
+def unique_entries_of(profile: ProfileRecord) -> Iterator[Entry]:
     """By whatever is unique about somebody."""
-    yield LookUp("by-handle", unique_handle(profile.handle))
-    yield LookUp("by-email", unique_email(profile.email))
+    yield UniqueEntry("by-handle", unique_handle(profile.handle))
+    yield UniqueEntry("by-email", unique_email(profile.email))
     if profile.external_id is not None:
-        yield LookUp("by-external-id", unique_external_id(profile.external_id))
+        yield UniqueEntry("by-external-id", unique_external_id(profile.external_id))
 
 
 def index_row_of(profile: ProfileRecord) -> IndexRow:

@@ -7,10 +7,10 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, LookUp
+from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, UniqueEntry
 from projector.projections.group_names import GROUP, GroupName, follow, names_needed
 from projector.projections.profile_groups import belong, documents_needed, fan_out
-from projector.projections.profile_index import index_row_of, look_ups_of
+from projector.projections.profile_index import index_row_of, unique_entries_of
 from projector.projections.profile_kinds import PROFILE, REGISTRATION, Registration
 from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
@@ -92,9 +92,9 @@ class Profiles:
     def index(self, key: Key, record: Document) -> Iterable[Entry]:  # noqa: ARG002 - records know who they are
         match record:
             case ProfileRecord():
-                return look_ups_of(record)
+                return unique_entries_of(record)
             case GroupName(slug=slug):
-                return (LookUp("by-slug", unique_slug(slug)),)
+                return (UniqueEntry("by-slug", unique_slug(slug)),)
             case _:
                 return ()
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from projector.folding.projection import Entry, Listed, LookUp, Projection
+from projector.folding.projection import Entry, Projection, SortedEntry, UniqueEntry
 from shared.read_model.keys import VARIANTS, GenerationKeys
 from shared.read_model.ordering import WORD
 
 _LIST, _LOOK_UP = "list:", "by-"
 
 Item: TypeAlias = str | bytes
-"""What stands on a shelf: the id of a document, the value of a look-up, or the entry of a list."""
+"""What stands on a shelf: the id of a document, the value of a unique entry, or the entry of a list."""
 
 
 class Variant(NamedTuple):
@@ -21,13 +21,13 @@ class Variant(NamedTuple):
 
 
 class Index(NamedTuple):
-    """One hash of look-ups, or one list."""
+    """One hash of unique entries, or one list."""
 
     by: str
     is_list: bool
 
     def entry(self, item: Item) -> Entry:
-        return Listed(self.by, item) if isinstance(item, bytes) else LookUp(self.by, item)
+        return SortedEntry(self.by, item) if isinstance(item, bytes) else UniqueEntry(self.by, item)
 
 
 Shelf: TypeAlias = Variant | Index
@@ -48,12 +48,12 @@ def is_document(shelf: Shelf) -> bool:
 
 def index_of(entry: Entry) -> Index:
     """Where an entry stands."""
-    return Index(entry.by, isinstance(entry, Listed))
+    return Index(entry.by, isinstance(entry, SortedEntry))
 
 
 def item_of(entry: Entry) -> Item:
     """What it is called there."""
-    return entry.entry if isinstance(entry, Listed) else entry.value
+    return entry.entry if isinstance(entry, SortedEntry) else entry.value
 
 
 def prefix_of(keys: GenerationKeys) -> str:

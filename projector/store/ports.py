@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from projector.folding.projection import Key, LookUp, Placed
+from projector.folding.projection import Key, OwnedEntry, UniqueEntry
 from projector.store.generations import Survey
 from projector.store.transitions import Change
 from shared.read_model.positions import Checkpoint, Pointer
@@ -20,9 +20,9 @@ class Batch:
     prefix of it does no harm: a document is only there once everything that leads to it is.
     """
 
-    removals: Collection[Placed] = ()
+    removals: Collection[OwnedEntry] = ()
     """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
-    additions: Collection[Placed] = ()
+    additions: Collection[OwnedEntry] = ()
     index_rows: Mapping[Key, bytes] = field(default_factory=dict)
     """What lists are checked against, see `shared.read_model.ordering.IndexRow`."""
     public: Mapping[Key, bytes] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Batch:
     superfluous: Collection[tuple[Key, str]] = ()
     """Variants that stand beside a document and should not; only a repair finds any."""
     forgotten: Collection[Key] = ()
-    strays: Collection[Placed] = ()
+    strays: Collection[OwnedEntry] = ()
     """
     Entries at which a sweep found no document standing any more. Others leave an entry there as long as the sweep is to
     come by, and the sweep strikes it once the document is written: so nothing that a crash leaves of a commit can take
@@ -96,8 +96,8 @@ class Commit(Protocol):
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         """The entries of a list that begin with the prefix, in order, behind `after`; at most `limit`."""
 
-    async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
-        """The ids of the documents that look-ups lead to; None where they lead nowhere."""
+    async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
+        """The ids of the documents that unique entries lead to; None where they lead nowhere."""
 
     async def parked(self) -> Mapping[str, bytes]:
         """What is parked, by the name that a checkpoint has for it; older states of it may be there, too."""

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from projector.folding.projection import Entry, Key, Listed, LookUp, Placed
+from projector.folding.projection import Entry, Key, OwnedEntry, SortedEntry, UniqueEntry
 from projector.store.ports import Batch
 from shared.read_model.keys import VARIANTS, GenerationKeys
 
@@ -54,22 +54,22 @@ class Set:
 Write: TypeAlias = Put | Remove | Enlist | Strike | Set
 
 
-def by_hash(look_ups: Iterable[LookUp]) -> Mapping[str, list[str]]:
+def by_hash(entries: Iterable[UniqueEntry]) -> Mapping[str, list[str]]:
     """The values to be looked up, by the hash they are in."""
     values: dict[str, list[str]] = {}
-    for by, value in dict.fromkeys(look_ups):
+    for by, value in dict.fromkeys(entries):
         values.setdefault(by, []).append(value)
     return values
 
 
-def look_ups(placed: Iterable[Placed]) -> list[LookUp]:
+def unique_entries_in(owned: Iterable[OwnedEntry]) -> list[UniqueEntry]:
     """Those entries that others can take: each leads to one document."""
-    return [entry for entry, _ in placed if isinstance(entry, LookUp)]
+    return [entry for entry, _ in owned if isinstance(entry, UniqueEntry)]
 
 
-def without_taken(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
+def without_taken(batch: Batch, owners: Mapping[UniqueEntry, str | None]) -> Batch:
     """
-    The batch without removals of look-ups that lead to another document by now.
+    The batch without removals of unique entries that lead to another document by now.
 
     An entry that leads nowhere is removed all the same: after two crashes the head of a transaction that was dropped
     at the first restart may turn up before this one at the second, and have put it there.
@@ -77,7 +77,7 @@ def without_taken(batch: Batch, owners: Mapping[LookUp, str | None]) -> Batch:
     leaving = set(batch.removals)
 
     def is_free(entry: Entry) -> bool:
-        owner = owners.get(entry) if isinstance(entry, LookUp) else None
+        owner = owners.get(entry) if isinstance(entry, UniqueEntry) else None
         return owner is None or (entry, owner) in leaving
 
     return replace(batch, removals=[each for each in batch.removals if is_free(each[0])])
@@ -89,13 +89,13 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
 
     A crash that lets any prefix of it survive is harmless only in this order: see `Batch`.
     """
-    for by, values in by_hash(look_ups(batch.removals)).items():
+    for by, values in by_hash(unique_entries_in(batch.removals)).items():
         yield Remove(keys.look_up(by), values)
     for by, entries in _by_list(batch.removals).items():
         yield Strike(keys.listing(by), entries)
-    owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, LookUp)}
+    owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
     for by, values in by_hash(owners).items():
-        yield Put(keys.look_up(by), {value: owners[LookUp(by, value)] for value in values})
+        yield Put(keys.look_up(by), {value: owners[UniqueEntry(by, value)] for value in values})
     for by, entries in _by_list(batch.additions).items():
         yield Enlist(keys.listing(by), entries)
     for variant, documents in zip(VARIANTS, (batch.index_rows, batch.public, batch.full), strict=True):
@@ -113,10 +113,10 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     yield Set(keys.checkpoint, msgspec.json.encode(batch.checkpoint))
 
 
-def _by_list(placed: Iterable[Placed]) -> Mapping[str, list[bytes]]:
+def _by_list(owned: Iterable[OwnedEntry]) -> Mapping[str, list[bytes]]:
     entries: dict[str, list[bytes]] = {}
-    for entry, _ in placed:
-        if isinstance(entry, Listed):
+    for entry, _ in owned:
+        if isinstance(entry, SortedEntry):
             entries.setdefault(entry.by, []).append(entry.entry)
     return entries
 

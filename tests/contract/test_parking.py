@@ -6,7 +6,7 @@ import pytest
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.parking import Parking, Skip
-from projector.folding.projection import LookUp
+from projector.folding.projection import UniqueEntry
 from projector.processing.parked_events import Busy, ParkedEvents, asking
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
@@ -182,9 +182,9 @@ async def test_owners_of_look_ups_are_told(model, history):
     await fold(model, history)
 
     async with model.commit("g1", expected=(await model.survey()).checkpoint) as commit:
-        owners = await commit.owners([LookUp("by-handle", "ada"), LookUp("by-handle", "nobody")])
+        owners = await commit.owners([UniqueEntry("by-handle", "ada"), UniqueEntry("by-handle", "nobody")])
 
-    assert {LookUp("by-handle", "ada"): str(ADA), LookUp("by-handle", "nobody"): None} == owners
+    assert {UniqueEntry("by-handle", "ada"): str(ADA), UniqueEntry("by-handle", "nobody"): None} == owners
 
 
 async def live(server, history, projection):

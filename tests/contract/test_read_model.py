@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.folding.fold import Folder
-from projector.folding.projection import Key, Listed, LookUp
+from projector.folding.projection import Key, SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
 from projector.store.collections import shelves_of
 from projector.store.generations import LOST, Arranged, Building, Order, Roster, Survey
@@ -261,7 +261,7 @@ async def test_a_look_up_that_somebody_else_holds_is_not_removed(store, history)
     after = (await model.survey()).checkpoint
 
     async with model.commit("g1", expected=after) as commit:
-        await commit.apply(Batch(removals=[(LookUp("by-handle", "bob"), str(ada))], checkpoint=after))
+        await commit.apply(Batch(removals=[(UniqueEntry("by-handle", "bob"), str(ada))], checkpoint=after))
 
     assert str(bob).encode() == (await store.content())["by-handle"]["bob"]
 
@@ -272,7 +272,7 @@ async def test_a_look_up_that_two_give_up_is_removed(store, history):
     await begin(model)
     await fold_next(model, history.events, size=4)
     ada, _, bob, *_ = (each.aggregate_id for each in history.events)
-    handle, after = LookUp("by-handle", "bob"), (await model.survey()).checkpoint
+    handle, after = UniqueEntry("by-handle", "bob"), (await model.survey()).checkpoint
 
     async with model.commit("g1", expected=after) as commit:
         await commit.apply(Batch(removals=[(handle, str(bob)), (handle, str(ada))], checkpoint=after))
@@ -285,7 +285,7 @@ async def test_a_list_is_read_piece_by_piece(store):
     model = store.model()
     await begin(model)
     entries = [b"ga\xff\xff\0one", b"ga\xff\xff\xff", b"ga\xff\xff2", b"gb", b"g", b"ga\xff"]
-    placed = [(Listed("some", each), "id") for each in entries]
+    placed = [(SortedEntry("some", each), "id") for each in entries]
 
     async with model.commit("g1", expected=Checkpoint()) as commit:
         await commit.apply(Batch(additions=placed, checkpoint=Checkpoint(revision=1)))
@@ -301,7 +301,7 @@ async def test_a_list_is_read_piece_by_piece(store):
 async def test_entries_that_are_given_up_leave_the_list(store):
     model = store.model()
     await begin(model)
-    one, other = (Listed("some", b"one"), "id"), (Listed("some", b"other"), "id")
+    one, other = (SortedEntry("some", b"one"), "id"), (SortedEntry("some", b"other"), "id")
     async with model.commit("g1", expected=Checkpoint()) as commit:
         await commit.apply(Batch(additions=[one, other], checkpoint=Checkpoint(revision=1)))
 

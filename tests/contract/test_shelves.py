@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from projector.folding.index_changes import Placer
-from projector.folding.projection import Key, Listed
+from projector.folding.index_changes import Indexer
+from projector.folding.projection import Key, SortedEntry
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
@@ -42,14 +42,14 @@ EVENT = ActivityRecord(
 def test_documents_are_found_where_the_projector_puts_them(projection, filed):
     """The same entries and index rows under the same ids; derived twice, so that neither is right by accident."""
     records = {kind.name: kind.record for kind in projection.kinds}
-    placer = Placer(projection)
+    indexer = Indexer(projection)
 
     for each in filed:
         record = msgspec.json.decode(each.body, type=records[each.kind])
-        move = placer.move(Key(each.kind, each.id), [None, record], anew=False)
-        listed = {(entry.by, entry.entry) for entry in move.additions if isinstance(entry, Listed)}
-        look_ups = {(entry.by, entry.value) for entry in move.additions if not isinstance(entry, Listed)}
+        change = indexer.change(Key(each.kind, each.id), [None, record], anew=False)
+        listed = {(entry.by, entry.entry) for entry in change.additions if isinstance(entry, SortedEntry)}
+        unique_entries = {(entry.by, entry.value) for entry in change.additions if not isinstance(entry, SortedEntry)}
 
         assert set(each.listed) == listed
-        assert set(each.look_ups) == look_ups
-        assert each.index_row == move.index_row
+        assert set(each.unique_entries) == unique_entries
+        assert each.index_row == change.index_row

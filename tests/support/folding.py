@@ -9,9 +9,9 @@ import msgspec
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.folding.document_session import Sweeping
 from projector.folding.fold import MOST_SWEEPS, Folded, Folder
-from projector.folding.index_changes import Placer
+from projector.folding.index_changes import Indexer
 from projector.folding.parking import Parking
-from projector.folding.projection import Entry, Key, Listed, LookUp, Projection
+from projector.folding.projection import Entry, Key, Projection, SortedEntry, UniqueEntry
 from projector.processing.commit import commit_next, sweep_next
 from projector.processing.retry import retry_next
 from projector.projections.profiles import Profiles
@@ -107,7 +107,7 @@ async def cleanly_folded(log: Sequence[RecordedEvent], projection: Projection = 
 
 
 def held(content: Mapping[str, object], projection: Projection = PROFILES) -> Held:
-    """Documents, look-ups and lists of the generation; an empty one is none, as in Redis. Not what is parked."""
+    """Documents, unique entries and lists of the generation; an empty one is none, as in Redis. Not what is parked."""
     prefix = f"muster:{{0}}:{projection.name}:g1:"
     values = {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
     return {key: value for key, value in values.items() if isinstance(value, dict | set) and value and key != "parked"}
@@ -135,13 +135,15 @@ def as_read(content: Mapping[str, object], projection: Projection = PROFILES) ->
     """
     found = held(content, projection)
     entries = _entries(found, projection)
-    by_list = {each.by for each in entries if isinstance(each, Listed)}
-    look_ups = {(entry.by, entry.value, whose) for entry, whose in entries.items() if isinstance(entry, LookUp)}
-    listed = {by: {each.entry for each in entries if isinstance(each, Listed) and each.by == by} for by in by_list}
+    by_list = {each.by for each in entries if isinstance(each, SortedEntry)}
+    unique_entries = {
+        (entry.by, entry.value, whose) for entry, whose in entries.items() if isinstance(entry, UniqueEntry)
+    }
+    listed = {by: {each.entry for each in entries if isinstance(each, SortedEntry) and each.by == by} for by in by_list}
     return {
         key: value & listed.get(key.removeprefix("list:"), set())
         if isinstance(value, set)
-        else {field: whose for field, whose in value.items() if (key, field, whose.decode()) in look_ups}
+        else {field: whose for field, whose in value.items() if (key, field, whose.decode()) in unique_entries}
         if key.startswith("by-")
         else value
         for key, value in found.items()
@@ -150,12 +152,12 @@ def as_read(content: Mapping[str, object], projection: Projection = PROFILES) ->
 
 def _entries(found: Held, projection: Projection) -> dict[Entry, str]:
     """Every entry that the documents have, and whose it is."""
-    placer, entries = Placer(projection), dict[Entry, str]()
+    indexer, entries = Indexer(projection), dict[Entry, str]()
     for kind in projection.kinds:
         for name, envelope in found.get(f"{kind.name}:full", {}).items():
             record = msgspec.json.decode(without_mark(unseal(envelope)), type=kind.record)
-            move = placer.move(Key(kind.name, name), [None, record], anew=False)
-            entries |= dict.fromkeys(move.additions, name)
+            change = indexer.change(Key(kind.name, name), [None, record], anew=False)
+            entries |= dict.fromkeys(change.additions, name)
     return entries
 
 

@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from projector.folding.index_changes import Placer
+from projector.folding.index_changes import Indexer
 from projector.folding.projection import (
     DocumentMissing,
     Entry,
     FanOut,
     Key,
     Kind,
-    Listed,
     NotPrefetched,
     Projection,
     Record,
+    SortedEntry,
 )
 from shared.event_log import RecordedEvent
 
@@ -29,7 +29,7 @@ class Given:
 
     def __init__(self, projection: Projection, events: Iterable[RecordedEvent] = ()) -> None:
         self._projection = projection
-        self._placer = Placer(projection)
+        self._indexer = Indexer(projection)
         self._records: dict[Key, Any] = {}
         self._named: set[Key] | None = None
         for recorded in events:
@@ -70,13 +70,13 @@ class Given:
         return key
 
     def _entries(self, key: Key, record: Any) -> set[Entry]:
-        return set(self._placer.move(key, [None, record], anew=False).additions)
+        return set(self._indexer.change(key, [None, record], anew=False).additions)
 
     def _sweep(self, fan_out: FanOut) -> None:
         before = {Key(fan_out.kind.name, name): record for name, record in self.all(fan_out.kind).items()}
         after = {key: fan_out.revise(key.id, record) for key, record in before.items()}
         assert self._led_to(fan_out, before) == {key for key, record in before.items() if after[key] is not record}
-        if not fan_out.moves:
+        if not fan_out.reindexes:
             assert all(self._entries(key, before[key]) == self._entries(key, record) for key, record in after.items())
         self._records |= after
         self._records = {key: record for key, record in self._records.items() if record is not None}
@@ -84,5 +84,5 @@ class Given:
     def _led_to(self, fan_out: FanOut, records: dict[Key, Any]) -> set[Key]:
         """The documents that entries of the list lead to."""
         entries = [each for key, record in records.items() for each in self._entries(key, record)]
-        listed = [each.entry for each in entries if isinstance(each, Listed) and each.by == fan_out.by]
+        listed = [each.entry for each in entries if isinstance(each, SortedEntry) and each.by == fan_out.by]
         return {fan_out.key(each) for each in listed if each.startswith(fan_out.prefix)}

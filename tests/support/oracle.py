@@ -96,7 +96,7 @@ def registered(database: psycopg.Connection, load: Load) -> int:
 
 
 def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: Redis) -> None:
-    """As many documents and look-ups as there are accounts, and a checkpoint that counts every event once."""
+    """As many documents and unique entries as there are accounts, and a checkpoint that counts every event once."""
     [(accounts, external_ids)] = database.execute("select count(*), count(external_id) from accounts").fetchall()
     generation = ProjectionKeys("profiles").generation(_pointer(redis).generation)
     hashes = {

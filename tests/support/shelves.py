@@ -47,7 +47,7 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True):
     """
     A document, and every place where it is found.
 
-    :param look_ups: by which hash, and the field.
+    :param unique_entries: by which hash, and the field.
     :param listed: by which sorted set, and the entry.
     """
 
@@ -56,7 +56,7 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     public: bytes | None = None
     index_row: IndexRow | None = None
-    look_ups: tuple[tuple[str, str], ...] = ()
+    unique_entries: tuple[tuple[str, str], ...] = ()
     listed: tuple[tuple[str, bytes], ...] = ()
 
 
@@ -71,7 +71,7 @@ def filed_profile(record: ProfileRecord) -> Filed:
         body=_encode(record),
         public=_encode(public),
         index_row=index_row,
-        look_ups=(
+        unique_entries=(
             ("by-handle", unique_handle(record.handle)),
             ("by-email", unique_email(record.email)),
             *external,
@@ -99,8 +99,8 @@ def profile_index_row(record: ProfileRecord) -> IndexRow:
 def filed_name(group: ProfileGroup) -> Filed:
     """What the projection of profiles knows of a group."""
     body = _encode({"group_id": group.group_id, "slug": group.slug, "name": group.name})
-    look_ups = (("by-slug", unique_slug(group.slug)),)
-    return Filed(kind="group", id=str(group.group_id), body=body, look_ups=look_ups)
+    unique_entries = (("by-slug", unique_slug(group.slug)),)
+    return Filed(kind="group", id=str(group.group_id), body=body, unique_entries=unique_entries)
 
 
 def filed_people(records: Iterable[ProfileRecord]) -> list[Filed]:
@@ -124,7 +124,7 @@ def filed_group(record: GroupRecord) -> Filed:
         id=str(record.group_id),
         body=_encode(record),
         index_row=index_row,
-        look_ups=(("by-slug", unique_slug(record.slug)),),
+        unique_entries=(("by-slug", unique_slug(record.slug)),),
         listed=tuple(_listed(index_row, GROUP_ORDERS, record.group_id)),
     )
 
@@ -214,7 +214,7 @@ class Shelves:
         hashes: dict[str, dict[str, str | bytes]] = defaultdict(dict)
         lists: dict[str, dict[bytes, int]] = defaultdict(dict)
         for each in filed:
-            for by, value in each.look_ups:
+            for by, value in each.unique_entries:
                 hashes[self.keys.look_up(by)][value] = each.id
             for by, entry in each.listed:
                 lists[self.keys.listing(by)][entry] = 0
@@ -234,7 +234,7 @@ class Shelves:
     def _withdraw(self, pipe: Pipeline, filed: Filed | None) -> None:
         if filed is None:
             return
-        for by, value in filed.look_ups:
+        for by, value in filed.unique_entries:
             pipe.hdel(self.keys.look_up(by), value)
         for by, entry in filed.listed:
             pipe.zrem(self.keys.listing(by), entry)

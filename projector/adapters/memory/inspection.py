@@ -5,7 +5,7 @@ from random import sample
 
 from projector.adapters.memory.read_model import MemoryStore
 from projector.audit.ports import Asked, NothingToVerify, Seen
-from projector.folding.projection import Entry, Listed
+from projector.folding.projection import Entry, SortedEntry
 from projector.store.codec import decoded, parking_at
 from projector.store.collections import Item, Shelf, Variant, key_of, prefix_of, shelf_at
 from projector.store.ports import GenerationDamaged
@@ -59,7 +59,7 @@ class MemoryInspection:
         return list(value) if isinstance(value, dict) else ()
 
     def _owner(self, entry: Entry, keys: GenerationKeys) -> str | None:
-        if isinstance(entry, Listed):
+        if isinstance(entry, SortedEntry):
             return "" if entry.entry in self._store.listed(keys.listing(entry.by)) else None
         owner = self._store.field(keys.look_up(entry.by), entry.value)
         return None if owner is None else owner.decode()

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from projector.folding.projection import Key, LookUp
+from projector.folding.projection import Key, UniqueEntry
 from projector.rebuilding.comparison import Half
 from projector.store.codec import Stored, begun, decoded, generation, inherited
 from projector.store.collections import Shelf, is_document, key_of
@@ -25,7 +25,7 @@ from projector.store.ports import (
     Superseded,
 )
 from projector.store.transitions import Change, settled
-from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, look_ups, without_taken, writes
+from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, unique_entries_in, without_taken, writes
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 
@@ -241,9 +241,9 @@ class MemoryCommit:
         entries = self._store.listed(self._keys.listing(by))
         return sorted(each for each in entries if each.startswith(prefix) and each > (after or b""))[:limit]
 
-    async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
+    async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         self._store.check()
-        return {entry: self._owner(entry) for entry in look_ups}
+        return {entry: self._owner(entry) for entry in entries}
 
     async def parked(self) -> Mapping[str, bytes]:
         self._store.check()
@@ -254,14 +254,14 @@ class MemoryCommit:
 
     async def apply(self, batch: Batch) -> None:
         await self.confirm()
-        owners = await self.owners(look_ups(batch.removals))
+        owners = await self.owners(unique_entries_in(batch.removals))
         failures = self._store.apply(writes(without_taken(batch, owners), self._keys))
         if failures:
             self._store.content[self._keys.damaged] = (why := damage(self._keys, failures)).encode()
             raise GenerationDamaged(why)
         self._store.announced.append(Announcement(self._keys.name, batch.checkpoint.reached))
 
-    def _owner(self, entry: LookUp) -> str | None:
+    def _owner(self, entry: UniqueEntry) -> str | None:
         owner = self._store.field(self._keys.look_up(entry.by), entry.value)
         return owner.decode() if owner else None
 

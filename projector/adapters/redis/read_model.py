@@ -13,13 +13,13 @@ from redis.exceptions import ResponseError
 
 from projector.adapters.redis.failures import ported
 from projector.folding.parking import NOTHING, Parking
-from projector.folding.projection import Key, LookUp
+from projector.folding.projection import Key, UniqueEntry
 from projector.store import codec as stored
 from projector.store.generations import Arranged, Roster, Survey, fed
 from projector.store.hints import damage
 from projector.store.ports import Batch, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
 from projector.store.transitions import Change, settled
-from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, look_ups, without_taken, writes
+from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, unique_entries_in, without_taken, writes
 from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.read_model.ordering import end_of
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
@@ -207,9 +207,9 @@ class RedisCommit:
             (entries,) = await self._redis.execute(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
         return list(entries)
 
-    async def owners(self, look_ups: Collection[LookUp]) -> Mapping[LookUp, str | None]:
+    async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         with ported(self._projection):
-            return await self._owners(look_ups)
+            return await self._owners(entries)
 
     async def parked(self) -> Mapping[str, bytes]:
         with ported(self._projection):
@@ -232,18 +232,18 @@ class RedisCommit:
 
     async def _execute(self, batch: Batch) -> list[str]:
         """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
-        owners = await self._owners(look_ups(batch.removals))
+        owners = await self._owners(unique_entries_in(batch.removals))
         replies = await self._redis.transact(
             *map(_command, writes(without_taken(batch, owners), self._keys)),
             ("PUBLISH", self._projection.announce, _announcement(self._keys.name, batch.checkpoint.reached)),
         )
         return [str(reply) for reply in replies if isinstance(reply, Exception)]
 
-    async def _owners(self, entries: Iterable[LookUp]) -> Mapping[LookUp, str | None]:
+    async def _owners(self, entries: Iterable[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         if not (values := by_hash(entries)):
             return {}
         found = await self._fields({self._keys.look_up(by): names for by, names in values.items()})
-        asked = [LookUp(by, name) for by, names in values.items() for name in names]
+        asked = [UniqueEntry(by, name) for by, names in values.items() for name in names]
         pairs = zip(asked, chain.from_iterable(found), strict=True)
         return {entry: owner.decode() if owner else None for entry, owner in pairs}
 

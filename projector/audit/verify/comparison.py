@@ -8,7 +8,7 @@ import msgspec
 from projector.audit.ports import Seen
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.expectation import Expected
-from projector.folding.projection import Entry, Key, Listed, LookUp
+from projector.folding.projection import Entry, Key, SortedEntry, UniqueEntry
 from projector.store.collections import Shelf, Variant, index_of
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import VARIANTS
@@ -99,7 +99,7 @@ def fields_that_differ(expected: dict[str, Any], found: dict[str, Any]) -> Itera
 
 def foreign(entry: Entry, owner: str, *, projection: str) -> Difference:
     """An entry that should not be there."""
-    if isinstance(entry, LookUp):
+    if isinstance(entry, UniqueEntry):
         return Difference(
             projection=projection, entity=f"{entry.by} {entry.value}", field=entry.by, expected=None, found=owner
         )
@@ -146,7 +146,7 @@ def _index_row_differences(expected: Expected, found: bytes | None) -> Iterator[
 def _entry_differences(key: Key, entries: Iterable[Entry], seen: Seen) -> Iterator[Told]:
     for entry in entries:
         owner = seen.owners.get(entry)
-        if isinstance(entry, Listed):
+        if isinstance(entry, SortedEntry):
             if owner is None:
                 yield f"list:{entry.by}", _text(entry.entry), None
         elif owner != key.id:

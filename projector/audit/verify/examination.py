@@ -146,7 +146,7 @@ class Examination:
 
 
 class Search:
-    """Looks for what is foreign on one hash of look-ups or one list."""
+    """Looks for what is foreign on one hash of unique entries or one list."""
 
     def __init__(self, following: Following, index: Index) -> None:
         self.found: dict[Entry, str] = {}

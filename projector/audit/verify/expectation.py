@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 
 from projector.audit.verify.fold import Fold, State
-from projector.folding.index_changes import Placer
-from projector.folding.projection import Entry, Key, Listed, Projection
+from projector.folding.index_changes import Indexer
+from projector.folding.projection import Entry, Key, Projection, SortedEntry
 from shared.read_model.envelope import seal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import IndexRow
@@ -50,7 +50,7 @@ class Expectations:
     def __init__(self, fold: Fold) -> None:
         self._fold = fold
         self._projection: Projection = fold.projection
-        self._placer = Placer(fold.projection)
+        self._indexer = Indexer(fold.projection)
 
     def of(self, key: Key, sweeps: Sequence[Sweep] = ()) -> list[Expected]:
         """
@@ -70,14 +70,14 @@ class Expectations:
         if (record := state.record) is None:
             return ABSENT
         public = self._projection.public(record)
-        move = self._placer.move(key, (None, record), anew=False)
-        tolerated = self._tolerated(key, move.additions)
+        change = self._indexer.change(key, (None, record), anew=False)
+        tolerated = self._tolerated(key, change.additions)
         return Expected(
             full=self._sealed(key, state, record),
             public=None if public is None else self._sealed(key, state, public),
-            packed=None if move.index_row is None else _pack(move.index_row),
-            index_row=move.index_row,
-            entries=frozenset(move.additions) - tolerated,
+            packed=None if change.index_row is None else _pack(change.index_row),
+            index_row=change.index_row,
+            entries=frozenset(change.additions) - tolerated,
             tolerated=tolerated,
         )
 
@@ -88,7 +88,7 @@ class Expectations:
         """Look-ups of a document that does not reflect the whole log: others may have taken them meanwhile."""
         if key not in self._fold.concerned:
             return frozenset()
-        return frozenset(each for each in entries if not isinstance(each, Listed))
+        return frozenset(each for each in entries if not isinstance(each, SortedEntry))
 
 
 def _was_passed_by(state: State, expected: Expected, sweeps: Sequence[Sweep]) -> bool:

@@ -10,7 +10,7 @@ from projector.audit.verify.differences import Findings
 from projector.audit.verify.examination import buckets
 from projector.audit.verify.expectation import Expected
 from projector.audit.verify.following import ATTEMPTS, Following
-from projector.folding.projection import Entry, Key, Placed
+from projector.folding.projection import Entry, Key, OwnedEntry
 from projector.store.ports import Batch, ReadModel, Superseded
 from shared.read_model.keys import VARIANTS
 from shared.read_model.positions import Checkpoint
@@ -54,7 +54,7 @@ class Repair:
             await commit.apply(batch)
 
 
-def _batch(expected: dict[Key, Expected], removals: Collection[Placed], seen: Seen) -> Batch:
+def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], seen: Seen) -> Batch:
     there = {key: each for key, each in expected.items() if each.full is not None}
     return Batch(
         removals=removals,

@@ -101,7 +101,7 @@ async def may_evict(bench: Bench) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def wrong_type(bench: Bench) -> AsyncIterator[None]:
-    """A key of another type stands where look-ups belong: the generation stops loudly, and is rebuilt by hand."""
+    """A key of another type stands where unique entries belong: the generation stops loudly, and is rebuilt by hand."""
     with bench.redis_client() as redis:
         key = _live(redis).look_up("by-handle")
         redis.set(key, "not a hash")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from projector.folding.projection import Listed
+from projector.folding.projection import SortedEntry
 from projector.projections.activity import ACTIVITY, HIDDEN, Activity, Told
 from projector.projections.group_history import GROUP, Called, GroupHistory
 from shared.events import type_of
@@ -133,7 +133,7 @@ def test_items_stand_in_the_order_of_their_positions(history):
     history.add_member(board, ADA)
     folded = given(history)
 
-    assert {Listed("activity", ADA.bytes + (4).to_bytes(8, "big"))} == folded.entries(ACTIVITY, "4")
+    assert {SortedEntry("activity", ADA.bytes + (4).to_bytes(8, "big"))} == folded.entries(ACTIVITY, "4")
     assert folded.entries(GROUP, board) == set()
     assert Activity().public(folded.all(GROUP)[str(board)]) is None
 

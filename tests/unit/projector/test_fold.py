@@ -7,7 +7,7 @@ import pytest
 
 from projector.folding.fold import Folder
 from projector.folding.parking import Parking
-from projector.folding.projection import Kind, LookUp
+from projector.folding.projection import Kind, UniqueEntry
 from projector.projections.profile_kinds import PROFILE
 from projector.projections.profiles import Profiles
 from projector.store.ports import EventNotFoldable
@@ -75,8 +75,8 @@ def test_what_a_document_reflects_is_not_folded_into_it_again(history):
     batch = folded(history.events[2:3], {key: ahead}, after=Checkpoint(2, None, 2))
 
     assert ahead == batch.full[key]
-    look_ups = {entry.value for entry, _ in batch.additions if isinstance(entry, LookUp)}
-    assert {"ada", "ada@example.org"} == look_ups
+    unique_entries = {entry.value for entry, _ in batch.additions if isinstance(entry, UniqueEntry)}
+    assert {"ada", "ada@example.org"} == unique_entries
     assert batch.removals == []
 
 
@@ -190,7 +190,7 @@ def test_an_unknown_event_needs_nothing():
 
 
 def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):
-    """All in one batch: each look-up that is left is taken by the other."""
+    """All in one batch: each unique entry that is left is taken by the other."""
     ada, bob = nth_id(1), history.register("bob")
     history.swap_handles(ada, bob, by_way_of="somebody")
 

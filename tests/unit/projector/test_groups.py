@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given as for_all
 
-from projector.folding.projection import Listed, LookUp
+from projector.folding.projection import SortedEntry, UniqueEntry
 from projector.projections.group_memberships import MEMBERSHIP
 from projector.projections.group_people import PERSON, REGISTRATION
 from projector.projections.groups import GROUP, Groups
@@ -113,9 +113,9 @@ def test_a_group_is_found_by_its_slug_and_in_every_order(history, board, ada):
 
     entries = given(history).entries(GROUP, board)
 
-    in_orders = {Listed(by, b"*-" + place(key, board)) for by, key in zip(GROUP_ORDERS, keys, strict=True)}
+    in_orders = {SortedEntry(by, b"*-" + place(key, board)) for by, key in zip(GROUP_ORDERS, keys, strict=True)}
     by_words = {each for each in entries if each.by == "word"}
-    assert {LookUp("by-slug", "board"), *in_orders} == entries - by_words
+    assert {UniqueEntry("by-slug", "board"), *in_orders} == entries - by_words
     assert {b"-board", b"-the"} == {each.entry.split(NUL)[0] for each in by_words}
 
 
@@ -173,8 +173,8 @@ def test_members_stand_in_the_order_in_which_they_joined(history, board, ada):
     joined = place(time_key(at(6)), ada)
 
     assert {
-        Listed("member", board.bytes + joined),
-        Listed("member-role", board.bytes + b"chair" + NUL + joined),
+        SortedEntry("member", board.bytes + joined),
+        SortedEntry("member-role", board.bytes + b"chair" + NUL + joined),
     } == given(history).entries(MEMBERSHIP, f"{board}:{ada}")
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given as for_all
 
-from projector.folding.projection import DocumentMissing, Listed, LookUp
+from projector.folding.projection import DocumentMissing, SortedEntry, UniqueEntry
 from projector.projections.group_names import GROUP
 from projector.projections.profile_kinds import PROFILE, REGISTRATION
 from projector.projections.profiles import Profiles
@@ -140,13 +140,13 @@ def test_an_account_that_was_never_registered_stops_the_fold():
 
 
 def test_look_ups_are_blind_to_case_as_uniqueness_is(history):
-    look_ups = {each for each in given(history).entries(PROFILE, ADA) if isinstance(each, LookUp)}
+    unique_entries = {each for each in given(history).entries(PROFILE, ADA) if isinstance(each, UniqueEntry)}
 
     assert {
-        LookUp("by-handle", "ada"),
-        LookUp("by-email", "ada@example.org"),
-        LookUp("by-external-id", "A1"),
-    } == look_ups
+        UniqueEntry("by-handle", "ada"),
+        UniqueEntry("by-email", "ada@example.org"),
+        UniqueEntry("by-external-id", "A1"),
+    } == unique_entries
 
 
 def test_who_has_no_external_id_is_found_by_none():
@@ -283,7 +283,7 @@ def test_a_group_is_found_by_its_slug(history):
     history.change_slug(group, "elders")
     folded = given(history)
 
-    assert {LookUp("by-slug", "elders")} == folded.entries(GROUP, group)
+    assert {UniqueEntry("by-slug", "elders")} == folded.entries(GROUP, group)
     assert Profiles().public(folded.all(GROUP)[str(group)]) is None
 
 
@@ -300,10 +300,10 @@ def test_a_person_stands_in_every_list_in_every_order(history):
         time_key(person(history).updated_at),
     )
 
-    listed = {each for each in folded.entries(PROFILE, ADA) if isinstance(each, Listed) and each.by != "word"}
+    listed = {each for each in folded.entries(PROFILE, ADA) if isinstance(each, SortedEntry) and each.by != "word"}
 
     assert {
-        Listed(order, facet + b"s" + place(key, ADA))
+        SortedEntry(order, facet + b"s" + place(key, ADA))
         for order, key in zip(PROFILE_ORDERS, keys, strict=True)
         for facet in (EVERYBODY, group_facet(group), tag_facet("poet"))
     } == listed

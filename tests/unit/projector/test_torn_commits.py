@@ -183,7 +183,7 @@ def test_a_document_that_is_ahead_gets_its_look_ups_back():
     history.change_handle(a, "y")
     history.change_handle(a, "w")
     history.change_handle(c, "y")
-    # Three look-ups removed and two put, two public documents, and of the full ones the first, which is C's.
+    # Three unique entries removed and two put, two public documents, and of the full ones the first, which is C's.
     torn = Step(4, crash_after=8)
     store = MemoryStore()
 

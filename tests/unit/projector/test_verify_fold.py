@@ -44,7 +44,7 @@ class ListedByGroup(Profiles):
 
     def fan_out(self, event):
         way = super().fan_out(event)
-        return way and way._replace(moves=True)
+        return way and way._replace(reindexes=True)
 
     def index_row(self, record):
         if (index_row := super().index_row(record)) is None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from projector.folding.index_changes import IndexChange, Indexer
-from projector.folding.parking import Lot, Parked
+from projector.folding.parking import Parked, ParkedQueue
 from projector.folding.projection import (
     DocumentMissing,
     Entry,
@@ -121,7 +121,7 @@ class Document:
 
 
 @dataclass(slots=True)
-class FoldedDocuments:
+class DocumentSession:
     """The `Documents` of one batch; `position` is that of the event being folded, `sweeping` what is under way."""
 
     envelopes: Envelopes
@@ -129,7 +129,7 @@ class FoldedDocuments:
     decoders: Mapping[str, msgspec.json.Decoder[Any]]
     after: Checkpoint
     sweeping: list[Sweeping]
-    lot: Lot
+    queue: ParkedQueue
     position: int = 0
     _documents: dict[Key, Document] = field(default_factory=dict)
     _before: list[tuple[Key, Document, Kept]] = field(default_factory=list)
@@ -192,7 +192,7 @@ class FoldedDocuments:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
-            self.lot.fail(turn, error, again=again)
+            self.queue.fail(turn, error, again=again)
         else:
             document.revise(revised, position=turn.position, reindexes=fan_out.reindexes)
 
@@ -236,25 +236,25 @@ class FoldedDocuments:
         if document.record is None or sweeping.is_reflected_at(document.position):
             return
         turn = Parked(position=sweeping.position, since=sweeping.occurred_at, documents=(key,), is_swept=True)
-        if self.lot.is_parked(key):
+        if self.queue.is_parked(key):
             self._wait_if_concerned(turn, document.record, sweeping.fan_out)
-        elif not self.lot.is_skipped(sweeping.position, key):
+        elif not self.queue.is_skipped(sweeping.position, key):
             self.take_turn(turn, sweeping.fan_out)
 
     def _wait_if_concerned(self, turn: Parked, record: msgspec.Struct, fan_out: FanOut) -> None:
         with suppress(Exception):
             if fan_out.revise(turn.documents[0].id, record) is record:
                 return
-        self.lot.wait(turn)
+        self.queue.wait(turn)
 
     def _is_written(self, key: Key, document: Document) -> bool:
-        return document.is_written or (document.record is not None and document.mark != self.lot.mark(key))
+        return document.is_written or (document.record is not None and document.mark != self.queue.mark(key))
 
     def _parked(self, checkpoint: Checkpoint) -> Mapping[str, bytes]:
         """What is parked, if that has changed: under the name that the checkpoint has for it."""
         if checkpoint.parked != checkpoint.revision:
             return {}
-        return {str(checkpoint.parked): _encode(self.lot.parking())}
+        return {str(checkpoint.parked): _encode(self.queue.parking())}
 
     def _is_on_a_way(self, entry: Entry) -> bool:
         """Whether a sweep is still to come by: it finds documents by such entries, and strikes those where none is."""
@@ -279,4 +279,4 @@ class FoldedDocuments:
         return Document(record, sealed.position, ahead=ahead, mark=sealed.stale_since)
 
     def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
-        return seal(position=self._documents[key].position, body=_encode(record), stale_since=self.lot.mark(key))
+        return seal(position=self._documents[key].position, body=_encode(record), stale_since=self.queue.mark(key))

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from projector.folding.document_session import Envelopes, FoldedDocuments, Sweeping
+from projector.folding.document_session import DocumentSession, Envelopes, Sweeping
 from projector.folding.index_changes import Indexer
-from projector.folding.parking import NOTHING, Lot, Parked, Parking
+from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
 from projector.folding.projection import FanOut, Key, NotPrefetched, OwnedEntry, Projection, SortedEntry
 from projector.store.ports import Batch, EventNotFoldable
 from shared.event_log import RecordedEvent, UnknownEvent
@@ -32,7 +32,7 @@ class Folded(NamedTuple):
     """Whether something that is parked is to be looked at by this code."""
 
 
-class Folder:
+class BatchFold:
     """Folds batches of events for one projection."""
 
     def __init__(self, projection: Projection, *, code: str = "unnamed") -> None:
@@ -134,38 +134,38 @@ class Folder:
 
     def _documents(
         self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping], parking: Parking
-    ) -> FoldedDocuments:
-        lot = Lot(parking, code=self.code)
-        return FoldedDocuments(envelopes, self.projection, self._decoders, after, list(sweeping), lot)
+    ) -> DocumentSession:
+        queue = ParkedQueue(parking, code=self.code)
+        return DocumentSession(envelopes, self.projection, self._decoders, after, list(sweeping), queue)
 
-    def _fetched(self, envelopes: Envelopes) -> FoldedDocuments:
+    def _fetched(self, envelopes: Envelopes) -> DocumentSession:
         """What is stored, as `needs` sees it."""
         return self._documents(envelopes, Checkpoint(), (), NOTHING)
 
     def _committable(
         self,
-        documents: FoldedDocuments,
+        documents: DocumentSession,
         checkpoint: Checkpoint,
         sweeping: Sequence[Sweeping],
         *,
         strays: Collection[OwnedEntry] = (),
     ) -> Folded:
-        lot, parking = documents.lot, documents.lot.parking()
+        queue, parking = documents.queue, documents.queue.parking()
         checkpoint = msgspec.structs.replace(checkpoint, sweeps=tuple(each.sweep for each in sweeping))
-        if lot.changed:
-            checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if lot else 0)
+        if queue.changed:
+            checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if queue else 0)
         batch = documents.batch(checkpoint=checkpoint, indexer=self._indexer, strays=strays)
-        return Folded(batch, tuple(sweeping), lot.failed, parking, bool(parking.due(self.code)))
+        return Folded(batch, tuple(sweeping), queue.failed, parking, bool(parking.due(self.code)))
 
-    def _fold_one(self, recorded: RecordedEvent, documents: FoldedDocuments, *, again: bool = False) -> None:
+    def _fold_one(self, recorded: RecordedEvent, documents: DocumentSession, *, again: bool = False) -> None:
         if isinstance(recorded.event, UnknownEvent):
             raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
         documents.begin(recorded.position)
-        lot = documents.lot
-        if lot.is_skipped(recorded.position):
+        queue = documents.queue
+        if queue.is_skipped(recorded.position):
             return
-        if (len(lot) or documents.sweeping) and (waiting := self._waiting(recorded, documents)):
-            lot.wait(waiting)
+        if (len(queue) or documents.sweeping) and (waiting := self._waiting(recorded, documents)):
+            queue.wait(waiting)
             return
         try:
             fan_out = self.projection.fan_out(recorded.event)
@@ -175,30 +175,30 @@ class Folder:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
             documents.undo()
-            lot.fail(self._parked(recorded, documents), error, again=again)
+            queue.fail(self._parked(recorded, documents), error, again=again)
             return
-        if lot:
+        if queue:
             _let_go(recorded, documents)
         if fan_out:
             documents.sweeping.append(_begun(recorded, fan_out, documents.after))
 
-    def _waiting(self, recorded: RecordedEvent, documents: FoldedDocuments) -> Parked | None:
+    def _waiting(self, recorded: RecordedEvent, documents: DocumentSession) -> Parked | None:
         """
         The event, if it cannot be folded because of what is parked before it.
 
         It would write a document that is behind; or read one of which there is no good state, or none that will do.
         """
-        lot, read = documents.lot, self.projection.reads(recorded)
+        queue, read = documents.queue, self.projection.reads(recorded)
         opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
         _let_go(recorded, documents)
-        behind = {key for key in opened if lot.waits(key, before=recorded.position)}
+        behind = {key for key in opened if queue.waits(key, before=recorded.position)}
         needed = behind if self.projection.waits_to_read else {key for key in behind if opened[key] is None}
         if behind.issubset(read) and not needed:
             return None
         return self._parked(recorded, documents, waits_for=needed)
 
     def _parked(
-        self, recorded: RecordedEvent, documents: FoldedDocuments, *, waits_for: Collection[Key] = ()
+        self, recorded: RecordedEvent, documents: DocumentSession, *, waits_for: Collection[Key] = ()
     ) -> Parked:
         """The event with the documents it would write, which must be there, so that they can be marked."""
         written = self._needed(recorded, self._fetched(documents.envelopes)) - set(self.projection.reads(recorded))
@@ -212,7 +212,7 @@ class Folder:
             raise self._not_foldable(recorded, f"its needs are never met: {error}") from error
         return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(keys))
 
-    def _needed(self, recorded: RecordedEvent, fetched: FoldedDocuments) -> set[Key]:
+    def _needed(self, recorded: RecordedEvent, fetched: DocumentSession) -> set[Key]:
         """
         What the event touches, as far as can be told from what is stored.
 
@@ -225,16 +225,16 @@ class Folder:
         except Exception as error:
             raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
 
-    def _refold_one(self, parked: Parked, recorded: RecordedEvent, documents: FoldedDocuments) -> None:
-        lot = documents.lot
+    def _refold_one(self, parked: Parked, recorded: RecordedEvent, documents: DocumentSession) -> None:
+        queue = documents.queue
         if parked.skip:
-            lot.skip(parked, parked.skip)
+            queue.skip(parked, parked.skip)
             return
-        lot.release(parked)
+        queue.release(parked)
         if not parked.is_swept:
             self._fold_one(recorded, documents, again=parked.failure is not None)
-        elif lot.waits(parked.documents[0], before=parked.position):
-            lot.wait(parked)
+        elif queue.waits(parked.documents[0], before=parked.position):
+            queue.wait(parked)
         elif fan_out := self.fan_out_of(recorded):
             documents.take_turn(parked, fan_out, again=parked.failure is not None)
 
@@ -246,7 +246,7 @@ class Folder:
         )
 
 
-def _let_go(recorded: RecordedEvent, documents: FoldedDocuments) -> None:
+def _let_go(recorded: RecordedEvent, documents: DocumentSession) -> None:
     """
     Who is erased waits for nothing, and nothing for him.
 
@@ -255,10 +255,10 @@ def _let_go(recorded: RecordedEvent, documents: FoldedDocuments) -> None:
     """
     if isinstance(recorded.event, AccountErased):
         is_new = recorded.position > documents.after.position
-        documents.lot.let_go_of(recorded.event.account_id, try_others=is_new)
+        documents.queue.let_go_of(recorded.event.account_id, try_others=is_new)
 
 
-def _strays(entries: Iterable[bytes], way: FanOut, documents: FoldedDocuments) -> Iterator[OwnedEntry]:
+def _strays(entries: Iterable[bytes], way: FanOut, documents: DocumentSession) -> Iterator[OwnedEntry]:
     """Bring the event to each document on the way; tell the entries at which none stands (any more)."""
     for entry in entries:
         key = way.key(entry)

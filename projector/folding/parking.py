@@ -139,8 +139,8 @@ Name: TypeAlias = tuple[int, Key | None]
 """What tells one that waits from another: the event, and whom its sweep passed by."""
 
 
-class Lot:
-    """What is parked, while a batch is folded."""
+class ParkedQueue:
+    """The parked queue of a generation, while a batch is folded."""
 
     def __init__(self, parking: Parking, *, code: str) -> None:
         """:param code: what folds, as it is told with each failure."""

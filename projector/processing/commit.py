@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from projector.folding.document_session import Envelopes, Sweeping
-from projector.folding.fold import Folded, Folder
+from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Key
 from projector.processing.circuit_breaker import Brake
@@ -25,7 +25,7 @@ MOST_WRITES = 4_000
 async def commit_next(
     events: Sequence[RecordedEvent],
     *,
-    folder: Folder,
+    batch_fold: BatchFold,
     model: ReadModel,
     generation: str,
     after: Checkpoint,
@@ -42,10 +42,10 @@ async def commit_next(
     :raises TooManyParked: so says the brake.
     """
     async with model.commit(generation, expected=after) as commit:
-        there = await look(commit, after, folder=folder)
-        envelopes = await prefetch(events, folder=folder, commit=commit)
+        there = await look(commit, after, batch_fold=batch_fold)
+        envelopes = await prefetch(events, batch_fold=batch_fold, commit=commit)
         try:
-            folded = _fold(events, folder, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+            folded = _fold(events, batch_fold, envelopes, after=after, sweeping=sweeping, parking=there.parking)
         except EventNotFoldable:
             # It may be no wonder: somebody else may have committed between our reads.
             await commit.confirm()
@@ -57,7 +57,7 @@ async def commit_next(
 async def sweep_next(
     sweeping: Sequence[Sweeping],
     *,
-    folder: Folder,
+    batch_fold: BatchFold,
     model: ReadModel,
     generation: str,
     after: Checkpoint,
@@ -74,15 +74,15 @@ async def sweep_next(
     """
     first = sweeping[0]
     async with model.commit(generation, expected=after) as commit:
-        there = await look(commit, after, folder=folder)
+        there = await look(commit, after, batch_fold=batch_fold)
         way = first.fan_out
         entries = await commit.entries(way.by, prefix=way.prefix, after=first.sweep.done, limit=limit)
         documents = list(dict.fromkeys(map(way.key, entries)))
         envelopes = await commit.fetch(documents) if documents else {}
-        folded = folder.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+        folded = batch_fold.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
         while folded.batch.weight > MOST_WRITES and len(entries) > 1:
             entries = entries[: len(entries) // 2]
-            folded = folder.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+            folded = batch_fold.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
         await store(folded, commit=commit, there=there, brake=brake)
     return folded
 
@@ -94,12 +94,12 @@ class There(NamedTuple):
     outdated: Collection[str]
 
 
-async def look(commit: Commit, after: Checkpoint, *, folder: Folder) -> There:
+async def look(commit: Commit, after: Checkpoint, *, batch_fold: BatchFold) -> There:
     """Read what is parked, if anything is."""
     if not after.parked:
         return There(NOTHING, ())
     stored = await commit.parked()
-    parking = parking_at(after, stored, keys=ProjectionKeys(folder.projection.name))
+    parking = parking_at(after, stored, keys=ProjectionKeys(batch_fold.projection.name))
     return There(parking, stored.keys() - {str(after.parked)})
 
 
@@ -113,11 +113,11 @@ async def store(folded: Folded, *, commit: Commit, there: There, brake: Brake | 
     await commit.apply(replace(folded.batch, outdated=outdated))
 
 
-async def prefetch(events: Sequence[RecordedEvent], *, folder: Folder, commit: Commit) -> Envelopes:
+async def prefetch(events: Sequence[RecordedEvent], *, batch_fold: BatchFold, commit: Commit) -> Envelopes:
     """Read what the events touch; what is still wanted after the last round, the fold will miss and name."""
     envelopes: dict[Key, bytes | None] = {}
     for _ in range(ROUNDS):
-        if not (wanted := folder.wanted(events, envelopes)):
+        if not (wanted := batch_fold.wanted(events, envelopes)):
             break
         envelopes.update(await commit.fetch(wanted))
     return envelopes
@@ -125,7 +125,7 @@ async def prefetch(events: Sequence[RecordedEvent], *, folder: Folder, commit: C
 
 def _fold(
     events: Sequence[RecordedEvent],
-    folder: Folder,
+    batch_fold: BatchFold,
     envelopes: Envelopes,
     *,
     after: Checkpoint,
@@ -133,8 +133,8 @@ def _fold(
     parking: Parking,
 ) -> Folded:
     """Fold half as many events, and half of those, until it is not too much for one commit."""
-    folded = folder.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
+    folded = batch_fold.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
     while folded.batch.weight > MOST_WRITES and len(events) > 1:
         events = events[: len(events) // 2]
-        folded = folder.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
+        folded = batch_fold.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
     return folded

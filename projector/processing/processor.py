@@ -8,7 +8,7 @@ from time import perf_counter
 
 from projector.folding.code_version import code_version
 from projector.folding.document_session import Sweeping
-from projector.folding.fold import MOST_SWEEPS, Folded, Folder
+from projector.folding.fold import MOST_SWEEPS, BatchFold, Folded
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import Brake
 from projector.processing.commit import MOST_WRITES, commit_next, sweep_next
@@ -65,7 +65,7 @@ class Feeder:
         """:param after_commit: told how long each commit of events took (seconds), and may have it rest."""
         self._pointer = pointer
         self._keys = ProjectionKeys(projection.name)
-        self._folder = Folder(projection, code=code_version(projection))
+        self._batch_fold = BatchFold(projection, code=code_version(projection))
         self._brake = Brake(projection=projection.name)
         self._fork_check = ForkCheck(projection=projection.name)
         self._log = log
@@ -156,7 +156,7 @@ class Feeder:
         began = perf_counter()
         commit = commit_next(
             events,
-            folder=self._folder,
+            batch_fold=self._batch_fold,
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
@@ -193,7 +193,7 @@ class Feeder:
         began = perf_counter()
         folded = await sweep_next(
             standing.sweeping,
-            folder=self._folder,
+            batch_fold=self._batch_fold,
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
@@ -208,7 +208,7 @@ class Feeder:
     async def _retry_parked(self, reader: EventReader, standing: Standing) -> Standing:
         folded = await retry_next(
             reader,
-            folder=self._folder,
+            batch_fold=self._batch_fold,
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
@@ -251,7 +251,7 @@ class Feeder:
     async def _taken_up(self, sweep: Sweep, reader: EventReader) -> Sweeping:
         """A sweep that was under way when the generation was left: the log tells what it does."""
         for recorded in await reader.read(after=sweep.position - 1, limit=1):
-            if recorded.position == sweep.position and (fan_out := self._folder.fan_out_of(recorded)):
+            if recorded.position == sweep.position and (fan_out := self._batch_fold.fan_out_of(recorded)):
                 return Sweeping(sweep, fan_out, recorded.occurred_at)
         raise LogForked(
             f"projection {self._keys.projection}: what is under way from position {sweep.position} is not in the log;"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from projector.folding.document_session import Envelopes
-from projector.folding.fold import Folded, Folder
+from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import Parked, Parking
 from projector.folding.projection import Entry, Key, UniqueEntry
 from projector.processing.circuit_breaker import Brake
@@ -24,7 +24,7 @@ NEIGHBOURS = 100
 async def retry_next(
     reader: EventReader,
     *,
-    folder: Folder,
+    batch_fold: BatchFold,
     model: ReadModel,
     generation: str,
     after: Checkpoint,
@@ -39,23 +39,23 @@ async def retry_next(
     :raises LogForked: an event that is parked is not in the log.
     """
     async with model.commit(generation, expected=after) as commit:
-        there = await look(commit, after, folder=folder)
-        if not (parked := there.parking.due(folder.code)[:limit]):
+        there = await look(commit, after, batch_fold=batch_fold)
+        if not (parked := there.parking.due(batch_fold.code)[:limit]):
             return None
-        due = await _recorded(parked, reader, folder=folder)
-        envelopes = await _prefetch(due, folder=folder, commit=commit)
-        folded = folder.refold(due, envelopes, after=after, parking=there.parking)
+        due = await _recorded(parked, reader, batch_fold=batch_fold)
+        envelopes = await _prefetch(due, batch_fold=batch_fold, commit=commit)
+        folded = batch_fold.refold(due, envelopes, after=after, parking=there.parking)
         while folded.batch.weight > MOST_WRITES and len(due) > 1:
             due = due[: len(due) // 2]
-            folded = folder.refold(due, envelopes, after=after, parking=there.parking)
-        batch = await _without_taken_since(folded, before=there.parking, commit=commit, folder=folder)
+            folded = batch_fold.refold(due, envelopes, after=after, parking=there.parking)
+        batch = await _without_taken_since(folded, before=there.parking, commit=commit, batch_fold=batch_fold)
         folded = folded._replace(batch=batch)
         await store(folded, commit=commit, there=there, brake=brake)
     return folded
 
 
 async def _recorded(
-    parked: Iterable[Parked], reader: EventReader, *, folder: Folder
+    parked: Iterable[Parked], reader: EventReader, *, batch_fold: BatchFold
 ) -> Sequence[tuple[Parked, RecordedEvent]]:
     found: dict[int, RecordedEvent] = {}
     pairs = []
@@ -64,7 +64,7 @@ async def _recorded(
             read = await reader.read(after=each.position - 1, limit=NEIGHBOURS)
             found = {recorded.position: recorded for recorded in read}
         if each.position not in found:
-            keys = ProjectionKeys(folder.projection.name)
+            keys = ProjectionKeys(batch_fold.projection.name)
             raise LogForked(
                 f"projection {keys.projection}: the event that is parked at position {each.position} is not in the log;"
                 f" {rebuild(keys)}"
@@ -73,13 +73,13 @@ async def _recorded(
     return pairs
 
 
-async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], *, folder: Folder, commit: Commit) -> Envelopes:
-    envelopes = await prefetch([recorded for _, recorded in due], folder=folder, commit=commit)
+async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], *, batch_fold: BatchFold, commit: Commit) -> Envelopes:
+    envelopes = await prefetch([recorded for _, recorded in due], batch_fold=batch_fold, commit=commit)
     parked = {key for each, _ in due for key in each.documents} - envelopes.keys()
     return {**envelopes, **await commit.fetch(parked)} if parked else envelopes
 
 
-async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commit, folder: Folder) -> Batch:
+async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commit, batch_fold: BatchFold) -> Batch:
     """
     The batch without unique entries that others have taken after the events that were retried.
 
@@ -91,7 +91,7 @@ async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commi
     taken = [(entry, whose, owner) for entry, whose in batch.additions if (owner := _other(owners, entry, whose))]
     if not taken:
         return batch
-    kinds, others = folder.projection.kinds, {owner for _, _, owner in taken}
+    kinds, others = batch_fold.projection.kinds, {owner for _, _, owner in taken}
     theirs = _latest(await commit.fetch({kind.key(owner) for kind in kinds for owner in others}))
     ours, was_behind, is_behind = _latest(batch.full), _ids(before.concerned()), _ids(folded.parking.concerned())
     lost = {

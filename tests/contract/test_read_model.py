@@ -10,7 +10,7 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from projector.folding.fold import Folder
+from projector.folding.fold import BatchFold
 from projector.folding.projection import Key, SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
 from projector.store.collections import shelves_of
@@ -94,9 +94,9 @@ def history():
 
 async def prepared(commit, history, *, after=None):
     """What the engine would commit of a whole history."""
-    folder = Folder(Profiles())
-    envelopes = await commit.fetch(folder.wanted(history.events, {}))
-    return folder.fold(history.events, envelopes, after=after or Checkpoint()).batch
+    batch_fold = BatchFold(Profiles())
+    envelopes = await commit.fetch(batch_fold.wanted(history.events, {}))
+    return batch_fold.fold(history.events, envelopes, after=after or Checkpoint()).batch
 
 
 async def test_a_first_fill_is_invisible_until_it_goes_live(store, history):

@@ -8,7 +8,7 @@ import msgspec
 
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.folding.document_session import Sweeping
-from projector.folding.fold import MOST_SWEEPS, Folded, Folder
+from projector.folding.fold import MOST_SWEEPS, BatchFold, Folded
 from projector.folding.index_changes import Indexer
 from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key, Projection, SortedEntry, UniqueEntry
@@ -67,11 +67,11 @@ async def fold_next(
 
     Says whether there was anything.
     """
-    folder = Folder(projection, code=code)
+    batch_fold = BatchFold(projection, code=code)
     checkpoint = (await model.survey()).checkpoint
-    sweeping = [_taken_up(each, log, folder) for each in checkpoint.sweeps]
+    sweeping = [_taken_up(each, log, batch_fold) for each in checkpoint.sweeps]
     events = [each for each in log if each.position > checkpoint.position][:size] if len(sweeping) < MOST_SWEEPS else []
-    common = {"folder": folder, "model": model, "generation": POINTER.generation}
+    common = {"batch_fold": batch_fold, "model": model, "generation": POINTER.generation}
     if not sweeping and (folded := await _retried(log, size, checkpoint, **common)):
         checkpoint, sweeping = folded.batch.checkpoint, folded.sweeping
         events = [] if folded.is_due or not size else events
@@ -177,6 +177,6 @@ async def _retried(log: Sequence[RecordedEvent], size: int, after: Checkpoint, *
         return await retry_next(reader, after=after, limit=max(1, size), **common)
 
 
-def _taken_up(sweep: Sweep, log: Sequence[RecordedEvent], folder: Folder) -> Sweeping:
+def _taken_up(sweep: Sweep, log: Sequence[RecordedEvent], batch_fold: BatchFold) -> Sweeping:
     (recorded,) = (each for each in log if each.position == sweep.position)
-    return Sweeping(sweep, folder.fan_out_of(recorded), recorded.occurred_at)
+    return Sweeping(sweep, batch_fold.fan_out_of(recorded), recorded.occurred_at)

@@ -82,7 +82,7 @@ class Expectations:
         )
 
     def _sealed(self, key: Key, state: State, record: msgspec.Struct) -> bytes:
-        return seal(position=state.position, body=_encode(record), stale_since=self._fold.lot.mark(key))
+        return seal(position=state.position, body=_encode(record), stale_since=self._fold.queue.mark(key))
 
     def _tolerated(self, key: Key, entries: Collection[Entry]) -> frozenset[Entry]:
         """Look-ups of a document that does not reflect the whole log: others may have taken them meanwhile."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.parking import NOTHING, Lot, Parking
+from projector.folding.parking import NOTHING, ParkedQueue, Parking
 from projector.folding.projection import DocumentMissing, FanOut, Key, Kind, Projection, Record
 from projector.store.ports import EventNotFoldable, Superseded
 from shared.event_log import Identity, RecordedEvent, UnknownEvent
@@ -77,7 +77,7 @@ class Fold:
         self.erased_by = 0
         """Where the last erasure stands of which an event so far was redacted: up to there nothing can be compared."""
         self.parking = NOTHING
-        self.lot = Lot(NOTHING, code="")
+        self.queue = ParkedQueue(NOTHING, code="")
         """What is parked or was skipped, and so is left out."""
         self.concerned: set[Key] = set()
         """Documents that do not reflect the whole log because of that."""
@@ -94,10 +94,10 @@ class Fold:
         """
         if parking == self.parking:
             return
-        lot = Lot(parking, code="")
-        if lot.left_out(until=self.position) != self._left_out:
+        queue = ParkedQueue(parking, code="")
+        if queue.left_out(until=self.position) != self._left_out:
             raise Superseded("events were parked or released")
-        self.parking, self.lot, self.concerned = parking, lot, parking.concerned()
+        self.parking, self.queue, self.concerned = parking, queue, parking.concerned()
 
     def advance(self, events: Sequence[RecordedEvent]) -> set[Key]:
         """
@@ -183,7 +183,7 @@ class Fold:
         self.identity = Identity(recorded.event_id, self.identity.count + 1)
         if isinstance(event, Redacted):
             self.erased_by = max(self.erased_by, event.by)
-        if self.lot.leaves_out(recorded.position):
+        if self.queue.leaves_out(recorded.position):
             self._left_out.add(recorded.position)
             return
         if self._project(recorded) and (fan_out := self.projection.fan_out(event)):
@@ -226,7 +226,7 @@ class Fold:
 
     def _take_up(self, key: Key, document: _Document, way: Way) -> None:
         document.taken += 1
-        if self.lot.leaves_out(way.position, key):
+        if self.queue.leaves_out(way.position, key):
             return
         try:
             document.take_up(key.id, way)

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from projector.folding.fold import Folder
+from projector.folding.fold import BatchFold
 from projector.folding.parking import Parking
 from projector.folding.projection import Kind, UniqueEntry
 from projector.projections.profile_kinds import PROFILE
@@ -24,12 +24,12 @@ START = Checkpoint()
 
 def nothing_stored(events):
     """Envelopes of a store that is empty."""
-    return dict.fromkeys(Folder(Profiles()).wanted(events, {}))
+    return dict.fromkeys(BatchFold(Profiles()).wanted(events, {}))
 
 
 def folded(events, envelopes=None, *, after=START):
     envelopes = nothing_stored(events) if envelopes is None else envelopes
-    return Folder(Profiles()).fold(events, envelopes, after=after).batch
+    return BatchFold(Profiles()).fold(events, envelopes, after=after).batch
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_an_error_of_a_projection_is_told_without_its_text(history):
         def project(self, recorded, documents):
             raise ValueError("ada@example.org")
 
-    batch = Folder(Clumsy()).fold(history.events, nothing_stored(history.events), after=START).batch
+    batch = BatchFold(Clumsy()).fold(history.events, nothing_stored(history.events), after=START).batch
 
     assert "ValueError" in {each.failure.error for each in parked_by(batch).events if each.failure}
     assert b"ada" not in b"".join(batch.parked.values())
@@ -135,7 +135,7 @@ def test_an_event_that_names_no_document_stops_the_projection(history):
             return ()
 
     with pytest.raises(EventNotFoldable, match=r"profiles.*position 1.*names no document it writes"):
-        Folder(Idle()).fold(history.events, {}, after=START)
+        BatchFold(Idle()).fold(history.events, {}, after=START)
 
 
 def test_what_an_event_only_reads_it_may_not_save(history):
@@ -145,7 +145,7 @@ def test_what_an_event_only_reads_it_may_not_save(history):
         def reads(self, recorded):
             return (PROFILE.key(nth_id(1)),)
 
-    batch = Folder(Sly()).fold(history.events, nothing_stored(history.events), after=START).batch
+    batch = BatchFold(Sly()).fold(history.events, nothing_stored(history.events), after=START).batch
 
     assert {each.position: each.failure.error for each in parked_by(batch).events} == {2: "ReadOnly"}
     assert {"registration"} == {key.kind for key in batch.full}
@@ -172,13 +172,13 @@ def test_needs_are_asked_for_in_rounds():
     history = History()
     history.register("ada")
     envelope = folded(history.events).full[PROFILE.key(nth_id(1))]
-    folder = Folder(TwoSteps())
+    batch_fold = BatchFold(TwoSteps())
 
-    asked = folder.wanted(history.events, {})
+    asked = batch_fold.wanted(history.events, {})
 
     assert {first.key(nth_id(1))} == asked
-    assert {second.key(nth_id(1))} == folder.wanted(history.events, {first.key(nth_id(1)): envelope})
-    assert set() == folder.wanted(history.events, {first.key(nth_id(1)): None})
+    assert {second.key(nth_id(1))} == batch_fold.wanted(history.events, {first.key(nth_id(1)): envelope})
+    assert set() == batch_fold.wanted(history.events, {first.key(nth_id(1)): None})
 
 
 def test_an_unknown_event_needs_nothing():
@@ -186,7 +186,7 @@ def test_an_unknown_event_needs_nothing():
     history.meet_the_unknown()
 
     assert isinstance(history.events[0].event, UnknownEvent)
-    assert set() == Folder(Profiles()).wanted(history.events, {})
+    assert set() == BatchFold(Profiles()).wanted(history.events, {})
 
 
 def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
 from projector.folding.code_version import code_version
-from projector.folding.fold import Folder
+from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import Brake
@@ -450,11 +450,11 @@ def test_what_waits_behind_one_failure_is_counted_as_well(brake, monkeypatch):
     for number in range(7):
         history.register(f"p{number}")
     directory, first = Directory(history.events, Stats()), history.events[0].position
-    fails = Folder(poisoned(Stats(), lambda recorded: recorded.position == first), code="buggy")
+    fails = BatchFold(poisoned(Stats(), lambda recorded: recorded.position == first), code="buggy")
 
     async def commit_one_by_one():
         for event in history.events:
-            common = {"folder": fails, "model": directory.model, "generation": "g1", "brake": brake}
+            common = {"batch_fold": fails, "model": directory.model, "generation": "g1", "brake": brake}
             await commit_next([event], after=directory.checkpoint, **common)
 
     with pytest.raises(TooManyParked, match="more than 5 events are parked"):

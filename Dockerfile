@@ -4,7 +4,7 @@ RUN python -m venv /opt/muster
 ENV PATH=/opt/muster/bin:$PATH PIP_NO_CACHE_DIR=1
 COPY requirements.lock .
 RUN pip install --require-hashes -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY write_side write_side
 COPY projector projector

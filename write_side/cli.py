@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from shared.cli.extras import require_extra
 from shared.settings import Settings, masked
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
+    require_extra("seed", "seed", module="faker")
     from shared.client.seeding import seed_people  # noqa: PLC0415 - faker least of all
 
     with _connected(write_url) as client:

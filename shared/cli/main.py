@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cyclopts import App
 
+from shared.cli.extras import ExtraMissing
 from shared.settings import SettingMissingError, SettingsError
 
 WRONG_USAGE = 2
@@ -64,8 +65,8 @@ def main() -> None:
         application()()
     except SettingMissingError as error:
         sys.exit(str(error))
-    except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - logging is not configured when the settings are wrong
+    except (ExtraMissing, SettingsError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - logging is not configured yet
         sys.exit(WRONG_USAGE)
     except BrokenPipeError:
         # The reader of our output has gone (`muster … | head`): nothing is left to say, not even at exit.

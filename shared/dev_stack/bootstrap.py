@@ -4,7 +4,7 @@ From a fresh clone to a running command, with nothing but the standard library.
 The environment stands in `.venv` beside the code, or in the user's cache where the clone cannot be written. Two files
 beside it keep it whole: one is locked while it is made, the other exists while it is not finished.
 
-As a program, `python3 -m shared.dev_stack.bootstrap TOOL …` runs a development tool (ruff, mypy, …) from it.
+As a program, `python3 -m shared.dev_stack.bootstrap TOOL …` runs one development tool (ruff, mypy, …) from it.
 """
 
 import fcntl
@@ -20,9 +20,16 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
+COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
+"""What every command of a clone needs, `up` and `seed` among them; what its tests and its linters need besides."""
 SHARED_OUT = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 """How pytest runs all there is: files are shared out, in their order, among two processes with servers of their own."""
+LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
+HELP_OF_A_CLONE = """
+In a clone only:
+  check        Check the style, the types and the import contracts of the code.
+  test         Run the tests; what follows goes to pytest.
+"""
 REMEDY = (
     "Muster cannot install what it needs: there is neither uv, nor pip, nor Python's ensurepip. "
     "On Debian and Ubuntu: apt install python3-venv. Elsewhere: install pip or uv for this Python."
@@ -63,10 +70,30 @@ class Place(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Become `muster` with these arguments; `test` becomes pytest in the clone."""
-    if arguments[:1] == ["test"]:
-        run_tool(["pytest", *(arguments[1:] or SHARED_OUT)])
-    _become(_ready_place(RUNTIME), "muster", arguments)
+    """Become `muster` with these arguments; `check`, `test` and a part of `--help` exist only in a clone."""
+    match arguments:
+        case ["check"]:
+            check()
+        case ["test", *chosen]:
+            run_tool(["pytest", *(chosen or SHARED_OUT)])
+        case [] | ["--help"] | ["-h"]:
+            show_help(arguments)
+        case _:
+            _become(_ready_place(COMMANDS), "muster", arguments)
+
+
+def check() -> NoReturn:
+    """Run every linter in the clone, also after one has found something."""
+    place = _ready_place(DEVELOPMENT)
+    runs = [_called(place, *linter) for linter in LINTERS]
+    sys.exit(int(any(runs)))
+
+
+def show_help(arguments: Sequence[str]) -> NoReturn:
+    """Show the help of `muster`, and what a clone adds to it."""
+    status = _called(_ready_place(COMMANDS), "muster", *arguments)
+    print(HELP_OF_A_CLONE, end="")  # noqa: T201 - the command's result
+    sys.exit(status)
 
 
 def run_tool(command: Sequence[str]) -> NoReturn:
@@ -78,6 +105,11 @@ def run_tool(command: Sequence[str]) -> NoReturn:
         arguments = ["-p", "no:cacheprovider", *arguments]
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(place.venv.with_name("hypothesis"))
     _become(place, tool, arguments)
+
+
+def _called(place: Place, program: str, *arguments: str) -> int:
+    """Run an installed program in the clone and return its exit status."""
+    return subprocess.run([place.venv / "bin" / program, *arguments], check=False, cwd=ROOT).returncode
 
 
 def _become(place: Place, program: str, arguments: Sequence[str]) -> NoReturn:
@@ -146,7 +178,7 @@ def _install(place: Place, requirements: str) -> None:
         shutil.rmtree(place.venv, ignore_errors=True)  # what a killed call has left
     place.unfinished.touch()
     _first_that_works(place, requirements)
-    done = [RUNTIME] if requirements == RUNTIME else [RUNTIME, DEVELOPMENT]
+    done = {COMMANDS, requirements}  # the environment for development has what the commands need, too
     place.stamp.write_text("".join(fingerprint(each, place.venv) + "\n" for each in done))
     place.unfinished.unlink()
 

@@ -11,6 +11,7 @@ import psycopg
 import redis
 
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
+from shared.cli.extras import ExtraMissing
 from shared.dev_stack.migrations import pending_migrations
 from shared.dev_stack.programs import (
     ProgramMissingError,
@@ -114,7 +115,7 @@ def _postgres_programs(settings: Settings) -> Check:
         account = unprivileged_account()
         binaries = postgres_binaries(settings.postgres_bin)
         major = postgres_major(binaries)
-    except ProgramMissingError as error:
+    except (ExtraMissing, ProgramMissingError) as error:
         return Check(FAILED, "programs of PostgreSQL", str(error))
     runs_as = "" if account is None else f", to run as uid {account.uid}"
     return Check(OK, f"programs of PostgreSQL {major} in {binaries}{runs_as}")
@@ -123,7 +124,7 @@ def _postgres_programs(settings: Settings) -> Check:
 def _redis_program(settings: Settings) -> Check:
     try:
         return Check(OK, f"program of Redis: {valkey_binary(settings.redis_bin)}")
-    except ProgramMissingError as error:
+    except (ExtraMissing, ProgramMissingError) as error:
         return Check(FAILED, "program of Redis", str(error))
 
 

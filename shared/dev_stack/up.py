@@ -21,6 +21,7 @@ from shared.auth.signing_keys import KeysUnusable
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words, write_private
+from shared.dev_stack.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.supervisor import Program, Service, Supervisor
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import ADDRESSES, Addresses, Settings, variable
@@ -49,15 +50,25 @@ async def run(settings: Settings, *, fresh: bool) -> None:
     """
     Run everything until SIGINT or SIGTERM.
 
+    :raises ExtraMissing: there is no program of a server that is to run.
     :raises UpError: it cannot be started.
     :raises SettingsError: it must not be.
     """
     if settings.auth == "off":
         for name in ("write", "read", "ops"):
             require_access(settings, host=getattr(settings, f"{name}_host"))
+    _require_programs(settings)
     _end_on_signals()
     with contextlib.suppress(asyncio.CancelledError), _home_taken(settings.home):
         await _run(with_free_ports(settings), fresh=fresh)
+
+
+def _require_programs(settings: Settings) -> None:
+    """:raises ExtraMissing: one is missing; found out before anything is made."""
+    if not settings.database_url:
+        postgres_binaries(settings.postgres_bin)
+    if not settings.redis_url:
+        valkey_binary(settings.redis_bin)
 
 
 def _end_on_signals() -> None:

@@ -29,9 +29,10 @@ esac
 [ -z "$DIE" ] || kill -9 $PPID
 [ -z "$FAIL" ] || exit 1
 python="$5"; bin="$(dirname "$python")"
-for tool in muster pytest; do
-    printf '#!%s\\nimport sys, os\\nprint("%s", *sys.argv[1:], "in", os.getcwd())\\nsys.exit(3)\\n' "$python" "$tool" \\
+for tool in muster pytest ruff mypy lint-imports; do
+    printf '#!%s\\nimport sys, os\\nprint("%s", *sys.argv[1:], "in", os.getcwd(), flush=True)\\n' "$python" "$tool" \\
         > "$bin/$tool"
+    echo 'sys.exit(3 if "mypy" not in sys.argv[0] else 0)' >> "$bin/$tool"
     chmod +x "$bin/$tool"
 done
 """
@@ -49,10 +50,10 @@ def place():
 def clone(place):
     """What the wrapper needs of a clone, and no environment yet."""
     clone = place / "clone"
-    for name in ("muster", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
+    for name in ("muster", "pyproject.toml", "requirements-clone.lock", "requirements-dev.lock"):
         clone.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, clone / name)
-    for name in ("__init__.py", "stack/__init__.py", "stack/bootstrap.py"):
+    for name in ("__init__.py", "dev_stack/__init__.py", "dev_stack/bootstrap.py"):
         (clone / "shared" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "shared" / name, clone / "shared" / name)
     return clone
@@ -103,7 +104,7 @@ def test_the_first_call_installs_and_becomes_the_command(call, environ, clone, p
 
     assert (ran.returncode, ran.stdout) == (3, f"muster status --json in {place}\n")
     assert "installing" in ran.stderr
-    assert f"--require-hashes -r {clone}/requirements.lock" in installs(environ)[1]
+    assert f"--require-hashes -r {clone}/requirements-clone.lock" in installs(environ)[1]
     assert f"--no-deps --no-build-isolation -e {clone}" in installs(environ)[2]
 
 
@@ -128,7 +129,7 @@ def timed(call, *arguments):
 def test_other_requirements_are_installed_into_what_stands(call, environ, clone):
     """A pull may have changed the lock."""
     call("status")
-    with (clone / "requirements.lock").open("a") as lock:
+    with (clone / "requirements-clone.lock").open("a") as lock:
         lock.write("# changed\n")
 
     call("status")
@@ -152,6 +153,24 @@ def test_all_tests_are_shared_out_among_processes(call, clone):
     ran = call("test")
 
     assert ran.stdout == f"pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder in {clone}\n"
+
+
+def test_check_runs_every_linter_in_the_clone(call, clone):
+    """Also after one has found something; the status says that one has."""
+    ran = call("check")
+
+    tools = ("ruff check .", "ruff format --check .", "mypy", "lint-imports --no-cache")
+    assert (ran.returncode, ran.stdout) == (1, "".join(f"{tool} in {clone}\n" for tool in tools))
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_help_lists_what_a_clone_adds(call, arguments):
+    """Below what the installed command says."""
+    ran = call(*arguments)
+
+    assert ran.returncode == 3
+    assert ran.stdout.startswith(" ".join(["muster", *arguments, "in"]))
+    assert [line.split()[0] for line in ran.stdout.splitlines()[-2:]] == ["check", "test"]
 
 
 def test_a_call_that_was_killed_while_installing_is_made_up_for(call, environ):
@@ -196,7 +215,7 @@ def test_a_clone_that_was_moved_gets_another_environment(call, clone, environ, p
 
 def test_an_installer_that_fails_is_not_the_last_word(call, environ, clone):
     """The next one is tried; with none left the reason is told, and nothing half-made is used."""
-    (clone / "requirements.lock").write_text("no-such-package==0 --hash=sha256:" + 64 * "0" + "\n")
+    (clone / "requirements-clone.lock").write_text("no-such-package==0 --hash=sha256:" + 64 * "0" + "\n")
 
     ran = call("status", FAIL="1", PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull)
 

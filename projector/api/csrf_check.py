@@ -26,7 +26,7 @@ FOREIGN_HOST = Problem(
     403,
     "Without authentication the page and what changes anything answer to this machine's own names only",
     "Leave MUSTER_AUTH on, or use localhost, 127.0.0.1 or [::1], from elsewhere by a tunnel: "
-    "`ssh -L 8003:127.0.0.1:8003 …`. See docs/operations.md, The ops page.",
+    "`ssh -L 8003:127.0.0.1:8003 …`. See docs/operations/watching.md, The ops page.",
 )
 PROBLEMS = (CROSS_SITE, FOREIGN_HOST)
 

@@ -47,7 +47,7 @@ def labels_of(sample):
 
 def anchors():
     """Those that a Markdown page gives its headings."""
-    headings = re.findall(r"^#+ (.*)$", (DOCS / "operations.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", (DOCS / "operations/runbook.md").read_text(), re.MULTILINE)
     return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -86,7 +86,7 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(rule):
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook"}
     page, anchor = rule["annotations"]["runbook"].split("#")
-    assert page == "docs/operations.md"
+    assert page == "docs/operations/runbook.md"
     assert anchor in anchors()
 
 
@@ -103,7 +103,7 @@ def test_no_alert_is_there_twice():
 
 
 def test_links_inside_the_runbook_lead_somewhere():
-    assert set(re.findall(r"\]\(#([^)]*)\)", (DOCS / "operations.md").read_text())) <= anchors()
+    assert set(re.findall(r"\]\(#([^)]*)\)", (DOCS / "operations/runbook.md").read_text())) <= anchors()
 
 
 def test_the_dashboard_has_a_place_for_every_panel():

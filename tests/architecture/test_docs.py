@@ -1,0 +1,57 @@
+"""The pages of the documentation: short where promised, linked to what is there, decisions dated."""
+
+import re
+
+import pytest
+
+from tests.support.pages import ROOT, blocks_of, examples_of
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+ROOMS = "write_side|projector|read_side|shared|tests|docs"
+DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
+
+
+def anchors(page):
+    """Those that a Markdown page gives its headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)]*)\)", page.read_text()):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_files_are_there(page):
+    """A path in code style names a file or folder of the repository."""
+    made_here = {block.title.removeprefix("title=") for block in blocks_of(page)}
+    named = set(re.findall(rf"`((?:{ROOMS})/[\w./-]*\w/?)(?:::\w+)?`", page.read_text()))
+
+    assert {name for name in named - made_here if not (ROOT / name).exists()} == set()
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text().split()) <= 700
+
+
+def test_the_readme_shows_examples_of_the_tutorial():
+    """Which are run by `tests/e2e/test_quickstart.py`."""
+    tutorial = examples_of(ROOT / "docs/quickstart.md")
+
+    assert [each for each in examples_of(README) if each not in tutorial] == []
+    assert len(examples_of(README)) == 3
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda decision: decision.stem)
+def test_a_decision_has_number_date_and_status(decision):
+    title, _, status, *_ = decision.read_text().splitlines()
+
+    assert title.startswith(f"# {decision.name[:3]} ")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d · (accepted|superseded by \[\d{3}\]\(.*\)).*", status)

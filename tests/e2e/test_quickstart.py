@@ -1,0 +1,28 @@
+"""The tutorial does what it says: every command of `docs/quickstart.md` is run, and prints what the page shows."""
+
+import shutil
+
+import pytest
+
+from tests.support.pages import ROOT, examples_of, is_as_shown, outputs
+from tests.support.stack import running_stack
+
+EXAMPLES = examples_of(ROOT / "docs/quickstart.md")
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """The output of each example, of all in their order on a stack of their own."""
+    if shutil.which("curl") is None:
+        pytest.skip("the tutorial uses curl, and there is none")
+    with running_stack() as stack:
+        return outputs(EXAMPLES, stack)
+
+
+def test_examples_are_found(printed):
+    assert len(printed) == len(EXAMPLES) > 15
+
+
+@pytest.mark.parametrize("nth", range(len(EXAMPLES)), ids=lambda nth: EXAMPLES[nth].command[:40])
+def test_an_example_prints_what_the_page_shows(printed, nth):
+    assert is_as_shown(printed[nth], EXAMPLES[nth].output), printed[nth]

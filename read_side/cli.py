@@ -5,8 +5,8 @@ import os
 import sys
 
 from read_side.adapters.redis import EvictionWatch
-from read_side.views import EvictionPossible
 from shared.auth.setup import require_access
+from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry
 from shared.redis.client import connector
 from shared.server.serving import serve

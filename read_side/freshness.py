@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 
 from prometheus_client import Histogram
 
+from shared.errors import Overloaded
+
 MOST_WAITING = 1_000
 """Who may wait for one projection at a time; each is woken, and reads again, with what it waits for."""
 
@@ -38,10 +40,6 @@ class ProjectionBehind(Exception):
         self.minimum = minimum
 
 
-class TooManyWait(Exception):
-    """More wait for the projection than could be woken in any reasonable time."""
-
-
 class Freshness:
     """
     Those who wait for one projection.
@@ -66,13 +64,13 @@ class Freshness:
         Read, again if need be, until the answer's position is at least `minimum`.
 
         :raises ProjectionBehind: it is not in time.
-        :raises TooManyWait: nobody else may wait for it.
+        :raises Overloaded: nobody else may wait for it.
         """
         answer = await read()
         if answer.position >= minimum:
             return answer
         if self.waiting >= MOST_WAITING:
-            raise TooManyWait(f"{self.waiting} wait for it already")
+            raise Overloaded(f"{self.waiting} wait for it already")
         began = perf_counter()
         try:
             answer = await self._wait_for(minimum, read)

@@ -5,30 +5,15 @@ from typing import Literal, NamedTuple, Protocol, Self
 import msgspec
 
 from read_side.freshness import Freshness
+from shared.errors import Unavailable
 from shared.read_model.envelope import Sealed
 
 Variant = Literal["full", "public"]
 """Which of a person's two documents is wanted: with what only some may see, or without."""
 
 
-class Unreadable(Exception):
-    """A read model cannot answer, which is not the same as having nothing to tell."""
-
-
-class NeverFilled(Unreadable):
+class NeverFilled(Unavailable):
     """No generation is live: the first fill is not complete, or Redis lost everything."""
-
-
-class ReadModelUnavailable(Unreadable):
-    """Redis cannot be reached, or what it says cannot be used."""
-
-
-class EvictionPossible(Unreadable):
-    """Redis may throw records away when memory runs short, so that a missing one proves nothing."""
-
-
-class Overloaded(Unreadable):
-    """More is being asked than can be read in any reasonable time."""
 
 
 class Answer(NamedTuple):
@@ -120,7 +105,7 @@ class Views(Protocol):
 
     An answer's position is the checkpoint of the projection that answered: the answer reflects every event up to it.
 
-    Every question raises `NeverFilled`, `ReadModelUnavailable`, `EvictionPossible` or `Overloaded` rather than say
+    Every question raises `NeverFilled`, `Unavailable`, `EvictionPossible` or `Overloaded` rather than say
     that there is nothing.
     """
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from shared.cli.extras import require_extra
+from shared.errors import Unavailable
 from shared.settings import Settings, masked
 
 if TYPE_CHECKING:
@@ -59,13 +60,13 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
 
 async def _require_sound(url: str) -> None:
     """A database that is away is no reason not to start; one whose event log could skip events is."""
-    from shared.event_log import EventLogUnavailable, EventLogUnsound  # noqa: PLC0415 - likewise
+    from shared.event_log import EventLogUnsound  # noqa: PLC0415 - likewise
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
 
     try:
         async with PostgresEventLog(url).connect():
             return
-    except EventLogUnavailable:
+    except Unavailable:
         return
     except EventLogUnsound as error:
         sys.exit(str(error))

@@ -196,7 +196,7 @@ class UnitOfWork(Protocol):
 
 
 class UnitsOfWork(Protocol):
-    """Where units of work come from. Everything in them can raise `StorageUnavailable` or `Contention`."""
+    """Where units of work come from. Everything in them can raise `Unavailable` or `Contention`."""
 
     def under(self, context: CommandContext) -> UnitOfWork:
         """A unit of work for one command."""
@@ -208,7 +208,7 @@ class UnitsOfWork(Protocol):
         Waits for a transaction that holds the key.
 
         :raises IdempotencyMismatch: the key was used for another command.
-        :raises StorageUnavailable: it cannot be told now.
+        :raises Unavailable: it cannot be told now.
         """
 
 

@@ -19,7 +19,7 @@ from projector.processing.parked_events import (
     UnknownProjection,
     WhatIsParked,
 )
-from projector.store.ports import CannotGoOn, ReadModelUnavailable
+from shared.errors import Unavailable, Unsound
 from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.health import json
@@ -155,9 +155,9 @@ async def _asked(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) 
 def _as_problems() -> Iterator[None]:
     try:
         yield
-    except ReadModelUnavailable as error:
+    except Unavailable as error:
         raise Rejection(UNAVAILABLE, str(error), headers={"Retry-After": "1"}) from error
-    except (Busy, CannotGoOn) as error:
+    except (Busy, Unsound) as error:
         raise Rejection(REFUSED, str(error)) from error
     except UnknownProjection as error:
         raise Rejection(PROJECTION_NOT_FOUND, str(error)) from error

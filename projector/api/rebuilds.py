@@ -12,10 +12,11 @@ from projector.api.csrf_check import GUARDS
 from projector.rebuilding.engine import Engine
 from projector.rebuilding.reconciler import Steward
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
-from projector.store.ports import CannotGoOn, ReadModelUnavailable, Superseded
+from projector.store.ports import Superseded
 from projector.store.transitions import NotReached, RebuildUnderWay, Refused
 from shared.clock import Clock
-from shared.event_log import EventLogUnavailable, EventLogUnsound
+from shared.errors import Unavailable, Unsound
+from shared.event_log import EventLogUnsound
 from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.health import json
@@ -151,12 +152,12 @@ async def _arranged(steward: Steward, change: Callable[[], Awaitable[Survey]]) -
         survey = await change()
     except RebuildUnderWay as error:
         raise Rejection(REBUILD_UNDER_WAY, str(error)) from error
-    except (Refused, NotReached, CannotGoOn) as error:
+    except (Unavailable, EventLogUnsound) as error:
+        raise Rejection(UNAVAILABLE, str(error), headers={"Retry-After": "1"}) from error
+    except (Refused, NotReached, Unsound) as error:
         raise Rejection(REFUSED, str(error)) from error
     except Superseded as error:
         raise Rejection(REFUSED, f"somebody else was faster ({error}): see GET /status") from error
-    except (ReadModelUnavailable, EventLogUnavailable, EventLogUnsound) as error:
-        raise Rejection(UNAVAILABLE, str(error), headers={"Retry-After": "1"}) from error
     return json(_told(steward, survey))
 
 

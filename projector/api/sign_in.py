@@ -9,8 +9,9 @@ from litestar.params import FromQuery
 from projector.api.page.sign_in import sign_in_page
 from projector.api.pages import PAGE_HEADERS
 from shared.auth.authentication import Authentication
-from shared.auth.sessions import SESSION_SECONDS, Sessions, SessionsAway
+from shared.auth.sessions import SESSION_SECONDS, Sessions
 from shared.auth.tokens import InvalidToken
+from shared.errors import Unavailable
 from shared.http.auth_middleware import UNVERIFIABLE, session_cookie
 from shared.http.containers import Services
 from shared.http.problems import Rejection
@@ -47,7 +48,7 @@ async def sign_in(request: Request[Any, Any, Any], services: Services, token: Fr
         session = await (await services.aget_abstract(Sessions)).begin(link)
     except InvalidToken:
         return _refused()
-    except SessionsAway as error:
+    except Unavailable as error:
         raise Rejection(UNVERIFIABLE, str(error), headers={"Retry-After": "5"}) from error
     if session is None:
         return _refused()

@@ -8,8 +8,9 @@ from projector.audit.drift import Counterpart, Fields
 from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key
 from projector.store.collections import Item, Shelf
-from projector.store.ports import CannotGoOn, ReadModelUnavailable, Superseded
-from shared.event_log import EventLogUnavailable, EventLogUnsound, RecordedEvent
+from projector.store.ports import Superseded
+from shared.errors import Unavailable, Unsound
+from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint, Pointer
 
 
@@ -41,10 +42,8 @@ class NothingToVerify(Exception):
 
 
 CANNOT_LOOK = (
-    ReadModelUnavailable,
-    EventLogUnavailable,
-    EventLogUnsound,
-    CannotGoOn,
+    Unavailable,
+    Unsound,
     NothingToVerify,
     Superseded,
 )
@@ -55,7 +54,7 @@ class Inspection(Protocol):
     """
     One projection's live generation, looked at while others write to it.
 
-    Every method raises `ReadModelUnavailable`, `GenerationDamaged` if something there is of the wrong kind, and
+    Every method raises `Unavailable`, `GenerationDamaged` if something there is of the wrong kind, and
     `NothingToVerify`.
     """
 
@@ -99,7 +98,7 @@ class Directory(Protocol):
     """
     The write side's state, as it publishes it.
 
-    Whatever is asked raises `EventLogUnavailable` if PostgreSQL cannot be reached, and `EventLogUnsound` if it has no
+    Whatever is asked raises `Unavailable` if PostgreSQL cannot be reached, and `EventLogUnsound` if it has no
     such views.
     """
 

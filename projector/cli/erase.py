@@ -19,9 +19,8 @@ from projector.audit.erasure.audit import NobodyToErase, Proving
 from projector.audit.erasure.report import Proof
 from projector.audit.erasure.search import fields_told
 from projector.services import PROJECTIONS
-from projector.store.ports import CannotGoOn, ReadModelUnavailable
 from shared.auth.local_access import bearer
-from shared.event_log import EventLogUnavailable
+from shared.errors import Unavailable, Unsound
 from shared.loopback import DIRECT
 from shared.redis.client import connect
 from shared.runtime.progress import progress_on
@@ -54,7 +53,7 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
         return _wrong("say --prove: the person is erased for good, and looked for everywhere afterwards")
     try:
         proof = asyncio.run(_prove(Settings.load(os.environ).with_addresses(), id_))
-    except (NobodyToErase, NotErased, ReadModelUnavailable, EventLogUnavailable, CannotGoOn) as error:
+    except (NobodyToErase, NotErased, Unavailable, Unsound) as error:
         sys.exit(f"not proven: {error}")
     if json:
         sys.stdout.write(f"{msgspec.json.encode(_as_json(proof)).decode()}\n")

@@ -9,7 +9,8 @@ import structlog
 
 from projector.monitoring.status import Status
 from projector.processing import metrics
-from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound
+from shared.errors import Unavailable, Unsound
+from shared.event_log import EventLog
 from shared.runtime.cancellation import is_cancelled
 
 SECONDS = 10.0
@@ -56,7 +57,7 @@ class Canary:
         try:
             async with self._log.connect() as reader:
                 head = await reader.head()
-        except (EventLogUnavailable, EventLogUnsound):
+        except (Unavailable, Unsound):
             return  # the status says so; nobody can say what should be seen
         errors = [await self._asked(projection, path, head) for projection, path in QUESTIONS.items()]
         told = "; ".join(filter(None, errors)) or None

@@ -15,9 +15,10 @@ from projector.rebuilding.comparison import GenerationReader
 from projector.rebuilding.reconciler import Steward
 from projector.store.collections import shelves_of
 from projector.store.generations import Building, Comparison, Survey
-from projector.store.ports import CannotGoOn, Lease, LeaseName, ReadModelUnavailable
+from projector.store.ports import Lease, LeaseName
 from shared.clock import Clock
-from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound, EventReader, Holder
+from shared.errors import Unavailable, Unsound
+from shared.event_log import EventLog, EventReader, Holder
 from shared.read_model.positions import Pointer
 
 PATIENCE_SECONDS = 1.5
@@ -163,7 +164,7 @@ class StatusBoard:
                     parking = await what_is_parked(steward.model, projection=told.name)
                     told.parked = len(parking.documents())
                 status.projectors = await self._projectors()
-        except (ReadModelUnavailable, CannotGoOn, Busy) as error:
+        except (Unavailable, Unsound, Busy) as error:
             return str(error)
         except TimeoutError:
             return f"Redis does not answer within {PATIENCE_SECONDS} s"
@@ -178,7 +179,7 @@ class StatusBoard:
                 reached = [told.checkpoint for told in status.projections if told.checkpoint is not None]
                 holder = await reader.holder(after=min(reached, default=status.head))
                 status.held_by = _held_by(holder) if holder else None
-        except (EventLogUnavailable, EventLogUnsound) as error:
+        except (Unavailable, Unsound) as error:
             return f"PostgreSQL: {error}"
         except TimeoutError:
             return f"PostgreSQL does not answer within {PATIENCE_SECONDS} s"

@@ -12,8 +12,8 @@ import msgspec
 
 from projector.monitoring.status import PATIENCE_SECONDS, ProjectionStatus, Status, StatusBoard
 from projector.processing.parked_events import Busy, ParkedEvents, WhatIsParked
-from projector.store.ports import CannotGoOn, ReadModelUnavailable
 from shared.clock import Clock
+from shared.errors import Unavailable, Unsound
 from shared.runtime.cancellation import is_cancelled
 
 INTERVAL_SECONDS = 1.0
@@ -126,7 +126,7 @@ class Chronicle:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._parked.read()
-        except (ReadModelUnavailable, CannotGoOn, Busy, TimeoutError):
+        except (Unavailable, Unsound, Busy, TimeoutError):
             return None  # the status says why
 
     def _show(self, moment: Moment) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from projector.store.ports import Candidate, Lease, LeaseName, ReadModelUnavailable
+from projector.store.ports import Candidate, Lease, LeaseName
+from shared.errors import Unavailable
 from shared.runtime.cancellation import is_cancelled
 
 LEASE_SECONDS = 2.0
@@ -66,7 +67,7 @@ class Tenure:
         try:
             self._held = await self._lease.hold(self._candidate, self._names)
             self._until = now + LEASE_SECONDS
-        except ReadModelUnavailable as error:
+        except Unavailable as error:
             log.debug("the lease cannot be renewed", error=str(error))
             trouble = str(error)
         self._tell(self._held if self._until > loop.time() else frozenset(), trouble)
@@ -79,5 +80,5 @@ class Tenure:
         try:
             async with asyncio.timeout(RENEW_SECONDS):
                 await self._lease.release(self._candidate, self._names)
-        except (ReadModelUnavailable, TimeoutError) as error:
+        except (Unavailable, TimeoutError) as error:
             log.info("the lease is left to run out", error=str(error))

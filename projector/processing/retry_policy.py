@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from projector.processing.pace import Pace
 from projector.processing.progress import Progress
-from projector.store.ports import CannotGoOn, ReadModelUnavailable
-from shared.event_log import EventLogUnavailable, EventLogUnsound
+from shared.errors import Unavailable, Unsound
 from shared.runtime.cancellation import is_cancelled
 
 
@@ -27,10 +26,10 @@ class Perseverance:
         while not is_cancelled():
             try:
                 await turn()
-            except (ReadModelUnavailable, EventLogUnavailable) as error:
+            except Unavailable as error:
                 self._progress.wait(error)
                 await self.back_off()
-            except (CannotGoOn, EventLogUnsound) as error:
+            except Unsound as error:
                 self._progress.stop(error)
                 await asyncio.sleep(self._pace.recheck)
             except Exception as error:  # noqa: BLE001 - a defect must not go unseen, nor take /status along

@@ -39,7 +39,7 @@ class GenerationReader(Protocol):
     """
     Reads generations as they are; never on behalf of readers.
 
-    Every method raises `ReadModelUnavailable`.
+    Every method raises `Unavailable`.
     """
 
     def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:

@@ -7,7 +7,8 @@ from projector.folding.projection import Projection
 from projector.processing.processors import roles
 from projector.store.generations import Survey
 from projector.store.ports import Lease, LeaseName
-from shared.event_log import EventLog, EventLogUnavailable, EventLogUnsound
+from shared.errors import Unavailable, Unsound
+from shared.event_log import EventLog
 from shared.read_model.positions import Pointer
 
 
@@ -42,5 +43,5 @@ class Abandonment:
         try:
             async with self._log.connect() as reader:
                 return await reader.erasure(after=checkpoint.position if checkpoint else 0) is not None
-        except (EventLogUnavailable, EventLogUnsound):
+        except (Unavailable, Unsound):
             return False

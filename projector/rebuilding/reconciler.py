@@ -18,7 +18,7 @@ from projector.rebuilding.orphans import Abandonment
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Building, Order, Survey
 from projector.store.hints import frozen
-from projector.store.ports import Lease, LeaseName, ReadModel, ReadModelUnavailable, Superseded, VersionDiffers
+from projector.store.ports import Lease, LeaseName, ReadModel, Superseded, VersionDiffers
 from projector.store.transitions import (
     Change,
     NotReached,
@@ -36,6 +36,7 @@ from projector.store.transitions import (
     withdrawn,
 )
 from shared.clock import Clock
+from shared.errors import Unavailable
 from shared.event_log import EventLog
 from shared.read_model.positions import Pointer
 
@@ -151,9 +152,9 @@ class Steward:
             await self._rest(self._pace.poll)
 
     async def _stand_by(self) -> None:
-        """:raises ReadModelUnavailable: nobody can hold the lease."""
+        """:raises Unavailable: nobody can hold the lease."""
         if self._duty.trouble:
-            raise ReadModelUnavailable(self._duty.trouble)
+            raise Unavailable(self._duty.trouble)
         self._own.stand_by()
         with suppress(TimeoutError):
             async with asyncio.timeout(STANDBY_SECONDS):

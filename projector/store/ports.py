@@ -10,6 +10,7 @@ import msgspec
 from projector.folding.projection import Key, OwnedEntry, UniqueEntry
 from projector.store.generations import Survey
 from projector.store.transitions import Change
+from shared.errors import Unsound
 from shared.read_model.positions import Checkpoint, Pointer
 
 
@@ -51,35 +52,23 @@ class Batch:
         return sum(map(len, written)) + 3 * len(self.forgotten)
 
 
-class ReadModelUnavailable(Exception):
-    """The store cannot be reached or refuses to serve now; nothing is known of what was under way."""
-
-
 class Superseded(Exception):
     """The store is not as it was when the work began (or may not be): nothing may be concluded, look again."""
 
 
-class CannotGoOn(Exception):
-    """Feeding must stop until somebody acts; the message names the projection, the cause and the remedy."""
-
-
-class EvictionPossible(CannotGoOn):
-    """The store may throw documents away while it keeps the checkpoint."""
-
-
-class GenerationDamaged(CannotGoOn):
+class GenerationDamaged(Unsound):
     """A commit was applied in part, or what is stored cannot be read."""
 
 
-class VersionDiffers(CannotGoOn):
+class VersionDiffers(Unsound):
     """The generation was made by another version of the projection: it is frozen."""
 
 
-class LogForked(CannotGoOn):
+class LogForked(Unsound):
     """The events behind the checkpoint are not those of the log."""
 
 
-class EventNotFoldable(CannotGoOn):
+class EventNotFoldable(Unsound):
     """An event is of an unknown type, or cannot be parked."""
 
 
@@ -122,7 +111,7 @@ class ReadModel(Protocol):
     """
     Where one projection's generations are kept.
 
-    Every method raises `ReadModelUnavailable`, and `GenerationDamaged` if what it finds cannot be read.
+    Every method raises `Unavailable`, and `GenerationDamaged` if what it finds cannot be read.
     """
 
     async def attest(self) -> None:
@@ -181,7 +170,7 @@ class Lease(Protocol):
     Which of several projectors feeds, so that the others save themselves the work.
 
     Projectors of different versions feed side by side. It is for economy only: who is late to notice that he lost it
-    does no harm, as every commit compares checkpoints. Every method raises `ReadModelUnavailable`.
+    does no harm, as every commit compares checkpoints. Every method raises `Unavailable`.
     """
 
     async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:

@@ -1,19 +1,13 @@
 """What the read API adds to the common problems."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from prometheus_client import Counter
 
-from read_side.freshness import ProjectionBehind, TooManyWait
-from read_side.views import (
-    EvictionPossible,
-    NeverFilled,
-    Overloaded,
-    QueryTooBroad,
-    ReadModelUnavailable,
-    Unreadable,
-)
+from read_side.freshness import ProjectionBehind
+from read_side.views import NeverFilled, QueryTooBroad
+from shared.errors import EvictionPossible, Overloaded, Unavailable
 from shared.http.problems import OVERLOADED, FieldError, Problem, Rejection
 
 _REFUSED = Counter("muster_reads_refused_total", "Questions that a read model did not answer.", ("problem",))
@@ -91,25 +85,25 @@ class _Told(NamedTuple):
 _TOLD: Mapping[type[Exception], _Told] = {
     ProjectionBehind: _Told(PROJECTION_BEHIND, 1),
     NeverFilled: _Told(READ_MODEL_NOT_FILLED, 2),
-    ReadModelUnavailable: _Told(READ_MODEL_UNAVAILABLE, 1),
+    Unavailable: _Told(READ_MODEL_UNAVAILABLE, 1),
     EvictionPossible: _Told(EVICTION_POSSIBLE, 10),
     Overloaded: _Told(OVERLOADED, 1),
-    TooManyWait: _Told(OVERLOADED, 1),
 }
 
 
-UNANSWERED = (Unreadable, ProjectionBehind, TooManyWait, QueryTooBroad)
+Unanswered = Unavailable | EvictionPossible | Overloaded | ProjectionBehind | QueryTooBroad
+UNANSWERED = get_args(Unanswered)
 """What a view, or waiting for it, raises rather than answer."""
 
 
-def rejection(error: Unreadable | ProjectionBehind | TooManyWait | QueryTooBroad) -> Rejection:
+def rejection(error: Unanswered) -> Rejection:
     """Tell why a read model did not answer, and count it."""
     told = _told(error)
     _REFUSED.labels(told.problem.name).inc()
     return told
 
 
-def _told(error: Unreadable | ProjectionBehind | TooManyWait | QueryTooBroad) -> Rejection:
+def _told(error: Unanswered) -> Rejection:
     if isinstance(error, QueryTooBroad):
         return Rejection(QUERY_TOO_BROAD, str(error), errors=[FieldError("?q", "matches too many to be sorted")])
     problem, retry_after = _TOLD[type(error)]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from shared.auth.openid import IssuerAway, OpenIdIssuer, UnknownKey
+from shared.auth.openid import OpenIdIssuer, UnknownKey
 from shared.auth.principal import ANYBODY, Principal
 from shared.auth.signing_keys import KeyDirectory, KeysUnusable
 from shared.auth.tokens import (
@@ -47,7 +47,7 @@ class Authentication(Protocol):
         Verify a token.
 
         :raises InvalidToken: it is not good.
-        :raises IssuerAway: that cannot be found out now.
+        :raises Unavailable: that cannot be found out now.
         """
 
     async def sign_in(self, token: str) -> Principal:
@@ -192,4 +192,4 @@ def _digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-__all__ = ["Authentication", "IssuerAway", "NoAuthentication", "TokenAuthentication"]
+__all__ = ["Authentication", "NoAuthentication", "TokenAuthentication"]

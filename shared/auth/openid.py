@@ -11,6 +11,7 @@ import jwt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from shared.errors import Unavailable
 from shared.values import is_trusted
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -37,10 +38,6 @@ log = structlog.get_logger()
 
 class UnknownKey(Exception):
     """The issuer has no such key."""
-
-
-class IssuerAway(Exception):
-    """The issuer cannot be asked whether it has the key."""
 
 
 class KeysNotByHttps(ValueError):
@@ -74,7 +71,7 @@ class OpenIdIssuer:
         Return a key, looking for it if it is new.
 
         :raises UnknownKey: there is none.
-        :raises IssuerAway: that could not be found out.
+        :raises Unavailable: that could not be found out.
         """
         if key_id not in self.keys:
             async with self._one_at_a_time:
@@ -82,7 +79,7 @@ class OpenIdIssuer:
                     await self._ask()
         if found := self.keys.get(key_id):
             return found
-        raise UnknownKey if self._answered_at >= self._asked_at else IssuerAway
+        raise (UnknownKey if self._answered_at >= self._asked_at else Unavailable("the issuer does not answer"))
 
     async def keep(self) -> None:
         """Ask again once the keys are too old; a vain attempt is repeated after as long as for an unknown key."""

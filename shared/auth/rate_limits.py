@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from shared.errors import Unavailable
 from shared.values import Rate
 
 LEASES = 20
@@ -20,10 +21,6 @@ AWAY_SECONDS = 1.0
 MOST_SUBJECTS = 10_000
 
 log = structlog.get_logger()
-
-
-class BucketsAway(Exception):
-    """Where the buckets are cannot be reached."""
 
 
 class Draw(NamedTuple):
@@ -49,7 +46,7 @@ class Buckets(Protocol):
         """
         Take as many as there are of those wanted, after those are put back that were not used.
 
-        :raises BucketsAway: nothing was taken.
+        :raises Unavailable: nothing was taken.
         """
 
 
@@ -119,7 +116,7 @@ class Limiter:
         returned, lease.left = lease.left, 0
         try:
             lease.draw = await self._buckets.draw(subject, wanted=self._wanted, returned=returned)
-        except BucketsAway as error:
+        except Unavailable as error:
             log.warning("nobody is limited", error=str(error))
             self._away_until = self._clock() + AWAY_SECONDS
             lease.until = 0.0
@@ -144,7 +141,7 @@ class MemoryBuckets:
 
     async def draw(self, subject: str, *, wanted: int, returned: int) -> Draw:
         if not self.available:
-            raise BucketsAway("the buckets in memory were made unavailable")
+            raise Unavailable("the buckets in memory were made unavailable")
         self.draws += 1
         now = self._clock()
         full_at = max(now, self._full_at.get(subject, now) - returned * self._interval)

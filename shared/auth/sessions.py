@@ -22,10 +22,6 @@ class Sessions(Protocol):
         """Return whose session it is, None if there is none, or it is over."""
 
 
-class SessionsAway(Exception):
-    """Where sessions are kept cannot be reached."""
-
-
 class StoredSession(msgspec.Struct, frozen=True):
     """A session as it is kept."""
 

@@ -3,7 +3,6 @@
 from shared.event_log.adapters.memory import MemoryEventLog
 from shared.event_log.ports import (
     EventLog,
-    EventLogUnavailable,
     EventLogUnsound,
     EventReader,
     Holder,
@@ -15,7 +14,6 @@ from shared.event_log.ports import (
 
 __all__ = [
     "EventLog",
-    "EventLogUnavailable",
     "EventLogUnsound",
     "EventReader",
     "Holder",

@@ -9,14 +9,11 @@ from uuid import UUID
 
 import msgspec
 
+from shared.errors import Unsound
 from shared.events import Event
 
 
-class EventLogUnavailable(Exception):
-    """The log cannot be reached now; try again later."""
-
-
-class EventLogUnsound(Exception):
+class EventLogUnsound(Unsound):
     """The log could skip or reorder events if it were read in this state; the message says what to mend."""
 
 
@@ -79,7 +76,7 @@ class Holder(NamedTuple):
 
 
 class EventReader(Protocol):
-    """One session with the log. Every method raises `EventLogUnavailable` when the session is lost."""
+    """One session with the log. Every method raises `Unavailable` when the session is lost."""
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         """
@@ -114,6 +111,6 @@ class EventLog(Protocol):
         """
         Open a session, having checked that reading is sound.
 
-        :raises EventLogUnavailable: it cannot be reached.
+        :raises Unavailable: it cannot be reached.
         :raises EventLogUnsound: a precondition of reading without loss does not hold.
         """

@@ -14,11 +14,11 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.auth.authentication import Authentication
-from shared.auth.openid import IssuerAway
 from shared.auth.principal import Principal
 from shared.auth.rate_limits import Limiter
-from shared.auth.sessions import Sessions, SessionsAway
+from shared.auth.sessions import Sessions
 from shared.auth.tokens import InvalidToken
+from shared.errors import Unavailable
 from shared.http.problems import Problem, Rejection, send_rejection
 from shared.http.requests import header
 
@@ -170,7 +170,7 @@ class Guard:
             return await self._authentication.authenticate(token)
         except InvalidToken as error:
             raise _invalid(str(error)) from None
-        except IssuerAway:
+        except Unavailable:
             raise _unverifiable("The issuer does not answer, and the token's key is not known yet") from None
 
     async def _signed_in(self, sessions: Sessions, scope: Any) -> Principal | None:
@@ -178,7 +178,7 @@ class Guard:
             return None
         try:
             principal = await sessions.find(name)
-        except SessionsAway:
+        except Unavailable:
             raise _unverifiable("Sessions cannot be looked up") from None
         return principal if principal and self._authentication.stands(principal) else None
 

@@ -10,6 +10,7 @@ import pytest
 from projector.services import PROJECTIONS
 from read_side.http.documentation import document as read_document
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
+from shared.errors import Overloaded, Unavailable
 from shared.events import EVENTS
 from shared.http.auth_middleware import PROBLEMS as GUARD_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
@@ -96,7 +97,7 @@ def test_every_problem_says_what_to_do(problem):
 
 def test_every_refusal_of_the_write_side_is_a_problem():
     """An error that has no problem would be answered with 500."""
-    internal = {"Conflict", "Unsettled"}
+    internal = {"Conflict"}
     refusals = {
         each
         for module in (errors, account)
@@ -104,7 +105,7 @@ def test_every_refusal_of_the_write_side_is_a_problem():
         if isinstance(each, type) and issubclass(each, Exception) and name not in internal
     }
 
-    assert refusals == set(PROBLEM_OF)
+    assert refusals | {Unavailable, Overloaded} == set(PROBLEM_OF)
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs"])

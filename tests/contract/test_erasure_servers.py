@@ -7,7 +7,7 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis import traces
 from projector.adapters.redis.traces import RedisTraces
 from projector.services import PROJECTIONS
-from projector.store.ports import ReadModelUnavailable
+from shared.errors import Unavailable
 from shared.redis.client import connect
 from tests.support.folding import fold_all
 from tests.support.verifying import HandInRedis, be_live, told, verify
@@ -207,5 +207,5 @@ async def test_what_nobody_can_look_into_proves_nothing(client, monkeypatch):
     await client.set("others", "x")
     monkeypatch.setattr(client, "type", type_of)
 
-    with pytest.raises(ReadModelUnavailable, match="nobody can look into others, which is a graphdata"):
+    with pytest.raises(Unavailable, match="nobody can look into others, which is a graphdata"):
         await RedisTraces(client).require_readable()

@@ -6,8 +6,9 @@ from itertools import count
 import pytest
 
 from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
-from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, BucketsAway, Limiter, MemoryBuckets
+from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, Limiter, MemoryBuckets
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.errors import Unavailable
 from shared.redis.client import RedisTimeouts, connect
 from shared.values import Rate
 from tests.support.stack import until
@@ -148,7 +149,7 @@ async def test_a_redis_that_is_away_keeps_nobody_waiting(server_home):
         await until(lambda: drawn_from(buckets))
 
     async with asyncio.timeout(2):
-        with pytest.raises(BucketsAway):
+        with pytest.raises(Unavailable):
             await buckets.draw("ada", wanted=1, returned=0)
     await client.aclose()
 
@@ -157,5 +158,5 @@ async def drawn_from(buckets):
     """What was given, if the server was as quick as it has to be."""
     try:
         return await buckets.draw("ada", wanted=1, returned=0)
-    except BucketsAway:
+    except Unavailable:
         return None

@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
-from read_side.views import EvictionPossible, NeverFilled, ReadModelUnavailable
+from read_side.views import NeverFilled
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.errors import EvictionPossible, Unavailable
 from shared.redis.client import RedisTimeouts, connector
 from tests.support.read_side import (
     ADA,
@@ -37,7 +38,7 @@ async def test_a_server_that_was_killed_is_unavailable_until_it_is_back(redis_se
     meanwhile = await every_question(redis_views)
     redis_server.start()
 
-    assert {ReadModelUnavailable} == set(map(type, meanwhile))
+    assert {Unavailable} == set(map(type, meanwhile))
     assert served(await redis_views.by_handle("ada")) == ADA
 
 
@@ -85,7 +86,7 @@ async def test_a_server_that_is_away_at_start_is_unavailable_until_it_is_there(t
     server = EmbeddedRedis(tmp_path / "late", appendonly=False)
     server.prepare()
     async with RedisProfileViews(connector(server.url), freshness=Freshness(patience=PATIENCE)) as views:
-        assert {ReadModelUnavailable} == set(map(type, await every_question(views)))
+        assert {Unavailable} == set(map(type, await every_question(views)))
 
         with server, Redis.from_url(server.url) as client:
             RedisProjection(client).commit(ADA, position=7)
@@ -102,7 +103,7 @@ async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_p
 
         os.kill(redis_server.pid, signal.SIGSTOP)
         try:
-            with pytest.raises(ReadModelUnavailable):
+            with pytest.raises(Unavailable):
                 await views.by_id(str(BOB.account_id))
         finally:
             os.kill(redis_server.pid, signal.SIGCONT)
@@ -124,13 +125,13 @@ async def test_an_announcement_that_was_lost_is_found_after_subscribing_again(re
 
 
 async def test_what_cannot_be_read_is_not_taken_for_nobody(redis_projection, redis_views):
-    """A hash of another type, a pointer or a checkpoint that is no JSON: `ReadModelUnavailable`."""
+    """A hash of another type, a pointer or a checkpoint that is no JSON: `Unavailable`."""
     redis_projection.commit(ADA, position=7)
 
     for key in (redis_projection.keys.look_up("by-handle"), KEYS.live, redis_projection.keys.checkpoint):
         kept = redis_projection.client.dump(key)
         redis_projection.client.set(key, "nonsense")
-        with pytest.raises(ReadModelUnavailable):
+        with pytest.raises(Unavailable):
             await redis_views.by_handle("ada")
         redis_projection.client.restore(key, 0, kept, replace=True)
 
@@ -143,7 +144,7 @@ async def test_a_refusal_in_the_middle_spoils_nobody_elses_answer(redis_projecti
     await redis_views.position()
 
     redis_projection.client.acl_setuser("default", enabled=True, commands=["-hmget"])
-    with pytest.raises(ReadModelUnavailable):
+    with pytest.raises(Unavailable):
         await redis_views.by_id(str(BOB.account_id))
     redis_projection.client.acl_setuser("default", enabled=True, commands=["+hmget"])
 
@@ -187,4 +188,4 @@ async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, re
 
     answers = await asyncio.gather(*asked, return_exceptions=True)
 
-    assert {ReadModelUnavailable} == set(map(type, answers))
+    assert {Unavailable} == set(map(type, answers))

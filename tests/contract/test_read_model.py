@@ -15,17 +15,10 @@ from projector.folding.projection import Key, SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
 from projector.store.collections import shelves_of
 from projector.store.generations import LOST, Arranged, Building, Order, Roster, Survey
-from projector.store.ports import (
-    Batch,
-    Candidate,
-    EvictionPossible,
-    GenerationDamaged,
-    LeaseName,
-    ReadModelUnavailable,
-    Superseded,
-)
+from projector.store.ports import Batch, Candidate, GenerationDamaged, LeaseName, Superseded
 from projector.store.transitions import RebuildUnderWay, Refused, begun, switched
 from shared.dev_stack.embedded_server import free_port
+from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import TENDED
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from shared.redis.client import connect
@@ -564,7 +557,7 @@ async def test_a_connection_that_is_lost_before_the_commit_writes_nothing(server
             with BlockingRedis.from_url(server.url) as executioner:
                 executioner.client_kill_filter(_type="normal", skipme=True)
 
-            with pytest.raises((Superseded, ReadModelUnavailable)):
+            with pytest.raises((Superseded, Unavailable)):
                 await commit.apply(batch)
 
         assert await store.content() == {}
@@ -578,7 +571,7 @@ async def test_a_server_that_is_away_is_unavailable():
         store = StoreInRedis(client, spy=client)
 
         for attempt in (store.model().survey(), store.model().attest(), store.lease().hold(ONE, NAMES)):
-            with pytest.raises(ReadModelUnavailable, match="Redis"):
+            with pytest.raises(Unavailable, match="Redis"):
                 await attempt
 
 

@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from read_side.views import GroupQuery, MemberAnswer, MemberQuery, ReadModelUnavailable
+from read_side.views import GroupQuery, MemberAnswer, MemberQuery
+from shared.errors import Unavailable
 from shared.read_model.records import MemberCard, Membership, Person
 from tests.support.crowds import GROUPS
 from tests.support.read_side import RedisGroups, between_trips, changed
@@ -127,7 +128,7 @@ async def test_a_card_that_is_torn_is_not_shown(views, projection):
 
     client.hset(keys.documents("membership", "full"), f"{ID}:{BEN.account_id}", b'7 "x"\n{"role"')
 
-    with pytest.raises(ReadModelUnavailable):
+    with pytest.raises(Unavailable):
         await views.members(ID, MemberQuery())
 
 

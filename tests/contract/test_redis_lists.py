@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from read_side.adapters.redis.transport import batcher as trips
-from read_side.views import ProfileQuery, ReadModelUnavailable
+from read_side.views import ProfileQuery
+from shared.errors import Unavailable
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import NUL, place, tag_facet, text_key
 from tests.support.crowds import GROUPS, crowd, handles, listed, walk
@@ -198,7 +199,7 @@ async def test_a_slug_that_never_rests_is_not_said_to_be_nobodys(redis_views, re
         return act
 
     steps = [each for position in range(8, 14) for each in (pass_on(position), None, None)]
-    with between_trips(redis_views, *steps), pytest.raises(ReadModelUnavailable, match="keeps moving"):
+    with between_trips(redis_views, *steps), pytest.raises(Unavailable, match="keeps moving"):
         await redis_views.list(ProfileQuery(group=SLUG))
 
 
@@ -215,7 +216,7 @@ async def test_an_index_row_that_cannot_be_read_is_not_taken_for_nobody(redis_vi
     redis_projection.commit(ADA, position=7)
     redis_projection.client.hset(redis_projection.keys.documents("profile", INDEX_ROW), str(ADA.account_id), b"\xc1")
 
-    with pytest.raises(ReadModelUnavailable):
+    with pytest.raises(Unavailable):
         await redis_views.list(ProfileQuery())
 
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from read_side.adapters.redis.transport import batcher as trips
-from read_side.views import Answer, NeverFilled, Overloaded, ProfileKeys, ReadModelUnavailable
+from read_side.views import Answer, NeverFilled, ProfileKeys
+from shared.errors import Overloaded, Unavailable
 from tests.support.read_side import (
     ADA,
     BOB,
@@ -276,7 +277,7 @@ async def test_a_handle_that_never_rests_is_not_said_to_be_nobodys(redis_views, 
 
     with (
         between_trips(redis_views, pass_on(8), None, pass_on(9), None, pass_on(10)),
-        pytest.raises(ReadModelUnavailable, match="keeps moving"),
+        pytest.raises(Unavailable, match="keeps moving"),
     ):
         await redis_views.by_handle("ada", variant=variant)
 
@@ -297,7 +298,7 @@ async def asked(views) -> Answer | None:
     """Whom the handle leads to; None if it moved too fast to tell."""
     try:
         return await views.by_handle("ada")
-    except ReadModelUnavailable:
+    except Unavailable:
         return None
 
 

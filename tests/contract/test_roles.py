@@ -16,7 +16,7 @@ from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.event_log import EventLogUnavailable
+from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
 from shared.read_model.keys import ProjectionKeys, limit_key
@@ -148,7 +148,7 @@ async def test_who_may_not_look_everywhere_hears_so_before_anybody_is_erased(as_
     """The role that proves may; that of the projector may not look into the state."""
     await PostgresTraces(as_role("muster_prove")).require_readable()
 
-    with pytest.raises(EventLogUnavailable, match="look with the rights of muster_prove"):
+    with pytest.raises(Unavailable, match="look with the rights of muster_prove"):
         await PostgresTraces(as_role("muster_project")).require_readable()
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from projector.adapters.redis.sessions import RedisSessions
 from shared.auth.principal import OPS, Principal
-from shared.auth.sessions import SESSION_SECONDS, MemorySessions, SessionsAway
+from shared.auth.sessions import SESSION_SECONDS, MemorySessions
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.errors import Unavailable
 from shared.redis.client import connect
 
 
@@ -90,8 +91,8 @@ async def test_who_has_signed_in_can_look_on_while_redis_is_away(server_home):
         await sessions.find(name)
 
     assert await sessions.find(name)
-    with pytest.raises(SessionsAway):
+    with pytest.raises(Unavailable):
         await sessions.find("another")
-    with pytest.raises(SessionsAway):
+    with pytest.raises(Unavailable):
         await sessions.begin(link("another"))
     await client.aclose()

@@ -4,7 +4,8 @@ import psycopg
 import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.event_log import EventLogUnavailable, EventLogUnsound
+from shared.errors import Unavailable
+from shared.event_log import EventLogUnsound
 from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.replicas import EmbeddedStandby
 from tests.support.stack import until
@@ -22,7 +23,7 @@ def standby(server_home):
 
 async def test_a_standby_is_not_connected_to(standby):
     """Behind several hosts the primary is looked for; where there is none, it is waited for."""
-    with pytest.raises(EventLogUnavailable):
+    with pytest.raises(Unavailable):
         async with PostgresEventLog(standby.url, allow_unsafe=True).connect():
             pytest.fail("it must not be read")
 

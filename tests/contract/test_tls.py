@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import SYSTEM_POSTGRES, unprivileged_account
-from shared.event_log import EventLogUnavailable
+from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect, connector
 from shared.redis.pipelined import pack
@@ -78,7 +78,7 @@ async def test_commands_and_the_log_travel_encrypted(postgres_with_tls, ours):
 
 
 async def test_a_postgres_that_anybody_could_be_is_not_talked_to(postgres_with_tls, others):
-    with pytest.raises(EventLogUnavailable, match="certificate verify failed"):
+    with pytest.raises(Unavailable, match="certificate verify failed"):
         async with PostgresEventLog(verified(postgres_with_tls.url, others), allow_unsafe=True).connect():
             pass
 

@@ -7,13 +7,13 @@ import psycopg
 import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.event_log import EventLogUnavailable
+from shared.errors import Unavailable
 from shared.event_log.adapters import postgres as event_log
 from shared.event_log.adapters.postgres import PostgresEventLog, connected
 from tests.support.faults.processes import frozen
 from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres import transactions
-from write_side.domain.errors import AccountNotFound, StorageUnavailable
+from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ async def test_a_frozen_database_is_given_up_in_time(postgres, database_url, mon
         with frozen(everybody_in(postgres)), monkeypatch.context() as hasty:
             hasty.setattr(transactions, "TRANSACTION_SECONDS", 0.5)
             async with asyncio.timeout(30):
-                with pytest.raises(StorageUnavailable):
+                with pytest.raises(Unavailable):
                     await write_side.run("suspend-account", account="@andre.carson")
 
         await write_side.run("suspend-account", account="@andre.carson")
@@ -61,7 +61,7 @@ async def test_a_rollback_is_given_up_in_time(postgres, database_url, monkeypatc
                 thawed_later.enter_context(frozen(everybody_in(postgres)))
 
             async with asyncio.timeout(30):
-                with pytest.raises(StorageUnavailable):
+                with pytest.raises(Unavailable):
                     await refused_in(write_side.units, freeze)
 
 
@@ -78,5 +78,5 @@ async def test_a_reader_gives_a_frozen_log_up_in_time(postgres, database_url, mo
     with ExitStack() as thawed_later:
         async with asyncio.timeout(30), PostgresEventLog(database_url, allow_unsafe=True).connect() as reader:
             thawed_later.enter_context(frozen(everybody_in(postgres)))
-            with pytest.raises(EventLogUnavailable):
+            with pytest.raises(Unavailable):
                 await reader.read(after=0, limit=1)

@@ -17,7 +17,7 @@ from projector.adapters.redis import read_model
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
-from projector.store.ports import ReadModel, ReadModelUnavailable, Superseded
+from projector.store.ports import ReadModel, Superseded
 from projector.store.writes import writes
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.adapters.redis import (
@@ -31,6 +31,7 @@ from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.setup import let_everybody_in
+from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.envelope import unseal
 from shared.read_model.records import (
@@ -79,7 +80,7 @@ class MemoryStage:
         self._store.torn_after = torn_after
         try:
             return await _fold(self.models[projection], projection, log, size=size, sweep=sweep)
-        except ReadModelUnavailable:
+        except Unavailable:
             return True
         finally:
             self._store.torn_after = None

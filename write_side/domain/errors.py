@@ -64,24 +64,12 @@ class IdempotencyMismatch(Exception):
     """The key was used for another command."""
 
 
-class Unsettled(Exception):
-    """Nothing was stored, and another attempt may succeed."""
-
-
-class StaleAggregate(Unsettled):
+class StaleAggregate(Exception):
     """An aggregate changed since it was read."""
 
 
-class Contention(Unsettled):
+class Contention(Exception):
     """The database gave up on this transaction for the sake of another one."""
-
-
-class StorageUnavailable(Unsettled):
-    """The database is away, or was lost before COMMIT was sent."""
-
-
-class Overloaded(Exception):
-    """More commands are asked for than can be carried out; nothing was done for this one."""
 
 
 class OutcomeUnknown(Exception):

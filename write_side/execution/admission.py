@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import Gauge
 
-from write_side.domain.errors import Overloaded
+from shared.errors import Overloaded
 
 AT_ONCE = 10
 """Commands that are carried out: as many as there are connections to the database."""

@@ -8,7 +8,8 @@ from weakref import WeakValueDictionary
 import stamina
 
 from shared.clock import Clock
-from write_side.domain.errors import OutcomeUnknown, StorageUnavailable, Unsettled
+from shared.errors import Unavailable
+from write_side.domain.errors import Contention, OutcomeUnknown, StaleAggregate
 from write_side.execution.admission import Admission
 from write_side.execution.metrics import RETRIES
 from write_side.ports import AlreadyDone, Answer, CommandContext, Ids, Outcome, UnitsOfWork
@@ -16,6 +17,8 @@ from write_side.use_cases import Command, UseCase
 
 ATTEMPTS = 5
 PATIENCE_SECONDS = 10.0
+RETRIED = (StaleAggregate, Contention, Unavailable)
+"""After these nothing was stored, and another attempt may succeed."""
 
 
 class CommandRunner:
@@ -68,15 +71,15 @@ class CommandRunner:
         """
         What became of a COMMIT whose answer was lost.
 
-        :raises StorageUnavailable: it did not take effect.
+        :raises Unavailable: it did not take effect.
         :raises OutcomeUnknown: it cannot be told.
         """
         try:
             outcome = await self._asked(context)
-        except Unsettled as error:
+        except RETRIED as error:
             raise OutcomeUnknown(str(error)) from error
         if outcome is None:
-            raise StorageUnavailable("the connection was lost and nothing was stored")
+            raise Unavailable("the connection was lost and nothing was stored")
         return outcome
 
     async def _asked(self, context: CommandContext) -> Outcome | None:
@@ -91,7 +94,7 @@ class CommandRunner:
             raise error
         try:
             outcome = await self._units.outcome_of(context)
-        except Unsettled:
+        except RETRIED:
             outcome = None
         if outcome is None:
             raise error
@@ -100,7 +103,7 @@ class CommandRunner:
 
 def _retried() -> AsyncIterator[stamina.Attempt]:
     return stamina.retry_context(
-        on=Unsettled, attempts=ATTEMPTS, timeout=PATIENCE_SECONDS, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05
+        on=RETRIED, attempts=ATTEMPTS, timeout=PATIENCE_SECONDS, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05
     )
 
 

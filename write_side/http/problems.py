@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from shared.errors import Overloaded, Unavailable
 from shared.http.problems import OVERLOADED, Problem, Rejection
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import (
@@ -16,10 +17,8 @@ from write_side.domain.errors import (
     IdempotencyMismatch,
     MemberNotFound,
     OutcomeUnknown,
-    Overloaded,
     SlugTaken,
     StaleAggregate,
-    StorageUnavailable,
     VersionMismatch,
 )
 
@@ -82,9 +81,7 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
         "The key was used for another command",
         "Use a new Idempotency-Key for each command.",
     ),
-    StorageUnavailable: Problem(
-        "storage-unavailable", 503, "The database is away", f"Nothing was stored. {_TRY_AGAIN}"
-    ),
+    Unavailable: Problem("storage-unavailable", 503, "The database is away", f"Nothing was stored. {_TRY_AGAIN}"),
     StaleAggregate: _CONTENTION,
     Contention: _CONTENTION,
     Overloaded: OVERLOADED,

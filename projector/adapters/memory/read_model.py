@@ -14,18 +14,10 @@ from projector.store.codec import Stored, begun, decoded, generation, inherited
 from projector.store.collections import Shelf, is_document, key_of
 from projector.store.generations import LOST, Arranged, Generation, Roster, Size, Survey, fed
 from projector.store.hints import damage
-from projector.store.ports import (
-    Batch,
-    Candidate,
-    Candidates,
-    EvictionPossible,
-    GenerationDamaged,
-    LeaseName,
-    ReadModelUnavailable,
-    Superseded,
-)
+from projector.store.ports import Batch, Candidate, Candidates, GenerationDamaged, LeaseName, Superseded
 from projector.store.transitions import Change, settled
 from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, unique_entries_in, without_taken, writes
+from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 
@@ -47,7 +39,7 @@ class MemoryStore:
 
     def check(self) -> None:
         if not self.available:
-            raise ReadModelUnavailable("the store in memory was made unavailable")
+            raise Unavailable("the store in memory was made unavailable")
 
     def string(self, key: str) -> bytes | None:
         value = self.content.get(key)
@@ -66,7 +58,7 @@ class MemoryStore:
         torn_after, self.torn_after = self.torn_after, None
         failures = [failure for write in head(transaction, torn_after) if (failure := self._apply_one(write))]
         if torn_after is not None:
-            raise ReadModelUnavailable("the store in memory crashed in the middle of a commit")
+            raise Unavailable("the store in memory crashed in the middle of a commit")
         return failures
 
     def listed(self, key: str) -> set[bytes]:
@@ -292,4 +284,4 @@ class MemoryLease:
 
     def _check(self) -> None:
         if not self.available:
-            raise ReadModelUnavailable("the lease in memory was made unavailable")
+            raise Unavailable("the lease in memory was made unavailable")

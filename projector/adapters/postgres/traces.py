@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from shared.event_log import EventLogUnavailable
+from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import connected, hand_json_over, unavailable
 
 PORTION = 2_000
@@ -44,7 +44,7 @@ class PostgresTraces:
         self._url = url
 
     async def require_readable(self) -> None:
-        """:raises EventLogUnavailable: besides, there is something that this role may not read."""
+        """:raises Unavailable: besides, there is something that this role may not read."""
         async with self._connected() as connection:
             for schema, table, column, _ in await self._columns():
                 look = sql.SQL("select {} from {} limit 0")
@@ -52,7 +52,7 @@ class PostgresTraces:
                     await connection.execute(look.format(sql.Identifier(column), sql.Identifier(schema, table)))
                 except psycopg.errors.InsufficientPrivilege as error:
                     why = f"PostgreSQL: {error.diag.message_primary}: look with the rights of muster_prove"
-                    raise EventLogUnavailable(why) from error
+                    raise Unavailable(why) from error
 
     async def erasure(self, account_id: UUID) -> tuple[int | None, int]:
         """Where the account was erased, if it was, and how many events it has."""

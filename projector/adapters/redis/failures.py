@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from projector.store.hints import refill
-from projector.store.ports import GenerationDamaged, ReadModelUnavailable, Superseded
+from projector.store.ports import GenerationDamaged, Superseded
+from shared.errors import Unavailable
 from shared.read_model.keys import ProjectionKeys
 
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Say `ReadModelUnavailable` for whatever the driver raises."""
+    """Say `Unavailable` for whatever the driver raises."""
     try:
         yield
     except (RedisError, OSError) as error:
-        raise ReadModelUnavailable(f"Redis: {str(error) or type(error).__name__}") from error
+        raise Unavailable(f"Redis: {str(error) or type(error).__name__}") from error
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from projector.folding.projection import Key, UniqueEntry
 from projector.store import codec as stored
 from projector.store.generations import Arranged, Roster, Survey, fed
 from projector.store.hints import damage
-from projector.store.ports import Batch, EvictionPossible, GenerationDamaged, ReadModelUnavailable, Superseded
+from projector.store.ports import Batch, GenerationDamaged, Superseded
 from projector.store.transitions import Change, settled
 from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, unique_entries_in, without_taken, writes
+from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
 from shared.read_model.ordering import end_of
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
@@ -83,7 +84,7 @@ class RedisReadModel:
                 commit = RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
                 try:
                     yield commit
-                except ReadModelUnavailable as error:
+                except Unavailable as error:
                     self._may_have_zeros |= "MISCONF" in str(error)  # by the time we look, the disk may have room again
                     raise
                 if not commit.is_over:

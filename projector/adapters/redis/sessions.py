@@ -9,9 +9,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from projector.adapters.redis.failures import reachable
-from projector.store.ports import ReadModelUnavailable
 from shared.auth.principal import Principal
-from shared.auth.sessions import SESSION_SECONDS, SessionsAway, StoredSession, new_name
+from shared.auth.sessions import SESSION_SECONDS, StoredSession, new_name
 from shared.read_model.keys import session_key, used_link_key
 
 MOST_REMEMBERED = 100
@@ -29,21 +28,18 @@ class RedisSessions:
         self._remembered: dict[str, StoredSession] = {}
 
     async def begin(self, link: Principal) -> str | None:
-        """:raises SessionsAway: Redis cannot be reached."""
+        """:raises Unavailable: Redis cannot be reached."""
         name, session = new_name(), StoredSession.of(link, now=self._clock())
         # For much longer than a link is good: the server's clock may be set ahead.
         used, seconds = used_link_key(link.token_id or ""), ceil(link.expires_at - self._clock()) + SESSION_SECONDS
-        try:
-            with reachable():
-                if not await self._client.set(used, 1, nx=True, ex=seconds):
-                    return None
-                await self._client.set(_key(name), _encode(session), ex=SESSION_SECONDS)
-        except ReadModelUnavailable as error:
-            raise SessionsAway(str(error)) from error
+        with reachable():
+            if not await self._client.set(used, 1, nx=True, ex=seconds):
+                return None
+            await self._client.set(_key(name), _encode(session), ex=SESSION_SECONDS)
         return name
 
     async def find(self, name: str) -> Principal | None:
-        """:raises SessionsAway: Redis cannot be reached, and it was not found before."""
+        """:raises Unavailable: Redis cannot be reached, and it was not found before."""
         session = self._remembered.get(name) or await self._stored(name)
         if session is None or session.expires_at <= self._clock():
             self._remembered.pop(name, None)
@@ -54,11 +50,8 @@ class RedisSessions:
         return session.principal()
 
     async def _stored(self, name: str) -> StoredSession | None:
-        try:
-            with reachable():
-                stored = await self._client.get(_key(name))
-        except ReadModelUnavailable as error:
-            raise SessionsAway(str(error)) from error
+        with reachable():
+            stored = await self._client.get(_key(name))
         try:
             return None if stored is None else _decode(stored)
         except msgspec.DecodeError:  # somebody else's, or another release's

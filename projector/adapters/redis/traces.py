@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from projector.adapters.redis.failures import reachable
-from projector.store.ports import ReadModelUnavailable
+from shared.errors import Unavailable
 
 PORTION = 500
 KEYS = "(names of keys)"
@@ -27,7 +27,7 @@ class RedisTraces:
         }
 
     async def require_readable(self) -> None:
-        """:raises ReadModelUnavailable: something is of a kind that only a module can read, or is not for this user."""
+        """:raises Unavailable: something is of a kind that only a module can read, or is not for this user."""
         with reachable():
             async for keys in self._portions(self._client.scan):
                 for key in keys:
@@ -40,7 +40,7 @@ class RedisTraces:
 
         A field comes before its value, a NUL between them. What stands there throughout is given at least once.
 
-        :raises ReadModelUnavailable: besides, something is of a kind that only a module of the server can read.
+        :raises Unavailable: besides, something is of a kind that only a module of the server can read.
         """
         with reachable():
             async for keys in self._portions(self._client.scan):
@@ -65,7 +65,7 @@ class RedisTraces:
                 yield messages
         elif kind != b"none":  # gone since it was listed
             name = key.decode("utf-8", "replace")
-            raise ReadModelUnavailable(f"Redis: nobody can look into {name}, which is a {kind.decode()}")
+            raise Unavailable(f"Redis: nobody can look into {name}, which is a {kind.decode()}")
 
     async def _messages(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
         found: Any = await self._client.xrange(key, count=PORTION)

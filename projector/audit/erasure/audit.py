@@ -31,7 +31,7 @@ class NobodyToErase(Exception):
 
 
 class Traces(Protocol):
-    """What the database has of people; everything raises `EventLogUnavailable`."""
+    """What the database has of people; everything raises `Unavailable`."""
 
     async def require_readable(self) -> None: ...
 
@@ -47,7 +47,7 @@ class Traces(Protocol):
 
 
 class Held(Protocol):
-    """What the read models' server has; everything raises `ReadModelUnavailable`."""
+    """What the read models' server has; everything raises `Unavailable`."""
 
     async def require_readable(self) -> None: ...
 

@@ -50,10 +50,9 @@ class Verification:
         Compare, and write anew what differs in the store, if that is asked for.
 
         :raises NothingToVerify: there is no generation that could be compared.
-        :raises CannotGoOn: it is damaged, or the log is not the one that was projected, or cannot be folded.
+        :raises Unsound: it is damaged, or the log is not the one that was projected, or cannot be folded.
         :raises Unsettled: the generation was another one each time.
-        :raises ReadModelUnavailable:
-        :raises EventLogUnavailable:
+        :raises Unavailable: PostgreSQL or Redis is.
         """
         reasons: list[str] = []
         while len(reasons) < BEGINNINGS:

@@ -7,7 +7,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.auth.rate_limits import BucketsAway, Draw
+from shared.auth.rate_limits import Draw
+from shared.errors import Unavailable
 from shared.read_model.keys import limit_key
 from shared.redis.client import RedisTimeouts
 from shared.values import Rate
@@ -53,6 +54,6 @@ class RedisBuckets:
         try:
             told = await self._draw(keys=[limit_key(self._name, digest)], args=arguments)
         except (RedisError, OSError) as error:
-            raise BucketsAway(f"Redis: {str(error) or type(error).__name__}") from error
+            raise Unavailable(f"Redis: {str(error) or type(error).__name__}") from error
         granted, remaining, reset, retry_after = map(int, told)
         return Draw(granted, max(0, remaining), reset / 1e6, ceil(retry_after) / 1e6)

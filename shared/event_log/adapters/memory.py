@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from shared.event_log.ports import EventLogUnavailable, Holder, Identity, RecordedEvent
+from shared.errors import Unavailable
+from shared.event_log.ports import Holder, Identity, RecordedEvent
 from shared.event_log.redaction import redacted
 from shared.events import AccountErased
 
@@ -55,7 +56,7 @@ class MemoryEventLog:
     def check(self) -> None:
         if not self.available:
             message = "the log in memory was made unavailable"
-            raise EventLogUnavailable(message)
+            raise Unavailable(message)
 
 
 class MemoryEventReader:

@@ -20,8 +20,9 @@ from psycopg.abc import Buffer, Params
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 
+from shared.errors import Unavailable
 from shared.event_log.codec import decode, decode_metadata
-from shared.event_log.ports import EventLogUnavailable, EventLogUnsound, Holder, Identity, RecordedEvent
+from shared.event_log.ports import EventLogUnsound, Holder, Identity, RecordedEvent
 from shared.event_log.preconditions import SOUNDNESS, violations
 
 CHANNEL = "muster_events"
@@ -88,7 +89,7 @@ async def connected(url: str, *, autocommit: bool = False) -> AsyncIterator[psyc
     psycopg's own block asks for COMMIT or ROLLBACK first, and leaves the connection open where that fails or is
     cancelled.
 
-    :raises EventLogUnavailable: there is no connection to be had.
+    :raises Unavailable: there is no connection to be had.
     """
     with unavailable():
         connection = await psycopg.AsyncConnection.connect(autocommit=autocommit, **connect_args(url))
@@ -246,8 +247,8 @@ class PostgresEventReader:
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Say `EventLogUnavailable` for what the driver says of a lost connection or a server that is away."""
+    """Say `Unavailable` for what the driver says of a lost connection or a server that is away."""
     try:
         yield
     except psycopg.OperationalError as error:
-        raise EventLogUnavailable(str(error).strip()) from error
+        raise Unavailable(str(error).strip()) from error

@@ -10,7 +10,7 @@ from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
-from projector.store.ports import ReadModelUnavailable
+from shared.errors import Unavailable
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import NOTHING_TOLD
 from shared.events import EVENTS, AccountErased, Redacted
@@ -90,7 +90,7 @@ async def fold_in_two(store, history, projection, position, crashes=(), *, size=
                 sweep=step.sweep,
                 code="the first",
             )
-        except ReadModelUnavailable:
+        except Unavailable:
             continue
     store.torn_after = None
     if not crashes:

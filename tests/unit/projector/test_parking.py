@@ -20,7 +20,8 @@ from projector.processing.parked_events import asking
 from projector.projections.activity import Activity
 from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
-from projector.store.ports import ReadModelUnavailable, TooManyParked
+from projector.store.ports import TooManyParked
+from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.envelope import unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
@@ -324,7 +325,7 @@ def test_a_skip_that_tears_is_done_again(history, crash_after):
     at_once(directory.ask(directory.parking.to_be_skipped(str(ADA), SKIP)))
     directory.store.torn_after = crash_after
 
-    with pytest.raises(ReadModelUnavailable):
+    with pytest.raises(Unavailable):
         directory.fold(fails)
     directory.fold(fails)
 
@@ -343,7 +344,7 @@ def test_a_retry_that_tears_begins_its_sweep_all_the_same(history, crash_after):
     better = poisoned(PROFILES, lambda recorded: recorded.position == 9)
     directory.store.torn_after = crash_after
 
-    with suppress(ReadModelUnavailable):
+    with suppress(Unavailable):
         directory.fold(better, code="better")
     directory.fold(better, code="better")
     directory.fold(code="mended")

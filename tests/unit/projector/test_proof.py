@@ -9,7 +9,7 @@ from projector.audit.erasure.audit import Proving
 from projector.audit.erasure.report import Findings, Place, Proof
 from projector.audit.erasure.search import LeftOut, Search, Value, values_of
 from projector.cli.erase import NotErased, _show
-from shared.event_log import EventLogUnavailable
+from shared.errors import Unavailable
 
 
 def search(**values):
@@ -94,14 +94,14 @@ class Closed:
     """Where we may not look."""
 
     async def require_readable(self):
-        raise EventLogUnavailable("not for you")
+        raise Unavailable("not for you")
 
 
 async def test_where_we_may_not_look_nobody_is_erased():
     """Afterwards nobody would know what to look for."""
     proving = Proving(traces=Closed(), held=None, models={}, logs=(), erase=None, progress=None)
 
-    with pytest.raises(EventLogUnavailable, match="not for you"):
+    with pytest.raises(Unavailable, match="not for you"):
         await proving.prove(UUID(int=1))
 
 

@@ -12,8 +12,8 @@ from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore, h
 from projector.folding.projection import Projection
 from projector.projections.groups import Groups
 from projector.services import PROJECTIONS
-from projector.store.ports import ReadModelUnavailable
 from projector.store.writes import Write
+from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint
 from tests.support.bugs import bugs
@@ -53,7 +53,7 @@ class TornFile(MemoryStore):
             self.dangling += head(written, self.torn_after)
             self.torn_after = None
             self.restart()
-            raise ReadModelUnavailable("crashed")
+            raise Unavailable("crashed")
         self.file.append([*self.dangling, *written])
         self.dangling = []
         return super().apply(written)
@@ -93,7 +93,7 @@ async def fold_with_crashes(
             await fold_next(
                 model, log, size=step.size, projection=releases[release], sweep=step.sweep, code=f"release {release}"
             )
-        except ReadModelUnavailable:
+        except Unavailable:
             continue
     store.torn_after = None
     if isinstance(store, TornFile):

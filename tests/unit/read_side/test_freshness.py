@@ -6,7 +6,8 @@ from typing import NamedTuple
 import pytest
 
 import read_side.freshness
-from read_side.freshness import Freshness, ProjectionBehind, TooManyWait
+from read_side.freshness import Freshness, ProjectionBehind
+from shared.errors import Overloaded
 from tests.support.measures import counts
 
 
@@ -163,7 +164,7 @@ async def test_more_than_can_be_woken_are_turned_away(freshness, monkeypatch):
     monkeypatch.setattr(read_side.freshness, "MOST_WAITING", 1)
     reader = await waiting(freshness, Checkpoint(3), 5)
 
-    with pytest.raises(TooManyWait):
+    with pytest.raises(Overloaded):
         await freshness.reach(5, Checkpoint(4).read)
 
     assert await freshness.reach(4, Checkpoint(4).read) == At(4)

@@ -4,7 +4,8 @@ import pytest
 
 from read_side.freshness import ProjectionBehind
 from read_side.http.problems import PROBLEMS, rejection
-from read_side.views import EvictionPossible, NeverFilled, Overloaded, ReadModelUnavailable
+from read_side.views import NeverFilled
+from shared.errors import EvictionPossible, Overloaded, Unavailable
 from tests.support.measures import counts
 from tests.support.read_side import ADA
 
@@ -107,7 +108,7 @@ async def test_the_documentation_names_every_route(client):
     [
         (ProjectionBehind(position=1, minimum=2), "projection-behind"),
         (NeverFilled("x"), "read-model-not-filled"),
-        (ReadModelUnavailable("x"), "read-model-unavailable"),
+        (Unavailable("x"), "read-model-unavailable"),
         (EvictionPossible("x"), "eviction-possible"),
         (Overloaded("x"), "overloaded"),
     ],

@@ -4,7 +4,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from shared.event_log import EventLogUnavailable, MemoryEventLog
+from shared.errors import Unavailable
+from shared.event_log import MemoryEventLog
 from shared.event_log.adapters.persistent import LastingEventLog
 from tests.support.histories import History
 
@@ -54,7 +55,7 @@ async def test_after_a_failure_there_is_another_one(log):
             async with lasting.connect() as reader:
                 assert await reader.head() == 2
             continue
-        with pytest.raises(EventLogUnavailable):
+        with pytest.raises(Unavailable):
             async with lasting.connect():
                 pass
     await lasting.aclose()

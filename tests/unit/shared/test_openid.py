@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from shared.auth.authentication import TokenAuthentication
-from shared.auth.openid import REFRESH_SECONDS, UNKNOWN_KEY_SECONDS, IssuerAway, OpenIdIssuer
+from shared.auth.openid import REFRESH_SECONDS, UNKNOWN_KEY_SECONDS, OpenIdIssuer
 from shared.auth.principal import READ
 from shared.auth.tokens import InvalidToken
+from shared.errors import Unavailable
 from tests.support.access import Keys
 from tests.support.issuer import Issuer
 
@@ -106,7 +107,7 @@ async def test_an_issuer_that_is_away_does_not_matter_to_known_keys(issuer, runn
 
     assert await authentication.authenticate(issuer.token("rsa", jti="another"))
     issuer.add_key("new", "RS256")
-    with pytest.raises(IssuerAway):
+    with pytest.raises(Unavailable):
         await authentication.authenticate(issuer.token("new"))
 
 
@@ -130,7 +131,7 @@ async def test_whoever_calls_himself_otherwise_vouches_for_nobody(issuer, runnin
     """OpenID Connect Discovery 1.0, section 4.3."""
     issuer.calls_itself = "https://another.example"
 
-    with pytest.raises(IssuerAway):
+    with pytest.raises(Unavailable):
         await authentication.authenticate(issuer.token("rsa"))
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from write_side.domain.errors import Overloaded
+from shared.errors import Overloaded
 from write_side.execution.admission import Admission
 
 pytestmark = pytest.mark.anyio

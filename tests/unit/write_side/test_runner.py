@@ -5,18 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.measures import counts
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
-from write_side.domain.errors import (
-    AccountNotFound,
-    Contention,
-    EmailTaken,
-    OutcomeUnknown,
-    StaleAggregate,
-    StorageUnavailable,
-)
+from write_side.domain.errors import AccountNotFound, Contention, EmailTaken, OutcomeUnknown, StaleAggregate
 from write_side.execution.executor import ATTEMPTS
 from write_side.ports import Answer, Outcome
 
@@ -62,7 +56,7 @@ def write_side() -> WriteSide:
     return WriteSide(units=FailingUnits(store), log=store.log, clock=clock)
 
 
-@pytest.mark.parametrize("error", [StaleAggregate, Contention, StorageUnavailable])
+@pytest.mark.parametrize("error", [StaleAggregate, Contention, Unavailable])
 async def test_what_may_pass_is_tried_again(write_side, error):
     write_side.units.before = [error("once"), error("twice")]
 
@@ -74,9 +68,9 @@ async def test_what_may_pass_is_tried_again(write_side, error):
 
 
 async def test_trying_again_has_an_end(write_side):
-    write_side.units.before = [StorageUnavailable("gone") for _ in range(20)]
+    write_side.units.before = [Unavailable("gone") for _ in range(20)]
 
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(Unavailable):
         await write_side.run("register-account", **ANDRE)
 
     assert write_side.units.attempts == ATTEMPTS
@@ -107,7 +101,7 @@ async def test_a_commit_that_did_not_take_effect_is_said_to_be_nothing(write_sid
     """Not repeated either: once COMMIT was sent, asking is all that is done."""
     write_side.units.before = [OutcomeUnknown("cut")]
 
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(Unavailable):
         await write_side.run("register-account", **ANDRE)
 
     assert write_side.units.attempts == 1
@@ -116,7 +110,7 @@ async def test_a_commit_that_did_not_take_effect_is_said_to_be_nothing(write_sid
 
 async def test_an_outcome_nobody_can_tell_stays_unknown(write_side):
     write_side.units.after = [OutcomeUnknown("cut")]
-    write_side.units.asked = [StorageUnavailable("gone") for _ in range(20)]
+    write_side.units.asked = [Unavailable("gone") for _ in range(20)]
 
     with pytest.raises(OutcomeUnknown):
         await write_side.run("register-account", key="k", **ANDRE)

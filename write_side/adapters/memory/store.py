@@ -11,11 +11,12 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from shared.clock import Clock
+from shared.errors import Unavailable
 from shared.event_log import MemoryEventLog, Metadata, RecordedEvent
 from shared.events import AccountErased, MemberAdded, MemberRemoved, MemberRoleChanged
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
-from write_side.domain.errors import IdempotencyMismatch, StorageUnavailable
+from write_side.domain.errors import IdempotencyMismatch
 from write_side.domain.group import Group
 from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
@@ -39,7 +40,7 @@ class MemoryStore:
 
     def outcome(self, context: CommandContext) -> Outcome | None:
         if not self.available:
-            raise StorageUnavailable("the store in memory was made unavailable")
+            raise Unavailable("the store in memory was made unavailable")
         found = self.outcomes.get((context.subject, context.key))
         if found is None or found[2] <= self.clock.now():
             return None

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 
+from shared.errors import Unavailable
 from shared.event_log import EventLogUnsound
 from write_side.domain.errors import (
     AccountExists,
@@ -18,7 +19,6 @@ from write_side.domain.errors import (
     HandleTaken,
     SlugTaken,
     StaleAggregate,
-    StorageUnavailable,
 )
 
 _BY_CONSTRAINT: dict[str, type[Exception]] = {
@@ -49,9 +49,9 @@ def translated() -> Iterator[None]:
     except StaleDataError as error:
         raise StaleAggregate(str(error)) from error
     except PoolExhausted as error:
-        raise StorageUnavailable("all connections to the database are busy") from error
+        raise Unavailable("all connections to the database are busy") from error
     except EventLogUnsound as error:
-        raise StorageUnavailable(str(error)) from error
+        raise Unavailable(str(error)) from error
     except DBAPIError as error:
         raise _translation(error) from error
 
@@ -64,7 +64,7 @@ def _translation(error: DBAPIError) -> Exception:
     if isinstance(cause, _GIVEN_UP):
         return Contention(type(cause).__name__)
     if isinstance(cause, _AWAY):
-        return StorageUnavailable(type(cause).__name__)
+        return Unavailable(type(cause).__name__)
     return error
 
 

@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import structlog
 
-from shared.event_log import EventLogUnavailable
+from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import CHANNEL, connected
 
 RECONNECT_SECONDS = 0.5
@@ -34,7 +34,7 @@ class PostgresBell:
             try:
                 async with connected(self._url, autocommit=True) as connection:
                     await self._pass_on(connection)
-            except (EventLogUnavailable, psycopg.Error) as error:
+            except (Unavailable, psycopg.Error) as error:
                 log.info("the bell has no connection", error=type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
 

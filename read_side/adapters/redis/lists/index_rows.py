@@ -6,7 +6,7 @@ import msgspec
 
 from read_side.adapters.redis.lists.query import Asked
 from read_side.adapters.redis.transport.reads import Fields
-from read_side.views import ReadModelUnavailable
+from shared.errors import Unavailable
 from shared.read_model.ordering import IndexRow, name_at
 
 INDEX_ROWS = "index rows"
@@ -32,4 +32,4 @@ def _read(index_row: bytes) -> IndexRow:
     try:
         return _decode(index_row)
     except msgspec.MsgspecError as error:
-        raise ReadModelUnavailable("An index row cannot be read") from error
+        raise Unavailable("An index row cannot be read") from error

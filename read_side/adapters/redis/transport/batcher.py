@@ -18,7 +18,8 @@ from redis.exceptions import ResponseError
 from read_side.adapters.redis.transport.generation import Generation, Names
 from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.freshness import Freshness
-from read_side.views import NeverFilled, Overloaded, ReadModelUnavailable, Unreadable
+from read_side.views import NeverFilled
+from shared.errors import Overloaded, Unavailable
 from shared.read_model.keys import ProjectionKeys
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
@@ -127,13 +128,14 @@ class Trips:
             worker.cancel()
         await asyncio.wait(self._workers)
         while self._questions:
-            _fail(self._questions.popleft(), ReadModelUnavailable("The read side is stopping"))
+            _fail(self._questions.popleft(), Unavailable("The read side is stopping"))
 
     async def ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
         """
         Return the values of these fields, in this order, and what is read besides, all from one moment.
 
-        :raises Unreadable: they cannot be had.
+        :raises Unavailable: they cannot be read now.
+        :raises Overloaded: too many wait.
         """
         weight = len(wants) + sum(read.weight for read in reads) if reads else len(wants)
         if self._queued and self._queued + weight > QUEUED_FIELDS * self._most_queued:
@@ -172,15 +174,15 @@ class Trips:
         try:
             await self._travel(questions, connection)
             self._note_success()
-        except Unreadable as error:
+        except Unavailable as error:
             _fail_all(questions, error)
         except asyncio.CancelledError:
-            _fail_all(questions, ReadModelUnavailable("The read side is stopping"))
+            _fail_all(questions, Unavailable("The read side is stopping"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, those who asked must not wait for ever
             await connection.disconnect()
             self._note_failure(error)
-            _fail_all(questions, ReadModelUnavailable(f"Redis does not answer: {type(error).__name__}"))
+            _fail_all(questions, Unavailable(f"Redis does not answer: {type(error).__name__}"))
 
     def _note_failure(self, error: Exception) -> None:
         """Log an outage once: trips fail by the thousand while it lasts."""
@@ -204,7 +206,7 @@ class Trips:
                 load.deliver(generation.name, _position(checkpoint, generation), answers)
                 return
             self._follow(pointer)
-        raise ReadModelUnavailable("The live generation keeps changing")
+        raise Unavailable("The live generation keeps changing")
 
     async def _learn(self, connection: PipelinedConnection) -> Generation:
         (pointer,) = await connection.fetch(pack("GET", self._keys.live), replies=1)
@@ -270,12 +272,12 @@ def _position(checkpoint: bytes | None, generation: Generation) -> int:
     return _decode_position(checkpoint).reached
 
 
-def _fail_all(questions: Sequence[_Question], error: Unreadable) -> None:
+def _fail_all(questions: Sequence[_Question], error: Unavailable) -> None:
     for question in questions:
         _fail(question, error)
 
 
-def _fail(question: _Question, error: Unreadable) -> None:
+def _fail(question: _Question, error: Unavailable) -> None:
     if not question.answer.done():
         # An exception of its own for everyone: a traceback grows where it is raised.
         question.answer.set_exception(type(error)(str(error)))

@@ -6,7 +6,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from read_side.adapters.redis.transport.batcher import Seen
 from read_side.adapters.redis.transport.reads import Read, Want
 from read_side.freshness import Positioned
-from read_side.views import ReadModelUnavailable
+from shared.errors import Unavailable
 
 LOOKS = 3
 """How often something is looked for that moves between two trips; it is not there only if nothing else moved."""
@@ -64,7 +64,7 @@ async def settled(look: Callable[[], Awaitable[Outcome[P]]]) -> P:
     """
     Look until nothing moves meanwhile, or nothing else does.
 
-    :raises ReadModelUnavailable: it keeps moving.
+    :raises Unavailable: it keeps moving.
     """
     unsettled: list[P | None] = []
     for _ in range(LOOKS):
@@ -74,7 +74,7 @@ async def settled(look: Callable[[], Awaitable[Outcome[P]]]) -> P:
         unsettled.append(answer)
     last = unsettled[-1]
     if last is None or any(each is None or each.position != last.position for each in unsettled):
-        raise ReadModelUnavailable("What is looked for keeps moving")
+        raise Unavailable("What is looked for keeps moving")
     return last
 
 

@@ -11,7 +11,7 @@ from typing import Self
 import structlog
 from redis.exceptions import RedisError
 
-from read_side.views import EvictionPossible
+from shared.errors import EvictionPossible
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
 

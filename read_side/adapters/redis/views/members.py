@@ -16,7 +16,8 @@ from read_side.adapters.redis.lists.query import cannot_be
 from read_side.adapters.redis.lists.range_scan import Course, Stretch
 from read_side.adapters.redis.transport.consistent_read import Journey
 from read_side.adapters.redis.transport.reads import Fields, Want
-from read_side.views import MemberQuery, Page, ReadModelUnavailable
+from read_side.views import MemberQuery, Page
+from shared.errors import Unavailable
 from shared.read_model.envelope import Sealed, entity_tag, mark_stale, unseal, without_mark
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import NUL, name_at, time_key
@@ -97,6 +98,6 @@ def _stands(envelope: bytes, place: bytes, query: MemberQuery) -> bool:
     try:
         membership = _decode(unseal(envelope).body)
     except msgspec.MsgspecError as error:
-        raise ReadModelUnavailable("A membership cannot be read") from error
+        raise Unavailable("A membership cannot be read") from error
     has_role = query.role is None or membership.role == composed(query.role)
     return has_role and place.startswith(time_key(membership.since) + NUL)

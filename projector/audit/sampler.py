@@ -153,7 +153,7 @@ async def _state_in(snapshot: Snapshot, counterpart: Counterpart, ids: Collectio
 
 def _reflects(head: int, seen: Seen) -> bool:
     """Whether all documents that are not stale reflect the log up to its head, retried events included."""
-    return seen.checkpoint.reached >= head and not any(each.since for each in seen.checkpoint.sweeps)
+    return seen.checkpoint.reached >= head and not any(each.since for each in seen.checkpoint.fan_outs)
 
 
 def _differing(seen: Seen, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:

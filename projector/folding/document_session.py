@@ -25,7 +25,7 @@ from projector.folding.projection import (
 )
 from projector.store.ports import Batch
 from shared.read_model.envelope import seal, unseal, without_mark
-from shared.read_model.positions import Checkpoint, Sweep
+from shared.read_model.positions import Checkpoint, FanOutProgress
 
 Envelopes = Mapping[Key, bytes | None]
 """Sealed full documents as the store has them; None for what does not exist."""
@@ -34,25 +34,25 @@ _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
 
-class Sweeping(NamedTuple):
-    """A sweep under way, what it does, and when its event occurred."""
+class RunningFanOut(NamedTuple):
+    """How far a fan-out under way has come, what it does, and when its event occurred."""
 
-    sweep: Sweep
+    progress: FanOutProgress
     fan_out: FanOut
     occurred_at: datetime
 
     @property
     def position(self) -> int:
-        return self.sweep.position
+        return self.progress.position
 
     def is_reflected_at(self, position: int) -> bool:
         """
         Whether a document that reflects a position has taken up the event.
 
-        The event of a retried sweep lies behind what most documents reflect. Those that have changed since the sweep
-        began were caught up first; the others take it up, once more if they have done so already.
+        The event of a retried fan-out lies behind what most documents reflect. Those that have changed since the
+        fan-out began were caught up first; the others take it up, once more if they have done so already.
         """
-        return position > self.sweep.since if self.sweep.since else position >= self.position
+        return position > self.progress.since if self.progress.since else position >= self.position
 
 
 Kept: TypeAlias = tuple[msgspec.Struct | None, int, bool, int]
@@ -89,7 +89,7 @@ class Document:
         self._become(record, position, reindexes=reindexes)
 
     def revise(self, record: msgspec.Struct | None, *, position: int, reindexes: bool) -> None:
-        """Become what an event makes of it that is swept: one that was parked may lie behind what it reflects."""
+        """Become what an event makes of it that is fanned out: one that was parked may lie behind what it reflects."""
         if record is not self.record:
             self._become(record, max(self.position, position), reindexes=reindexes)
 
@@ -122,13 +122,13 @@ class Document:
 
 @dataclass(slots=True)
 class DocumentSession:
-    """The `Documents` of one batch; `position` is that of the event being folded, `sweeping` what is under way."""
+    """The `Documents` of one batch; `position` is that of the event being folded, `fan_outs` what is under way."""
 
     envelopes: Envelopes
     projection: Projection
     decoders: Mapping[str, msgspec.json.Decoder[Any]]
     after: Checkpoint
-    sweeping: list[Sweeping]
+    fan_outs: list[RunningFanOut]
     queue: ParkedQueue
     position: int = 0
     _documents: dict[Key, Document] = field(default_factory=dict)
@@ -169,19 +169,19 @@ class DocumentSession:
 
     def open(self, key: Key) -> Document:
         """
-        The document as all events so far made it, those included that have not been swept to it yet.
+        The document as all events so far made it, those included that have not been fanned out to it yet.
 
         :raises NotPrefetched: it was not read.
         """
         document = self._documents.get(key) or self._opened(key)
-        for sweeping in self.sweeping:
-            if sweeping.fan_out.kind.name == key.kind:
-                self._catch_up(key, document, sweeping)
+        for running in self.fan_outs:
+            if running.fan_out.kind.name == key.kind:
+                self._catch_up(key, document, running)
         return document
 
     def take_turn(self, turn: Parked, fan_out: FanOut, *, again: bool = False) -> None:
         """
-        Bring what a sweep does to one document, or park it.
+        Bring what a fan-out does to one document, or park it.
 
         :param again: it was parked before.
         """
@@ -214,7 +214,7 @@ class DocumentSession:
         changes = {key: changes[key] for key in sorted(changes, key=lambda key: written[key].position)}
         removals = [(entry, key.id) for key, change in changes.items() for entry in change.removals]
         return Batch(
-            removals=[each for each in removals if not self._is_on_a_way(each[0])],
+            removals=[each for each in removals if not self._is_ahead_of_fan_out(each[0])],
             additions=[(entry, key.id) for key, change in changes.items() for entry in change.additions],
             index_rows={key: _pack(change.index_row) for key, change in changes.items() if change.index_row},
             public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
@@ -231,15 +231,15 @@ class DocumentSession:
         self._before.append((key, document, document.keep()))
         document.become(record, position=self.position)
 
-    def _catch_up(self, key: Key, document: Document, sweeping: Sweeping) -> None:
-        """Take up an event that is being swept, unless the document reflects it or is not concerned."""
-        if document.record is None or sweeping.is_reflected_at(document.position):
+    def _catch_up(self, key: Key, document: Document, running: RunningFanOut) -> None:
+        """Take up an event that is being fanned out, unless the document reflects it or is not concerned."""
+        if document.record is None or running.is_reflected_at(document.position):
             return
-        turn = Parked(position=sweeping.position, since=sweeping.occurred_at, documents=(key,), is_swept=True)
+        turn = Parked(position=running.position, since=running.occurred_at, documents=(key,), is_fan_out=True)
         if self.queue.is_parked(key):
-            self._wait_if_concerned(turn, document.record, sweeping.fan_out)
-        elif not self.queue.is_skipped(sweeping.position, key):
-            self.take_turn(turn, sweeping.fan_out)
+            self._wait_if_concerned(turn, document.record, running.fan_out)
+        elif not self.queue.is_skipped(running.position, key):
+            self.take_turn(turn, running.fan_out)
 
     def _wait_if_concerned(self, turn: Parked, record: msgspec.Struct, fan_out: FanOut) -> None:
         with suppress(Exception):
@@ -256,9 +256,9 @@ class DocumentSession:
             return {}
         return {str(checkpoint.parked): _encode(self.queue.parking())}
 
-    def _is_on_a_way(self, entry: Entry) -> bool:
-        """Whether a sweep is still to come by: it finds documents by such entries, and strikes those where none is."""
-        return any(each.fan_out.is_ahead(entry, done=each.sweep.done) for each in self.sweeping)
+    def _is_ahead_of_fan_out(self, entry: Entry) -> bool:
+        """Whether a fan-out is still to come by: it finds documents by such entries, and strikes the others."""
+        return any(each.fan_out.is_ahead(entry, done=each.progress.done) for each in self.fan_outs)
 
     def _in_order_of_kinds(self) -> Iterator[tuple[Key, Document]]:
         for kind in self.projection.kinds:

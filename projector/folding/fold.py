@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from projector.folding.document_session import DocumentSession, Envelopes, Sweeping
+from projector.folding.document_session import DocumentSession, Envelopes, RunningFanOut
 from projector.folding.index_changes import Indexer
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
 from projector.folding.projection import FanOut, Key, NotPrefetched, OwnedEntry, Projection, SortedEntry
 from projector.store.ports import Batch, EventNotFoldable
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased
-from shared.read_model.positions import Checkpoint, Sweep
+from shared.read_model.positions import Checkpoint, FanOutProgress
 
-MOST_SWEEPS = 16
+MOST_FAN_OUTS = 16
 """Under way at once: each is a question to every document that is opened."""
 
 
@@ -23,7 +23,7 @@ class Folded(NamedTuple):
     """One commit, and what will be under way after it."""
 
     batch: Batch
-    sweeping: tuple[Sweeping, ...]
+    fan_outs: tuple[RunningFanOut, ...]
     failed: int = 0
     """How many events it parks because they cannot be folded, not because they wait behind others."""
     parking: Parking = NOTHING
@@ -56,31 +56,31 @@ class BatchFold:
         envelopes: Envelopes,
         *,
         after: Checkpoint,
-        sweeping: Sequence[Sweeping] = (),
+        fan_outs: Sequence[RunningFanOut] = (),
         parking: Parking = NOTHING,
     ) -> Folded:
         """
         What the events make of the documents and of the checkpoint.
 
         An event that cannot be folded is parked. One that cannot be parked either ends the batch before it; one that
-        begins the last sweep there may be, with it.
+        begins the last fan-out there may be, with it.
 
-        :param sweeping: what is under way: fewer than `MOST_SWEEPS`.
+        :param fan_outs: what is under way: fewer than `MOST_FAN_OUTS`.
         :param parking: what is parked.
         :raises EventNotFoldable: the first event is of an unknown type, or does not tell which documents it writes.
         """
-        documents = self._documents(envelopes, after, sweeping, parking)
+        documents = self._documents(envelopes, after, fan_outs, parking)
         for nth, recorded in enumerate(events):
             try:
                 self._fold_one(recorded, documents)
             except EventNotFoldable:
                 if nth:
-                    return self.fold(events[:nth], envelopes, after=after, sweeping=sweeping, parking=parking)
+                    return self.fold(events[:nth], envelopes, after=after, fan_outs=fan_outs, parking=parking)
                 raise
-            if len(documents.sweeping) >= MOST_SWEEPS:
+            if len(documents.fan_outs) >= MOST_FAN_OUTS:
                 events = events[: nth + 1]
                 break
-        return self._committable(documents, _moved(after, events), documents.sweeping)
+        return self._committable(documents, _moved(after, events), documents.fan_outs)
 
     def refold(
         self,
@@ -91,7 +91,7 @@ class BatchFold:
         parking: Parking,
     ) -> Folded:
         """
-        What becomes of parked events that are tried again, or skipped, while no sweep is under way.
+        What becomes of parked events that are tried again, or skipped, while no fan-out is under way.
 
         :param due: in the order of the log.
         :param envelopes: of the documents that they need and of those that they are parked with.
@@ -101,29 +101,29 @@ class BatchFold:
             self._refold_one(parked, recorded, documents)
             for key in parked.documents:
                 documents.open_whole(key)
-            if len(documents.sweeping) >= MOST_SWEEPS:
+            if len(documents.fan_outs) >= MOST_FAN_OUTS:
                 break
-        return self._committable(documents, _revised(after), documents.sweeping)
+        return self._committable(documents, _revised(after), documents.fan_outs)
 
-    def sweep(
+    def fan_out(
         self,
         entries: Sequence[bytes],
         envelopes: Envelopes,
         *,
         after: Checkpoint,
-        sweeping: Sequence[Sweeping],
+        fan_outs: Sequence[RunningFanOut],
         parking: Parking = NOTHING,
     ) -> Folded:
         """
-        What the first of the sweeps under way makes of the next documents on its way.
+        What the first of the fan-outs under way makes of the next documents on its way.
 
         :param entries: of its list, none if its end is reached.
         :param envelopes: of the documents they lead to.
         """
-        first, *others = sweeping
-        documents = self._documents(envelopes, after, sweeping, parking)
+        first, *others = fan_outs
+        documents = self._documents(envelopes, after, fan_outs, parking)
         strays = list(_strays(entries, first.fan_out, documents))
-        going_on = [first._replace(sweep=_come_to(entry, first.sweep)) for entry in entries[-1:]]
+        going_on = [first._replace(progress=_come_to(entry, first.progress)) for entry in entries[-1:]]
         return self._committable(documents, _revised(after), [*going_on, *others], strays=strays)
 
     def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
@@ -133,10 +133,10 @@ class BatchFold:
         return self.projection.fan_out(recorded.event)
 
     def _documents(
-        self, envelopes: Envelopes, after: Checkpoint, sweeping: Collection[Sweeping], parking: Parking
+        self, envelopes: Envelopes, after: Checkpoint, fan_outs: Collection[RunningFanOut], parking: Parking
     ) -> DocumentSession:
         queue = ParkedQueue(parking, code=self.code)
-        return DocumentSession(envelopes, self.projection, self._decoders, after, list(sweeping), queue)
+        return DocumentSession(envelopes, self.projection, self._decoders, after, list(fan_outs), queue)
 
     def _fetched(self, envelopes: Envelopes) -> DocumentSession:
         """What is stored, as `needs` sees it."""
@@ -146,16 +146,16 @@ class BatchFold:
         self,
         documents: DocumentSession,
         checkpoint: Checkpoint,
-        sweeping: Sequence[Sweeping],
+        fan_outs: Sequence[RunningFanOut],
         *,
         strays: Collection[OwnedEntry] = (),
     ) -> Folded:
         queue, parking = documents.queue, documents.queue.parking()
-        checkpoint = msgspec.structs.replace(checkpoint, sweeps=tuple(each.sweep for each in sweeping))
+        checkpoint = msgspec.structs.replace(checkpoint, fan_outs=tuple(each.progress for each in fan_outs))
         if queue.changed:
             checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if queue else 0)
         batch = documents.batch(checkpoint=checkpoint, indexer=self._indexer, strays=strays)
-        return Folded(batch, tuple(sweeping), queue.failed, parking, bool(parking.due(self.code)))
+        return Folded(batch, tuple(fan_outs), queue.failed, parking, bool(parking.due(self.code)))
 
     def _fold_one(self, recorded: RecordedEvent, documents: DocumentSession, *, again: bool = False) -> None:
         if isinstance(recorded.event, UnknownEvent):
@@ -164,7 +164,7 @@ class BatchFold:
         queue = documents.queue
         if queue.is_skipped(recorded.position):
             return
-        if (len(queue) or documents.sweeping) and (waiting := self._waiting(recorded, documents)):
+        if (len(queue) or documents.fan_outs) and (waiting := self._waiting(recorded, documents)):
             queue.wait(waiting)
             return
         try:
@@ -180,7 +180,7 @@ class BatchFold:
         if queue:
             _let_go(recorded, documents)
         if fan_out:
-            documents.sweeping.append(_begun(recorded, fan_out, documents.after))
+            documents.fan_outs.append(_begun(recorded, fan_out, documents.after))
 
     def _waiting(self, recorded: RecordedEvent, documents: DocumentSession) -> Parked | None:
         """
@@ -231,7 +231,7 @@ class BatchFold:
             queue.skip(parked, parked.skip)
             return
         queue.release(parked)
-        if not parked.is_swept:
+        if not parked.is_fan_out:
             self._fold_one(recorded, documents, again=parked.failure is not None)
         elif queue.waits(parked.documents[0], before=parked.position):
             queue.wait(parked)
@@ -266,13 +266,13 @@ def _strays(entries: Iterable[bytes], way: FanOut, documents: DocumentSession) -
             yield SortedEntry(way.by, entry), key.id
 
 
-def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> Sweeping:
+def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> RunningFanOut:
     since = after.position if recorded.position <= after.position else 0
-    return Sweeping(Sweep(recorded.position, since=since), fan_out, recorded.occurred_at)
+    return RunningFanOut(FanOutProgress(recorded.position, since=since), fan_out, recorded.occurred_at)
 
 
-def _come_to(entry: bytes, sweep: Sweep) -> Sweep:
-    return msgspec.structs.replace(sweep, done=entry)
+def _come_to(entry: bytes, progress: FanOutProgress) -> FanOutProgress:
+    return msgspec.structs.replace(progress, done=entry)
 
 
 def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> Checkpoint:

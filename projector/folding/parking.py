@@ -38,7 +38,7 @@ class Parked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param since: when the event occurred.
     :param documents: those it would write.
     :param failure: why it could not be folded; None if it waits behind another.
-    :param is_swept: the event itself was folded, and this one document was not revised by its sweep.
+    :param is_fan_out: the event itself was folded, and this one document was not revised by its fan-out.
     :param skip: it is to be dropped the next time that what waits is looked through.
     """
 
@@ -46,7 +46,7 @@ class Parked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime
     documents: tuple[Key, ...]
     failure: Failure | None = None
-    is_swept: bool = False
+    is_fan_out: bool = msgspec.field(default=False, name="is_swept")
     skip: Skip | None = None
 
     def is_to_be_tried(self, code: str) -> bool:
@@ -61,7 +61,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     documents: tuple[Key, ...]
     skip: Skip
     error: str | None = None
-    is_swept: bool = False
+    is_fan_out: bool = msgspec.field(default=False, name="is_swept")
 
 
 def skipped(parked: Parked, skip: Skip) -> Skipped:
@@ -71,7 +71,7 @@ def skipped(parked: Parked, skip: Skip) -> Skipped:
         documents=parked.documents,
         skip=skip,
         error=parked.failure.error if parked.failure else None,
-        is_swept=parked.is_swept,
+        is_fan_out=parked.is_fan_out,
     )
 
 
@@ -136,7 +136,7 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
 NOTHING = Parking()
 
 Name: TypeAlias = tuple[int, Key | None]
-"""What tells one that waits from another: the event, and whom its sweep passed by."""
+"""What tells one that waits from another: the event, and the document that its fan-out passed by."""
 
 
 class ParkedQueue:
@@ -174,18 +174,18 @@ class ParkedQueue:
         queue = self._queues.get(key)
         return _moment(queue[0][1]) if queue else None
 
-    def is_skipped(self, position: int, swept: Key | None = None) -> bool:
-        """Whether somebody has decided that an event, or one turn of its sweep, shall have no effect."""
-        return (position, swept) in self._passed_over
+    def is_skipped(self, position: int, document: Key | None = None) -> bool:
+        """Whether somebody has decided that an event, or one turn of its fan-out, shall have no effect."""
+        return (position, document) in self._passed_over
 
-    def leaves_out(self, position: int, swept: Key | None = None) -> bool:
-        """Whether an event, or one turn of its sweep, has had no effect: not yet, or it never will."""
-        return (position, swept) in self._events or (position, swept) in self._passed_over
+    def leaves_out(self, position: int, document: Key | None = None) -> bool:
+        """Whether an event, or one turn of its fan-out, has had no effect: not yet, or it never will."""
+        return (position, document) in self._events or (position, document) in self._passed_over
 
     def left_out(self, *, until: int) -> set[int]:
         """The positions of the events up to one that have had no effect on any document."""
         names = (*self._events, *self._passed_over)
-        return {position for position, swept in names if swept is None and position <= until}
+        return {position for position, document in names if document is None and position <= until}
 
     def wait(self, parked: Parked) -> None:
         """Have an event wait behind others, unless it does so already."""
@@ -255,7 +255,7 @@ def _moment(at: datetime) -> str:
 
 
 def _name(each: Parked | Skipped) -> Name:
-    return each.position, each.documents[0] if each.is_swept else None
+    return each.position, each.documents[0] if each.is_fan_out else None
 
 
 def _in_order(events: Iterable[Parked]) -> tuple[Parked, ...]:

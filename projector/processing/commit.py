@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from projector.folding.document_session import Envelopes, Sweeping
+from projector.folding.document_session import Envelopes, RunningFanOut
 from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Key
@@ -29,14 +29,14 @@ async def commit_next(
     model: ReadModel,
     generation: str,
     after: Checkpoint,
-    sweeping: Sequence[Sweeping] = (),
+    fan_outs: Sequence[RunningFanOut] = (),
     brake: Brake | None = None,
 ) -> Folded:
     """
     Commit the first of the events, as many as can be folded and are not too much at once.
 
     :param events: those that follow the checkpoint `after`.
-    :param sweeping: the sweeps of that checkpoint.
+    :param fan_outs: the fan-outs of that checkpoint.
     :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
     :raises EventNotFoldable: the first event can neither be folded nor parked.
     :raises TooManyParked: so says the brake.
@@ -45,7 +45,7 @@ async def commit_next(
         there = await look(commit, after, batch_fold=batch_fold)
         envelopes = await prefetch(events, batch_fold=batch_fold, commit=commit)
         try:
-            folded = _fold(events, batch_fold, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+            folded = _fold(events, batch_fold, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
         except EventNotFoldable:
             # It may be no wonder: somebody else may have committed between our reads.
             await commit.confirm()
@@ -54,8 +54,8 @@ async def commit_next(
     return folded
 
 
-async def sweep_next(
-    sweeping: Sequence[Sweeping],
+async def fan_out_next(
+    fan_outs: Sequence[RunningFanOut],
     *,
     batch_fold: BatchFold,
     model: ReadModel,
@@ -65,24 +65,24 @@ async def sweep_next(
     brake: Brake | None = None,
 ) -> Folded:
     """
-    Commit what the first of the sweeps under way makes of the next documents on its way.
+    Commit what the first of the fan-outs under way makes of the next documents on its way.
 
-    :param sweeping: the sweeps of the checkpoint `after`.
+    :param fan_outs: the fan-outs of the checkpoint `after`.
     :param limit: how many documents.
     :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
     :raises TooManyParked: so says the brake.
     """
-    first = sweeping[0]
+    first = fan_outs[0]
     async with model.commit(generation, expected=after) as commit:
         there = await look(commit, after, batch_fold=batch_fold)
         way = first.fan_out
-        entries = await commit.entries(way.by, prefix=way.prefix, after=first.sweep.done, limit=limit)
+        entries = await commit.entries(way.by, prefix=way.prefix, after=first.progress.done, limit=limit)
         documents = list(dict.fromkeys(map(way.key, entries)))
         envelopes = await commit.fetch(documents) if documents else {}
-        folded = batch_fold.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+        folded = batch_fold.fan_out(entries, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
         while folded.batch.weight > MOST_WRITES and len(entries) > 1:
             entries = entries[: len(entries) // 2]
-            folded = batch_fold.sweep(entries, envelopes, after=after, sweeping=sweeping, parking=there.parking)
+            folded = batch_fold.fan_out(entries, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
         await store(folded, commit=commit, there=there, brake=brake)
     return folded
 
@@ -129,12 +129,12 @@ def _fold(
     envelopes: Envelopes,
     *,
     after: Checkpoint,
-    sweeping: Sequence[Sweeping],
+    fan_outs: Sequence[RunningFanOut],
     parking: Parking,
 ) -> Folded:
     """Fold half as many events, and half of those, until it is not too much for one commit."""
-    folded = batch_fold.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
+    folded = batch_fold.fold(events, envelopes, after=after, fan_outs=fan_outs, parking=parking)
     while folded.batch.weight > MOST_WRITES and len(events) > 1:
         events = events[: len(events) // 2]
-        folded = batch_fold.fold(events, envelopes, after=after, sweeping=sweeping, parking=parking)
+        folded = batch_fold.fold(events, envelopes, after=after, fan_outs=fan_outs, parking=parking)
     return folded

@@ -9,8 +9,8 @@ class Pace:
 
     batch: int = 500
     """Events in a commit, at most."""
-    sweep: int = 1000
-    """Documents in a step of a sweep."""
+    fan_out: int = 1000
+    """Documents in a step of a fan-out."""
     interval: float = 0.0
     """From one commit of events to the next: what comes in between travels together."""
     poll: float = 0.25

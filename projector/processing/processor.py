@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from projector.folding.code_version import code_version
-from projector.folding.document_session import Sweeping
-from projector.folding.fold import MOST_SWEEPS, BatchFold, Folded
+from projector.folding.document_session import RunningFanOut
+from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import Brake
-from projector.processing.commit import MOST_WRITES, commit_next, sweep_next
+from projector.processing.commit import MOST_WRITES, commit_next, fan_out_next
 from projector.processing.fork_check import ForkCheck
 from projector.processing.leadership import Duty
 from projector.processing.pace import Pace
@@ -24,7 +24,7 @@ from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
 from shared.observability.tracing import record_commit
 from shared.read_model.keys import ProjectionKeys
-from shared.read_model.positions import Checkpoint, Pointer, Sweep
+from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.cancellation import is_cancelled, to_the_end
 
 
@@ -33,13 +33,13 @@ class Standing:
     """Where the loop believes the store to stand; every commit finds out whether it does."""
 
     checkpoint: Checkpoint
-    sweeping: Sequence[Sweeping] = ()
-    """The sweeps of the checkpoint, and what they do."""
+    fan_outs: Sequence[RunningFanOut] = ()
+    """The fan-outs of the checkpoint, and what they do."""
     is_due: bool = False
     """Whether something that is parked is (or may be) to be tried by this code."""
 
     def after(self, folded: Folded) -> "Standing":
-        return replace(self, checkpoint=folded.batch.checkpoint, sweeping=folded.sweeping, is_due=folded.is_due)
+        return replace(self, checkpoint=folded.batch.checkpoint, fan_outs=folded.fan_outs, is_due=folded.is_due)
 
 
 BESIDE_OTHERS = 4
@@ -116,14 +116,14 @@ class Feeder:
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
         """
-        Take a step of the first sweep, and the next events: neither waits for all of the other.
+        Take a step of the first fan-out, and the next events: neither waits for all of the other.
 
-        Events wait for what is parked and due, and that for the end of all sweeps.
+        Events wait for what is parked and due, and that for the end of all fan-outs.
         """
         await self._may_go_on.wait()
-        if standing.sweeping:
-            standing = await self._sweep(standing)
-        if standing.is_due and not standing.sweeping:
+        if standing.fan_outs:
+            standing = await self._fan_out(standing)
+        if standing.is_due and not standing.fan_outs:
             standing = await self._retry_parked(reader, standing)
         events = () if standing.is_due else await self._next_events(reader, standing)
         if events:
@@ -132,23 +132,23 @@ class Feeder:
             await self._look(standing)
         self.progress.stand(standing.checkpoint)
         self._perseverance.succeeded()
-        if not events and not standing.sweeping and not standing.is_due:
+        if not events and not standing.fan_outs and not standing.is_due:
             await reader.rung(seconds=self._pace.poll)
         return standing
 
     async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
-        if len(standing.sweeping) >= MOST_SWEEPS:
+        if len(standing.fan_outs) >= MOST_FAN_OUTS:
             return ()
         if (early := self._committed + self._pace.interval - perf_counter()) > 0:
             await asyncio.sleep(early)
         return await reader.read(after=standing.checkpoint.position, limit=self._size)
 
     async def _commit_what_can_be_folded(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
-        """Commit; an event that stops the projection does so only once what came before it has been swept."""
+        """Commit; an event that stops the projection does so only once what came before it has been fanned out."""
         try:
             return await self._commit(standing, events)
         except EventNotFoldable:
-            if not standing.sweeping:
+            if not standing.fan_outs:
                 raise
             return standing
 
@@ -160,7 +160,7 @@ class Feeder:
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
-            sweeping=standing.sweeping,
+            fan_outs=standing.fan_outs,
             brake=self._brake,
         )
         folded = await to_the_end(commit)
@@ -189,19 +189,19 @@ class Feeder:
     def _at_once(self, most: int) -> int:
         return most // BESIDE_OTHERS if self.progress.role is Role.BUILDING else most
 
-    async def _sweep(self, standing: Standing) -> Standing:
+    async def _fan_out(self, standing: Standing) -> Standing:
         began = perf_counter()
-        folded = await sweep_next(
-            standing.sweeping,
+        folded = await fan_out_next(
+            standing.fan_outs,
             batch_fold=self._batch_fold,
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
-            limit=self._at_once(self._pace.sweep),
+            limit=self._at_once(self._pace.fan_out),
             brake=self._brake,
         )
         self._looked = perf_counter()
-        self.progress.swept(folded.batch)
+        self.progress.fanned_out(folded.batch)
         await self._after_commit(self._looked - began)
         return standing.after(folded)
 
@@ -231,8 +231,8 @@ class Feeder:
         """Take what the store says, having made sure that it can be gone on from."""
         checkpoint = await self._surveyed()
         await self._fork_check.require(reader, checkpoint)
-        sweeping = [await self._taken_up(sweep, reader) for sweep in checkpoint.sweeps]
-        return Standing(checkpoint, sweeping, is_due=checkpoint.parked > 0)
+        fan_outs = [await self._taken_up(progress, reader) for progress in checkpoint.fan_outs]
+        return Standing(checkpoint, fan_outs, is_due=checkpoint.parked > 0)
 
     async def _surveyed(self) -> Checkpoint:
         survey = await self._model.survey()
@@ -248,12 +248,12 @@ class Feeder:
             )
         return checkpoint
 
-    async def _taken_up(self, sweep: Sweep, reader: EventReader) -> Sweeping:
-        """A sweep that was under way when the generation was left: the log tells what it does."""
-        for recorded in await reader.read(after=sweep.position - 1, limit=1):
-            if recorded.position == sweep.position and (fan_out := self._batch_fold.fan_out_of(recorded)):
-                return Sweeping(sweep, fan_out, recorded.occurred_at)
+    async def _taken_up(self, progress: FanOutProgress, reader: EventReader) -> RunningFanOut:
+        """A fan-out that was under way when the generation was left: the log tells what it does."""
+        for recorded in await reader.read(after=progress.position - 1, limit=1):
+            if recorded.position == progress.position and (fan_out := self._batch_fold.fan_out_of(recorded)):
+                return RunningFanOut(progress, fan_out, recorded.occurred_at)
         raise LogForked(
-            f"projection {self._keys.projection}: what is under way from position {sweep.position} is not in the log;"
-            f" {rebuild(self._keys)}"
+            f"projection {self._keys.projection}: what is under way from position {progress.position} is not in the"
+            f" log; {rebuild(self._keys)}"
         )

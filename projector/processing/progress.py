@@ -134,9 +134,9 @@ class Progress:
             metrics.COMMIT_SECONDS.labels(self.projection).observe(seconds)
             metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
 
-    def swept(self, batch: Batch) -> None:
+    def fanned_out(self, batch: Batch) -> None:
         if self.is_measured:
-            metrics.SWEPT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
+            metrics.FANNED_OUT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
             metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
 
     def _become(self, state: State, error: str | None = None) -> bool:

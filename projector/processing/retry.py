@@ -32,7 +32,7 @@ async def retry_next(
     brake: Brake | None = None,
 ) -> Folded | None:
     """
-    Commit what becomes of the first parked events that are due, while no sweep is under way; None if none are.
+    Commit what becomes of the first parked events that are due, while no fan-out is under way; None if none are.
 
     :param limit: how many of them.
     :raises Superseded: the generation does not reflect the log up to `after`, or does no more.

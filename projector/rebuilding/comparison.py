@@ -169,7 +169,7 @@ def _judged(key: Key, live: Half, other: Half) -> Sample | Judgement:
 
 def _is_retrying(half: Half) -> bool:
     """Whether an event that was parked is being brought to many documents: positions do not tell to which it was."""
-    return any(each.since for each in half.checkpoint.sweeps)
+    return any(each.since for each in half.checkpoint.fan_outs)
 
 
 def _opened(half: Half, key: Key) -> Sealed | None:

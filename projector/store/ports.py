@@ -34,9 +34,9 @@ class Batch:
     forgotten: Collection[Key] = ()
     strays: Collection[OwnedEntry] = ()
     """
-    Entries at which a sweep found no document standing any more. Others leave an entry there as long as the sweep is to
-    come by, and the sweep strikes it once the document is written: so nothing that a crash leaves of a commit can take
-    a document out of its way.
+    Entries at which a fan-out found no document standing any more. Others leave an entry there as long as the fan-out
+    is to come by, and the fan-out strikes it once the document is written: so nothing that a crash leaves of a commit
+    can take a document out of its way.
     """
     parked: Mapping[str, bytes] = field(default_factory=dict)
     """What is parked (a `Parking` in JSON), if that has changed, by the name that the checkpoint has for it."""

@@ -103,7 +103,7 @@ def id_at(place_: bytes) -> bytes:
 
 
 def name_at(place_: bytes) -> str:
-    """The same id as it stands in hashes; without making a UUID, since lists and sweeps ask for very many."""
+    """The same id as it stands in hashes; without making a UUID, since lists and fan-outs ask for very many."""
     digits = id_at(place_).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

@@ -12,13 +12,13 @@ class Pointer(msgspec.Struct, frozen=True):
     version: int
 
 
-class Sweep(msgspec.Struct, frozen=True, omit_defaults=True):
+class FanOutProgress(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     An event that concerns every document of a list, and how far along the list it has been brought.
 
     :param position: the event's.
     :param done: the last entry of the list whose document reflects the event; None before the first.
-    :param since: where the checkpoint stood when a parked event was retried and began the sweep; 0 for all others.
+    :param since: where the checkpoint stood when a parked event was retried and began the fan-out; 0 for all others.
     """
 
     position: int
@@ -31,7 +31,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     Which events a generation reflects.
 
     `count` events, the last of them `event_id` at `position`. `revision` grows with every write to the generation, so
-    that equal checkpoints mean an untouched generation. `sweeps` are under way, in the order in which they began.
+    that equal checkpoints mean an untouched generation. `fan_outs` are under way, in the order in which they began.
     `parked` is the revision at which what is parked was last written (see `GenerationKeys.parked`), 0 if nothing is.
     """
 
@@ -39,13 +39,13 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     event_id: UUID | None = None
     count: int = 0
     revision: int = 0
-    sweeps: tuple[Sweep, ...] = ()
+    fan_outs: tuple[FanOutProgress, ...] = msgspec.field(default=(), name="sweeps")
     parked: int = 0
 
     @property
     def reached(self) -> int:
         """What readers are told: every document that is not stale reflects every event up to here."""
-        return next((each.position - 1 for each in self.sweeps if not each.since), self.position)
+        return next((each.position - 1 for each in self.fan_outs if not each.since), self.position)
 
 
 class Announcement(msgspec.Struct, frozen=True):

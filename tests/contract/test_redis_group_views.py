@@ -77,7 +77,7 @@ def executed(projection):
 
 async def test_memberships_that_outlive_their_group_are_not_seen(views, projection):
     """While a deletion is brought to them one after another."""
-    projection.shelves.commit([], dropped=[("group", ID)], position=9, sweeps=[9])
+    projection.shelves.commit([], dropped=[("group", ID)], position=9, fan_outs=[9])
 
     assert await views.members(ID, MemberQuery()) == (8, None, None)
     assert await views.members(SLUG, MemberQuery()) == (8, None, None)

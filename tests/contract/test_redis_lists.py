@@ -138,9 +138,9 @@ async def test_a_page_is_as_old_as_its_oldest_trip(redis_views, redis_projection
     assert page.position == 5
 
 
-async def test_readers_are_told_the_position_before_the_first_sweep(redis_views, redis_projection):
+async def test_readers_are_told_the_position_before_the_first_fan_out(redis_views, redis_projection):
     """Some documents may not reflect that event yet, whatever else the checkpoint reflects."""
-    redis_projection.commit(ADA, position=9, sweeps=(5, 8))
+    redis_projection.commit(ADA, position=9, fan_outs=(5, 8))
 
     assert await redis_views.position() == 4
     assert (await redis_views.by_id(str(ADA.account_id))).position == 4

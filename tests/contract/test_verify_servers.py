@@ -42,7 +42,7 @@ class Scene:
         self.hand = hand
         self.directory = PostgresDirectory(database_url)
         self.writer = Writer(write_side, seed=7)
-        self.sweep = 1
+        self.fan_out = 1
         self.fails = None
         """Whether the release that feeds cannot fold an event."""
         self._database_url = database_url
@@ -61,7 +61,7 @@ class Scene:
         model, code = self.hand.subject(projection).model, "buggy" if self.fails else "mended"
         release = poisoned(projection, self.fails) if self.fails else projection
         try:
-            return await fold_next(model, self._log, size=20, projection=release, sweep=self.sweep, code=code)
+            return await fold_next(model, self._log, size=20, projection=release, fan_out=self.fan_out, code=code)
         except Superseded:
             return True
 
@@ -104,8 +104,8 @@ class Scene:
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch):
-    """While groups are renamed all the time there is no end of sweeps to wait for."""
-    monkeypatch.setattr(examination, "SWEEP_SECONDS", 0.1)
+    """While groups are renamed all the time there is no end of fan-outs to wait for."""
+    monkeypatch.setattr(examination, "FAN_OUT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ async def test_nothing_is_found_where_nothing_is_wrong(scene, projection):
 
 
 async def test_nothing_is_found_while_everything_goes_on(scene):
-    """Commands, folds and sweeps under way are no differences."""
+    """Commands, folds and fan-outs under way are no differences."""
     async with scene.going_on():
         before = scene.writer.done
         for _ in range(3):
@@ -270,7 +270,7 @@ async def test_a_sampler_leaves_out_who_is_parked_and_nobody_else(scene):
 
 async def test_a_sampler_finds_nothing_while_everything_goes_on(scene):
     """It waits for moments that can be compared."""
-    sampler, scene.sweep = scene.sampler(), 1000
+    sampler, scene.fan_out = scene.sampler(), 1000
     async with scene.going_on():
         for _ in range(10):
             for projection in ("profiles", "groups"):

@@ -28,7 +28,7 @@ async def stage_on(adapters, request):
 
 
 async def play_and_compare(stage, life, ending):
-    """Commands, batches and sweeps of any size, torn commits, and looks in between; in the end at everything."""
+    """Commands, batches and fan-outs of any size, torn commits, and looks in between; in the end at everything."""
     await stage.clear()
     play = Play(stage)
     comparison = Comparison(play)

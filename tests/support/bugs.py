@@ -25,7 +25,7 @@ def poisoned(projection: Projection, is_poison: Callable[[RecordedEvent], bool])
 
 
 def unrevising(projection: Projection, is_poison: Callable[[str], bool]) -> Projection:
-    """The projection, but that no sweep can bring anything to the documents with some ids."""
+    """The projection, but that no fan-out can bring anything to the documents with some ids."""
 
     class Unrevising(type(projection)):
         def fan_out(self, event):
@@ -51,7 +51,7 @@ def _failing(revise, is_poison):
 
 
 class Bug(NamedTuple):
-    """Which events a release cannot fold, and whose documents its sweeps cannot revise."""
+    """Which events a release cannot fold, and whose documents its fan-outs cannot revise."""
 
     positions: frozenset[int]
     people: frozenset[str]

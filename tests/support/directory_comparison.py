@@ -1,7 +1,7 @@
 """
 What the read API answers, compared with what the model says.
 
-A projection may be behind, and a sweep under way: then each document is to be as it was at one moment since the
+A projection may be behind, and a fan-out under way: then each document is to be as it was at one moment since the
 position that the answer tells, and a list is to have everybody once who was in it at the same place ever since.
 """
 

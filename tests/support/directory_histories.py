@@ -127,7 +127,7 @@ _feeds = st.builds(
     Feed,
     st.lists(st.sampled_from(PROJECTIONS), min_size=1, unique=True).map(tuple),
     size=st.sampled_from([0, 1, 2, 5, 100]),
-    sweep=st.integers(0, 2),
+    fan_out=st.integers(0, 2),
 )
 _tears = st.builds(
     Feed,
@@ -177,7 +177,7 @@ _looks = st.builds(
     st.lists(questions, max_size=3).map(tuple),
     slowly=st.booleans(),
 )
-_catch_up = Feed(PROJECTIONS, size=100, sweep=100)
+_catch_up = Feed(PROJECTIONS, size=100, fan_out=100)
 
 
 def _person(number: int, name: str, tags: list[str], title: str | None) -> Sent:
@@ -221,8 +221,8 @@ _beginnings = st.tuples(_people, _founded, _joining, _gone).map(
     lambda parts: Commands(tuple(each for part in parts for each in part), timedelta(seconds=1))
 )
 
-# What is looked at before a sweep has ended, and what happens meanwhile.
-_sweeps = st.tuples(
+# What is looked at before a fan-out has ended, and what happens meanwhile.
+_fan_outs = st.tuples(
     st.just(_catch_up),
     st.builds(Commands, st.tuples(renamings | deletions, sent), _ticks),
     st.builds(Feed, st.just(("profiles", "groups")), st.sampled_from([1, 2, 100]), st.integers(0, 2)),
@@ -244,7 +244,7 @@ _scenes = st.one_of(
     st.tuples(_feeds),
     st.tuples(_tears),
     st.tuples(_looks),
-    _sweeps,
+    _fan_outs,
     _slow_walks,
 )
 lives = st.builds(

@@ -33,9 +33,9 @@ class Stage(Protocol):
         """Have nothing happened."""
 
     async def fold(
-        self, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int, torn_after: int | None
+        self, projection: str, log: Sequence[RecordedEvent], *, size: int, fan_out: int, torn_after: int | None
     ) -> bool:
-        """Fold a batch and sweep a step, and say whether there was anything; a torn commit stays as it is torn."""
+        """Fold a batch and a step of a fan-out; False if there was neither. A torn commit stays as it is torn."""
 
     async def show(self) -> None:
         """Have the views answer what is projected."""
@@ -186,15 +186,15 @@ class Play:
 
     async def feed(self, step: Feed) -> None:
         for projection in step.projections:
-            await self._fold(projection, step.size, step.sweep, step.torn_after)
+            await self._fold(projection, step.size, step.fan_out, step.torn_after)
         await self.stage.show()
 
-    async def _fold(self, projection: str, size: int, sweep: int, torn_after: int | None) -> bool:
+    async def _fold(self, projection: str, size: int, fan_out: int, torn_after: int | None) -> bool:
         checkpoint = (await self.stage.models[projection].survey()).checkpoint
         if torn_after is not None:
             following = [each.position for each in self.log if each.position > checkpoint.position][:size]
             self.torn[projection] = max([self.torn.get(projection, 0), *following])
-        return await self.stage.fold(projection, self.log, size=size, sweep=sweep, torn_after=torn_after)
+        return await self.stage.fold(projection, self.log, size=size, fan_out=fan_out, torn_after=torn_after)
 
     async def reached(self, projection: str) -> int:
         return (await self.stage.models[projection].survey()).checkpoint.reached

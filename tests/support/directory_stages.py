@@ -75,11 +75,11 @@ class MemoryStage:
         await self.show()
 
     async def fold(
-        self, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int, torn_after: int | None
+        self, projection: str, log: Sequence[RecordedEvent], *, size: int, fan_out: int, torn_after: int | None
     ) -> bool:
         self._store.torn_after = torn_after
         try:
-            return await _fold(self.models[projection], projection, log, size=size, sweep=sweep)
+            return await _fold(self.models[projection], projection, log, size=size, fan_out=fan_out)
         except Unavailable:
             return True
         finally:
@@ -156,16 +156,16 @@ class RealStage:
         await _go_live(self.models)
 
     async def fold(
-        self, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int, torn_after: int | None
+        self, projection: str, log: Sequence[RecordedEvent], *, size: int, fan_out: int, torn_after: int | None
     ) -> bool:
         if torn_after is None:
-            return await _fold(self.models[projection], projection, log, size=size, sweep=sweep)
+            return await _fold(self.models[projection], projection, log, size=size, fan_out=fan_out)
         # As a server that kept only the first commands of a commit, and was started again.
         with (
             patch.object(read_model, "writes", lambda batch, keys: islice(writes(batch, keys), torn_after)),
-            suppress(Superseded),  # a step of a sweep that follows finds the checkpoint where it was
+            suppress(Superseded),  # a step of a fan-out that follows finds the checkpoint where it was
         ):
-            await _fold(self.models[projection], projection, log, size=size, sweep=sweep)
+            await _fold(self.models[projection], projection, log, size=size, fan_out=fan_out)
         return True
 
     async def show(self) -> None:
@@ -178,8 +178,8 @@ async def _go_live(models: Mapping[str, ReadModel]) -> None:
         await go_live(model, BY_NAME[name])
 
 
-async def _fold(model: ReadModel, projection: str, log: Sequence[RecordedEvent], *, size: int, sweep: int) -> bool:
-    return await fold_next(model, log, size=size, projection=BY_NAME[projection], sweep=sweep)
+async def _fold(model: ReadModel, projection: str, log: Sequence[RecordedEvent], *, size: int, fan_out: int) -> bool:
+    return await fold_next(model, log, size=size, projection=BY_NAME[projection], fan_out=fan_out)
 
 
 @asynccontextmanager

@@ -91,11 +91,11 @@ class Commands:
 
 @dataclass(frozen=True)
 class Feed:
-    """Fold so many events, then sweep so many documents; the commit is torn after so many of its writes, if any."""
+    """Fold some events, then bring fan-outs to some documents; the commit is torn after so many writes, if any."""
 
     projections: tuple[str, ...]
     size: int
-    sweep: int
+    fan_out: int
     torn_after: int | None = None
 
 

@@ -7,12 +7,12 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
-from projector.folding.document_session import Sweeping
-from projector.folding.fold import MOST_SWEEPS, BatchFold, Folded
+from projector.folding.document_session import RunningFanOut
+from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
 from projector.folding.index_changes import Indexer
 from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key, Projection, SortedEntry, UniqueEntry
-from projector.processing.commit import commit_next, sweep_next
+from projector.processing.commit import commit_next, fan_out_next
 from projector.processing.retry import retry_next
 from projector.projections.profiles import Profiles
 from projector.store.codec import parking_at
@@ -22,7 +22,7 @@ from projector.store.transitions import filling, switched
 from shared.event_log import MemoryEventLog, RecordedEvent
 from shared.read_model.envelope import unseal, without_mark
 from shared.read_model.keys import INDEX_ROW, ProjectionKeys
-from shared.read_model.positions import Checkpoint, Pointer, Sweep
+from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 
 Result = TypeVar("Result")
 Held: TypeAlias = Mapping[str, dict[str, bytes] | set[bytes]]
@@ -59,30 +59,32 @@ async def fold_next(
     *,
     size: int,
     projection: Projection = PROFILES,
-    sweep: int = 1000,
+    fan_out: int = 1000,
     code: str = "unnamed",
 ) -> bool:
     """
-    Do what the engine does in one pass: what is parked and due, the next events, then a step of a sweep.
+    Do what the engine does in one pass: what is parked and due, the next events, then a step of a fan-out.
 
     Says whether there was anything.
     """
     batch_fold = BatchFold(projection, code=code)
     checkpoint = (await model.survey()).checkpoint
-    sweeping = [_taken_up(each, log, batch_fold) for each in checkpoint.sweeps]
-    events = [each for each in log if each.position > checkpoint.position][:size] if len(sweeping) < MOST_SWEEPS else []
+    fan_outs = [_taken_up(each, log, batch_fold) for each in checkpoint.fan_outs]
+    events = (
+        [each for each in log if each.position > checkpoint.position][:size] if len(fan_outs) < MOST_FAN_OUTS else []
+    )
     common = {"batch_fold": batch_fold, "model": model, "generation": POINTER.generation}
-    if not sweeping and (folded := await _retried(log, size, checkpoint, **common)):
-        checkpoint, sweeping = folded.batch.checkpoint, folded.sweeping
+    if not fan_outs and (folded := await _retried(log, size, checkpoint, **common)):
+        checkpoint, fan_outs = folded.batch.checkpoint, folded.fan_outs
         events = [] if folded.is_due or not size else events
         if not events:
             return True
     if events:
-        folded = await commit_next(events, after=checkpoint, sweeping=sweeping, **common)
-        checkpoint, sweeping = folded.batch.checkpoint, folded.sweeping
-    if sweeping and sweep:
-        await sweep_next(sweeping, after=checkpoint, limit=sweep, **common)
-    return bool(events or sweeping)
+        folded = await commit_next(events, after=checkpoint, fan_outs=fan_outs, **common)
+        checkpoint, fan_outs = folded.batch.checkpoint, folded.fan_outs
+    if fan_outs and fan_out:
+        await fan_out_next(fan_outs, after=checkpoint, limit=fan_out, **common)
+    return bool(events or fan_outs)
 
 
 async def fold_all(
@@ -177,6 +179,6 @@ async def _retried(log: Sequence[RecordedEvent], size: int, after: Checkpoint, *
         return await retry_next(reader, after=after, limit=max(1, size), **common)
 
 
-def _taken_up(sweep: Sweep, log: Sequence[RecordedEvent], batch_fold: BatchFold) -> Sweeping:
-    (recorded,) = (each for each in log if each.position == sweep.position)
-    return Sweeping(sweep, batch_fold.fan_out_of(recorded), recorded.occurred_at)
+def _taken_up(progress: FanOutProgress, log: Sequence[RecordedEvent], batch_fold: BatchFold) -> RunningFanOut:
+    (recorded,) = (each for each in log if each.position == progress.position)
+    return RunningFanOut(progress, batch_fold.fan_out_of(recorded), recorded.occurred_at)

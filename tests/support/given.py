@@ -40,7 +40,7 @@ class Given:
         self._named = set(self._projection.needs(recorded, self))
         self._projection.project(recorded, self)
         if fan_out := self._projection.fan_out(recorded.event):
-            self._sweep(fan_out)
+            self._fan_out(fan_out)
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
         return self._records.get(self._open(kind.key(id)))
@@ -72,7 +72,7 @@ class Given:
     def _entries(self, key: Key, record: Any) -> set[Entry]:
         return set(self._indexer.change(key, [None, record], anew=False).additions)
 
-    def _sweep(self, fan_out: FanOut) -> None:
+    def _fan_out(self, fan_out: FanOut) -> None:
         before = {Key(fan_out.kind.name, name): record for name, record in self.all(fan_out.kind).items()}
         after = {key: fan_out.revise(key.id, record) for key, record in before.items()}
         assert self._led_to(fan_out, before) == {key for key, record in before.items() if after[key] is not record}

@@ -19,14 +19,14 @@ SETTLED = 6
 @dataclass(frozen=True)
 class Step:
     """
-    Fold `size` events, none if there are none or it is 0, then bring a sweep to so many documents.
+    Fold `size` events, none if there are none or it is 0, then bring a fan-out to so many documents.
 
     Crash after so many writes of the first commit that comes of it, or not at all.
     """
 
     size: int
     crash_after: int | None = None
-    sweep: int = 0
+    fan_out: int = 0
 
 
 steps = st.lists(
@@ -34,7 +34,7 @@ steps = st.lists(
         Step,
         size=st.just(0) | st.integers(1, 3) | st.integers(1, 9),
         crash_after=st.none() | st.integers(0, 12) | st.integers(0, 80),
-        sweep=st.integers(0, 2),
+        fan_out=st.integers(0, 2),
     ),
     min_size=2,
     max_size=10,

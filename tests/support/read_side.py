@@ -137,9 +137,11 @@ class RedisProjection:
         self.shelves = Shelves(client, projection="profiles", generation=generation)
         self.keys = self.shelves.keys
 
-    def commit(self, *records: ProfileRecord, position: int, announce: bool = True, sweeps: Iterable[int] = ()) -> None:
+    def commit(
+        self, *records: ProfileRecord, position: int, announce: bool = True, fan_outs: Iterable[int] = ()
+    ) -> None:
         """Store records as of a position in the live generation, each found by its present keys only."""
-        self.shelves.commit(filed_people(records), position=position, announce=announce, sweeps=sweeps)
+        self.shelves.commit(filed_people(records), position=position, announce=announce, fan_outs=fan_outs)
 
     def prepare(self, *records: ProfileRecord, position: int) -> None:
         """Store records in a generation that is not live yet."""

@@ -27,7 +27,7 @@ from shared.read_model.ordering import (
     word_block,
     word_entries,
 )
-from shared.read_model.positions import Announcement, Checkpoint, Pointer, Sweep
+from shared.read_model.positions import Announcement, Checkpoint, FanOutProgress, Pointer
 from shared.read_model.records import (
     ActivityRecord,
     GroupRecord,
@@ -187,26 +187,26 @@ class Shelves:
         dropped: Iterable[tuple[str, str]] = (),
         position: int,
         announce: bool = True,
-        sweeps: Iterable[int] = (),
+        fan_outs: Iterable[int] = (),
     ) -> None:
         """Write and drop documents, by kind and id, in the live generation."""
         with self.client.pipeline(transaction=True) as pipe:
             for kind, id_ in dropped:
                 self.drop(pipe, kind, id_)
-            self.write(pipe, filed, position=position, sweeps=sweeps)
+            self.write(pipe, filed, position=position, fan_outs=fan_outs)
             pipe.set(self.projection.live, self.pointer)
             if announce:
                 pipe.publish(self.projection.announce, _encode(Announcement(self.keys.name, position)))
             pipe.execute()
 
-    def write(self, pipe: Pipeline, filed: Iterable[Filed], *, position: int, sweeps: Iterable[int] = ()) -> None:
-        """Put documents in their places; `sweeps` are the positions of events that are still brought to others."""
+    def write(self, pipe: Pipeline, filed: Iterable[Filed], *, position: int, fan_outs: Iterable[int] = ()) -> None:
+        """Put documents in their places; `fan_outs` are the positions of events that are still brought to others."""
         kept = list(filed)
         for each in kept:
             self._withdraw(pipe, self._filed.get((each.kind, each.id)))
         self._filed |= {(each.kind, each.id): each for each in kept}
         self.place(pipe, kept, position=position)
-        checkpoint = Checkpoint(position=position, count=position, sweeps=tuple(map(Sweep, sweeps)))
+        checkpoint = Checkpoint(position=position, count=position, fan_outs=tuple(map(FanOutProgress, fan_outs)))
         pipe.set(self.keys.checkpoint, _encode(checkpoint))
 
     def place(self, pipe: Pipeline, filed: Iterable[Filed], *, position: int) -> None:

@@ -170,7 +170,7 @@ class Proving:
 def _behind(survey: Survey, position: int) -> Iterator[str]:
     for pointer in survey.fed:
         checkpoint = survey.at(pointer).checkpoint
-        if checkpoint is None or checkpoint.position < position or checkpoint.sweeps:
+        if checkpoint is None or checkpoint.position < position or checkpoint.fan_outs:
             yield pointer.generation
     yield from (each.pointer.generation for each in survey.roster.leaving)
 

@@ -18,8 +18,8 @@ from projector.store.collections import Index, Item, Shelf, Variant, index_of, i
 BUCKET = 100
 """Documents read in one transaction with everything that leads to them: about a millisecond of Redis' time."""
 
-SWEEP_SECONDS = 5.0
-"""How long sweeps may take to end; then every list is walked, since none has the size that it will have."""
+FAN_OUT_SECONDS = 5.0
+"""How long fan-outs may take to end; then every list is walked, since none has the size that it will have."""
 
 LOOK_AGAIN_SECONDS = 0.05
 
@@ -80,13 +80,13 @@ class Examination:
         self.entries += sum(len(each.entries) for each in there)
 
     async def _look_for_foreign(self) -> None:
-        await self._sweeps_ended()
+        await self._fan_outs_ended()
         kinds = {kind.name for kind in self._projection.kinds}
         shelves = [each for each in await self._inspection.shelves() if isinstance(each, Index) or each.kind in kinds]
         seen = await self._following.look(Asked(sizes=shelves))
         due = self._census()
         for shelf in shelves:
-            if seen.sizes[shelf] != due[shelf] - self._missing[shelf] or seen.checkpoint.sweeps:
+            if seen.sizes[shelf] != due[shelf] - self._missing[shelf] or seen.checkpoint.fan_outs:
                 await self._search(shelf)
 
     async def _confirm(self) -> None:
@@ -102,10 +102,10 @@ class Examination:
         for entry, owner in findings.foreign.items():
             self._is_foreign(entry, owner)
 
-    async def _sweeps_ended(self) -> None:
-        """Wait for sweeps: until they end there are entries that nobody needs any more."""
-        until = monotonic() + SWEEP_SECONDS
-        while (await self._following.look(Asked())).checkpoint.sweeps and monotonic() < until:  # noqa: ASYNC110 - no event
+    async def _fan_outs_ended(self) -> None:
+        """Wait for fan-outs: until they end there are entries that nobody needs any more."""
+        until = monotonic() + FAN_OUT_SECONDS
+        while (await self._following.look(Asked())).checkpoint.fan_outs and monotonic() < until:  # noqa: ASYNC110 - no event
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     def _census(self) -> Counter[Shelf]:
@@ -153,7 +153,7 @@ class Search:
         self._following = following
         self._index = index
         self._due: set[Item] = set()
-        self._ways = -1
+        self._fan_outs = -1
         self._renew()
 
     async def look_at(self, items: Sequence[Item]) -> None:
@@ -162,13 +162,13 @@ class Search:
             owners = (await self._following.look(Asked(entries=entries))).owners
             there = {entry: owner for entry in entries if (owner := owners[entry]) is not None}
             strange = [entry for entry in there if not self._following.is_owed_to_later(entry)]
-            if strange and self._ways != len(self._following.fold.ways):
+            if strange and self._fan_outs != len(self._following.fold.fan_outs):
                 self._renew()
             self.found |= {entry: there[entry] for entry in strange if item_of(entry) not in self._due}
 
     def _renew(self) -> None:
         """Find out what should be there; an event that concerns many changes that."""
-        self._ways = len(self._following.fold.ways)
+        self._fan_outs = len(self._following.fold.fan_outs)
         self._due = {item_of(entry) for key in self._following.fold for entry in self._entries_of(key)}
 
     def _entries_of(self, key: Key) -> Iterator[Entry]:

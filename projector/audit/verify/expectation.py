@@ -11,7 +11,7 @@ from projector.folding.projection import Entry, Key, Projection, SortedEntry
 from shared.read_model.envelope import seal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import IndexRow
-from shared.read_model.positions import Sweep
+from shared.read_model.positions import FanOutProgress
 
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
@@ -42,9 +42,9 @@ ABSENT = Expected(None, None, None, None, frozenset())
 
 class Expectations:
     """
-    What should be there, going by a fold at a position and by the sweeps that are under way then.
+    What should be there, going by a fold at a position and by the fan-outs that are under way then.
 
-    A sweep that a retried event began is not among them: it is behind what documents reflect.
+    A fan-out that a retried event began is not among them: it is behind what documents reflect.
     """
 
     def __init__(self, fold: Fold) -> None:
@@ -52,19 +52,19 @@ class Expectations:
         self._projection: Projection = fold.projection
         self._indexer = Indexer(fold.projection)
 
-    def of(self, key: Key, sweeps: Sequence[Sweep] = ()) -> list[Expected]:
+    def of(self, key: Key, fan_outs: Sequence[FanOutProgress] = ()) -> list[Expected]:
         """
         Whatever would be right; the last is what the document will be in the end.
 
-        A sweep that is under way may have come to it or not. What it has passed by, it has come to.
+        A fan-out that is under way may have come to it or not. What it has passed by, it has come to.
         """
-        states = self._fold.states(key, since=sweeps[0].position if sweeps else None)
+        states = self._fold.states(key, since=fan_outs[0].position if fan_outs else None)
         expected = [(state, self._expected(key, state)) for state in states]
-        return [each for state, each in expected if not _was_passed_by(state, each, sweeps)]
+        return [each for state, each in expected if not _was_passed_by(state, each, fan_outs)]
 
-    def final(self, key: Key, sweeps: Sequence[Sweep] = ()) -> Expected:
-        """What the document is once every sweep has come to it."""
-        return self.of(key, sweeps)[-1]
+    def final(self, key: Key, fan_outs: Sequence[FanOutProgress] = ()) -> Expected:
+        """What the document is once every fan-out has come to it."""
+        return self.of(key, fan_outs)[-1]
 
     def _expected(self, key: Key, state: State) -> Expected:
         if (record := state.record) is None:
@@ -91,10 +91,10 @@ class Expectations:
         return frozenset(each for each in entries if not isinstance(each, SortedEntry))
 
 
-def _was_passed_by(state: State, expected: Expected, sweeps: Sequence[Sweep]) -> bool:
-    """Only the first sweep is on its way; the others wait for it to end."""
-    if state.behind is None or not sweeps or state.behind.position != sweeps[0].position:
+def _was_passed_by(state: State, expected: Expected, fan_outs: Sequence[FanOutProgress]) -> bool:
+    """Only the first fan-out is on its way; the others wait for it to end."""
+    if state.behind is None or not fan_outs or state.behind.position != fan_outs[0].position:
         return False
-    way = state.behind.fan_out
-    on_it = [each for each in expected.entries if way.is_ahead(each, done=None)]
-    return not all(way.is_ahead(each, done=sweeps[0].done) for each in on_it)
+    fan_out = state.behind.fan_out
+    on_it = [each for each in expected.entries if fan_out.is_ahead(each, done=None)]
+    return not all(fan_out.is_ahead(each, done=fan_outs[0].done) for each in on_it)

@@ -16,7 +16,7 @@ from shared.events import Redacted
 _encode = msgspec.json.Encoder().encode
 
 
-class Way(NamedTuple):
+class LoggedFanOut(NamedTuple):
     """An event that concerns every document of a list, and what it does to each."""
 
     position: int
@@ -25,20 +25,20 @@ class Way(NamedTuple):
 
 class State(NamedTuple):
     """
-    What a document is, or may be while sweeps are under way.
+    What a document is, or may be while fan-outs are under way.
 
     :param position: that it reflects.
-    :param behind: the first sweep that has not come to it yet.
+    :param behind: the first fan-out that has not come to it yet.
     """
 
     record: msgspec.Struct | None
     position: int
-    behind: Way | None = None
+    behind: LoggedFanOut | None = None
 
 
 @dataclass(slots=True)
 class _Document:
-    """A document that is being folded; `taken` counts the ways of its kind that it has taken up."""
+    """A document that is being folded; `taken` counts the fan-outs of its kind that it has taken up."""
 
     record: msgspec.Struct | None
     position: int
@@ -48,12 +48,12 @@ class _Document:
     def become(self, record: msgspec.Struct | None, *, position: int) -> None:
         self.record, self.position, self.changed = record, position, True
 
-    def take_up(self, id: str, way: Way) -> None:
-        if self.record is None or self.position >= way.position:
+    def take_up(self, id: str, logged: LoggedFanOut) -> None:
+        if self.record is None or self.position >= logged.position:
             return
-        revised = way.fan_out.revise(id, self.record)
+        revised = logged.fan_out.revise(id, self.record)
         if revised is not self.record:
-            self.become(revised, position=way.position)
+            self.become(revised, position=logged.position)
 
 
 class Fold:
@@ -71,9 +71,9 @@ class Fold:
         """The id of the last event folded, and how many there were."""
         self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
         self._kept: dict[str, dict[str, bytes]] = {kind.name: {} for kind in projection.kinds}
-        self.ways: list[Way] = []
+        self.fan_outs: list[LoggedFanOut] = []
         """Every event so far that concerned all documents of a list, in order."""
-        self._ways: dict[str, list[Way]] = {kind.name: [] for kind in projection.kinds}
+        self._fan_outs: dict[str, list[LoggedFanOut]] = {kind.name: [] for kind in projection.kinds}
         self.erased_by = 0
         """Where the last erasure stands of which an event so far was redacted: up to there nothing can be compared."""
         self.parking = NOTHING
@@ -101,7 +101,7 @@ class Fold:
 
     def advance(self, events: Sequence[RecordedEvent]) -> set[Key]:
         """
-        Fold what follows in the log; gives the documents that were touched by it, those on a way not included.
+        Fold what follows in the log; gives the documents that were touched by it, those of a fan-out not included.
 
         :raises EventNotFoldable: the projection failed on one of them, which has had no effect.
         """
@@ -116,7 +116,7 @@ class Fold:
         return sum(map(len, self._kept.values()))
 
     def __iter__(self) -> Iterator[Key]:
-        """Every document that may be there; those that a sweep drops are among them."""
+        """Every document that may be there; those that a fan-out drops are among them."""
         for kind, documents in self._kept.items():
             yield from (Key(kind, id_) for id_ in list(documents))
 
@@ -124,15 +124,15 @@ class Fold:
         """
         What the document may be, the last state being the one in which it has taken up everything.
 
-        :param since: the position of the first sweep that is under way, if one is.
+        :param since: the position of the first fan-out that is under way, if one is.
         """
         document, states = self._read(key), []
-        for way in self._ways[key.kind][document.taken :]:
-            before = State(document.record, document.position, way)
-            is_under_way = since is not None and way.position >= since
+        for logged in self._fan_outs[key.kind][document.taken :]:
+            before = State(document.record, document.position, logged)
+            is_under_way = since is not None and logged.position >= since
             try:
-                self._take_up(key, document, way)
-            except EventNotFoldable:  # parked as soon as the sweep comes by
+                self._take_up(key, document, logged)
+            except EventNotFoldable:  # parked as soon as the fan-out comes by
                 if not is_under_way:
                     raise
             if is_under_way and document.record is not before.record:
@@ -187,8 +187,8 @@ class Fold:
             self._left_out.add(recorded.position)
             return
         if self._project(recorded) and (fan_out := self.projection.fan_out(event)):
-            self.ways.append(way := Way(recorded.position, fan_out))
-            self._ways[fan_out.kind.name].append(way)
+            self.fan_outs.append(logged := LoggedFanOut(recorded.position, fan_out))
+            self._fan_outs[fan_out.kind.name].append(logged)
 
     def _project(self, recorded: RecordedEvent) -> bool:
         """
@@ -220,25 +220,25 @@ class Fold:
     def _opened(self, key: Key) -> _Document:
         if (document := self._open.get(key)) is None:
             document = self._open[key] = self._read(key)
-        for way in self._ways[key.kind][document.taken :]:
-            self._take_up(key, document, way)
+        for logged in self._fan_outs[key.kind][document.taken :]:
+            self._take_up(key, document, logged)
         return document
 
-    def _take_up(self, key: Key, document: _Document, way: Way) -> None:
+    def _take_up(self, key: Key, document: _Document, logged: LoggedFanOut) -> None:
         document.taken += 1
-        if self.queue.leaves_out(way.position, key):
+        if self.queue.leaves_out(logged.position, key):
             return
         try:
-            document.take_up(key.id, way)
+            document.take_up(key.id, logged)
         except Exception as error:
             raise EventNotFoldable(
-                f"projection {self.projection.name} cannot bring the event at position {way.position} to {key.kind}"
+                f"projection {self.projection.name} cannot bring the event at position {logged.position} to {key.kind}"
                 f" {key.id}: {type(error).__name__}"
             ) from error
 
     def _read(self, key: Key) -> _Document:
         if (kept := self._kept[key.kind].get(key.id)) is None:
-            return _Document(None, 0, len(self._ways[key.kind]))
+            return _Document(None, 0, len(self._fan_outs[key.kind]))
         header, _, body = kept.partition(b"\n")
         position, taken = map(int, header.split())
         return _Document(self._decoders[key.kind].decode(body), position, taken)

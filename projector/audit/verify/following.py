@@ -12,7 +12,7 @@ from projector.folding.projection import Entry, Key
 from projector.processing.fork_check import ForkCheck
 from projector.store.ports import Superseded
 from shared.event_log import EventReader, Identity
-from shared.read_model.positions import Checkpoint, Pointer, Sweep
+from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 
 PORTION = 5_000
 """Events read and folded at once."""
@@ -104,25 +104,25 @@ class Following:
 
     def expected(self, key: Key) -> list[Expected]:
         """Whatever would be right at the checkpoint."""
-        return self._expectations.of(key, self.checkpoint.sweeps)
+        return self._expectations.of(key, self.checkpoint.fan_outs)
 
     def final(self, key: Key) -> Expected:
-        """What the document will be when every sweep has come to it."""
-        return self._expectations.final(key, self.checkpoint.sweeps)
+        """What the document will be when every fan-out has come to it."""
+        return self._expectations.final(key, self.checkpoint.fan_outs)
 
     def is_owed_to_later(self, entry: Entry) -> bool:
-        """Whether events since `begin` put the entry there, or a sweep is still to come by and to strike it."""
+        """Whether events since `begin` put the entry there, or a fan-out is still to come by and to strike it."""
         return any(entry in each for each in self._late.values()) or self._is_on_a_way(entry)
 
     def _is_on_a_way(self, entry: Entry) -> bool:
-        done = {each.position: each.done for each in self.checkpoint.sweeps}
-        ways = [each for each in self.fold.ways if each.position in done]
-        return any(each.fan_out.is_ahead(entry, done=done[each.position]) for each in ways)
+        done = {each.position: each.done for each in self.checkpoint.fan_outs}
+        fan_outs = [each for each in self.fold.fan_outs if each.position in done]
+        return any(each.fan_out.is_ahead(entry, done=done[each.position]) for each in fan_outs)
 
     @property
-    def _moment(self) -> tuple[int, Sequence[Sweep], int]:
+    def _moment(self) -> tuple[int, Sequence[FanOutProgress], int]:
         """What a document depends on that no event has touched."""
-        return len(self.fold.ways), self.checkpoint.sweeps, self.checkpoint.parked
+        return len(self.fold.fan_outs), self.checkpoint.fan_outs, self.checkpoint.parked
 
     @property
     def _is_erasing(self) -> bool:
@@ -186,11 +186,11 @@ class Following:
 
 def _is_retrying(seen: Seen) -> bool:
     """
-    Whether a sweep is under way that lies behind what documents reflect.
+    Whether a fan-out is under way that lies behind what documents reflect.
 
     What a document is before it comes by, no fold in the order of the log can tell.
     """
-    return any(each.since for each in seen.checkpoint.sweeps)
+    return any(each.since for each in seen.checkpoint.fan_outs)
 
 
 def _entries(expected: Sequence[Expected]) -> list[Entry]:

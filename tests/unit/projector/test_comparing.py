@@ -10,7 +10,7 @@ from projector.rebuilding import comparison as comparing
 from projector.rebuilding.comparison import Comparer, Half, OneComparison, reason_to_hold
 from projector.store.generations import Comparison, Order
 from shared.read_model.envelope import seal
-from shared.read_model.positions import Checkpoint, Pointer, Sweep
+from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from tests.support.folding import ORDER
 
 LIVE, OTHER = Pointer("g1", 1), Pointer("g2", 2)
@@ -106,7 +106,7 @@ async def test_what_only_one_of_them_knows_yet_is_no_difference(live, other):
 
 async def test_what_an_event_that_was_parked_is_being_brought_to_is_no_difference():
     """Positions do not tell how far that has come."""
-    retrying = Checkpoint(position=9, sweeps=(Sweep(4, since=9),))
+    retrying = Checkpoint(position=9, fan_outs=(FanOutProgress(4, since=9),))
     ada, other = {"ada": sealed(7, title="old")}, {"ada": sealed(7, title="new")}
     under_way = look((retrying, ada), (9, other))
 

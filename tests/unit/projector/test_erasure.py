@@ -87,7 +87,7 @@ async def fold_in_two(store, history, projection, position, crashes=(), *, size=
                 history.read_at(position),
                 size=step.size,
                 projection=release or projection,
-                sweep=step.sweep,
+                fan_out=step.fan_out,
                 code="the first",
             )
         except Unavailable:
@@ -230,7 +230,7 @@ def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
     assert str(account) not in everything(store)
 
 
-def test_a_sweep_that_fails_on_him_does_not_keep_him():
+def test_a_fan_out_that_fails_on_him_does_not_keep_him():
     """A rename of his group that could not be brought to his record, and is under way when he is erased."""
     history, store = History(), MemoryStore()
     account = zebedee(history)

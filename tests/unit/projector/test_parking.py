@@ -42,10 +42,10 @@ class Directory:
         at_once(begin(self.model, projection))
 
     def fold(self, projection=None, *, code="buggy", steps=None):
-        """All that there is, or so many steps of (events, documents of a sweep)."""
+        """All that there is, or so many steps of (events, documents of a fan-out)."""
         projection = projection or self.projection
-        for size, sweep in steps or ():
-            at_once(fold_next(self.model, self.events, size=size, sweep=sweep, projection=projection, code=code))
+        for size, fan_out in steps or ():
+            at_once(fold_next(self.model, self.events, size=size, fan_out=fan_out, projection=projection, code=code))
         if steps is None:
             at_once(fold_all(self.model, self.events, projection=projection, code=code))
 
@@ -109,7 +109,7 @@ def test_nobody_else_is_behind(log, steps, since):
     before = Directory([each for each in log if each.position < min(failed, default=len(log) + 1)])
     before.fold()
     assert (bad in before.held.get("profile:full", {})) == (bad in directory.held["profile:full"])
-    assert failed == [each.position for each in directory.parking.events if not each.is_swept]
+    assert failed == [each.position for each in directory.parking.events if not each.is_fan_out]
 
 
 def _without(id_, documents):
@@ -209,7 +209,7 @@ def test_who_only_reads_a_parked_document_goes_on_with_its_last_good_state(histo
     reached = directory.checkpoint.reached
 
     directory.fold(code="mended", steps=[(9, 0)])
-    assert directory.checkpoint.sweeps
+    assert directory.checkpoint.fan_outs
     assert reached == directory.checkpoint.reached
     directory.fold(code="mended")
 
@@ -268,7 +268,7 @@ def test_who_reads_what_never_was_waits(history):
     assert directory.clean == directory.held
 
 
-def test_a_sweep_that_fails_for_one_document_parks_that_document(history):
+def test_a_fan_out_that_fails_for_one_document_parks_that_document(history):
     """The others have the new name; the event itself is not parked."""
     directory = Directory(history.events)
     history.rename_group(group_of(history), "Elders")
@@ -277,7 +277,7 @@ def test_a_sweep_that_fails_for_one_document_parks_that_document(history):
 
     assert tuple(profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB)) == ("Board", "Elders")
     (turn,) = directory.parking.events
-    assert (turn.is_swept, turn.documents[0].id, turn.failure.error) == (True, str(ADA), "KeyError")
+    assert (turn.is_fan_out, turn.documents[0].id, turn.failure.error) == (True, str(ADA), "KeyError")
     assert profile(directory, ADA)["stale_since"] == "2026-11-25T08:00:08Z"
 
 
@@ -335,7 +335,7 @@ def test_a_skip_that_tears_is_done_again(history, crash_after):
 
 
 @pytest.mark.parametrize("crash_after", range(30))
-def test_a_retry_that_tears_begins_its_sweep_all_the_same(history, crash_after):
+def test_a_retry_that_tears_begins_its_fan_out_all_the_same(history, crash_after):
     """Between what is parked and the checkpoint, too: only the checkpoint says what is parked."""
     directory = Directory(history.events)
     history.rename_group(group_of(history), "Elders")

@@ -91,7 +91,12 @@ async def fold_with_crashes(
         release = nth * len(releases) // len(steps)
         try:
             await fold_next(
-                model, log, size=step.size, projection=releases[release], sweep=step.sweep, code=f"release {release}"
+                model,
+                log,
+                size=step.size,
+                projection=releases[release],
+                fan_out=step.fan_out,
+                code=f"release {release}",
             )
         except Unavailable:
             continue
@@ -279,16 +284,16 @@ def _torn(store, log, steps, projection):
 
 
 @pytest.mark.parametrize("projection", [PROFILES, Groups()], ids=lambda each: each.name)
-def test_a_step_of_a_sweep_that_tears_finds_its_documents_again(board, projection):
+def test_a_step_of_a_fan_out_that_tears_finds_its_documents_again(board, projection):
     """Nobody leaves the list that is walked before his document has left the group."""
     board.delete_group(next(iter(board.slugs)))
 
-    assert torn_badly(board.events, [Step(1)], Step(0, sweep=2), projection=projection) == []
+    assert torn_badly(board.events, [Step(1)], Step(0, fan_out=2), projection=projection) == []
 
 
 @pytest.mark.parametrize("name", ["Zoe", "Aaron"])
-@pytest.mark.parametrize("before", [[], [Step(1)], [Step(1, sweep=1)]], ids=["not-begun", "begun", "half-way"])
-def test_who_was_moving_when_a_commit_tore_is_swept_all_the_same(board, before, name):
+@pytest.mark.parametrize("before", [[], [Step(1)], [Step(1, fan_out=1)]], ids=["not-begun", "begun", "half-way"])
+def test_who_was_moving_when_a_commit_tore_is_fanned_out_all_the_same(board, before, name):
     """Bob may be neither here nor there in the list until the event that moves him comes again."""
     board.rename_group(next(iter(board.slugs)), "Elders")
     board.register("cyd")
@@ -297,9 +302,9 @@ def test_who_was_moving_when_a_commit_tore_is_swept_all_the_same(board, before, 
     assert torn_badly(board.events, before, Step(4)) == []
 
 
-def test_who_was_moved_by_a_head_that_came_back_is_swept_all_the_same(board):
+def test_who_was_moved_by_a_head_that_came_back_is_fanned_out_all_the_same(board):
     """
-    It comes back between two steps of a sweep: Bob is now before the place where it stands.
+    It comes back between two steps of a fan-out: Bob is now before the place where it stands.
 
     In between he was brought an older event, and his document is what it was then.
     """
@@ -308,13 +313,13 @@ def test_who_was_moved_by_a_head_that_came_back_is_swept_all_the_same(board):
     board.change_slug(group, "elders")
     board.register("cyd")
     board.update(nth_id(2), display_name="Aaron")
-    torn, between = Step(5), [Step(1, sweep=2), Step(0, sweep=2), Step(1, sweep=1)]
+    torn, between = Step(5), [Step(1, fan_out=2), Step(0, fan_out=2), Step(1, fan_out=1)]
 
     assert torn_badly(board.events, [], torn, between, make=TornFile) == []
 
 
 @pytest.mark.parametrize("crash_after", range(10, 70, 3))
-def test_an_entry_that_a_head_took_away_is_not_missed_by_a_sweep(crash_after):
+def test_an_entry_that_a_head_took_away_is_not_missed_by_a_fan_out(crash_after):
     """Who was changed before and after a deletion in one batch of which the head comes back: he leaves the group."""
     history = History()
     ada, bob = history.register("ada"), history.register("bob")

@@ -43,8 +43,8 @@ class ListedByGroup(Profiles):
     """A projection as there is none yet: what becomes of a group moves its members in a list."""
 
     def fan_out(self, event):
-        way = super().fan_out(event)
-        return way and way._replace(reindexes=True)
+        logged = super().fan_out(event)
+        return logged and logged._replace(reindexes=True)
 
     def index_row(self, record):
         if (index_row := super().index_row(record)) is None:
@@ -54,13 +54,13 @@ class ListedByGroup(Profiles):
 
 
 projections = st.sampled_from([*PROJECTIONS, ListedByGroup()])
-swept = st.sampled_from([Profiles(), ListedByGroup(), Groups()])
+fanned_out = st.sampled_from([Profiles(), ListedByGroup(), Groups()])
 
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch):
-    """Nobody goes on with a sweep here."""
-    monkeypatch.setattr(examination, "SWEEP_SECONDS", 0.0)
+    """Nobody goes on with a fan-out here."""
+    monkeypatch.setattr(examination, "FAN_OUT_SECONDS", 0.0)
     monkeypatch.setattr(examination, "LOOK_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(following, "LOOK_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(following, "ERASURE_SECONDS", 0.02)
@@ -112,15 +112,15 @@ def test_it_comes_to_what_a_store_holds(log, projection, portion):
 @settings(deadline=None)
 def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
     """
-    In the middle of the log and of sweeps: what has been swept, and what has not, are both right.
+    In the middle of the log and of fan-outs: what has been fanned out, and what has not, are both right.
 
     Only before an erasure that the log has already, nothing can be said.
     """
     hand = HandInMemory()
     at_once(be_live(hand, projection))
     model = MemoryReadModel(hand.store, projection=projection.name)
-    for size, sweep in steps:
-        at_once(fold_next(model, log, size=size, projection=projection, sweep=sweep))
+    for size, fan_out in steps:
+        at_once(fold_next(model, log, size=size, projection=projection, fan_out=fan_out))
         erasing = is_erasing(log, at_once(model.survey()).checkpoint)
 
         with pytest.raises(Unsettled, match="was erased") if erasing else nullcontext():
@@ -129,7 +129,7 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
 
 @given(
     log=group_histories(),
-    projection=swept,
+    projection=fanned_out,
     start=st.integers(SETTLED, 20),
     steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=5, max_size=30),
 )
@@ -142,8 +142,8 @@ def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, step
     at_once(fold_next(model, log, size=start, projection=projection))
 
     async def step():
-        size, sweep = next(coming, (1, 1))
-        await fold_next(model, log, size=size, projection=projection, sweep=sweep)
+        size, fan_out = next(coming, (1, 1))
+        await fold_next(model, log, size=size, projection=projection, fan_out=fan_out)
 
     subject = replace(hand.subject(projection), inspection=Meanwhile(hand.store, projection, step))
     verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched())
@@ -163,7 +163,7 @@ class WhileWalking(Meanwhile):
             yield items
 
 
-def test_what_a_sweep_moves_during_a_walk_is_no_stranger():
+def test_what_a_fan_out_moves_during_a_walk_is_no_stranger():
     """Nobody was touched by an event since it was found out what should be on the list."""
     history = History()
     board = history.create_group("board", name="Board")
@@ -173,10 +173,10 @@ def test_what_a_sweep_moves_during_a_walk_is_no_stranger():
     hand, projection = HandInMemory(), ListedByGroup()
     model = MemoryReadModel(hand.store, projection=projection.name)
     at_once(be_live(hand, projection))
-    at_once(fold_next(model, history.events, size=len(history.events) - 1, projection=projection, sweep=0))
+    at_once(fold_next(model, history.events, size=len(history.events) - 1, projection=projection, fan_out=0))
 
     async def step():
-        await fold_next(model, history.events, size=1, projection=projection, sweep=1)
+        await fold_next(model, history.events, size=1, projection=projection, fan_out=1)
 
     subject = replace(hand.subject(projection), inspection=WhileWalking(hand.store, projection, step))
     verification = Verification(log=log_of(history.events), directory=None, watch=lambda _: Unwatched())
@@ -186,7 +186,7 @@ def test_what_a_sweep_moves_during_a_walk_is_no_stranger():
 
 @pytest.fixture
 def renamed():
-    """A group of three that is renamed; the sweep has come to one of them."""
+    """A group of three that is renamed; the fan-out has come to one of them."""
     history = History()
     board = history.create_group("board", name="Board")
     for handle in ("ada", "bob", "cyd"):
@@ -196,13 +196,13 @@ def renamed():
     hand = HandInMemory()
     model = MemoryReadModel(hand.store, projection="profiles")
     at_once(be_live(hand, Profiles()))
-    at_once(fold_next(model, history.events, size=before, sweep=0))
-    at_once(fold_next(model, history.events, size=1, sweep=1))
+    at_once(fold_next(model, history.events, size=before, fan_out=0))
+    at_once(fold_next(model, history.events, size=1, fan_out=1))
     return hand, history, board
 
 
-def test_what_a_sweep_has_passed_by_must_have_taken_it_up(renamed):
-    """A torn sweep does not hide a record that it should have changed; what is still ahead of it may be either."""
+def test_what_a_fan_out_has_passed_by_must_have_taken_it_up(renamed):
+    """A torn fan-out does not hide a record that it should have changed; what is still ahead of it may be either."""
     hand, history, board = renamed
     ada, bob, _ = history.handles
     old = [{"group_id": str(board), "slug": "board", "name": "Board", "role": "member"}]
@@ -215,8 +215,8 @@ def test_what_a_sweep_has_passed_by_must_have_taken_it_up(renamed):
     assert told(found) == {(f"profile {ada}", "groups"), (f"profile {ada}", "public.groups")}
 
 
-def test_a_repair_in_the_middle_of_a_sweep_gives_what_comes_of_it(renamed):
-    """The sweep goes on from there, and ends as if nothing had been."""
+def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):
+    """The fan-out goes on from there, and ends as if nothing had been."""
     hand, history, _ = renamed
     _, bob, cyd = history.handles
     at_once(edit(hand, PROFILES, "profile", "full", bob, title="Dr"))

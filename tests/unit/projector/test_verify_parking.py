@@ -33,8 +33,8 @@ releases = st.lists(st.tuples(bugs, sizes, st.booleans()), min_size=1, max_size=
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch):
-    """Nobody goes on with a sweep here."""
-    monkeypatch.setattr(examination, "SWEEP_SECONDS", 0.0)
+    """Nobody goes on with a fan-out here."""
+    monkeypatch.setattr(examination, "FAN_OUT_SECONDS", 0.0)
     monkeypatch.setattr(examination, "LOOK_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(following, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(following, "ERASURE_SECONDS", 0.0)
@@ -48,13 +48,13 @@ class Scene:
         self.model = self.hand.subject(projection).model
         at_once(be_live(self.hand, projection))
 
-    def fold(self, projection=None, *, code="buggy", size=None, sweep=0):
+    def fold(self, projection=None, *, code="buggy", size=None, fan_out=0):
         """All there is, or one step."""
         projection = projection or self.projection
         if size is None:
             at_once(fold_all(self.model, self.events, projection=projection, code=code))
         else:
-            at_once(fold_next(self.model, self.events, size=size, sweep=sweep, projection=projection, code=code))
+            at_once(fold_next(self.model, self.events, size=size, fan_out=fan_out, projection=projection, code=code))
 
     def skip(self):
         """Have the first event that is parked dropped."""
@@ -68,7 +68,7 @@ class Scene:
 
     @property
     def is_retrying(self):
-        return any(each.since for each in at_once(self.model.survey()).checkpoint.sweeps)
+        return any(each.since for each in at_once(self.model.survey()).checkpoint.fan_outs)
 
     def verify(self, projection=None, **kwargs):
         return asyncio.run(verify(self.hand, log_of(self.events), projection or self.projection, **kwargs))
@@ -88,8 +88,8 @@ def test_nothing_is_found_whatever_is_parked(projection, log, releases):
     """Wherever a projector stops, whatever its release cannot fold, and whatever is skipped."""
     scene = Scene(log, projection)
     for number, (bug, steps, skips) in enumerate(releases):
-        for size, sweep in steps:
-            scene.fold(bug.planted(projection), code=f"buggy {number}", size=size, sweep=sweep)
+        for size, fan_out in steps:
+            scene.fold(bug.planted(projection), code=f"buggy {number}", size=size, fan_out=fan_out)
             _require_clean(scene)
         if skips:
             scene.skip()
@@ -121,12 +121,12 @@ def _require_clean(scene):
 def test_nothing_is_found_while_events_are_parked_and_released(projection, log, bug, start, coming):
     """Whatever the projector does between two looks; it begins anew if that concerns what it has folded already."""
     scene, steps = Scene(log, projection), iter(coming)
-    scene.fold(bug.planted(projection), size=start, sweep=1)
+    scene.fold(bug.planted(projection), size=start, fan_out=1)
 
     async def step():
-        size, sweep, release = next(steps, (0, 1, 1))
+        size, fan_out, release = next(steps, (0, 1, 1))
         planted, code = (projection, "mended") if release == 0 else (bug.planted(projection), "buggy")
-        await fold_next(scene.model, log, size=size, projection=planted, sweep=sweep, code=code)
+        await fold_next(scene.model, log, size=size, projection=planted, fan_out=fan_out, code=code)
 
     subject = replace(scene.hand.subject(projection), inspection=Meanwhile(scene.hand.store, projection, step))
     verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched())

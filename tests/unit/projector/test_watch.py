@@ -72,7 +72,7 @@ def test_who_has_nothing_to_do_or_cannot_may_stand(watch, clock, told):
     watch.require_moving()
 
 
-def test_steps_of_a_sweep_are_movement(watch, clock):
+def test_steps_of_a_fan_out_are_movement(watch, clock):
     """The position that readers are told stands meanwhile."""
     for revision in range(6):
         watch.look(status(revision=revision))

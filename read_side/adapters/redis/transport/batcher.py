@@ -58,7 +58,7 @@ class Seen(NamedTuple):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What a reader needs of a `positions.Sweep`."""
+    """What a reader needs of a `positions.FanOutProgress`."""
 
     position: int
     since: int = 0
@@ -68,12 +68,12 @@ class Position(msgspec.Struct, frozen=True):
     """What a reader needs of a `positions.Checkpoint`."""
 
     position: int = 0
-    sweeps: tuple[Begun, ...] = ()
+    fan_outs: tuple[Begun, ...] = msgspec.field(default=(), name="sweeps")
 
     @property
     def reached(self) -> int:
         """See `positions.Checkpoint.reached`."""
-        return next((each.position - 1 for each in self.sweeps if not each.since), self.position)
+        return next((each.position - 1 for each in self.fan_outs if not each.since), self.position)
 
 
 class _Question(NamedTuple):

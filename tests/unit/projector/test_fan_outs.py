@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
-from projector.folding.fold import MOST_SWEEPS
+from projector.folding.fold import MOST_FAN_OUTS
 from projector.processing.commit import MOST_WRITES
 from projector.processing.progress import State
 from projector.projections.groups import Groups
@@ -21,7 +21,7 @@ from tests.support.projectors import HASTE, Surroundings, projector_on, running,
 PEOPLE = 7
 
 
-class Sweeping:
+class Directory:
     """A directory whose people all belong to one group, folded but for what comes next."""
 
     def __init__(self, projection=PROFILES):
@@ -34,8 +34,8 @@ class Sweeping:
         at_once(begin(self.model, projection))
         at_once(fold_all(self.model, self.history.events, projection=projection))
 
-    def step(self, *, sweep, size=500):
-        at_once(fold_next(self.model, self.history.events, size=size, projection=self.projection, sweep=sweep))
+    def step(self, *, fan_out, size=500):
+        at_once(fold_next(self.model, self.history.events, size=size, projection=self.projection, fan_out=fan_out))
 
     def finish(self):
         at_once(fold_all(self.model, self.history.events, projection=self.projection))
@@ -62,14 +62,14 @@ class Sweeping:
 
 @pytest.fixture
 def directory():
-    return Sweeping()
+    return Directory()
 
 
 def test_a_step_brings_an_event_to_so_many_documents(directory):
     """Each record is old or new as a whole; nobody is told that the event is reflected before the last one is."""
     directory.history.rename_group(directory.group, "All of us")
 
-    directory.step(sweep=3)
+    directory.step(fan_out=3)
 
     assert directory.names() == ["All of us"] * 3 + ["Everybody"] * 4
     position = directory.history.events[-1].position
@@ -89,25 +89,25 @@ def test_after_the_last_step_readers_are_told(directory):
 def test_other_events_are_folded_between_the_steps(directory):
     """Somebody who does not belong to the group is registered and seen while the group's members are being revised."""
     directory.history.rename_group(directory.group, "All of us")
-    directory.step(sweep=1)
+    directory.step(fan_out=1)
     newcomer = directory.history.register("newcomer")
 
-    directory.step(sweep=1)
+    directory.step(fan_out=1)
 
     assert directory.profile(newcomer).handle == "newcomer"
-    assert directory.checkpoint.sweeps
+    assert directory.checkpoint.fan_outs
     directory.finish()
     assert directory.clean == directory.held
 
 
 def test_a_document_that_is_touched_before_its_turn_is_brought_up_to_date_first(directory):
-    """Its last member changes his handle while the sweep is at the first: he does not miss the new name."""
+    """Its last member changes his handle while the fan-out is at the first: he does not miss the new name."""
     directory.history.rename_group(directory.group, "All of us")
-    directory.step(sweep=1)
+    directory.step(fan_out=1)
     last = directory.people[-1]
     directory.history.change_handle(last, "zoe")
 
-    directory.step(sweep=0)
+    directory.step(fan_out=0)
 
     assert (directory.profile(last).handle, directory.profile(last).groups[0].name) == ("zoe", "All of us")
     directory.finish()
@@ -115,9 +115,9 @@ def test_a_document_that_is_touched_before_its_turn_is_brought_up_to_date_first(
 
 
 def test_who_moves_in_the_list_meanwhile_is_not_forgotten(directory):
-    """From behind the place where the sweep stands to before it: he was brought up to date when he was touched."""
+    """From behind the place where the fan-out stands to before it: he was brought up to date when he was touched."""
     directory.history.rename_group(directory.group, "All of us")
-    directory.step(sweep=3)
+    directory.step(fan_out=3)
     directory.history.update(directory.people[-1], display_name="Aaron")
 
     directory.finish()
@@ -127,7 +127,7 @@ def test_who_moves_in_the_list_meanwhile_is_not_forgotten(directory):
 
 def test_who_joins_meanwhile_joins_what_the_group_is_now(directory):
     directory.history.rename_group(directory.group, "All of us")
-    directory.step(sweep=1)
+    directory.step(fan_out=1)
     newcomer = directory.history.register("aaron")
     directory.history.add_member(directory.group, newcomer)
 
@@ -137,14 +137,14 @@ def test_who_joins_meanwhile_joins_what_the_group_is_now(directory):
     assert directory.clean == directory.held
 
 
-def test_several_sweeps_are_taken_up_in_the_order_of_their_events(directory):
+def test_several_fan_outs_are_taken_up_in_the_order_of_their_events(directory):
     """Renamed twice, given another slug and deleted: whoever is touched in between takes up all four."""
     directory.history.rename_group(directory.group, "One")
     directory.history.rename_group(directory.group, "Two")
     directory.history.change_slug(directory.group, "every")
-    directory.step(sweep=2)
+    directory.step(fan_out=2)
     directory.history.update(directory.people[5], title="Dr")
-    directory.step(sweep=0)
+    directory.step(fan_out=0)
     assert (directory.profile(directory.people[5]).groups[0].name, "every") == ("Two", "every")
     directory.history.delete_group(directory.group)
 
@@ -155,10 +155,10 @@ def test_several_sweeps_are_taken_up_in_the_order_of_their_events(directory):
 
 @pytest.mark.parametrize("projection", [Profiles(), Groups()], ids=lambda projection: projection.name)
 def test_a_deletion_takes_its_members_out_of_every_list(projection):
-    directory = Sweeping(projection)
+    directory = Directory(projection)
     directory.history.delete_group(directory.group)
 
-    directory.step(sweep=2)
+    directory.step(fan_out=2)
     directory.finish()
 
     assert directory.clean == directory.held
@@ -169,34 +169,34 @@ def test_a_deletion_takes_its_members_out_of_every_list(projection):
 
 def test_more_renames_than_may_be_under_way_wait_for_their_turn(directory):
     """Each costs every document that is opened a question, so there are never more than so many."""
-    for number in range(MOST_SWEEPS * 2 + 1):
+    for number in range(MOST_FAN_OUTS * 2 + 1):
         directory.history.rename_group(directory.group, f"Name {number}")
 
-    directory.step(sweep=0)
-    assert len(directory.checkpoint.sweeps) == MOST_SWEEPS
+    directory.step(fan_out=0)
+    assert len(directory.checkpoint.fan_outs) == MOST_FAN_OUTS
     directory.finish()
 
     assert directory.clean == directory.held
 
 
-async def test_a_projector_that_is_killed_goes_on_where_the_sweep_stands(directory):
-    """The next one takes the sweep up from the checkpoint, and what it does from the log."""
+async def test_a_projector_that_is_killed_goes_on_where_the_fan_out_stands(directory):
+    """The next one takes the fan-out up from the checkpoint, and what it does from the log."""
     directory.history.rename_group(directory.group, "All of us")
-    directory.step(sweep=3)
+    directory.step(fan_out=3)
     around = Surroundings(store=directory.store)
     around.log.append(directory.history.events)
 
-    async with running(projector_on(around, pace=replace(HASTE, sweep=2))) as successor:
+    async with running(projector_on(around, pace=replace(HASTE, fan_out=2))) as successor:
         await until_state(successor, State.RUNNING)
         await until(lambda: not directory.store.string(CHECKPOINT).count(b"sweeps"))
 
     assert directory.clean == around.content()
 
 
-async def test_a_sweep_whose_event_is_not_in_the_log_stops_the_projection(directory):
+async def test_a_fan_out_whose_event_is_not_in_the_log_stops_the_projection(directory):
     """The database was restored to an earlier point, and other events took its place."""
     directory.history.rename_group(directory.group, "All of us")
-    directory.step(sweep=3)
+    directory.step(fan_out=3)
     around, other = Surroundings(store=directory.store), directory.history.events[:-1]
     around.log.append(other)
 
@@ -206,14 +206,14 @@ async def test_a_sweep_whose_event_is_not_in_the_log_stops_the_projection(direct
         assert "profiles" in successor.progress.error
 
 
-async def test_what_came_before_an_event_that_cannot_be_folded_is_swept(directory):
+async def test_what_came_before_an_event_that_cannot_be_folded_is_fanned_out(directory):
     """The projection stops, but not in the middle of a rename: nobody keeps the old name for as long as it stands."""
     directory.history.rename_group(directory.group, "All of us")
     directory.history.meet_the_unknown()
     around = Surroundings(store=directory.store)
     around.log.append(directory.history.events)
 
-    async with running(projector_on(around, pace=replace(HASTE, sweep=2, recheck=60))) as projector:
+    async with running(projector_on(around, pace=replace(HASTE, fan_out=2, recheck=60))) as projector:
         await until_state(projector, State.STOPPED)
 
     assert directory.names() == ["All of us"] * PEOPLE

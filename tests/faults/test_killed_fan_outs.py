@@ -45,9 +45,9 @@ def history():
 
 @asynccontextmanager
 async def projector(server, log, projection):
-    """A projector whose sweeps take one document a step."""
+    """A projector whose fan-outs take one document a step."""
     async with connect(server.url) as client:
-        pace = Pace(sweep=1, poll=0.01, first_retry=0.001, longest_retry=0.01)
+        pace = Pace(fan_out=1, poll=0.01, first_retry=0.001, longest_retry=0.01)
         store = store_in_redis(client, projection)
         async with running(projector_with(projection, store=store, log=log, pace=pace)) as projector:
             yield projector
@@ -58,15 +58,15 @@ async def checkpoint_of(server, projection):
         return (await RedisReadModel(client, projection=projection.name).survey()).checkpoint
 
 
-async def is_swept(server, log, projection):
+async def has_fanned_out(server, log, projection):
     checkpoint = await checkpoint_of(server, projection)
     return checkpoint.reached == log.next_position - 1
 
 
-async def sweep_with_kills(server, log, projection, kill):
+async def fan_out_with_kills(server, log, projection, kill):
     """Let a new projector go on for a moment, kill, and again until the log is reflected; says how often it took."""
     kills = 0
-    while not await is_swept(server, log, projection):
+    while not await has_fanned_out(server, log, projection):
         async with projector(server, log, projection) as feeding:
             await until_state(feeding, State.RUNNING)
             await asyncio.sleep(0.001 * (kills % 5))  # the kill shall come at another moment each time
@@ -101,7 +101,7 @@ async def test_renames_and_a_deletion_end_right(server, history, projection, kil
     history.rename_group(group, "Everybody")
     log.append(history.events[settled:])
 
-    kills = await sweep_with_kills(server, log, projection, kill)
+    kills = await fan_out_with_kills(server, log, projection, kill)
 
     assert kills > 2  # so that one at least came in the middle
     assert await cleanly_folded(history.events, projection) == held(everything(server), projection)

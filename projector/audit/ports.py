@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from projector.audit.drift import Counterpart, Fields
 from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key
-from projector.store.collections import Item, Shelf
+from projector.store.collections import Item, StoredCollection
 from projector.store.ports import Superseded
 from shared.errors import Unavailable, Unsound
 from shared.event_log import RecordedEvent
@@ -20,7 +20,7 @@ class Asked(NamedTuple):
     documents: Collection[Key] = ()
     """In all variants."""
     entries: Collection[Entry] = ()
-    sizes: Collection[Shelf] = ()
+    sizes: Collection[StoredCollection] = ()
 
 
 class Seen(NamedTuple):
@@ -34,7 +34,7 @@ class Seen(NamedTuple):
     """By key and variant."""
     owners: Mapping[Entry, str | None]
     """What each unique entry leads to; an entry that stands in its list has an empty text here."""
-    sizes: Mapping[Shelf, int]
+    sizes: Mapping[StoredCollection, int]
 
 
 class NothingToVerify(Exception):
@@ -64,12 +64,12 @@ class Inspection(Protocol):
     async def some(self, kind: str, *, limit: int) -> Sequence[str]:
         """The ids of some documents of a kind, others each time."""
 
-    async def shelves(self) -> Collection[Shelf]:
+    async def collections(self) -> Collection[StoredCollection]:
         """Every hash of documents or unique entries and every list that is there."""
 
-    def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
+    def walk(self, collection: StoredCollection) -> AsyncIterator[Sequence[Item]]:
         """
-        Everything that stands on a shelf, in portions that hold nobody up.
+        Everything that stands in a collection, in portions that hold nobody up.
 
         What stands there throughout is given at least once; what comes or goes meanwhile may be or not.
         """

@@ -13,7 +13,7 @@ from projector.processing.processors import roles
 from projector.processing.progress import Progress, Role
 from projector.rebuilding.comparison import GenerationReader
 from projector.rebuilding.reconciler import Steward
-from projector.store.collections import shelves_of
+from projector.store.collections import collections_of
 from projector.store.generations import Building, Comparison, Survey
 from projector.store.ports import Lease, LeaseName
 from shared.clock import Clock
@@ -188,9 +188,9 @@ class StatusBoard:
     async def _tell(self, told: ProjectionStatus, steward: Steward) -> None:
         survey = await steward.model.survey()
         _tell(told, survey, steward)
-        shelves = list(shelves_of(steward.projection))
+        collections = list(collections_of(steward.projection))
         for pointer, generation in zip(roles(survey), told.generations, strict=True):
-            size = await self._readers[told.name].size(pointer, shelves)
+            size = await self._readers[told.name].size(pointer, collections)
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:

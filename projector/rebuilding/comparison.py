@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from projector.folding.projection import Key, Projection
-from projector.store.collections import Shelf
+from projector.store.collections import StoredCollection
 from projector.store.generations import Comparison, Difference, Order, Sample, Size
 from shared.read_model.envelope import Sealed, unseal
 from shared.read_model.positions import Checkpoint, Pointer
@@ -52,8 +52,8 @@ class GenerationReader(Protocol):
         :raises Superseded: one of them is gone.
         """
 
-    async def size(self, pointer: Pointer, shelves: Collection[Shelf]) -> Size:
-        """How much stands on the shelves of a generation; nothing on those of one that is gone."""
+    async def size(self, pointer: Pointer, collections: Collection[StoredCollection]) -> Size:
+        """How much stands in the collections of a generation; nothing in those of one that is gone."""
 
 
 class Comparer:

@@ -10,7 +10,7 @@ from shared.read_model.ordering import WORD
 _LIST, _LOOK_UP = "list:", "by-"
 
 Item: TypeAlias = str | bytes
-"""What stands on a shelf: the id of a document, the value of a unique entry, or the entry of a list."""
+"""What stands in a collection: the id of a document, the value of a unique entry, or the entry of a list."""
 
 
 class Variant(NamedTuple):
@@ -30,10 +30,10 @@ class Index(NamedTuple):
         return SortedEntry(self.by, item) if isinstance(item, bytes) else UniqueEntry(self.by, item)
 
 
-Shelf: TypeAlias = Variant | Index
+StoredCollection: TypeAlias = Variant | Index
 
 
-def shelves_of(projection: Projection) -> Iterator[Shelf]:
+def collections_of(projection: Projection) -> Iterator[StoredCollection]:
     """All that a generation of the projection can have."""
     for kind in projection.kinds:
         yield from (Variant(kind.name, variant) for variant in VARIANTS)
@@ -41,9 +41,9 @@ def shelves_of(projection: Projection) -> Iterator[Shelf]:
     yield from (Index(by, is_list=not by.startswith(_LOOK_UP)) for by in projection.indexes)
 
 
-def is_document(shelf: Shelf) -> bool:
+def is_document(collection: StoredCollection) -> bool:
     """Whether a document stands there for each item; its other variants stand beside it."""
-    return isinstance(shelf, Variant) and shelf.variant == "full"
+    return isinstance(collection, Variant) and collection.variant == "full"
 
 
 def index_of(entry: Entry) -> Index:
@@ -61,14 +61,14 @@ def prefix_of(keys: GenerationKeys) -> str:
     return keys.checkpoint.removesuffix("checkpoint")
 
 
-def key_of(shelf: Shelf, keys: GenerationKeys) -> str:
-    if isinstance(shelf, Variant):
-        return keys.documents(*shelf)
-    return keys.listing(shelf.by) if shelf.is_list else keys.look_up(shelf.by)
+def key_of(collection: StoredCollection, keys: GenerationKeys) -> str:
+    if isinstance(collection, Variant):
+        return keys.documents(*collection)
+    return keys.listing(collection.by) if collection.is_list else keys.look_up(collection.by)
 
 
-def shelf_at(key: str, keys: GenerationKeys) -> Shelf | None:
-    """The shelf with a key; None for what else a generation keeps."""
+def collection_at(key: str, keys: GenerationKeys) -> StoredCollection | None:
+    """The collection with a key; None for what else a generation keeps."""
     name = key.removeprefix(prefix_of(keys))
     if name.startswith(_LIST):
         return Index(name.removeprefix(_LIST), is_list=True)

@@ -31,8 +31,8 @@ from read_side.views import ProfileQuery, QueryTooBroad
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.records import ProfileGroup, ProfileRecord
 from shared.redis.client import connector
+from tests.support.collections import filed_name, filed_profile
 from tests.support.read_side import RedisProjection, person
-from tests.support.shelves import filed_name, filed_profile
 
 SYLLABLES = ("an", "bel", "car", "dre", "el", "fin", "gar", "ha", "is", "jo", "kal", "len", "mar", "nor", "ol", "per")
 SYLLABLES += (
@@ -92,10 +92,10 @@ def people(count: int) -> Iterator[ProfileRecord]:
 
 def fill(client: Redis, count: int) -> None:
     projection, remaining = RedisProjection(client), people(count)
-    projection.shelves.commit(map(filed_name, GROUPS), position=count)
+    projection.collections.commit(map(filed_name, GROUPS), position=count)
     while chunk := list(islice(remaining, CHUNK)):
         with client.pipeline(transaction=False) as pipe:
-            projection.shelves.place(pipe, map(filed_profile, chunk), position=count)
+            projection.collections.place(pipe, map(filed_profile, chunk), position=count)
             pipe.execute()
 
 

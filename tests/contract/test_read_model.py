@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from projector.folding.fold import BatchFold
 from projector.folding.projection import Key, SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
-from projector.store.collections import shelves_of
+from projector.store.collections import collections_of
 from projector.store.generations import LOST, Arranged, Building, Order, Roster, Survey
 from projector.store.ports import Batch, Candidate, GenerationDamaged, LeaseName, Superseded
 from projector.store.transitions import RebuildUnderWay, Refused, begun, switched
@@ -528,8 +528,8 @@ async def test_a_generation_tells_how_much_it_holds(store, history):
     await fold_all(store.model(), history.events)
     content = await store.content()
 
-    found = await store.reader().size(POINTER, list(shelves_of(PROFILES)))
-    gone = await store.reader().size(Pointer("g3", 1), list(shelves_of(PROFILES)))
+    found = await store.reader().size(POINTER, list(collections_of(PROFILES)))
+    gone = await store.reader().size(Pointer("g3", 1), list(collections_of(PROFILES)))
 
     assert found.documents == sum(len(held) for name, held in content.items() if name.endswith(":full"))
     assert found.bytes is None or found.bytes > sum(len(body) for body in content["profile:full"].values())
@@ -542,7 +542,7 @@ async def test_a_server_tells_how_much_memory_a_generation_takes(server, history
         await begin(store.model())
         await fold_all(store.model(), history.events)
 
-        found = await store.reader().size(POINTER, list(shelves_of(PROFILES)))
+        found = await store.reader().size(POINTER, list(collections_of(PROFILES)))
 
         assert 1_000 < found.bytes < 100_000
 

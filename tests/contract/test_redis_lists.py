@@ -10,9 +10,9 @@ from read_side.views import ProfileQuery
 from shared.errors import Unavailable
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import NUL, place, tag_facet, text_key
+from tests.support.collections import filed_name, profile_index_row
 from tests.support.crowds import GROUPS, crowd, handles, listed, walk
 from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, person, served
-from tests.support.shelves import filed_name, profile_index_row
 
 ANY = ("active", "closed", "suspended")
 PEOPLE = crowd(120)
@@ -173,7 +173,7 @@ async def test_a_slug_that_moves_between_two_trips_is_that_of_its_new_group(redi
 
     def move():
         given_up = filed_name(msgspec.structs.replace(old, slug="other"))
-        redis_projection.shelves.commit([given_up], position=8)
+        redis_projection.collections.commit([given_up], position=8)
         redis_projection.commit(changed(BOB, groups=(new,)), position=8)
 
     with between_trips(redis_views, move):
@@ -193,7 +193,7 @@ async def test_a_slug_that_never_rests_is_not_said_to_be_nobodys(redis_views, re
         lead = redis_projection.keys.look_up("by-slug")
 
         def act():
-            redis_projection.shelves.commit(map(filed_name, names), position=position)
+            redis_projection.collections.commit(map(filed_name, names), position=position)
             redis_projection.client.hset(lead, SLUG, str(one.group_id))
 
         return act

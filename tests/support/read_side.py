@@ -23,8 +23,8 @@ from shared.read_model.records import (
     ProfileRecord,
     StatsRecord,
 )
-from tests.support.shelves import (
-    Shelves,
+from tests.support.collections import (
+    Collections,
     filed_activity,
     filed_group,
     filed_membership,
@@ -134,24 +134,24 @@ class RedisProjection:
 
     def __init__(self, client: Redis, *, generation: str = "g1") -> None:
         self.client = client
-        self.shelves = Shelves(client, projection="profiles", generation=generation)
-        self.keys = self.shelves.keys
+        self.collections = Collections(client, projection="profiles", generation=generation)
+        self.keys = self.collections.keys
 
     def commit(
         self, *records: ProfileRecord, position: int, announce: bool = True, fan_outs: Iterable[int] = ()
     ) -> None:
         """Store records as of a position in the live generation, each found by its present keys only."""
-        self.shelves.commit(filed_people(records), position=position, announce=announce, fan_outs=fan_outs)
+        self.collections.commit(filed_people(records), position=position, announce=announce, fan_outs=fan_outs)
 
     def prepare(self, *records: ProfileRecord, position: int) -> None:
         """Store records in a generation that is not live yet."""
         with self.client.pipeline(transaction=True) as pipe:
-            self.shelves.write(pipe, filed_people(records), position=position)
+            self.collections.write(pipe, filed_people(records), position=position)
             pipe.execute()
 
     def go_live(self) -> None:
         """Have readers use this generation, without telling them."""
-        self.client.set(KEYS.live, self.shelves.pointer)
+        self.client.set(KEYS.live, self.collections.pointer)
 
     def forget(self) -> None:
         self.client.flushall()
@@ -171,7 +171,7 @@ class RedisGroups:
     """Stands for the projector of groups: commits as `MemoryGroupViews` does."""
 
     def __init__(self, client: Redis, *, generation: str = "g1") -> None:
-        self.shelves = Shelves(client, projection="groups", generation=generation)
+        self.collections = Collections(client, projection="groups", generation=generation)
         self._memberships: set[tuple[UUID, UUID]] = set()
 
     def commit(
@@ -192,27 +192,27 @@ class RedisGroups:
             *(filed_membership(*belongs, each) for belongs, each in changed.items() if each is not None),
         ]
         dropped = [("group", str(each)) for each in gone] + [("membership", f"{one}:{other}") for one, other in ended]
-        self.shelves.commit(filed, dropped=dropped, position=position)
+        self.collections.commit(filed, dropped=dropped, position=position)
 
 
 class RedisActivity:
     """Stands for the projector of activity: commits as `MemoryActivityViews` does."""
 
     def __init__(self, client: Redis) -> None:
-        self.shelves = Shelves(client, projection="activity")
+        self.collections = Collections(client, projection="activity")
 
     def commit(self, *happened: tuple[UUID, ActivityRecord], position: int) -> None:
-        self.shelves.commit([filed_activity(account, each) for account, each in happened], position=position)
+        self.collections.commit([filed_activity(account, each) for account, each in happened], position=position)
 
 
 class RedisStats:
     """Stands for the projector of stats: commits as `MemoryStatsViews` does."""
 
     def __init__(self, client: Redis) -> None:
-        self.shelves = Shelves(client, projection="stats")
+        self.collections = Collections(client, projection="stats")
 
     def commit(self, record: StatsRecord | None = None, *, position: int) -> None:
-        self.shelves.commit([filed_stats(record)] if record else [], position=position)
+        self.collections.commit([filed_stats(record)] if record else [], position=position)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from projector.audit.ports import Asked, Directory, Seen
 from projector.audit.verify.differences import Verified
 from projector.audit.verify.verification import Subject, Verification
 from projector.folding.projection import Projection
-from projector.store.collections import Item, Shelf
+from projector.store.collections import Item, StoredCollection
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.events import Redacted
 from shared.read_model.envelope import seal, unseal
@@ -101,9 +101,9 @@ class Meanwhile(MemoryInspection):
         await self._step()
         return await super().look(asked)
 
-    async def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
+    async def walk(self, collection: StoredCollection) -> AsyncIterator[Sequence[Item]]:
         await self._step()
-        async for items in super().walk(shelf):
+        async for items in super().walk(collection):
             yield items
 
 

@@ -7,7 +7,7 @@ from projector.adapters.memory.read_model import MemoryStore
 from projector.audit.ports import Asked, NothingToVerify, Seen
 from projector.folding.projection import Entry, SortedEntry
 from projector.store.codec import decoded, parking_at
-from projector.store.collections import Item, Shelf, Variant, key_of, prefix_of, shelf_at
+from projector.store.collections import Item, StoredCollection, Variant, collection_at, key_of, prefix_of
 from projector.store.ports import GenerationDamaged
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
@@ -35,7 +35,7 @@ class MemoryInspection:
                 for variant in VARIANTS
             },
             owners={entry: self._owner(entry, keys) for entry in asked.entries},
-            sizes={shelf: len(self._items(shelf, keys)) for shelf in asked.sizes},
+            sizes={collection: len(self._items(collection, keys)) for collection in asked.sizes},
         )
 
     async def some(self, kind: str, *, limit: int) -> Sequence[str]:
@@ -43,19 +43,19 @@ class MemoryInspection:
         ids = sorted(map(str, self._items(Variant(kind, "full"), keys)))
         return sample(ids, min(limit, len(ids)))
 
-    async def shelves(self) -> Collection[Shelf]:
+    async def collections(self) -> Collection[StoredCollection]:
         _, keys = self._live()
         ours = [key for key in self._store.content if key.startswith(prefix_of(keys))]
-        return {shelf for key in ours if (shelf := shelf_at(key, keys))}
+        return {collection for key in ours if (collection := collection_at(key, keys))}
 
-    async def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
+    async def walk(self, collection: StoredCollection) -> AsyncIterator[Sequence[Item]]:
         _, keys = self._live()
-        yield list(self._items(shelf, keys))
+        yield list(self._items(collection, keys))
 
-    def _items(self, shelf: Shelf, keys: GenerationKeys) -> Collection[Item]:
-        if not isinstance(shelf, Variant) and shelf.is_list:
-            return self._store.listed(key_of(shelf, keys))
-        value = self._store.content.get(key_of(shelf, keys))
+    def _items(self, collection: StoredCollection, keys: GenerationKeys) -> Collection[Item]:
+        if not isinstance(collection, Variant) and collection.is_list:
+            return self._store.listed(key_of(collection, keys))
+        value = self._store.content.get(key_of(collection, keys))
         return list(value) if isinstance(value, dict) else ()
 
     def _owner(self, entry: Entry, keys: GenerationKeys) -> str | None:

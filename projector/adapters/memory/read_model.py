@@ -11,7 +11,7 @@ import msgspec
 from projector.folding.projection import Key, UniqueEntry
 from projector.rebuilding.comparison import Half
 from projector.store.codec import Stored, begun, decoded, generation, inherited
-from projector.store.collections import Shelf, is_document, key_of
+from projector.store.collections import StoredCollection, is_document, key_of
 from projector.store.generations import LOST, Arranged, Generation, Roster, Size, Survey, fed
 from projector.store.hints import damage
 from projector.store.ports import Batch, Candidate, Candidates, GenerationDamaged, LeaseName, Superseded
@@ -198,10 +198,10 @@ class MemoryGenerationReader:
         self._store.check()
         return [self._half(self._keys.generation(pointer.generation), keys) for pointer in pointers]
 
-    async def size(self, pointer: Pointer, shelves: Collection[Shelf]) -> Size:
+    async def size(self, pointer: Pointer, collections: Collection[StoredCollection]) -> Size:
         self._store.check()
         keys = self._keys.generation(pointer.generation)
-        documents = [self._store.fields(key_of(each, keys)) for each in shelves if is_document(each)]
+        documents = [self._store.fields(key_of(each, keys)) for each in collections if is_document(each)]
         return Size(sum(map(len, documents)), None)
 
     def _half(self, keys: GenerationKeys, wanted: Collection[Key]) -> Half:

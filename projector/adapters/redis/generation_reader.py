@@ -11,7 +11,7 @@ from projector.adapters.redis.failures import ported
 from projector.folding.projection import Key
 from projector.rebuilding.comparison import Half
 from projector.store.codec import decoded
-from projector.store.collections import Shelf, is_document, key_of
+from projector.store.collections import StoredCollection, is_document, key_of
 from projector.store.generations import Size
 from projector.store.ports import Superseded
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
@@ -51,11 +51,13 @@ class RedisGenerationReader:
         size = 1 + len(ids)
         return [self._half(each, ids, replies[nth * size :][:size]) for nth, each in enumerate(generations)]
 
-    async def size(self, pointer: Pointer, shelves: Collection[Shelf]) -> Size:
+    async def size(self, pointer: Pointer, collections: Collection[StoredCollection]) -> Size:
         keys = self._keys.generation(pointer.generation)
-        names = {shelf: key_of(shelf, keys) for shelf in shelves}
+        names = {collection: key_of(collection, keys) for collection in collections}
         with ported(self._keys):
-            documents = await self._each(("HLEN", name) for shelf, name in names.items() if is_document(shelf))
+            documents = await self._each(
+                ("HLEN", name) for collection, name in names.items() if is_document(collection)
+            )
             used = await self._each(("MEMORY", "USAGE", name, "SAMPLES", SAMPLES) for name in names.values())
         known = [each or 0 for each in used if not isinstance(each, ResponseError)]
         return Size(sum(map(int, documents)), sum(known) if len(known) == len(used) else None)

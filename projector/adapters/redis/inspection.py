@@ -11,7 +11,16 @@ from projector.audit.ports import Asked, NothingToVerify, Seen
 from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key
 from projector.store.codec import decoded, parking_at
-from projector.store.collections import Item, Shelf, Variant, index_of, item_of, key_of, prefix_of, shelf_at
+from projector.store.collections import (
+    Item,
+    StoredCollection,
+    Variant,
+    collection_at,
+    index_of,
+    item_of,
+    key_of,
+    prefix_of,
+)
 from projector.store.ports import GenerationDamaged, Superseded
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
@@ -57,15 +66,15 @@ class RedisInspection:
             found: Any = await self._client.hrandfield(key, limit)
         return [id_.decode("utf-8", "backslashreplace") for id_ in found]
 
-    async def shelves(self) -> Collection[Shelf]:
+    async def collections(self) -> Collection[StoredCollection]:
         keys = await self._generation()
         with ported(self._keys):
             found: list[Any] = [key async for key in self._client.scan_iter(f"{prefix_of(keys)}*", count=PORTION)]
-        return {shelf for key in found if (shelf := shelf_at(key.decode(), keys))}
+        return {collection for key in found if (collection := collection_at(key.decode(), keys))}
 
-    async def walk(self, shelf: Shelf) -> AsyncIterator[Sequence[Item]]:
-        key = key_of(shelf, await self._generation())
-        walked = self._entries(key) if not isinstance(shelf, Variant) and shelf.is_list else self._fields(key)
+    async def walk(self, collection: StoredCollection) -> AsyncIterator[Sequence[Item]]:
+        key = key_of(collection, await self._generation())
+        walked = self._entries(key) if not isinstance(collection, Variant) and collection.is_list else self._fields(key)
         async for items in walked:
             yield items
 
@@ -120,7 +129,7 @@ class _Question:
         self._ids: dict[str, list[str]] = {}
         for key in asked.documents:
             self._ids.setdefault(key.kind, []).append(key.id)
-        self._entries: dict[Shelf, list[Entry]] = {}
+        self._entries: dict[StoredCollection, list[Entry]] = {}
         for entry in asked.entries:
             self._entries.setdefault(index_of(entry), []).append(entry)
         self._sizes = list(asked.sizes)
@@ -134,8 +143,8 @@ class _Question:
             yield from (("HMGET", self._keys.documents(kind, variant), *ids) for variant in VARIANTS)
         for index, entries in self._entries.items():
             yield (_READ[_is_list(index)], key_of(index, self._keys), *map(item_of, entries))
-        for shelf in self._sizes:
-            yield (_SIZE[_is_list(shelf)], key_of(shelf, self._keys))
+        for collection in self._sizes:
+            yield (_SIZE[_is_list(collection)], key_of(collection, self._keys))
 
     def answered(self, live: Pointer, standing: Standing, replies: Iterable[Any]) -> Seen:
         rest = iter(replies)
@@ -153,7 +162,7 @@ class _Question:
         for variant in VARIANTS:
             yield from zip([(key, variant) for key in keys], next(replies), strict=True)
 
-    def _owners(self, index: Shelf, values: Sequence[Any]) -> Iterator[tuple[Entry, str | None]]:
+    def _owners(self, index: StoredCollection, values: Sequence[Any]) -> Iterator[tuple[Entry, str | None]]:
         owner = _standing if _is_list(index) else _led_to
         return zip(self._entries[index], map(owner, values), strict=True)
 
@@ -162,8 +171,8 @@ _READ: Mapping[bool, str] = {True: "ZMSCORE", False: "HMGET"}
 _SIZE: Mapping[bool, str] = {True: "ZCARD", False: "HLEN"}
 
 
-def _is_list(shelf: Shelf) -> bool:
-    return not isinstance(shelf, Variant) and shelf.is_list
+def _is_list(collection: StoredCollection) -> bool:
+    return not isinstance(collection, Variant) and collection.is_list
 
 
 def _standing(score: float | None) -> str | None:

@@ -9,7 +9,7 @@ from projector.audit.ports import Seen
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.expectation import Expected
 from projector.folding.projection import Entry, Key, SortedEntry, UniqueEntry
-from projector.store.collections import Shelf, Variant, index_of
+from projector.store.collections import StoredCollection, Variant, index_of
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import IndexRow
@@ -43,7 +43,7 @@ def differences_of(key: Key, expected: Sequence[Expected], seen: Seen, *, projec
     ]
 
 
-def missing_of(key: Key, expected: Expected, seen: Seen) -> Iterator[Shelf]:
+def missing_of(key: Key, expected: Expected, seen: Seen) -> Iterator[StoredCollection]:
     """Where a document, or something that leads to it, should stand and nothing does."""
     yield from (Variant(key.kind, each) for each in expected.variants if seen.documents[key, each] is None)
     yield from (index_of(entry) for entry in expected.entries if seen.owners[entry] is None)

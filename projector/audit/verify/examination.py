@@ -13,7 +13,7 @@ from projector.audit.verify.differences import Findings
 from projector.audit.verify.expectation import ABSENT, Expected
 from projector.audit.verify.following import Following, Watch
 from projector.folding.projection import Entry, Key
-from projector.store.collections import Index, Item, Shelf, Variant, index_of, item_of
+from projector.store.collections import Index, Item, StoredCollection, Variant, index_of, item_of
 
 BUCKET = 100
 """Documents read in one transaction with everything that leads to them: about a millisecond of Redis' time."""
@@ -39,7 +39,7 @@ class Examination:
         self.documents = self.entries = 0
         """How much was compared."""
         self._findings = Findings()
-        self._missing: Counter[Shelf] = Counter()
+        self._missing: Counter[StoredCollection] = Counter()
         """How many documents and entries were not there, by where they should be."""
         self._following = following
         self._inspection = inspection
@@ -82,12 +82,14 @@ class Examination:
     async def _look_for_foreign(self) -> None:
         await self._fan_outs_ended()
         kinds = {kind.name for kind in self._projection.kinds}
-        shelves = [each for each in await self._inspection.shelves() if isinstance(each, Index) or each.kind in kinds]
-        seen = await self._following.look(Asked(sizes=shelves))
+        collections = [
+            each for each in await self._inspection.collections() if isinstance(each, Index) or each.kind in kinds
+        ]
+        seen = await self._following.look(Asked(sizes=collections))
         due = self._census()
-        for shelf in shelves:
-            if seen.sizes[shelf] != due[shelf] - self._missing[shelf] or seen.checkpoint.fan_outs:
-                await self._search(shelf)
+        for collection in collections:
+            if seen.sizes[collection] != due[collection] - self._missing[collection] or seen.checkpoint.fan_outs:
+                await self._search(collection)
 
     async def _confirm(self) -> None:
         """
@@ -108,9 +110,9 @@ class Examination:
         while (await self._following.look(Asked())).checkpoint.fan_outs and monotonic() < until:  # noqa: ASYNC110 - no event
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
-    def _census(self) -> Counter[Shelf]:
+    def _census(self) -> Counter[StoredCollection]:
         """How much should stand where; what may or may not is not counted, and makes it be looked for."""
-        count: Counter[Shelf] = Counter()
+        count: Counter[StoredCollection] = Counter()
         for key, expected in self._final():
             count.update(map(index_of, expected.entries))
             count.update(Variant(key.kind, variant) for variant in expected.variants)
@@ -119,15 +121,15 @@ class Examination:
     def _final(self) -> Iterator[tuple[Key, Expected]]:
         return ((key, self._following.final(key)) for key in self._following.fold)
 
-    async def _search(self, shelf: Shelf) -> None:
-        if isinstance(shelf, Index):
-            await self._search_index(shelf)
+    async def _search(self, collection: StoredCollection) -> None:
+        if isinstance(collection, Index):
+            await self._search_index(collection)
         else:
-            await self._search_documents(shelf)
+            await self._search_documents(collection)
 
-    async def _search_documents(self, shelf: Variant) -> None:
-        async for ids in self._inspection.walk(shelf):
-            keys = [Key(shelf.kind, str(id_)) for id_ in ids]
+    async def _search_documents(self, collection: Variant) -> None:
+        async for ids in self._inspection.walk(collection):
+            keys = [Key(collection.kind, str(id_)) for id_ in ids]
             for bucket in buckets([key for key in keys if self._is_strange(key)]):
                 await self._judge(bucket)
 

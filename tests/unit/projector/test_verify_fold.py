@@ -91,8 +91,8 @@ def as_held(fold):
     return content
 
 
-def _name(shelf, keys):
-    return key_of(shelf, keys).removeprefix(prefix_of(keys))
+def _name(collection, keys):
+    return key_of(collection, keys).removeprefix(prefix_of(keys))
 
 
 @given(log=histories() | group_histories(), projection=projections, portion=st.integers(1, 20))
@@ -157,9 +157,9 @@ class WhileWalking(Meanwhile):
     async def look(self, asked):
         return await MemoryInspection.look(self, asked)
 
-    async def walk(self, shelf):
-        walk = super().walk if shelf == Index("handle", is_list=True) else super(Meanwhile, self).walk
-        async for items in walk(shelf):
+    async def walk(self, collection):
+        walk = super().walk if collection == Index("handle", is_list=True) else super(Meanwhile, self).walk
+        async for items in walk(collection):
             yield items
 
 

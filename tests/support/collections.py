@@ -166,7 +166,7 @@ def _listed(index_row: IndexRow, orders: Sequence[str], id_: UUID) -> Iterator[t
     yield from (("word", entry) for entry in word_entries(index_row, id_))
 
 
-class Shelves:
+class Collections:
     """
     Writes one generation of a projection into Redis as documents say they are found, with no help of the projector.
 

@@ -13,14 +13,14 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
 from shared.read_model.records import ActivityRecord, Membership, StatsRecord
-from tests.support.crowds import GROUPS, crowd
-from tests.support.shelves import (
+from tests.support.collections import (
     filed_activity,
     filed_group,
     filed_membership,
     filed_people,
     filed_stats,
 )
+from tests.support.crowds import GROUPS, crowd
 
 AT = datetime(1960, 5, 17, 12, 30, 1, 7, tzinfo=UTC)
 MEMBERSHIPS = [Membership(role=role, since=AT) for role in ("Chair", "año", "x")]

@@ -28,7 +28,7 @@ class Positioned(Protocol):
     def position(self) -> int: ...
 
 
-Answer = TypeVar("Answer", bound=Positioned)
+P = TypeVar("P", bound=Positioned)
 
 
 class ProjectionBehind(Exception):
@@ -59,7 +59,7 @@ class Freshness:
         """How many wait at this moment."""
         return len(self._waiters)
 
-    async def reach(self, minimum: int, read: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def reach(self, minimum: int, read: Callable[[], Awaitable[P]]) -> P:
         """
         Read, again if need be, until the answer's position is at least `minimum`.
 
@@ -91,7 +91,7 @@ class Freshness:
         for waiter in self._waiters:
             _wake(waiter)
 
-    async def _wait_for(self, minimum: int, read: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _wait_for(self, minimum: int, read: Callable[[], Awaitable[P]]) -> P:
         deadline = asyncio.get_running_loop().time() + self._patience
         while True:
             # Registered before the checkpoint is read: what is announced in between is not missed.

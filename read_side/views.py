@@ -16,7 +16,7 @@ class NeverFilled(Unavailable):
     """No generation is live: the first fill is not complete, or Redis lost everything."""
 
 
-class Answer(NamedTuple):
+class Match(NamedTuple):
     """One document, or None where there is none, as of `position`."""
 
     position: int
@@ -32,7 +32,7 @@ class ProfileKeys(msgspec.Struct, frozen=True, kw_only=True):
     external_ids: tuple[str, ...] = ()
 
 
-class Batch(NamedTuple):
+class Matches(NamedTuple):
     """The documents found for many keys, each person once, and the keys nobody has, as of `position`."""
 
     position: int
@@ -128,16 +128,16 @@ class ProfileViews(Views, Protocol):
     carries the key that was asked for.
     """
 
-    async def by_id(self, account_id: str, *, variant: Variant = "full") -> Answer:
+    async def by_id(self, account_id: str, *, variant: Variant = "full") -> Match:
         """Return the profile with this id, a UUID in lower case."""
 
-    async def by_handle(self, handle: str, *, variant: Variant = "full") -> Answer: ...
+    async def by_handle(self, handle: str, *, variant: Variant = "full") -> Match: ...
 
-    async def by_email(self, email: str, *, variant: Variant = "full") -> Answer: ...
+    async def by_email(self, email: str, *, variant: Variant = "full") -> Match: ...
 
-    async def by_external_id(self, external_id: str, *, variant: Variant = "full") -> Answer: ...
+    async def by_external_id(self, external_id: str, *, variant: Variant = "full") -> Match: ...
 
-    async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Batch:
+    async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Matches:
         """Return the profiles that any of these keys name."""
 
     async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
@@ -151,7 +151,7 @@ class ProfileViews(Views, Protocol):
 class GroupViews(Views, Protocol):
     """Groups and their members, as the projection `groups` keeps them; a group is named by its id or its slug."""
 
-    async def get(self, group: str) -> Answer: ...
+    async def get(self, group: str) -> Match: ...
 
     async def list(self, query: GroupQuery) -> Page:
         """
@@ -163,11 +163,11 @@ class GroupViews(Views, Protocol):
     async def members(self, group: str, query: MemberQuery) -> Page:
         """Return the cards of a group's members; `documents` is None if there is no such group."""
 
-    async def member(self, group: str, account_id: str) -> "MemberAnswer":
+    async def member(self, group: str, account_id: str) -> "MemberMatch":
         """Return the card of one member."""
 
 
-class MemberAnswer(NamedTuple):
+class MemberMatch(NamedTuple):
     """A member's card, or None; and whether there is such a group at all."""
 
     position: int
@@ -185,4 +185,4 @@ class ActivityViews(Views, Protocol):
 class StatsViews(Views, Protocol):
     """The directory in numbers, as the projection `stats` keeps it."""
 
-    async def read(self) -> Answer: ...
+    async def read(self) -> Match: ...

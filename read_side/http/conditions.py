@@ -4,7 +4,7 @@ import re
 
 from litestar.types import Scope
 
-from read_side.http.parameters import Asked, Malformed
+from read_side.http.parameters import Malformed, Parameters
 from shared.http.requests import header
 
 MIN_POSITION = "Muster-Min-Position"
@@ -23,13 +23,13 @@ def minimum_position(scope: Scope) -> int:
     """
     if not scope["query_string"] and header(scope, b"muster-min-position") is None:
         return 0
-    asked = Asked(scope)
+    asked = Parameters(scope)
     minimum = wanted_position(asked)
     asked.require_valid()
     return minimum
 
 
-def wanted_position(asked: Asked) -> int:
+def wanted_position(asked: Parameters) -> int:
     """Return the position that the answer must have reached, by header or by query; the higher if both are sent."""
     sent = asked.header(MIN_POSITION, _position, 0)
     return max(sent, asked.one(MIN_POSITION_PARAMETER, _position, 0))

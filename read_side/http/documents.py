@@ -7,15 +7,15 @@ from typing import Generic, Protocol, TypeVar
 from litestar.types import HTTPScope
 
 from read_side.freshness import Freshness
-from read_side.http.answers import Reply
 from read_side.http.conditions import minimum_position
 from read_side.http.parameters import Parse
-from read_side.http.router import Keys, Outcomes
+from read_side.http.responses import DocumentResponse
+from read_side.http.router import Outcomes, PathKeys
 from shared.http.problems import Rejection
 from shared.read_model.envelope import Sealed
 
 
-class Found(Protocol):
+class DocumentMatch(Protocol):
     """A view's answer: a document, or None."""
 
     @property
@@ -25,7 +25,7 @@ class Found(Protocol):
     def document(self) -> Sealed | None: ...
 
 
-F = TypeVar("F", bound=Found)
+F = TypeVar("F", bound=DocumentMatch)
 
 
 class DocumentRoute(Generic[F]):
@@ -46,11 +46,11 @@ class DocumentRoute(Generic[F]):
         missing: Callable[[F], Rejection],
     ) -> None:
         self.template = template
-        self._keys = Keys(template, *parse)
+        self._keys = PathKeys(template, *parse)
         self.outcomes = Outcomes(template)
         self._find, self._freshness, self._missing = find, freshness, missing
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         keys = self._keys.of(segments)
         if minimum := minimum_position(scope):
             answer = await self._freshness.reach(minimum, partial(self._find, *keys))
@@ -59,4 +59,4 @@ class DocumentRoute(Generic[F]):
         if answer.document is None:
             self.outcomes.misses.inc()
             raise self._missing(answer)
-        return Reply(answer.position, answer.document)
+        return DocumentResponse(answer.position, answer.document)

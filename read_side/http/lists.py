@@ -9,11 +9,11 @@ from litestar.types import HTTPScope
 
 from read_side.freshness import Freshness
 from read_side.http import filters
-from read_side.http.answers import Reply
 from read_side.http.conditions import wanted_position
 from read_side.http.cursors import NOT_A_CURSOR, Cursor
-from read_side.http.parameters import Asked, Parse, invalid
-from read_side.http.router import Keys, Outcomes
+from read_side.http.parameters import Parameters, Parse, invalid
+from read_side.http.responses import DocumentResponse
+from read_side.http.router import Outcomes, PathKeys
 from read_side.views import Page
 from shared.http.problems import FieldError, Rejection
 from shared.read_model.envelope import Sealed, entity_tag
@@ -40,29 +40,29 @@ class ListRoute(Generic[Q]):
         self,
         template: str,
         *parse: Parse[str],
-        query: Callable[[Asked], Q],
+        query: Callable[[Parameters], Q],
         find: Callable[..., Awaitable[Page]],
         freshness: Freshness,
         is_place: Callable[[bytes], bool],
         missing: Callable[[int], Rejection],
     ) -> None:
         self.template = template
-        self._keys = Keys(template, *parse)
+        self._keys = PathKeys(template, *parse)
         self.outcomes = Outcomes(template)
         self._query, self._find, self._freshness = query, find, freshness
         self._is_place, self._missing = is_place, missing
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         keys = self._keys.of(segments)
-        asked = Asked(scope)
+        asked = Parameters(scope)
         minimum, bound, query = self._question(asked, keys)
         page = await self._freshness.reach(minimum, partial(self._find, *keys, query))
         if page.documents is None:
             self.outcomes.misses.inc()
             raise self._missing(page.position)
-        return _reply(page, page.documents, asked, bound)
+        return _page_response(page, page.documents, asked, bound)
 
-    def _question(self, asked: Asked, keys: Sequence[str]) -> tuple[int, bytes, Q]:
+    def _question(self, asked: Parameters, keys: Sequence[str]) -> tuple[int, bytes, Q]:
         """Return the position wanted, what a cursor is bound to, and the question."""
         minimum, query = wanted_position(asked), self._query(asked)
         limit = asked.one("limit", filters.limit, filters.DEFAULT_LIMIT)
@@ -79,9 +79,9 @@ def ends_in_id(place: bytes) -> bool:
     return place[-17:-16] == b"\0"
 
 
-def _reply(page: Page, documents: Sequence[Sealed], asked: Asked, bound: bytes) -> Reply:
+def _page_response(page: Page, documents: Sequence[Sealed], asked: Parameters, bound: bytes) -> DocumentResponse:
     cursor = None if page.after is None else str(Cursor.behind(page.after, asked=bound))
     items, end = b",".join(each.body for each in documents), b"null" if cursor is None else b'"%b"' % cursor.encode()
     body = b'{"items":[%b],"next_cursor":%b}' % (items, end)
     document = Sealed(page.position, entity_tag(body), body)
-    return Reply(page.position, document, None if cursor is None else asked.address_with("cursor", cursor))
+    return DocumentResponse(page.position, document, None if cursor is None else asked.address_with("cursor", cursor))

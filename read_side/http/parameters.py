@@ -25,7 +25,7 @@ class Malformed(Exception):
     """A text is no value of its kind; the message says what would be one."""
 
 
-class Asked:
+class Parameters:
     """
     The parameters of a request.
 

@@ -12,14 +12,14 @@ from read_side.http.filters import (
     statuses,
     tag,
 )
-from read_side.http.parameters import Asked
+from read_side.http.parameters import Parameters
 from read_side.views import GroupQuery, MemberQuery, ProfileQuery
 
 _BY_WORD = Sort(order=None)
 _profile_sort, _group_sort = sort_among(PROFILE_SORTS), sort_among(GROUP_SORTS)
 
 
-def profile_query(asked: Asked) -> ProfileQuery:
+def profile_query(asked: Parameters) -> ProfileQuery:
     words = asked.one("q", search, ())
     sort = asked.one("sort", _profile_sort, _BY_WORD if words else Sort("display_name"))
     return ProfileQuery(
@@ -32,11 +32,11 @@ def profile_query(asked: Asked) -> ProfileQuery:
     )
 
 
-def group_query(asked: Asked) -> GroupQuery:
+def group_query(asked: Parameters) -> GroupQuery:
     words = asked.one("q", search, ())
     sort = asked.one("sort", _group_sort, _BY_WORD if words else Sort("name"))
     return GroupQuery(words=words, order=sort.order, descending=sort.descending)
 
 
-def member_query(asked: Asked) -> MemberQuery:
+def member_query(asked: Parameters) -> MemberQuery:
     return MemberQuery(role=asked.one("role", role, None))

@@ -13,9 +13,9 @@ from urllib.parse import unquote_to_bytes
 from litestar.types import HTTPScope, Receive, Send
 from prometheus_client import Counter
 
-from read_side.http.answers import Reply, send_reply
 from read_side.http.parameters import NOT_UTF_8, Malformed, Parse, invalid
 from read_side.http.problems import UNANSWERED, rejection
+from read_side.http.responses import DocumentResponse, send_response
 from shared.auth.principal import PRIVATE
 from shared.http.auth_middleware import caller, require_scope
 from shared.http.negotiation import require_acceptable
@@ -36,7 +36,7 @@ class Outcomes:
         self.misses = _READS.labels(template, "miss")
 
 
-class Keys:
+class PathKeys:
     """
     The keys in a path.
 
@@ -66,9 +66,9 @@ class Route(Protocol):
     template: str
     outcomes: Outcomes
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         """
-        Answer a request.
+        Match a request.
 
         :param segments: the keys in its path, as they were sent.
         :raises Rejection: it is not valid, or there is nothing to tell.
@@ -76,27 +76,27 @@ class Route(Protocol):
         """
 
 
-Routed = tuple[Route, Sequence[bytes]]
+Destination = tuple[Route, Sequence[bytes]]
 """A route, and the segments of the path that are its keys."""
 
 
-Find = Callable[[list[bytes]], Routed | None]
+Find = Callable[[list[bytes]], Destination | None]
 """Finds the route for a path that is split at its slashes."""
 
 
-class Barred:
+class Forbidden:
     """Answers those who may not see what only some may: nothing, not even whether it is there."""
 
     def __init__(self, template: str) -> None:
         self.template = template
         self.outcomes = Outcomes(template)
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:  # noqa: ARG002 - whatever they are
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:  # noqa: ARG002 - whatever they are
         require_scope(scope, PRIVATE)
         raise AssertionError("whoever may see it has another route")
 
 
-class Mounted:
+class Router:
     """
     The application mounted at one path.
 
@@ -119,7 +119,7 @@ class Mounted:
             reply = await route.answer(scope, segments)
         except UNANSWERED as error:
             raise rejection(error) from error
-        is_news = await send_reply(reply, scope, send)
+        is_news = await send_response(reply, scope, send)
         (route.outcomes.hits if is_news else route.outcomes.unchanged).inc()
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from read_side.views import Answer, GroupQuery, MemberAnswer, MemberQuery, NeverFilled
+from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, NeverFilled
 from shared.read_model.envelope import entity_tag
 from shared.read_model.ordering import GROUP_ORDERS
 from shared.read_model.records import GroupRecord, MemberCard, Membership, Person
@@ -88,9 +88,9 @@ async def test_a_group_is_found_by_id_and_by_slug_in_any_case(filled):
 async def test_a_group_that_is_not_there_is_nowhere(filled):
     """As of the checkpoint; whatever it is called."""
     for name in (str(UUID(int=1)), str(UUID(int=(1 << 128) - 1)), "nothing", "", "\0", "\xff", "*", "g" * 100_000):
-        assert Answer(7, None) == await filled.get(name)
+        assert Match(7, None) == await filled.get(name)
         assert await filled.members(name, MemberQuery()) == (7, None, None)
-        assert MemberAnswer(7, None, group_exists=False) == await filled.member(name, str(UUID(int=1)))
+        assert MemberMatch(7, None, group_exists=False) == await filled.member(name, str(UUID(int=1)))
 
 
 async def test_a_slug_given_up_leads_nowhere_and_one_passed_on_to_its_new_group(side):
@@ -98,7 +98,7 @@ async def test_a_slug_given_up_leads_nowhere_and_one_passed_on_to_its_new_group(
 
     side.projection.commit(changed(GROUP, slug="new"), changed(OTHER, slug=GROUP.slug), position=2)
 
-    assert Answer(2, None) == await side.views.get(OTHER.slug)
+    assert Match(2, None) == await side.views.get(OTHER.slug)
     passed_on = (await side.views.get(GROUP.slug)).document
     assert msgspec.json.decode(passed_on.body, type=GroupRecord).group_id == OTHER.group_id
 
@@ -159,7 +159,7 @@ async def test_a_card_is_one_document(filled):
 
     alone = [await filled.member(name, account) for name in (ID, GROUP.slug)]
 
-    assert [MemberAnswer(7, first, group_exists=True)] * 2 == alone
+    assert [MemberMatch(7, first, group_exists=True)] * 2 == alone
     assert first.etag == entity_tag(first.body)
 
 
@@ -167,7 +167,7 @@ async def test_who_does_not_belong_has_no_card(filled):
     """To a group that is there."""
     for account in (UUID(int=61), UUID(int=60), UUID(int=(1 << 128) - 1)):
         answer = await filled.member(OTHER.slug, str(account))
-        assert MemberAnswer(7, None, group_exists=True) == answer
+        assert MemberMatch(7, None, group_exists=True) == answer
     assert await filled.members(GROUPS[2].slug, MemberQuery()) == (7, (), None)
 
 
@@ -212,9 +212,9 @@ async def test_a_group_that_is_gone_takes_its_members_along(filled, side):
     side.projection.commit(gone=[GROUP.group_id], position=8)
 
     for name in (ID, GROUP.slug):
-        assert Answer(8, None) == await filled.get(name)
+        assert Match(8, None) == await filled.get(name)
         assert await filled.members(name, MemberQuery()) == (8, None, None)
-        assert MemberAnswer(8, None, group_exists=False) == await filled.member(name, str(UUID(int=1)))
+        assert MemberMatch(8, None, group_exists=False) == await filled.member(name, str(UUID(int=1)))
     assert len((await filled.members(OTHER.slug, MemberQuery())).documents) == 5
 
 

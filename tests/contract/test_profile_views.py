@@ -12,7 +12,7 @@ from redis import Redis
 from read_side.adapters.memory import MemoryProfileViews
 from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
-from read_side.views import Answer, NeverFilled, ProfileKeys
+from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.read_model.records import PublicProfileRecord
 from shared.redis.client import connector
 from tests.support.read_side import (
@@ -103,10 +103,10 @@ async def test_who_is_not_there_is_missing_as_of_the_checkpoint(side):
     projection.commit(ADA, position=7)
 
     for key in ("nobody", "", "\0", "*", "muster:{0}:profiles:live", "\u202e", "x" * 100_000):
-        assert await views.by_handle(key) == Answer(7, None)
-        assert await views.by_email(key) == Answer(7, None)
-        assert await views.by_external_id(key) == Answer(7, None)
-        assert await views.by_id(key) == Answer(7, None)
+        assert await views.by_handle(key) == Match(7, None)
+        assert await views.by_email(key) == Match(7, None)
+        assert await views.by_external_id(key) == Match(7, None)
+        assert await views.by_id(key) == Match(7, None)
 
 
 async def test_a_key_given_up_leads_nowhere(side):
@@ -116,7 +116,7 @@ async def test_a_key_given_up_leads_nowhere(side):
 
     projection.commit(changed(ADA, handle="countess"), position=2)
 
-    assert await views.by_handle("ada") == Answer(2, None)
+    assert await views.by_handle("ada") == Match(2, None)
     assert served(await views.by_handle("countess")).handle == "countess"
 
 

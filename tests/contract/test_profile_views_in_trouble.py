@@ -183,7 +183,7 @@ async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, re
         await views.position()
         os.kill(redis_server.pid, signal.SIGSTOP)
         asked = [asyncio.create_task(views.by_id(ID)) for _ in range(1500)]
-        await until(lambda: views._trips._queued == 500)
+        await until(lambda: views._batcher._queued == 500)
     os.kill(redis_server.pid, signal.SIGCONT)
 
     answers = await asyncio.gather(*asked, return_exceptions=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from read_side.views import GroupQuery, MemberAnswer, MemberQuery
+from read_side.views import GroupQuery, MemberMatch, MemberQuery
 from shared.errors import Unavailable
 from shared.read_model.records import MemberCard, Membership, Person
 from tests.support.crowds import GROUPS
@@ -81,7 +81,7 @@ async def test_memberships_that_outlive_their_group_are_not_seen(views, projecti
 
     assert await views.members(ID, MemberQuery()) == (8, None, None)
     assert await views.members(SLUG, MemberQuery()) == (8, None, None)
-    assert MemberAnswer(8, None, group_exists=False) == await views.member(ID, str(ANN.account_id))
+    assert MemberMatch(8, None, group_exists=False) == await views.member(ID, str(ANN.account_id))
 
 
 @pytest.mark.parametrize("name", [ID, SLUG])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from read_side.adapters.redis.transport import batcher as trips
-from read_side.views import Answer, NeverFilled, ProfileKeys
+from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.errors import Overloaded, Unavailable
 from tests.support.read_side import (
     ADA,
@@ -116,7 +116,7 @@ async def test_more_than_can_wait_is_refused(redis_views, redis_projection, monk
 
     answers = await asyncio.gather(*(redis_views.by_id(ID) for _ in range(12)), return_exceptions=True)
 
-    assert [Answer] * 10 + [Overloaded] * 2 == list(map(type, answers))
+    assert [Match] * 10 + [Overloaded] * 2 == list(map(type, answers))
     assert served(await redis_views.by_id(ID)) == ADA
 
 
@@ -291,10 +291,10 @@ async def test_somebody_who_is_gone_at_the_second_trip_is_missing(redis_views, r
         redis_projection.client.hdel(redis_projection.keys.look_up("by-handle"), "ada")
 
     with between_trips(redis_views, erase):
-        assert await redis_views.by_handle("ada") == Answer(7, None)
+        assert await redis_views.by_handle("ada") == Match(7, None)
 
 
-async def asked(views) -> Answer | None:
+async def asked(views) -> Match | None:
     """Whom the handle leads to; None if it moved too fast to tell."""
     try:
         return await views.by_handle("ada")

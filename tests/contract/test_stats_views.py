@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from read_side.views import Answer, NeverFilled
+from read_side.views import Match, NeverFilled
 from shared.read_model.records import StatsRecord
 from tests.support.directory import STATS
 from tests.support.view_sides import ADAPTERS, side_on
@@ -34,4 +34,4 @@ async def test_before_the_first_fill_there_are_no_numbers(side):
 
     side.projection.commit(position=0)
 
-    assert Answer(0, None) == await side.views.read()
+    assert Match(0, None) == await side.views.read()

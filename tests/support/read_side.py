@@ -10,10 +10,10 @@ from uuid import UUID
 import msgspec
 from redis import Redis
 
-from read_side.adapters.redis.transport.batcher import Seen
-from read_side.adapters.redis.transport.reads import Read, Want
+from read_side.adapters.redis.transport.batcher import Reply
+from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.views.source import RedisViews
-from read_side.views import Answer, ProfileKeys, ProfileQuery, ProfileViews
+from read_side.views import Match, ProfileKeys, ProfileQuery, ProfileViews
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.records import (
     ActivityRecord,
@@ -81,7 +81,7 @@ def changed(record: Record, **changes: Any) -> Record:
 BOB = person(0xB, handle="bob", email="bob@example.org", external_id=None)
 
 
-def served(answer: Answer) -> ProfileRecord | None:
+def served(answer: Match) -> ProfileRecord | None:
     """Decode the record of an answer."""
     return answer.document and msgspec.json.decode(answer.document.body, type=ProfileRecord)
 
@@ -114,11 +114,11 @@ async def until_somebody_waits(views: ProfileViews) -> None:
     await until(lambda: views.freshness.waiting)
 
 
-async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[Answer]:
+async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[Match]:
     """Start a reader of Ada and return it once it has seen that it must wait, and can only be woken."""
-    reads: asyncio.Queue[Answer] = asyncio.Queue()
+    reads: asyncio.Queue[Match] = asyncio.Queue()
 
-    async def read() -> Answer:
+    async def read() -> Match:
         answer = await views.by_id(str(ADA.account_id))
         reads.put_nowait(answer)
         return answer
@@ -221,18 +221,18 @@ def between_trips(views: RedisViews, *actions: Callable[[], None] | None) -> Ite
     left = [None, *actions]
 
     def after_action(ask: Any) -> Any:
-        async def ask_after_action(*wants: Want, reads: Sequence[Read] = ()) -> Seen:
+        async def ask_after_action(*wants: Field, reads: Sequence[Read] = ()) -> Reply:
             if left and (action := left.pop(0)) is not None:
                 action()
             return await ask(*wants, reads=reads)
 
         return ask_after_action
 
-    lanes = (views._trips, views._list_trips)
-    for lane in lanes:
-        lane.ask = after_action(lane.ask)  # the only way to be in between for certain
+    batchers = (views._batcher, views._list_batcher)
+    for batcher in batchers:
+        batcher.ask = after_action(batcher.ask)  # the only way to be in between for certain
     try:
         yield
     finally:
-        for lane in lanes:
-            del lane.ask
+        for batcher in batchers:
+            del batcher.ask

@@ -16,7 +16,7 @@ from projector.api import rebuilds as generations
 from read_side.http import filters, queries
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.cursors import Cursor
-from read_side.http.parameters import Asked, Malformed
+from read_side.http.parameters import Malformed, Parameters
 from read_side.http.resources import batch
 from shared.auth.tokens import InvalidToken, unverified
 from shared.http import requests
@@ -43,7 +43,7 @@ def scope(*headers, query=b""):
 
 def question(make, name):
     def ask(text):
-        asked = Asked(scope(query=f"{name}={as_segment(text)}".encode()))
+        asked = Parameters(scope(query=f"{name}={as_segment(text)}".encode()))
         make(asked)
         asked.require_valid()
 

@@ -4,7 +4,7 @@ from uuid import UUID
 from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable, sealed
 from read_side.freshness import Freshness
-from read_side.views import Answer, GroupQuery, MemberAnswer, MemberQuery, Page
+from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, Page
 from shared.read_model.envelope import Sealed
 from shared.read_model.ordering import NUL, number_key, place, text_key, time_key
 from shared.read_model.records import GroupRecord, Membership, Person
@@ -55,9 +55,9 @@ class MemoryGroupViews(Committed):
         self._people.clear()
         self._memberships.clear()
 
-    async def get(self, group: str) -> Answer:
+    async def get(self, group: str) -> Match:
         group_id = self._id_of(group)
-        return Answer(await self.position(), None if group_id is None else self._groups[group_id][1])
+        return Match(await self.position(), None if group_id is None else self._groups[group_id][1])
 
     async def list(self, query: GroupQuery) -> Page:
         placed = [
@@ -81,14 +81,14 @@ class MemoryGroupViews(Committed):
         ]
         return page(placed, position=position, limit=query.limit, after=query.after)
 
-    async def member(self, group: str, account_id: str) -> MemberAnswer:
+    async def member(self, group: str, account_id: str) -> MemberMatch:
         position, group_id = await self.position(), self._id_of(group)
         if group_id is None:
-            return MemberAnswer(position, None, group_exists=False)
+            return MemberMatch(position, None, group_exists=False)
         account = UUID(account_id)
         membership = self._memberships.get((group_id, account))
         card = None if membership is None else self._card(account, membership)
-        return MemberAnswer(position, card, group_exists=True)
+        return MemberMatch(position, card, group_exists=True)
 
     def _card(self, account_id: UUID, membership: Membership) -> Sealed:
         return sealed(self._position or 0, self._people[account_id], membership)

@@ -5,7 +5,7 @@ import msgspec
 from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable
 from read_side.freshness import Freshness
-from read_side.views import Answer, Batch, Page, ProfileKeys, ProfileQuery, Variant
+from read_side.views import Match, Matches, Page, ProfileKeys, ProfileQuery, Variant
 from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.ordering import NUL, place, text_key, time_key
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
@@ -36,19 +36,19 @@ class MemoryProfileViews(Committed):
         self._records.clear()
         self._documents.clear()
 
-    async def by_id(self, account_id: str, *, variant: Variant = "full") -> Answer:
-        return Answer(await self.position(), self._documents.get((account_id, variant)))
+    async def by_id(self, account_id: str, *, variant: Variant = "full") -> Match:
+        return Match(await self.position(), self._documents.get((account_id, variant)))
 
-    async def by_handle(self, handle: str, *, variant: Variant = "full") -> Answer:
+    async def by_handle(self, handle: str, *, variant: Variant = "full") -> Match:
         return await self._first("handles", handle, variant)
 
-    async def by_email(self, email: str, *, variant: Variant = "full") -> Answer:
+    async def by_email(self, email: str, *, variant: Variant = "full") -> Match:
         return await self._first("emails", email, variant)
 
-    async def by_external_id(self, external_id: str, *, variant: Variant = "full") -> Answer:
+    async def by_external_id(self, external_id: str, *, variant: Variant = "full") -> Match:
         return await self._first("external_ids", external_id, variant)
 
-    async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Batch:
+    async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Matches:
         position = await self.position()
         found: dict[str, Sealed] = {}
         missing: dict[str, tuple[str, ...]] = {}
@@ -56,7 +56,7 @@ class MemoryProfileViews(Committed):
             named = {key: self._named(kind, key) for key in getattr(keys, kind)}
             found |= {account: self._documents[account, variant] for account in named.values() if account}
             missing[kind] = tuple(key for key, account in named.items() if account is None)
-        return Batch(position, tuple(found.values()), ProfileKeys(**missing))
+        return Matches(position, tuple(found.values()), ProfileKeys(**missing))
 
     async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
         position = await self.position()
@@ -70,9 +70,9 @@ class MemoryProfileViews(Committed):
         ]
         return page(placed, position=position, limit=query.limit, after=query.after, descending=query.descending)
 
-    async def _first(self, kind: str, key: str, variant: Variant) -> Answer:
+    async def _first(self, kind: str, key: str, variant: Variant) -> Match:
         batch = await self.by_keys(ProfileKeys(**{kind: (key,)}), variant=variant)
-        return Answer(batch.position, next(iter(batch.found), None))
+        return Match(batch.position, next(iter(batch.found), None))
 
     def _named(self, kind: str, key: str) -> str | None:
         unique, carried = _UNIQUE[kind], _CARRIED[kind]

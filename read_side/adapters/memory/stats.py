@@ -1,7 +1,7 @@
 from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import sealed
 from read_side.freshness import Freshness
-from read_side.views import Answer
+from read_side.views import Match
 from shared.read_model.envelope import Sealed
 from shared.read_model.records import StatsRecord
 
@@ -23,5 +23,5 @@ class MemoryStatsViews(Committed):
         super().forget()
         self._document = None
 
-    async def read(self) -> Answer:
-        return Answer(await self.position(), self._document)
+    async def read(self) -> Match:
+        return Match(await self.position(), self._document)

@@ -8,11 +8,11 @@ from litestar import Request, Response, post
 from litestar.types import Scope
 from msgspec import Meta
 
-from read_side.http.answers import CACHE_CONTROL
 from read_side.http.conditions import is_known, minimum_position
 from read_side.http.problems import UNANSWERED, rejection
+from read_side.http.responses import CACHE_CONTROL
 from read_side.http.router import Outcomes
-from read_side.views import Batch, ProfileKeys, ProfileViews, Variant
+from read_side.views import Matches, ProfileKeys, ProfileViews, Variant
 from shared.auth.principal import PRIVATE
 from shared.http.auth_middleware import caller, require_scope
 from shared.http.bodies import body_of, decoder, require_media_type
@@ -94,7 +94,7 @@ def _variant(scope: Scope) -> Variant:
     return "full" if PRIVATE in caller(scope).scopes else "public"
 
 
-def _answer(batch: Batch, scope: Scope) -> Response[bytes]:
+def _answer(batch: Matches, scope: Scope) -> Response[bytes]:
     body = _encode(_Stored([msgspec.Raw(document.body) for document in batch.found], batch.missing))
     etag = entity_tag(body)
     headers = {"Muster-Position": str(batch.position), "ETag": etag, "Cache-Control": CACHE_CONTROL}
@@ -105,6 +105,6 @@ def _answer(batch: Batch, scope: Scope) -> Response[bytes]:
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _count(batch: Batch, *, is_news: bool) -> None:
+def _count(batch: Matches, *, is_news: bool) -> None:
     (_outcomes.hits if is_news else _outcomes.unchanged).inc(len(batch.found))
     _outcomes.misses.inc(sum(map(len, msgspec.structs.astuple(batch.missing))))

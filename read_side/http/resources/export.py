@@ -8,10 +8,10 @@ import msgspec
 from litestar.types import HTTPScope
 
 from read_side.http import filters
-from read_side.http.answers import Reply
 from read_side.http.conditions import minimum_position
 from read_side.http.problems import profile_not_found
-from read_side.http.router import Keys, Outcomes
+from read_side.http.responses import DocumentResponse
+from read_side.http.router import Outcomes, PathKeys
 from read_side.views import ActivityViews, GroupViews, ProfileViews
 from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord
@@ -71,10 +71,10 @@ class ExportRoute:
 
     def __init__(self, profiles: ProfileViews, groups: GroupViews, activity: ActivityViews) -> None:
         self._profiles, self._groups, self._activity = profiles, groups, activity
-        self._keys = Keys(EXPORT, filters.account_id)
+        self._keys = PathKeys(EXPORT, filters.account_id)
         self.outcomes = Outcomes(EXPORT)
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         [account_id], minimum = self._keys.of(segments), minimum_position(scope)
         found = await self._profiles.freshness.reach(minimum, partial(self._profiles.by_id, account_id))
         if found.document is None:
@@ -87,7 +87,7 @@ class ExportRoute:
             _Stored(record.account_id, msgspec.Raw(found.document.body), _look_ups(record), memberships, happened)
         )
         position = min(found.position, of_groups, of_activity)
-        return Reply(position, Sealed(position, entity_tag(body), body))
+        return DocumentResponse(position, Sealed(position, entity_tag(body), body))
 
     async def _memberships(self, record: ProfileRecord, minimum: int) -> tuple[int, list[_StoredMembership]]:
         position, found = await self._groups.freshness.reach(minimum, partial(_stands, self._groups)), []

@@ -5,8 +5,8 @@ from read_side.http.documents import DocumentRoute
 from read_side.http.lists import ListRoute, ends_in_id
 from read_side.http.problems import group_not_found, member_not_found
 from read_side.http.queries import group_query, member_query
-from read_side.http.router import Mounted, Route, Routed
-from read_side.views import Answer, GroupViews, MemberAnswer
+from read_side.http.router import Destination, Route, Router
+from read_side.views import GroupViews, Match, MemberMatch
 from shared.http.problems import Rejection
 from shared.text import unique_slug
 
@@ -16,12 +16,12 @@ MEMBERS = "/groups/{group}/members"
 MEMBER = "/groups/{group}/members/{account_id}"
 
 
-def group_routes(views: GroupViews) -> Mounted:
+def group_routes(views: GroupViews) -> Router:
     """Make the application mounted at `/groups`."""
     one, member = _group(views), _member(views)
     all_groups, members = _list(views), _members(views)
 
-    def find(path: list[bytes]) -> Routed | None:
+    def find(path: list[bytes]) -> Destination | None:
         match path:
             case [b"", b"groups"]:
                 return all_groups, ()
@@ -33,18 +33,18 @@ def group_routes(views: GroupViews) -> Mounted:
                 return member, (group, account)
         return None
 
-    return Mounted(find)
+    return Router(find)
 
 
 def _group(views: GroupViews) -> Route:
-    def missing(answer: Answer) -> Rejection:
+    def missing(answer: Match) -> Rejection:
         return group_not_found(answer.position)
 
     return DocumentRoute(ONE, unique_slug, find=views.get, freshness=views.freshness, missing=missing)
 
 
 def _member(views: GroupViews) -> Route:
-    def missing(answer: MemberAnswer) -> Rejection:
+    def missing(answer: MemberMatch) -> Rejection:
         return (member_not_found if answer.group_exists else group_not_found)(answer.position)
 
     return DocumentRoute(

@@ -11,8 +11,8 @@ from read_side.http.lists import ListRoute, ends_in_id
 from read_side.http.problems import profile_not_found
 from read_side.http.queries import profile_query
 from read_side.http.resources.export import EXPORT, ExportRoute
-from read_side.http.router import Barred, Find, Mounted, Route, Routed
-from read_side.views import ActivityViews, Answer, GroupViews, Page, ProfileViews, Variant
+from read_side.http.router import Destination, Find, Forbidden, Route, Router
+from read_side.views import ActivityViews, GroupViews, Match, Page, ProfileViews, Variant
 from shared.http.problems import Rejection
 
 BY_ID = "/profiles/{id}"
@@ -30,9 +30,9 @@ class ActivityQuery(msgspec.Struct, frozen=True):
     after: bytes | None = None
 
 
-def profile_routes(views: ProfileViews, activity: ActivityViews, groups: GroupViews) -> Mounted:
+def profile_routes(views: ProfileViews, activity: ActivityViews, groups: GroupViews) -> Router:
     """Make the application mounted at `/profiles`."""
-    return Mounted(
+    return Router(
         _finder(views, activity, groups, "full"),
         public=_finder(views, activity, groups, "public"),
     )
@@ -41,10 +41,10 @@ def profile_routes(views: ProfileViews, activity: ActivityViews, groups: GroupVi
 def _finder(views: ProfileViews, activity: ActivityViews, groups: GroupViews, variant: Variant) -> Find:
     by_id = _look_up(BY_ID, views.by_id, views, variant, filters.account_id)
     everybody, happened = _list(views, variant), _activity(activity, variant)
-    export: Route = ExportRoute(views, groups, activity) if variant == "full" else Barred(EXPORT)
+    export: Route = ExportRoute(views, groups, activity) if variant == "full" else Forbidden(EXPORT)
     by_key = _by_key(views, variant)
 
-    def find(path: list[bytes]) -> Routed | None:
+    def find(path: list[bytes]) -> Destination | None:
         match path:
             case [b"", b"profiles", segment] if segment:
                 return by_id, (segment,)
@@ -68,18 +68,20 @@ def _by_key(views: ProfileViews, variant: Variant) -> Mapping[bytes, Route]:
         b"by-email": _look_up(BY_EMAIL, views.by_email, views, variant),
         b"by-external-id": _look_up(BY_EXTERNAL_ID, views.by_external_id, views, variant),
     }
-    barred = {} if variant == "full" else {b"by-email": Barred(BY_EMAIL), b"by-external-id": Barred(BY_EXTERNAL_ID)}
+    barred = (
+        {} if variant == "full" else {b"by-email": Forbidden(BY_EMAIL), b"by-external-id": Forbidden(BY_EXTERNAL_ID)}
+    )
     return {**routes, **barred}
 
 
 def _look_up(
     template: str,
-    find: Callable[..., Awaitable[Answer]],
+    find: Callable[..., Awaitable[Match]],
     views: ProfileViews,
     variant: Variant,
     parse: Callable[[str], str] = str,
 ) -> Route:
-    def missing(answer: Answer) -> Rejection:
+    def missing(answer: Match) -> Rejection:
         return profile_not_found(answer.position)
 
     return DocumentRoute(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 from litestar.types import HTTPScope
 
-from read_side.http.answers import Reply
 from read_side.http.conditions import minimum_position
-from read_side.http.router import Mounted, Outcomes, Routed
+from read_side.http.responses import DocumentResponse
+from read_side.http.router import Destination, Outcomes, Router
 from read_side.views import StatsViews
 from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.records import StatsRecord
@@ -15,14 +15,14 @@ from shared.read_model.records import StatsRecord
 STATS = "/stats"
 
 
-def stats_routes(views: StatsViews) -> Mounted:
+def stats_routes(views: StatsViews) -> Router:
     """Make the application mounted at `/stats`."""
     stats = StatsRoute(views)
 
-    def find(path: list[bytes]) -> Routed | None:
+    def find(path: list[bytes]) -> Destination | None:
         return (stats, ()) if path == [b"", b"stats"] else None
 
-    return Mounted(find)
+    return Router(find)
 
 
 class StatsRoute:
@@ -34,9 +34,9 @@ class StatsRoute:
         self._views = views
         self.outcomes = Outcomes(STATS)
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> Reply:  # noqa: ARG002 - there are no keys
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:  # noqa: ARG002 - there are no keys
         answer = await self._views.freshness.reach(minimum_position(scope), self._views.read)
-        return Reply(answer.position, answer.document or _NOTHING)
+        return DocumentResponse(answer.position, answer.document or _NOTHING)
 
 
 def _nothing() -> Sealed:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from read_side.adapters.redis.lists.index_rows import INDEX_ROWS, fields, places
-from read_side.adapters.redis.lists.query import Asked
-from read_side.adapters.redis.lists.range_scan import Course
+from read_side.adapters.redis.lists.query import ListQuery
+from read_side.adapters.redis.lists.range_scan import RangeScan
 from read_side.adapters.redis.lists.scan import Found
-from read_side.adapters.redis.transport.consistent_read import Journey
+from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from shared.read_model.ordering import id_at
 
 MOST_SORTED = 10_000
@@ -31,7 +31,7 @@ class TooManyToSort(Exception):
         self.records = records
 
 
-async def gather(journey: Journey, asked: Asked, course: Course) -> Found:
+async def gather(journey: ConsistentRead, asked: ListQuery, course: RangeScan) -> Found:
     """
     Find a page among all that stand on a course, in whatever order.
 
@@ -46,7 +46,7 @@ async def gather(journey: Journey, asked: Asked, course: Course) -> Found:
     return Found(page[: asked.limit], page[asked.limit - 1] if len(page) > asked.limit else None)
 
 
-async def _ids(journey: Journey, course: Course) -> Sequence[bytes]:
+async def _ids(journey: ConsistentRead, course: RangeScan) -> Sequence[bytes]:
     """
     Everybody on the course.
 
@@ -58,7 +58,7 @@ async def _ids(journey: Journey, course: Course) -> Sequence[bytes]:
     return [*dict.fromkeys([*ids, *(await _ids_once(journey, course))[0]])] if moved else ids
 
 
-async def _ids_once(journey: Journey, course: Course) -> tuple[Sequence[bytes], bool]:
+async def _ids_once(journey: ConsistentRead, course: RangeScan) -> tuple[Sequence[bytes], bool]:
     """Everybody met on one way along the course, and whether anything has moved meanwhile."""
     ids: dict[bytes, None] = {}
     positions: set[int] = set()
@@ -66,7 +66,7 @@ async def _ids_once(journey: Journey, course: Course) -> tuple[Sequence[bytes], 
     while goes_on:
         seen = await journey.ask(reads=course.ranges(after=after, limit=CHUNK, descending=False))
         positions.add(seen.position)
-        stretch = course.stretch(seen.replies, limit=CHUNK, descending=False)
+        stretch = course.chunk(seen.replies, limit=CHUNK, descending=False)
         ids.update(dict.fromkeys(map(id_at, stretch.places)))
         read, after, goes_on = read + stretch.read, stretch.end, stretch.end is not None
         if len(ids) > MOST_SORTED or (goes_on and read >= MOST_READ):

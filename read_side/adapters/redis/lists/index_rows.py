@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from read_side.adapters.redis.lists.query import Asked
+from read_side.adapters.redis.lists.query import ListQuery
 from read_side.adapters.redis.transport.reads import Fields
 from shared.errors import Unavailable
 from shared.read_model.ordering import IndexRow, name_at
@@ -20,7 +20,7 @@ def fields(of: str, ids: Sequence[bytes]) -> Fields:
     return Fields(of, tuple(name_at(each).encode() for each in ids))
 
 
-def places(asked: Asked, ids: Sequence[bytes], index_rows: Sequence[bytes | None]) -> list[bytes | None]:
+def places(asked: ListQuery, ids: Sequence[bytes], index_rows: Sequence[bytes | None]) -> list[bytes | None]:
     """Where each of these records stands; None for those that do not fit, or are not there."""
     return [
         None if index_row is None else asked.place_of(_read(index_row), own)

@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from read_side.adapters.redis.lists.index_rows import INDEX_ROWS, fields, places
 from read_side.adapters.redis.lists.plan import find
-from read_side.adapters.redis.lists.query import Asked
+from read_side.adapters.redis.lists.query import ListQuery
 from read_side.adapters.redis.lists.scan import Found
-from read_side.adapters.redis.transport.consistent_read import Journey
-from read_side.adapters.redis.transport.reads import Want
+from read_side.adapters.redis.transport.consistent_read import ConsistentRead
+from read_side.adapters.redis.transport.reads import Field
 from read_side.views import Page
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import INDEX_ROW, GenerationKeys
 from shared.read_model.ordering import WORD, id_at
 
 
-class Shown(NamedTuple):
+class GuardedPage(NamedTuple):
     """
     A page.
 
@@ -36,7 +36,9 @@ def list_names(keys: GenerationKeys, *, kind: str, orders: Sequence[str]) -> dic
     return {INDEX_ROWS: keys.documents(kind, INDEX_ROW), **{by: keys.listing(by) for by in (*orders, WORD)}}
 
 
-async def page(journey: Journey, asked: Asked, *, documents: str, guards: Sequence[Want] = ()) -> Shown:
+async def page(
+    journey: ConsistentRead, asked: ListQuery, *, documents: str, guards: Sequence[Field] = ()
+) -> GuardedPage:
     """
     Find a page and read it.
 
@@ -47,10 +49,12 @@ async def page(journey: Journey, asked: Asked, *, documents: str, guards: Sequen
     return await _shown(journey, asked, await find(journey, asked), documents, guards)
 
 
-async def _shown(journey: Journey, asked: Asked, found: Found, documents: str, guards: Sequence[Want]) -> Shown:
+async def _shown(
+    journey: ConsistentRead, asked: ListQuery, found: Found, documents: str, guards: Sequence[Field]
+) -> GuardedPage:
     ids = list(map(id_at, found.places))
     seen = await journey.ask(*guards, reads=(fields(documents, ids), fields(INDEX_ROWS, ids)) if ids else ())
     envelopes, index_rows = seen.replies or ((), ())
     stand = zip(found.places, places(asked, ids, index_rows), envelopes, strict=True)
     shown = (unseal(envelope) for place, at, envelope in stand if place == at and envelope is not None)
-    return Shown(Page(journey.position, tuple(shown), found.after), seen.values)
+    return GuardedPage(Page(journey.position, tuple(shown), found.after), seen.values)

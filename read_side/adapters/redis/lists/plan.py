@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from read_side.adapters.redis.lists.gather import MOST_SORTED, TooManyToSort, gather
-from read_side.adapters.redis.lists.query import Asked, cannot_be
-from read_side.adapters.redis.lists.range_scan import Course
+from read_side.adapters.redis.lists.query import ListQuery, cannot_be
+from read_side.adapters.redis.lists.range_scan import RangeScan
 from read_side.adapters.redis.lists.scan import Found, Scan
-from read_side.adapters.redis.transport.consistent_read import Journey
+from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.views import QueryTooBroad
 from shared.read_model.ordering import EVERYBODY, WORD
 
@@ -24,7 +24,7 @@ MUCH_NARROWER = 4
 NOTHING = Found((), None)
 
 
-async def find(journey: Journey, asked: Asked) -> Found:
+async def find(journey: ConsistentRead, asked: ListQuery) -> Found:
     """
     Find which places a page shows.
 
@@ -39,13 +39,13 @@ async def find(journey: Journey, asked: Asked) -> Found:
     return await _by_facets(journey, asked)
 
 
-async def _by_facets(journey: Journey, asked: Asked) -> Found:
+async def _by_facets(journey: ConsistentRead, asked: ListQuery) -> Found:
     courses = _facets(asked)
     lengths = await _lengths(journey, courses)
     return await _along(journey, asked, courses, lengths, checked=len(courses) > 1)
 
 
-async def _by_word(journey: Journey, asked: Asked) -> Found:
+async def _by_word(journey: ConsistentRead, asked: ListQuery) -> Found:
     """In the order of the words that match: along their index, or from a much narrower list."""
     lead = _word(asked, asked.lead)
     others = [_word(asked, word) for word in asked.words if word != asked.lead]
@@ -60,7 +60,7 @@ async def _by_word(journey: Journey, asked: Asked) -> Found:
     return await _along(journey, asked, [lead], lengths[:1], checked=True)
 
 
-async def _sorted(journey: Journey, asked: Asked) -> Found:
+async def _sorted(journey: ConsistentRead, asked: ListQuery) -> Found:
     """People whom words find, in another order than that of the words."""
     words, facets = [_word(asked, word) for word in dict.fromkeys(asked.words)], _facets(asked)
     courses = [*words, *facets] if asked.facets else words
@@ -78,13 +78,13 @@ async def _sorted(journey: Journey, asked: Asked) -> Found:
 
 
 async def _along(
-    journey: Journey, asked: Asked, courses: Sequence[Course], lengths: Sequence[int], *, checked: bool
+    journey: ConsistentRead, asked: ListQuery, courses: Sequence[RangeScan], lengths: Sequence[int], *, checked: bool
 ) -> Found:
     shortest = courses[lengths.index(min(lengths))]
     return await Scan(journey, asked, shortest, checked=checked).found()
 
 
-async def _lengths(journey: Journey, courses: Sequence[Course]) -> list[int]:
+async def _lengths(journey: ConsistentRead, courses: Sequence[RangeScan]) -> list[int]:
     """How many entries each has; where there is no choice, nobody is asked."""
     if len(courses) == 1:
         return [0]
@@ -93,13 +93,13 @@ async def _lengths(journey: Journey, courses: Sequence[Course]) -> list[int]:
     return [sum(next(replies) for _ in own) for own in counts]
 
 
-def _facets(asked: Asked) -> list[Course]:
-    return [_course(asked, asked.order, facet) for facet in asked.facets or (EVERYBODY,)]
+def _facets(asked: ListQuery) -> list[RangeScan]:
+    return [_range_scan(asked, asked.order, facet) for facet in asked.facets or (EVERYBODY,)]
 
 
-def _word(asked: Asked, word: str) -> Course:
-    return _course(asked, WORD, b"")._replace(word=word.encode())
+def _word(asked: ListQuery, word: str) -> RangeScan:
+    return _range_scan(asked, WORD, b"")._replace(word=word.encode())
 
 
-def _course(asked: Asked, of: str, facet: bytes) -> Course:
-    return Course(of, tuple(facet + status for status in asked.statuses))
+def _range_scan(asked: ListQuery, of: str, facet: bytes) -> RangeScan:
+    return RangeScan(of, tuple(facet + status for status in asked.statuses))

@@ -10,7 +10,7 @@ from shared.read_model.ordering import NUL, IndexRow
 from shared.text import composed
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
     Which records, in which order.
 

@@ -7,7 +7,7 @@ from read_side.adapters.redis.transport.reads import Count, Range, ends
 from shared.read_model.ordering import is_first_match, merged, word_place
 
 
-class Stretch(NamedTuple):
+class Chunk(NamedTuple):
     """
     A part of a course.
 
@@ -21,7 +21,7 @@ class Stretch(NamedTuple):
     read: int
 
 
-class Course(NamedTuple):
+class RangeScan(NamedTuple):
     """
     Lists of one sorted set, which divide the records by status; put together they are in order.
 
@@ -58,7 +58,7 @@ class Course(NamedTuple):
         """Comes after whatever an entry has behind its place."""
         return b"\xff" if self.word else b""
 
-    def stretch(self, replies: Sequence[Sequence[bytes]], *, limit: int, descending: bool) -> Stretch:
+    def chunk(self, replies: Sequence[Sequence[bytes]], *, limit: int, descending: bool) -> Chunk:
         """
         Put together what `ranges` were answered.
 
@@ -72,10 +72,10 @@ class Course(NamedTuple):
         ]
         places, read = dict.fromkeys(merged(parts, descending=descending)), sum(map(len, replies))
         if not going_on:
-            return Stretch(list(places), None, read)
+            return Chunk(list(places), None, read)
         end = max(going_on) if descending else min(going_on)
         known = [each for each in places if (each >= end if descending else each <= end)]
-        return Stretch(known, end, read)
+        return Chunk(known, end, read)
 
     def _places(self, entries: Sequence[bytes], prefix: bytes) -> Sequence[bytes]:
         if not self.word:

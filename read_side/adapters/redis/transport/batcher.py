@@ -16,7 +16,7 @@ from prometheus_client import Histogram
 from redis.exceptions import ResponseError
 
 from read_side.adapters.redis.transport.generation import Generation, Names
-from read_side.adapters.redis.transport.reads import Read, Want
+from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled
 from shared.errors import Overloaded, Unavailable
@@ -25,7 +25,7 @@ from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
 
 AT_ONCE = 2
-"""Trips under way; one is being read while Redis works on the other."""
+"""Batcher under way; one is being read while Redis works on the other."""
 
 FIELDS = 500
 """What one trip carries, fields and entries, so that no writer waits long for it; a question of more travels alone."""
@@ -43,7 +43,7 @@ _LOOK_UPS = Histogram(
 log = structlog.get_logger()
 
 
-class Seen(NamedTuple):
+class Reply(NamedTuple):
     """
     What one question was answered: everything as it was when `generation` stood at `position`.
 
@@ -76,17 +76,17 @@ class Position(msgspec.Struct, frozen=True):
         return next((each.position - 1 for each in self.fan_outs if not each.since), self.position)
 
 
-class _Question(NamedTuple):
-    wants: Sequence[Want]
+class _Query(NamedTuple):
+    wants: Sequence[Field]
     reads: Sequence[Read]
     weight: int
-    answer: asyncio.Future[Seen]
+    answer: asyncio.Future[Reply]
 
 
 _decode_position = msgspec.json.Decoder(Position).decode
 
 
-class Trips:
+class Batcher:
     """
     The way to one projection in Redis; open while it is entered.
 
@@ -113,10 +113,10 @@ class Trips:
         self._names = names
         self._freshness = freshness
         self._generation: Generation | None = None
-        self._questions: deque[_Question] = deque()
+        self._questions: deque[_Query] = deque()
         self._queued = 0
         self._is_failing = False
-        self._asked = asyncio.Event()
+        self._list_query = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -130,7 +130,7 @@ class Trips:
         while self._questions:
             _fail(self._questions.popleft(), Unavailable("The read side is stopping"))
 
-    async def ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
+    async def ask(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply:
         """
         Return the values of these fields, in this order, and what is read besides, all from one moment.
 
@@ -140,15 +140,15 @@ class Trips:
         weight = len(wants) + sum(read.weight for read in reads) if reads else len(wants)
         if self._queued and self._queued + weight > QUEUED_FIELDS * self._most_queued:
             raise Overloaded("Too many questions are waiting")
-        question = _Question(wants, reads, weight, asyncio.get_running_loop().create_future())
+        question = _Query(wants, reads, weight, asyncio.get_running_loop().create_future())
         self._questions.append(question)
         self._queued += weight
-        self._asked.set()
+        self._list_query.set()
         return await question.answer
 
-    def _take(self) -> Sequence[_Question]:
+    def _take(self) -> Sequence[_Query]:
         """Take the questions that the next trip carries; those whose asker has gone are dropped."""
-        taken: list[_Question] = []
+        taken: list[_Query] = []
         room = FIELDS
         while self._questions and (not taken or self._questions[0].weight <= room):
             question = self._questions.popleft()
@@ -157,20 +157,20 @@ class Trips:
                 room -= question.weight
                 taken.append(question)
         if not self._questions:
-            self._asked.clear()
+            self._list_query.clear()
         return taken
 
     async def _work(self) -> None:
         connection = self._connect()
         try:
             while True:
-                await self._asked.wait()
+                await self._list_query.wait()
                 if questions := self._take():
                     await self._answer(questions, connection)
         finally:
             await connection.disconnect()
 
-    async def _answer(self, questions: Sequence[_Question], connection: PipelinedConnection) -> None:
+    async def _answer(self, questions: Sequence[_Query], connection: PipelinedConnection) -> None:
         try:
             await self._travel(questions, connection)
             self._note_success()
@@ -195,9 +195,9 @@ class Trips:
             log.info("trips to Redis succeed again", projection=self._keys.projection, lane=self._lane)
             self._is_failing = False
 
-    async def _travel(self, questions: Sequence[_Question], connection: PipelinedConnection) -> None:
+    async def _travel(self, questions: Sequence[_Query], connection: PipelinedConnection) -> None:
         """Make the trip, and make it again when the generation it read is not live any more."""
-        load = _Load(questions)
+        load = _Batch(questions)
         for _ in range(SWITCHES):
             generation = self._generation or await self._learn(connection)
             packed = generation.packed(load.fields, load.reads)
@@ -222,10 +222,10 @@ class Trips:
         return self._generation
 
 
-class _Load:
+class _Batch:
     """What one trip carries; what several ask for travels once."""
 
-    def __init__(self, questions: Sequence[_Question]) -> None:
+    def __init__(self, questions: Sequence[_Query]) -> None:
         self.fields: dict[str, dict[bytes, int]] = {}
         self.reads: dict[Read, int] = {}
         self._questions = questions
@@ -254,7 +254,7 @@ class _Load:
             if not answer.done():
                 own = [found[name][self.fields[name][field]] for name, field in wants]
                 others = [replies[self.reads[read]] for read in reads] if reads else ()
-                answer.set_result(Seen(generation, position, own, others))
+                answer.set_result(Reply(generation, position, own, others))
 
 
 async def _exchange(connection: PipelinedConnection, packed: bytes, *, commands: int) -> list[Any]:
@@ -272,12 +272,12 @@ def _position(checkpoint: bytes | None, generation: Generation) -> int:
     return _decode_position(checkpoint).reached
 
 
-def _fail_all(questions: Sequence[_Question], error: Unavailable) -> None:
+def _fail_all(questions: Sequence[_Query], error: Unavailable) -> None:
     for question in questions:
         _fail(question, error)
 
 
-def _fail(question: _Question, error: Unavailable) -> None:
+def _fail(question: _Query, error: Unavailable) -> None:
     if not question.answer.done():
         # An exception of its own for everyone: a traceback grows where it is raised.
         question.answer.set_exception(type(error)(str(error)))

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from read_side.adapters.redis.transport.batcher import Seen
-from read_side.adapters.redis.transport.reads import Read, Want
+from read_side.adapters.redis.transport.batcher import Reply
+from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Positioned
 from shared.errors import Unavailable
 
@@ -18,35 +18,35 @@ P = TypeVar("P", bound=Positioned)
 class Ask(Protocol):
     """Makes one trip."""
 
-    async def __call__(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen: ...
+    async def __call__(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply: ...
 
 
-class Outcome(NamedTuple, Generic[A]):
+class Attempt(NamedTuple, Generic[A]):
     """What was found, and whether nothing moved while it was looked for; no answer if the generation itself did."""
 
     answer: A | None
-    settled: bool
+    consistent: bool
 
 
 class GenerationMoved(Exception):
     """Another generation went live between two trips; what the first ones saw counts for nothing."""
 
 
-class Journey:
+class ConsistentRead:
     """The trips of one answer."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._earliest: Seen | None = None
+        self._earliest: Reply | None = None
 
     @property
     def position(self) -> int:
         """The earliest position that a trip has seen; there has been one."""
         if self._earliest is None:
-            raise RuntimeError("no trip was made yet")
+            raise RuntimeError("nothing was read yet")
         return self._earliest.position
 
-    async def ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
+    async def ask(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply:
         """
         Make another trip.
 
@@ -60,7 +60,7 @@ class Journey:
         return seen
 
 
-async def settled(look: Callable[[], Awaitable[Outcome[P]]]) -> P:
+async def until_consistent(look: Callable[[], Awaitable[Attempt[P]]]) -> P:
     """
     Look until nothing moves meanwhile, or nothing else does.
 
@@ -78,8 +78,8 @@ async def settled(look: Callable[[], Awaitable[Outcome[P]]]) -> P:
     return last
 
 
-async def _looked(look: Callable[[], Awaitable[Outcome[P]]]) -> Outcome[P]:
+async def _looked(look: Callable[[], Awaitable[Attempt[P]]]) -> Attempt[P]:
     try:
         return await look()
     except GenerationMoved:
-        return Outcome(None, settled=False)
+        return Attempt(None, consistent=False)

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 from shared.read_model.ordering import end_of
 
 
-class Want(NamedTuple):
+class Field(NamedTuple):
     """One field of one of a view's hashes; those that several ask for share one command."""
 
     hash: str

@@ -2,10 +2,10 @@
 
 import re
 
-from read_side.adapters.redis.transport.consistent_read import Ask, Journey, settled
-from read_side.adapters.redis.transport.reads import Want
-from read_side.adapters.redis.views.unique_entries import BY_SLUG, looked_up
-from read_side.views import Answer
+from read_side.adapters.redis.transport.consistent_read import Ask, ConsistentRead, until_consistent
+from read_side.adapters.redis.transport.reads import Field
+from read_side.adapters.redis.views.unique_entries import BY_SLUG, find_by_key
+from read_side.views import Match
 from shared.read_model.envelope import unseal
 
 _is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
@@ -23,25 +23,25 @@ class GroupReference:
         self._documents = documents
         self.is_id = _is_id(text.lower()) is not None
 
-    async def lead(self, journey: Journey) -> bytes | None:
+    async def lead(self, journey: ConsistentRead) -> bytes | None:
         """The id of the group that it leads to, which may not be there; None if it leads nowhere."""
         if self.is_id:
             return self._text.lower().encode()
         (lead,) = (await journey.ask(BY_SLUG.want(self._text))).values
         return lead
 
-    def want(self, lead: bytes) -> Want:
+    def want(self, lead: bytes) -> Field:
         """Ask for what `is_of` judges."""
-        return Want(self._documents, lead)
+        return Field(self._documents, lead)
 
     def is_of(self, envelope: bytes | None) -> bool:
         """Whether this is the document of the group; a slug may have moved on since it led there."""
         return envelope is not None if self.is_id else BY_SLUG.finds(self._text, envelope)
 
-    async def document(self, ask: Ask) -> Answer:
+    async def document(self, ask: Ask) -> Match:
         """Return the group's document."""
         if not self.is_id:
-            return await settled(lambda: looked_up(ask, BY_SLUG, self._text))
-        journey = Journey(ask)
+            return await until_consistent(lambda: find_by_key(ask, BY_SLUG, self._text))
+        journey = ConsistentRead(ask)
         (envelope,) = (await journey.ask(self.want(self._text.lower().encode()))).values
-        return Answer(journey.position, None if envelope is None else unseal(envelope))
+        return Match(journey.position, None if envelope is None else unseal(envelope))

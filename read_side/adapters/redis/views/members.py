@@ -11,11 +11,11 @@ from uuid import UUID
 
 import msgspec
 
-from read_side.adapters.redis.lists.page import Shown
+from read_side.adapters.redis.lists.page import GuardedPage
 from read_side.adapters.redis.lists.query import cannot_be
-from read_side.adapters.redis.lists.range_scan import Course, Stretch
-from read_side.adapters.redis.transport.consistent_read import Journey
-from read_side.adapters.redis.transport.reads import Fields, Want
+from read_side.adapters.redis.lists.range_scan import Chunk, RangeScan
+from read_side.adapters.redis.transport.consistent_read import ConsistentRead
+from read_side.adapters.redis.transport.reads import Field, Fields
 from read_side.views import MemberQuery, Page
 from shared.errors import Unavailable
 from shared.read_model.envelope import Sealed, entity_tag, mark_stale, unseal, without_mark
@@ -36,9 +36,9 @@ def member_names(keys: GenerationKeys) -> dict[str, str]:
     return {**hashes, **{by: keys.listing(by) for by in (MEMBERS, MEMBERS_BY_ROLE)}}
 
 
-def of_member(group: bytes, account: bytes) -> tuple[Want, Want]:
+def of_member(group: bytes, account: bytes) -> tuple[Field, Field]:
     """Ask for both halves of a card."""
-    return Want(PEOPLE, account), Want(MEMBERSHIPS, _membership(group, account))
+    return Field(PEOPLE, account), Field(MEMBERSHIPS, _membership(group, account))
 
 
 def card(person: bytes | None, membership: bytes | None) -> Sealed | None:
@@ -52,13 +52,13 @@ def card(person: bytes | None, membership: bytes | None) -> Sealed | None:
     return Sealed(max(one.position, other.position), entity_tag(body), body, since)
 
 
-async def find_members(journey: Journey, group: bytes, query: MemberQuery, *, guard: Want) -> Shown:
+async def find_members(journey: ConsistentRead, group: bytes, query: MemberQuery, *, guard: Field) -> GuardedPage:
     """
     Find a page of a group's members in the order in which they joined, and read it.
 
     :param guard: what has to be read in the moment in which the page is.
     """
-    stretch = Stretch((), None, 0) if cannot_be(query.role or "") else await _stretch(journey, group, query)
+    stretch = Chunk((), None, 0) if cannot_be(query.role or "") else await _stretch(journey, group, query)
     shown, is_last = stretch.places[: query.limit], len(stretch.places) <= query.limit
     seen = await journey.ask(guard, reads=_cards(group, shown) if shown else ())
     people, memberships = seen.replies or ((), ())
@@ -68,20 +68,20 @@ async def find_members(journey: Journey, group: bytes, query: MemberQuery, *, gu
         if membership is not None and _stands(membership, place, query)
     ]
     after = None if is_last else shown[-1]
-    return Shown(Page(journey.position, tuple(filter(None, cards)), after), seen.values)
+    return GuardedPage(Page(journey.position, tuple(filter(None, cards)), after), seen.values)
 
 
-async def _stretch(journey: Journey, group: bytes, query: MemberQuery) -> Stretch:
-    course, limit = _course(group, query.role), query.limit + 1
+async def _stretch(journey: ConsistentRead, group: bytes, query: MemberQuery) -> Chunk:
+    course, limit = _range_scan(group, query.role), query.limit + 1
     replies = (await journey.ask(reads=course.ranges(after=query.after, limit=limit, descending=False))).replies
-    return course.stretch(replies, limit=limit, descending=False)
+    return course.chunk(replies, limit=limit, descending=False)
 
 
-def _course(group: bytes, role: str | None) -> Course:
+def _range_scan(group: bytes, role: str | None) -> RangeScan:
     prefix = UUID(group.decode()).bytes
     if role is None:
-        return Course(MEMBERS, (prefix,))
-    return Course(MEMBERS_BY_ROLE, (prefix + composed(role).encode() + NUL,))
+        return RangeScan(MEMBERS, (prefix,))
+    return RangeScan(MEMBERS_BY_ROLE, (prefix + composed(role).encode() + NUL,))
 
 
 def _cards(group: bytes, places: Sequence[bytes]) -> tuple[Fields, Fields]:

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from read_side.adapters.redis.transport.announcements import Announcements
-from read_side.adapters.redis.transport.batcher import Seen, Trips
+from read_side.adapters.redis.transport.batcher import Batcher, Reply
 from read_side.adapters.redis.transport.eviction import EvictionWatch
-from read_side.adapters.redis.transport.reads import Read, Want
+from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Freshness
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.redis.client import Connect
@@ -35,15 +35,15 @@ class RedisViews(ABC):
         keys = ProjectionKeys(self.projection)
         self.freshness = freshness
         self._eviction = eviction or EvictionWatch(connect)
-        self._trips = Trips(connect, keys=keys, names=self.names, freshness=freshness)
-        self._list_trips = Trips(
+        self._batcher = Batcher(connect, keys=keys, names=self.names, freshness=freshness)
+        self._list_batcher = Batcher(
             connect, keys=keys, names=self.names, freshness=freshness, lane="lists", most_queued=LISTS_QUEUED
         )
         self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for each in (self._eviction, self._trips, self._list_trips, self._announcements):
+        for each in (self._eviction, self._batcher, self._list_batcher, self._announcements):
             await self._open.enter_async_context(each)
         return self
 
@@ -58,10 +58,10 @@ class RedisViews(ABC):
     def names(keys: GenerationKeys) -> Mapping[str, str]:
         """What is read of the projection: see `generation.Names`."""
 
-    async def _ask(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
+    async def _ask(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
-        return await self._trips.ask(*wants, reads=reads)
+        return await self._batcher.ask(*wants, reads=reads)
 
-    async def _ask_for_list(self, *wants: Want, reads: Sequence[Read] = ()) -> Seen:
+    async def _ask_for_list(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
-        return await self._list_trips.ask(*wants, reads=reads)
+        return await self._list_batcher.ask(*wants, reads=reads)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from read_side.adapters.redis.transport.reads import Want
+from read_side.adapters.redis.transport.reads import Field
 from read_side.adapters.redis.views.source import RedisViews
-from read_side.views import Answer
+from read_side.views import Match
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
 
@@ -15,10 +15,10 @@ DIRECTORY = b"directory"
 class RedisStatsViews(RedisViews):
     projection = "stats"
 
-    async def read(self) -> Answer:
-        seen = await self._ask(Want("full", DIRECTORY))
+    async def read(self) -> Match:
+        seen = await self._ask(Field("full", DIRECTORY))
         (envelope,) = seen.values
-        return Answer(seen.position, None if envelope is None else unseal(envelope))
+        return Match(seen.position, None if envelope is None else unseal(envelope))
 
     @staticmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:

@@ -5,9 +5,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from read_side.adapters.redis.transport.consistent_read import Ask, Journey, Outcome
-from read_side.adapters.redis.transport.reads import Want
-from read_side.views import Answer, Batch, ProfileKeys, Variant
+from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, ConsistentRead
+from read_side.adapters.redis.transport.reads import Field
+from read_side.views import Match, Matches, ProfileKeys, Variant
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
 from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
@@ -29,7 +29,7 @@ class GroupIdentity(msgspec.Struct, frozen=True):
     slug: str
 
 
-class LookUp(NamedTuple, Generic[Whose]):
+class UniqueKey(NamedTuple, Generic[Whose]):
     """
     One way to find something.
 
@@ -43,8 +43,8 @@ class LookUp(NamedTuple, Generic[Whose]):
     identity: Callable[[bytes], Whose]
     carried: Callable[[Whose], str | None]
 
-    def want(self, key: str) -> Want:
-        return Want(self.hash, self.unique(key).encode())
+    def want(self, key: str) -> Field:
+        return Field(self.hash, self.unique(key).encode())
 
     def finds(self, key: str, envelope: bytes | None) -> bool:
         """Whether this is the document of whoever has the key; he may have given it up between two trips."""
@@ -57,40 +57,44 @@ class LookUp(NamedTuple, Generic[Whose]):
 _identity = msgspec.json.Decoder(Identity).decode
 _group_identity = msgspec.json.Decoder(GroupIdentity).decode
 
-BY_HANDLE = LookUp("by-handle", unique_handle, _identity, lambda identity: identity.handle)
-BY_EMAIL = LookUp("by-email", unique_email, _identity, lambda identity: identity.email)
-BY_EXTERNAL_ID = LookUp("by-external-id", unique_external_id, _identity, lambda identity: identity.external_id)
-BY_SLUG = LookUp("by-slug", unique_slug, _group_identity, lambda identity: identity.slug)
-LOOK_UPS: Mapping[str, LookUp[Identity]] = {"handles": BY_HANDLE, "emails": BY_EMAIL, "external_ids": BY_EXTERNAL_ID}
+BY_HANDLE = UniqueKey("by-handle", unique_handle, _identity, lambda identity: identity.handle)
+BY_EMAIL = UniqueKey("by-email", unique_email, _identity, lambda identity: identity.email)
+BY_EXTERNAL_ID = UniqueKey("by-external-id", unique_external_id, _identity, lambda identity: identity.external_id)
+BY_SLUG = UniqueKey("by-slug", unique_slug, _group_identity, lambda identity: identity.slug)
+UNIQUE_KEYS: Mapping[str, UniqueKey[Identity]] = {
+    "handles": BY_HANDLE,
+    "emails": BY_EMAIL,
+    "external_ids": BY_EXTERNAL_ID,
+}
 """By what `ProfileKeys` calls their keys."""
 
 
-def look_up_names(keys: GenerationKeys) -> Mapping[str, str]:
+def unique_entry_names(keys: GenerationKeys) -> Mapping[str, str]:
     """Every hash that a look-up of people reads."""
     return {
         "full": keys.documents("profile", "full"),
         "public": keys.documents("profile", "public"),
-        **{by.hash: keys.look_up(by.hash) for by in LOOK_UPS.values()},
+        **{by.hash: keys.unique_entries(by.hash) for by in UNIQUE_KEYS.values()},
     }
 
 
-def documents(accounts: Sequence[bytes], variant: Variant) -> list[Want]:
+def documents(accounts: Sequence[bytes], variant: Variant) -> list[Field]:
     """Ask for the documents served, behind those that tell whose they are if these are others."""
-    served = [] if variant == "full" else [Want(variant, account) for account in accounts]
-    return [Want("full", account) for account in accounts] + served
+    served = [] if variant == "full" else [Field(variant, account) for account in accounts]
+    return [Field("full", account) for account in accounts] + served
 
 
-async def looked_up(ask: Ask, by: LookUp[Any], key: str, variant: Variant = "full") -> Outcome[Answer]:
+async def find_by_key(ask: Ask, by: UniqueKey[Any], key: str, variant: Variant = "full") -> Attempt[Match]:
     """Find where a key leads, then the document there."""
-    journey = Journey(ask)
+    journey = ConsistentRead(ask)
     (lead,) = (await journey.ask(by.want(key))).values
     if lead is None:
-        return Outcome(Answer(journey.position, None), settled=True)
+        return Attempt(Match(journey.position, None), consistent=True)
     values = (await journey.ask(*documents([lead], variant))).values
     full, served = values[0], values[-1]
     if served is None or not by.finds(key, full):
-        return Outcome(Answer(journey.position, None), settled=False)
-    return Outcome(Answer(journey.position, unseal(served)), settled=True)
+        return Attempt(Match(journey.position, None), consistent=False)
+    return Attempt(Match(journey.position, unseal(served)), consistent=True)
 
 
 class _Named(NamedTuple):
@@ -106,16 +110,16 @@ class _Documents(NamedTuple):
     served: bytes
 
 
-class KeysAsked:
+class BatchQuery:
     """What one batch asks for, each key once."""
 
     def __init__(self, keys: ProfileKeys) -> None:
         self._ids = list(dict.fromkeys(keys.ids))
-        self._look_ups = [(kind, key) for kind in LOOK_UPS for key in dict.fromkeys(getattr(keys, kind))]
+        self._look_ups = [(kind, key) for kind in UNIQUE_KEYS for key in dict.fromkeys(getattr(keys, kind))]
 
-    def look_ups(self) -> list[Want]:
+    def look_ups(self) -> list[Field]:
         """What the first trip asks; nothing if only ids are wanted."""
-        return [LOOK_UPS[kind].want(key) for kind, key in self._look_ups]
+        return [UNIQUE_KEYS[kind].want(key) for kind, key in self._look_ups]
 
     def accounts(self, leads: Sequence[bytes | None]) -> list[bytes]:
         """Whose documents the second trip asks for, when this is where the first led."""
@@ -123,7 +127,7 @@ class KeysAsked:
 
     def outcome(
         self, leads: Sequence[bytes | None], values: Sequence[bytes | None], *, position: int
-    ) -> Outcome[Batch]:
+    ) -> Attempt[Matches]:
         """
         Sort what was asked into found and missing.
 
@@ -133,7 +137,7 @@ class KeysAsked:
         named = [*self._named_by_id(there), *self._named_by_look_up(leads, there)]
         found = [unseal(there[account].served) for account in dict.fromkeys(each.account for each in named) if account]
         moved = any(lead and not each.account for lead, each in zip(leads, named[len(self._ids) :], strict=True))
-        return Outcome(Batch(position, tuple(found), _missing(named)), settled=not moved)
+        return Attempt(Matches(position, tuple(found), _missing(named)), consistent=not moved)
 
     def _named_by_id(self, there: Mapping[bytes, _Documents]) -> Iterator[_Named]:
         for key in self._ids:
@@ -142,7 +146,7 @@ class KeysAsked:
 
     def _named_by_look_up(self, leads: Sequence[bytes | None], there: Mapping[bytes, _Documents]) -> Iterator[_Named]:
         for (kind, key), lead in zip(self._look_ups, leads, strict=True):
-            has_key = lead is not None and lead in there and LOOK_UPS[kind].finds(key, there[lead].full)
+            has_key = lead is not None and lead in there and UNIQUE_KEYS[kind].finds(key, there[lead].full)
             yield _Named(kind, key, lead if has_key else None)
 
 

@@ -12,7 +12,7 @@ _JSON = (b"content-type", b"application/json")
 _CACHE = (b"cache-control", CACHE_CONTROL.encode())
 
 
-class Reply(msgspec.Struct, frozen=True, gc=False):
+class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
     """
     What is answered, as of `position`.
 
@@ -24,8 +24,8 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     next: bytes | None = None
 
 
-async def send_reply(reply: Reply, scope: HTTPScope, send: Send) -> bool:
-    """Answer; says whether with the document, and not with 304."""
+async def send_response(reply: DocumentResponse, scope: HTTPScope, send: Send) -> bool:
+    """Match; says whether with the document, and not with 304."""
     etag, body = reply.document.etag, reply.document.body
     headers = [(b"muster-position", b"%d" % reply.position), (b"etag", etag.encode()), _CACHE]
     if reply.next is not None:

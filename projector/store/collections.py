@@ -64,7 +64,7 @@ def prefix_of(keys: GenerationKeys) -> str:
 def key_of(collection: StoredCollection, keys: GenerationKeys) -> str:
     if isinstance(collection, Variant):
         return keys.documents(*collection)
-    return keys.listing(collection.by) if collection.is_list else keys.look_up(collection.by)
+    return keys.sorted_entries(collection.by) if collection.is_list else keys.unique_entries(collection.by)
 
 
 def collection_at(key: str, keys: GenerationKeys) -> StoredCollection | None:

@@ -90,14 +90,14 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     A crash that lets any prefix of it survive is harmless only in this order: see `Batch`.
     """
     for by, values in by_hash(unique_entries_in(batch.removals)).items():
-        yield Remove(keys.look_up(by), values)
+        yield Remove(keys.unique_entries(by), values)
     for by, entries in _by_list(batch.removals).items():
-        yield Strike(keys.listing(by), entries)
+        yield Strike(keys.sorted_entries(by), entries)
     owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
     for by, values in by_hash(owners).items():
-        yield Put(keys.look_up(by), {value: owners[UniqueEntry(by, value)] for value in values})
+        yield Put(keys.unique_entries(by), {value: owners[UniqueEntry(by, value)] for value in values})
     for by, entries in _by_list(batch.additions).items():
-        yield Enlist(keys.listing(by), entries)
+        yield Enlist(keys.sorted_entries(by), entries)
     for variant, documents in zip(VARIANTS, (batch.index_rows, batch.public, batch.full), strict=True):
         for kind, fields in _by_kind(documents).items():
             yield Put(keys.documents(kind, variant), fields)
@@ -105,7 +105,7 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     forgotten = _by_kind(dict.fromkeys(batch.forgotten, b""))
     yield from (Remove(keys.documents(kind, each), list(ids)) for kind, ids in forgotten.items() for each in VARIANTS)
     for by, entries in _by_list(batch.strays).items():
-        yield Strike(keys.listing(by), entries)
+        yield Strike(keys.sorted_entries(by), entries)
     if batch.parked:
         yield Put(keys.parked, batch.parked)
     if batch.outdated:

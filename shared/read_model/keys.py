@@ -110,10 +110,10 @@ class GenerationKeys:
         """
         return self._key(f"{kind}:{variant}")
 
-    def look_up(self, by: str) -> str:
+    def unique_entries(self, by: str) -> str:
         """Hash of entity ids by a normalised value, such as `by-handle`."""
         return self._key(by)
 
-    def listing(self, by: str) -> str:
+    def sorted_entries(self, by: str) -> str:
         """Sorted set in which all scores are 0: entries as `shared.read_model.ordering` makes them, in some order."""
         return self._key(f"list:{by}")

@@ -128,7 +128,7 @@ async def test_what_cannot_be_read_is_not_taken_for_nobody(redis_projection, red
     """A hash of another type, a pointer or a checkpoint that is no JSON: `Unavailable`."""
     redis_projection.commit(ADA, position=7)
 
-    for key in (redis_projection.keys.look_up("by-handle"), KEYS.live, redis_projection.keys.checkpoint):
+    for key in (redis_projection.keys.unique_entries("by-handle"), KEYS.live, redis_projection.keys.checkpoint):
         kept = redis_projection.client.dump(key)
         redis_projection.client.set(key, "nonsense")
         with pytest.raises(Unavailable):

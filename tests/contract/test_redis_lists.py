@@ -92,7 +92,7 @@ async def test_whoever_is_torn_is_passed_over(redis_views, redis_projection):
         index_row = msgspec.msgpack.encode(profile_index_row(changed(people[nth], **torn)))
         client.hset(keys.documents("profile", INDEX_ROW), ids[nth], index_row)
     for entry in (place(text_key("Nobody"), ADA.account_id), b"", b"x"):
-        client.zadd(keys.listing("display_name"), {tag_facet("t") + b"a" + entry: 0})
+        client.zadd(keys.sorted_entries("display_name"), {tag_facet("t") + b"a" + entry: 0})
 
     assert handles(await redis_views.list(ProfileQuery(tags=("t",)))) == ["person6"]
     assert await walk(redis_views, ProfileQuery(tags=("t",), limit=1)) == (["person6"], [0, 0, 0, 0, 0, 0, 1, 0, 0])
@@ -190,7 +190,7 @@ async def test_a_slug_that_never_rests_is_not_said_to_be_nobodys(redis_views, re
     def pass_on(position):
         other = f"other{position}" if position % 2 else SLUG
         names = [msgspec.structs.replace(one, slug=f"{other}-"), msgspec.structs.replace(one, slug=f"x{position}")]
-        lead = redis_projection.keys.look_up("by-slug")
+        lead = redis_projection.keys.unique_entries("by-slug")
 
         def act():
             redis_projection.collections.commit(map(filed_name, names), position=position)
@@ -206,7 +206,9 @@ async def test_a_slug_that_never_rests_is_not_said_to_be_nobodys(redis_views, re
 async def test_a_slug_that_leads_to_another_group_is_nobodys(redis_views, redis_projection):
     """If nothing else moves, it was left behind."""
     redis_projection.commit(IN_GROUP, position=7)
-    redis_projection.client.hset(redis_projection.keys.look_up("by-slug"), "left", str(IN_GROUP.groups[0].group_id))
+    redis_projection.client.hset(
+        redis_projection.keys.unique_entries("by-slug"), "left", str(IN_GROUP.groups[0].group_id)
+    )
 
     assert await redis_views.list(ProfileQuery(group="left")) == (7, (), None)
     assert handles(await redis_views.list(ProfileQuery(group=SLUG))) == ["Ada"]

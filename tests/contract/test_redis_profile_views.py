@@ -288,7 +288,7 @@ async def test_somebody_who_is_gone_at_the_second_trip_is_missing(redis_views, r
 
     def erase():
         redis_projection.client.hdel(redis_projection.keys.documents("profile", "full"), ID)
-        redis_projection.client.hdel(redis_projection.keys.look_up("by-handle"), "ada")
+        redis_projection.client.hdel(redis_projection.keys.unique_entries("by-handle"), "ada")
 
     with between_trips(redis_views, erase):
         assert await redis_views.by_handle("ada") == Match(7, None)

@@ -13,7 +13,7 @@ from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
 from tests.support.histories import GROUP_IDS, History, nth_id
 from tests.support.verifying import GROUPS, PROFILES, edit, fill, log_of, told, verify
 
-NAMES = PROFILES.listing("display_name")
+NAMES = PROFILES.sorted_entries("display_name")
 GHOST, BOARD = nth_id(666), nth_id(GROUP_IDS)
 EVERYBODY_ACTIVE = EVERYBODY + STATUSES["active"]
 
@@ -66,12 +66,12 @@ async def record_deleted(hand, ada, bob):
 
 
 async def look_up_elsewhere(hand, ada, bob):
-    await hand.put(PROFILES.look_up("by-handle"), "ada", str(bob).encode())
+    await hand.put(PROFILES.unique_entries("by-handle"), "ada", str(bob).encode())
     return {(f"profile {ada}", "by-handle ada")}
 
 
 async def look_up_missing(hand, ada, bob):
-    await hand.take(PROFILES.look_up("by-external-id"), "A1")
+    await hand.take(PROFILES.unique_entries("by-external-id"), "A1")
     return {(f"profile {ada}", "by-external-id A1")}
 
 
@@ -114,17 +114,17 @@ async def index_row_deleted(hand, ada, bob):
 
 
 async def foreign_look_up(hand, ada, bob):
-    await hand.put(PROFILES.look_up("by-handle"), "ghost", str(ada).encode())
+    await hand.put(PROFILES.unique_entries("by-handle"), "ghost", str(ada).encode())
     return {("by-handle ghost", "by-handle")}
 
 
 async def foreign_kind_of_look_up(hand, ada, bob):
-    await hand.put(PROFILES.look_up("by-shoe-size"), "42", str(ada).encode())
+    await hand.put(PROFILES.unique_entries("by-shoe-size"), "42", str(ada).encode())
     return {("by-shoe-size 42", "by-shoe-size")}
 
 
 async def foreign_list(hand, ada, bob):
-    await hand.enlist(PROFILES.listing("shoe_size"), b"42")
+    await hand.enlist(PROFILES.sorted_entries("shoe_size"), b"42")
     return {("list:shoe_size 42", "list:shoe_size")}
 
 
@@ -233,8 +233,8 @@ async def test_a_membership_is_a_record_too(filled, history, people):
     board = next(iter(history.slugs))
     membership = f"{board}:{people[0]}"
     await edit(filled, GROUPS, "membership", "full", membership, role="chair")
-    [entry, *_] = await filled.entries(GROUPS.listing("member-role"))
-    await filled.strike(GROUPS.listing("member-role"), entry)
+    [entry, *_] = await filled.entries(GROUPS.sorted_entries("member-role"))
+    await filled.strike(GROUPS.sorted_entries("member-role"), entry)
 
     repaired = await verify(filled, log_of(history.events), Groups(), repair=True)
 

@@ -86,18 +86,18 @@ async def parked_record_deleted(hand):
 
 async def entry_of_the_parked_missing(hand):
     entry = EVERYBODY + STATUSES["active"] + place(text_key("Ada"), ADA)
-    await hand.strike(PROFILES.listing("display_name"), entry)
+    await hand.strike(PROFILES.sorted_entries("display_name"), entry)
     return {(f"profile {ADA}", "list:display_name")}
 
 
 async def look_up_of_another_missing(hand):
-    await hand.take(PROFILES.look_up("by-handle"), "ada")
+    await hand.take(PROFILES.unique_entries("by-handle"), "ada")
     return {(f"profile {BOB}", "by-handle ada")}
 
 
 async def foreign_look_up_that_makes_up_the_number(hand):
     """Ada's own look-up is not there: the other has it."""
-    await hand.put(PROFILES.look_up("by-handle"), "ghost", str(CYD).encode())
+    await hand.put(PROFILES.unique_entries("by-handle"), "ghost", str(CYD).encode())
     return {("by-handle ghost", "by-handle")}
 
 
@@ -160,7 +160,7 @@ async def test_a_group_that_is_parked_is_stale_with_those_who_join_it(hand, hist
 
 async def test_whose_look_up_it_is_cannot_be_told_while_he_is_parked(behind, history):
     """So that of the parked is left out: another may have had it since, and have left it."""
-    await behind.take(PROFILES.look_up("by-email"), "ada@example.org")
+    await behind.take(PROFILES.unique_entries("by-email"), "ada@example.org")
 
     verified = await verify(behind, log_of(history.events), Profiles())
 

@@ -147,7 +147,7 @@ async def test_damage_is_repaired_while_everything_goes_on(scene):
     [(account,), *_] = scene.behind_the_log("select id from accounts where status = 'closed' order by id")
     foreign = "ghost"
     await edit(scene.hand, PROFILES, "profile", "full", account, bio="scribbled")
-    await scene.hand.put(PROFILES.look_up("by-handle"), foreign, str(account).encode())
+    await scene.hand.put(PROFILES.unique_entries("by-handle"), foreign, str(account).encode())
 
     async with scene.going_on():
         repaired = await scene.verify(Profiles(), repair=True)

@@ -215,9 +215,9 @@ class Collections:
         lists: dict[str, dict[bytes, int]] = defaultdict(dict)
         for each in filed:
             for by, value in each.unique_entries:
-                hashes[self.keys.look_up(by)][value] = each.id
+                hashes[self.keys.unique_entries(by)][value] = each.id
             for by, entry in each.listed:
-                lists[self.keys.listing(by)][entry] = 0
+                lists[self.keys.sorted_entries(by)][entry] = 0
             for variant, content in _stored(each, position).items():
                 hashes[self.keys.documents(each.kind, variant)][each.id] = content
         for key, fields in hashes.items():
@@ -235,9 +235,9 @@ class Collections:
         if filed is None:
             return
         for by, value in filed.unique_entries:
-            pipe.hdel(self.keys.look_up(by), value)
+            pipe.hdel(self.keys.unique_entries(by), value)
         for by, entry in filed.listed:
-            pipe.zrem(self.keys.listing(by), entry)
+            pipe.zrem(self.keys.sorted_entries(by), entry)
 
 
 def _stored(filed: Filed, position: int) -> dict[str, bytes]:

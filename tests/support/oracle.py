@@ -102,9 +102,9 @@ def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: 
     hashes = {
         generation.documents("profile", "full"): accounts,
         generation.documents("profile", "public"): accounts,
-        generation.look_up("by-handle"): accounts,
-        generation.look_up("by-email"): accounts,
-        generation.look_up("by-external-id"): external_ids,
+        generation.unique_entries("by-handle"): accounts,
+        generation.unique_entries("by-email"): accounts,
+        generation.unique_entries("by-external-id"): external_ids,
     }
     assert {key: redis.hlen(key) for key in hashes} == hashes
     [events] = database.execute("select count(*) from event_log").fetchall()

@@ -60,8 +60,8 @@ class MemoryInspection:
 
     def _owner(self, entry: Entry, keys: GenerationKeys) -> str | None:
         if isinstance(entry, SortedEntry):
-            return "" if entry.entry in self._store.listed(keys.listing(entry.by)) else None
-        owner = self._store.field(keys.look_up(entry.by), entry.value)
+            return "" if entry.entry in self._store.listed(keys.sorted_entries(entry.by)) else None
+        owner = self._store.field(keys.unique_entries(entry.by), entry.value)
         return None if owner is None else owner.decode()
 
     def _live(self) -> tuple[Pointer, GenerationKeys]:

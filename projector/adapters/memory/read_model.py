@@ -230,7 +230,7 @@ class MemoryCommit:
 
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         self._store.check()
-        entries = self._store.listed(self._keys.listing(by))
+        entries = self._store.listed(self._keys.sorted_entries(by))
         return sorted(each for each in entries if each.startswith(prefix) and each > (after or b""))[:limit]
 
     async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
@@ -254,7 +254,7 @@ class MemoryCommit:
         self._store.announced.append(Announcement(self._keys.name, batch.checkpoint.reached))
 
     def _owner(self, entry: UniqueEntry) -> str | None:
-        owner = self._store.field(self._keys.look_up(entry.by), entry.value)
+        owner = self._store.field(self._keys.unique_entries(entry.by), entry.value)
         return owner.decode() if owner else None
 
 

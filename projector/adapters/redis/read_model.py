@@ -203,7 +203,7 @@ class RedisCommit:
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         first = b"[" + prefix if after is None else b"(" + after
         last = b"(" + end_of(prefix)
-        key = self._keys.listing(by)
+        key = self._keys.sorted_entries(by)
         with ported(self._projection):
             (entries,) = await self._redis.execute(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
         return list(entries)
@@ -243,7 +243,7 @@ class RedisCommit:
     async def _owners(self, entries: Iterable[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         if not (values := by_hash(entries)):
             return {}
-        found = await self._fields({self._keys.look_up(by): names for by, names in values.items()})
+        found = await self._fields({self._keys.unique_entries(by): names for by, names in values.items()})
         asked = [UniqueEntry(by, name) for by, names in values.items() for name in names]
         pairs = zip(asked, chain.from_iterable(found), strict=True)
         return {entry: owner.decode() if owner else None for entry, owner in pairs}

@@ -103,7 +103,7 @@ async def may_evict(bench: Bench) -> AsyncIterator[None]:
 async def wrong_type(bench: Bench) -> AsyncIterator[None]:
     """A key of another type stands where unique entries belong: the generation stops loudly, and is rebuilt by hand."""
     with bench.redis_client() as redis:
-        key = _live(redis).look_up("by-handle")
+        key = _live(redis).unique_entries("by-handle")
         redis.set(key, "not a hash")
         await until(lambda: is_stopped(bench, "profiles"))
         yield

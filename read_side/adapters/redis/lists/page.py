@@ -33,7 +33,7 @@ class GuardedPage(NamedTuple):
 
 def list_names(keys: GenerationKeys, *, kind: str, orders: Sequence[str]) -> dict[str, str]:
     """Every hash and sorted set that lists of a kind are made of, but for its documents."""
-    return {INDEX_ROWS: keys.documents(kind, INDEX_ROW), **{by: keys.listing(by) for by in (*orders, WORD)}}
+    return {INDEX_ROWS: keys.documents(kind, INDEX_ROW), **{by: keys.sorted_entries(by) for by in (*orders, WORD)}}
 
 
 async def page(

@@ -39,7 +39,7 @@ class RedisActivityViews(RedisViews):
     @staticmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:
         return {
-            ACTIVITY: keys.listing(ACTIVITY),
+            ACTIVITY: keys.sorted_entries(ACTIVITY),
             "full": keys.documents(ACTIVITY, "full"),
             "public": keys.documents(ACTIVITY, "public"),
         }

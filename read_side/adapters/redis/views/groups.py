@@ -58,7 +58,7 @@ class RedisGroupViews(RedisViews):
         return {
             **list_names(keys, kind="group", orders=GROUP_ORDERS),
             **member_names(keys),
-            BY_SLUG.hash: keys.look_up(BY_SLUG.hash),
+            BY_SLUG.hash: keys.unique_entries(BY_SLUG.hash),
             "full": keys.documents("group", "full"),
         }
 

@@ -33,7 +33,7 @@ _decode = msgspec.json.Decoder(Membership).decode
 def member_names(keys: GenerationKeys) -> dict[str, str]:
     """Every hash and sorted set that is read about members."""
     hashes = {kind: keys.documents(kind, "full") for kind in (PEOPLE, MEMBERSHIPS)}
-    return {**hashes, **{by: keys.listing(by) for by in (MEMBERS, MEMBERS_BY_ROLE)}}
+    return {**hashes, **{by: keys.sorted_entries(by) for by in (MEMBERS, MEMBERS_BY_ROLE)}}
 
 
 def of_member(group: bytes, account: bytes) -> tuple[Field, Field]:

@@ -80,7 +80,7 @@ class RedisProfileViews(RedisViews):
         return {
             **unique_entry_names(keys),
             **list_names(keys, kind="profile", orders=PROFILE_ORDERS),
-            BY_SLUG.hash: keys.look_up(BY_SLUG.hash),
+            BY_SLUG.hash: keys.unique_entries(BY_SLUG.hash),
             "group": keys.documents("group", "full"),
         }
 

@@ -20,9 +20,9 @@ from projector.store.generations import Building, Order, Survey
 from projector.store.hints import frozen
 from projector.store.ports import Lease, LeaseName, ReadModel, Superseded, VersionDiffers
 from projector.store.transitions import (
-    Change,
     NotReached,
     Refused,
+    Transition,
     aborted,
     as_seen,
     begun,
@@ -112,7 +112,7 @@ class Steward:
 
         :raises Refused: somebody else is at it.
         """
-        return await self._arranged(await self._begun(order))
+        return await self._transition(await self._begun(order))
 
     async def abort(self) -> Survey:
         """
@@ -120,7 +120,7 @@ class Steward:
 
         :raises Refused: there is none.
         """
-        return await self._arranged(aborted(at=self._clock.now()))
+        return await self._transition(aborted(at=self._clock.now()))
 
     async def withdraw(self, generation: str) -> Survey:
         """
@@ -128,7 +128,7 @@ class Steward:
 
         :raises Refused: it is not there any more, or somebody has ordered it to go on.
         """
-        return await self._arranged(withdrawn(generation, at=self._clock.now()))
+        return await self._transition(withdrawn(generation, at=self._clock.now()))
 
     async def roll_back(self, *, force: bool) -> Survey:
         """
@@ -136,7 +136,7 @@ class Steward:
 
         :raises Refused: none is kept, or readers would be taken back.
         """
-        return await self._arranged(rolled_back(force=force, at=self._clock.now()))
+        return await self._transition(rolled_back(force=force, at=self._clock.now()))
 
     async def _turn(self) -> None:
         if not self._duty.is_held:
@@ -176,32 +176,32 @@ class Steward:
         if (change := change or await self._clearance(survey)) is None:
             return False
         try:
-            await self._arranged(change)
+            await self._transition(change)
         except (Refused, Superseded):  # not yet, or somebody else was faster
             return False
         return True
 
-    async def _arranged(self, change: Change) -> Survey:
+    async def _transition(self, change: Transition) -> Survey:
         """Make a change, also while there is always something new."""
         try:
-            return await self.model.arrange(change)
+            return await self.model.transition(change)
         except (NotReached, Superseded):
             with self._crew.held(self._main):
-                return await self._arranged_in_peace(change)
+                return await self._transition_in_peace(change)
 
-    async def _arranged_in_peace(self, change: Change) -> Survey:
+    async def _transition_in_peace(self, change: Transition) -> Survey:
         """Try until the other generations have come as far as the live one, to which nothing is written meanwhile."""
         give_up = asyncio.get_running_loop().time() + LONGEST_HOLD_SECONDS
         while True:
             self._news.clear()
             try:
-                return await self.model.arrange(change)
+                return await self.model.transition(change)
             except (NotReached, Superseded):
                 if asyncio.get_running_loop().time() > give_up:
                     raise
             await self._rest(NEWS_SECONDS)
 
-    async def _beginning(self, survey: Survey) -> Change | None:
+    async def _beginning(self, survey: Survey) -> Transition | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
         version = self.projection.version
         if survey.live is None and not survey.is_filling(version):
@@ -209,7 +209,7 @@ class Steward:
         is_due = self._rebuilds_by_itself and survey.is_outdated(version)
         return await self._begun(self._order()) if is_due else None
 
-    async def _erasing(self, survey: Survey) -> Change | None:
+    async def _erasing(self, survey: Survey) -> Transition | None:
         """Give up what keeps somebody who was erased, and is fed by nobody, or begin to replace it."""
         for pointer in await self._abandonment.keeping_the_erased(survey):
             if pointer != survey.live:
@@ -218,7 +218,7 @@ class Steward:
                 return await self._begun(self._order())
         return None
 
-    def _advance(self, survey: Survey) -> Change | None:
+    def _advance(self, survey: Survey) -> Transition | None:
         """What comes next for the generation that is being built."""
         building = survey.roster.building
         if building is None or building.held or building.pointer.version != self.projection.version:
@@ -228,19 +228,19 @@ class Steward:
             return None
         return (change := self._completed(building, survey.live)) and as_seen(building, change)
 
-    def _completed(self, building: Building, live: Pointer | None) -> Change | None:
+    def _completed(self, building: Building, live: Pointer | None) -> Transition | None:
         if live and building.comparison is None:
             return self._compared(building, live)
         if live and building.comparison and (why := reason_to_hold(building.comparison, building.order)):
             return compared(building.pointer, building.comparison, held=why)
         return switched(building.pointer, at=self._clock.now())
 
-    def _compared(self, building: Building, live: Pointer) -> Change | None:
+    def _compared(self, building: Building, live: Pointer) -> Transition | None:
         if (comparison := self._comparison.of(live, building.pointer)) is None:
             return None
         return compared(building.pointer, comparison, held=reason_to_hold(comparison, building.order))
 
-    async def _clearance(self, survey: Survey) -> Change | None:
+    async def _clearance(self, survey: Survey) -> Transition | None:
         """Make room: what was kept long enough, and what nobody can be reading any more."""
         now, kept = self._clock.now(), survey.roster.kept
         if kept and kept.until <= now:
@@ -295,5 +295,5 @@ class Steward:
     def _order(self) -> Order:
         return Order(by=self._name, at=self._clock.now())
 
-    async def _begun(self, order: Order) -> Change:
+    async def _begun(self, order: Order) -> Transition:
         return begun(Pointer(self._ids(), self.projection.version), order, target=await self._head())

@@ -165,7 +165,7 @@ class Survey(NamedTuple):
 LOST = Generation(None)
 
 
-class Arranged(NamedTuple):
+class NextState(NamedTuple):
     """How it shall be: the live pointer and the roster. Generations that are built start out empty."""
 
     live: Pointer | None

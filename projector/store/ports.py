@@ -9,7 +9,7 @@ import msgspec
 
 from projector.folding.projection import Key, OwnedEntry, UniqueEntry
 from projector.store.generations import Survey
-from projector.store.transitions import Change
+from projector.store.transitions import Transition
 from shared.errors import Unsound
 from shared.read_model.positions import Checkpoint, Pointer
 
@@ -124,7 +124,7 @@ class ReadModel(Protocol):
     async def survey(self) -> Survey:
         """What there is now."""
 
-    async def arrange(self, change: Change) -> Survey:
+    async def transition(self, change: Transition) -> Survey:
         """
         Change which generations there are, and return what there is then.
 

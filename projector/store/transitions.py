@@ -2,7 +2,7 @@
 How one generation takes another's place.
 
 Every change is a pure function from what there is to how it shall be, which the store makes true in one step or not at
-all. A crash can leave the new live pointer beside the old roster (the pointer is written first). `settled` completes
+all. A crash can leave the new live pointer beside the old roster (the pointer is written first). `completed` ends
 such a step: whoever stands beside the live generation in the roster says which one it is to replace, or replaced it.
 """
 
@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from projector.store.generations import Arranged, Building, Comparison, Kept, Leaving, Order, Roster, Survey
+from projector.store.generations import Building, Comparison, Kept, Leaving, NextState, Order, Roster, Survey
 from shared.read_model.positions import Pointer
 
-Change: TypeAlias = Callable[[Survey], Arranged]
+Transition: TypeAlias = Callable[[Survey], NextState]
 
 
 class Refused(Exception):
@@ -30,7 +30,7 @@ class NotReached(Refused):
     """Readers would be taken back."""
 
 
-def settled(live: Pointer | None, roster: Roster) -> Roster:
+def completed(live: Pointer | None, roster: Roster) -> Roster:
     """The roster as it was to be together with the live pointer."""
     if roster.building and roster.building.pointer == live:
         return _succeeded(roster, roster.building, at=roster.building.order.at)
@@ -39,45 +39,45 @@ def settled(live: Pointer | None, roster: Roster) -> Roster:
     return roster
 
 
-def begun(pointer: Pointer, order: Order, *, target: int) -> Change:
+def begun(pointer: Pointer, order: Order, *, target: int) -> Transition:
     """Begin to build a generation; one that waits for an order gets it instead, unless that is to wait again."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         if building := survey.roster.building:
-            return Arranged(survey.live, _replaced(survey.roster, building=_ordered(building, order)))
+            return NextState(survey.live, _replaced(survey.roster, building=_ordered(building, order)))
         new = Building(pointer=pointer, order=order, target=target, replaces=survey.live)
-        return Arranged(survey.live, _replaced(survey.roster, building=new, declined=None))
+        return NextState(survey.live, _replaced(survey.roster, building=new, declined=None))
 
-    return change
+    return transition
 
 
-def filling(pointer: Pointer, order: Order, *, target: int) -> Change:
+def filling(pointer: Pointer, order: Order, *, target: int) -> Transition:
     """Begin the first fill; one of another version that nobody reads yet gives way."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         if survey.live or survey.is_filling(pointer.version):
             raise RebuildUnderWay("another projector started a first fill")
         building = Building(pointer=pointer, order=order, target=target)
-        return Arranged(None, Roster(building=building, leaving=_all_left(survey.roster, at=order.at)))
+        return NextState(None, Roster(building=building, leaving=_all_left(survey.roster, at=order.at)))
 
-    return change
+    return transition
 
 
-def compared(pointer: Pointer, comparison: Comparison, *, held: str | None) -> Change:
+def compared(pointer: Pointer, comparison: Comparison, *, held: str | None) -> Transition:
     """Take down how a generation differs from the live one, and whether it has to wait for an order."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         building = _building(survey, pointer)
         noted = _replaced(building, comparison=comparison, held=held)
-        return Arranged(survey.live, _replaced(survey.roster, building=noted))
+        return NextState(survey.live, _replaced(survey.roster, building=noted))
 
-    return change
+    return transition
 
 
-def as_seen(building: Building, change: Change) -> Change:
+def as_seen(building: Building, change: Transition) -> Transition:
     """A change decided on what is being built; refused once that was ordered anew, or is to replace another."""
 
-    def checked(survey: Survey) -> Arranged:
+    def checked(survey: Survey) -> NextState:
         if survey.roster.building != building:
             raise Refused(f"generation {building.pointer.generation} is not what it was when that was decided")
         return change(survey)
@@ -85,47 +85,47 @@ def as_seen(building: Building, change: Change) -> Change:
     return checked
 
 
-def switched(pointer: Pointer, *, at: datetime) -> Change:
+def switched(pointer: Pointer, *, at: datetime) -> Transition:
     """Let readers use the generation that was built; the one they used is kept."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         building = _building(survey, pointer)
         if survey.live and not building.order.force:
             _require_reached(survey, pointer)
-        return Arranged(pointer, _succeeded(survey.roster, building, at=at))
+        return NextState(pointer, _succeeded(survey.roster, building, at=at))
 
-    return change
+    return transition
 
 
-def rolled_back(*, force: bool, at: datetime) -> Change:
+def rolled_back(*, force: bool, at: datetime) -> Transition:
     """Let readers use the generation again that was live before."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         kept = survey.roster.kept
         if kept is None or survey.live is None:
             raise Refused("no former generation is kept: rebuild, if the live one is wrong")
         if not force:
             _require_reached(survey, kept.pointer)
-        return Arranged(kept.pointer, _swapped(survey.roster, kept, until=at + timedelta(seconds=kept.seconds)))
+        return NextState(kept.pointer, _swapped(survey.roster, kept, until=at + timedelta(seconds=kept.seconds)))
 
-    return change
+    return transition
 
 
-def aborted(*, at: datetime) -> Change:
+def aborted(*, at: datetime) -> Transition:
     """Give up the generation that is being built."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         if (building := survey.roster.building) is None or survey.live is None:
             raise Refused("no rebuild is under way")
-        return Arranged(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
+        return NextState(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
 
-    return change
+    return transition
 
 
-def withdrawn(generation: str, *, at: datetime) -> Change:
+def withdrawn(generation: str, *, at: datetime) -> Transition:
     """Give up a generation that was only to be looked at; not any more once somebody has ordered it to go on."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         building = survey.roster.building
         if building is None or building.pointer.generation != generation:
             raise Refused(f"generation {generation} is not being built any more")
@@ -133,43 +133,43 @@ def withdrawn(generation: str, *, at: datetime) -> Change:
             raise Refused(f"{building.order.by} has ordered generation {generation} to go on")
         return aborted(at=at)(survey)
 
-    return change
+    return transition
 
 
-def expired(*, at: datetime) -> Change:
+def expired(*, at: datetime) -> Transition:
     """Give up the generation that was kept long enough."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         kept = survey.roster.kept
         if kept is None or kept.until > at:
-            return Arranged(survey.live, survey.roster)
-        return Arranged(survey.live, _replaced(_left(survey.roster, kept.pointer, at=at), kept=None))
+            return NextState(survey.live, survey.roster)
+        return NextState(survey.live, _replaced(_left(survey.roster, kept.pointer, at=at), kept=None))
 
-    return change
+    return transition
 
 
-def given_up(pointer: Pointer, *, at: datetime) -> Change:
+def given_up(pointer: Pointer, *, at: datetime) -> Transition:
     """Have a generation leave that is not the live one, whatever it was there for."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         roster = survey.roster
         if roster.kept and roster.kept.pointer == pointer:
             roster = _replaced(_left(roster, pointer, at=at), kept=None)
         elif roster.building and roster.building.pointer == pointer and survey.live:
             roster = _replaced(_left(roster, pointer, at=at), building=None)
-        return Arranged(survey.live, roster)
+        return NextState(survey.live, roster)
 
-    return change
+    return transition
 
 
-def dropped(pointer: Pointer) -> Change:
+def dropped(pointer: Pointer) -> Transition:
     """Forget a generation whose keys are gone."""
 
-    def change(survey: Survey) -> Arranged:
+    def transition(survey: Survey) -> NextState:
         leaving = tuple(each for each in survey.roster.leaving if each.pointer != pointer)
-        return Arranged(survey.live, _replaced(survey.roster, leaving=leaving))
+        return NextState(survey.live, _replaced(survey.roster, leaving=leaving))
 
-    return change
+    return transition
 
 
 def _ordered(building: Building, order: Order) -> Building:

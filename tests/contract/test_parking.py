@@ -108,7 +108,7 @@ async def test_a_new_generation_takes_over_what_was_skipped(model, history):
         await commit.apply(asking(asked, before))
     await fold(model, history, planted(PROFILES), code="buggy")
 
-    survey = await model.arrange(begun(Pointer("g2", Profiles.version), ORDER, target=9))
+    survey = await model.transition(begun(Pointer("g2", Profiles.version), ORDER, target=9))
 
     new = survey.at(survey.roster.building.pointer).checkpoint
     async with model.commit("g2", expected=new) as commit:
@@ -130,7 +130,7 @@ class Crossed:
         found = await self._model.survey()
         self._left -= 1
         if self._left == 0:
-            await self._model.arrange(begun(Pointer("g2", Profiles.version), ORDER, target=9))
+            await self._model.transition(begun(Pointer("g2", Profiles.version), ORDER, target=9))
         return found
 
 

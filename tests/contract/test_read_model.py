@@ -14,7 +14,7 @@ from projector.folding.fold import BatchFold
 from projector.folding.projection import Key, SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
 from projector.store.collections import collections_of
-from projector.store.generations import LOST, Arranged, Building, Order, Roster, Survey
+from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
 from projector.store.ports import Batch, Candidate, GenerationDamaged, LeaseName, Superseded
 from projector.store.transitions import RebuildUnderWay, Refused, begun, switched
 from shared.dev_stack.embedded_server import free_port
@@ -99,7 +99,7 @@ async def test_a_first_fill_is_invisible_until_it_goes_live(store, history):
     await fold_all(model, history.events)
     before = await model.survey()
 
-    after = await model.arrange(switched(POINTER, at=ORDER.at))
+    after = await model.transition(switched(POINTER, at=ORDER.at))
 
     assert (before.live, before.main) == (None, POINTER)
     assert (after.live, after.roster) == (POINTER, Roster())
@@ -393,7 +393,7 @@ async def rebuilt(model, history, *, generation="g2"):
     await begin(model)
     await fold_all(model, history.events)
     await go_live(model)
-    return await model.arrange(begun(Pointer(generation, Profiles.version), ORDER, target=5))
+    return await model.transition(begun(Pointer(generation, Profiles.version), ORDER, target=5))
 
 
 async def test_a_rebuild_begins_with_an_empty_generation(store, history):
@@ -429,7 +429,7 @@ async def test_of_many_who_begin_a_rebuild_one_does(store, history):
 
     async def attempt(number):
         try:
-            await store.model().arrange(begun(Pointer(f"g{number}", Profiles.version), ORDER, target=0))
+            await store.model().transition(begun(Pointer(f"g{number}", Profiles.version), ORDER, target=0))
         except (RebuildUnderWay, Superseded):
             return False
         return True
@@ -446,7 +446,7 @@ async def test_a_switch_is_announced_with_the_position_of_the_new_generation(sto
     await store.plant("muster:{0}:profiles:roster", msgspec.json.encode(Roster(building=forced)))
     await store.announced()
 
-    after = await model.arrange(switched(forced.pointer, at=ORDER.at))
+    after = await model.transition(switched(forced.pointer, at=ORDER.at))
 
     assert (after.live, after.roster.kept.pointer) == (forced.pointer, POINTER)
     assert (await store.announced())[-1] == Announcement("g2", 0)
@@ -466,7 +466,7 @@ async def test_a_switch_that_was_torn_is_completed_by_whoever_looks(store, histo
         await commit.confirm()
 
 
-async def test_nothing_is_arranged_while_a_checkpoint_moves(server, history):
+async def test_no_transition_is_made_while_a_checkpoint_moves(server, history):
     """Somebody commits between the look at the checkpoints and the switch: readers might be taken back."""
     async with on_a_server(server) as store:
         model = store.model()
@@ -477,10 +477,10 @@ async def test_nothing_is_arranged_while_a_checkpoint_moves(server, history):
         def change(survey):
             with BlockingRedis.from_url(server.url) as somebody:
                 somebody.set(key, msgspec.json.encode(msgspec.structs.replace(survey.checkpoint, position=6)))
-            return Arranged(building.pointer, Roster())
+            return NextState(building.pointer, Roster())
 
         with pytest.raises(Superseded):
-            await model.arrange(change)
+            await model.transition(change)
 
         assert (await model.survey()).live == POINTER
 

@@ -45,12 +45,12 @@ def at_once(work: Coroutine[object, object, Result]) -> Result:
 
 async def begin(model: ReadModel, projection: Projection = PROFILES, *, generation: str = "g1") -> None:
     """Begin the first fill."""
-    await model.arrange(filling(Pointer(generation, projection.version), ORDER, target=0))
+    await model.transition(filling(Pointer(generation, projection.version), ORDER, target=0))
 
 
 async def go_live(model: ReadModel, projection: Projection = PROFILES) -> None:
     """End the first fill."""
-    await model.arrange(switched(Pointer("g1", projection.version), at=ORDER.at))
+    await model.transition(switched(Pointer("g1", projection.version), at=ORDER.at))
 
 
 async def fold_next(

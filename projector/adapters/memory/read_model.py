@@ -12,10 +12,10 @@ from projector.folding.projection import Key, UniqueEntry
 from projector.rebuilding.comparison import Half
 from projector.store.codec import Stored, begun, decoded, generation, inherited
 from projector.store.collections import StoredCollection, is_document, key_of
-from projector.store.generations import LOST, Arranged, Generation, Roster, Size, Survey, fed
+from projector.store.generations import LOST, Generation, NextState, Roster, Size, Survey, fed
 from projector.store.hints import damage
 from projector.store.ports import Batch, Candidate, Candidates, GenerationDamaged, LeaseName, Superseded
-from projector.store.transitions import Change, settled
+from projector.store.transitions import Transition, completed
 from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
@@ -121,14 +121,14 @@ class MemoryReadModel:
 
     async def survey(self) -> Survey:
         self._store.check()
-        arranged = self._arranged()
-        generations = {each.generation: self._generation(each.generation) for each in fed(*arranged)}
-        return Survey(*arranged, generations)
+        state = self._state()
+        generations = {each.generation: self._generation(each.generation) for each in fed(*state)}
+        return Survey(*state, generations)
 
-    async def arrange(self, change: Change) -> Survey:
+    async def transition(self, change: Transition) -> Survey:
         survey = await self.survey()
-        live, roster = arranged = change(survey)
-        for pointer in set(fed(*arranged)) - set(survey.fed):
+        live, roster = state = change(survey)
+        for pointer in set(fed(*state)) - set(survey.fed):
             self._begin(self._keys.generation(pointer.generation), survey)
         if live is not None:
             self._store.content[self._keys.live] = msgspec.json.encode(live)
@@ -152,11 +152,11 @@ class MemoryReadModel:
 
     @asynccontextmanager
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["MemoryCommit"]:
-        arranged = self._arranged()
+        state = self._state()
 
         async def still_as_expected() -> None:
             await self._require(generation, expected)
-            if self._arranged() != arranged:
+            if self._state() != state:
                 raise Superseded
 
         await still_as_expected()
@@ -170,9 +170,9 @@ class MemoryReadModel:
         if found.checkpoint != expected:
             raise Superseded
 
-    def _arranged(self) -> Arranged:
+    def _state(self) -> NextState:
         live, roster = self._decoded(self._keys.live, Pointer), self._decoded(self._keys.roster, Roster)
-        return Arranged(live, settled(live, roster or Roster()))
+        return NextState(live, completed(live, roster or Roster()))
 
     def _generation(self, name: str) -> Generation:
         keys = self._keys.generation(name)

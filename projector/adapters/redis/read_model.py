@@ -15,10 +15,10 @@ from projector.adapters.redis.failures import ported
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Key, UniqueEntry
 from projector.store import codec as stored
-from projector.store.generations import Arranged, Roster, Survey, fed
+from projector.store.generations import NextState, Roster, Survey, fed
 from projector.store.hints import damage
 from projector.store.ports import Batch, GenerationDamaged, Superseded
-from projector.store.transitions import Change, settled
+from projector.store.transitions import Transition, completed
 from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
@@ -57,15 +57,15 @@ class RedisReadModel:
             async with pipelined(self._client) as redis:
                 return await self._survey(redis)
 
-    async def arrange(self, change: Change) -> Survey:
+    async def transition(self, change: Transition) -> Survey:
         with ported(self._keys):
             async with pipelined(self._client) as redis:
                 survey = await self._survey(redis, watch=True)
-                if (arranged := change(survey)) == (survey.live, survey.roster):
+                if (state := change(survey)) == (survey.live, survey.roster):
                     await redis.execute(("UNWATCH",))
                 else:
                     skips = await self._skips(redis, survey)
-                    await redis.transact(*self._steps(survey, arranged, skips))
+                    await redis.transact(*self._steps(survey, state, skips))
         return await self.survey()
 
     async def unlink(self, pointer: Pointer) -> None:
@@ -98,26 +98,26 @@ class RedisReadModel:
         found = stored.generation(*kept, keys=self._keys)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
-        if generation not in {each.generation for each in fed(*self._arranged(live, roster))}:
+        if generation not in {each.generation for each in fed(*self._state(live, roster))}:
             raise Superseded(f"generation {generation} is not fed any more")
         if found.checkpoint != expected:
             raise Superseded(f"the checkpoint of generation {generation} was moved by somebody else")
 
     async def _survey(self, redis: PipelinedConnection, *, watch: bool = False) -> Survey:
-        arranged = self._arranged(*await _read(redis, self._keys.live, self._keys.roster, watch=watch))
-        names = [each.generation for each in fed(*arranged)]
+        state = self._state(*await _read(redis, self._keys.live, self._keys.roster, watch=watch))
+        names = [each.generation for each in fed(*state)]
         if not names:
-            return Survey(*arranged)
+            return Survey(*state)
         keys = [self._keys.generation(name) for name in names]
         values = await _read(redis, *(key for each in keys for key in (each.checkpoint, each.damaged)), watch=watch)
         generations = [
             stored.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)
         ]
-        return Survey(*arranged, dict(zip(names, generations, strict=True)))
+        return Survey(*state, dict(zip(names, generations, strict=True)))
 
-    def _arranged(self, live: bytes | None, roster: bytes | None) -> Arranged:
+    def _state(self, live: bytes | None, roster: bytes | None) -> NextState:
         pointer = stored.decoded(live, Pointer, keys=self._keys)
-        return Arranged(pointer, settled(pointer, stored.decoded(roster, Roster, keys=self._keys) or Roster()))
+        return NextState(pointer, completed(pointer, stored.decoded(roster, Roster, keys=self._keys) or Roster()))
 
     async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
         """What a new generation takes over; it can only change with the checkpoint, which is watched."""
@@ -128,16 +128,16 @@ class RedisReadModel:
         known = {name.decode(): value for name, value in zip(names, values, strict=True)}
         return stored.inherited(survey.at(survey.live).checkpoint, known, keys=self._keys)
 
-    def _steps(self, survey: Survey, arranged: Arranged, skips: Parking) -> Iterator[Command]:
-        """The pointer comes before the roster, which tells what it replaced: see `arranging`."""
-        for pointer in fed(*arranged):
+    def _steps(self, survey: Survey, state: NextState, skips: Parking) -> Iterator[Command]:
+        """The pointer comes before the roster, which tells what it replaced: see `projector.store.transitions`."""
+        for pointer in fed(*state):
             if pointer not in survey.fed:
                 yield from _beginning(self._keys.generation(pointer.generation), skips)
-        if arranged.live is not None:
-            yield ("SET", self._keys.live, msgspec.json.encode(arranged.live))
-        yield ("SET", self._keys.roster, msgspec.json.encode(arranged.roster))
-        if arranged.live is not None and arranged.live != survey.live:
-            told = _announcement(arranged.live.generation, survey.at(arranged.live).reached)
+        if state.live is not None:
+            yield ("SET", self._keys.live, msgspec.json.encode(state.live))
+        yield ("SET", self._keys.roster, msgspec.json.encode(state.roster))
+        if state.live is not None and state.live != survey.live:
+            told = _announcement(state.live.generation, survey.at(state.live).reached)
             yield ("PUBLISH", self._keys.announce, told)
 
     async def _tend(self, server: Mapping[str, Any]) -> None:

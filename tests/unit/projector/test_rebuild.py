@@ -184,7 +184,7 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
         await until_state(projector, State.RUNNING)
         await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
-        await look.model.arrange(aborted(at=around.clock.now()))
+        await look.model.transition(aborted(at=around.clock.now()))
 
         await until(lambda: not look.keys_of("g2"))
 
@@ -240,7 +240,7 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
         tell(around, history)
         await until(lambda: look.position("g1") == 25)
 
-        await look.model.arrange(rolled_back(force=False, at=around.clock.now()))
+        await look.model.transition(rolled_back(force=False, at=around.clock.now()))
 
         assert (look.live, look.position("g1")) == ("g1", 25)
         history.reinstate(nth_id(1))
@@ -279,12 +279,12 @@ async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monk
     look = Looking(around)
     async with replaced_and_rebuilt(around, look) as newer:
 
-        async def arrange(change, arrange=newer.steward.model.arrange):
+        async def transition(change, transition=newer.steward.model.transition):
             monkeypatch.undo()
-            await arrange(rolled_back(force=False, at=around.clock.now()))
-            return await arrange(change)
+            await transition(rolled_back(force=False, at=around.clock.now()))
+            return await transition(change)
 
-        monkeypatch.setattr(newer.steward.model, "arrange", arrange)
+        monkeypatch.setattr(newer.steward.model, "transition", transition)
         await until(lambda: look.is_held)
 
     assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
@@ -302,7 +302,7 @@ async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
         await until(lambda: look.position("g2") == 25)
 
         with pytest.raises(NotReached, match=r"version 2.* stands at 24, the live one at 25"):
-            await look.model.arrange(rolled_back(force=False, at=around.clock.now()))
+            await look.model.transition(rolled_back(force=False, at=around.clock.now()))
 
 
 @pytest.mark.parametrize("by_itself", [True, False])

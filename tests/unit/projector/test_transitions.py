@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from projector.store.generations import Arranged, Building, Comparison, Generation, Kept, Order, Roster, Survey
+from projector.store.generations import Building, Comparison, Generation, Kept, NextState, Order, Roster, Survey
 from projector.store.transitions import (
     NotReached,
     RebuildUnderWay,
@@ -13,11 +13,11 @@ from projector.store.transitions import (
     as_seen,
     begun,
     compared,
+    completed,
     dropped,
     expired,
     filling,
     rolled_back,
-    settled,
     switched,
     withdrawn,
 )
@@ -37,9 +37,9 @@ def survey(live=OLD, roster=NOBODY, **reached):
 
 
 def test_a_rebuild_begins_beside_the_live_generation():
-    arranged = begun(NEW, ORDER, target=5)(survey(g1=5))
+    state = begun(NEW, ORDER, target=5)(survey(g1=5))
 
-    assert arranged == Arranged(OLD, Roster(building=BUILDING))
+    assert state == NextState(OLD, Roster(building=BUILDING))
 
 
 def test_the_second_who_wants_a_rebuild_is_told_who_is_at_it():
@@ -70,18 +70,18 @@ def test_a_dry_run_does_not_take_the_place_of_a_rebuild_that_is_held():
 
 
 def test_a_switch_keeps_the_generation_that_was_live():
-    arranged = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=7))
+    state = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=7))
 
-    assert arranged == Arranged(NEW, Roster(kept=KEPT))
+    assert state == NextState(NEW, Roster(kept=KEPT))
 
 
 def test_a_switch_makes_room_where_one_is_kept_already():
     older = Kept(pointer=THIRD, until=NOW, seconds=1, replaced_by=OLD)
 
-    arranged = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING, kept=older), g1=7, g2=7))
+    state = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING, kept=older), g1=7, g2=7))
 
-    assert arranged.roster.kept == KEPT
-    assert [each.pointer for each in arranged.roster.leaving] == [THIRD]
+    assert state.roster.kept == KEPT
+    assert [each.pointer for each in state.roster.leaving] == [THIRD]
 
 
 def test_readers_are_not_taken_back_by_a_switch():
@@ -159,10 +159,10 @@ def test_without_a_kept_generation_there_is_no_way_back():
 
 
 def test_an_aborted_rebuild_leaves_the_live_generation_alone():
-    arranged = aborted(at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=3))
+    state = aborted(at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=3))
 
-    assert (arranged.live, arranged.roster.building) == (OLD, None)
-    assert [each.pointer for each in arranged.roster.leaving] == [NEW]
+    assert (state.live, state.roster.building) == (OLD, None)
+    assert [each.pointer for each in state.roster.leaving] == [NEW]
 
 
 @pytest.mark.parametrize("there", [survey(), survey(None, Roster(building=BUILDING))], ids=["nothing", "a first fill"])
@@ -174,10 +174,10 @@ def test_what_is_no_rebuild_cannot_be_aborted(there):
 def test_a_dry_run_gives_up_what_it_has_begun():
     dry = Building(pointer=NEW, order=Order(by="x", at=NOW, hold=True), target=5, replaces=OLD)
 
-    arranged = withdrawn("g2", at=NOW)(survey(roster=Roster(building=dry)))
+    state = withdrawn("g2", at=NOW)(survey(roster=Roster(building=dry)))
 
-    assert (arranged.live, arranged.roster.building) == (OLD, None)
-    assert [each.pointer for each in arranged.roster.leaving] == [NEW]
+    assert (state.live, state.roster.building) == (OLD, None)
+    assert [each.pointer for each in state.roster.leaving] == [NEW]
 
 
 @pytest.mark.parametrize(
@@ -204,12 +204,10 @@ def test_a_kept_generation_leaves_when_its_time_is_over():
 
 def test_a_first_fill_of_another_version_gives_way():
     """Nobody reads it, and nobody may feed it."""
-    arranged = filling(THIRD, ORDER, target=5)(
-        survey(None, Roster(building=Building(pointer=OLD, order=ORDER, target=2)))
-    )
+    state = filling(THIRD, ORDER, target=5)(survey(None, Roster(building=Building(pointer=OLD, order=ORDER, target=2))))
 
-    assert (arranged.live, arranged.roster.building.pointer) == (None, THIRD)
-    assert [each.pointer for each in arranged.roster.leaving] == [OLD]
+    assert (state.live, state.roster.building.pointer) == (None, THIRD)
+    assert [each.pointer for each in state.roster.leaving] == [OLD]
 
 
 def test_a_first_fill_that_can_be_gone_on_with_is_not_begun_again():
@@ -222,16 +220,16 @@ def test_a_first_fill_that_can_be_gone_on_with_is_not_begun_again():
 def test_a_torn_switch_is_completed():
     """The pointer was written and the crash came before the roster."""
     before = survey(roster=Roster(building=BUILDING), g1=7, g2=7)
-    arranged = switched(NEW, at=ORDER.at)(before)
+    state = switched(NEW, at=ORDER.at)(before)
 
-    assert settled(arranged.live, before.roster) == arranged.roster
-    assert settled(before.live, before.roster) == before.roster
+    assert completed(state.live, before.roster) == state.roster
+    assert completed(before.live, before.roster) == before.roster
 
 
 def test_a_torn_first_fill_is_completed():
     building = Building(pointer=NEW, order=ORDER, target=2)
 
-    assert settled(NEW, Roster(building=building)) == Roster()
+    assert completed(NEW, Roster(building=building)) == Roster()
 
 
 def test_a_torn_rollback_is_completed():
@@ -239,7 +237,7 @@ def test_a_torn_rollback_is_completed():
     before = survey(
         NEW, Roster(kept=KEPT, building=Building(pointer=THIRD, order=ORDER, target=9, replaces=NEW)), g1=7, g2=7
     )
-    arranged = rolled_back(force=False, at=KEPT.until - timedelta(seconds=KEPT.seconds))(before)
+    state = rolled_back(force=False, at=KEPT.until - timedelta(seconds=KEPT.seconds))(before)
 
-    assert settled(arranged.live, before.roster) == arranged.roster
-    assert arranged.roster.building.replaces == OLD
+    assert completed(state.live, before.roster) == state.roster
+    assert state.roster.building.replaces == OLD

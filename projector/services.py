@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import httpx
 import svcs
 import uuid_utils
 from litestar.types import ASGIApp
@@ -39,15 +38,14 @@ from projector.rebuilding.comparison import Comparer, GenerationReader
 from projector.rebuilding.engine import Engine
 from projector.rebuilding.reconciler import Steward
 from projector.store.ports import Candidate, Lease, ReadModel
-from shared.auth.local_access import bearer
 from shared.auth.sessions import MemorySessions, Sessions
 from shared.auth.setup import register_authentication, register_limits
+from shared.cli.api_client import READ_API, httpx_client
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.adapters.persistent import LastingEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.health import Notes
-from shared.loopback import DIRECT
 from shared.redis.client import connect
 from shared.settings import Settings
 
@@ -73,12 +71,7 @@ def register_services(registry: svcs.Registry) -> None:
     register_limits(registry, settings, api="ops")
     log = PostgresEventLog(settings.required("database_url"))
     if settings.read_url:
-        read = httpx.AsyncClient(
-            base_url=settings.read_url,
-            timeout=settings.read_wait + CANARY_SECONDS,
-            headers=bearer(settings, settings.read_url),
-            mounts=DIRECT,
-        )
+        read = httpx_client(READ_API, settings, timeout=settings.read_wait + CANARY_SECONDS)
         registry.register_value(Canary, Canary(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
     registry.register_value(Entrance, Entrance.at(settings.ops_url))

@@ -23,6 +23,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
+def printable_lines(text: str) -> str:
+    """The text without what could steer a terminal, its lines as they are."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def unique_email(email: str) -> str:
     """The form in which two e-mail addresses are compared: without case (Unicode default caseless matching)."""
     return _caseless(email)

@@ -110,10 +110,9 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
 
 
 def _connected(write_url: str | None) -> "httpx.Client":
-    from shared.auth.local_access import bearer  # noqa: PLC0415 - nor an HTTP client to serve
-    from shared.client.sender import connect  # noqa: PLC0415 - likewise
+    from shared.cli.api_client import WRITE_API, blocking_httpx_client  # noqa: PLC0415 - nor an HTTP client to serve
+    from shared.client.sender import TIMEOUT  # noqa: PLC0415 - likewise
 
     environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}
     settings = Settings.load(environment).with_addresses()
-    url = settings.required("write_url")
-    return connect(url, headers=bearer(settings, url))
+    return blocking_httpx_client(WRITE_API, settings, timeout=TIMEOUT)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import msgspec
 from rich.console import Console
 from rich.table import Column, Table
@@ -19,20 +18,20 @@ from projector.audit.erasure.audit import NobodyToErase, Proving
 from projector.audit.erasure.report import Proof
 from projector.audit.erasure.search import fields_told
 from projector.services import PROJECTIONS
-from shared.auth.local_access import bearer
+from shared.cli.api_client import WRITE_API, ApiFailed, connected
+from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
+from shared.cli.output import console, print_json
 from shared.errors import Unavailable, Unsound
-from shared.loopback import DIRECT
 from shared.redis.client import connect
 from shared.runtime.progress import progress_on
 from shared.settings import Settings
 from shared.text import printable
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
 ANSWER_SECONDS = 30.0
 
 
-class NotErased(Exception):
-    """The write API did not carry the command out; the message says why."""
+class _Erased(msgspec.Struct):
+    position: int
 
 
 def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int:
@@ -48,17 +47,17 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
     try:
         id_ = UUID(account_id)
     except ValueError:
-        return _wrong(f"{account_id!r} is no account id: ids are UUIDs, see GET /profiles/by-handle/…")
+        raise WrongUsage(f"{account_id!r} is no account id: ids are UUIDs, see GET /profiles/by-handle/…") from None
     if not prove:
-        return _wrong("say --prove: the person is erased for good, and looked for everywhere afterwards")
+        raise WrongUsage("say --prove: the person is erased for good, and looked for everywhere afterwards")
     try:
         proof = asyncio.run(_prove(Settings.load(os.environ).with_addresses(), id_))
-    except (NobodyToErase, NotErased, Unavailable, Unsound) as error:
-        sys.exit(f"not proven: {error}")
+    except (NobodyToErase, ApiFailed, Unavailable, Unsound) as error:
+        raise CommandFailed(f"not proven: {error}") from error
     if json:
-        sys.stdout.write(f"{msgspec.json.encode(_as_json(proof)).decode()}\n")
+        print_json(msgspec.json.encode(_as_json(proof)))
     else:
-        _show(proof, Console(soft_wrap=True, markup=False))
+        _show(proof, console(soft_wrap=True))
     return DONE if proof.holds else FAILED
 
 
@@ -80,17 +79,10 @@ async def _prove(settings: Settings, account_id: UUID) -> Proof:
 
 
 async def _erased(settings: Settings, account_id: UUID) -> int:
-    """The position of the erasure, by the write API like any other command."""
-    url = f"{settings.required('write_url')}/commands/erase-account"
-    headers = {"Idempotency-Key": f"erase:{account_id}", **bearer(settings, url)}
-    try:
-        async with httpx.AsyncClient(mounts=DIRECT, timeout=ANSWER_SECONDS) as client:
-            answer = await client.post(url, json={"account": str(account_id)}, headers=headers)
-    except httpx.HTTPError as error:
-        raise NotErased(f"the write API does not answer at {url} ({type(error).__name__})") from error
-    if answer.is_error:
-        raise NotErased(f"the write API answers {answer.status_code}: {answer.text}")
-    return int(answer.json()["position"])
+    """Erase the account by the write API, like any other command, and return the position of the erasure."""
+    body, key = {"account": str(account_id)}, {"Idempotency-Key": f"erase:{account_id}"}
+    async with connected(WRITE_API, settings, timeout=ANSWER_SECONDS) as write_api:
+        return (await write_api.post("/commands/erase-account", body, _Erased, headers=key)).position
 
 
 def _logs(home: Path) -> Iterator[Path]:
@@ -108,9 +100,9 @@ def _show(proof: Proof, console: Console) -> None:
         table.add_row(printable(each.place), f"{each.checked:,}", f"{each.found:,}", fields_told(each.what))
     console.print(table)
     for line in _remarks(proof):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     verdict = "nothing of the person was found" if proof.holds else "not proven"
-    console.print(f"{proof.account_id}, erased at position {proof.position}: {verdict}", highlight=False)
+    console.print(f"{proof.account_id}, erased at position {proof.position}: {verdict}")
 
 
 def _remarks(proof: Proof) -> Iterator[str]:
@@ -122,8 +114,3 @@ def _remarks(proof: Proof) -> Iterator[str]:
         yield f"left out: {each.values} of {each.field}, {each.why}"
     for generation in proof.behind:
         yield f"not there yet: {generation}, see `muster status`"
-
-
-def _wrong(text: str) -> int:
-    print(text, file=sys.stderr)  # noqa: T201 - what a command says
-    return WRONG_USAGE

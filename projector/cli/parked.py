@@ -1,25 +1,22 @@
 """`muster parked`: what could not be folded, and what is to become of it."""
 
+import asyncio
 import getpass
 import os
-import sys
+from collections.abc import Mapping
 from urllib.parse import quote
 
-import httpx
 import msgspec
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from projector.cli.ops_client import Ended, no_answer, problem_of
 from projector.processing.parked_events import Asked, ParkedDocument, SkippedEvent, WhatIsParked
-from shared.auth.local_access import bearer, require_let_in
-from shared.loopback import DIRECT
+from shared.cli.api_client import PROJECTOR, ApiClient, ApiRefused, connected
+from shared.cli.exit_codes import DONE, FAILED
+from shared.cli.output import console, print_json, say
 from shared.settings import Settings
 from shared.text import printable
-
-ANSWER_SECONDS = 15.0
-WRONG_USAGE = 2
 
 parked = App(name="parked", help_format="plaintext")
 
@@ -31,7 +28,7 @@ def list_parked(*, json: bool = False) -> None:
 
     :param json: print one JSON document instead of tables.
     """
-    _tell(_ask("GET", "/parked"), as_json=json)
+    _print_parked(_request("/parked"), as_json=json)
 
 
 @parked.command
@@ -43,7 +40,7 @@ def show(projection: str, id: str, /, *, json: bool = False) -> None:
     :param id: the document's, as `muster parked list` shows it.
     :param json: print one JSON document instead of tables.
     """
-    _tell(_ask("GET", _path(projection, id)), as_json=json)
+    _print_parked(_request(_path(projection, id)), as_json=json)
 
 
 @parked.command
@@ -55,7 +52,7 @@ def retry(projection: str, id: str, /, *, json: bool = False) -> int:
     :param id: the document's, as `muster parked list` shows it.
     :param json: print one JSON document instead of tables.
     """
-    return _tell_outcome(_ask("POST", f"{_path(projection, id)}/retry", {}), as_json=json)
+    return _print_outcome(_request(f"{_path(projection, id)}/retry", {}), as_json=json)
 
 
 @parked.command
@@ -68,55 +65,49 @@ def skip(projection: str, id: str, /, *, reason: str, json: bool = False) -> int
     :param reason: why; it is kept, with your name and the time.
     :param json: print one JSON document instead of tables.
     """
-    said = {"reason": reason, "by": getpass.getuser()}
-    return _tell_outcome(_ask("POST", f"{_path(projection, id)}/skip", said), as_json=json)
+    body = {"reason": reason, "by": getpass.getuser()}
+    return _print_outcome(_request(f"{_path(projection, id)}/skip", body), as_json=json)
 
 
 def _path(projection: str, id: str) -> str:
     return f"/parked/{quote(projection, safe='')}/{quote(id, safe=':')}"
 
 
-def _ask(method: str, path: str, body: dict[str, str] | None = None) -> bytes:
-    settings = Settings.load(os.environ).with_addresses()
-    url = settings.required("ops_url") + path
-    try:
-        with httpx.Client(timeout=ANSWER_SECONDS, headers=bearer(settings, url), mounts=DIRECT) as client:
-            answer = client.request(method, url, json=body)
-    except httpx.HTTPError as error:
-        sys.exit(no_answer(url, error))
-    require_let_in(answer)
-    if answer.is_success:
-        return answer.content
-    raise _failure(answer)
+def _request(path: str, body: Mapping[str, str] | None = None) -> bytes:
+    """Ask the projector: GET without a body, POST with one."""
+    return asyncio.run(_answer(Settings.load(os.environ).with_addresses(), path, body))
 
 
-def _failure(answer: httpx.Response) -> SystemExit:
-    try:
-        problem = problem_of(answer)
-    except Ended as error:
-        return SystemExit(str(error))
-    print(f"{printable(problem.detail)}: see `muster parked list` and {answer.url.join(problem.type)}", file=sys.stderr)  # noqa: T201 - for people
-    return SystemExit(WRONG_USAGE if problem.type == "/problems/projection-not-found" else 1)
+async def _answer(settings: Settings, path: str, body: Mapping[str, str] | None) -> bytes:
+    async with connected(PROJECTOR, settings) as projector:
+        try:
+            return await _sent(projector, path, body)
+        except ApiRefused as refusal:
+            raise ApiRefused(refusal.problem, status=refusal.status, hint="see `muster parked list`") from None
 
 
-def _tell(answer: bytes, *, as_json: bool) -> None:
+async def _sent(projector: ApiClient, path: str, body: Mapping[str, str] | None) -> bytes:
+    return await (projector.get(path, bytes) if body is None else projector.post(path, body, bytes))
+
+
+def _print_parked(answer: bytes, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(f"{answer.decode()}\n")
+        print_json(answer)
         return
-    told = msgspec.json.decode(answer, type=WhatIsParked)
-    _show(told.parked, told.skipped, Console(markup=False))
+    state = msgspec.json.decode(answer, type=WhatIsParked)
+    _show(state.parked, state.skipped, console())
 
 
-def _tell_outcome(answer: bytes, *, as_json: bool) -> int:
-    """Say what became of a request; 1 while something is still parked."""
-    told = msgspec.json.decode(answer, type=Asked)
+def _print_outcome(answer: bytes, *, as_json: bool) -> int:
+    """Print what became of a request; 1 while something is still parked."""
+    outcome = msgspec.json.decode(answer, type=Asked)
     if as_json:
-        sys.stdout.write(f"{answer.decode()}\n")
+        print_json(answer)
     else:
-        _show(told.parked, told.skipped, Console(markup=False))
-    if not told.settled:
-        print("no projector has looked at it yet: it will be done as soon as one feeds", file=sys.stderr)  # noqa: T201 - likewise
-    return 1 if told.parked else 0
+        _show(outcome.parked, outcome.skipped, console())
+    if not outcome.settled:
+        say("no projector has looked at it yet: it will be done as soon as one feeds")
+    return FAILED if outcome.parked else DONE
 
 
 def _show(documents: tuple[ParkedDocument, ...], skipped: tuple[SkippedEvent, ...], console: Console) -> None:
@@ -128,9 +119,9 @@ def _show(documents: tuple[ParkedDocument, ...], skipped: tuple[SkippedEvent, ..
             table.add_row(*_cells(each))
         console.print(table)
     for event in skipped:
-        told = f"skipped: position {event.position} of {event.projection} ({event.error or 'waited'})"
-        said = printable(f"by {event.by} at {event.at:%Y-%m-%d %H:%M:%S}Z: {event.reason}")
-        console.print(f"{told}, {said}", highlight=False)
+        what = f"skipped: position {event.position} of {event.projection} ({event.error or 'waited'})"
+        why = printable(f"by {event.by} at {event.at:%Y-%m-%d %H:%M:%S}Z: {event.reason}")
+        console.print(f"{what}, {why}")
 
 
 def _cells(each: ParkedDocument) -> tuple[str, ...]:

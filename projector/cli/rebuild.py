@@ -1,36 +1,34 @@
-"""`muster rebuild`: order a rebuild, follow it, and tell how it ended."""
+"""`muster rebuild`: order a rebuild, follow it, and say how it ended."""
 
 import asyncio
 import getpass
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from time import monotonic
 from typing import Annotated, Any
 
-import httpx
 import msgspec
 from cyclopts import Parameter, validators
 
 from projector.api.app import ops_api
-from projector.cli.ops_client import Ended, NotPossible, no_answer, post, status_of
-from projector.monitoring.status import ProjectionStatus, RebuildStatus
+from projector.api.rebuilds import Arrangement
+from projector.monitoring.status import ProjectionStatus, RebuildStatus, Status
 from projector.services import PROJECTIONS, register_services
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
-from shared.auth.local_access import bearer
 from shared.auth.setup import let_everybody_in
+from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected
+from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
+from shared.cli.output import print_json, say
 from shared.http.in_process import in_process
-from shared.loopback import DIRECT
 from shared.observability import logging as telemetry
 from shared.runtime.progress import Progress, progress_on
 from shared.settings import Settings
-from shared.text import printable
 
-WRONG_USAGE = 2
-LOOK_SECONDS = 0.3
-ANSWER_SECONDS = 10.0
+POLL_SECONDS = 0.3
 
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
 
@@ -75,90 +73,85 @@ def rebuild(
     """
     names = [each.name for each in PROJECTIONS]
     if projection is not None and projection not in names:
-        return _wrong(f"there is no projection {projection!r}: {', '.join(names)}")
+        raise WrongUsage(f"there is no projection {projection!r}: {', '.join(names)}")
     if sum((all, projection is not None)) != 1 and not abort:
-        return _wrong(f"name a projection ({', '.join(names)}), or say --all")
+        raise WrongUsage(f"name a projection ({', '.join(names)}), or say --all")
     body = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "force": force, "keep_old": keep_old, "hold": dry_run}
     chosen = [projection] if projection else names
     if abort:
-        return _ended(_abort(chosen))
+        return asyncio.run(_abort(chosen))
     if rollback:
-        return _ended(_roll_back(chosen, force=force))
-    return _ended(_rebuild(chosen, body, as_json=json))
-
-
-def _ended(work: Coroutine[Any, Any, int]) -> int:
-    """:raises SystemExit: the projector does not answer, or not as one does; says what to do."""
-    try:
-        return asyncio.run(work)
-    except Ended as error:
-        sys.exit(printable(str(error)))
-    except httpx.HTTPError as error:
-        sys.exit(no_answer(error.request.url, error))
+        return asyncio.run(_roll_back(chosen, force=force))
+    return asyncio.run(_rebuild(chosen, body, as_json=json))
 
 
 async def _rebuild(names: Sequence[str], body: dict[str, Any], *, as_json: bool) -> int:
     outcomes: list[Rebuilt] = []
-    async with _projector() as client:
+    async with _connected() as projector:
         for name in names:
             try:
-                outcomes.append(await _Following(client, name).to_the_end(body))
-            except Ended as error:
-                _say(f"{name}: {error}")
-                return 1
+                outcomes.append(await _Rebuild(projector, name).follow(body))
+            except CommandFailed as error:
+                say(f"{name}: {error}")
+                return error.exit_code
     if as_json:
-        one = len(names) == 1
-        sys.stdout.buffer.write(msgspec.json.encode(outcomes[0] if one else outcomes) + b"\n")
-    return 0 if all(each.switched or body["hold"] for each in outcomes) else 1
+        print_json(msgspec.json.encode(outcomes[0] if len(names) == 1 else outcomes))
+    return DONE if all(each.switched or body["hold"] for each in outcomes) else FAILED
 
 
 async def _abort(names: Sequence[str]) -> int:
-    async with _projector() as client:
-        status = await status_of(client)
+    async with _connected() as projector:
+        status = await projector.get("/status", Status)
         under_way = [each.name for each in status.projections if each.name in names and _is_rebuilt(each)]
-        outcomes = [await _is_aborted(client, name) for name in under_way]
+        outcomes = [await _is_aborted(projector, name) for name in under_way]
     if not under_way:
-        _say("no rebuild is under way" + (f", as far as can be found out: {status.error}" if status.error else ""))
-    return 0 if under_way and all(outcomes) else 1
+        say("no rebuild is under way" + (f", as far as can be found out: {status.error}" if status.error else ""))
+    return DONE if under_way and all(outcomes) else FAILED
 
 
-async def _is_aborted(client: httpx.AsyncClient, name: str) -> bool:
-    """It may have ended since it was seen: that is told, and is no reason not to abort another."""
+async def _is_aborted(projector: ApiClient, name: str) -> bool:
+    """It may have ended since the status was read: that is said, and is no reason not to abort another."""
     try:
-        await post(client, name, "abort", {})
-    except Ended as error:
-        _say(f"{name}: {error}")
+        await _post(projector, name, "abort", {})
+    except ApiFailed as error:
+        say(f"{name}: {error}")
         return False
-    _say(f"{name}: aborted; the live records are untouched")
+    say(f"{name}: aborted; the live records are untouched")
     return True
 
 
 async def _roll_back(names: Sequence[str], *, force: bool) -> int:
-    async with _projector() as client:
+    async with _connected() as projector:
         for name in names:
             try:
-                arranged = await post(client, name, "rollback", {"force": force})
-            except Ended as error:
-                _say(f"{name}: {error}")
-                return 1
-            _say(f"{name}: generation {arranged.live} is live again, {arranged.kept} is kept")
-    return 0
+                generations = await _post(projector, name, "rollback", {"force": force})
+            except ApiFailed as error:
+                say(f"{name}: {error}")
+                return error.exit_code
+            say(f"{name}: generation {generations.live} is live again, {generations.kept} is kept")
+    return DONE
 
 
-class _Following:
+async def _post(projector: ApiClient, name: str, action: str, body: dict[str, Any]) -> Arrangement:
+    """Have the generations of a projection changed; `action` is rebuild, abort or rollback."""
+    return await projector.post(f"/projections/{name}/{action}", body, Arrangement)
+
+
+class _Rebuild:
     """One rebuild from its order to its end."""
 
-    def __init__(self, client: httpx.AsyncClient, name: str) -> None:
-        self._client = client
+    def __init__(self, projector: ApiClient, name: str) -> None:
+        self._projector = projector
         self._name = name
         self._comparison: Comparison | None = None
         self._events = 0
 
-    async def to_the_end(self, body: dict[str, Any]) -> Rebuilt:
-        before = await self._told()
+    async def follow(self, body: dict[str, Any]) -> Rebuilt:
+        """:raises CommandFailed: it cannot be ordered, or was given up."""
+        before = await self._status()
         began = monotonic()
         # Interrupted before the answer is there, a dry run could not tell which generation to give up.
-        ordering = asyncio.create_task(post(self._client, self._name, "rebuild", body))
+        ordering = asyncio.create_task(_post(self._projector, self._name, "rebuild", body))
         try:
             generation = str((await asyncio.shield(ordering)).building)
             why = await self._followed(generation)
@@ -166,58 +159,56 @@ class _Following:
             if body["hold"]:
                 await self._withdraw(str((await ordering).building))
         outcome = self._outcome(before.generation, generation, switched=why is None, seconds=monotonic() - began)
-        _tell(outcome, self._comparison, "a dry run, nothing was switched" if body["hold"] else why)
+        _report(outcome, self._comparison, "a dry run, nothing was switched" if body["hold"] else why)
         return outcome
 
     async def _withdraw(self, generation: str) -> None:
-        """Leave no second copy behind; one that somebody else aborted, or ordered to go on, is not ours any more."""
+        """Leave no second copy behind, unless it was aborted, or ordered to go on, by another command."""
         try:
-            await post(self._client, self._name, "abort", {"dry_run": generation})
-        except NotPossible:
-            return
-        except (Ended, httpx.HTTPError) as error:
+            await _post(self._projector, self._name, "abort", {"dry_run": generation})
+        except ApiFailed as error:
+            if isinstance(error, ApiRefused) and error.status == HTTPStatus.CONFLICT:
+                return
             remedy = f"`muster rebuild {self._name} --abort` gives it up"
-            raise Ended(f"generation {generation} is still there ({error}): {remedy}") from error
+            raise CommandFailed(f"generation {generation} is still there ({error}): {remedy}") from error
 
     async def _followed(self, generation: str) -> str | None:
         """Show how far it is until it is live (None), or held (why)."""
-        told = await self._told()
-        target = told.rebuild.target if told.rebuild else None
+        status = await self._status()
+        target = status.rebuild.target if status.rebuild else None
         with progress_on(sys.stderr, total=target, unit="events") as progress:
-            while told.generation != generation:
-                if told.generation is None:
-                    progress.wait(told.error or "the projector cannot find out which generations there are")
-                elif told.rebuild is None or told.rebuild.generation != generation:
-                    raise Ended("the rebuild was aborted")
-                elif told.rebuild.held:
-                    self._note(told, generation)
-                    return told.rebuild.held
+            while status.generation != generation:
+                if status.generation is None:
+                    progress.wait(status.error or "the projector cannot find out which generations there are")
+                elif status.rebuild is None or status.rebuild.generation != generation:
+                    raise CommandFailed("the rebuild was aborted")
+                elif status.rebuild.held:
+                    self._note(status, generation)
+                    return status.rebuild.held
                 else:
-                    _show(progress, told.rebuild, self._events_of(told, generation))
-                await asyncio.sleep(LOOK_SECONDS)
-                told = await self._told(progress)
-        self._note(told, generation)
+                    _show(progress, status.rebuild, _events_of(status, generation))
+                await asyncio.sleep(POLL_SECONDS)
+                status = await self._next_status(progress)
+        self._note(status, generation)
         return None
 
-    def _note(self, told: ProjectionStatus, generation: str) -> None:
-        self._events = self._events_of(told, generation)
-        kept = [each.comparison for each in told.generations if each.comparison]
-        self._comparison = told.rebuild.comparison if told.rebuild else next(iter(kept), None)
+    def _note(self, status: ProjectionStatus, generation: str) -> None:
+        self._events = _events_of(status, generation)
+        kept = [each.comparison for each in status.generations if each.comparison]
+        self._comparison = status.rebuild.comparison if status.rebuild else next(iter(kept), None)
 
-    def _events_of(self, told: ProjectionStatus, generation: str) -> int:
-        return next((each.events or 0 for each in told.generations if each.name == generation), 0)
+    async def _status(self) -> ProjectionStatus:
+        status = await self._projector.get("/status", Status)
+        return next(each for each in status.projections if each.name == self._name)
 
-    async def _told(self, progress: Progress | None = None) -> ProjectionStatus:
+    async def _next_status(self, progress: Progress) -> ProjectionStatus:
+        """Wait for a projector that is away: the rebuild goes on as soon as one is there."""
         while True:
             try:
-                status = await status_of(self._client)
-            except httpx.HTTPError as error:
-                if progress is None:
-                    raise
-                progress.wait(f"the projector does not answer ({type(error).__name__}); the rebuild goes on without us")
-                await asyncio.sleep(LOOK_SECONDS)
-                continue
-            return next(each for each in status.projections if each.name == self._name)
+                return await self._status()
+            except (ApiUnavailable, ApiRefused) as error:
+                progress.wait(f"{error}; the rebuild goes on without this command")
+                await asyncio.sleep(POLL_SECONDS)
 
     def _outcome(self, live: str | None, generation: str, *, switched: bool, seconds: float) -> Rebuilt:
         compared = self._comparison or Comparison(records=0)
@@ -233,35 +224,29 @@ class _Following:
 
 
 @asynccontextmanager
-async def _projector() -> AsyncIterator[httpx.AsyncClient]:
-    """The projector's API; where none answers, one in this process, for as long as it takes."""
+async def _connected() -> AsyncIterator[ApiClient]:
+    """Give the projector's API; where none answers, one in this process, for as long as it takes."""
     settings = Settings.load(os.environ).with_addresses()
     if settings.ops_url is not None:
-        headers = bearer(settings, settings.ops_url)
-        async with httpx.AsyncClient(
-            base_url=settings.ops_url, timeout=ANSWER_SECONDS, headers=headers, mounts=DIRECT
-        ) as client:
-            if await _answers(client):
-                yield client
+        async with connected(PROJECTOR, settings) as projector:
+            if await projector.is_live():
+                yield projector
                 return
-        _say(f"no projector answers at {settings.ops_url}: this command projects until it is done")
+        say(f"no projector answers at {settings.ops_url}: this command projects until it is done")
     settings.required("database_url")
     settings.required("redis_url")
     telemetry.configure(settings.log_format)
-    async with in_process(ops_api(register_services, let_everybody_in)) as client:
-        yield client
+    async with in_process(ops_api(register_services, let_everybody_in)) as http:
+        yield ApiClient(PROJECTOR, http)
 
 
-async def _answers(client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get("/livez")).is_success
-    except httpx.TransportError:
-        return False
-
-
-def _is_rebuilt(told: ProjectionStatus) -> bool:
+def _is_rebuilt(status: ProjectionStatus) -> bool:
     """A first fill is none: nothing could be read without it."""
-    return told.rebuild is not None and told.generation != told.rebuild.generation
+    return status.rebuild is not None and status.generation != status.rebuild.generation
+
+
+def _events_of(status: ProjectionStatus, generation: str) -> int:
+    return next((each.events or 0 for each in status.generations if each.name == generation), 0)
 
 
 def _show(progress: Progress, rebuild: RebuildStatus, events: int) -> None:
@@ -271,22 +256,13 @@ def _show(progress: Progress, rebuild: RebuildStatus, events: int) -> None:
         progress.show(done=events, reached=min(rebuild.position, rebuild.target))
 
 
-def _tell(outcome: Rebuilt, comparison: Comparison | None, why: str | None) -> None:
-    _say(f"{outcome.projection}: {outcome.events:,} events in {outcome.seconds:.1f} s")
+def _report(outcome: Rebuilt, comparison: Comparison | None, why: str | None) -> None:
+    say(f"{outcome.projection}: {outcome.events:,} events in {outcome.seconds:.1f} s")
     if comparison:
-        _say(
+        say(
             f"of {comparison.records:,} records {comparison.gone:,} gone, {comparison.changed:,} changed;"
             f" {comparison.new:,} new"
         )
         for each in comparison.samples:
-            _say(f"  {each.difference} {each.kind} {each.id} {' '.join(each.fields)}".rstrip())
-    _say(f"generation {outcome.to} is live" if outcome.switched else f"not switched: {why}")
-
-
-def _say(text: str) -> None:
-    print(printable(text), file=sys.stderr)  # noqa: T201 - what a command says
-
-
-def _wrong(text: str) -> int:
-    _say(text)
-    return WRONG_USAGE
+            say(f"  {each.difference} {each.kind} {each.id} {' '.join(each.fields)}".rstrip())
+    say(f"generation {outcome.to} is live" if outcome.switched else f"not switched: {why}")

@@ -20,13 +20,13 @@ from projector.audit.verify.verification import Subject, Unsettled, Verification
 from projector.cli.verify_progress import Watching
 from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
+from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
+from shared.cli.output import console, print_json
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
 from shared.runtime.progress import display_on
 from shared.settings import Settings
 from shared.text import printable
-
-DONE, DIFFERENT, WRONG_USAGE = 0, 1, 2
 
 SHOWN = 20
 """Differences shown to people; `--json` has more."""
@@ -45,18 +45,17 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     """
     if projection is not None and projection not in {each.name for each in PROJECTIONS}:
         known = ", ".join(each.name for each in PROJECTIONS)
-        print(f"there is no projection {projection!r}: {known}", file=sys.stderr)  # noqa: T201 - the command's answer
-        return WRONG_USAGE
+        raise WrongUsage(f"there is no projection {projection!r}: {known}")
     settings = Settings.load(os.environ).with_addresses()
     try:
         verified = asyncio.run(_verify(settings, projection, repair=repair))
     except (*CANNOT_LOOK, Unsettled) as error:
-        sys.exit(f"cannot verify: {error}")
+        raise CommandFailed(f"cannot verify: {error}") from error
     if json:
-        sys.stdout.write(f"{msgspec.json.encode(report(verified, repair=repair)).decode()}\n")
+        print_json(msgspec.json.encode(report(verified, repair=repair)))
     else:
-        _show(verified, Console(soft_wrap=True), repair=repair)
-    return DIFFERENT if any(each.stands for each in verified) else DONE
+        _show(verified, console(soft_wrap=True), repair=repair)
+    return FAILED if any(each.stands for each in verified) else DONE
 
 
 async def _verify(settings: Settings, projection: str | None, *, repair: bool) -> list[Verified]:
@@ -88,8 +87,8 @@ def _show(verified: Sequence[Verified], console: Console, *, repair: bool) -> No
     console.print(table)
     details = [detail for each in verified for detail in each.details]
     for detail in details[:SHOWN]:
-        console.print(_line(detail), markup=False, highlight=False)
-    console.print(_summary(verified, shown=min(len(details), SHOWN), repair=repair), markup=False, highlight=False)
+        console.print(_line(detail))
+    console.print(_summary(verified, shown=min(len(details), SHOWN), repair=repair))
 
 
 def _line(detail: Difference) -> str:

@@ -1,17 +1,12 @@
 """The token of a home: for whoever may read its files, as long as its `muster up` runs."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
-
-import httpx
-import msgspec
 
 from shared.auth.principal import OPS, SCOPES
 from shared.auth.signing_keys import KeyDirectory, SigningKey
@@ -24,8 +19,6 @@ TOKEN = "token"  # noqa: S105 - the name of its file
 SUBJECT = "muster-up"
 FOREVER = timedelta(days=3_650)
 """Its key is gone long before."""
-
-NOT_LET_IN = "does not let us in; set MUSTER_TOKEN to what `muster token --scope …` prints where the keys are"
 
 LINK_TTL = timedelta(minutes=15)
 
@@ -78,23 +71,6 @@ def bearer(settings: Settings, url: str) -> dict[str, str]:
     """
     token = settings.token or (_home_token(settings.home) if _is_near(settings, url) else None)
     return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def require_let_in(answer: httpx.Response) -> None:
-    """:raises SystemExit: a command was not let in; says what to do."""
-    if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        sys.exit(f"{answer.url.copy_with(query=None)} {NOT_LET_IN}: {_detail(answer)}")
-
-
-def _detail(answer: httpx.Response) -> str:
-    try:
-        return msgspec.json.decode(answer.content, type=_Problem).detail
-    except msgspec.DecodeError:
-        return f"it answers {answer.status_code}"
-
-
-class _Problem(msgspec.Struct):
-    detail: str
 
 
 def _home_token(home: Path) -> str | None:

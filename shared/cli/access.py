@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -12,6 +11,8 @@ from shared.auth.local_access import LINK_TTL, sign_in_link
 from shared.auth.principal import SCOPES
 from shared.auth.signing_keys import KeyDirectory, KeysUnusable
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
+from shared.cli.exit_codes import CommandFailed
+from shared.cli.output import print_line, say
 from shared.settings import Settings, SettingsError
 
 OPERATOR = "operator"
@@ -35,10 +36,10 @@ def new(*, if_none: bool = False) -> None:
     try:
         if if_none and directory.signing():
             return
-        _print(directory.new(now=datetime.now(UTC)).id)
+        print_line(directory.new(now=datetime.now(UTC)).id)
     except KeysUnusable as error:
-        sys.exit(str(error))
-    _say(f"made in {directory.path}; every process takes it over within 5 s")
+        raise CommandFailed(str(error)) from error
+    say(f"made in {directory.path}; every process takes it over within 5 s")
 
 
 @keys.command(name="list")
@@ -48,9 +49,9 @@ def list_keys() -> None:
     try:
         verifying, signing = directory.verifying(), directory.signing()
     except KeysUnusable as error:
-        sys.exit(str(error))
+        raise CommandFailed(str(error)) from error
     for key_id in sorted(verifying, key=lambda each: (each in signing, each)):
-        _print(f"{key_id}  {_role(key_id, signing)}")
+        print_line(f"{key_id}  {_role(key_id, signing)}")
 
 
 @keys.command
@@ -63,8 +64,8 @@ def retire(key_id: str, /) -> None:
     try:
         _directory(_settings()).retire(key_id)
     except KeysUnusable as error:
-        sys.exit(str(error))
-    _say(f"{key_id} is retired; what it signed is refused within 5 s")
+        raise CommandFailed(str(error)) from error
+    say(f"{key_id} is retired; what it signed is refused within 5 s")
 
 
 @token.default
@@ -73,7 +74,7 @@ def make(*, scope: list[str] | None = None, subject: str = OPERATOR, ttl: str = 
     Print a token; its id, by which it can be revoked, goes to stderr.
 
     :param scope: what it allows: commands, profiles:read, profiles:read.private, ops; several times for several.
-    :param subject: whom it speaks for: events name him, and idempotency keys are his. Nobody's name or address.
+    :param subject: who it speaks for, in events and for idempotency keys; never a person's name or address.
     :param ttl: for how long it is good, such as 90s, 15m, 12h or 30d.
     :param link: print an address that signs a browser in at the ops page instead: once, within 15 minutes.
     """
@@ -81,16 +82,16 @@ def make(*, scope: list[str] | None = None, subject: str = OPERATOR, ttl: str = 
     try:
         key = _directory(settings).newest()
     except KeysUnusable as error:
-        sys.exit(str(error))
+        raise CommandFailed(str(error)) from error
     _require_subject(subject)
     if link:
         url = settings.with_addresses().required("ops_url")
-        _print(sign_in_link(url, key=key, subject=subject, audience=settings.audience))
-        _say(f"good once, for {LINK_TTL.seconds // 60} minutes")
+        print_line(sign_in_link(url, key=key, subject=subject, audience=settings.audience))
+        say(f"good once, for {LINK_TTL.seconds // 60} minutes")
         return
     made = issue(key, scopes=_scopes(scope), subject=subject, ttl=_duration(ttl), audience=settings.audience)
-    _print(made.text)
-    _say(f"token {made.id} of {subject}, good for {ttl}; `muster token revoke {made.id}` ends it")
+    print_line(made.text)
+    say(f"token {made.id} of {subject}, good for {ttl}; `muster token revoke {made.id}` ends it")
 
 
 @token.command
@@ -104,8 +105,8 @@ def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
         token_id = unverified(id).token_id if id.count(".") == 2 else id  # noqa: PLR2004 - the dots of a JWT
         _directory(_settings()).revoke(token_id or "")
     except (KeysUnusable, InvalidToken) as error:
-        sys.exit(str(error))
-    _say(f"{token_id} is revoked: it is refused within 5 s")
+        raise CommandFailed(str(error)) from error
+    say(f"{token_id} is revoked: it is refused within 5 s")
 
 
 def _settings() -> Settings:
@@ -143,11 +144,3 @@ def _duration(text: str) -> timedelta:
     if not timedelta() < ttl <= LONGEST_TTL:
         raise SettingsError(f"{text!r} is no --ttl: write 90s, 15m, 12h or 30d, and {LONGEST_TTL.days}d at most")
     return ttl
-
-
-def _print(line: str) -> None:
-    print(line)  # noqa: T201 - the command's result
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201 - for people

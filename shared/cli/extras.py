@@ -2,8 +2,10 @@
 
 from importlib.util import find_spec
 
+from shared.cli.exit_codes import WrongUsage
 
-class ExtraMissing(Exception):
+
+class ExtraMissing(WrongUsage):
     """A command needs an extra that is not installed; the text names both and says what to do."""
 
     def __init__(self, command: str, extra: str, *, otherwise: str = "") -> None:

@@ -4,40 +4,41 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from cyclopts import App
 
-from shared.cli.extras import ExtraMissing
+from shared.cli.exit_codes import FAILED, WRONG_USAGE, CommandFailed
+from shared.cli.output import say
 from shared.settings import SettingMissingError, SettingsError
 
-WRONG_USAGE = 2
 
-
-class Command(NamedTuple):
+class Subcommand(NamedTuple):
     """Where a command is to be found, and its line in `muster --help`."""
 
     path: str
     help: str
 
 
-COMMANDS: Mapping[str, Command] = {
-    "up": Command("shared.dev_stack.cli:up", "Start everything here: PostgreSQL, Valkey and the three processes."),
-    "doctor": Command("shared.dev_stack.cli:doctor", "Check every precondition, and say what to do where one fails."),
-    "config": Command("shared.dev_stack.cli:config", "Show every setting, its value and where it comes from."),
-    "keys": Command("shared.cli.access:keys", "Make, show and retire the keys that sign tokens."),
-    "token": Command("shared.cli.access:token", "Make a token, or a link to sign in; or revoke one."),
-    "migrate": Command("write_side.cli:migrate", "Bring the database's tables up to date."),
-    "write": Command("write_side.cli:write", "Serve the write API."),
-    "read": Command("read_side.cli:read", "Serve the read API."),
-    "project": Command("projector.cli.project:project", "Project events into Redis, and serve the ops API."),
-    "import": Command("write_side.cli:import_commands", "Post a file of commands, one JSON object a line."),
-    "seed": Command("write_side.cli:seed", "Register synthetic people."),
-    "rebuild": Command("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
-    "status": Command("projector.cli.project:status", "Show how far each projection is."),
-    "parked": Command("projector.cli.parked:parked", "Show, try again or skip events that could not be folded."),
-    "erase": Command("projector.cli.erase:erase", "Erase a person for good, and show that nothing is left."),
-    "verify": Command("projector.cli.verify:verify", "Compare what readers get with the log and the database."),
+COMMANDS: Mapping[str, Subcommand] = {
+    "up": Subcommand("shared.dev_stack.cli:up", "Start everything here: PostgreSQL, Valkey and the three processes."),
+    "doctor": Subcommand(
+        "shared.dev_stack.cli:doctor", "Check every precondition, and say what to do where one fails."
+    ),
+    "config": Subcommand("shared.dev_stack.cli:config", "Show every setting, its value and where it comes from."),
+    "keys": Subcommand("shared.cli.access:keys", "Make, show and retire the keys that sign tokens."),
+    "token": Subcommand("shared.cli.access:token", "Make a token, or a link to sign in; or revoke one."),
+    "migrate": Subcommand("write_side.cli:migrate", "Bring the database's tables up to date."),
+    "write": Subcommand("write_side.cli:write", "Serve the write API."),
+    "read": Subcommand("read_side.cli:read", "Serve the read API."),
+    "project": Subcommand("projector.cli.project:project", "Project events into Redis, and serve the ops API."),
+    "import": Subcommand("write_side.cli:import_commands", "Post a file of commands, one JSON object a line."),
+    "seed": Subcommand("write_side.cli:seed", "Register synthetic people."),
+    "rebuild": Subcommand("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
+    "status": Subcommand("projector.cli.status:status", "Show how far each projection is."),
+    "parked": Subcommand("projector.cli.parked:parked", "Show, try again or skip events that could not be folded."),
+    "erase": Subcommand("projector.cli.erase:erase", "Erase a person for good, and show that nothing is left."),
+    "verify": Subcommand("projector.cli.verify:verify", "Compare what readers get with the log and the database."),
 }
 
 
@@ -58,20 +59,21 @@ def main() -> None:
     """
     Run the command in `sys.argv`.
 
-    A command fails by raising SystemExit with a line for stderr (status 1), or by returning a status of its own.
+    A command fails by raising `CommandFailed`, or by returning a status of its own.
     """
     _require_known_command(sys.argv[1:])
     try:
         application()()
+    except CommandFailed as error:
+        _end(error, error.exit_code)
     except SettingMissingError as error:
-        sys.exit(str(error))
-    except (ExtraMissing, SettingsError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - logging is not configured yet
-        sys.exit(WRONG_USAGE)
+        _end(error, FAILED)
+    except SettingsError as error:
+        _end(error, WRONG_USAGE)
     except BrokenPipeError:
         # The reader of our output has gone (`muster … | head`): nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(FAILED)
 
 
 def _require_known_command(arguments: list[str]) -> None:
@@ -79,5 +81,10 @@ def _require_known_command(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-") or arguments[0] in COMMANDS:
         return
     known = ", ".join(COMMANDS)
-    print(f"muster knows no command {arguments[0]!r}: {known}", file=sys.stderr)  # noqa: T201 - likewise
+    say(f"muster knows no command {arguments[0]!r}: {known}")
     sys.exit(WRONG_USAGE)
+
+
+def _end(error: Exception, exit_code: int) -> NoReturn:
+    say(str(error))
+    sys.exit(exit_code)

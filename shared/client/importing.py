@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 
+from shared.cli.exit_codes import WrongUsage
 from shared.client.lines import read_chunks
 from shared.client.run import post_all
 from shared.runtime.progress import progress_on
 
 STDIN = "-"
-UNREADABLE = 2
 
 
 def import_file(file: str, *, client: httpx.Client, as_json: bool) -> int:
@@ -25,8 +25,7 @@ def import_file(file: str, *, client: httpx.Client, as_json: bool) -> int:
     try:
         source = _opened(file)
     except OSError as error:
-        print(f"{file} cannot be read: {error.strerror}", file=sys.stderr)  # noqa: T201 - a wrong argument
-        return UNREADABLE
+        raise WrongUsage(f"{file} cannot be read: {error.strerror}") from error
     with source:
         progress = progress_on(sys.stderr, total=_size(source))
         return post_all(read_chunks(source), client=client, progress=progress, as_json=as_json)

@@ -7,12 +7,12 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
+from shared.cli.exit_codes import DONE, FAILED, INTERRUPTED
+from shared.cli.output import print_json, print_line
 from shared.client.lines import Chunk, Line
 from shared.client.sender import Answer, GaveUp, Sender
 from shared.runtime.progress import Progress
 from shared.text import printable
-
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,10 @@ def post_all(chunks: Iterable[Chunk], *, client: httpx.Client, progress: Progres
         tally = Tally(progress)
         status = send_all(chunks, sender=Sender(client=client, watch=tally), progress=progress)
     summary = tally.summary()
-    print(msgspec.json.encode(summary).decode() if as_json else summary)  # noqa: T201 - the command's result
+    if as_json:
+        print_json(msgspec.json.encode(summary))
+    else:
+        print_line(summary)
     return FAILED if status == DONE and summary.failed else status
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from http import HTTPStatus
 from typing import Protocol
@@ -10,9 +10,9 @@ from typing import Protocol
 import httpx
 import msgspec
 
-from shared.auth.local_access import NOT_LET_IN
+from shared.cli.api_client import not_let_in
+from shared.cli.exit_codes import CommandFailed
 from shared.client.lines import MAX_LINE_BYTES, Chunk, Line
-from shared.loopback import DIRECT
 
 PATH = "/commands"
 NDJSON = "application/x-ndjson"
@@ -24,7 +24,7 @@ TIMEOUT = httpx.Timeout(10.0, read=30.0)
 """The write API tries for some 20 seconds before it gives a line up."""
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
-_NOT_LET_IN = frozenset({401, 403})
+_NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 
 
@@ -45,7 +45,7 @@ class Answer(msgspec.Struct, frozen=True):
     errors: tuple[WrongField, ...] = ()
 
 
-class GaveUp(Exception):
+class GaveUp(CommandFailed):
     """Nothing more can be sent; the text says why and what to do."""
 
 
@@ -74,20 +74,11 @@ TOO_LONG = Answer(
 _decode_line = msgspec.json.Decoder(Answer).decode
 
 
-def connect(url: str, *, headers: Mapping[str, str]) -> httpx.Client:
-    """
-    A client of the write API at this address; no proxy stands between a machine and itself.
-
-    :param headers: what lets it in.
-    """
-    return httpx.Client(base_url=url, timeout=TIMEOUT, mounts=DIRECT, headers=headers)
-
-
 class Sender:
     """
     Posts commands to one write API.
 
-    :param client: of `connect`, or one like it.
+    :param client: of the write API.
     :param clock: seconds that only ever grow.
     """
 
@@ -157,7 +148,7 @@ class Sender:
         if response.status_code in _TRY_AGAIN:
             raise _Unsettled(_said(answer), retry_after=_seconds(response.headers.get("retry-after", "")))
         if response.status_code in _NOT_LET_IN:
-            raise GaveUp(f"{self._url} {NOT_LET_IN}: {answer.detail}")
+            raise GaveUp(str(not_let_in(response)))
         raise GaveUp(f"{self._url} answers {_said(answer)}: see that this is the address of Muster's write API")
 
     def _decoded(self, line: bytes, number: int) -> Answer:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from shared.text import printable
+from shared.text import printable, printable_lines
 
 SECONDS_BETWEEN_LINES = 10.0
 """Where a bar would only fill a log file."""
@@ -72,7 +72,7 @@ class DisplayBar:
         self._bar.update(self._task, description=printable(text))
 
     def say(self, text: str) -> None:
-        self._bar.console.print(_in_lines(text), markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self) -> None:
         text, done = self._last
@@ -107,7 +107,7 @@ class DisplayLines:
             self.say(text)
 
     def say(self, text: str) -> None:
-        print(_in_lines(text), file=self._stderr, flush=True)
+        print(printable_lines(text), file=self._stderr, flush=True)
 
 
 class Pace:
@@ -161,7 +161,3 @@ def progress_on(stderr: TextIO, *, total: int | None, unit: str = "lines", clock
     :param unit: of what is `done`, in the plural.
     """
     return Progress(display_on(stderr, clock=clock), pace=Pace(total=total, unit=unit, clock=clock))
-
-
-def _in_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))

@@ -10,17 +10,19 @@ import pytest
 from rich.console import Console
 
 from projector.api.app import ops_api
-from projector.cli import project as cli
+from projector.cli import status as cli
 from projector.monitoring.status import Status
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from projector.store.ports import Candidate
 from shared.auth.setup import let_everybody_in
+from shared.cli.api_client import ApiUnavailable
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, nth_id
 from tests.support.http import client_of
+from tests.support.own_apis import answer_commands
 from tests.support.projectors import SECONDS, Surroundings, register_on
 
 
@@ -252,7 +254,7 @@ def test_the_table_names_what_stands_still(capsys):
     assert "PostgreSQL: away" in shown
 
 
-def test_what_somebody_calls_himself_is_shown_as_it_is(monkeypatch, capsys):
+def test_the_name_of_an_operator_is_shown_as_it_is(monkeypatch, capsys):
     """It is no markup, and steers no terminal."""
     rebuild = {"generation": "g2", "version": 1, "phase": "held", "position": 1, "target": 2, "since": DAWN}
     rebuild |= {"by": "[/nobody]\x1b[2J\n", "events_per_second": None, "held": None, "comparison": None, "error": None}
@@ -265,8 +267,7 @@ def test_what_somebody_calls_himself_is_shown_as_it_is(monkeypatch, capsys):
         "rebuild": rebuild,
     }
     told = msgspec.convert({"head": 2, "projections": [projection], "held_by": None, "error": None}, Status)
-    monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
-    monkeypatch.setattr(cli, "_ask", lambda *_: msgspec.json.encode(told))
+    answer_commands(monkeypatch, lambda _: httpx.Response(200, content=msgspec.json.encode(told)))
 
     cli.status()
 
@@ -276,18 +277,15 @@ def test_what_somebody_calls_himself_is_shown_as_it_is(monkeypatch, capsys):
 def test_a_projector_that_cannot_be_reached_is_one_line(monkeypatch):
     monkeypatch.setenv("MUSTER_OPS_URL", "http://127.0.0.1:1")
 
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(ApiUnavailable) as error:
         cli.status(json=True)
 
-    assert "the projector does not answer at http://127.0.0.1:1/status" in str(ended.value.code)
-    assert "\n" not in str(ended.value.code)
+    assert "the projector does not answer at http://127.0.0.1:1/status" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_json_is_passed_on_as_it_is(monkeypatch, capsys):
-    monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
-    request = httpx.Request("GET", "http://ops/status")
-    answer = httpx.Response(200, content=b'{"head": 3}', request=request)
-    monkeypatch.setattr(httpx.Client, "get", lambda _self, _url: answer)
+    answer_commands(monkeypatch, lambda _: httpx.Response(200, content=b'{"head": 3}'))
 
     cli.status(json=True)
 

@@ -11,10 +11,12 @@ from projector.api.app import ops_api
 from projector.cli import parked as cli
 from projector.projections.profiles import Profiles
 from shared.auth.setup import let_everybody_in
+from shared.cli.api_client import ApiRefused
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, nth_id
 from tests.support.http import client_of
+from tests.support.own_apis import answer_commands
 from tests.support.projectors import SECONDS, Surroundings, register_on
 
 ADA = nth_id(1)
@@ -198,18 +200,17 @@ SKIPPED = {
 
 @pytest.fixture
 def answering(monkeypatch):
-    """Have the command line answered; gives what it asked."""
-    asked = []
-    monkeypatch.setenv("MUSTER_OPS_URL", "http://ops")
+    """Have the commands answered; gives what they asked."""
+    requests = []
 
     def answer(content, status=200):
-        def request(_self, method, url, *, json):
-            asked.append((method, url, json))
-            body = msgspec.json.encode(content)
-            return httpx.Response(status, content=body, request=httpx.Request(method, url))
+        def respond(request):
+            body = request.content and msgspec.json.decode(request.content)
+            requests.append((request.method, str(request.url), body))
+            return httpx.Response(status, content=msgspec.json.encode(content))
 
-        monkeypatch.setattr(httpx.Client, "request", request)
-        return asked
+        answer_commands(monkeypatch, respond)
+        return requests
 
     return answer
 
@@ -261,11 +262,11 @@ def test_a_skip_says_who_and_why(answering, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "status"), [("not-parked", 1), ("projection-not-found", 2)])
-def test_what_is_refused_is_one_line_and_a_status(answering, capsys, name, status):
+def test_what_is_refused_is_one_line_and_a_status(answering, name, status):
     answering({"type": f"/problems/{name}", "title": "No", "status": 404, "detail": "Nothing is parked there"}, 404)
 
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(ApiRefused) as refused:
         cli.show("profiles", "x")
 
-    assert ended.value.code == status
-    assert capsys.readouterr().err.startswith("Nothing is parked there: see `muster parked list`")
+    assert refused.value.exit_code == status
+    assert str(refused.value) == f"Nothing is parked there ({name}): see `muster parked list`"

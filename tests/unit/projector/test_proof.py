@@ -8,7 +8,8 @@ from rich.console import Console
 from projector.audit.erasure.audit import Proving
 from projector.audit.erasure.report import Findings, Place, Proof
 from projector.audit.erasure.search import LeftOut, Search, Value, values_of
-from projector.cli.erase import NotErased, _show
+from projector.cli.erase import _show
+from shared.cli.api_client import ApiFailed
 from shared.errors import Unavailable
 
 
@@ -140,12 +141,12 @@ async def test_what_becomes_known_while_others_are_read_is_looked_for_too():
     said = Said()
 
     async def erase(_account_id):
-        raise NotErased("not now")
+        raise ApiFailed("not now")
 
     renamed = Renamed()
     proving = Proving(traces=renamed, held=renamed, models={}, logs=(), erase=erase, progress=said)
 
-    with pytest.raises(NotErased):
+    with pytest.raises(ApiFailed):
         await proving.prove(UUID(int=1))
 
     assert [text.partition(";")[0] for text in said] == ["1 values to look for", "2 values to look for"]

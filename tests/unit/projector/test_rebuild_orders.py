@@ -10,6 +10,8 @@ import pytest
 from projector.api.app import ops_api
 from projector.cli import rebuild as rebuilding
 from shared.auth.setup import let_everybody_in
+from shared.cli.api_client import PROJECTOR, ApiClient
+from shared.cli.exit_codes import WrongUsage
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
 from tests.support.http import client_of
@@ -181,11 +183,11 @@ def command(client, monkeypatch):
     """`muster rebuild`, talking to the projector in this process."""
 
     @asynccontextmanager
-    async def projector():
-        yield client
+    async def connected():
+        yield ApiClient(PROJECTOR, client)
 
-    monkeypatch.setattr(rebuilding, "_projector", projector)
-    monkeypatch.setattr(rebuilding, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(rebuilding, "_connected", connected)
+    monkeypatch.setattr(rebuilding, "POLL_SECONDS", 0.001)
 
 
 ORDER = {"by": "ada", "hold": False, "force": False, "keep_old": 60.0}
@@ -289,13 +291,14 @@ async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_
     """The projector has begun it, and the answer is not there yet."""
     begun, answers = asyncio.Event(), asyncio.Event()
 
-    async def post(path, *, json, post=client.post):
-        answer = await post(path, json=json)
-        begun.set()
-        await answers.wait()
+    async def request(method, path, *, request=client.request, **options):
+        answer = await request(method, path, **options)
+        if method == "POST":
+            begun.set()
+            await answers.wait()
         return answer
 
-    monkeypatch.setattr(client, "post", post)
+    monkeypatch.setattr(client, "request", request)
     work = asyncio.create_task(rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False))
     await begun.wait()
     asyncio.get_running_loop().call_soon(answers.set)
@@ -346,9 +349,9 @@ async def test_the_command_rolls_back(command, client, capsys):
         ({"rollback": True}, "name a projection"),
     ],
 )
-def test_wrong_usage_is_told_and_ends_with_2(capsys, arguments, said):
+def test_wrong_usage_is_said_and_ends_with_2(arguments, said):
     arguments = dict(arguments)
     positional = [arguments.pop("projection")] if "projection" in arguments else []
 
-    assert rebuilding.rebuild(*positional, **arguments) == 2
-    assert said in capsys.readouterr().err
+    with pytest.raises(WrongUsage, match=said):
+        rebuilding.rebuild(*positional, **arguments)

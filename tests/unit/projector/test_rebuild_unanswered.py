@@ -1,6 +1,6 @@
 """`muster rebuild` where the projector does not answer, or not as one does: it ends with a line, and no traceback."""
 
-from contextlib import asynccontextmanager
+import re
 
 import httpx
 import msgspec
@@ -8,10 +8,13 @@ import pytest
 
 from projector.cli import rebuild as rebuilding
 from projector.monitoring.status import ProjectionStatus, Status
+from shared.cli.exit_codes import CommandFailed
+from tests.support.own_apis import answer_commands
 from tests.support.projectors import being_rebuilt
 
 COMMANDS = ({}, {"dry_run": True}, {"abort": True}, {"rollback": True})
 HELD = being_rebuilt(position=40, held="it was to wait here")
+LIVE = httpx.Response(200)
 GATEWAY = httpx.Response(502, text="<h1>Bad Gateway</h1>")
 ORDERED = httpx.Response(200, json={"projection": "profiles", "live": "g1", "building": "g2", "kept": None})
 PORTAL = httpx.Response(200, text="<h1>Welcome</h1>")
@@ -39,49 +42,47 @@ def answering(monkeypatch):
     """Have a projector answer so, by the last part of a request's path; what is not named does not reach it."""
 
     def answering(**answers):
-        async def handle(request):
+        def handle(request):
             answer = answers.get(request.url.path.rsplit("/", 1)[-1])
             if answer is None:
                 raise httpx.ConnectError("All connection attempts failed", request=request)
             return answer(request) if callable(answer) else answer
 
-        @asynccontextmanager
-        async def projector():
-            async with httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://ops") as client:
-                yield client
-
-        monkeypatch.setattr(rebuilding, "_projector", projector)
+        answer_commands(monkeypatch, handle)
 
     return answering
 
 
+def message_of(capsys, **options):
+    """What `muster rebuild profiles` says where it fails."""
+    try:
+        assert rebuilding.rebuild("profiles", **options) == 1
+    except CommandFailed as error:
+        return str(error)
+    return capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", COMMANDS, ids=str)
-def test_a_projector_that_is_away_is_told_as_by_muster_status(answering, options):
-    answering()
+def test_a_projector_that_goes_away_is_said_as_by_muster_status(answering, capsys, options):
+    answering(livez=LIVE)
 
-    with pytest.raises(SystemExit, match=r"^the projector does not answer at http://ops/\S+ \(All .* failed\): start"):
-        rebuilding.rebuild("profiles", **options)
+    said = message_of(capsys, **options)
+
+    assert re.search(r"the projector does not answer at http://ops/\S+ \(All .* failed\): start `muster up`", said)
 
 
-def test_a_projector_that_goes_away_before_it_is_asked_to_abort_is_told(answering):
-    answering(status=rebuilds_of("profiles"))
+def test_a_projector_that_goes_away_before_it_is_asked_to_abort_is_said(answering, capsys):
+    answering(livez=LIVE, status=rebuilds_of("profiles"))
 
-    with pytest.raises(SystemExit, match="does not answer at http://ops/projections/profiles/abort"):
-        rebuilding.rebuild("profiles", abort=True)
+    assert rebuilding.rebuild("profiles", abort=True) == 1
+    assert "does not answer at http://ops/projections/profiles/abort" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", COMMANDS, ids=str)
 def test_what_answers_with_a_page_is_taken_for_no_projector(answering, capsys, options):
-    answering(status=PORTAL, rollback=PORTAL)
+    answering(livez=PORTAL, status=PORTAL, rollback=PORTAL)
 
-    try:
-        status = rebuilding.rebuild("profiles", **options)
-    except SystemExit as end:
-        said = str(end.code)
-    else:
-        assert status == 1
-        said = capsys.readouterr().err
-    assert "does not answer as a projector does" in said
+    assert "does not answer as a projector does" in message_of(capsys, **options)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_what_answers_with_a_page_is_taken_for_no_projector(answering, capsys, o
 )
 def test_an_error_without_a_problem_is_told_by_its_status(answering, capsys, action, options):
     """As a gateway in front of the projector answers."""
-    answering(**{"status": rebuilds_of("profiles"), action: GATEWAY})
+    answering(**{"livez": LIVE, "status": rebuilds_of("profiles"), action: GATEWAY})
 
     status = rebuilding.rebuild("profiles", **options)
 
@@ -106,13 +107,13 @@ def test_a_rebuild_that_cannot_be_aborted_any_more_does_not_keep_others_from_it(
             return problem(status, "no rebuild is under way")
         return httpx.Response(200, json={"projection": "groups", "live": "g1", "building": None, "kept": None})
 
-    answering(status=rebuilds_of("profiles", "groups"), abort=abort)
+    answering(livez=LIVE, status=rebuilds_of("profiles", "groups"), abort=abort)
 
     ended = rebuilding.rebuild(abort=True)
 
     assert ended == 1
     assert capsys.readouterr().err.splitlines() == [
-        "profiles: no rebuild is under way",
+        "profiles: no rebuild is under way (x)",
         "groups: aborted; the live records are untouched",
     ]
 
@@ -125,7 +126,7 @@ def test_a_dry_run_gives_up_no_more_than_it_has_begun(answering):
         asked.append(msgspec.json.decode(request.content))
         return problem(409, "bob has ordered generation g2 to go on")
 
-    answering(status=rebuilds_of("profiles"), rebuild=ORDERED, abort=abort)
+    answering(livez=LIVE, status=rebuilds_of("profiles"), rebuild=ORDERED, abort=abort)
 
     assert rebuilding.rebuild("profiles", dry_run=True) == 0
     assert asked == [{"dry_run": "g2"}]
@@ -133,18 +134,18 @@ def test_a_dry_run_gives_up_no_more_than_it_has_begun(answering):
 
 def test_a_dry_run_says_what_it_could_not_give_up(answering, capsys):
     """And how that is done, so that no second copy stays for ever."""
-    answering(status=rebuilds_of("profiles"), rebuild=ORDERED, abort=problem(503, "Redis is away"))
+    answering(livez=LIVE, status=rebuilds_of("profiles"), rebuild=ORDERED, abort=problem(503, "Redis is away"))
 
     assert rebuilding.rebuild("profiles", dry_run=True) == 1
     assert (
-        "profiles: generation g2 is still there (Redis is away): `muster rebuild profiles --abort` gives it up"
+        "profiles: generation g2 is still there (Redis is away (x)): `muster rebuild profiles --abort` gives it up"
         in capsys.readouterr().err
     )
 
 
 def test_what_could_not_be_found_out_is_not_taken_for_nothing(answering, capsys):
     """While Redis is away, nobody knows whether a rebuild is under way."""
-    answering(status=telling(projection("profiles"), error="Redis does not answer within 1.5 s"))
+    answering(livez=LIVE, status=telling(projection("profiles"), error="Redis does not answer within 1.5 s"))
 
     assert rebuilding.rebuild(abort=True) == 1
     assert "as far as can be found out: Redis does not answer" in capsys.readouterr().err
@@ -152,10 +153,10 @@ def test_what_could_not_be_found_out_is_not_taken_for_nothing(answering, capsys)
 
 def test_a_rebuild_is_not_taken_for_aborted_while_redis_is_away(answering, capsys, monkeypatch):
     """Nobody knows then which generations there are; it goes on, and is followed, once it is back."""
-    monkeypatch.setattr(rebuilding, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(rebuilding, "POLL_SECONDS", 0)
     before, away, after = (projection("profiles", generation=name) for name in ("g1", None, "g2"))
     told = iter([before, away, after])
-    answering(status=lambda _: telling(next(told)), rebuild=ORDERED)
+    answering(livez=LIVE, status=lambda _: telling(next(told)), rebuild=ORDERED)
 
     assert rebuilding.rebuild("profiles") == 0
     assert "generation g2 is live" in capsys.readouterr().err

@@ -8,11 +8,14 @@ import httpcore
 import httpx
 import pytest
 
+from shared.cli.api_client import WRITE_API, blocking_httpx_client
+from shared.cli.exit_codes import FAILED, WrongUsage
 from shared.client.importing import import_file
 from shared.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
-from shared.client.run import FAILED, failure, send_all
-from shared.client.sender import PATIENCE_SECONDS, Answer, GaveUp, Sender, WrongField, connect
+from shared.client.run import failure, send_all
+from shared.client.sender import PATIENCE_SECONDS, TIMEOUT, Answer, GaveUp, Sender, WrongField
 from shared.runtime.progress import progress_on
+from shared.settings import Settings
 from tests.support.clock import Time
 from tests.support.fake_write_api import (
     FakeWriteApi,
@@ -300,7 +303,8 @@ def test_no_proxy_stands_between_a_machine_and_itself(monkeypatch, url, by_proxy
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
 
-    with connect(url, headers={}) as client:
+    settings = Settings.load({"MUSTER_WRITE_URL": url})
+    with blocking_httpx_client(WRITE_API, settings, timeout=TIMEOUT) as client:
         transport = client._transport_for_url(httpx.URL(url))
 
     assert isinstance(vars(transport)["_pool"], httpcore.HTTPProxy) is by_proxy
@@ -339,9 +343,8 @@ def test_an_empty_file_is_done(run, api):
     assert (status, summary["lines"], summary["position"], api.requests) == (0, 0, 0, [])
 
 
-def test_a_file_that_is_not_there_is_one_clear_line(api, tmp_path, capsys):
-    status = import_file(str(tmp_path / "none"), client=api.client(), as_json=False)
+def test_a_file_that_is_not_there_is_one_clear_line(api, tmp_path):
+    with pytest.raises(WrongUsage) as error:
+        import_file(str(tmp_path / "none"), client=api.client(), as_json=False)
 
-    out, err = capsys.readouterr()
-    assert (status, out) == (2, "")
-    assert err == f"{tmp_path / 'none'} cannot be read: No such file or directory\n"
+    assert str(error.value) == f"{tmp_path / 'none'} cannot be read: No such file or directory"

@@ -1,0 +1,96 @@
+"""`muster status`: how far each projection is."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from projector.monitoring.status import GenerationStatus, ProjectionStatus, Status
+from shared.cli.api_client import PROJECTOR, connected
+from shared.cli.output import console, print_json
+from shared.settings import Settings
+from shared.text import printable
+
+
+def status(*, json: bool = False) -> None:
+    """
+    Show how far each projection is.
+
+    :param json: print one JSON document instead of a table.
+    """
+    answer = asyncio.run(_fetch(Settings.load(os.environ).with_addresses()))
+    if json:
+        print_json(answer)
+    else:
+        _show(msgspec.json.decode(answer, type=Status), console())
+
+
+async def _fetch(settings: Settings) -> bytes:
+    async with connected(PROJECTOR, settings) as projector:
+        return await projector.get("/status", bytes)
+
+
+def _show(status: Status, console: Console) -> None:
+    table = Table("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "size", box=None)
+    for each in status.projections:
+        table.add_row(*_cells(each))
+    console.print(table)
+    console.print(f"head of the log: {_or_unknown(status.head)}")
+    for projector in status.projectors:
+        console.print(f"projector {projector.id}: {projector.role}, since {projector.since}")
+    for each in status.projections:
+        for line in _beside(each):
+            console.print(printable(line), soft_wrap=True)
+    for line in _standstills(status):
+        console.print(printable(line), style="red", soft_wrap=True)
+
+
+def _cells(each: ProjectionStatus) -> list[str]:
+    age = None if each.lag_seconds is None else f"{each.lag_seconds:.1f} s"
+    known = [_or_unknown(value) for value in (each.checkpoint, each.lag_events, age)]
+    counted = [str(each.events_per_second), str(each.parked)]
+    size = _size([generation.bytes for generation in each.generations])
+    return [f"{each.name} v{each.version}", each.state, *known, *counted, size]
+
+
+def _size(parts: Sequence[int | None]) -> str:
+    known = [part for part in parts if part is not None]
+    return decimal(sum(known)) if len(known) == len(parts) else "?"
+
+
+def _beside(each: ProjectionStatus) -> Iterator[str]:
+    """Its generations, and what becomes of them."""
+    yield from (_generation(each.name, generation) for generation in each.generations)
+    if rebuild := each.rebuild:
+        where = f"{rebuild.phase} {rebuild.generation}, at {rebuild.position:,} of {rebuild.target:,}"
+        yield f"{each.name}: {where}, ordered by {rebuild.by} at {rebuild.since:%H:%M:%S}"
+        if rebuild.held:
+            yield f"{each.name}: held: {rebuild.held}"
+
+
+def _generation(projection: str, generation: GenerationStatus) -> str:
+    documents = "1 document" if generation.documents == 1 else f"{_or_unknown(generation.documents)} documents"
+    held = f"{documents}, {_size([generation.bytes])}"
+    kept = f", kept until {generation.kept_until:%H:%M:%S}" if generation.kept_until else ""
+    name = f"{generation.role} {generation.name} (version {generation.version})"
+    return f"{projection}: {name}, at {generation.checkpoint}, {held}{kept}"
+
+
+def _standstills(status: Status) -> list[str]:
+    errors = [f"{each.name} {each.state}: {each.error}" for each in status.projections if each.error]
+    held = [f"the event log is {status.held_by.text}"] if status.held_by else []
+    canary = [f"the canary was not answered: {status.canary}"] if status.canary else []
+    parked = [
+        f"{each.name}: {each.parked} documents are parked, see `muster parked list`"
+        for each in status.projections
+        if each.parked
+    ]
+    return [*errors, *parked, *held, *canary, *([status.error] if status.error else [])]
+
+
+def _or_unknown(value: object) -> str:
+    return "?" if value is None else str(value)

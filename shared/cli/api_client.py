@@ -1,0 +1,166 @@
+"""The client of Muster's own APIs, which every command uses."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, NamedTuple, TypeVar
+
+import httpx
+import msgspec
+
+from shared.auth.local_access import bearer
+from shared.cli.exit_codes import WRONG_USAGE, CommandFailed
+from shared.loopback import DIRECT
+from shared.settings import Settings
+
+ANSWER_SECONDS = 15.0
+NOT_LET_IN = "does not let us in; set MUSTER_TOKEN to what `muster token --scope …` prints where the keys are"
+
+Answered = TypeVar("Answered")
+
+
+class Api(NamedTuple):
+    """One of the three."""
+
+    name: str
+    setting: str
+    """That holds its URL."""
+    remedy: str
+    """What to do where it does not answer."""
+
+
+WRITE_API = Api("write API", "write_url", "start `muster up`, or `muster write`")
+READ_API = Api("read API", "read_url", "start `muster up`, or `muster read`")
+PROJECTOR = Api("projector", "ops_url", "start `muster up`, or `muster project`")
+
+
+class ApiProblem(msgspec.Struct, frozen=True):
+    """What a command reads of problem details (RFC 9457)."""
+
+    type: str
+    detail: str
+
+    @property
+    def name(self) -> str:
+        return self.type.rpartition("/")[2]
+
+
+class ApiFailed(CommandFailed):
+    """An API did not do what it was asked for."""
+
+
+class ApiUnavailable(ApiFailed):
+    """Nothing answers, or only what stands in front of the API."""
+
+
+class ApiRefused(ApiFailed):
+    """The API says what is wrong."""
+
+    def __init__(self, problem: ApiProblem, *, status: int, hint: str = "") -> None:
+        super().__init__(f"{problem.detail} ({problem.name}){hint and ': '}{hint}")
+        self.problem = problem
+        self.status = status
+        if problem.name == "projection-not-found":
+            self.exit_code = WRONG_USAGE
+
+
+class NotOurApi(ApiFailed):
+    """What answers is something else."""
+
+
+class ApiClient:
+    """
+    Asks one API on behalf of a command.
+
+    Every request raises `ApiFailed`, whose message is a line for people.
+    """
+
+    def __init__(self, api: Api, http: httpx.AsyncClient) -> None:
+        self._api = api
+        self._http = http
+
+    async def get(self, path: str, type: type[Answered]) -> Answered:
+        """Return what GET answers; `bytes` stand for the body as it is."""
+        return self._decoded(await self._sent("GET", path), type)
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], type: type[Answered], *, headers: Mapping[str, str] | None = None
+    ) -> Answered:
+        """Return what POST answers to a JSON body; `bytes` stand for the body of the answer as it is."""
+        return self._decoded(await self._sent("POST", path, json=body, headers=headers), type)
+
+    async def is_live(self) -> bool:
+        """Whether anything listens there that calls itself live."""
+        try:
+            return (await self._http.get("/livez")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def _sent(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = await self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise self._unavailable(error.request.url, f"({str(error) or type(error).__name__})") from error
+        if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise not_let_in(response)
+        if not response.is_success:
+            raise self._refused(response)
+        return response
+
+    def _refused(self, response: httpx.Response) -> ApiFailed:
+        problem = problem_of(response)
+        if problem is None:
+            why = f"the {self._api.name} answered {response.status_code} at {response.url}; its log may say more"
+            return ApiUnavailable(why)
+        return ApiRefused(problem, status=response.status_code)
+
+    def _unavailable(self, url: httpx.URL, why: str) -> ApiUnavailable:
+        return ApiUnavailable(f"the {self._api.name} does not answer at {url} {why}: {self._api.remedy}")
+
+    def _decoded(self, response: httpx.Response, type: type[Answered]) -> Answered:
+        try:
+            return response.content if type is bytes else msgspec.json.decode(response.content, type=type)  # type: ignore[return-value]
+        except msgspec.DecodeError as error:
+            name = f"a {self._api.name}"
+            raise NotOurApi(f"{response.url} does not answer as {name} does ({error}): is it one?") from error
+
+
+@asynccontextmanager
+async def connected(api: Api, settings: Settings, *, timeout: float = ANSWER_SECONDS) -> AsyncIterator[ApiClient]:  # noqa: ASYNC109 - of each request
+    """
+    Give a client of one API.
+
+    :raises SettingMissingError: nobody says where it is.
+    """
+    async with httpx_client(api, settings, timeout=timeout) as http:
+        yield ApiClient(api, http)
+
+
+def httpx_client(api: Api, settings: Settings, *, timeout: float) -> httpx.AsyncClient:
+    """Return what httpx asks an API with: our token if it is for it, and no proxy to the machine itself."""
+    return httpx.AsyncClient(**_options(api, settings), timeout=timeout, mounts=DIRECT)
+
+
+def blocking_httpx_client(api: Api, settings: Settings, *, timeout: httpx.Timeout) -> httpx.Client:
+    """Return the same for commands that run no event loop."""
+    return httpx.Client(**_options(api, settings), timeout=timeout, mounts=DIRECT)
+
+
+def problem_of(response: httpx.Response) -> ApiProblem | None:
+    """Return what is said to be wrong; None where it is not said as an API of ours says it."""
+    try:
+        return msgspec.json.decode(response.content, type=ApiProblem)
+    except msgspec.DecodeError:
+        return None
+
+
+def not_let_in(response: httpx.Response) -> ApiFailed:
+    """Say what to do where a token is missing, or does not allow what was asked for."""
+    problem = problem_of(response)
+    why = problem.detail if problem else f"it answers {response.status_code}"
+    return ApiFailed(f"{response.url.copy_with(query=None)} {NOT_LET_IN}: {why}")
+
+
+def _options(api: Api, settings: Settings) -> dict[str, Any]:
+    url = settings.required(api.setting)
+    return {"base_url": url, "headers": bearer(settings, url)}

@@ -36,7 +36,7 @@ from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
 from projector.rebuilding.comparison import Comparer, GenerationReader
 from projector.rebuilding.engine import Engine
-from projector.rebuilding.reconciler import Steward
+from projector.rebuilding.reconciler import Reconciler
 from projector.store.ports import Candidate, Lease, ReadModel
 from shared.auth.sessions import MemorySessions, Sessions
 from shared.auth.setup import register_authentication, register_limits
@@ -136,8 +136,8 @@ def register_projector(
     stores = {each.name: store_of(each) for each in projections}
     duties = {each.name: Duty(each.name, each.version) for each in projections}
     tenure = Tenure(lease, candidate, list(duties.values()))
-    stewards = [
-        Steward(
+    reconcilers = [
+        Reconciler(
             each,
             log=log,
             model=stores[each.name].model,
@@ -153,9 +153,9 @@ def register_projector(
         for each in projections
     ]
     readers = {name: store.reader for name, store in stores.items()}
-    board_on = partial(StatusBoard, lease=lease, stewards=stewards, readers=readers, clock=clock)
+    board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, readers=readers, clock=clock)
     parked = ParkedEvents(models={name: store.model for name, store in stores.items()}, clock=clock)
-    registry.register_value(Engine, Engine(stewards=stewards, tenure=tenure), ping=Engine.require_feeding)
+    registry.register_value(Engine, Engine(reconcilers=reconcilers, tenure=tenure), ping=Engine.require_feeding)
     _register_telling(registry, board_on, log=log, parked=parked, clock=clock)
 
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from projector.api import csrf_check as guard
 from projector.api.csrf_check import GUARDS
 from projector.rebuilding.engine import Engine
-from projector.rebuilding.reconciler import Steward
+from projector.rebuilding.reconciler import Reconciler
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
 from projector.store.ports import Superseded
 from projector.store.transitions import NotReached, RebuildUnderWay, Refused
@@ -82,7 +82,7 @@ class Arrangement(msgspec.Struct, frozen=True):
 
 @post("/projections/{name:str}/rebuild", status_code=200, guards=GUARDS)
 async def rebuild(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    steward, wanted = await _asked(request, services, name, _decode_rebuild)
+    reconciler, wanted = await _asked(request, services, name, _decode_rebuild)
     order = Order(
         by=wanted.by,
         at=services.get(Clock).now(),
@@ -90,21 +90,21 @@ async def rebuild(request: Request[Any, Any, Any], services: Services, name: Fro
         force=wanted.force,
         keep_old=wanted.keep_old,
     )
-    return await _arranged(steward, lambda: steward.begin(order))
+    return await _arranged(reconciler, lambda: reconciler.begin(order))
 
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    steward, wanted = await _asked(request, services, name, _decode_abort)
+    reconciler, wanted = await _asked(request, services, name, _decode_abort)
     if wanted.dry_run is not None:
-        return await _arranged(steward, lambda: steward.withdraw(wanted.dry_run))
-    return await _arranged(steward, steward.abort)
+        return await _arranged(reconciler, lambda: reconciler.withdraw(wanted.dry_run))
+    return await _arranged(reconciler, reconciler.abort)
 
 
 @post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
 async def rollback(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    steward, wanted = await _asked(request, services, name, _decode_rollback)
-    return await _arranged(steward, lambda: steward.roll_back(force=wanted.force))
+    reconciler, wanted = await _asked(request, services, name, _decode_rollback)
+    return await _arranged(reconciler, lambda: reconciler.roll_back(force=wanted.force))
 
 
 HANDLERS = (rebuild, abort, rollback)
@@ -138,16 +138,16 @@ _decode_rebuild, _decode_abort, _decode_rollback = decoder(Rebuild), decoder(Abo
 
 async def _asked(
     request: Request[Any, Any, Any], services: Services, name: str, decode: Callable[[bytes], Any]
-) -> tuple[Steward, Any]:
+) -> tuple[Reconciler, Any]:
     require_media_type(request.scope, "application/json")
     wanted = decode(await body_of(request))
-    for steward in services.get(Engine).stewards:
-        if steward.projection.name == name:
-            return steward, wanted
+    for reconciler in services.get(Engine).reconcilers:
+        if reconciler.projection.name == name:
+            return reconciler, wanted
     raise Rejection(PROJECTION_NOT_FOUND, f"There is no projection {name!r}")
 
 
-async def _arranged(steward: Steward, change: Callable[[], Awaitable[Survey]]) -> Response[bytes]:
+async def _arranged(reconciler: Reconciler, change: Callable[[], Awaitable[Survey]]) -> Response[bytes]:
     try:
         survey = await change()
     except RebuildUnderWay as error:
@@ -158,13 +158,13 @@ async def _arranged(steward: Steward, change: Callable[[], Awaitable[Survey]]) -
         raise Rejection(REFUSED, str(error)) from error
     except Superseded as error:
         raise Rejection(REFUSED, f"somebody else was faster ({error}): see GET /status") from error
-    return json(_told(steward, survey))
+    return json(_told(reconciler, survey))
 
 
-def _told(steward: Steward, survey: Survey) -> Arrangement:
+def _told(reconciler: Reconciler, survey: Survey) -> Arrangement:
     building, kept = survey.roster.building, survey.roster.kept
     return Arrangement(
-        projection=steward.projection.name,
+        projection=reconciler.projection.name,
         live=survey.live.generation if survey.live else None,
         building=building.pointer.generation if building else None,
         kept=kept.pointer.generation if kept else None,

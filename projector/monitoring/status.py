@@ -12,7 +12,7 @@ from projector.processing.parked_events import Busy, what_is_parked
 from projector.processing.processors import roles
 from projector.processing.progress import Progress, Role
 from projector.rebuilding.comparison import GenerationReader
-from projector.rebuilding.reconciler import Steward
+from projector.rebuilding.reconciler import Reconciler
 from projector.store.collections import collections_of
 from projector.store.generations import Building, Comparison, Survey
 from projector.store.ports import Lease, LeaseName
@@ -121,7 +121,7 @@ class StatusBoard:
         *,
         log: EventLog,
         lease: Lease,
-        stewards: Sequence[Steward],
+        reconcilers: Sequence[Reconciler],
         readers: Mapping[str, GenerationReader],
         clock: Clock,
     ) -> None:
@@ -129,12 +129,12 @@ class StatusBoard:
         self._readers = readers
         self._log = log
         self._lease = lease
-        self._stewards = stewards
+        self._reconcilers = reconcilers
         self._clock = clock
 
     async def read(self) -> Status:
         """What holds at this moment."""
-        status = Status(projections=[_as_told(each) for each in self._stewards])
+        status = Status(projections=[_as_told(each) for each in self._reconcilers])
         outcomes = [await self._ask_store(status), await self._ask_log(status)]
         status.error = "; ".join(filter(None, outcomes)) or None
         return status
@@ -159,9 +159,9 @@ class StatusBoard:
     async def _ask_store(self, status: Status) -> str | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                for told, steward in zip(status.projections, self._stewards, strict=True):
-                    await self._tell(told, steward)
-                    parking = await what_is_parked(steward.model, projection=told.name)
+                for told, reconciler in zip(status.projections, self._reconcilers, strict=True):
+                    await self._tell(told, reconciler)
+                    parking = await what_is_parked(reconciler.model, projection=told.name)
                     told.parked = len(parking.documents())
                 status.projectors = await self._projectors()
         except (Unavailable, Unsound, Busy) as error:
@@ -185,16 +185,16 @@ class StatusBoard:
             return f"PostgreSQL does not answer within {PATIENCE_SECONDS} s"
         return None
 
-    async def _tell(self, told: ProjectionStatus, steward: Steward) -> None:
-        survey = await steward.model.survey()
-        _tell(told, survey, steward)
-        collections = list(collections_of(steward.projection))
+    async def _tell(self, told: ProjectionStatus, reconciler: Reconciler) -> None:
+        survey = await reconciler.model.survey()
+        _tell(told, survey, reconciler)
+        collections = list(collections_of(reconciler.projection))
         for pointer, generation in zip(roles(survey), told.generations, strict=True):
             size = await self._readers[told.name].size(pointer, collections)
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:
-        names = [LeaseName(each.projection.name, each.projection.version) for each in self._stewards]
+        names = [LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers]
         candidates = await self._lease.candidates(names)
         roles = {each.id: "standby" for each in candidates.all}
         everybody = {each.id: each for each in candidates.all}
@@ -223,28 +223,28 @@ def _measure_rebuild(told: ProjectionStatus) -> None:
             gauge.remove(told.name)
 
 
-def _as_told(steward: Steward) -> ProjectionStatus:
-    progress = steward.progress
+def _as_told(reconciler: Reconciler) -> ProjectionStatus:
+    progress = reconciler.progress
     return ProjectionStatus(
-        name=steward.projection.name,
-        version=steward.projection.version,
+        name=reconciler.projection.name,
+        version=reconciler.projection.version,
         state=progress.state,
         error=progress.error,
         events_per_second=round(progress.events_per_second, 1),
     )
 
 
-def _tell(told: ProjectionStatus, survey: Survey, steward: Steward) -> None:
+def _tell(told: ProjectionStatus, survey: Survey, reconciler: Reconciler) -> None:
     told.generation = survey.main.generation if survey.main else None
     told.checkpoint = survey.checkpoint.reached if survey.checkpoint else None
     told.revision = survey.checkpoint.revision if survey.checkpoint else None
-    told.generations = [_generation(pointer, role, survey, steward) for pointer, role in roles(survey).items()]
+    told.generations = [_generation(pointer, role, survey, reconciler) for pointer, role in roles(survey).items()]
     if building := survey.roster.building:
-        told.rebuild = _rebuild(building, survey, steward.progress_of(building.pointer))
+        told.rebuild = _rebuild(building, survey, reconciler.progress_of(building.pointer))
 
 
-def _generation(pointer: Pointer, role: Role, survey: Survey, steward: Steward) -> GenerationStatus:
-    progress, checkpoint = steward.progress_of(pointer), survey.at(pointer).checkpoint
+def _generation(pointer: Pointer, role: Role, survey: Survey, reconciler: Reconciler) -> GenerationStatus:
+    progress, checkpoint = reconciler.progress_of(pointer), survey.at(pointer).checkpoint
     kept = survey.roster.kept if role is Role.KEPT else None
     return GenerationStatus(
         name=pointer.generation,

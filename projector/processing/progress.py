@@ -34,7 +34,7 @@ class State(StrEnum):
 class Role(StrEnum):
     """What a loop feeds, or that it is the one that has others feed."""
 
-    STEWARD = "steward"
+    RECONCILER = "reconciler"
     LIVE = "live"
     FILLING = "filling"
     """The first generation; readers are refused until it is complete."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from projector.processing.leadership import Tenure
 from projector.processing.progress import State
-from projector.rebuilding.reconciler import Steward
+from projector.rebuilding.reconciler import Reconciler
 
 
 class NotFed(Exception):
@@ -15,16 +15,16 @@ class NotFed(Exception):
 class Engine:
     """Has all projections looked after."""
 
-    def __init__(self, *, stewards: Sequence[Steward], tenure: Tenure) -> None:
-        self.stewards = stewards
+    def __init__(self, *, reconcilers: Sequence[Reconciler], tenure: Tenure) -> None:
+        self.reconcilers = reconcilers
         self._tenure = tenure
 
     async def run(self) -> None:
         """Feed until cancelled, then give the leases up."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tenure.run())
-            for steward in self.stewards:
-                group.create_task(steward.run())
+            for reconciler in self.reconcilers:
+                group.create_task(reconciler.run())
 
     def require_feeding(self) -> None:
         """
@@ -32,6 +32,6 @@ class Engine:
 
         :raises NotFed: one is not, and why.
         """
-        for progress in (steward.progress for steward in self.stewards):
+        for progress in (reconciler.progress for reconciler in self.reconcilers):
             if progress.state in {State.STARTING, State.STOPPED}:
                 raise NotFed(progress.error or f"projection {progress.projection} is starting")

@@ -48,7 +48,7 @@ NEWS_SECONDS = 0.02
 """How soon it is tried again where nobody tells that it is time."""
 
 
-class Steward:
+class Reconciler:
     """Looks after one projection, for ever."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Steward:
         self._pace = pace
         self._rebuilds_by_itself = rebuilds_by_itself
         self._abandonment = Abandonment(projection, lease=lease, log=log, interval=pace.recheck)
-        self._own = Progress(projection.name, Role.STEWARD)
+        self._own = Progress(projection.name, Role.RECONCILER)
         self._crew = Crew(self._hired)
         self._main: Pointer | None = None
         self._target = 0
@@ -91,7 +91,7 @@ class Steward:
 
     @property
     def progress(self) -> Progress:
-        """Of the generation that readers use; of the steward itself, if there is none or something is amiss."""
+        """Of the generation that readers use; of the reconciler itself, if there is none or something is amiss."""
         return self._own if self._own.error else self._crew.progress_of(self._main) or self._own
 
     def progress_of(self, pointer: Pointer) -> Progress | None:

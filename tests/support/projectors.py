@@ -23,7 +23,7 @@ from projector.processing.progress import Progress, State
 from projector.projections.profiles import Profiles
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.engine import Engine
-from projector.rebuilding.reconciler import Steward
+from projector.rebuilding.reconciler import Reconciler
 from projector.services import Store, register_projector
 from projector.store.ports import Candidate, Lease
 from shared.clock import Clock
@@ -58,11 +58,11 @@ class Projector:
     """One projection's loops, and what they say."""
 
     engine: Engine
-    steward: Steward
+    reconciler: Reconciler
 
     @property
     def progress(self) -> Progress:
-        return self.steward.progress
+        return self.reconciler.progress
 
 
 def projector_with(
@@ -79,7 +79,7 @@ def projector_with(
 ) -> Projector:
     candidate, duty = Candidate(name, "2026-11-25T08:00:00+00:00"), Duty(projection.name, projection.version)
     lease = lease or MemoryLease()
-    steward = Steward(
+    reconciler = Reconciler(
         projection,
         log=log,
         model=store.model,
@@ -92,7 +92,7 @@ def projector_with(
         pace=pace,
         rebuilds_by_itself=rebuilds_by_itself,
     )
-    return Projector(Engine(stewards=[steward], tenure=Tenure(lease, candidate, [duty])), steward)
+    return Projector(Engine(reconcilers=[reconciler], tenure=Tenure(lease, candidate, [duty])), reconciler)
 
 
 def projector_on(

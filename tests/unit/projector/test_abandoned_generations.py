@@ -53,7 +53,7 @@ async def by_the_release_before(scene):
 
 async def rebuilt(projector, scene):
     order = Order(by="a test", at=scene.around.clock.now(), keep_old=3600)
-    await projector.steward.begin(order)
+    await projector.reconciler.begin(order)
     await until(lambda: scene.generations == ["g1", "g2"])
     await until(lambda: projector.progress.reached == 4)
 
@@ -113,7 +113,7 @@ async def test_one_that_was_begun_and_left_goes_too(scene):
     await by_the_release_before(scene)
     held = replace(scene.around)  # the same store and log
     async with running(projector_on(held)) as projector:
-        await projector.steward.begin(Order(by="a test", at=held.clock.now(), hold=True))
+        await projector.reconciler.begin(Order(by="a test", at=held.clock.now(), hold=True))
         await until(lambda: scene.generations == ["g1", "g2"])
         await until(lambda: "held" in str(scene.around.store.content["muster:{0}:profiles:roster"]))
 

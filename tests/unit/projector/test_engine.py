@@ -291,7 +291,7 @@ async def test_a_damaged_generation_is_not_fed(around, history):
 
     async with stopped(projector, "applied in part"):
         assert "`muster rebuild profiles` replaces it" in projector.progress.error
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
 
         await until(lambda: live(around) == "g2")
 

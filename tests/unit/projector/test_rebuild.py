@@ -10,7 +10,7 @@ import pytest
 
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
-from projector.rebuilding import reconciler as steward
+from projector.rebuilding import reconciler
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Order
@@ -105,7 +105,7 @@ async def test_a_rebuild_replaces_the_live_generation(around, history):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
         tell(around, history)
@@ -126,7 +126,7 @@ async def test_readers_never_see_anything_but_a_whole_generation(around, history
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
         told = len(around.store.announced)
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
 
     assert around.store.announced[-1].position == 24
@@ -140,7 +140,7 @@ async def test_the_comparison_tells_what_changes(around, history):
     look = Looking(around)
     async with running(projector_on(around, projection=Newer(), name="newer")) as projector:
         await until(lambda: projector.progress.state is State.STOPPED)
-        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
 
     building = look.roster.building
@@ -154,9 +154,9 @@ async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
 
         await until(lambda: look.live == "g2")
 
@@ -168,12 +168,12 @@ async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
         await until_state(projector, State.RUNNING)
     async with running(projector_on(around, projection=Forgetful(), name="newer")) as projector:
         await until_state(projector, State.STOPPED)
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
         await until(lambda: look.is_held)
         building = look.roster.building
         assert "11 of 12 records would be gone" in building.held
         assert look.live == "g1"
-        await projector.steward.begin(Order(by="me", at=ORDER.at, force=True))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, force=True))
 
         await until(lambda: look.live == "g2")
 
@@ -182,7 +182,7 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
         await look.model.transition(aborted(at=around.clock.now()))
 
@@ -195,17 +195,17 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
 async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(Order(by="ada@console", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(Order(by="ada@console", at=ORDER.at, hold=True))
 
         with pytest.raises(RebuildUnderWay, match="ada@console is at it, since"):
-            await projector.steward.begin(ORDER)
+            await projector.reconciler.begin(ORDER)
 
 
 async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=60))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=60))
         await until(lambda: look.live == "g2")
         assert look.keys_of("g1")
         around.clock.advance(timedelta(seconds=61))
@@ -220,7 +220,7 @@ async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
     look = Looking(around)
     async with running(projector_on(around, pace=replace(HASTE, grace=10))) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=0))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await until(lambda: look.live == "g2")
         await until(lambda: look.roster.leaving)
         assert look.keys_of("g1")
@@ -234,7 +234,7 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
         tell(around, history)
@@ -255,9 +255,9 @@ async def replaced_and_rebuilt(around, look):
         await until_state(projector, State.RUNNING)
     async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
         await until_state(newer, State.STOPPED)
-        await newer.steward.begin(ORDER)
+        await newer.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
-        await newer.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await newer.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         yield newer
 
 
@@ -268,7 +268,7 @@ async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
         await until(lambda: look.is_held)
         assert look.roster.building.comparison.changed == 0
 
-        await newer.steward.roll_back(force=False)
+        await newer.reconciler.roll_back(force=False)
 
         await until(lambda: look.is_held)
         assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
@@ -279,12 +279,12 @@ async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monk
     look = Looking(around)
     async with replaced_and_rebuilt(around, look) as newer:
 
-        async def transition(change, transition=newer.steward.model.transition):
+        async def transition(change, transition=newer.reconciler.model.transition):
             monkeypatch.undo()
             await transition(rolled_back(force=False, at=around.clock.now()))
             return await transition(change)
 
-        monkeypatch.setattr(newer.steward.model, "transition", transition)
+        monkeypatch.setattr(newer.reconciler.model, "transition", transition)
         await until(lambda: look.is_held)
 
     assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
@@ -329,12 +329,12 @@ async def test_an_older_projector_feeds_the_live_generation_while_newer_code_reb
         await until_state(older, State.RUNNING)
         async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
             await until_state(newer, State.STANDBY)
-            await newer.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+            await newer.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
             await until(lambda: look.is_held)
             history.suspend(nth_id(1))
             tell(around, history)
             await until(lambda: look.position("g1") == look.position("g2") == 25)
-            await newer.steward.begin(ORDER)
+            await newer.reconciler.begin(ORDER)
             await until(lambda: look.live == "g2")
             history.reinstate(nth_id(1))
             tell(around, history)
@@ -360,7 +360,7 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
         live_before = {key: around.store.content[key] for key in look.keys_of("g1")}
-        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
     positions = []
     for attempt in range(50):
         async with running(projector_on(around, name=f"attempt {attempt}", pace=replace(HASTE, batch=1))):
@@ -375,7 +375,7 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
     assert live_before == {key: around.store.content[key] for key in look.keys_of("g1")}
     async with running(projector_on(around, name="last")) as projector:
         await until(lambda: look.is_held)
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
 
 
@@ -392,7 +392,7 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
     monkeypatch.setattr(Comparer, "compare", compare)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(ORDER)
+        await projector.reconciler.begin(ORDER)
         await asked.wait()
         await until_state(projector, State.WAITING)
         around.store.available = True
@@ -408,14 +408,14 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
         async def rest(self, worked):
             asked.append(self._lag())
 
-    monkeypatch.setattr(steward, "Throttle", Recording)
+    monkeypatch.setattr(reconciler, "Throttle", Recording)
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
         assert asked == []
         monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
         projector.progress.behind(timedelta(hours=1))
-        await projector.steward.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
 
     assert asked == [timedelta(hours=1)] * 7
@@ -434,8 +434,8 @@ async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch):
             interrupted.set()
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(projector.steward.model, "unlink", half)
-        await projector.steward.begin(Order(by="me", at=ORDER.at, keep_old=0))
+        monkeypatch.setattr(projector.reconciler.model, "unlink", half)
+        await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await interrupted.wait()
     assert look.live == "g2"
     assert look.keys_of("g1")

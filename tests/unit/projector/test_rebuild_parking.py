@@ -57,7 +57,7 @@ def record(around, account):
 async def rebuilt(around, projector):
     """Have a new generation take the place of the live one; what differed."""
     await until_state(projector, State.RUNNING)
-    await projector.steward.begin(ORDER)
+    await projector.reconciler.begin(ORDER)
     await until(lambda: live(around) == "g2")
     return at_once(model(around).survey()).roster.kept.comparison
 
@@ -78,8 +78,8 @@ async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(ar
         await until_state(projector, State.RUNNING)
     mended = newer()
     async with running(projector_on(around, projection=mended, name="newer")) as projector:
-        await until(lambda: projector.steward.progress.state is State.STOPPED)
-        await projector.steward.begin(ORDER)
+        await until(lambda: projector.reconciler.progress.state is State.STOPPED)
+        await projector.reconciler.begin(ORDER)
         await until(lambda: live(around) == "g2")
         [sample] = at_once(model(around).survey()).roster.kept.comparison.samples
 
@@ -128,12 +128,12 @@ async def test_nothing_is_skipped_while_a_rebuild_is_under_way(around):
     order = Order(by="olga", at=ORDER.at, hold=True)
     async with running(projector_on(around, projection=buggy())) as projector:
         await until_state(projector, State.RUNNING)
-        await projector.steward.begin(order)
+        await projector.reconciler.begin(order)
         await until(lambda: at_once(model(around).survey()).roster.building.held)
 
         with pytest.raises(Busy, match="olga is rebuilding profiles"):
             await operators(around).skip("profiles", str(ADA), reason="why", by="olga")
-        await projector.steward.abort()
+        await projector.reconciler.abort()
         asked = await operators(around).skip("profiles", str(ADA), reason="why", by="olga")
 
     assert [each.position for each in asked.skipped] == [BAD]

@@ -46,7 +46,7 @@ BESIDE_OTHERS = 4
 """How many times less a commit of a rebuild does: the live generation is fed by the same process, and waits for it."""
 
 
-class Feeder:
+class Processor:
     """Feeds one generation for as long as it is there."""
 
     def __init__(

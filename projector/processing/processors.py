@@ -1,10 +1,10 @@
-"""The feeders of one projection: one for each generation that this code can feed."""
+"""The processors of one projection: one for each generation that this code can feed."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from projector.processing.processor import Feeder
+from projector.processing.processor import Processor
 from projector.processing.progress import Progress, Role
 from projector.store.generations import Survey
 from shared.read_model.positions import Pointer
@@ -22,11 +22,11 @@ def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Rol
 
 
 class Crew:
-    """Employs a feeder as long as its generation is there."""
+    """Employs a processor as long as its generation is there."""
 
-    def __init__(self, hire: Callable[[Pointer, Role], Feeder]) -> None:
+    def __init__(self, hire: Callable[[Pointer, Role], Processor]) -> None:
         self._hire = hire
-        self._members: dict[Pointer, tuple[Feeder, asyncio.Task[None]]] = {}
+        self._members: dict[Pointer, tuple[Processor, asyncio.Task[None]]] = {}
 
     def progress_of(self, pointer: Pointer | None) -> Progress | None:
         """Of a generation, if it is fed here."""
@@ -43,8 +43,8 @@ class Crew:
         await self._dismiss([each for each in self._members if each not in wanted])
         for pointer, role in wanted.items():
             if pointer not in self._members:
-                feeder = self._hire(pointer, role)
-                self._members[pointer] = feeder, asyncio.create_task(feeder.run())
+                processor = self._hire(pointer, role)
+                self._members[pointer] = processor, asyncio.create_task(processor.run())
             self._members[pointer][0].progress.take(role)
 
     async def _dismiss(self, pointers: list[Pointer]) -> None:

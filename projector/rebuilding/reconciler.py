@@ -9,7 +9,7 @@ from time import perf_counter
 from projector.folding.projection import Projection
 from projector.processing.leadership import Duty
 from projector.processing.pace import Pace
-from projector.processing.processor import Feeder
+from projector.processing.processor import Processor
 from projector.processing.processors import Crew, roles
 from projector.processing.progress import Progress, Role
 from projector.processing.retry_policy import Perseverance
@@ -261,7 +261,7 @@ class Reconciler:
         async with self._log.connect() as reader:
             return await reader.head()
 
-    def _hired(self, pointer: Pointer, role: Role) -> Feeder:
+    def _hired(self, pointer: Pointer, role: Role) -> Processor:
         progress = Progress(self.projection.name, role, pointer.generation)
         throttle = Throttle(lag=self._lag, answer=self._answer)
 
@@ -271,7 +271,7 @@ class Reconciler:
             if progress.role is Role.BUILDING and progress.reached < self._target:
                 await throttle.rest(seconds)
 
-        return Feeder(
+        return Processor(
             pointer,
             projection=self.projection,
             log=self._log,

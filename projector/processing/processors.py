@@ -21,34 +21,34 @@ def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Rol
     return {pointer: role for pointer, role in found.items() if version in {None, pointer.version}}
 
 
-class Crew:
-    """Employs a processor as long as its generation is there."""
+class Processors:
+    """Run a processor as long as its generation is there."""
 
-    def __init__(self, hire: Callable[[Pointer, Role], Processor]) -> None:
-        self._hire = hire
-        self._members: dict[Pointer, tuple[Processor, asyncio.Task[None]]] = {}
+    def __init__(self, make: Callable[[Pointer, Role], Processor]) -> None:
+        self._make = make
+        self._running: dict[Pointer, tuple[Processor, asyncio.Task[None]]] = {}
 
     def progress_of(self, pointer: Pointer | None) -> Progress | None:
         """Of a generation, if it is fed here."""
-        member = self._members.get(pointer) if pointer else None
-        return member[0].progress if member else None
+        running = self._running.get(pointer) if pointer else None
+        return running[0].progress if running else None
 
     def held(self, pointer: Pointer | None) -> AbstractContextManager[None]:
         """Have nothing written to a generation meanwhile, if it is fed here."""
-        member = self._members.get(pointer) if pointer else None
-        return member[0].held() if member else nullcontext()
+        running = self._running.get(pointer) if pointer else None
+        return running[0].held() if running else nullcontext()
 
-    async def employ(self, wanted: Mapping[Pointer, Role]) -> None:
+    async def run_for(self, wanted: Mapping[Pointer, Role]) -> None:
         """Have these generations fed, and no others."""
-        await self._dismiss([each for each in self._members if each not in wanted])
+        await self._stop([each for each in self._running if each not in wanted])
         for pointer, role in wanted.items():
-            if pointer not in self._members:
-                processor = self._hire(pointer, role)
-                self._members[pointer] = processor, asyncio.create_task(processor.run())
-            self._members[pointer][0].progress.take(role)
+            if pointer not in self._running:
+                processor = self._make(pointer, role)
+                self._running[pointer] = processor, asyncio.create_task(processor.run())
+            self._running[pointer][0].progress.take(role)
 
-    async def _dismiss(self, pointers: list[Pointer]) -> None:
-        tasks = [self._members.pop(pointer)[1] for pointer in pointers]
+    async def _stop(self, pointers: list[Pointer]) -> None:
+        tasks = [self._running.pop(pointer)[1] for pointer in pointers]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,14 +7,14 @@ from datetime import timedelta
 from time import perf_counter
 
 from projector.folding.projection import Projection
-from projector.processing.leadership import Duty
+from projector.processing.leadership import Leadership
 from projector.processing.pace import Pace
 from projector.processing.processor import Processor
-from projector.processing.processors import Crew, roles
+from projector.processing.processors import Processors, roles
 from projector.processing.progress import Progress, Role
 from projector.processing.retry_policy import Perseverance
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
-from projector.rebuilding.orphans import Abandonment
+from projector.rebuilding.orphans import OrphanedGenerations
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Building, Order, Survey
 from projector.store.hints import frozen
@@ -59,7 +59,7 @@ class Reconciler:
         model: ReadModel,
         compare: Compare,
         lease: Lease,
-        duty: Duty,
+        leadership: Leadership,
         clock: Clock,
         ids: Callable[[], str],
         name: str,
@@ -75,15 +75,15 @@ class Reconciler:
         self.model = model
         self._log = log
         self._lease = lease
-        self._duty = duty
+        self._leadership = leadership
         self._clock = clock
         self._ids = ids
         self._name = name
         self._pace = pace
         self._rebuilds_by_itself = rebuilds_by_itself
-        self._abandonment = Abandonment(projection, lease=lease, log=log, interval=pace.recheck)
+        self._orphaned = OrphanedGenerations(projection, lease=lease, log=log, interval=pace.recheck)
         self._own = Progress(projection.name, Role.RECONCILER)
-        self._crew = Crew(self._hired)
+        self._processors = Processors(self._processor_of)
         self._main: Pointer | None = None
         self._target = 0
         self._news = asyncio.Event()
@@ -92,19 +92,19 @@ class Reconciler:
     @property
     def progress(self) -> Progress:
         """Of the generation that readers use; of the reconciler itself, if there is none or something is amiss."""
-        return self._own if self._own.error else self._crew.progress_of(self._main) or self._own
+        return self._own if self._own.error else self._processors.progress_of(self._main) or self._own
 
     def progress_of(self, pointer: Pointer) -> Progress | None:
         """Of a generation, if it is fed here."""
-        return self._crew.progress_of(pointer)
+        return self._processors.progress_of(pointer)
 
     async def run(self) -> None:
-        """Look after it while that is this process' duty, until cancelled."""
+        """Look after it while that is this process' leadership, until cancelled."""
         try:
             await Perseverance(self._own, self._pace).persist(self._turn)
         finally:
             self._comparison.stop()
-            await self._crew.employ({})
+            await self._processors.run_for({})
 
     async def begin(self, order: Order) -> Survey:
         """
@@ -139,26 +139,26 @@ class Reconciler:
         return await self._transition(rolled_back(force=force, at=self._clock.now()))
 
     async def _turn(self) -> None:
-        if not self._duty.is_held:
+        if not self._leadership.is_held:
             self._comparison.stop()
-            await self._crew.employ({})
+            await self._processors.run_for({})
             await self._stand_by()
             return
         self._news.clear()
         survey = await self.model.survey()
-        await self._crew.employ(roles(survey, version=self.projection.version))
+        await self._processors.run_for(roles(survey, version=self.projection.version))
         await self._tell(survey)
         if not await self._step(survey):
             await self._rest(self._pace.poll)
 
     async def _stand_by(self) -> None:
         """:raises Unavailable: nobody can hold the lease."""
-        if self._duty.trouble:
-            raise Unavailable(self._duty.trouble)
+        if self._leadership.trouble:
+            raise Unavailable(self._leadership.trouble)
         self._own.stand_by()
         with suppress(TimeoutError):
             async with asyncio.timeout(STANDBY_SECONDS):
-                await self._duty.begun()
+                await self._leadership.begun()
 
     async def _tell(self, survey: Survey) -> None:
         self._main = main = survey.main
@@ -186,7 +186,7 @@ class Reconciler:
         try:
             return await self.model.transition(change)
         except (NotReached, Superseded):
-            with self._crew.held(self._main):
+            with self._processors.held(self._main):
                 return await self._transition_in_peace(change)
 
     async def _transition_in_peace(self, change: Transition) -> Survey:
@@ -211,7 +211,7 @@ class Reconciler:
 
     async def _erasing(self, survey: Survey) -> Transition | None:
         """Give up what keeps somebody who was erased, and is fed by nobody, or begin to replace it."""
-        for pointer in await self._abandonment.keeping_the_erased(survey):
+        for pointer in await self._orphaned.keeping_the_erased(survey):
             if pointer != survey.live:
                 return given_up(pointer, at=self._clock.now())
             if survey.roster.building is None:
@@ -261,7 +261,7 @@ class Reconciler:
         async with self._log.connect() as reader:
             return await reader.head()
 
-    def _hired(self, pointer: Pointer, role: Role) -> Processor:
+    def _processor_of(self, pointer: Pointer, role: Role) -> Processor:
         progress = Progress(self.projection.name, role, pointer.generation)
         throttle = Throttle(lag=self._lag, answer=self._answer)
 
@@ -276,7 +276,7 @@ class Reconciler:
             projection=self.projection,
             log=self._log,
             model=self.model,
-            duty=self._duty,
+            leadership=self._leadership,
             progress=progress,
             clock=self._clock,
             pace=self._pace,
@@ -284,7 +284,7 @@ class Reconciler:
         )
 
     def _lag(self) -> timedelta:
-        live = self._crew.progress_of(self._main)
+        live = self._processors.progress_of(self._main)
         return live.lag if live else timedelta()
 
     async def _answer(self) -> float:

@@ -27,7 +27,7 @@ from projector.monitoring.read_probe import Canary
 from projector.monitoring.stall_detector import Watch
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import Chronicle
-from projector.processing.leadership import Duty, Tenure
+from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.pace import Pace
 from projector.processing.parked_events import ParkedEvents
 from projector.projections.activity import Activity
@@ -134,8 +134,8 @@ def register_projector(
     """Register what feeds all projections, on any adapters."""
     candidate = _candidate(clock)
     stores = {each.name: store_of(each) for each in projections}
-    duties = {each.name: Duty(each.name, each.version) for each in projections}
-    tenure = Tenure(lease, candidate, list(duties.values()))
+    leaderships = {each.name: Leadership(each.name, each.version) for each in projections}
+    election = LeaderElection(lease, candidate, list(leaderships.values()))
     reconcilers = [
         Reconciler(
             each,
@@ -143,7 +143,7 @@ def register_projector(
             model=stores[each.name].model,
             compare=Comparer(each, stores[each.name].reader).compare,
             lease=lease,
-            duty=duties[each.name],
+            leadership=leaderships[each.name],
             clock=clock,
             ids=_generation_name,
             name=candidate.id,
@@ -155,7 +155,7 @@ def register_projector(
     readers = {name: store.reader for name, store in stores.items()}
     board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, readers=readers, clock=clock)
     parked = ParkedEvents(models={name: store.model for name, store in stores.items()}, clock=clock)
-    registry.register_value(Engine, Engine(reconcilers=reconcilers, tenure=tenure), ping=Engine.require_feeding)
+    registry.register_value(Engine, Engine(reconcilers=reconcilers, election=election), ping=Engine.require_feeding)
     _register_telling(registry, board_on, log=log, parked=parked, clock=clock)
 
 

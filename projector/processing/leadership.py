@@ -1,4 +1,4 @@
-"""Holding the leases of what this process can feed, or waiting for them."""
+"""Leader election by lease: one projector at a time feeds what one version of a projection has made."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ RENEW_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-class Duty:
-    """To feed the generations that one version of a projection has made: done by one projector at a time."""
+class Leadership:
+    """Whether this projector leads one version of a projection, and so feeds the generations which that has made."""
 
     def __init__(self, projection: str, version: int) -> None:
         self.lease = LeaseName(projection, version)
@@ -40,14 +40,14 @@ class Duty:
             self._held.clear()
 
 
-class Tenure:
-    """Whether this projector is the one that feeds; `run` keeps it so, as long as it can."""
+class LeaderElection:
+    """Take part in the elections of all projections, and stay the leader for as long as possible."""
 
-    def __init__(self, lease: Lease, candidate: Candidate, duties: Sequence[Duty]) -> None:
+    def __init__(self, lease: Lease, candidate: Candidate, leaderships: Sequence[Leadership]) -> None:
         self._lease = lease
         self._candidate = candidate
-        self._duties = duties
-        self._names = [each.lease for each in duties]
+        self._leaderships = leaderships
+        self._names = [each.lease for each in leaderships]
         self._held: frozenset[LeaseName] = frozenset()
         self._until = 0.0
 
@@ -58,7 +58,7 @@ class Tenure:
                 await self._renew()
                 await asyncio.sleep(RENEW_SECONDS)
         finally:
-            self._tell(frozenset())
+            self._note(frozenset())
             await self._release()
 
     async def _renew(self) -> None:
@@ -70,11 +70,11 @@ class Tenure:
         except Unavailable as error:
             log.debug("the lease cannot be renewed", error=str(error))
             trouble = str(error)
-        self._tell(self._held if self._until > loop.time() else frozenset(), trouble)
+        self._note(self._held if self._until > loop.time() else frozenset(), trouble)
 
-    def _tell(self, held: frozenset[LeaseName], trouble: str | None = None) -> None:
-        for duty in self._duties:
-            duty.hold(held=duty.lease in held, trouble=trouble)
+    def _note(self, held: frozenset[LeaseName], trouble: str | None = None) -> None:
+        for leadership in self._leaderships:
+            leadership.hold(held=leadership.lease in held, trouble=trouble)
 
     async def _release(self) -> None:
         try:

@@ -13,7 +13,7 @@ from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import Brake
 from projector.processing.commit import MOST_WRITES, commit_next, fan_out_next
 from projector.processing.fork_check import ForkCheck
-from projector.processing.leadership import Duty
+from projector.processing.leadership import Leadership
 from projector.processing.pace import Pace
 from projector.processing.progress import Progress, Role
 from projector.processing.retry import retry_next
@@ -56,7 +56,7 @@ class Processor:
         projection: Projection,
         log: EventLog,
         model: ReadModel,
-        duty: Duty,
+        leadership: Leadership,
         progress: Progress,
         clock: Clock,
         pace: Pace,
@@ -70,7 +70,7 @@ class Processor:
         self._fork_check = ForkCheck(projection=projection.name)
         self._log = log
         self._model = model
-        self._duty = duty
+        self._leadership = leadership
         self.progress = progress
         self._clock = clock
         self._pace = pace
@@ -82,7 +82,7 @@ class Processor:
         self._looked = self._committed = float("-inf")
 
     async def run(self) -> None:
-        """Feed while it is this process' duty, until cancelled."""
+        """Feed while this process leads, until cancelled."""
         await self._perseverance.persist(self._turn)
 
     @contextmanager
@@ -95,15 +95,15 @@ class Processor:
             self._may_go_on.set()
 
     async def _turn(self) -> None:
-        if not self._duty.is_held:
+        if not self._leadership.is_held:
             self.progress.stand_by()
-            await self._duty.begun()
+            await self._leadership.begun()
         async with self._log.connect() as reader:
             await self._feed(reader)
 
     async def _feed(self, reader: EventReader) -> None:
         standing, attested = None, float("-inf")
-        while self._duty.is_held and not is_cancelled():
+        while self._leadership.is_held and not is_cancelled():
             if perf_counter() - attested > self._pace.attest:
                 await self._model.attest()
                 attested = perf_counter()

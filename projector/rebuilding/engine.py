@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from projector.processing.leadership import Tenure
+from projector.processing.leadership import LeaderElection
 from projector.processing.progress import State
 from projector.rebuilding.reconciler import Reconciler
 
@@ -15,14 +15,14 @@ class NotFed(Exception):
 class Engine:
     """Has all projections looked after."""
 
-    def __init__(self, *, reconcilers: Sequence[Reconciler], tenure: Tenure) -> None:
+    def __init__(self, *, reconcilers: Sequence[Reconciler], election: LeaderElection) -> None:
         self.reconcilers = reconcilers
-        self._tenure = tenure
+        self._election = election
 
     async def run(self) -> None:
         """Feed until cancelled, then give the leases up."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tenure.run())
+            group.create_task(self._election.run())
             for reconciler in self.reconcilers:
                 group.create_task(reconciler.run())
 

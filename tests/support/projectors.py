@@ -17,7 +17,7 @@ from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.monitoring.status import RebuildStatus
-from projector.processing.leadership import Duty, Tenure
+from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.pace import Pace
 from projector.processing.progress import Progress, State
 from projector.projections.profiles import Profiles
@@ -77,7 +77,10 @@ def projector_with(
     pace: Pace = HASTE,
     rebuilds_by_itself: bool = False,
 ) -> Projector:
-    candidate, duty = Candidate(name, "2026-11-25T08:00:00+00:00"), Duty(projection.name, projection.version)
+    candidate, leadership = (
+        Candidate(name, "2026-11-25T08:00:00+00:00"),
+        Leadership(projection.name, projection.version),
+    )
     lease = lease or MemoryLease()
     reconciler = Reconciler(
         projection,
@@ -85,14 +88,16 @@ def projector_with(
         model=store.model,
         compare=Comparer(projection, store.reader).compare,
         lease=lease,
-        duty=duty,
+        leadership=leadership,
         clock=clock or SettableClock(),
         ids=ids,
         name=name,
         pace=pace,
         rebuilds_by_itself=rebuilds_by_itself,
     )
-    return Projector(Engine(reconcilers=[reconciler], tenure=Tenure(lease, candidate, [duty])), reconciler)
+    return Projector(
+        Engine(reconcilers=[reconciler], election=LeaderElection(lease, candidate, [leadership])), reconciler
+    )
 
 
 def projector_on(

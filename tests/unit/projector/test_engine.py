@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from projector.adapters.memory.read_model import MemoryGenerationReader, MemoryReadModel
-from projector.processing import leadership as tenure
+from projector.processing import leadership
 from projector.processing.pace import Pace
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
@@ -397,7 +397,7 @@ async def test_a_defect_is_told_and_does_not_end_the_loop(around):
 
 async def test_a_second_projector_stands_by(around, history, monkeypatch):
     """It takes over as soon as the first has stopped."""
-    monkeypatch.setattr(tenure, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(leadership, "RENEW_SECONDS", 0.01)
     async with running(projector_on(around, name="second", pace=Pace(poll=0.005))) as second:
         await until_state(second, State.RUNNING)
         async with running(projector_on(around, name="third")) as third:
@@ -461,8 +461,8 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
 
 async def test_who_cannot_reach_the_lease_waits_for_it(around, monkeypatch):
     """To stand by would say that somebody else feeds."""
-    monkeypatch.setattr(tenure, "RENEW_SECONDS", 0.005)
-    monkeypatch.setattr(tenure, "LEASE_SECONDS", 0.01)
+    monkeypatch.setattr(leadership, "RENEW_SECONDS", 0.005)
+    monkeypatch.setattr(leadership, "LEASE_SECONDS", 0.01)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
         around.lease.available = False

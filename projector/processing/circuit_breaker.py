@@ -1,4 +1,4 @@
-"""Telling a bad event from bad code: by how many there are."""
+"""Tell bad code from a bad event, by how many events cannot be folded."""
 
 from collections import deque
 from time import monotonic
@@ -12,8 +12,8 @@ MOST_PARKED = 10_000
 """Events that are parked at all: each commit that parks one more writes them all."""
 
 
-class Brake:
-    """Counts what a projection parks; once too much, it stays so until another process takes its place."""
+class CircuitBreaker:
+    """Count what a projection parks; once that is too much, stop the projection until another process takes over."""
 
     def __init__(self, *, projection: str) -> None:
         self._projection = projection

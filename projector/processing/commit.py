@@ -8,7 +8,7 @@ from projector.folding.document_session import Envelopes, RunningFanOut
 from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Key
-from projector.processing.circuit_breaker import Brake
+from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, EventNotFoldable, ReadModel
 from shared.event_log import RecordedEvent
@@ -30,7 +30,7 @@ async def commit_next(
     generation: str,
     after: Checkpoint,
     fan_outs: Sequence[RunningFanOut] = (),
-    brake: Brake | None = None,
+    breaker: CircuitBreaker | None = None,
 ) -> Folded:
     """
     Commit the first of the events, as many as can be folded and are not too much at once.
@@ -39,7 +39,7 @@ async def commit_next(
     :param fan_outs: the fan-outs of that checkpoint.
     :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
     :raises EventNotFoldable: the first event can neither be folded nor parked.
-    :raises TooManyParked: so says the brake.
+    :raises TooManyParked: the circuit breaker is open.
     """
     async with model.commit(generation, expected=after) as commit:
         there = await look(commit, after, batch_fold=batch_fold)
@@ -50,7 +50,7 @@ async def commit_next(
             # It may be no wonder: somebody else may have committed between our reads.
             await commit.confirm()
             raise
-        await store(folded, commit=commit, there=there, brake=brake)
+        await store(folded, commit=commit, there=there, breaker=breaker)
     return folded
 
 
@@ -62,7 +62,7 @@ async def fan_out_next(
     generation: str,
     after: Checkpoint,
     limit: int,
-    brake: Brake | None = None,
+    breaker: CircuitBreaker | None = None,
 ) -> Folded:
     """
     Commit what the first of the fan-outs under way makes of the next documents on its way.
@@ -70,7 +70,7 @@ async def fan_out_next(
     :param fan_outs: the fan-outs of the checkpoint `after`.
     :param limit: how many documents.
     :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
-    :raises TooManyParked: so says the brake.
+    :raises TooManyParked: the circuit breaker is open.
     """
     first = fan_outs[0]
     async with model.commit(generation, expected=after) as commit:
@@ -83,7 +83,7 @@ async def fan_out_next(
         while folded.batch.weight > MOST_WRITES and len(entries) > 1:
             entries = entries[: len(entries) // 2]
             folded = batch_fold.fan_out(entries, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
-        await store(folded, commit=commit, there=there, brake=brake)
+        await store(folded, commit=commit, there=there, breaker=breaker)
     return folded
 
 
@@ -103,11 +103,11 @@ async def look(commit: Commit, after: Checkpoint, *, batch_fold: BatchFold) -> T
     return There(parking, stored.keys() - {str(after.parked)})
 
 
-async def store(folded: Folded, *, commit: Commit, there: There, brake: Brake | None = None) -> None:
+async def store(folded: Folded, *, commit: Commit, there: There, breaker: CircuitBreaker | None = None) -> None:
     """Apply what was folded, unless it parks too much: what waits behind a failed event counts as well."""
-    if brake and (folded.failed or len(folded.parking.events) > len(there.parking.events)):
+    if breaker and (folded.failed or len(folded.parking.events) > len(there.parking.events)):
         await commit.confirm()
-        brake.check(failed=folded.failed, parked=len(folded.parking.events))
+        breaker.check(failed=folded.failed, parked=len(folded.parking.events))
     # What a crash left under the name that is written now is no older state.
     outdated = [each for each in there.outdated if each not in folded.batch.parked]
     await commit.apply(replace(folded.batch, outdated=outdated))

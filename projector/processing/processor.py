@@ -10,7 +10,7 @@ from projector.folding.code_version import code_version
 from projector.folding.document_session import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
 from projector.folding.projection import Projection
-from projector.processing.circuit_breaker import Brake
+from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import MOST_WRITES, commit_next, fan_out_next
 from projector.processing.fork_check import ForkCheck
 from projector.processing.leadership import Leadership
@@ -66,7 +66,7 @@ class Processor:
         self._pointer = pointer
         self._keys = ProjectionKeys(projection.name)
         self._batch_fold = BatchFold(projection, code=code_version(projection))
-        self._brake = Brake(projection=projection.name)
+        self._breaker = CircuitBreaker(projection=projection.name)
         self._fork_check = ForkCheck(projection=projection.name)
         self._log = log
         self._model = model
@@ -161,7 +161,7 @@ class Processor:
             generation=self._pointer.generation,
             after=standing.checkpoint,
             fan_outs=standing.fan_outs,
-            brake=self._brake,
+            breaker=self._breaker,
         )
         folded = await to_the_end(commit)
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
@@ -198,7 +198,7 @@ class Processor:
             generation=self._pointer.generation,
             after=standing.checkpoint,
             limit=self._at_once(self._pace.fan_out),
-            brake=self._brake,
+            breaker=self._breaker,
         )
         self._looked = perf_counter()
         self.progress.fanned_out(folded.batch)
@@ -213,7 +213,7 @@ class Processor:
             generation=self._pointer.generation,
             after=standing.checkpoint,
             limit=self._pace.batch,
-            brake=self._brake,
+            breaker=self._breaker,
         )
         self._looked = perf_counter()
         return replace(standing, is_due=False) if folded is None else standing.after(folded)

@@ -7,7 +7,7 @@ from projector.folding.document_session import Envelopes
 from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import Parked, Parking
 from projector.folding.projection import Entry, Key, UniqueEntry
-from projector.processing.circuit_breaker import Brake
+from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import MOST_WRITES, look, prefetch, store
 from projector.store.hints import rebuild
 from projector.store.ports import Batch, Commit, LogForked, ReadModel
@@ -29,7 +29,7 @@ async def retry_next(
     generation: str,
     after: Checkpoint,
     limit: int,
-    brake: Brake | None = None,
+    breaker: CircuitBreaker | None = None,
 ) -> Folded | None:
     """
     Commit what becomes of the first parked events that are due, while no fan-out is under way; None if none are.
@@ -50,7 +50,7 @@ async def retry_next(
             folded = batch_fold.refold(due, envelopes, after=after, parking=there.parking)
         batch = await _without_taken_since(folded, before=there.parking, commit=commit, batch_fold=batch_fold)
         folded = folded._replace(batch=batch)
-        await store(folded, commit=commit, there=there, brake=brake)
+        await store(folded, commit=commit, there=there, breaker=breaker)
     return folded
 
 

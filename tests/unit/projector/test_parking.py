@@ -14,7 +14,7 @@ from projector.folding.code_version import code_version
 from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
-from projector.processing.circuit_breaker import Brake
+from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import commit_next
 from projector.processing.parked_events import asking
 from projector.projections.activity import Activity
@@ -417,34 +417,34 @@ def test_whose_change_of_handle_is_skipped_does_not_take_it_from_who_has_it(hist
 
 
 @pytest.fixture
-def brake():
-    return Brake(projection="profiles")
+def breaker():
+    return CircuitBreaker(projection="profiles")
 
 
-def test_more_than_so_many_failures_in_a_minute_stop_the_projection(brake):
+def test_more_than_so_many_failures_in_a_minute_stop_the_projection(breaker):
     """It stays stopped: this code would only park so many more the next minute."""
-    brake.check(failed=60, parked=60)
-    brake.check(failed=40, parked=100)
+    breaker.check(failed=60, parked=60)
+    breaker.check(failed=40, parked=100)
 
     for _ in range(2):
         with pytest.raises(TooManyParked, match=r"profiles: more than 100 events could not be folded within a minute"):
-            brake.check(failed=1, parked=101)
+            breaker.check(failed=1, parked=101)
 
 
-def test_failures_of_long_ago_are_no_sign_of_bad_code(brake, monkeypatch):
-    brake.check(failed=100, parked=100)
+def test_failures_of_long_ago_are_no_sign_of_bad_code(breaker, monkeypatch):
+    breaker.check(failed=100, parked=100)
     later = monotonic() + 61
     monkeypatch.setattr("projector.processing.circuit_breaker.monotonic", lambda: later)
 
-    brake.check(failed=100, parked=200)
+    breaker.check(failed=100, parked=200)
 
 
-def test_a_queue_that_grows_without_end_stops_the_projection(brake):
+def test_a_queue_that_grows_without_end_stops_the_projection(breaker):
     with pytest.raises(TooManyParked, match="more than 10000 events are parked"):
-        brake.check(failed=1, parked=10_001)
+        breaker.check(failed=1, parked=10_001)
 
 
-def test_what_waits_behind_one_failure_is_counted_as_well(brake, monkeypatch):
+def test_what_waits_behind_one_failure_is_counted_as_well(breaker, monkeypatch):
     """All that the directory's numbers count waits, once they are stale."""
     monkeypatch.setattr("projector.processing.circuit_breaker.MOST_PARKED", 5)
     history = History()
@@ -455,7 +455,7 @@ def test_what_waits_behind_one_failure_is_counted_as_well(brake, monkeypatch):
 
     async def commit_one_by_one():
         for event in history.events:
-            common = {"batch_fold": fails, "model": directory.model, "generation": "g1", "brake": brake}
+            common = {"batch_fold": fails, "model": directory.model, "generation": "g1", "breaker": breaker}
             await commit_next([event], after=directory.checkpoint, **common)
 
     with pytest.raises(TooManyParked, match="more than 5 events are parked"):

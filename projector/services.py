@@ -24,9 +24,9 @@ from projector.audit.ports import Directory
 from projector.audit.sampler import Sampler
 from projector.folding.projection import Projection
 from projector.monitoring.read_probe import Canary
-from projector.monitoring.stall_detector import Watch
+from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
-from projector.monitoring.status_history import Chronicle
+from projector.monitoring.status_history import StatusHistory
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.pace import Pace
 from projector.processing.parked_events import ParkedEvents
@@ -162,19 +162,19 @@ def register_projector(
 def _register_telling(
     registry: svcs.Registry, board_on: Callable[..., StatusBoard], *, log: EventLog, parked: ParkedEvents, clock: Clock
 ) -> None:
-    """Register what operators are told by; what looks at everything all the time has a session of its own."""
+    """Register what operators are told by; what observers at everything all the time has a session of its own."""
     board, lasting = board_on(log=log), LastingEventLog(log)
-    chronicle = Chronicle(board_on(log=lasting), parked=parked, clock=clock)
+    history = StatusHistory(board_on(log=lasting), parked=parked, clock=clock)
     registry.register_value(Clock, clock)
-    registry.register_value(Watch, Watch(), ping=Watch.require_moving)
+    registry.register_value(StallDetector, StallDetector(), ping=StallDetector.require_moving)
     registry.register_value(Sampler, Sampler({}, directory=None))
     registry.register_value(Sessions, MemorySessions())
     registry.register_value(Entrance, Entrance())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)
-    registry.register_value(Chronicle, chronicle, on_registry_close=lasting.aclose)
-    registry.register_value(Streams, Streams(chronicle))
-    registry.register_value(Notes, Notes(lambda: notes(chronicle)))
+    registry.register_value(StatusHistory, history, on_registry_close=lasting.aclose)
+    registry.register_value(Streams, Streams(history))
+    registry.register_value(Notes, Notes(lambda: notes(history)))
 
 
 def _candidate(clock: Clock) -> Candidate:

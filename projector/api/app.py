@@ -20,9 +20,9 @@ from projector.api import status_events as events
 from projector.api.page.sign_in import sign_in_page
 from projector.audit.sampler import Sampler
 from projector.monitoring.read_probe import Canary
-from projector.monitoring.stall_detector import Watch
+from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
-from projector.monitoring.status_history import Chronicle
+from projector.monitoring.status_history import StatusHistory
 from projector.rebuilding.engine import Engine
 from shared.auth.principal import OPS
 from shared.http.app import assemble
@@ -41,8 +41,9 @@ def ops_api(*registers: Register) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine`, `Chronicle`, `Watch` and `Sampler`, and runs them; `Canary` too, if there is one. Answers by
-    `StatusBoard`, `Streams` and `ParkedEvents`, to whom `Authentication` and `Sessions` let in by an `Entrance`.
+    Needs `Engine`, `StatusHistory`, `StallDetector` and `Sampler`, and runs them; `Canary` too, if there is one.
+    Answers by `StatusBoard`, `Streams` and `ParkedEvents`, to whom `Authentication` and `Sessions` let in by an
+    `Entrance`.
     """
     return assemble(
         handlers=[
@@ -69,13 +70,13 @@ async def status(services: Services) -> Response[bytes]:
     return json(told, headers={"Cache-Control": "no-store"})
 
 
-def notes(chronicle: Chronicle) -> Mapping[str, str]:
+def notes(history: StatusHistory) -> Mapping[str, str]:
     """
     What an operator wants to know of a projector that is ready: lag and standstills, as they were seen last.
 
     Anybody may ask, as often as he likes: nothing is counted for it, and no server is named.
     """
-    if (told := chronicle.latest) is None:
+    if (told := history.latest) is None:
         return {}
     lines = {each.name: _line(each) for each in told.projections}
     if told.held_by:
@@ -95,18 +96,18 @@ def _line(told: ProjectionStatus) -> str:
 @asynccontextmanager
 async def _run_projector(app: Litestar) -> AsyncIterator[None]:
     async with svcs.Container(app.state.registry) as container:
-        engine, chronicle, watch, sampler = container.get(Engine, Chronicle, Watch, Sampler)
-        looks, jobs = [watch.look], [engine.run(), sampler.run()]
+        engine, history, stall_detector, sampler = container.get(Engine, StatusHistory, StallDetector, Sampler)
+        observers, jobs = [stall_detector.observe], [engine.run(), sampler.run()]
         if Canary in app.state.registry:
             canary = container.get(Canary)
-            looks.insert(0, canary.tell)
+            observers.insert(0, canary.tell)
             jobs.append(canary.run())
-        tasks = [asyncio.create_task(job) for job in (*jobs, chronicle.run(*looks))]
+        tasks = [asyncio.create_task(job) for job in (*jobs, history.run(*observers))]
         for task in tasks:
             task.add_done_callback(_tell_of_a_defect)
-        with hearing_stop(chronicle.end):
+        with hearing_stop(history.end):
             yield
-        chronicle.end()
+        history.end()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

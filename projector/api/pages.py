@@ -4,7 +4,7 @@ from litestar import Response, get
 
 from projector.api.csrf_check import require_local_host
 from projector.api.page.document import asset, page, style
-from projector.monitoring.status_history import Chronicle
+from projector.monitoring.status_history import StatusHistory
 from shared.http.containers import Services
 from shared.http.problems import Problem, Rejection
 
@@ -34,10 +34,10 @@ _ASSET_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cach
 
 @get("/", guards=[require_local_host])
 async def ops_page(services: Services) -> Response[bytes]:
-    moment = await services.get(Chronicle).after(None, patience=FIRST_LOOK_SECONDS)
-    if moment is None:
+    snapshot = await services.get(StatusHistory).after(None, patience=FIRST_LOOK_SECONDS)
+    if snapshot is None:
         raise Rejection(NOT_SEEN, "There is nothing to show", headers={"Retry-After": "1"})
-    return Response(page(moment), media_type="text/html", headers=PAGE_HEADERS)
+    return Response(page(snapshot), media_type="text/html", headers=PAGE_HEADERS)
 
 
 @get("/ops/page.css")

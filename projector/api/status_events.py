@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from projector.api.csrf_check import require_local_host
 from projector.api.page.document import parts
-from projector.monitoring.status_history import Chronicle, Moment
+from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.auth.authentication import Authentication
 from shared.http.auth_middleware import caller
 from shared.http.containers import Services
@@ -35,7 +35,7 @@ STALLED_SECONDS = 30.0
 """For which a client may leave unread what it was sent."""
 
 TOO_MANY_STREAMS = Problem(
-    "too-many-streams", 503, "Too many look on already", "Close pages you do not need, or ask GET /status."
+    "too-many-streams", 503, "Too many observe on already", "Close pages you do not need, or ask GET /status."
 )
 PROBLEMS = (TOO_MANY_STREAMS,)
 
@@ -49,12 +49,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """What streams send of one moment, made once for all of them."""
+    """What streams send of one snapshot, made once for all of them."""
 
-    def __init__(self, moment: Moment) -> None:
-        self.moment = moment
-        self.parts = parts(moment)
-        self._status = event("status", moment.status, id=round(moment.at.timestamp() * 1_000))
+    def __init__(self, snapshot: StatusSnapshot) -> None:
+        self.snapshot = snapshot
+        self.parts = parts(snapshot)
+        self._status = event("status", snapshot.status, id=round(snapshot.at.timestamp() * 1_000))
 
     def changed_from(self, shown: Mapping[str, str]) -> bytes:
         """The events for a page that shows these parts."""
@@ -65,8 +65,8 @@ class Frame:
 class Streams:
     """All streams of a process."""
 
-    def __init__(self, chronicle: Chronicle, *, most: int = MOST_STREAMS) -> None:
-        self.chronicle = chronicle
+    def __init__(self, history: StatusHistory, *, most: int = MOST_STREAMS) -> None:
+        self.history = history
         self._most = most
         self._open = 0
         self._frame: Frame | None = None
@@ -83,23 +83,23 @@ class Streams:
         finally:
             self._open -= 1
 
-    def frame(self, moment: Moment) -> Frame:
-        if self._frame is None or self._frame.moment is not moment:
-            self._frame = Frame(moment)
+    def frame(self, snapshot: StatusSnapshot) -> Frame:
+        if self._frame is None or self._frame.snapshot is not snapshot:
+            self._frame = Frame(snapshot)
         return self._frame
 
     async def events(self, may_go_on: Callable[[], bool]) -> AsyncIterator[bytes]:
         """What one client is sent, until the process is to stop, or the client may not go on."""
-        moment: Moment | None = None
+        snapshot: StatusSnapshot | None = None
         shown: Mapping[str, str] = {}
-        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode() + event("history", self.chronicle.history())
-        while not self.chronicle.has_ended and may_go_on():
-            later = await self.chronicle.after(moment, patience=HEARTBEAT_SECONDS)
+        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode() + event("history", self.history.timeline())
+        while not self.history.has_ended and may_go_on():
+            later = await self.history.after(snapshot, patience=HEARTBEAT_SECONDS)
             if later:
-                moment, frame = later, self.frame(later)
+                snapshot, frame = later, self.frame(later)
                 yield frame.changed_from(shown)
                 shown = frame.parts
-            elif not self.chronicle.has_ended:
+            elif not self.history.has_ended:
                 yield b": nothing new\n\n"
 
 

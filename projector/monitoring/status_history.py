@@ -1,4 +1,4 @@
-"""Looks at everything once a second for all who want to see it, and remembers the last minutes."""
+"""Read the status once a second for all who want to see it, and remember the last minutes."""
 
 import asyncio
 from collections import deque
@@ -18,16 +18,16 @@ from shared.runtime.cancellation import is_cancelled
 
 INTERVAL_SECONDS = 1.0
 REMEMBERED = 600
-"""Samples: ten minutes of them."""
+"""Points: ten minutes of them."""
 LEISURE = 4
-"""Rest, as a multiple of the time that a look takes: where there is very much to count, it must not matter."""
+"""Rest, as a multiple of the time that a snapshot takes: where there is very much to count, it must not matter."""
 LONGEST_REST_SECONDS = 5.0
-"""Whoever waits for somebody to look at the projections has no more patience than for three of them."""
+"""The stall detector has no more patience than for three of them."""
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
-    """What was seen at one time."""
+class StatusSnapshot:
+    """The status at one time, and what is parked then."""
 
     at: datetime
     status: Status
@@ -36,71 +36,71 @@ class Moment:
 
 
 class Figures(NamedTuple):
-    """What is drawn of one projection."""
+    """The figures of one projection that are drawn."""
 
     lag_events: int | None
     lag_seconds: float | None
     events_per_second: float
 
 
-class Sample(NamedTuple):
+class _Point(NamedTuple):
     at: datetime
     projections: Mapping[str, Figures]
 
 
 class Series(msgspec.Struct, frozen=True):
-    """The figures of one projection, one for each moment; null where it could not be found out."""
+    """The figures of one projection, one for each snapshot; null where they are unknown."""
 
     lag_events: Sequence[int | None]
     lag_seconds: Sequence[float | None]
     events_per_second: Sequence[float]
 
 
-class History(msgspec.Struct, frozen=True):
-    """The moments of the last minutes, in milliseconds since 1970, and what was seen in each."""
+class Timeline(msgspec.Struct, frozen=True):
+    """The times of the last snapshots, in milliseconds since 1970, and the figures of each projection."""
 
     at: Sequence[int]
     projections: Mapping[str, Series]
 
 
-class Chronicle:
-    """Shows one moment after the other; however many look on, everything is asked once."""
+class StatusHistory:
+    """Take one snapshot after the other; however many look on, everything is asked once."""
 
     def __init__(
         self, board: StatusBoard, *, parked: ParkedEvents, clock: Clock, interval: float = INTERVAL_SECONDS
     ) -> None:
-        """:param interval: seconds from one look to the next."""
+        """:param interval: seconds from one snapshot to the next."""
         self._board = board
         self._parked = parked
         self._clock = clock
         self._interval = interval
-        self._samples: deque[Sample] = deque(maxlen=REMEMBERED)
-        self._latest: Moment | None = None
+        self._points: deque[_Point] = deque(maxlen=REMEMBERED)
+        self._latest: StatusSnapshot | None = None
         self._news = asyncio.Event()
         self.has_ended = False
 
-    async def run(self, *looks: Callable[[Status], None]) -> None:
+    async def run(self, *observers: Callable[[Status], None]) -> None:
         """
-        Look, measure and show, until cancelled.
+        Take snapshots and measure, until cancelled.
 
-        :param looks: what takes note of each status, or adds to it.
+        :param observers: take note of each status, or add to it.
         """
         while not is_cancelled():
             began = perf_counter()
             status = await self._board.read()
-            for look in (*looks, self._board.measure):
-                look(status)
-            self._show(Moment(self._clock.now(), status, await self._what_is_parked()))
+            for observe in (*observers, self._board.measure):
+                observe(status)
+            self._show(StatusSnapshot(self._clock.now(), status, await self._what_is_parked()))
             took = perf_counter() - began
             await asyncio.sleep(max(self._interval - took, min(LEISURE * took, LONGEST_REST_SECONDS)))
 
     @property
     def latest(self) -> Status | None:
-        """What was seen last; None before the first look."""
+        """The last status; None before the first snapshot."""
         return self._latest.status if self._latest else None
 
-    async def after(self, seen: Moment | None, *, patience: float) -> Moment | None:
-        """Wait for another moment than the one that was seen; None if none comes within so many seconds, or ever."""
+    async def after(self, seen: StatusSnapshot | None, *, patience: float) -> StatusSnapshot | None:
+        """Wait for another snapshot than the one seen; return None if none comes within so many seconds, or ever."""
         while self._latest in {None, seen} and not self.has_ended:
             try:
                 async with asyncio.timeout(patience):
@@ -109,18 +109,18 @@ class Chronicle:
                 return None
         return None if self.has_ended else self._latest
 
-    def history(self) -> History:
-        """What is remembered."""
-        names = self._samples[-1].projections if self._samples else ()
-        return History(
-            [round(sample.at.timestamp() * 1_000) for sample in self._samples],
-            {name: _series([sample.projections[name] for sample in self._samples]) for name in names},
+    def timeline(self) -> Timeline:
+        """Return the figures that are remembered."""
+        names = self._points[-1].projections if self._points else ()
+        return Timeline(
+            [round(point.at.timestamp() * 1_000) for point in self._points],
+            {name: _series([point.projections[name] for point in self._points]) for name in names},
         )
 
     def end(self) -> None:
-        """Let nobody wait any longer."""
+        """Let all who wait go on."""
         self.has_ended = True
-        self._tell()
+        self._wake()
 
     async def _what_is_parked(self) -> WhatIsParked | None:
         try:
@@ -129,19 +129,19 @@ class Chronicle:
         except (Unavailable, Unsound, Busy, TimeoutError):
             return None  # the status says why
 
-    def _show(self, moment: Moment) -> None:
-        figures = {each.name: _figures(each) for each in moment.status.projections}
-        self._samples.append(Sample(moment.at, figures))
-        self._latest = moment
-        self._tell()
+    def _show(self, snapshot: StatusSnapshot) -> None:
+        figures = {each.name: _figures(each) for each in snapshot.status.projections}
+        self._points.append(_Point(snapshot.at, figures))
+        self._latest = snapshot
+        self._wake()
 
-    def _tell(self) -> None:
-        told, self._news = self._news, asyncio.Event()
-        told.set()
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
 
-def _figures(told: ProjectionStatus) -> Figures:
-    return Figures(told.lag_events, told.lag_seconds, told.events_per_second)
+def _figures(status: ProjectionStatus) -> Figures:
+    return Figures(status.lag_events, status.lag_seconds, status.events_per_second)
 
 
 def _series(figures: Sequence[Figures]) -> Series:

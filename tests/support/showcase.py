@@ -8,7 +8,7 @@ import msgspec
 from projector.api.app import ops_api
 from projector.api.status_events import Streams
 from projector.monitoring.status import Status
-from projector.monitoring.status_history import REMEMBERED, Chronicle, Moment
+from projector.monitoring.status_history import REMEMBERED, StatusHistory, StatusSnapshot
 from projector.processing.parked_events import WhatIsParked
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
@@ -135,10 +135,10 @@ def create():
 
     def register(registry):
         register_on(registry, around, clock=SystemClock())
-        chronicle = Chronicle(Board(), parked=Parked(), clock=SystemClock())
-        remember(chronicle)
-        registry.register_value(Chronicle, chronicle)
-        registry.register_value(Streams, Streams(chronicle))
+        history = StatusHistory(Board(), parked=Parked(), clock=SystemClock())
+        remember(history)
+        registry.register_value(StatusHistory, history)
+        registry.register_value(Streams, Streams(history))
 
     return ops_api(let_everybody_in, register)
 
@@ -157,7 +157,7 @@ def create_poisoned():
     )
 
 
-def remember(chronicle: Chronicle) -> None:
+def remember(history: StatusHistory) -> None:
     """Ten minutes with waves, and a gap."""
     for second in range(REMEMBERED):
         status = msgspec.convert(STATUS, Status)
@@ -166,4 +166,4 @@ def remember(chronicle: Chronicle) -> None:
             each.lag_events = None if 200 < second < 230 else round(40 * wave)
             each.lag_seconds = None if 200 < second < 230 else wave / 5
             each.events_per_second = 900 * wave
-        chronicle._show(Moment(datetime.now(UTC) - timedelta(seconds=REMEMBERED - second), status))
+        history._show(StatusSnapshot(datetime.now(UTC) - timedelta(seconds=REMEMBERED - second), status))

@@ -9,31 +9,31 @@ from string import Template
 from projector.api.page.parked import documents, skipped
 from projector.api.page.projections import card, instant, number, projection, table
 from projector.monitoring.status import ProjectorStatus, Status
-from projector.monitoring.status_history import Moment
+from projector.monitoring.status_history import StatusSnapshot
 from shared.http.pages import STYLE
 
 _ASSETS = files(__package__)
 
 
-def page(shown: Moment) -> bytes:
+def page(snapshot: StatusSnapshot) -> bytes:
     """The document, as it is without a script too."""
-    changing = parts(shown)
-    cards = "".join(card(each, changing) for each in shown.status.projections)
+    changing = parts(snapshot)
+    cards = "".join(card(each, changing) for each in snapshot.status.projections)
     named = {name.replace("-", "_"): html for name, html in changing.items()}
     return _template().substitute(named, cards=cards, version=escape(version("muster"))).encode()
 
 
-def parts(shown: Moment) -> dict[str, str]:
+def parts(snapshot: StatusSnapshot) -> dict[str, str]:
     """What changes on the page, as HTML by the id of its element."""
     told: dict[str, str] = {
-        "seen": f"As of {instant(shown.at)}",
-        "log": _log(shown.status),
-        "projectors": _projectors(shown.status.projectors),
-        "parked-documents": documents(shown.parked),
-        "parked-skipped": skipped(shown.parked),
+        "seen": f"As of {instant(snapshot.at)}",
+        "log": _log(snapshot.status),
+        "projectors": _projectors(snapshot.status.projectors),
+        "parked-documents": documents(snapshot.parked),
+        "parked-skipped": skipped(snapshot.parked),
     }
-    for each in shown.status.projections:
-        told |= projection(each, now=shown.at)
+    for each in snapshot.status.projections:
+        told |= projection(each, now=snapshot.at)
     return told
 
 

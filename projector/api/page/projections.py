@@ -15,7 +15,7 @@ MEASURES = {
     "lag_seconds": "seconds behind",
     "events_per_second": "events a second",
 }
-"""What is drawn over time: by the name of the figure in `History`, what it is called."""
+"""What is drawn over time: by the name of the figure in `Timeline`, what it is called."""
 
 UNKNOWN, NONE = "unknown", "none"
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from projector.monitoring.status import ProjectionStatus, Status
-from projector.monitoring.status_history import REMEMBERED, Chronicle
+from projector.monitoring.status_history import REMEMBERED, StatusHistory
 from projector.processing.parked_events import Busy, WhatIsParked
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
@@ -49,7 +49,7 @@ class Parked:
 def chronicle(*, interval=0.0):
     clock = SettableClock(DAWN)
     board = Board(clock)
-    return Chronicle(board, parked=Parked(), clock=clock, interval=interval), board
+    return StatusHistory(board, parked=Parked(), clock=clock, interval=interval), board
 
 
 @asynccontextmanager

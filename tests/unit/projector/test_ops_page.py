@@ -12,7 +12,7 @@ from projector.api.page.document import page, parts
 from projector.api.page.projections import time_left
 from projector.api.status_events import MOST_STREAMS, Frame, Streams
 from projector.monitoring.status import RebuildStatus, Status
-from projector.monitoring.status_history import Chronicle, Moment
+from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.http.problems import Rejection
 from tests.support.http import client_of
 from tests.support.showcase import COMPARISON, ERROR, NOW, STATUS, create, generation, projection, rebuild
@@ -35,8 +35,8 @@ async def client():
         yield client
 
 
-def moment(status=STATUS):
-    return Moment(NOW, msgspec.convert(status, Status))
+def snapshot(status=STATUS):
+    return StatusSnapshot(NOW, msgspec.convert(status, Status))
 
 
 async def test_the_page_keeps_everybody_else_out(client):
@@ -115,7 +115,7 @@ async def test_looking_changes_nothing_and_nothing_else_can_be_done_there(client
 
 def test_the_page_says_what_status_says():
     """Without any script; figures as people read them."""
-    text = page(moment()).decode()
+    text = page(snapshot()).decode()
 
     for told in ("1,041,380", "1,041,377", "812.5", "held at 1041378 by pid 77", "does not answer within 1.5 s"):
         assert told in text
@@ -133,16 +133,16 @@ def test_what_is_told_stays_text():
     rebuilt = rebuild(nasty, by=nasty, held=nasty, error=nasty, comparison={"records": 1, "samples": [sample]})
     told = projection("profiles", error=nasty, rebuild=rebuilt, generations=[generation(nasty, "live", state=nasty)])
 
-    text = page(moment({**STATUS, "projections": [told], "error": nasty, "canary": nasty})).decode()
+    text = page(snapshot({**STATUS, "projections": [told], "error": nasty, "canary": nasty})).decode()
 
     assert "<script>" not in text
     assert text.count("&lt;script&gt;") >= 10
-    assert ERROR not in page(moment()).decode()
+    assert ERROR not in page(snapshot()).decode()
 
 
 def button(told, action):
     """The data of a button; None if it is not there."""
-    html = parts(moment({"projections": [told]}))["profiles-actions"]
+    html = parts(snapshot({"projections": [told]}))["profiles-actions"]
     found = re.search(rf'<button[^>]* id="profiles-{action}"[^>]*>', html)
     return dict(re.findall(r'data-(\w+)="([^"]*)"', found[0])) if found else None
 
@@ -198,7 +198,7 @@ def test_the_time_left_follows_from_the_time_spent(position, target, spent, left
 
 def test_a_page_is_sent_what_has_changed():
     """The time, and the time left of a rebuild."""
-    before, after = moment(), Moment(NOW + timedelta(seconds=1), msgspec.convert(STATUS, Status))
+    before, after = snapshot(), StatusSnapshot(NOW + timedelta(seconds=1), msgspec.convert(STATUS, Status))
 
     everything = Frame(before).changed_from({}).decode()
     changed = Frame(after).changed_from(parts(before)).decode()
@@ -209,7 +209,7 @@ def test_a_page_is_sent_what_has_changed():
 
 def test_there_are_no_more_streams_than_there_are_places():
     """And one that is left can be taken."""
-    streams = Streams(Chronicle(None, parked=None, clock=None), most=2)
+    streams = Streams(StatusHistory(None, parked=None, clock=None), most=2)
     with streams.place():
         with streams.place(), pytest.raises(Rejection) as refused, streams.place():
             pass
@@ -234,6 +234,6 @@ def test_a_comparison_is_told_in_words():
         "profiles", generations=[generation("a", "live"), generation("b", "kept", comparison={"records": 3})]
     )
 
-    html = parts(moment({"projections": [told]}))["profiles-generations"]
+    html = parts(snapshot({"projections": [told]}))["profiles-generations"]
 
     assert "Of 3 records 0 gone and 0 changed, 0 new." in html

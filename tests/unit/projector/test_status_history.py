@@ -1,0 +1,157 @@
+"""The status is read once a second, for all who look on."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from projector.monitoring.status import ProjectionStatus, Status
+from projector.monitoring.status_history import REMEMBERED, StatusHistory
+from projector.processing.parked_events import Busy, WhatIsParked
+from projector.store.ports import ReadModelUnavailable
+from tests.support.clock import SettableClock
+from tests.support.histories import DAWN
+
+
+class Board:
+    """Tells what it is given, and how often it was asked."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.asked = 0
+        self.measured = []
+        self.lag = 7
+
+    async def read(self):
+        self.asked += 1
+        self.clock.advance(timedelta(seconds=1))
+        told = ProjectionStatus(
+            name="profiles", version=1, state="running", error=None, events_per_second=2.5, lag_events=self.lag
+        )
+        return Status(projections=[told])
+
+    def measure(self, status):
+        self.measured.append(status)
+
+
+class Parked:
+    """Says what is parked, or why not."""
+
+    error = None
+
+    async def read(self):
+        if self.error:
+            raise self.error
+        return WhatIsParked(parked=(), skipped=())
+
+
+def a_history(*, interval=0.0):
+    clock = SettableClock(DAWN)
+    board = Board(clock)
+    return StatusHistory(board, parked=Parked(), clock=clock, interval=interval), board
+
+
+@asynccontextmanager
+async def running(history, *observers):
+    task = asyncio.create_task(history.run(*observers))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_everything_is_asked_once_however_many_observe_on():
+    history, board = a_history(interval=60)
+
+    async with running(history):
+        snapshots = await asyncio.gather(*(history.after(None, patience=60) for _ in range(50)))
+
+    assert len({id(snapshot) for snapshot in snapshots}) == 1
+    assert board.asked == 1
+
+
+async def test_each_status_is_taken_note_of_and_measured():
+    seen = []
+    history, board = a_history(interval=60)
+
+    async with running(history, seen.append):
+        snapshot = await history.after(None, patience=60)
+
+    assert [snapshot.status] == seen == board.measured
+
+
+@pytest.mark.parametrize("error", [ReadModelUnavailable("away"), Busy("busy"), TimeoutError()])
+async def test_what_is_parked_is_seen_or_unknown(error):
+    """Whatever keeps it from being seen, the next snapshot comes."""
+    history, _ = a_history()
+
+    async with running(history):
+        seen = await history.after(None, patience=60)
+        history._parked.error = error
+        unknown = seen
+        while unknown.parked:
+            unknown = await history.after(unknown, patience=60)
+
+    assert seen.parked == WhatIsParked(parked=(), skipped=())
+    assert unknown.parked is None
+
+
+async def test_one_snapshot_follows_the_other():
+    history, _ = a_history()
+
+    async with running(history):
+        first = await history.after(None, patience=60)
+        second = await history.after(first, patience=60)
+
+    assert second.at > first.at
+
+
+async def test_the_timeline_says_what_was_seen_and_when():
+    """Null where it could not be found out."""
+    history, board = a_history()
+
+    async with running(history):
+        first = await history.after(None, patience=60)
+        board.lag = None
+        while board.asked < 3:
+            first = await history.after(first, patience=60)
+    timeline = history.timeline()
+
+    at = [round((DAWN + timedelta(seconds=second)).timestamp() * 1_000) for second in range(1, board.asked + 1)]
+    series = timeline.projections["profiles"]
+    assert timeline.at == at[: len(timeline.at)]
+    assert series.lag_events[0] == 7
+    assert series.lag_events[-1] is None
+    assert set(series.events_per_second) == {2.5}
+
+
+async def test_the_timeline_goes_back_ten_minutes():
+    history, board = a_history()
+
+    async with running(history):
+        snapshot = None
+        while board.asked < REMEMBERED + 10:
+            snapshot = await history.after(snapshot, patience=60)
+
+    assert len(history.timeline().at) == REMEMBERED == 600
+
+
+async def test_a_wait_in_vain_ends_without_a_snapshot():
+    history, _ = a_history()
+
+    assert await history.after(None, patience=0.001) is None
+
+
+async def test_nobody_waits_once_it_has_ended():
+    history, _ = a_history(interval=60)
+
+    async with running(history):
+        snapshot = await history.after(None, patience=60)
+        waiting = asyncio.create_task(history.after(snapshot, patience=60))
+        await asyncio.sleep(0)
+        history.end()
+
+        assert await waiting is None
+        assert await history.after(None, patience=60) is None

@@ -23,7 +23,7 @@ from projector.api.status_events import Streams
 from projector.audit.ports import Directory
 from projector.audit.sampler import Sampler
 from projector.folding.projection import Projection
-from projector.monitoring.read_probe import Canary
+from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
@@ -53,7 +53,7 @@ PACES = {"profiles": Pace()}
 AT_EASE = Pace(interval=0.02)
 """Of the others: while commands stream in, a few share a commit, as nobody waits for a number as for a person."""
 
-CANARY_SECONDS = 3.0
+READ_PROBE_SECONDS = 3.0
 """What an answer may take beyond the time that a reader may wait."""
 
 PROJECTIONS: tuple[Projection, ...] = (Profiles(), Groups(), Activity(), Stats())
@@ -72,7 +72,7 @@ def register_services(registry: svcs.Registry) -> None:
     log = PostgresEventLog(settings.required("database_url"))
     if settings.read_url:
         read = httpx_client(READ_API, settings, timeout=settings.read_wait + CANARY_SECONDS)
-        registry.register_value(Canary, Canary(log=log, read=read))
+        registry.register_value(ReadProbe, ReadProbe(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
     registry.register_value(Entrance, Entrance.at(settings.ops_url))
     directory = PostgresDirectory(settings.required("database_url"))

@@ -19,7 +19,7 @@ from projector.api import sign_in as signing_in
 from projector.api import status_events as events
 from projector.api.page.sign_in import sign_in_page
 from projector.audit.sampler import Sampler
-from projector.monitoring.read_probe import Canary
+from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
 from projector.monitoring.status_history import StatusHistory
@@ -41,7 +41,7 @@ def ops_api(*registers: Register) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine`, `StatusHistory`, `StallDetector` and `Sampler`, and runs them; `Canary` too, if there is one.
+    Needs `Engine`, `StatusHistory`, `StallDetector` and `Sampler`, and runs them; `ReadProbe` too, if there is one.
     Answers by `StatusBoard`, `Streams` and `ParkedEvents`, to whom `Authentication` and `Sessions` let in by an
     `Entrance`.
     """
@@ -65,8 +65,8 @@ def ops_api(*registers: Register) -> ASGIApp:
 @get("/status")
 async def status(services: Services) -> Response[bytes]:
     told = await services.get(StatusBoard).read()
-    if Canary in services.registry:
-        services.get(Canary).tell(told)
+    if ReadProbe in services.registry:
+        services.get(ReadProbe).report(told)
     return json(told, headers={"Cache-Control": "no-store"})
 
 
@@ -98,10 +98,10 @@ async def _run_projector(app: Litestar) -> AsyncIterator[None]:
     async with svcs.Container(app.state.registry) as container:
         engine, history, stall_detector, sampler = container.get(Engine, StatusHistory, StallDetector, Sampler)
         observers, jobs = [stall_detector.observe], [engine.run(), sampler.run()]
-        if Canary in app.state.registry:
-            canary = container.get(Canary)
-            observers.insert(0, canary.tell)
-            jobs.append(canary.run())
+        if ReadProbe in app.state.registry:
+            read_probe = container.get(ReadProbe)
+            observers.insert(0, read_probe.report)
+            jobs.append(read_probe.run())
         tasks = [asyncio.create_task(job) for job in (*jobs, history.run(*observers))]
         for task in tasks:
             task.add_done_callback(_tell_of_a_defect)

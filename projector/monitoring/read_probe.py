@@ -1,6 +1,5 @@
-"""A question to the read API every few seconds that only the whole way from the log to there can answer."""
+"""A synthetic probe: ask the read API every few seconds for what only the whole way from the log can answer."""
 
-import asyncio
 from collections.abc import Mapping
 from time import perf_counter
 
@@ -21,16 +20,16 @@ QUESTIONS: Mapping[str, str] = {
     "activity": f"/profiles/{NOBODY}/activity?limit=1",
     "stats": "/stats",
 }
-"""Something to ask of each projection; that there is nobody is an answer like any other."""
+"""A question to each projection; 404 is an answer like any other."""
 
 ANSWERED = frozenset({200, 404})
 
 log = structlog.get_logger()
 
 
-class Canary:
+class ReadProbe:
     """
-    Asks for what the log says at this moment, as a client would who sends `Muster-Min-Position`.
+    Ask for what the log has now, as a client does who sends `Muster-Min-Position`.
 
     :param read: the read API.
     """
@@ -42,15 +41,13 @@ class Canary:
         """Why the last question was not answered."""
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Ask every few seconds, until cancelled."""
         async with self._read:
-            while not is_cancelled():
-                await self.ask()
-                await asyncio.sleep(SECONDS)
+            await repeat(self.ask, every=SECONDS)
 
-    def tell(self, status: Status) -> None:
-        """Say in the status what was found."""
-        status.canary = self.error
+    def report(self, status: Status) -> None:
+        """Add the outcome of the last questions to a status."""
+        status.read_probe = self.error
 
     async def ask(self) -> None:
         """Ask each projection once."""
@@ -65,13 +62,13 @@ class Canary:
             log.warning("the canary", error=told)
         self.error = told
 
-    async def _asked(self, projection: str, path: str, head: int) -> str | None:
+    async def _question(self, projection: str, path: str, head: int) -> str | None:
         began = perf_counter()
         try:
             answer = await self._read.get(path, headers={"Muster-Min-Position": str(head)})
             error = None if answer.status_code in ANSWERED else f"{projection}: {answer.status_code}"
         except httpx.HTTPError as failure:
             error = f"{projection}: {type(failure).__name__}"
-        metrics.CANARY_SECONDS.labels(projection).set(perf_counter() - began)
-        metrics.CANARY_FAILURES.labels(projection).inc(error is not None)
+        metrics.READ_PROBE_SECONDS.labels(projection).set(perf_counter() - began)
+        metrics.READ_PROBE_FAILURES.labels(projection).inc(error is not None)
         return error

@@ -109,7 +109,7 @@ class Status(msgspec.Struct, kw_only=True):
     held_by: HeldBy | None = None
     projectors: list[ProjectorStatus] = []
     error: str | None = None
-    canary: str | None = None
+    read_probe: str | None = None
     """What was not answered when the read API was last asked for all that is in the log."""
 
 

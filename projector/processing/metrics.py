@@ -21,8 +21,10 @@ SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the c
 REBUILD_POSITION = Gauge("muster_rebuild_position", "Position that the generation being built reflects.", _BY)
 REBUILD_PROGRESS = Gauge("muster_rebuild_progress_ratio", "Part of the log that it reflects; none without one.", _BY)
 REBUILD_HELD = Gauge("muster_rebuild_held", "1 while a rebuild waits for somebody to order it again, else 0.", _BY)
-CANARY_SECONDS = Gauge("muster_canary_seconds", "Time in which the read API last answered for all of the log.", _BY)
-CANARY_FAILURES = Counter("muster_canary_failures", "Questions for all of the log that were not answered.", _BY)
+READ_PROBE_SECONDS = Gauge(
+    "muster_read_probe_seconds", "Time in which the read API last answered for all of the log.", _BY
+)
+READ_PROBE_FAILURES = Counter("muster_read_probe_failures", "Questions for all of the log that were not answered.", _BY)
 BATCH_EVENTS = Histogram(
     "muster_projection_batch_events", "Events in one commit.", _BY, buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )

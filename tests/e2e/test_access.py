@@ -138,22 +138,22 @@ async def test_a_command_that_is_not_let_in_says_what_to_do(stack):
         assert "Traceback" not in ended.stderr
 
 
-async def test_the_canary_is_let_in(stack):
+async def test_the_read_probe_is_let_in(stack):
     """By the home's token, as a client would."""
     async with httpx.AsyncClient(trust_env=False, headers=stack.headers, timeout=20) as client:
-        told = await until(lambda: seconds_of_the_canary(client, stack.addresses.ops))
+        told = await until(lambda: seconds_of_the_read_probe(client, stack.addresses.ops))
         await until(lambda: is_silent(client, stack.addresses.ops))
 
     assert told
 
 
 async def is_silent(client: httpx.AsyncClient, url: str) -> bool:
-    """Whether the canary has nothing to complain of; while everything starts, it has."""
-    return (await client.get(f"{url}/status")).json()["canary"] is None
+    """Whether the read probe has nothing to complain of; while everything starts, it has."""
+    return (await client.get(f"{url}/status")).json()["read_probe"] is None
 
 
-async def seconds_of_the_canary(client: httpx.AsyncClient, url: str) -> bool:
-    return "muster_canary_seconds" in (await client.get(f"{url}/metrics")).text
+async def seconds_of_the_read_probe(client: httpx.AsyncClient, url: str) -> bool:
+    return "muster_read_probe_seconds" in (await client.get(f"{url}/metrics")).text
 
 
 async def test_a_revoked_token_is_refused_soon_by_every_process(stack):

@@ -56,8 +56,10 @@ def _template() -> Template:
 def _log(told: Status) -> str:
     held = f'<p class="error">The event log is {escape(told.held_by.text)}</p>' if told.held_by else ""
     error = f'<p class="error">{escape(told.error)}</p>' if told.error else ""
-    canary = f'<p class="error">The canary was not answered: {escape(told.canary)}</p>' if told.canary else ""
-    return f"<p>Head of the event log: <b>{number(told.head)}</b></p>{held}{error}{canary}"
+    read_probe = (
+        f'<p class="error">The read probe was not answered: {escape(told.read_probe)}</p>' if told.read_probe else ""
+    )
+    return f"<p>Head of the event log: <b>{number(told.head)}</b></p>{held}{error}{read_probe}"
 
 
 def _projectors(told: list[ProjectorStatus]) -> str:

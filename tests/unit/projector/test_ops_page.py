@@ -133,7 +133,7 @@ def test_what_is_told_stays_text():
     rebuilt = rebuild(nasty, by=nasty, held=nasty, error=nasty, comparison={"records": 1, "samples": [sample]})
     told = projection("profiles", error=nasty, rebuild=rebuilt, generations=[generation(nasty, "live", state=nasty)])
 
-    text = page(snapshot({**STATUS, "projections": [told], "error": nasty, "canary": nasty})).decode()
+    text = page(snapshot({**STATUS, "projections": [told], "error": nasty, "read_probe": nasty})).decode()
 
     assert "<script>" not in text
     assert text.count("&lt;script&gt;") >= 10

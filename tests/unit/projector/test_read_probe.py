@@ -1,10 +1,10 @@
-"""The canary asks the read API for all that is in the log."""
+"""The read probe asks the read API for all that is in the log."""
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from projector.monitoring.read_probe import QUESTIONS, Canary
+from projector.monitoring.read_probe import QUESTIONS, ReadProbe
 from projector.services import PROJECTIONS
 from shared.event_log import MemoryEventLog
 from tests.support.histories import History
@@ -20,14 +20,14 @@ def log():
 
 def failures():
     return sum(
-        REGISTRY.get_sample_value("muster_canary_failures_total", {"projection": each}) or 0.0 for each in QUESTIONS
+        REGISTRY.get_sample_value("muster_read_probe_failures_total", {"projection": each}) or 0.0 for each in QUESTIONS
     )
 
 
-def canary(log, answer):
-    """A canary whose read API answers each request as told."""
+def probing(log, answer):
+    """A read probe whose read API answers each request as told."""
     read = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://read")
-    return Canary(log=log, read=read)
+    return ReadProbe(log=log, read=read)
 
 
 def test_every_projection_is_asked():
@@ -41,10 +41,10 @@ async def test_all_that_is_in_the_log_is_asked_for(log):
         asked.append((request.url.path, request.headers["Muster-Min-Position"]))
         return httpx.Response(404 if "activity" in request.url.path else 200)
 
-    bird, before = canary(log, answer), failures()
-    await bird.ask()
+    probe, before = probing(log, answer), failures()
+    await probe.ask()
 
-    assert bird.error is None
+    assert probe.error is None
     assert {position for _, position in asked} == {"2"}
     assert {path for path, _ in asked} == {path.partition("?")[0] for path in QUESTIONS.values()}
     assert failures() == before
@@ -58,17 +58,17 @@ async def test_what_is_not_answered_is_told_and_counted(log):
             raise httpx.ConnectError("away")
         return httpx.Response(503 if request.url.path == "/groups" else 200)
 
-    bird, before = canary(log, answer), failures()
-    await bird.ask()
+    probe, before = probing(log, answer), failures()
+    await probe.ask()
 
-    assert bird.error == "groups: 503; stats: ConnectError"
+    assert probe.error == "groups: 503; stats: ConnectError"
     assert failures() == before + 2
 
 
 async def test_while_postgresql_is_away_nobody_can_say_what_should_be_seen(log):
     log.available = False
 
-    bird = canary(log, lambda request: pytest.fail("it asked"))
-    await bird.ask()
+    probe = probing(log, lambda request: pytest.fail("it asked"))
+    await probe.ask()
 
-    assert bird.error is None
+    assert probe.error is None

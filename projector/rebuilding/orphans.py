@@ -1,4 +1,4 @@
-"""Generations that nobody feeds: whoever is erased stays in them."""
+"""Orphaned generations: made by another version of a projection, and fed by no process."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -12,11 +12,11 @@ from shared.event_log import EventLog
 from shared.read_model.positions import Pointer
 
 
-class Abandonment:
+class OrphanedGenerations:
     """
-    Knows which generations of a projection were made by another version of which no process is there.
+    Find the generations of a projection whose version no process runs.
 
-    :param interval: seconds from one look at the log to the next; it is only looked at while there is such a one.
+    :param interval: seconds from one read of the log to the next; it is only read while another version's are there.
     """
 
     def __init__(self, projection: Projection, *, lease: Lease, log: EventLog, interval: float) -> None:
@@ -24,21 +24,21 @@ class Abandonment:
         self._lease = lease
         self._log = log
         self._interval = interval
-        self._looked = float("-inf")
+        self._checked = float("-inf")
 
-    async def keeping_the_erased(self, survey: Survey) -> Sequence[Pointer]:
-        """Those that have not come to an erasure which the log has, and never will; none if that cannot be told."""
+    async def missing_an_erasure(self, survey: Survey) -> Sequence[Pointer]:
+        """Return those that miss an erasure which the log has, and will for ever; none while the log is away."""
         others = [pointer for pointer in roles(survey) if pointer.version != self._projection.version]
-        if not others or monotonic() - self._looked < self._interval:
+        if not others or monotonic() - self._checked < self._interval:
             return []
-        self._looked = monotonic()
-        return [each for each in others if await self._keeps_somebody(each, survey) and not await self._is_fed(each)]
+        self._checked = monotonic()
+        return [each for each in others if await self._misses_an_erasure(each, survey) and not await self._is_fed(each)]
 
     async def _is_fed(self, pointer: Pointer) -> bool:
         name = LeaseName(self._projection.name, pointer.version)
         return bool((await self._lease.candidates([name])).holders)
 
-    async def _keeps_somebody(self, pointer: Pointer, survey: Survey) -> bool:
+    async def _misses_an_erasure(self, pointer: Pointer, survey: Survey) -> bool:
         checkpoint = survey.at(pointer).checkpoint
         try:
             async with self._log.connect() as reader:

@@ -10,7 +10,7 @@ from projector.monitoring.status import Status
 from projector.processing import metrics
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog
-from shared.runtime.cancellation import is_cancelled
+from shared.runtime.retry import repeat
 
 SECONDS = 10.0
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -55,12 +55,12 @@ class ReadProbe:
             async with self._log.connect() as reader:
                 head = await reader.head()
         except (Unavailable, Unsound):
-            return  # the status says so; nobody can say what should be seen
-        errors = [await self._asked(projection, path, head) for projection, path in QUESTIONS.items()]
-        told = "; ".join(filter(None, errors)) or None
-        if told != self.error:
-            log.warning("the canary", error=told)
-        self.error = told
+            return  # the status says so; what a reader should see is unknown
+        errors = [await self._question(projection, path, head) for projection, path in QUESTIONS.items()]
+        error = "; ".join(filter(None, errors)) or None
+        if error != self.error:
+            log.warning("the read probe", error=error)
+        self.error = error
 
     async def _question(self, projection: str, path: str, head: int) -> str | None:
         began = perf_counter()

@@ -211,7 +211,7 @@ class Reconciler:
 
     async def _erasing(self, survey: Survey) -> Transition | None:
         """Give up what keeps somebody who was erased, and is fed by nobody, or begin to replace it."""
-        for pointer in await self._orphaned.keeping_the_erased(survey):
+        for pointer in await self._orphaned.missing_an_erasure(survey):
             if pointer != survey.live:
                 return given_up(pointer, at=self._clock.now())
             if survey.roster.building is None:

@@ -72,7 +72,7 @@ def test_a_projection_that_has_nothing_to_do_or_cannot_move_may_stand(detector, 
     detector.require_moving()
 
 
-def test_steps_of_a_sweep_are_movement(detector, clock):
+def test_steps_of_a_fan_out_are_movement(detector, clock):
     """The position that readers are shown stands meanwhile."""
     for revision in range(6):
         detector.observe(status(revision=revision))

@@ -9,7 +9,7 @@ import pytest
 from projector.monitoring.status import ProjectionStatus, Status
 from projector.monitoring.status_history import REMEMBERED, StatusHistory
 from projector.processing.parked_events import Busy, WhatIsParked
-from projector.store.ports import ReadModelUnavailable
+from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
 
@@ -82,7 +82,7 @@ async def test_each_status_is_taken_note_of_and_measured():
     assert [snapshot.status] == seen == board.measured
 
 
-@pytest.mark.parametrize("error", [ReadModelUnavailable("away"), Busy("busy"), TimeoutError()])
+@pytest.mark.parametrize("error", [Unavailable("away"), Busy("busy"), TimeoutError()])
 async def test_what_is_parked_is_seen_or_unknown(error):
     """Whatever keeps it from being seen, the next snapshot comes."""
     history, _ = a_history()

@@ -99,7 +99,7 @@ class Reconciler:
         return self._processors.progress_of(pointer)
 
     async def run(self) -> None:
-        """Look after it while that is this process' leadership, until cancelled."""
+        """Look after it while this process leads, until cancelled."""
         try:
             await Perseverance(self._own, self._pace).persist(self._turn)
         finally:

@@ -71,7 +71,7 @@ def register_services(registry: svcs.Registry) -> None:
     register_limits(registry, settings, api="ops")
     log = PostgresEventLog(settings.required("database_url"))
     if settings.read_url:
-        read = httpx_client(READ_API, settings, timeout=settings.read_wait + CANARY_SECONDS)
+        read = httpx_client(READ_API, settings, timeout=settings.read_wait + READ_PROBE_SECONDS)
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
     registry.register_value(Entrance, Entrance.at(settings.ops_url))

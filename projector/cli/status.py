@@ -83,13 +83,13 @@ def _generation(projection: str, generation: GenerationStatus) -> str:
 def _standstills(status: Status) -> list[str]:
     errors = [f"{each.name} {each.state}: {each.error}" for each in status.projections if each.error]
     held = [f"the event log is {status.held_by.text}"] if status.held_by else []
-    canary = [f"the canary was not answered: {status.canary}"] if status.canary else []
+    read_probe = [f"the read probe was not answered: {status.read_probe}"] if status.read_probe else []
     parked = [
         f"{each.name}: {each.parked} documents are parked, see `muster parked list`"
         for each in status.projections
         if each.parked
     ]
-    return [*errors, *parked, *held, *canary, *([status.error] if status.error else [])]
+    return [*errors, *parked, *held, *read_probe, *([status.error] if status.error else [])]
 
 
 def _or_unknown(value: object) -> str:

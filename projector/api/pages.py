@@ -6,7 +6,8 @@ from projector.api.csrf_check import require_local_host
 from projector.api.page.document import asset, page, style
 from projector.monitoring.status_history import StatusHistory
 from shared.http.containers import Services
-from shared.http.problems import Problem, Rejection
+from shared.http.problems import Rejection
+from shared.problems import Problem
 
 FIRST_LOOK_SECONDS = 10.0
 """With both servers away it takes three."""

@@ -24,15 +24,8 @@ from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi import Operation, Parameter
-from shared.http.problems import (
-    INVALID,
-    NOT_JSON,
-    TOO_LARGE,
-    UNSUPPORTED_MEDIA_TYPE,
-    FieldError,
-    Problem,
-    Rejection,
-)
+from shared.http.problems import NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.problems import INVALID, FieldError, Problem
 
 T = TypeVar("T")
 

@@ -21,7 +21,8 @@ from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi import Operation, Parameter
-from shared.http.problems import INVALID, NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, Rejection
+from shared.http.problems import NOT_JSON, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.problems import INVALID, Problem
 
 PROJECTION_NOT_FOUND = Problem(
     "projection-not-found", 404, "There is no such projection", "GET /status names every projection."

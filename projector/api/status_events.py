@@ -22,8 +22,9 @@ from shared.auth.authentication import Authentication
 from shared.http.auth_middleware import caller
 from shared.http.containers import Services
 from shared.http.openapi import Operation
-from shared.http.problems import Problem, Rejection
+from shared.http.problems import Rejection
 from shared.http.requests import wants_head_only
+from shared.problems import Problem
 
 MEDIA_TYPE = "text/event-stream"
 MOST_STREAMS = 50

@@ -16,7 +16,8 @@ from read_side.http.resources.export import EXPORT, Export
 from read_side.http.resources.stats import STATS
 from shared.auth.principal import PRIVATE, READ
 from shared.http.openapi import Operation, Parameter, openapi
-from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem
+from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+from shared.problems import INVALID, Problem
 from shared.read_model.records import (
     ActivityRecord,
     GroupRecord,

@@ -15,7 +15,8 @@ from read_side.http.parameters import Parameters, Parse, invalid
 from read_side.http.responses import DocumentResponse
 from read_side.http.router import Outcomes, PathKeys
 from read_side.views import Page
-from shared.http.problems import FieldError, Rejection
+from shared.http.problems import Rejection
+from shared.problems import FieldError
 from shared.read_model.envelope import Sealed, entity_tag
 
 _encode = msgspec.msgpack.Encoder().encode

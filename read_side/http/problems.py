@@ -8,7 +8,8 @@ from prometheus_client import Counter
 from read_side.freshness import ProjectionBehind
 from read_side.views import NeverFilled, QueryTooBroad
 from shared.errors import EvictionPossible, Overloaded, Unavailable
-from shared.http.problems import OVERLOADED, FieldError, Problem, Rejection
+from shared.http.problems import Rejection
+from shared.problems import OVERLOADED, FieldError, Problem
 
 _REFUSED = Counter("muster_reads_refused_total", "Questions that a read model did not answer.", ("problem",))
 

@@ -19,7 +19,8 @@ from read_side.http.responses import DocumentResponse, send_response
 from shared.auth.principal import PRIVATE
 from shared.http.auth_middleware import caller, require_scope
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, FieldError, Rejection
+from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Rejection
+from shared.problems import FieldError
 
 _READS = Counter(
     "muster_reads_total", "Questions answered; a batch is as many as it finds and misses.", ("look_up", "outcome")

@@ -15,9 +15,10 @@ from shared.http.auth_middleware import Guard, Policy
 from shared.http.containers import Register, provide_services, registry_lifespan
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.pages import documentation_page, problem_page, problems_page
-from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Problem, Rejection
+from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
 from shared.http.requests import RequestScope
 from shared.observability import tracing
+from shared.problems import Problem
 
 MAX_BODY_BYTES = 1024 * 1024
 

@@ -19,8 +19,9 @@ from shared.auth.rate_limits import Limiter
 from shared.auth.sessions import Sessions
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
-from shared.http.problems import Problem, Rejection, send_rejection
+from shared.http.problems import Rejection, send_rejection
 from shared.http.requests import header
+from shared.problems import Problem
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems"})
 """What every service tells everybody; besides them the pages under `/problems/`."""

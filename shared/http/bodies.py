@@ -12,17 +12,9 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 from litestar.types import Scope
 
-from shared.http.problems import (
-    INVALID,
-    MOST_ERRORS,
-    NOT_JSON,
-    OVERLOADED,
-    TOO_SLOW,
-    UNSUPPORTED_MEDIA_TYPE,
-    FieldError,
-    Rejection,
-)
+from shared.http.problems import MOST_ERRORS, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.http.requests import header
+from shared.problems import INVALID, OVERLOADED, FieldError
 
 T = TypeVar("T", bound=msgspec.Struct)
 ValueHook = Callable[[type[Any], Any], Any]

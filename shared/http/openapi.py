@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from shared.http import auth_middleware as guard
-from shared.http.problems import MEDIA_TYPE, Problem, ProblemDetails
+from shared.http.problems import MEDIA_TYPE, ProblemDetails
+from shared.problems import Problem
 
 SchemaHook = Callable[[type], dict[str, Any]]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shared.http.problems import Problem
+from shared.problems import Problem
 
 STYLE = """
 :root{color-scheme:light dark}

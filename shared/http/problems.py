@@ -12,32 +12,13 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope, Send
 
 from shared.http.requests import request_id
+from shared.problems import INTERNAL_ERROR, INVALID, OVERLOADED, FieldError, Problem, Refusal
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
 """That one answer names: a body has room for a hundred thousand, and what is said of each takes more than it did."""
 
 log = structlog.get_logger()
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """A kind of error: its type is `/problems/<name>`, where `remedy` can be read."""
-
-    name: str
-    status: int
-    title: str
-    remedy: str
-
-
-class FieldError(msgspec.Struct, frozen=True):
-    """
-    What is wrong with one field.
-
-    `pointer` is a JSON Pointer (RFC 6901) into the body, `?name` in the query, `{name}` in the path or a header's name.
-    """
-
-    pointer: str
-    detail: str
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,8 +32,8 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: str | None = None
 
 
-class Rejection(Exception):
-    """A request that is answered with a problem."""
+class Rejection(Refusal):
+    """A request that is answered with a problem, and with headers of its own."""
 
     def __init__(
         self,
@@ -62,17 +43,8 @@ class Rejection(Exception):
         errors: Iterable[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.problem = problem
-        self.detail = detail
-        self.errors = tuple(errors)
+        super().__init__(problem, detail, errors=errors)
         self.headers = dict(headers or {})
-
-    def details(self, *, request_id: str | None = None) -> ProblemDetails:
-        problem = self.problem
-        return ProblemDetails(
-            f"/problems/{problem.name}", problem.title, problem.status, self.detail, self.errors, request_id
-        )
 
 
 BAD_REQUEST = Problem("bad-request", 400, "The request cannot be understood", "Check the request line and the headers.")
@@ -101,26 +73,6 @@ UNSUPPORTED_MEDIA_TYPE = Problem(
     "The body has the wrong media type",
     "Send Content-Type: application/json, or application/x-ndjson for a stream of commands.",
 )
-INVALID = Problem(
-    "invalid",
-    422,
-    "Something in the request is not valid",
-    "Mend the fields under `errors` and send the request again.",
-)
-OVERLOADED = Problem(
-    "overloaded",
-    503,
-    "More is asked than can be done",
-    "Nothing was done. Send the same request again after Retry-After; with an Idempotency-Key that is safe in every "
-    "case. Ask for many people at once by /profiles/batch-get. Operators: more processes.",
-)
-INTERNAL_ERROR = Problem(
-    "internal-error",
-    500,
-    "Something went wrong in Muster",
-    "This is a defect. Report it with the request id; the log says more under the same id.",
-)
-
 COMMON_PROBLEMS = (
     BAD_REQUEST,
     NOT_JSON,
@@ -139,25 +91,36 @@ _BY_STATUS = {problem.status: problem for problem in COMMON_PROBLEMS if problem 
 _encode = msgspec.json.Encoder().encode
 
 
-def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> Response[bytes]:
-    """The answer to a request that was rejected."""
-    details = rejection.details(request_id=request_id(request.scope))
-    return Response(_encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=rejection.headers)
+def answer_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
+    """Answer what is refused with its problem."""
+    details = details_of(refusal, request_id=request_id(request.scope))
+    return Response(_encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=_headers(refusal))
 
 
 async def send_rejection(rejection: Rejection, scope: Scope, send: Send, *, page: bytes | None = None) -> None:
     """
-    The same where no framework answers.
+    Answer the same where no framework does.
 
     :param page: HTML to show instead of the problem.
     """
-    details = rejection.details(request_id=request_id(scope))
-    about = {"Content-Type": "text/html; charset=utf-8" if page else MEDIA_TYPE, **rejection.headers}
+    details = details_of(rejection, request_id=request_id(scope))
+    about = {"Content-Type": "text/html; charset=utf-8" if page else MEDIA_TYPE, **_headers(rejection)}
     headers = [(name.lower().encode(), value.encode()) for name, value in about.items()]
     body = page or _encode(details)
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": details.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def details_of(refusal: Refusal, *, request_id: str | None = None) -> ProblemDetails:
+    """Describe a refusal as the body of an answer."""
+    problem = refusal.problem
+    return ProblemDetails(problem.type, problem.title, problem.status, refusal.detail, refusal.errors, request_id)
+
+
+def _headers(refusal: Refusal) -> dict[str, str]:
+    headers = refusal.headers if isinstance(refusal, Rejection) else {}
+    return headers if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after), **headers}
 
 
 def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -166,7 +129,7 @@ def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException
     headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if "GET" in (allowed := headers.get("Allow", "")):
         headers["Allow"] = f"{allowed}, HEAD"
-    return answer_rejection(request, Rejection(problem, _detail(problem, error, request), headers=headers))
+    return answer_refusal(request, Rejection(problem, _detail(problem, error, request), headers=headers))
 
 
 def framework_problem(error: HTTPException) -> Problem:
@@ -186,7 +149,7 @@ def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, A
 def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """An error nobody expected: where it arose is logged, what it says is not, since it may quote people's data."""
     log_defect(error, request_id=request_id(request.scope))
-    return answer_rejection(request, Rejection(INTERNAL_ERROR, "The request failed; nothing more is told here"))
+    return answer_refusal(request, Rejection(INTERNAL_ERROR, "The request failed; nothing more is told here"))
 
 
 def log_defect(error: BaseException, *, request_id: str | None) -> None:
@@ -197,7 +160,7 @@ def log_defect(error: BaseException, *, request_id: str | None) -> None:
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {
-    Rejection: answer_rejection,
+    Refusal: answer_refusal,
     HTTPException: answer_framework_error,
     Exception: answer_defect,
 }

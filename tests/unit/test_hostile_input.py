@@ -23,7 +23,7 @@ from shared.http import requests
 from shared.http.auth_middleware import _cookie, _token, session_cookie
 from shared.http.bodies import decoder, require_media_type
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import MOST_ERRORS, Rejection
+from shared.http.problems import MOST_ERRORS, Rejection, details_of
 from shared.observability.tracing import command_span, traceparent
 from tests.support.hostile import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
@@ -133,7 +133,7 @@ def test_any_header_is_taken_or_refused(value):
 
 
 def is_a_problem(rejection, *statuses):
-    told = json.loads(msgspec.json.encode(rejection.details()))
+    told = json.loads(msgspec.json.encode(details_of(rejection)))
     return told["status"] in statuses
 
 

@@ -10,9 +10,10 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope
 from opentelemetry.trace import Span, StatusCode
 
-from shared.http.problems import INTERNAL_ERROR, Problem, Rejection, framework_problem
+from shared.http.problems import Rejection, framework_problem
 from shared.http.requests import header
 from shared.observability.tracing import command_span
+from shared.problems import INTERNAL_ERROR, Problem
 from write_side.execution.metrics import COMMAND_SECONDS, COMMANDS
 from write_side.http.problems import PROBLEM_OF
 from write_side.ports import Answer

@@ -7,7 +7,8 @@ from msgspec import Meta
 
 from shared.auth.principal import COMMANDS
 from shared.http.openapi import Operation, Parameter, openapi
-from shared.http.problems import INVALID, NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+from shared.problems import INVALID
 from write_side.domain.values import value_schema
 from write_side.http.problems import PROBLEMS
 from write_side.http.stream import NDJSON, AnsweredLine, StreamedCommand

@@ -3,7 +3,8 @@
 from http import HTTPStatus
 
 from shared.errors import Overloaded, Unavailable
-from shared.http.problems import OVERLOADED, Problem, Rejection
+from shared.http.problems import Rejection
+from shared.problems import OVERLOADED, Problem
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import (
     AccountExists,

@@ -9,9 +9,10 @@ from litestar.types import Scope
 from uuid_utils import uuid7
 
 from shared.http.auth_middleware import caller
-from shared.http.problems import INVALID, FieldError, Rejection
+from shared.http.problems import Rejection
 from shared.http.requests import request_id
 from shared.observability.tracing import traceparent
+from shared.problems import INVALID, FieldError
 from write_side.domain.values import plain
 from write_side.ports import CommandContext
 from write_side.use_cases import Command, UseCase

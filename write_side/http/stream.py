@@ -16,16 +16,9 @@ from shared.http.auth_middleware import UNAUTHORIZED, caller, take_turn
 from shared.http.bodies import HungUp, decoder, received, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import (
-    INTERNAL_ERROR,
-    INVALID,
-    NOT_JSON,
-    TOO_LARGE,
-    FieldError,
-    Rejection,
-    log_defect,
-)
+from shared.http.problems import NOT_JSON, TOO_LARGE, Rejection, details_of, log_defect
 from shared.http.requests import request_id
+from shared.problems import INTERNAL_ERROR, INVALID, FieldError
 from shared.server.shutdown import Stopped, Stopping
 from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandRunner
@@ -221,7 +214,7 @@ def _done(number: int, answer: Answer) -> AnsweredLine:
 
 
 def _failed(number: int, rejection: Rejection) -> AnsweredLine:
-    details = rejection.details()
+    details = details_of(rejection)
     return AnsweredLine(
         line=number,
         status=details.status,

@@ -18,7 +18,8 @@ from shared.http.auth_middleware import caller, require_scope
 from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import INVALID, FieldError, Rejection
+from shared.http.problems import Rejection
+from shared.problems import INVALID, FieldError
 from shared.read_model.envelope import entity_tag
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
 

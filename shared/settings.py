@@ -2,23 +2,21 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 import msgspec
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from msgspec import Meta
 
-from shared.redis.sentinels import SCHEMES, connection_options, scheme_of
-from shared.values import Rate, issuer_url
+from shared.limits import ChangedLimits
+from shared.urls import parse_http_url, parse_issuer_url, parse_postgres_url, parse_redis_url
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"
 ENVIRONMENT, DEFAULT = "environment", "default"
 
-Number = TypeVar("Number", int, float)
+L = TypeVar("L")
 
 
 class SettingsError(Exception):
@@ -26,7 +24,24 @@ class SettingsError(Exception):
 
 
 class SettingMissingError(SettingsError):
-    """A setting is needed that nobody made, and no `muster up` is there to say it."""
+    """A needed setting is not made, and no `muster up` is there to say it."""
+
+
+class Rate(NamedTuple):
+    """So many requests in so many seconds."""
+
+    quota: int
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """:raises ValueError: it is none."""
+        if not (match := re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,4})", text)):
+            raise ValueError("write requests/seconds, such as 600/60")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.quota}/{self.seconds}"
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,41 +54,60 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     ops: str
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting with its value; `sources` tells where each came from."""
+def absolute_path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
 
-    home: Path
-    database_url: str | None = None
-    redis_url: str | None = None
-    write_url: str | None = None
-    read_url: str | None = None
-    ops_url: str | None = None
-    token: str | None = None
-    read_wait: float = 2.0
+
+# How a variable is read: by a function, or as msgspec reads the type; its description says what to write instead.
+Text = Annotated[str | None, str]
+Directory = Annotated[Path | None, absolute_path]
+ApiUrl = Annotated[str | None, parse_http_url]
+Count = Annotated[int, Meta(ge=1, description="give a whole number from 1")]
+Port = Annotated[int, Meta(ge=1, le=65_535, description="give a port from 1 to 65535")]
+Wait = Annotated[float, Meta(ge=0, le=3_600, description="give seconds from 0 to 3600")]
+OnePartition = Annotated[
+    int, Meta(ge=1, le=1, description="this release accepts one partition: set 1, or leave it out")
+]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting with its value, in the order `muster config` prints them; `sources` tells where each came from."""
+
+    home: Annotated[Path, absolute_path]
+    """The state directory of `muster up`."""
+    database_url: Annotated[str | None, parse_postgres_url] = None
+    redis_url: Annotated[str | None, parse_redis_url] = None
+    write_url: ApiUrl = None
+    read_url: ApiUrl = None
+    ops_url: ApiUrl = None
+    token: Text = None
+    read_wait: Wait = 2.0
     """Seconds."""
-    idempotency_ttl: int = 86_400
+    idempotency_ttl: Count = 86_400
     """Seconds."""
-    partitions: int = 1
-    workers: int = 1
+    partitions: OnePartition = 1
+    workers: Count = 1
     rebuild: Literal["manual", "auto"] = "manual"
     log_format: Literal["console", "json"] = "console"
     auth: Literal["on", "off"] = "on"
-    keys: Path | None = None
+    keys: Directory = None
     """The directory of the keys that sign tokens; see `key_directory`."""
-    issuer: str | None = None
+    issuer: Annotated[str | None, parse_issuer_url] = None
     audience: str = "muster"
-    rate_limit: Rate | None = None
+    rate_limit: Annotated[Rate | None, Rate.parse] = None
     """Of requests, for each subject, at each API."""
     write_host: str = "127.0.0.1"
-    write_port: int = 8001
+    write_port: Port = 8001
     read_host: str = "127.0.0.1"
-    read_port: int = 8002
+    read_port: Port = 8002
     ops_host: str = "127.0.0.1"
-    ops_port: int = 8003
-    postgres_bin: Path | None = None
+    ops_port: Port = 8003
+    postgres_bin: Directory = None
     """A directory with the PostgreSQL programs `muster up` is to use, instead of those from the wheel."""
-    redis_bin: Path | None = None
+    redis_bin: Directory = None
     """The Redis or Valkey server `muster up` is to use, instead of that from the wheel."""
+    limits: Annotated[ChangedLimits | None, ChangedLimits.parse] = None
+    """Limits of components that differ from their defaults; see `limits_of`."""
     sources: Mapping[str, str] = {}
 
     @classmethod
@@ -85,9 +119,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
         values: dict[str, Any] = {"home": Path(".muster").absolute()}
-        for name, text in given.items():
-            values[_field(name)] = _parsed(name, text)
-        sources = {field: _source(field, given) for field in _PARSERS}
+        values |= {_field(name): _parsed(name, text) for name, text in given.items()}
+        sources = {field: ENVIRONMENT if variable(field) in given else DEFAULT for field in FIELDS}
         return cls(**values, sources=sources)
 
     def with_addresses(self) -> Self:
@@ -99,14 +132,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         addresses = read_addresses(self.home)
         if addresses is None:
             return self
-        found = {
+        running = {
             "database_url": addresses.database_url,
             "redis_url": addresses.redis_url,
             "write_url": addresses.write,
             "read_url": addresses.read,
             "ops_url": addresses.ops,
         }
-        missing = {field: url for field, url in found.items() if getattr(self, field) is None}
+        missing = {field: url for field, url in running.items() if getattr(self, field) is None}
         sources = {**self.sources, **dict.fromkeys(missing, str(self.home / ADDRESSES))}
         return msgspec.structs.replace(self, **missing, sources=sources)
 
@@ -126,6 +159,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"{variable(field)} is not set and no `muster up` runs at {self.home}: set it, or start `muster up`"
             )
         return str(value)
+
+    def limits_of(self, kind: type[L]) -> L:
+        """
+        Return a component's limits: the defaults of its dataclass, but for what MUSTER_LIMITS changes.
+
+        :raises SettingsError: MUSTER_LIMITS names a limit that the component does not have, or a number it cannot be.
+        """
+        try:
+            return (self.limits or ChangedLimits({})).apply(kind)
+        except ValueError as error:
+            raise SettingsError(f"{variable('limits')} is {str(self.limits)!r}: {error}") from error
+
+
+FIELDS: Mapping[str, Any] = {
+    field: hint for field, hint in get_type_hints(Settings, include_extras=True).items() if field != "sources"
+}
+"""Every setting there is, and how it is read."""
 
 
 def variable(field: str) -> str:
@@ -155,7 +205,7 @@ def masked(value: str) -> str:
 
 
 def printable(settings: Settings, field: str) -> str:
-    """Return a setting's value as it may be shown to anybody."""
+    """Return a setting's value without its secrets."""
     value = getattr(settings, field)
     if value is None:
         return "-"
@@ -164,129 +214,20 @@ def printable(settings: Settings, field: str) -> str:
 
 def _field(name: str) -> str:
     field = name.removeprefix(PREFIX).lower()
-    if field in _PARSERS:
+    if field in FIELDS:
         return field
-    near = difflib.get_close_matches(field, _PARSERS, n=1)
+    near = difflib.get_close_matches(field, FIELDS, n=1)
     remedy = f"did you mean {variable(near[0])}?" if near else "`muster config` lists the settings there are"
     raise SettingsError(f"{name} is no setting: {remedy}")
 
 
 def _parsed(name: str, text: str) -> object:
+    hint = FIELDS[_field(name)]
+    notes = getattr(hint, "__metadata__", ())
     try:
-        return _PARSERS[_field(name)](text)
+        return notes[0](text) if notes and callable(notes[0]) else msgspec.convert(text, hint, strict=False)
+    except msgspec.ValidationError as error:
+        remedy = notes[0].description if notes else f"choose one of: {', '.join(get_args(hint))}"
+        raise SettingsError(f"{name} is {text!r}: {remedy}") from error
     except ValueError as error:
         raise SettingsError(f"{name} is {masked(text)!r}: {error}") from error
-
-
-def _source(field: str, given: Mapping[str, str]) -> str:
-    return ENVIRONMENT if variable(field) in given else DEFAULT
-
-
-def _postgres_url(text: str) -> str:
-    if urlsplit(text).scheme not in {"postgresql", "postgres"}:
-        raise ValueError("write postgresql://user:password@host:port/database")
-    return _readable(text, conninfo_to_dict)
-
-
-def _redis_url(text: str) -> str:
-    scheme = scheme_of(text)
-    if "cluster" in scheme or ("," in text and scheme not in SCHEMES):
-        raise ValueError("this release works with one Redis, not with a cluster: name a single redis://host:port")
-    if scheme not in {"redis", "rediss", "unix", *SCHEMES}:
-        raise ValueError("write redis://host:port, rediss://…, unix:///path/to/socket or redis+sentinel://…/service")
-    return _readable(text, connection_options)
-
-
-def _readable(url: str, driver: Callable[[str], object]) -> str:
-    """Return a URL that the driver understands; what it says otherwise is left out, since it may quote a password."""
-    try:
-        urlsplit(url).port if "," not in url else None
-        driver(url)
-    except (ValueError, psycopg.Error):
-        raise ValueError("the driver cannot read it: check the port, and the names and values behind `?`") from None
-    return url
-
-
-def _http_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write http://host:port")
-    return text.rstrip("/")
-
-
-def _seconds(text: str) -> float:
-    seconds = _number(float, text)
-    if not 0 <= seconds <= 3_600:  # noqa: PLR2004 - an hour; nobody waits longer for a read
-        raise ValueError("give seconds from 0 to 3600")
-    return seconds
-
-
-def _positive(text: str) -> int:
-    number = _number(int, text)
-    if number < 1:
-        raise ValueError("give a whole number from 1")
-    return number
-
-
-def _port(text: str) -> int:
-    number = _number(int, text)
-    if not 1 <= number <= 65_535:  # noqa: PLR2004 - what TCP has
-        raise ValueError("give a port from 1 to 65535")
-    return number
-
-
-def _partitions(text: str) -> int:
-    if _number(int, text) != 1:
-        raise ValueError("this release accepts one partition: set 1, or leave it out")
-    return 1
-
-
-def _number(kind: Callable[[str], Number], text: str) -> Number:
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError("that is not a number") from None
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def choose(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"choose one of: {', '.join(choices)}")
-        return text
-
-    return choose
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-_PARSERS: Mapping[str, Callable[[str], object]] = {
-    "home": _path,
-    "database_url": _postgres_url,
-    "redis_url": _redis_url,
-    "write_url": _http_url,
-    "read_url": _http_url,
-    "ops_url": _http_url,
-    "token": str,
-    "read_wait": _seconds,
-    "idempotency_ttl": _positive,
-    "partitions": _partitions,
-    "workers": _positive,
-    "rebuild": _one_of("manual", "auto"),
-    "log_format": _one_of("console", "json"),
-    "auth": _one_of("on", "off"),
-    "keys": _path,
-    "issuer": issuer_url,
-    "audience": str,
-    "rate_limit": Rate.parse,
-    "write_host": str,
-    "write_port": _port,
-    "read_host": str,
-    "read_port": _port,
-    "ops_host": str,
-    "ops_port": _port,
-    "postgres_bin": _path,
-    "redis_bin": _path,
-}
-"""Every setting there is, in the order `muster config` prints them."""

@@ -16,8 +16,8 @@ from shared.auth.principal import ANYBODY
 from shared.http.auth_middleware import caller
 from shared.http.problems import Rejection
 from shared.http.requests import header
-from shared.loopback import is_loopback
 from shared.problems import Problem
+from shared.urls import is_loopback
 
 CROSS_SITE = Problem(
     "cross-site", 403, "The request comes from another site", "Operate Muster from its own pages, or without a browser."

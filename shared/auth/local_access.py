@@ -12,8 +12,8 @@ from shared.auth.principal import OPS, SCOPES
 from shared.auth.signing_keys import KeyDirectory, SigningKey
 from shared.auth.tokens import issue, sign_in_audience
 from shared.dev_stack.embedded_server import write_private
-from shared.loopback import is_loopback
 from shared.settings import Settings, read_addresses
+from shared.urls import is_loopback
 
 TOKEN = "token"  # noqa: S105 - the name of its file
 SUBJECT = "muster-up"

@@ -12,7 +12,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from shared.errors import Unavailable
-from shared.values import is_trusted
+from shared.urls import is_trusted
 
 DISCOVERY = "/.well-known/openid-configuration"
 REFRESH_SECONDS = 300.0

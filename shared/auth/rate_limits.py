@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from shared.errors import Unavailable
-from shared.values import Rate
+from shared.settings import Rate
 
 LEASES = 20
 """Into how many a quota is divided: what a process may hold back from the others is one of them."""

@@ -8,9 +8,9 @@ from shared.auth.authentication import Authentication, NoAuthentication, TokenAu
 from shared.auth.openid import OpenIdIssuer
 from shared.auth.rate_limits import Limiter
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
-from shared.loopback import DIRECT, is_loopback
 from shared.redis.client import connect
 from shared.settings import Settings, SettingsError
+from shared.urls import DIRECT, is_loopback
 
 
 def register_authentication(registry: svcs.Registry, settings: Settings) -> None:

@@ -10,8 +10,8 @@ import msgspec
 
 from shared.auth.local_access import bearer
 from shared.cli.exit_codes import WRONG_USAGE, CommandFailed
-from shared.loopback import DIRECT
 from shared.settings import Settings
+from shared.urls import DIRECT
 
 ANSWER_SECONDS = 15.0
 NOT_LET_IN = "does not let us in; set MUSTER_TOKEN to what `muster token --scope …` prints where the keys are"

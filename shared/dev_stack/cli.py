@@ -3,8 +3,9 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 from cyclopts import Parameter, validators
@@ -12,7 +13,11 @@ from cyclopts import Parameter, validators
 from shared.dev_stack import up as stack
 from shared.dev_stack.embedded_server import ServerError
 from shared.dev_stack.programs import ProgramMissingError
-from shared.settings import Settings, printable, variable
+from shared.limits import known_limits, named_numbers
+from shared.settings import DEFAULT, Settings, printable, variable
+
+Row: TypeAlias = tuple[str, str, str]
+"""A name, its value and where that comes from."""
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 
@@ -60,12 +65,25 @@ def doctor() -> int:
     return int(any(check.mark == FAILED for check in checks))
 
 
-def config() -> None:
-    """Show every setting with its value and source; secrets are masked."""
+def config(*, limits: bool = False) -> None:
+    """
+    Show every setting with its value and source; secrets are masked.
+
+    :param limits: show the limits of every component, which MUSTER_LIMITS changes, instead.
+    """
     settings = Settings.load(os.environ).with_addresses()
-    rows = [(variable(field), printable(settings, field), source) for field, source in settings.sources.items()]
-    width = max(len(value) for _, value, _ in rows)
-    _print(*(f"{name:<24}  {value:<{width}}  {source}" for name, value, source in rows))
+    rows = _limits(settings) if limits else _settings(settings)
+    _print(*(f"{name:<24}  {value:<{max(len(row[1]) for row in rows)}}  {source}" for name, value, source in rows))
+
+
+def _settings(settings: Settings) -> Sequence[Row]:
+    return [(variable(field), printable(settings, field), source) for field, source in settings.sources.items()]
+
+
+def _limits(settings: Settings) -> Sequence[Row]:
+    changed = settings.limits.numbers if settings.limits else {}
+    numbers = [item for kind in known_limits() for item in named_numbers(settings.limits_of(kind)).items()]
+    return [(name, str(number), variable("limits") if name in changed else DEFAULT) for name, number in numbers]
 
 
 def _print(*lines: str) -> None:

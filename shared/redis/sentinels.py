@@ -1,14 +1,7 @@
-"""
-Where Redis is: at the address that a URL names, or wherever its sentinels say that the master is.
-
-    redis+sentinel://[user:password@]host[:26379][,host…]/service[/database][?sentinel_password=…]
-
-User and password are those of Redis; the sentinels' own stand behind `?`. With `rediss+sentinel` all of them speak TLS.
-"""
+"""Where Redis is: at the address that a URL names, or wherever its sentinels say that the master is."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from typing import Any
 from weakref import WeakSet
 
 import redis
@@ -20,95 +13,64 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
-SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
-"""With what is spoken to the server they name."""
+from shared.urls import Address, SentinelUrl, is_sentinel_url
 
-SENTINEL_PORT = 26_379
 ASK_SECONDS = 1.0
 
 Options = dict[str, Any]
 
 
-class Address(NamedTuple):
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-
-class Service(NamedTuple):
-    """What a sentinel URL names."""
-
-    sentinels: Sequence[Address]
-    name: str
-    asking: Options
-    """How the sentinels are connected to."""
-    serving: Options
-    """How the master is connected to."""
-
-
 def connection_options(url: str) -> Options:
     """
-    What redis-py makes connections with; `connection_class` is always among it.
+    Return what redis-py makes connections with; `connection_class` is always among it.
 
     :raises ValueError: the URL cannot be read.
     """
-    if scheme_of(url) not in SCHEMES:
+    if not is_sentinel_url(url):
         return {"connection_class": Connection, **parse_url(url)}
-    service = parsed(url)
-    kind = SecureMasterConnection if service.asking["ssl"] else MasterConnection
-    return {**service.serving, "connection_class": kind, "sentinels": Sentinels(service)}
+    named = SentinelUrl.parse(url)
+    kind = SecureMasterConnection if named.is_secure else MasterConnection
+    return {**master_options(named), "connection_class": kind, "sentinels": Sentinels(named)}
 
 
-def scheme_of(url: str) -> str:
-    """What a URL begins with; `urlsplit` takes no list of hosts of which one stands in brackets."""
-    return url.partition("://")[0].lower()
+def master_options(url: SentinelUrl) -> Options:
+    """Return how the master is connected to, wherever it is."""
+    options: Options = {**parse_url(url.server(url.sentinels[0]))}
+    return {name: value for name, value in options.items() if name not in {"host", "port", "connection_class"}}
 
 
-def parsed(url: str) -> Service:
-    """:raises ValueError: it is no URL of sentinels."""
-    authority, parts = _split(url)
-    user, _, hosts = authority.rpartition("@")
-    name, _, database = parts.path.strip("/").partition("/")
-    if not name or not (database or "0").isdigit():
-        raise ValueError("write redis+sentinel://host:26379,host:26379/service/database")
-    sentinels = [_address(host) for host in hosts.split(",")]
-    asked = dict(parse_qsl(parts.query))
-    secret = {field: asked.get(f"sentinel_{field}") for field in ("username", "password")}
-    options: Options = {**parse_url(_named(parts, user, sentinels[0], database))}
-    for each in ("host", "port", "connection_class"):
-        options.pop(each, None)
-    tls = {each: value for each, value in options.items() if each.startswith("ssl_")}
-    return Service(sentinels, name, {**secret, **tls, "ssl": SCHEMES[parts.scheme] == "rediss"}, options)
+def sentinel_options(url: SentinelUrl) -> Options:
+    """Return how the sentinels are connected to, wherever they are."""
+    secret = {field: url.query.get(f"sentinel_{field}") for field in ("username", "password")}
+    tls = {name: value for name, value in master_options(url).items() if name.startswith("ssl_")}
+    return {**secret, **tls, "ssl": url.is_secure}
 
 
 def located(url: str) -> str:
     """
-    The URL of the server itself, as it is now; sentinels are asked, and waited for.
+    Ask the sentinels, and wait for them, for the URL of the server itself as it is now.
 
     :raises RedisError: no sentinel names it.
     """
-    if scheme_of(url) not in SCHEMES:
+    if not is_sentinel_url(url):
         return url
-    authority, parts = _split(url)
-    service, troubles = parsed(url), []
-    for sentinel in service.sentinels:
+    named, troubles = SentinelUrl.parse(url), []
+    for sentinel in named.sentinels:
         try:
-            with redis.Redis(**_options(service, sentinel), retry=SyncRetry(NoBackoff(), 0)) as client:
-                if named := client.sentinel_get_master_addr_by_name(service.name):
-                    user, _, _ = authority.rpartition("@")
-                    return _named(parts, user, Address(*named), parts.path.strip("/").partition("/")[2])
+            with redis.Redis(**_options(named, sentinel), retry=SyncRetry(NoBackoff(), 0)) as client:
+                if master := client.sentinel_get_master_addr_by_name(named.service):
+                    return named.server(Address(*master))
         except (RedisError, OSError) as error:
-            troubles.append(f"{sentinel.host}:{sentinel.port}: {error}")
-    raise ConnectionLost(_nobody(service, troubles))
+            troubles.append(f"{sentinel}: {error}")
+    raise ConnectionLost(_no_master(named, troubles))
 
 
 class Sentinels:
-    """Those who know the master of a service; shared by all connections to it."""
+    """Ask a service's sentinels for its master; shared by all connections to it."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._sentinels = list(service.sentinels)
+    def __init__(self, url: SentinelUrl) -> None:
+        self._url = url
+        self._sentinels = list(url.sentinels)
         self._connections: WeakSet[MasterConnection] = WeakSet()
 
     def know(self, connection: "MasterConnection") -> None:
@@ -117,37 +79,37 @@ class Sentinels:
 
     async def master(self) -> Address:
         """
-        The master, by the first sentinel that answers.
+        Return the master, by the first sentinel that answers.
 
         :raises ConnectionError: none names one.
         """
         troubles = []
         for sentinel in list(self._sentinels):
             try:
-                if named := await self._asked(sentinel):
+                if master := await self._ask(sentinel):
                     self._sentinels.remove(sentinel)
                     self._sentinels.insert(0, sentinel)
-                    return named
+                    return master
             except (RedisError, OSError) as error:
-                troubles.append(f"{sentinel.host}:{sentinel.port}: {error}")
-        raise ConnectionLost(_nobody(self._service, troubles))
+                troubles.append(f"{sentinel}: {error}")
+        raise ConnectionLost(_no_master(self._url, troubles))
 
     async def leave_replaced_master(self) -> None:
         """
         Have each connection to another server than the master connect anew.
 
-        A master that was cut off from its sentinels goes on serving those who still reach it.
+        A master that was cut off from its sentinels goes on serving clients that still reach it.
         """
-        named = await self.master()
+        master = await self.master()
         for connection in self._connections:
-            if connection.is_connected and (connection.host, connection.port) != named:
+            if connection.is_connected and (connection.host, connection.port) != master:
                 connection.mark_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py leaves it so
 
-    async def _asked(self, sentinel: Address) -> Address | None:
+    async def _ask(self, sentinel: Address) -> Address | None:
         retry = Retry(NoBackoff(), 0)
-        async with Redis(**_options(self._service, sentinel), retry=retry) as client:
-            named: Any = await client.sentinel_get_master_addr_by_name(self._service.name)
-            return Address(*named) if named else None
+        async with Redis(**_options(self._url, sentinel), retry=retry) as client:
+            master: Any = await client.sentinel_get_master_addr_by_name(self._url.service)
+            return Address(*master) if master else None
 
 
 class MasterConnection(Connection):
@@ -175,31 +137,10 @@ class SecureMasterConnection(MasterConnection, SSLConnection):
     """The same by TLS."""
 
 
-def _split(url: str) -> tuple[str, SplitResult]:
-    """Users and hosts, and the URL without them."""
-    authority, slash, rest = url.partition("://")[2].partition("/")
-    return authority, urlsplit(f"{scheme_of(url)}://{slash}{rest}")
+def _options(url: SentinelUrl, sentinel: Address) -> Options:
+    timeouts = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
+    return {**sentinel_options(url), **timeouts, **sentinel._asdict(), "decode_responses": True}
 
 
-def _address(text: str) -> Address:
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname:
-        raise ValueError("a sentinel has no host")
-    return Address(parts.hostname, parts.port or SENTINEL_PORT)
-
-
-def _named(parts: SplitResult, user: str, address: Address, database: str) -> str:
-    """The URL of one server, without what only its sentinels are to hear."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    login = f"{user}@" if user else ""
-    query = urlencode([pair for pair in parse_qsl(parts.query) if not pair[0].startswith("sentinel_")])
-    return f"{SCHEMES[parts.scheme]}://{login}{host}:{address.port}/{database or 0}{query and '?'}{query}"
-
-
-def _options(service: Service, sentinel: Address) -> Options:
-    patience = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
-    return {**service.asking, **patience, "host": sentinel.host, "port": sentinel.port, "decode_responses": True}
-
-
-def _nobody(service: Service, troubles: Sequence[str]) -> str:
-    return f"no sentinel names a master of {service.name}" + "".join(f"; {each}" for each in troubles)
+def _no_master(url: SentinelUrl, troubles: Sequence[str]) -> str:
+    return f"no sentinel names a master of {url.service}" + "".join(f"; {each}" for each in troubles)

@@ -25,7 +25,7 @@ from shared.auth.adapters.redis import RedisBuckets
 from shared.auth.setup import let_everybody_in
 from shared.read_model.keys import ProjectionKeys, limit_key, session_key
 from shared.redis.client import connect, connector
-from shared.values import Rate
+from shared.settings import Rate
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.hostile import SEGMENTS, TEXTS, addresses
 from tests.support.http import client_of

@@ -10,7 +10,7 @@ from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, Limiter, Memory
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.redis.client import RedisTimeouts, connect
-from shared.values import Rate
+from shared.settings import Rate
 from tests.support.stack import until
 
 ROUNDING = 1e-6

@@ -11,7 +11,7 @@ from projector.store.ports import Candidate, LeaseName
 from shared.auth.adapters.redis import RedisBuckets
 from shared.read_model.keys import PROJECTORS, ProjectionKeys, limit_key
 from shared.redis.client import RedisTimeouts, connect
-from shared.values import Rate
+from shared.settings import Rate
 
 HOUR = 3_600
 NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1)]

@@ -11,7 +11,7 @@ from shared.auth.rate_limits import Draw
 from shared.errors import Unavailable
 from shared.read_model.keys import limit_key
 from shared.redis.client import RedisTimeouts
-from shared.values import Rate
+from shared.settings import Rate
 
 TIMEOUTS = RedisTimeouts(connect=0.25, reply=0.25)
 """Rather than keep a caller waiting, nobody is limited."""

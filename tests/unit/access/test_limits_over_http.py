@@ -7,7 +7,7 @@ import pytest
 
 from shared.auth.principal import COMMANDS, OPS, READ
 from shared.auth.rate_limits import Limiter, MemoryBuckets
-from shared.values import Rate
+from shared.settings import Rate
 from tests.support.access import bearing
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of

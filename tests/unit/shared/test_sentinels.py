@@ -3,31 +3,32 @@
 import pytest
 
 from shared.redis.sentinels import (
-    Address,
     MasterConnection,
     SecureMasterConnection,
     connection_options,
     located,
-    parsed,
+    master_options,
+    sentinel_options,
 )
+from shared.urls import Address, SentinelUrl
 
 
 def test_a_url_names_sentinels_service_and_database():
     """The port of a sentinel may be left out."""
-    service = parsed("redis+sentinel://one,two:26380,[::1]:26381/people/2")
+    url = SentinelUrl.parse("redis+sentinel://one,two:26380,[::1]:26381/people/2")
 
-    assert list(service.sentinels) == [Address("one", 26_379), Address("two", 26_380), Address("::1", 26_381)]
-    assert service.name == "people"
-    assert service.serving == {"db": 2}
-    assert service.asking == {"username": None, "password": None, "ssl": False}
+    assert list(url.sentinels) == [Address("one", 26_379), Address("two", 26_380), Address("::1", 26_381)]
+    assert url.service == "people"
+    assert master_options(url) == {"db": 2}
+    assert sentinel_options(url) == {"username": None, "password": None, "ssl": False}
 
 
 def test_redis_and_its_sentinels_have_passwords_of_their_own():
     """Those of Redis stand where they always do."""
-    service = parsed("redis+sentinel://reader:p%40ss@one/people?sentinel_username=asker&sentinel_password=other")
+    url = SentinelUrl.parse("redis+sentinel://reader:p%40ss@one/people?sentinel_username=asker&sentinel_password=other")
 
-    assert service.serving == {"username": "reader", "password": "p@ss", "db": 0}
-    assert service.asking == {"username": "asker", "password": "other", "ssl": False}
+    assert master_options(url) == {"username": "reader", "password": "p@ss", "db": 0}
+    assert sentinel_options(url) == {"username": "asker", "password": "other", "ssl": False}
 
 
 def test_tls_is_spoken_with_the_sentinels_too():
@@ -36,7 +37,7 @@ def test_tls_is_spoken_with_the_sentinels_too():
 
     assert options["connection_class"] is SecureMasterConnection
     assert options["ssl_ca_certs"] == "/ca.pem"
-    assert parsed("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem").asking == {
+    assert sentinel_options(SentinelUrl.parse("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem")) == {
         "username": None,
         "password": None,
         "ssl": True,
@@ -69,4 +70,4 @@ def test_a_server_that_is_named_itself_needs_no_sentinels(url):
 def test_what_names_no_service_on_any_sentinel_is_refused(url):
     """Where it is read, not where it is connected to."""
     with pytest.raises(ValueError):
-        parsed(url)
+        SentinelUrl.parse(url)

@@ -1,0 +1,100 @@
+"""
+Limits of components (time-outs, sizes, patience), and what `MUSTER_LIMITS` changes about them.
+
+A component's limits are a frozen dataclass whose name ends in `Limits` and whose fields are numbers with defaults:
+`BatchLimits.events` is called `batch.events`. The composition hands `settings.limits_of(BatchLimits)` to the component.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+L = TypeVar("L")
+
+COMPONENTS: tuple[str, ...] = ()
+"""Where the limits of each component stand; `muster config --limits` shows them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedLimits:
+    """What `MUSTER_LIMITS` says, as in `batch.events=500,sender.window=2000`."""
+
+    numbers: Mapping[str, float]
+
+    @classmethod
+    def parse(cls, text: str, components: Iterable[str] = COMPONENTS) -> Self:
+        """:raises ValueError: it is no list of limits, or one belongs to no component."""
+        changes = dict(_change(each.strip()) for each in text.split(","))
+        known = [component_of(each) for each in components]
+        for name in changes:
+            component, _, _ = name.partition(".")
+            if component not in known:
+                raise ValueError(f"there is no component {component!r}: {_remedy(component, known)}")
+        return cls(changes)
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={number}" for name, number in self.numbers.items())
+
+    def apply(self, kind: type[L]) -> L:
+        """
+        Return a component's limits, changed where one is named.
+
+        :raises ValueError: the component has no such limit, or it cannot be this number.
+        """
+        component, hints = component_of(kind.__name__), {each.name: each.type for each in _fields(kind)}
+        changed: dict[str, Any] = {}
+        for name, number in self.numbers.items():
+            owner, _, field = name.partition(".")
+            if owner != component:
+                continue
+            if field not in hints:
+                raise ValueError(f"{component} has no limit {field!r}: {_remedy(field, hints)}")
+            changed[field] = _converted(name, number, hints[field])
+        return kind(**changed)
+
+
+def component_of(path: str) -> str:
+    """Name the component of a class: `batch_fold` for `projector.folding:BatchFoldLimits`."""
+    name = path.rpartition(":")[2].removesuffix("Limits")
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def known_limits() -> Iterable[type]:
+    """Import the limits of every component."""
+    for path in COMPONENTS:
+        module, _, name = path.partition(":")
+        yield getattr(import_module(module), name)
+
+
+def named_numbers(limits: object) -> Mapping[str, object]:
+    """Return each limit by the name that `MUSTER_LIMITS` knows it by."""
+    component = component_of(type(limits).__name__)
+    return {f"{component}.{each.name}": getattr(limits, each.name) for each in _fields(type(limits))}
+
+
+def _fields(kind: type) -> Iterable[Any]:
+    return fields(kind)  # a type variable cannot be bound to dataclasses
+
+
+def _change(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    if not re.fullmatch(r"\w+\.\w+", name) or not re.fullmatch(r"\d+(\.\d+)?", number):
+        raise ValueError("write component.limit=number, and commas in between: `muster config --limits` lists them")
+    return name, float(number) if "." in number else int(number)
+
+
+def _converted(name: str, number: float, hint: Any) -> object:
+    try:
+        return msgspec.convert(number, hint, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{name} cannot be {number}: {error}") from error
+
+
+def _remedy(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else "`muster config --limits` lists them"

@@ -11,8 +11,8 @@ from projector.api import csrf_check as guard
 from projector.api.csrf_check import GUARDS
 from projector.rebuilding.engine import Engine
 from projector.rebuilding.reconciler import Reconciler
+from projector.store.errors import Superseded
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
-from projector.store.ports import Superseded
 from projector.store.transitions import NotReached, RebuildUnderWay, Refused
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound

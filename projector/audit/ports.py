@@ -8,7 +8,7 @@ from projector.audit.drift import Counterpart, Fields
 from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key
 from projector.store.collections import Item, StoredCollection
-from projector.store.ports import Superseded
+from projector.store.errors import Superseded
 from shared.errors import Unavailable, Unsound
 from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint, Pointer

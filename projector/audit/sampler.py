@@ -13,7 +13,7 @@ from projector.audit.drift import COUNTERPARTS, Counterpart, Fields, drifts_of, 
 from projector.audit.ports import CANNOT_LOOK, Asked, Directory, Inspection, Seen, Snapshot
 from projector.folding.projection import Key
 from projector.processing import metrics
-from projector.store.ports import Superseded
+from projector.store.errors import Superseded
 from shared.read_model.envelope import unseal
 from shared.runtime.cancellation import is_cancelled
 

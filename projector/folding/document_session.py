@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from projector.folding.batch import Batch
 from projector.folding.index_changes import IndexChange, Indexer
 from projector.folding.parking import Parked, ParkedQueue
 from projector.folding.projection import (
@@ -23,7 +24,6 @@ from projector.folding.projection import (
     ReadOnly,
     Record,
 )
-from projector.store.ports import Batch
 from shared.read_model.envelope import seal, unseal, without_mark
 from shared.read_model.positions import Checkpoint, FanOutProgress
 

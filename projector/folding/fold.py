@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from projector.folding.batch import Batch
 from projector.folding.document_session import DocumentSession, Envelopes, RunningFanOut
+from projector.folding.errors import EventNotFoldable
 from projector.folding.index_changes import Indexer
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
 from projector.folding.projection import FanOut, Key, NotPrefetched, OwnedEntry, Projection, SortedEntry
-from projector.store.ports import Batch, EventNotFoldable
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased
 from shared.read_model.positions import Checkpoint, FanOutProgress

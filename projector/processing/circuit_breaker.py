@@ -3,13 +3,17 @@
 from collections import deque
 from time import monotonic
 
-from projector.store.ports import TooManyParked
+from projector.folding.errors import EventNotFoldable
 
 MINUTE = 60.0
 MOST_FAILURES = 100
 """Events that cannot be folded, within a minute."""
 MOST_PARKED = 10_000
 """Events that are parked at all: each commit that parks one more writes them all."""
+
+
+class TooManyParked(EventNotFoldable):
+    """So many events cannot be folded that it must be the code."""
 
 
 class CircuitBreaker:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from projector.folding.document_session import Envelopes, RunningFanOut
+from projector.folding.errors import EventNotFoldable
 from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Key
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
-from projector.store.ports import Commit, EventNotFoldable, ReadModel
+from projector.store.ports import Commit, ReadModel
 from shared.event_log import RecordedEvent
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint

@@ -1,12 +1,16 @@
 """Whether the events behind a checkpoint are those of the log."""
 
 from projector.store.hints import forced_rebuild
-from projector.store.ports import LogForked
+from shared.errors import Unsound
 from shared.event_log import EventReader, Identity
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint
 
 RECENT = 10_000
+
+
+class LogForked(Unsound):
+    """The events behind the checkpoint are not those of the log."""
 
 
 class ForkCheck:

@@ -7,11 +7,13 @@ from typing import TypeAlias
 
 import msgspec
 
+from projector.folding.batch import Batch
 from projector.folding.parking import NOTHING, Parked, Parking, Skip, Skipped
 from projector.folding.projection import Key
 from projector.store.codec import parking_at
+from projector.store.errors import Superseded
 from projector.store.generations import Survey
-from projector.store.ports import Batch, ReadModel, Superseded
+from projector.store.ports import ReadModel
 from shared.clock import Clock
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint

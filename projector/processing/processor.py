@@ -8,18 +8,20 @@ from time import perf_counter
 
 from projector.folding.code_version import code_version
 from projector.folding.document_session import RunningFanOut
+from projector.folding.errors import EventNotFoldable
 from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import MOST_WRITES, commit_next, fan_out_next
-from projector.processing.fork_check import ForkCheck
+from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
 from projector.processing.pace import Pace
 from projector.processing.progress import Progress, Role
 from projector.processing.retry import retry_next
 from projector.processing.retry_policy import Perseverance
+from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.hints import rebuild
-from projector.store.ports import EventNotFoldable, GenerationDamaged, LogForked, ReadModel, Superseded
+from projector.store.ports import ReadModel
 from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
 from shared.observability.tracing import record_commit

@@ -7,8 +7,8 @@ from time import monotonic
 
 import structlog
 
+from projector.folding.batch import Batch
 from projector.processing import metrics
-from projector.store.ports import Batch
 from shared.read_model.positions import Checkpoint
 
 RATE_SECONDS = 10.0

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from projector.folding.batch import Batch
 from projector.folding.document_session import Envelopes
 from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import Parked, Parking
 from projector.folding.projection import Entry, Key, UniqueEntry
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import MOST_WRITES, look, prefetch, store
+from projector.processing.fork_check import LogForked
 from projector.store.hints import rebuild
-from projector.store.ports import Batch, Commit, LogForked, ReadModel
+from projector.store.ports import Commit, ReadModel
 from projector.store.writes import unique_entries_in
 from shared.event_log import EventReader, RecordedEvent
 from shared.read_model.envelope import unseal

@@ -16,9 +16,10 @@ from projector.processing.retry_policy import Perseverance
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
 from projector.rebuilding.orphans import OrphanedGenerations
 from projector.rebuilding.throttle import Throttle
+from projector.store.errors import Superseded
 from projector.store.generations import Building, Order, Survey
 from projector.store.hints import frozen
-from projector.store.ports import Lease, LeaseName, ReadModel, Superseded, VersionDiffers
+from projector.store.ports import Lease, LeaseName, ReadModel
 from projector.store.transitions import (
     NotReached,
     Refused,
@@ -36,7 +37,7 @@ from projector.store.transitions import (
     withdrawn,
 )
 from shared.clock import Clock
-from shared.errors import Unavailable
+from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog
 from shared.read_model.positions import Pointer
 
@@ -46,6 +47,10 @@ STANDBY_SECONDS = 1.0
 """How soon it is told that Redis is away, and not another projector there."""
 NEWS_SECONDS = 0.02
 """How soon it is tried again where nobody tells that it is time."""
+
+
+class VersionDiffers(Unsound):
+    """The generation was made by another version of the projection: it is frozen."""
 
 
 class Reconciler:

@@ -6,9 +6,9 @@ from typing import TypeVar
 import msgspec
 
 from projector.folding.parking import NOTHING, Parking
+from projector.store.errors import GenerationDamaged
 from projector.store.generations import Generation, Roster
 from projector.store.hints import rebuild, refill
-from projector.store.ports import GenerationDamaged
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
 

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from projector.folding.batch import Batch
 from projector.folding.projection import Entry, Key, OwnedEntry, SortedEntry, UniqueEntry
-from projector.store.ports import Batch
 from shared.read_model.keys import VARIANTS, GenerationKeys
 
 

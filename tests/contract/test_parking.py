@@ -11,7 +11,7 @@ from projector.processing.parked_events import Busy, ParkedEvents, asking
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.store.codec import parking_at
-from projector.store.ports import Superseded
+from projector.store.errors import Superseded
 from projector.store.transitions import begun
 from read_side.adapters.redis import RedisGroupViews, RedisProfileViews
 from read_side.freshness import Freshness

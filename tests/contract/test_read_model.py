@@ -10,12 +10,14 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from projector.folding.batch import Batch
 from projector.folding.fold import BatchFold
 from projector.folding.projection import Key, SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
 from projector.store.collections import collections_of
+from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
-from projector.store.ports import Batch, Candidate, GenerationDamaged, LeaseName, Superseded
+from projector.store.ports import Candidate, LeaseName
 from projector.store.transitions import RebuildUnderWay, Refused, begun, switched
 from shared.dev_stack.embedded_server import free_port
 from shared.errors import EvictionPossible, Unavailable

@@ -3,10 +3,10 @@
 import pytest
 
 from projector.audit.ports import NothingToVerify
+from projector.processing.fork_check import LogForked
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
-from projector.store.ports import LogForked
 from shared.read_model.envelope import seal
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key

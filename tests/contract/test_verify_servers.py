@@ -13,7 +13,7 @@ from projector.audit.verify import examination
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
-from projector.store.ports import Superseded
+from projector.store.errors import Superseded
 from shared.event_log import EventLogUnsound
 from shared.events import AccountErased
 from shared.redis.client import connect

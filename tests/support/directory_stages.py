@@ -17,7 +17,8 @@ from projector.adapters.redis import read_model
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
-from projector.store.ports import ReadModel, Superseded
+from projector.store.errors import Superseded
+from projector.store.ports import ReadModel
 from projector.store.writes import writes
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.adapters.redis import (

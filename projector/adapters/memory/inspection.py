@@ -8,7 +8,7 @@ from projector.audit.ports import Asked, NothingToVerify, Seen
 from projector.folding.projection import Entry, SortedEntry
 from projector.store.codec import decoded, parking_at
 from projector.store.collections import Item, StoredCollection, Variant, collection_at, key_of, prefix_of
-from projector.store.ports import GenerationDamaged
+from projector.store.errors import GenerationDamaged
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
+from projector.folding.batch import Batch
 from projector.folding.projection import Key, UniqueEntry
 from projector.rebuilding.comparison import Half
 from projector.store.codec import Stored, begun, decoded, generation, inherited
 from projector.store.collections import StoredCollection, is_document, key_of
+from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Generation, NextState, Roster, Size, Survey, fed
 from projector.store.hints import damage
-from projector.store.ports import Batch, Candidate, Candidates, GenerationDamaged, LeaseName, Superseded
+from projector.store.ports import Candidate, Candidates, LeaseName
 from projector.store.transitions import Transition, completed
 from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from redis.exceptions import RedisError, ResponseError, WatchError
 
+from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.hints import refill
-from projector.store.ports import GenerationDamaged, Superseded
 from shared.errors import Unavailable
 from shared.read_model.keys import ProjectionKeys
 

@@ -12,8 +12,8 @@ from projector.folding.projection import Key
 from projector.rebuilding.comparison import Half
 from projector.store.codec import decoded
 from projector.store.collections import StoredCollection, is_document, key_of
+from projector.store.errors import Superseded
 from projector.store.generations import Size
-from projector.store.ports import Superseded
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.redis.pipelined import Command, pipelined

@@ -21,7 +21,7 @@ from projector.store.collections import (
     key_of,
     prefix_of,
 )
-from projector.store.ports import GenerationDamaged, Superseded
+from projector.store.errors import GenerationDamaged, Superseded
 from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.redis.pipelined import Command, pipelined

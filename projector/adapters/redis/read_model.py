@@ -12,12 +12,13 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from projector.adapters.redis.failures import ported
+from projector.folding.batch import Batch
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Key, UniqueEntry
-from projector.store import codec as stored
+from projector.store import codec
+from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import NextState, Roster, Survey, fed
 from projector.store.hints import damage
-from projector.store.ports import Batch, GenerationDamaged, Superseded
 from projector.store.transitions import Transition, completed
 from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable
@@ -95,7 +96,7 @@ class RedisReadModel:
         keys = self._keys.generation(generation)
         watched = (self._keys.live, self._keys.roster, keys.checkpoint, keys.damaged)
         _, (live, roster, *kept) = await redis.execute(("WATCH", *watched), ("MGET", *watched))
-        found = stored.generation(*kept, keys=self._keys)
+        found = codec.generation(*kept, keys=self._keys)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
         if generation not in {each.generation for each in fed(*self._state(live, roster))}:
@@ -110,14 +111,12 @@ class RedisReadModel:
             return Survey(*state)
         keys = [self._keys.generation(name) for name in names]
         values = await _read(redis, *(key for each in keys for key in (each.checkpoint, each.damaged)), watch=watch)
-        generations = [
-            stored.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)
-        ]
+        generations = [codec.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)]
         return Survey(*state, dict(zip(names, generations, strict=True)))
 
     def _state(self, live: bytes | None, roster: bytes | None) -> NextState:
-        pointer = stored.decoded(live, Pointer, keys=self._keys)
-        return NextState(pointer, completed(pointer, stored.decoded(roster, Roster, keys=self._keys) or Roster()))
+        pointer = codec.decoded(live, Pointer, keys=self._keys)
+        return NextState(pointer, completed(pointer, codec.decoded(roster, Roster, keys=self._keys) or Roster()))
 
     async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
         """What a new generation takes over; it can only change with the checkpoint, which is watched."""
@@ -126,7 +125,7 @@ class RedisReadModel:
         key = self._keys.generation(survey.live.generation).parked
         names, values = await redis.execute(("HKEYS", key), ("HVALS", key))
         known = {name.decode(): value for name, value in zip(names, values, strict=True)}
-        return stored.inherited(survey.at(survey.live).checkpoint, known, keys=self._keys)
+        return codec.inherited(survey.at(survey.live).checkpoint, known, keys=self._keys)
 
     def _steps(self, survey: Survey, state: NextState, skips: Parking) -> Iterator[Command]:
         """The pointer comes before the roster, which tells what it replaced: see `projector.store.transitions`."""
@@ -267,7 +266,7 @@ def _command(write: Write) -> Command:
 
 
 def _beginning(keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
-    checkpoint, parked = stored.begun(skips)
+    checkpoint, parked = codec.begun(skips)
     yield from (("HSET", keys.parked, name, value) for name, value in parked.items())
     yield ("SET", keys.checkpoint, msgspec.json.encode(checkpoint))
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from projector.audit.verify.fold import Fold
+from projector.folding.errors import EventNotFoldable
 from projector.folding.projection import Key
-from projector.store.ports import EventNotFoldable
 from shared.event_log import RecordedEvent
 
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
+from projector.folding.errors import EventNotFoldable
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
 from projector.folding.projection import DocumentMissing, FanOut, Key, Kind, Projection, Record
-from projector.store.ports import EventNotFoldable, Superseded
+from projector.store.errors import Superseded
 from shared.event_log import Identity, RecordedEvent, UnknownEvent
 from shared.events import Redacted
 

@@ -10,7 +10,7 @@ from projector.audit.verify.expectation import Expectations, Expected
 from projector.audit.verify.fold import Fold
 from projector.folding.projection import Entry, Key
 from projector.processing.fork_check import ForkCheck
-from projector.store.ports import Superseded
+from projector.store.errors import Superseded
 from shared.event_log import EventReader, Identity
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 

@@ -10,8 +10,10 @@ from projector.audit.verify.differences import Findings
 from projector.audit.verify.examination import buckets
 from projector.audit.verify.expectation import Expected
 from projector.audit.verify.following import ATTEMPTS, Following
+from projector.folding.batch import Batch
 from projector.folding.projection import Entry, Key, OwnedEntry
-from projector.store.ports import Batch, ReadModel, Superseded
+from projector.store.errors import Superseded
+from projector.store.ports import ReadModel
 from shared.read_model.keys import VARIANTS
 from shared.read_model.positions import Checkpoint
 

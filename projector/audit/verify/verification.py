@@ -13,7 +13,8 @@ from projector.audit.verify.fold import Fold
 from projector.audit.verify.following import PORTION, Following, Watch
 from projector.audit.verify.repair import Repair
 from projector.folding.projection import Projection
-from projector.store.ports import ReadModel, Superseded
+from projector.store.errors import Superseded
+from projector.store.ports import ReadModel
 from shared.event_log import EventLog
 
 BEGINNINGS = 3

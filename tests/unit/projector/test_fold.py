@@ -5,12 +5,12 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from projector.folding.errors import EventNotFoldable
 from projector.folding.fold import BatchFold
 from projector.folding.parking import Parking
 from projector.folding.projection import Kind, UniqueEntry
 from projector.projections.profile_kinds import PROFILE
 from projector.projections.profiles import Profiles
-from projector.store.ports import EventNotFoldable
 from shared.event_log import UnknownEvent
 from shared.events import AccountSuspended
 from shared.read_model.envelope import unseal

@@ -6,8 +6,7 @@ from uuid import UUID
 import pytest
 
 from projector.processing import fork_check as fork
-from projector.processing.fork_check import ForkCheck
-from projector.store.ports import LogForked
+from projector.processing.fork_check import ForkCheck, LogForked
 from shared.event_log import MemoryEventLog
 from shared.read_model.positions import Checkpoint
 from tests.support.histories import History

@@ -14,13 +14,12 @@ from projector.folding.code_version import code_version
 from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
-from projector.processing.circuit_breaker import CircuitBreaker
+from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import commit_next
 from projector.processing.parked_events import asking
 from projector.projections.activity import Activity
 from projector.projections.stats import Stats
 from projector.services import PROJECTIONS
-from projector.store.ports import TooManyParked
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.envelope import unseal

@@ -15,11 +15,11 @@ from projector.audit.verify import examination, following
 from projector.audit.verify.expectation import Expectations
 from projector.audit.verify.fold import Fold
 from projector.audit.verify.verification import Unsettled, Verification
+from projector.folding.errors import EventNotFoldable
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
 from projector.store.collections import Index, Variant, index_of, item_of, key_of, prefix_of
-from projector.store.ports import EventNotFoldable
 from shared.read_model.keys import INDEX_ROW, ProjectionKeys
 from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next

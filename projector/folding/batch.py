@@ -1,0 +1,45 @@
+"""What one commit writes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from projector.folding.projection import Key, OwnedEntry
+from shared.read_model.positions import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """
+    One commit. It is applied in the order of its fields, so that a server which comes back from a crash with any
+    prefix of it does no harm: a document is only there once everything that leads to it is.
+    """
+
+    removals: Collection[OwnedEntry] = ()
+    """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
+    additions: Collection[OwnedEntry] = ()
+    index_rows: Mapping[Key, bytes] = field(default_factory=dict)
+    """What lists are checked against, see `shared.read_model.ordering.IndexRow`."""
+    public: Mapping[Key, bytes] = field(default_factory=dict)
+    """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
+    full: Mapping[Key, bytes] = field(default_factory=dict)
+    superfluous: Collection[tuple[Key, str]] = ()
+    """Variants that stand beside a document and should not; only a repair finds any."""
+    forgotten: Collection[Key] = ()
+    strays: Collection[OwnedEntry] = ()
+    """
+    Entries at which a fan-out found no document standing any more. Others leave an entry there as long as the fan-out
+    is to come by, and the fan-out strikes it once the document is written: so nothing that a crash leaves of a commit
+    can take a document out of its way.
+    """
+    parked: Mapping[str, bytes] = field(default_factory=dict)
+    """What is parked (a `Parking` in JSON), if that has changed, by the name that the checkpoint has for it."""
+    outdated: Collection[str] = ()
+    """Names under which older states of it are kept, but not the last: a crash may bring back who relies on that."""
+    checkpoint: Checkpoint
+    """What the generation reflects afterwards."""
+
+    @property
+    def weight(self) -> int:
+        """How many fields and entries it writes."""
+        written = (self.removals, self.additions, self.index_rows, self.public, self.full, self.strays)
+        return sum(map(len, written)) + 3 * len(self.forgotten)

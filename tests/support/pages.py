@@ -1,4 +1,4 @@
-"""The code blocks of a documentation page, and a shell that follows its examples."""
+"""The examples of a documentation page, and a shell that follows them."""
 
 import os
 import re
@@ -29,15 +29,6 @@ VOLATILE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
-    """A fenced block: its language, the rest of the info string, and its lines."""
-
-    language: str
-    title: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Example:
     """A command of a `console` block, and the output that the page shows for it."""
 
@@ -45,13 +36,9 @@ class Example:
     output: str
 
 
-def blocks_of(page: Path) -> list[Block]:
-    fenced = re.findall(r"^```(\w+)(?: +([^\n]*))?\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    return [Block(language=language, title=title, text=text) for language, title, text in fenced]
-
-
 def examples_of(page: Path) -> list[Example]:
-    return [each for block in blocks_of(page) if block.language == "console" for each in _examples(block.text)]
+    consoles = re.findall(r"^```console\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [each for console in consoles for each in _examples(console)]
 
 
 def _examples(text: str) -> Iterator[Example]:

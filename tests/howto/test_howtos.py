@@ -1,0 +1,177 @@
+"""
+The how-tos do what they say: their steps are applied to one copy of the repository, and everything stays green.
+
+A step is a code block below a line such as "New file `path`:", "In `path`, at the end:", "In `path`, after `line`:" or
+"In `path`, instead of `line`:". Lines are compared without the blanks around them, and stand once in their file.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.pages import ROOT, examples_of, is_as_shown, outputs
+from tests.support.stack import environment, running_stack
+
+PAGES = ("add-a-command",)
+"""In the order in which they are followed: a later page may build on an earlier one."""
+MOST_FILES = {"add-a-command": 3}
+"""Files of the product that a page may touch, its tests and docs left out."""
+MYPY_CACHE = ".mypy_cache"
+STEP = re.compile(
+    r"^(?P<how>New file|In) `(?P<path>[^`]+)`(?:, (?P<where>at the end|after|instead of)(?: `(?P<line>[^`]+)`)?)?:\n\n"
+    r"```\w+\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+TOOLS = {
+    "ruff": ("ruff", "check", "."),
+    "format": ("ruff", "format", "--check", "."),
+    "types": ("mypy",),
+    "imports": ("lint-imports", "--no-cache"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One change of one file."""
+
+    how: str
+    path: str
+    where: str | None
+    line: str | None
+    text: str
+
+    def take(self, code: Path) -> None:
+        file = code / self.path
+        assert file.exists() == (self.how == "In"), self
+        file.write_text(
+            "".join(self._changed(file.read_text().splitlines(keepends=True)) if file.exists() else self.text)
+        )
+
+    def _changed(self, lines: list[str]) -> list[str]:
+        if self.where == "at the end":
+            return [*lines, self.text]
+        [place] = [nth for nth, line in enumerate(lines) if line.strip() == self.line]
+        kept = place + (self.where == "after")
+        return [*lines[:kept], self.text, *lines[place + 1 :]]
+
+
+def page(name):
+    return ROOT / f"docs/howto/{name}.md"
+
+
+def steps_of(name):
+    return [Step(**found.groupdict()) for found in STEP.finditer(page(name).read_text())]
+
+
+class Copy:
+    """A copy of the repository in which pages are followed one after the other."""
+
+    def __init__(self, code: Path) -> None:
+        self.code = code
+        self._git("init", "--quiet")
+        self._commit("what there is")
+        self.touched = {name: self._follow(name) for name in PAGES}
+
+    def _follow(self, name):
+        """Apply the page; return the paths it touched, and how much, as `git diff --stat` has them."""
+        for step in steps_of(name):
+            step.take(self.code)
+        self._git("add", "--all")
+        stat = self._git("diff", "--cached", "--stat=200")
+        self._commit(name)
+        return stat
+
+    def _commit(self, message):
+        self._git("add", "--all")
+        self._git("-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "--quiet", "--message", message)
+
+    def _git(self, *arguments):
+        return subprocess.run(["git", *arguments], cwd=self.code, check=True, capture_output=True, text=True).stdout
+
+    def run(self, *command):
+        """Run a tool of ours in the copy; returns its status and what it printed."""
+        run = subprocess.run(
+            [sys.executable, "-m", *command] if command[0] == "pytest" else [_tool(command[0]), *command[1:]],
+            cwd=self.code,
+            env=environment(PYTHONPATH=str(self.code)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return run.returncode, run.stdout
+
+
+def _tool(name):
+    return str(Path(sys.executable).parent / name)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The copy with all pages applied."""
+    code = tmp_path_factory.mktemp("copy")
+    ours = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(ours, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).exists():
+            (code / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, code / name)
+    if (ROOT / MYPY_CACHE).exists():
+        shutil.copytree(ROOT / MYPY_CACHE, code / MYPY_CACHE)
+    return Copy(code)
+
+
+@pytest.fixture(scope="module")
+def printed(copy):
+    """The output of every example, by page; each page has a stack of its own."""
+    if shutil.which("curl") is None:
+        pytest.skip("the pages use curl, and there is none")
+
+    def followed(name):
+        with running_stack(PYTHONPATH=str(copy.code)) as stack:
+            return outputs(examples_of(page(name)), stack, code=copy.code)
+
+    return {name: followed(name) for name in PAGES}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_touches_few_files(copy, name, record_property):
+    """As `git diff --stat` of the copy counts them."""
+    stat = copy.touched[name]
+    record_property("touched", stat)
+    files = [line.split("|")[0].strip() for line in stat.splitlines()[:-1]]
+    product = [file for file in files if not file.startswith(("tests/", "docs/"))]
+
+    assert len(product) <= MOST_FILES[name], stat
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_copy_is_as_clean_as_ours(copy, tool):
+    status, said = copy.run(*TOOLS[tool])
+
+    assert status == 0, said
+
+
+def test_the_copy_passes_the_tests_of_the_pages(copy):
+    written = sorted({step.path for name in PAGES for step in steps_of(name) if step.path.startswith("tests/")})
+    status, said = copy.run("pytest", "-q", "-p", "no:cacheprovider", *written, "tests/architecture/test_contract.py")
+
+    assert status == 0, said
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_examples_print_what_the_page_shows(printed, name):
+    examples = examples_of(page(name))
+
+    assert len(printed[name]) == len(examples) > 0
+    for example, output in zip(examples, printed[name], strict=True):
+        assert is_as_shown(output, example.output), f"{example.command}\n{output}"
+
+
+def test_every_page_is_followed():
+    assert sorted(PAGES) == sorted(each.stem for each in (ROOT / "docs/howto").glob("*.md"))

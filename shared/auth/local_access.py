@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from shared.auth.principal import OPS, SCOPES
 from shared.auth.signing_keys import KeyDirectory, SigningKey
 from shared.auth.tokens import issue, sign_in_audience
-from shared.dev_stack.embedded_server import write_private
+from shared.private_files import write_private
 from shared.settings import Settings, read_addresses
 from shared.urls import is_loopback
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, State, write_private
+from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, State
 from shared.dev_stack.programs import (
     Account,
     ProgramMissingError,
@@ -19,6 +19,7 @@ from shared.dev_stack.programs import (
     reachable_binaries,
     unprivileged_account,
 )
+from shared.private_files import write_private
 from shared.runtime.exit_with_parent import tethered
 
 OWNER = "muster"

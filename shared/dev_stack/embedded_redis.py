@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, State, write_private
+from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, State
 from shared.dev_stack.programs import ProgramMissingError, valkey_binary
+from shared.private_files import write_private
 
 ANSWER_SECONDS = 1.0
 

@@ -20,9 +20,10 @@ from shared.auth.setup import require_access
 from shared.auth.signing_keys import KeysUnusable
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words, write_private
+from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words
 from shared.dev_stack.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.supervisor import Program, Service, Supervisor
+from shared.private_files import write_private
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import ADDRESSES, Addresses, Settings, variable
 

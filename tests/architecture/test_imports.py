@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LAYERS_OF_SHARED = "What is shared has leaves, a kit, and two rooms above it"
 PACKAGES = ("write_side", "read_side", "projector", "shared")
 
 
@@ -39,9 +40,14 @@ def test_the_contracts_hold():
             "The three processes never import one another",
         ),
         ("shared/text.py", "import read_side.views", "What is shared knows none of the three"),
+        ("shared/settings.py", "import shared.redis.sentinels", LAYERS_OF_SHARED),
+        ("shared/redis/client.py", "import shared.auth.principal", LAYERS_OF_SHARED),
+        ("shared/http/app.py", "import shared.dev_stack.programs", LAYERS_OF_SHARED),
+        ("shared/client/lines.py", "import shared.dev_stack.programs", LAYERS_OF_SHARED),
+        ("shared/new_room.py", "import shared.text", LAYERS_OF_SHARED),
         ("write_side/use_cases/command.py", "import write_side.execution.executor", "The write side is a hexagon"),
         ("write_side/domain/values.py", "import sqlalchemy", "What decides knows no technology"),
-        ("shared/client/lines.py", "import write_side.domain.values", "Import and seed are clients like any other"),
+        ("shared/client/lines.py", "import write_side.domain.values", "What is shared knows none of the three"),
         ("projector/projections/profiles.py", "import redis", "What decides knows no technology"),
         ("write_side/use_cases/command.py", "import opentelemetry", "What decides knows no technology"),
         ("write_side/domain/values.py", "import shared.observability.tracing", "What decides knows no technology"),

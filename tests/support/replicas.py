@@ -14,8 +14,9 @@ from redis.exceptions import ConnectionError as ConnectionLost
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import State, free_port, write_private
+from shared.dev_stack.embedded_server import State, free_port
 from shared.dev_stack.programs import valkey_binary
+from shared.private_files import write_private
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.stack import until

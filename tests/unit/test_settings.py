@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.dev_stack.embedded_server import write_private
+from shared.private_files import write_private
 from shared.settings import Addresses, SettingMissingError, Settings, SettingsError, masked, printable
 
 ADDRESSES = Addresses(

@@ -1,14 +1,11 @@
 """Servers and clocks that tests of several kinds share. Servers are real, started once, and end with the run."""
 
-import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
-import psycopg
 import pytest
 from hypothesis import settings
 from opentelemetry.sdk.trace import TracerProvider
@@ -17,8 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.observability import tracing
-from tests.support.databases import database_at
-from write_side.adapters.postgres.migrate import migrate
+from tests.support.databases import Databases
 
 pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.browser"]
 
@@ -26,10 +22,8 @@ pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.
 settings.register_profile("muster", deadline=None)
 settings.load_profile("muster")
 
-TEMPLATE = "migrated"
 LONGEST = ("faults", "e2e", "contract")
 """Folders of tests, by how long a file of theirs takes."""
-_databases = count(1)
 
 
 def pytest_configure() -> None:
@@ -81,20 +75,19 @@ def server_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres(server_home: Path) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL with a migrated template database."""
+    """A PostgreSQL that no test stops."""
     options = {"max_prepared_transactions": "5", "max_connections": "200"}
     with EmbeddedPostgres(server_home / "postgres", durable=False, options=options) as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute(f"create database {TEMPLATE}")
-        migrate(database_at(server, TEMPLATE))
         yield server
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: EmbeddedPostgres) -> Databases:
+    return Databases(postgres)
+
+
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated database of the test's own."""
-    name = f"test_{os.getpid()}_{next(_databases)}"
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {TEMPLATE}")
-        yield database_at(postgres, name)
-        connection.execute(f"drop database {name} with (force)")
+def database_url(databases: Databases) -> Iterator[str]:
+    """A migrated database that is the test's own meanwhile."""
+    with databases.lent() as url:
+        yield url

@@ -1,8 +1,87 @@
-"""Databases on one server."""
+"""Databases on one server: migrated ones that tests take turns with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import psycopg
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from write_side.adapters.postgres.migrate import migrate
+
+TEMPLATE = "migrated"
+EMPTY = """
+    alter table event_log disable trigger event_log_is_not_truncated;
+    truncate accounts, profiles, groups, memberships, command_log, event_log restart identity cascade;
+    alter table event_log enable always trigger event_log_is_not_truncated"""
+OTHERS_ENDED = """
+    select pg_terminate_backend(pid, 10000) from pg_stat_activity
+     where datname = current_database() and pid <> pg_backend_pid()"""
+SCHEMA = """
+    select md5(string_agg(each::text, ' ' order by each::text)) from (
+        select to_jsonb(c) - array[
+                   'relfilenode', 'relpages', 'reltuples', 'relallvisible', 'relallfrozen', 'relfrozenxid', 'relminmxid'
+               ] from pg_class c where relnamespace = 'public'::regnamespace
+        union all select to_jsonb(a) from pg_attribute a
+          join pg_class c on c.oid = attrelid where relnamespace = 'public'::regnamespace
+        union all select to_jsonb(p) from pg_proc p where pronamespace = 'public'::regnamespace
+        union all select to_jsonb(c) from pg_constraint c where connamespace = 'public'::regnamespace
+        union all select to_jsonb(t) from pg_trigger t
+        union all select to_jsonb(s) from pg_sequence s
+        union all select to_jsonb(n) from pg_namespace n where nspname not like 'pg_%'
+        union all select to_jsonb(p) from pg_publication p
+        union all select to_jsonb(s) from pg_db_role_setting s
+        union all select to_jsonb(array[datacl::text, datconnlimit::text, datdba::text]) from pg_database
+          where datname = current_database()
+        union all select to_jsonb(v) from alembic_version v
+        union all select to_jsonb(i) from installation i
+    ) as everything (each)"""
+"""A digest of all that a test may change beside the rows of a database."""
 
 
 def database_at(server: EmbeddedPostgres, name: str) -> str:
     """The URL of another database on the same server."""
     return server.url.rpartition("/")[0] + f"/{name}"
+
+
+class Databases:
+    """Migrated and empty databases; one whose schema a test changed is dropped, any other is emptied and used again."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self._server = server
+        self._numbers = count(1)
+        self._empty: list[str] = []
+        self._on_server(f"create database {TEMPLATE}")
+        migrate(database_at(server, TEMPLATE))
+        with psycopg.connect(database_at(server, TEMPLATE)) as connection:
+            self._schema = connection.execute(SCHEMA).fetchone()
+
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        """The URL of a database that nobody else uses meanwhile."""
+        name = self._empty.pop() if self._empty else self._made()
+        yield database_at(self._server, name)
+        if self._is_as_it_was(name):
+            self._empty.append(name)
+        else:
+            self._on_server(f"drop database if exists {name} with (force)")
+
+    def _made(self) -> str:
+        name = f"test_{next(self._numbers)}"
+        self._on_server(f"create database {name} template {TEMPLATE}")
+        return name
+
+    def _is_as_it_was(self, name: str) -> bool:
+        try:
+            with psycopg.connect(database_at(self._server, name), autocommit=True) as connection:
+                connection.execute(OTHERS_ENDED)
+                if connection.execute(SCHEMA).fetchone() != self._schema:
+                    return False
+                connection.execute(EMPTY)
+        except psycopg.Error:
+            return False
+        return True
+
+    def _on_server(self, statement: str) -> None:
+        with psycopg.connect(self._server.url, autocommit=True) as connection:
+            connection.execute(statement)

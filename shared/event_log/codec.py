@@ -5,10 +5,8 @@ from typing import Union
 import msgspec
 
 from shared.event_log.ports import NOTHING_TOLD, Metadata, UnknownEvent
-from shared.events import EVENTS, Event, Redacted
-
-SCHEMA = 1
-"""The number written beside each event; raised, with an upcaster here, when the meaning of a stored shape changes."""
+from shared.events import EVENTS, Event, Redacted, type_of
+from shared.events.upcasters import schema_of, upcast
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[(*EVENTS, Redacted)])
 
@@ -16,18 +14,26 @@ _metadata_decoder = msgspec.json.Decoder(Metadata)
 
 
 def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:
-    """The event stored as `data`; never raises, since a reader must be able to name what it cannot read."""
+    """Decode an event in the current shape or a former one; never raises: a reader must be able to name what it met."""
     try:
-        event = _decoder.decode(data)
+        event = _decoder.decode(data if schema >= schema_of(type_name) else _upcast(data, type_name, schema))
     except msgspec.DecodeError as error:
-        return UnknownEvent(type_name, schema, _too_new(schema) or str(error))
+        return UnknownEvent(type_name, schema, _too_new(type_name, schema) or str(error))
     if isinstance(event, Redacted):  # of which nothing is left that had a shape, whatever its schema was
         return msgspec.structs.replace(event, was=type_name)
-    return UnknownEvent(type_name, schema, why) if (why := _too_new(schema)) else event
+    return UnknownEvent(type_name, schema, why) if (why := _too_new(type_name, schema)) else event
 
 
-def _too_new(schema: int) -> str | None:
-    return f"this release reads schema {SCHEMA} at most" if schema > SCHEMA else None
+def _upcast(data: bytes, type_name: str, schema: int) -> bytes:
+    shape = msgspec.json.decode(data)
+    if shape["type"] == type_of(Redacted):
+        return data
+    return msgspec.json.encode(upcast(shape, type_name=type_name, schema=schema))
+
+
+def _too_new(type_name: str, schema: int) -> str | None:
+    current = schema_of(type_name)
+    return f"this release reads schema {current} of it at most" if schema > current else None
 
 
 def decode_metadata(data: bytes) -> Metadata:

@@ -7,8 +7,8 @@ from sqlalchemy import delete, insert, select, text
 from uuid_utils.compat import uuid7
 
 from shared.event_log import Metadata
-from shared.event_log.codec import SCHEMA
 from shared.events import type_of
+from shared.events.upcasters import schema_of
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.repositories import (
@@ -148,7 +148,7 @@ def _rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]
             "aggregate_id": aggregate.id,
             "version": version,
             "type": type_of(event),
-            "schema": SCHEMA,
+            "schema": schema_of(type_of(event)),
             "data": event,
             "metadata": metadata,
             "occurred_at": at,

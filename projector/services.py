@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import svcs
 import uuid_utils
-from litestar.types import ASGIApp
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.generation_reader import RedisGenerationReader
@@ -17,9 +16,6 @@ from projector.adapters.redis.inspection import RedisInspection
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.sessions import RedisSessions
-from projector.api.app import notes, ops_api
-from projector.api.sign_in import Entrance
-from projector.api.status_events import Streams
 from projector.audit.ports import Directory
 from projector.audit.sampler import Sampler
 from projector.folding.projection import Projection
@@ -35,8 +31,8 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
 from projector.rebuilding.comparison import Comparer, GenerationReader
-from projector.rebuilding.engine import Engine
 from projector.rebuilding.reconciler import Reconciler
+from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.ports import Candidate, Lease, ReadModel
 from shared.auth.sessions import MemorySessions, Sessions
 from shared.auth.setup import register_authentication, register_limits
@@ -45,7 +41,6 @@ from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.adapters.persistent import LastingEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.http.health import Notes
 from shared.redis.client import connect
 from shared.settings import Settings
 
@@ -59,14 +54,10 @@ READ_PROBE_SECONDS = 3.0
 PROJECTIONS: tuple[Projection, ...] = (Profiles(), Groups(), Activity(), Stats())
 
 
-def create_app() -> ASGIApp:
-    """The projector on PostgreSQL and Redis, as the environment says, with its ops API."""
-    return ops_api(register_services)
-
-
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
+    registry.register_value(Settings, settings)
     register_authentication(registry, settings)
     register_limits(registry, settings, api="ops")
     log = PostgresEventLog(settings.required("database_url"))
@@ -74,7 +65,6 @@ def register_services(registry: svcs.Registry) -> None:
         read = httpx_client(READ_API, settings, timeout=settings.read_wait + READ_PROBE_SECONDS)
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
-    registry.register_value(Entrance, Entrance.at(settings.ops_url))
     directory = PostgresDirectory(settings.required("database_url"))
     registry.register_value(Sampler, sampler_on(settings.required("redis_url"), directory))
 
@@ -136,45 +126,45 @@ def register_projector(
     stores = {each.name: store_of(each) for each in projections}
     leaderships = {each.name: Leadership(each.name, each.version) for each in projections}
     election = LeaderElection(lease, candidate, list(leaderships.values()))
-    reconcilers = [
-        Reconciler(
-            each,
-            log=log,
-            model=stores[each.name].model,
-            compare=Comparer(each, stores[each.name].reader).compare,
-            lease=lease,
-            leadership=leaderships[each.name],
-            clock=clock,
-            ids=_generation_name,
-            name=candidate.id,
-            pace=pace or PACES.get(each.name, AT_EASE),
-            rebuilds_by_itself=rebuilds_by_itself,
-        )
-        for each in projections
-    ]
+    reconcilers = Reconcilers(
+        [
+            Reconciler(
+                each,
+                log=log,
+                model=stores[each.name].model,
+                compare=Comparer(each, stores[each.name].reader).compare,
+                lease=lease,
+                leadership=leaderships[each.name],
+                clock=clock,
+                ids=_generation_name,
+                name=candidate.id,
+                pace=pace or PACES.get(each.name, AT_EASE),
+                rebuilds_by_itself=rebuilds_by_itself,
+            )
+            for each in projections
+        ]
+    )
     readers = {name: store.reader for name, store in stores.items()}
     board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, readers=readers, clock=clock)
     parked = ParkedEvents(models={name: store.model for name, store in stores.items()}, clock=clock)
-    registry.register_value(Engine, Engine(reconcilers=reconcilers, election=election), ping=Engine.require_feeding)
-    _register_telling(registry, board_on, log=log, parked=parked, clock=clock)
+    registry.register_value(LeaderElection, election)
+    registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
+    _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock)
 
 
-def _register_telling(
+def _register_monitoring(
     registry: svcs.Registry, board_on: Callable[..., StatusBoard], *, log: EventLog, parked: ParkedEvents, clock: Clock
 ) -> None:
-    """Register what operators are told by; what observers at everything all the time has a session of its own."""
+    """Register what operators see; what reads the status all the time has a session of its own with the log."""
     board, lasting = board_on(log=log), LastingEventLog(log)
     history = StatusHistory(board_on(log=lasting), parked=parked, clock=clock)
     registry.register_value(Clock, clock)
     registry.register_value(StallDetector, StallDetector(), ping=StallDetector.require_moving)
     registry.register_value(Sampler, Sampler({}, directory=None))
     registry.register_value(Sessions, MemorySessions())
-    registry.register_value(Entrance, Entrance())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)
     registry.register_value(StatusHistory, history, on_registry_close=lasting.aclose)
-    registry.register_value(Streams, Streams(history))
-    registry.register_value(Notes, Notes(lambda: notes(history)))
 
 
 def _candidate(clock: Clock) -> Candidate:

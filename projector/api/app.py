@@ -1,12 +1,10 @@
-"""The ops API: how far each projection is; the engine runs as long as it is served."""
+"""The ops API: how far each projection is, and what operators may order."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-import structlog
 import svcs
 from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
@@ -18,32 +16,31 @@ from projector.api import rebuilds as generations
 from projector.api import sign_in as signing_in
 from projector.api import status_events as events
 from projector.api.page.sign_in import sign_in_page
-from projector.audit.sampler import Sampler
+from projector.api.sign_in import CookiePolicy
+from projector.api.status_events import Streams
 from projector.monitoring.read_probe import ReadProbe
-from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
 from projector.monitoring.status_history import StatusHistory
-from projector.rebuilding.engine import Engine
 from shared.auth.principal import OPS
-from shared.http.app import assemble
+from shared.http.app import Lifespan, assemble
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register, Services
-from shared.http.health import json
+from shared.http.health import Notes, json
 from shared.http.openapi import Operation, openapi
 from shared.server.shutdown import hearing_stop
+from shared.settings import Settings
 
 POLICY = Policy(OPS, open=frozenset({signing_in.PATH, *pages.ASSETS}), sign_in=sign_in_page())
 
-log = structlog.get_logger()
 
-
-def ops_api(*registers: Register) -> ASGIApp:
+def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `Engine`, `StatusHistory`, `StallDetector` and `Sampler`, and runs them; `ReadProbe` too, if there is one.
-    Answers by `StatusBoard`, `Streams` and `ParkedEvents`, to whom `Authentication` and `Sessions` let in by an
-    `Entrance`.
+    Answers by `Reconcilers`, `StatusBoard`, `StatusHistory` and `ParkedEvents`, to whom `Authentication` and `Sessions`
+    let in. `Settings` are asked where browsers find the page, if they are registered.
+
+    :param beside: what runs as long as the API is served.
     """
     return assemble(
         handlers=[
@@ -54,68 +51,62 @@ def ops_api(*registers: Register) -> ASGIApp:
             *generations.HANDLERS,
             *parking.HANDLERS,
         ],
-        registers=registers,
+        registers=[*registers, _register],
         problems=[problem for part in (generations, parking, guard, events, pages) for problem in part.PROBLEMS],
         document=_document(),
         policy=POLICY,
-        lifespan=[_run_projector],
+        lifespan=[*([beside] if beside else []), _end_streams],
     )
+
+
+def _register(registry: svcs.Registry) -> None:
+    """Register what the API itself needs, on top of what it is given."""
+    container = svcs.Container(registry)
+    history = container.get(StatusHistory)
+    registry.register_value(Streams, Streams(history))
+    registry.register_value(Notes, Notes(lambda: notes(history)))
+    url = container.get(Settings).ops_url if Settings in registry else None
+    registry.register_value(CookiePolicy, CookiePolicy.at(url))
 
 
 @get("/status")
 async def status(services: Services) -> Response[bytes]:
-    told = await services.get(StatusBoard).read()
+    now = await services.get(StatusBoard).read()
     if ReadProbe in services.registry:
-        services.get(ReadProbe).report(told)
-    return json(told, headers={"Cache-Control": "no-store"})
+        services.get(ReadProbe).report(now)
+    return json(now, headers={"Cache-Control": "no-store"})
 
 
 def notes(history: StatusHistory) -> Mapping[str, str]:
     """
-    What an operator wants to know of a projector that is ready: lag and standstills, as they were seen last.
+    What an operator wants to know of a projector that is ready: lag and standstills, from the last snapshot.
 
-    Anybody may ask, as often as he likes: nothing is counted for it, and no server is named.
+    Everybody may ask, as often as they like: nothing is counted for it, and no server is named.
     """
-    if (told := history.latest) is None:
+    if (latest := history.latest) is None:
         return {}
-    lines = {each.name: _line(each) for each in told.projections}
-    if told.held_by:
-        lines["event log"] = told.held_by.text
-    if told.error:
+    lines = {each.name: _line(each) for each in latest.projections}
+    if latest.held_by:
+        lines["event log"] = latest.held_by.text
+    if latest.error:
         lines["error"] = "not everything can be asked: `muster status` says why"
     return lines
 
 
-def _line(told: ProjectionStatus) -> str:
-    reached = "nowhere yet" if told.checkpoint is None else f"at {told.checkpoint}"
-    behind = "lag unknown" if told.lag_events is None else f"{told.lag_events} events behind"
-    parked = f", {told.parked} documents parked (see `muster parked list`)" if told.parked else ""
-    return f"{told.state}, {reached}, {behind}{parked}"
+def _line(status: ProjectionStatus) -> str:
+    reached = "nowhere yet" if status.checkpoint is None else f"at {status.checkpoint}"
+    behind = "lag unknown" if status.lag_events is None else f"{status.lag_events} events behind"
+    parked = f", {status.parked} documents parked (see `muster parked list`)" if status.parked else ""
+    return f"{status.state}, {reached}, {behind}{parked}"
 
 
 @asynccontextmanager
-async def _run_projector(app: Litestar) -> AsyncIterator[None]:
-    async with svcs.Container(app.state.registry) as container:
-        engine, history, stall_detector, sampler = container.get(Engine, StatusHistory, StallDetector, Sampler)
-        observers, jobs = [stall_detector.observe], [engine.run(), sampler.run()]
-        if ReadProbe in app.state.registry:
-            read_probe = container.get(ReadProbe)
-            observers.insert(0, read_probe.report)
-            jobs.append(read_probe.run())
-        tasks = [asyncio.create_task(job) for job in (*jobs, history.run(*observers))]
-        for task in tasks:
-            task.add_done_callback(_tell_of_a_defect)
-        with hearing_stop(history.end):
-            yield
-        history.end()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _tell_of_a_defect(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.critical("a task of the projector has ended", exc_info=error)
+async def _end_streams(app: Litestar) -> AsyncIterator[None]:
+    """End the answers that have no end, as soon as the process is to stop."""
+    history = svcs.Container(app.state.registry).get(StatusHistory)
+    with hearing_stop(history.end):
+        yield
+    history.end()
 
 
 def _document() -> dict[str, Any]:

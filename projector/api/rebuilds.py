@@ -9,8 +9,8 @@ from litestar.params import FromPath
 
 from projector.api import csrf_check as guard
 from projector.api.csrf_check import GUARDS
-from projector.rebuilding.engine import Engine
 from projector.rebuilding.reconciler import Reconciler
+from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.errors import Superseded
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
 from projector.store.transitions import NotReached, RebuildUnderWay, Refused
@@ -142,10 +142,9 @@ async def _asked(
 ) -> tuple[Reconciler, Any]:
     require_media_type(request.scope, "application/json")
     wanted = decode(await body_of(request))
-    for reconciler in services.get(Engine).reconcilers:
-        if reconciler.projection.name == name:
-            return reconciler, wanted
-    raise Rejection(PROJECTION_NOT_FOUND, f"There is no projection {name!r}")
+    if (reconciler := services.get(Reconcilers).find(name)) is None:
+        raise Rejection(PROJECTION_NOT_FOUND, f"There is no projection {name!r}")
+    return reconciler, wanted
 
 
 async def _arranged(reconciler: Reconciler, change: Callable[[], Awaitable[Survey]]) -> Response[bytes]:

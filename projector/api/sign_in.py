@@ -21,18 +21,18 @@ PATH = "/sign-in"
 _NOT_GOOD = "<p class='error'>The link is not good: it was used, or is too old.</p>"
 
 
-class Entrance(NamedTuple):
+class CookiePolicy(NamedTuple):
     """
-    How browsers come to the ops page.
+    Whether a browser's session cookie is for https alone.
 
-    :param by_https: by https alone, although whoever ends that asks us by http.
+    :param by_https: it is, although a proxy that ends https asks us by http.
     """
 
     by_https: bool = False
 
     @classmethod
     def at(cls, url: str | None) -> Self:
-        """:param url: where operators find the page, as MUSTER_OPS_URL has it."""
+        """:param url: where browsers find the page, as MUSTER_OPS_URL has it."""
         return cls(url is not None and urlsplit(url).scheme == "https")
 
 
@@ -52,7 +52,7 @@ async def sign_in(request: Request[Any, Any, Any], services: Services, token: Fr
         raise Rejection(UNVERIFIABLE, str(error), headers={"Retry-After": "5"}) from error
     if session is None:
         return _refused()
-    return _to_the_page({"Set-Cookie": _cookie(request, session, services.get(Entrance))})
+    return _to_the_page({"Set-Cookie": _cookie(request, session, services.get(CookiePolicy))})
 
 
 def _to_the_page(headers: dict[str, str]) -> Response[bytes]:
@@ -65,9 +65,9 @@ def _refused() -> Response[bytes]:
     return Response(sign_in_page(news=_NOT_GOOD), status_code=401, media_type="text/html", headers=headers)
 
 
-def _cookie(request: Request[Any, Any, Any], session: str, entrance: Entrance) -> str:
+def _cookie(request: Request[Any, Any, Any], session: str, cookie_policy: CookiePolicy) -> str:
     name = session_cookie(header(request.scope, b"host") or "")
-    is_secure = "; Secure" if entrance.by_https or request.scope["scheme"] == "https" else ""
+    is_secure = "; Secure" if cookie_policy.by_https or request.scope["scheme"] == "https" else ""
     return f"{name}={session}; Path=/; Max-Age={SESSION_SECONDS}; HttpOnly; SameSite=Strict{is_secure}"
 
 

@@ -23,7 +23,7 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     settings.required("redis_url")
     require_access(settings, host=host or settings.ops_host)
     serve(
-        "projector.services:create_app",
+        "projector.main:create_app",
         host=host or settings.ops_host,
         port=port or settings.ops_port,
         log_format=settings.log_format,

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from projector.api.app import ops_api
 from projector.api.rebuilds import Arrangement
+from projector.main import projector_app
 from projector.monitoring.status import ProjectionStatus, RebuildStatus, Status
 from projector.services import PROJECTIONS, register_services
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
@@ -236,7 +236,7 @@ async def _connected() -> AsyncIterator[ApiClient]:
     settings.required("database_url")
     settings.required("redis_url")
     telemetry.configure(settings.log_format)
-    async with in_process(ops_api(register_services, let_everybody_in)) as http:
+    async with in_process(projector_app(register_services, let_everybody_in)) as http:
         yield ApiClient(PROJECTOR, http)
 
 

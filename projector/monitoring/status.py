@@ -1,7 +1,7 @@
 """How far each projection is, who feeds it, and what holds it up."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -121,7 +121,7 @@ class StatusBoard:
         *,
         log: EventLog,
         lease: Lease,
-        reconcilers: Sequence[Reconciler],
+        reconcilers: Iterable[Reconciler],
         readers: Mapping[str, GenerationReader],
         clock: Clock,
     ) -> None:
@@ -129,7 +129,7 @@ class StatusBoard:
         self._readers = readers
         self._log = log
         self._lease = lease
-        self._reconcilers = reconcilers
+        self._reconcilers = list(reconcilers)
         self._clock = clock
 
     async def read(self) -> Status:

@@ -55,7 +55,7 @@ class EmbeddedPostgres(EmbeddedServer):
         self._durable = durable
         self._named_binaries = binaries
         self._runs_as = unprivileged_account()
-        self._entrance: int | None = None
+        self._cookie_policy: int | None = None
 
     @property
     def url(self) -> str:
@@ -68,9 +68,9 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def stop(self) -> None:
         super().stop()
-        if self._entrance is not None:
-            os.close(self._entrance)
-            self._entrance = None
+        if self._cookie_policy is not None:
+            os.close(self._cookie_policy)
+            self._cookie_policy = None
 
     @property
     def _cluster(self) -> Path:
@@ -88,8 +88,8 @@ class EmbeddedPostgres(EmbeddedServer):
         self._cluster.mkdir(mode=0o700, exist_ok=True)
         if self._runs_as is not None:
             os.chown(self._cluster, *self._runs_as)
-            if self._entrance is None:
-                self._entrance = os.open(self._cluster, os.O_RDONLY | os.O_DIRECTORY)
+            if self._cookie_policy is None:
+                self._cookie_policy = os.open(self._cluster, os.O_RDONLY | os.O_DIRECTORY)
         if self.data.exists():
             self._require_same_major()
             self._forget_killed_process()
@@ -160,7 +160,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return self._runs_as
 
     def _inherited(self) -> Sequence[int]:
-        return () if self._entrance is None else (self._entrance,)
+        return () if self._cookie_policy is None else (self._cookie_policy,)
 
     def _seen(self, path: Path) -> str:
         """
@@ -169,9 +169,9 @@ class EmbeddedPostgres(EmbeddedServer):
         Another account may not be able to enter our home at all (/root is 0700), and its modes are not ours to change.
         A directory that was opened for the process can be entered nevertheless.
         """
-        if self._entrance is None or sys.platform != "linux":
+        if self._cookie_policy is None or sys.platform != "linux":
             return str(path)
-        return f"/proc/self/fd/{self._entrance}/{path.relative_to(self._cluster)}"
+        return f"/proc/self/fd/{self._cookie_policy}/{path.relative_to(self._cluster)}"
 
     def _run(self, program: str, *arguments: str, said: str = "") -> None:
         command = tethered([str(self._binaries / program), *arguments], account=self._runs_as)

@@ -35,7 +35,7 @@ def test_the_contracts_hold():
     ("place", "planted", "contract"),
     [
         (
-            "projector/rebuilding/engine.py",
+            "projector/rebuilding/reconciler.py",
             "import write_side.domain.account",
             "The three processes never import one another",
         ),
@@ -51,7 +51,7 @@ def test_the_contracts_hold():
         ("projector/projections/profiles.py", "import redis", "What decides knows no technology"),
         ("write_side/use_cases/command.py", "import opentelemetry", "What decides knows no technology"),
         ("write_side/domain/values.py", "import shared.observability.tracing", "What decides knows no technology"),
-        ("projector/rebuilding/engine.py", "import opentelemetry.trace", "Two places know OpenTelemetry"),
+        ("projector/rebuilding/reconciler.py", "import opentelemetry.trace", "Two places know OpenTelemetry"),
         (
             "projector/audit/drift.py",
             "import projector.projections.profiles",

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from projector.api.app import ops_api
+from projector.main import projector_app
 from projector.services import register_redis
 from read_side.adapters.redis import (
     RedisActivityViews,
@@ -80,7 +80,7 @@ async def muster(database_url, redis_server):
     async with AsyncExitStack() as stack:
         apps = (
             write_api(let_everybody_in, write),
-            ops_api(let_everybody_in, project),
+            projector_app(let_everybody_in, project),
             read_api(let_everybody_in, read),
         )
         muster = Muster(*[await stack.enter_async_context(client_of(app)) for app in apps])

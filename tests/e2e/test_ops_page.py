@@ -13,7 +13,7 @@ import pytest
 from shared.dev_stack.embedded_server import free_port
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import GenerationKeys
-from tests.support.access import entrance
+from tests.support.access import cookie_policy
 from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import Load
@@ -395,7 +395,7 @@ async def test_a_browser_that_has_not_signed_in_is_told_how(stack, browser):
     assert await page.title() == "Muster: sign in"
     assert await page.get_by_text("muster token --link").is_visible()
 
-    link = entrance(stack.addresses.ops)
+    link = cookie_policy(stack.addresses.ops)
     await page.goto(link)
     await is_live(page)
     await context.clear_cookies()

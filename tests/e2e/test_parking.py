@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from projector.api.app import ops_api
+from projector.main import projector_app
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
@@ -41,7 +41,7 @@ async def projector(stack, redis, profiles):
         log = PostgresEventLog(stack.addresses.database_url)
         register_redis(registry, url=redis.url, log=log, projections=(profiles, *OTHERS))
 
-    async with client_of(ops_api(let_everybody_in, register)) as ops:
+    async with client_of(projector_app(let_everybody_in, register)) as ops:
         yield ops
 
 

@@ -61,7 +61,7 @@ def headers_for(url: str) -> dict[str, str]:
     return {} if home is None else bearing((home / TOKEN).read_text().strip())
 
 
-def entrance(url: str) -> str:
+def cookie_policy(url: str) -> str:
     """Where a browser comes in to an ops page: by a sign-in link, where it has to."""
     home = _HOMES.get(urlsplit(url).netloc)
     if home is None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.support.access import entrance
+from tests.support.access import cookie_policy
 
 REQUIRED = "BROWSER_REQUIRED"
 """Set where it must not be left out: in `.ci/run`."""
@@ -79,7 +79,7 @@ async def visited(
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("request", lambda request: complaints.extend(_foreign(request.url, url)))
     try:
-        await page.goto(entrance(url))
+        await page.goto(cookie_policy(url))
         yield page
         await _require_no_overflow(page)
     finally:

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from projector.api.app import ops_api
-from projector.api.sign_in import Entrance
+from projector.main import projector_app
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
@@ -11,6 +10,7 @@ from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.authentication import Authentication
 from shared.auth.rate_limits import Limiter
+from shared.settings import Settings
 from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
@@ -25,19 +25,19 @@ from write_side.services import register_runner
 class GuardedApps:
     """By name: `write`, `read` and `ops`; each is made when it is asked for."""
 
-    def __init__(self, authentication, *, store=None, limiter=None, entrance=None):
-        self._authentication, self._limiter, self._entrance = authentication, limiter, entrance
+    def __init__(self, authentication, *, store=None, limiter=None, ops_url=None):
+        self._authentication, self._limiter, self._ops_url = authentication, limiter, ops_url
         self._adapters = {"write": _write_on(store or MemoryStore(clock=SettableClock())), "read": _read, "ops": _ops}
 
     def __getitem__(self, name):
-        return {"write": write_api, "read": read_api, "ops": ops_api}[name](self._adapters[name], self._register)
+        return {"write": write_api, "read": read_api, "ops": projector_app}[name](self._adapters[name], self._register)
 
     def _register(self, registry):
         registry.register_value(Authentication, self._authentication)
         if self._limiter:
             registry.register_value(Limiter, self._limiter)
-        if self._entrance:
-            registry.register_value(Entrance, self._entrance)
+        if self._ops_url:
+            registry.register_value(Settings, Settings.load({"MUSTER_OPS_URL": self._ops_url}))
 
 
 def _write_on(store):

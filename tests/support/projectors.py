@@ -22,12 +22,13 @@ from projector.processing.pace import Pace
 from projector.processing.progress import Progress, State
 from projector.projections.profiles import Profiles
 from projector.rebuilding.comparison import Comparer
-from projector.rebuilding.engine import Engine
 from projector.rebuilding.reconciler import Reconciler
+from projector.rebuilding.reconcilers import Reconcilers
 from projector.services import Store, register_projector
 from projector.store.ports import Candidate, Lease
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
+from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
 from tests.support.folding import held
 from tests.support.histories import History
@@ -57,8 +58,12 @@ class Surroundings:
 class Projector:
     """One projection's loops, and what they say."""
 
-    engine: Engine
+    election: LeaderElection
     reconciler: Reconciler
+
+    @property
+    def reconcilers(self) -> Reconcilers:
+        return Reconcilers([self.reconciler])
 
     @property
     def progress(self) -> Progress:
@@ -95,9 +100,7 @@ def projector_with(
         pace=pace,
         rebuilds_by_itself=rebuilds_by_itself,
     )
-    return Projector(
-        Engine(reconcilers=[reconciler], election=LeaderElection(lease, candidate, [leadership])), reconciler
-    )
+    return Projector(LeaderElection(lease, candidate, [leadership]), reconciler)
 
 
 def projector_on(
@@ -159,12 +162,10 @@ def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:
 @asynccontextmanager
 async def running(projector: Projector) -> AsyncIterator[Projector]:
     """The projector while it runs; it is cancelled at the end, as at a clean stop."""
-    task = asyncio.create_task(projector.engine.run())
-    try:
+    async with Tasks() as tasks:
+        tasks.start(projector.election.run(), name="leader election")
+        tasks.start(projector.reconciler.run(), name="reconciler")
         yield projector
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> None:

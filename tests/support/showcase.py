@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from projector.api.app import ops_api
-from projector.api.status_events import Streams
+from projector.main import projector_app
 from projector.monitoring.status import Status
 from projector.monitoring.status_history import REMEMBERED, StatusHistory, StatusSnapshot
 from projector.processing.parked_events import WhatIsParked
@@ -138,9 +137,8 @@ def create():
         history = StatusHistory(Board(), parked=Parked(), clock=SystemClock())
         remember(history)
         registry.register_value(StatusHistory, history)
-        registry.register_value(Streams, Streams(history))
 
-    return ops_api(let_everybody_in, register)
+    return projector_app(let_everybody_in, register)
 
 
 def create_poisoned():
@@ -151,7 +149,7 @@ def create_poisoned():
     around.log.append(history.events)
     profiles = poisoned(PROFILES, of_account(nth_id(2)))
     projections = (profiles, Groups(), Stats())
-    return ops_api(
+    return projector_app(
         let_everybody_in,
         lambda registry: register_on(registry, around, clock=SystemClock(), projections=projections),
     )

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from projector.api.app import ops_api
 from projector.cli import status as cli
+from projector.main import projector_app
 from projector.monitoring.status import Status
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
@@ -41,7 +41,7 @@ def app_on(around, *, log=None):
     def register(registry):
         register_on(registry, around, log=log or around.log, clock=SettableClock(DAWN + timedelta(hours=1)))
 
-    return ops_api(let_everybody_in, register)
+    return projector_app(let_everybody_in, register)
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ async def test_a_projection_that_stopped_is_not_ready(client, around):
     response = await client.get("/readyz")
 
     assert response.status_code == 503
-    assert "NotFed: projection profiles" in response.json()["checks"]["Engine"]
+    assert "NotFed: projection profiles" in response.json()["checks"]["Reconcilers"]
 
 
 async def test_metrics_carry_their_units(client):

@@ -7,8 +7,8 @@ import httpx
 import msgspec
 import pytest
 
-from projector.api.app import ops_api
 from projector.cli import parked as cli
+from projector.main import projector_app
 from projector.projections.profiles import Profiles
 from shared.auth.setup import let_everybody_in
 from shared.cli.api_client import ApiRefused
@@ -41,7 +41,7 @@ def app_on(around, profiles):
     def register(registry):
         register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)), projections=(profiles,))
 
-    return ops_api(let_everybody_in, register)
+    return projector_app(let_everybody_in, register)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from projector.api.sign_in import Entrance
 from shared.auth.principal import OPS, READ
 from shared.auth.sessions import SESSION_SECONDS
 from shared.auth.tokens import sign_in_audience, unverified
@@ -134,7 +133,7 @@ async def test_sessions_of_two_ports_do_not_meet(client, keys):
 )
 async def test_a_page_that_is_found_by_https_has_its_cookie_sent_by_nothing_else(keys, authentication, url, is_secure):
     """Also where a proxy ends it and asks by http; no header is believed, since everybody could send it."""
-    app = GuardedApps(authentication, entrance=Entrance.at(url))["ops"]
+    app = GuardedApps(authentication, ops_url=url)["ops"]
     async with client_of(app) as client:
         answer = await client.get(link(keys), headers={"X-Forwarded-Proto": "https"})
 

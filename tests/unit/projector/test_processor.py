@@ -12,7 +12,7 @@ from projector.processing import leadership
 from projector.processing.pace import Pace
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
-from projector.rebuilding.engine import NotFed
+from projector.rebuilding.reconcilers import NotFed
 from projector.services import Store
 from projector.store.ports import Candidate, LeaseName
 from shared.event_log import EventLogUnsound, MemoryEventLog
@@ -148,10 +148,17 @@ async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
     model = Hesitant(around.store)
     store = Store(model, MemoryGenerationReader(around.store, projection="profiles"))
     projector = projector_with(Profiles(), store=store, log=around.log, lease=around.lease)
-    task = asyncio.create_task(projector.engine.run())
+
+    async def run():
+        async with running(projector):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(run())
     await model.begun.wait()
 
     task.cancel()
+    for _ in range(20):  # until the cancellation has come to the processor
+        await asyncio.sleep(0)
     model.may_go_on.set()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -207,7 +214,7 @@ async def test_what_is_away_is_waited_for(around, history, away):
         getattr(around, away).available = False
         await until_state(projector, State.WAITING)
         error = projector.progress.error
-        projector.engine.require_feeding()
+        projector.reconcilers.require_feeding()
         history.suspend(nth_id(1))
         around.log.append(history.events[6:])
         getattr(around, away).available = True
@@ -227,7 +234,7 @@ async def stopped(projector, because):
         assert because in projector.progress.error
         assert "profiles" in projector.progress.error
         with pytest.raises(NotFed, match="profiles"):
-            projector.engine.require_feeding()
+            projector.reconcilers.require_feeding()
         yield
 
 
@@ -250,7 +257,7 @@ async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_
     async with running(projector_on(around, projection=planted)) as projector:
         await until_state(projector, State.RUNNING)
         await until(lambda: reached(around, 8))
-        projector.engine.require_feeding()
+        projector.reconcilers.require_feeding()
     assert checkpoint(around).parked
     async with running(projector_on(around, name="mended")):
         await until(lambda: not checkpoint(around).parked)
@@ -402,7 +409,7 @@ async def test_a_second_projector_stands_by(around, history, monkeypatch):
         await until_state(second, State.RUNNING)
         async with running(projector_on(around, name="third")) as third:
             await until_state(third, State.STANDBY)
-            third.engine.require_feeding()
+            third.reconcilers.require_feeding()
             around.lease.holders[NAME] = Candidate("third", "2026-11-25T08:00:00+00:00")
 
             await until_state(third, State.RUNNING)

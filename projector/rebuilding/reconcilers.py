@@ -1,0 +1,34 @@
+"""The reconcilers of all projections."""
+
+from collections.abc import Iterator, Sequence
+
+from projector.processing.progress import State
+from projector.rebuilding.reconciler import Reconciler
+
+
+class NotFed(Exception):
+    """A projection stands still; the message says why."""
+
+
+class Reconcilers:
+    """One reconciler for each projection."""
+
+    def __init__(self, reconcilers: Sequence[Reconciler]) -> None:
+        self._by_projection = {each.projection.name: each for each in reconcilers}
+
+    def __iter__(self) -> Iterator[Reconciler]:
+        return iter(self._by_projection.values())
+
+    def find(self, projection: str) -> Reconciler | None:
+        """Return the reconciler of a projection, None if there is no such projection."""
+        return self._by_projection.get(projection)
+
+    def require_feeding(self) -> None:
+        """
+        Return if every projection is fed, by this projector or another, or will be once a server is back.
+
+        :raises NotFed: one is not, and why.
+        """
+        for progress in (reconciler.progress for reconciler in self):
+            if progress.state in {State.STARTING, State.STOPPED}:
+                raise NotFed(progress.error or f"projection {progress.projection} is starting")

@@ -48,6 +48,8 @@ def test_the_contracts_hold():
         ("write_side/use_cases/command.py", "import write_side.execution.executor", "The write side is a hexagon"),
         ("write_side/domain/values.py", "import sqlalchemy", "What decides knows no technology"),
         ("shared/client/lines.py", "import write_side.domain.values", "What is shared knows none of the three"),
+        ("projector/services.py", "import projector.api.app", "The projector has one direction"),
+        ("projector/folding/fold.py", "import projector.store.ports", "The projector has one direction"),
         ("projector/projections/profiles.py", "import redis", "What decides knows no technology"),
         ("write_side/use_cases/command.py", "import opentelemetry", "What decides knows no technology"),
         ("write_side/domain/values.py", "import shared.observability.tracing", "What decides knows no technology"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 from uuid import UUID
 
 import msgspec
@@ -210,10 +210,3 @@ class UnitsOfWork(Protocol):
         :raises IdempotencyMismatch: the key was used for another command.
         :raises Unavailable: it cannot be told now.
         """
-
-
-class Answer(NamedTuple):
-    """An outcome, and whether it is one from before."""
-
-    outcome: Outcome
-    replayed: bool

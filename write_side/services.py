@@ -19,9 +19,9 @@ from write_side.adapters.postgres.purge import purge_now_and_then
 from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
-from write_side.execution.executor import CommandRunner
+from write_side.execution.executor import CommandExecutor
+from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import Background, write_api
-from write_side.http.requests import Retention
 from write_side.ports import Ids, UnitsOfWork
 
 
@@ -35,11 +35,13 @@ def register_services(registry: svcs.Registry) -> None:
     settings = Settings.load(os.environ).with_addresses()
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write")
-    register_postgres(registry, url=settings.required("database_url"))
-    registry.register_value(Retention, Retention(requests=timedelta(seconds=settings.idempotency_ttl)))
+    limits = ExecutionLimits(keep_keys=timedelta(seconds=settings.idempotency_ttl))
+    register_postgres(registry, url=settings.required("database_url"), limits=limits)
 
 
-def register_postgres(registry: svcs.Registry, *, url: str, allow_unsafe: bool = False) -> None:
+def register_postgres(
+    registry: svcs.Registry, *, url: str, allow_unsafe: bool = False, limits: ExecutionLimits | None = None
+) -> None:
     """Register everything that stands on one database."""
     clock = SystemClock()
     engine = create_engine(url, allow_unsafe=allow_unsafe)
@@ -49,12 +51,15 @@ def register_postgres(registry: svcs.Registry, *, url: str, allow_unsafe: bool =
     units = PostgresUnitsOfWork(transactions=transactions, command_log=command_log, ring=bell.ring)
     registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
     registry.register_value(Background, Background((bell.run, partial(purge_now_and_then, transactions, command_log))))
-    register_runner(registry, units=units, clock=clock, ids=TimeOrderedIds())
+    register_executor(registry, units=units, clock=clock, ids=TimeOrderedIds(), limits=limits)
 
 
-def register_runner(registry: svcs.Registry, *, units: UnitsOfWork, clock: Clock, ids: Ids) -> None:
-    """Register what runs commands on any adapters."""
-    registry.register_value(CommandRunner, CommandRunner(units=units, clock=clock, ids=ids))
+def register_executor(
+    registry: svcs.Registry, *, units: UnitsOfWork, clock: Clock, ids: Ids, limits: ExecutionLimits | None = None
+) -> None:
+    """Register what carries out commands on any adapters."""
+    executor = CommandExecutor(units=units, clock=clock, ids=ids, limits=limits or ExecutionLimits())
+    registry.register_value(CommandExecutor, executor)
 
 
 async def _answers(engine: AsyncEngine) -> None:

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import InternalServerException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import Scope
 
-from shared.http.problems import MOST_ERRORS, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.http.problems import MOST_ERRORS, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection, framework_problem
 from shared.http.requests import header
 from shared.problems import INVALID, OVERLOADED, FieldError
 
@@ -48,14 +48,17 @@ async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     Pass the body on as it comes.
 
     :raises HungUp: there is no more.
+    :raises Rejection: 413, it is larger than the route allows.
     """
     try:
         async for chunk in request.stream():
             yield chunk
-    except InternalServerException as error:  # as which Litestar tells that the client is gone
+    except InternalServerException as error:  # as which Litestar reports that the client is gone
         if "disconnected" not in error.detail:
             raise
         raise HungUp from None
+    except HTTPException as error:
+        raise Rejection(framework_problem(error), error.detail) from None
 
 
 _for_large = asyncio.Semaphore(MOST_LARGE)

@@ -16,9 +16,9 @@ from shared.http.auth_middleware import PROBLEMS as GUARD_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from tests.support.histories import History
 from write_side.domain import account, errors
+from write_side.execution.refusals import PROBLEM_OF
+from write_side.execution.refusals import PROBLEMS as WRITE_PROBLEMS
 from write_side.http.documentation import document as write_document
-from write_side.http.problems import PROBLEM_OF
-from write_side.http.problems import PROBLEMS as WRITE_PROBLEMS
 from write_side.use_cases import USE_CASES
 
 ROOT = Path(__file__).parents[2]

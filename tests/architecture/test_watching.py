@@ -14,7 +14,7 @@ import write_side.services
 from projector.processing.progress import State
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
-from write_side.http.problems import PROBLEMS as WRITE_PROBLEMS
+from write_side.execution.refusals import PROBLEMS as WRITE_PROBLEMS
 
 DOCS = Path(__file__).parents[2] / "docs"
 MEASURING = (write_side.services, projector.services, read_side.services)

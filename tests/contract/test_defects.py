@@ -1,7 +1,6 @@
 """What a defect of the database says of people stays out of the log and out of the answer."""
 
 import logging
-from datetime import timedelta
 
 import psycopg
 import pytest
@@ -11,7 +10,6 @@ from shared.auth.setup import let_everybody_in
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
 from write_side.http.app import write_api
-from write_side.http.requests import Retention
 from write_side.services import register_postgres
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +30,6 @@ async def test_people_are_not_quoted(database_url, caplog, spoil):
 
     def register(registry) -> None:
         register_postgres(registry, url=database_url, allow_unsafe=True)
-        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
 
     with capture_logs() as logged, caplog.at_level(logging.DEBUG):
         async with client_of(write_api(let_everybody_in, register)) as client:

@@ -20,7 +20,7 @@ from write_side.domain.errors import (
     StaleAggregate,
     VersionMismatch,
 )
-from write_side.ports import Answer
+from write_side.execution.invocation import Answer
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ import pytest
 from shared.events import GroupCreated, GroupDeleted, GroupUpdated, MemberRemoved, SlugChanged
 from tests.support.write_side import ANDRE, SSAF, create_groups, race, register
 from write_side.domain.errors import ExternalIdTaken, GroupExists, GroupNotFound, SlugTaken, VersionMismatch
-from write_side.ports import Answer, Outcome
+from write_side.execution.invocation import Answer
+from write_side.ports import Outcome
 
 pytestmark = pytest.mark.anyio
 

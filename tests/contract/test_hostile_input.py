@@ -1,7 +1,6 @@
 """Nothing that is sent becomes the name of a key in Redis, or a part of a statement in PostgreSQL."""
 
 import re
-from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -41,7 +40,6 @@ from tests.support.read_side import (
 )
 from tests.support.write_side import ANDRE
 from write_side.http.app import write_api
-from write_side.http.requests import Retention
 from write_side.services import register_postgres
 
 MARK = "zq7"
@@ -200,7 +198,6 @@ async def test_no_value_is_part_of_a_statement(database_url, statements):
 
     def register(registry):
         register_postgres(registry, url=database_url, allow_unsafe=True)
-        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
 
     async with client_of(write_api(let_everybody_in, register)) as client:
         account = (await client.post("/commands/register-account", json=ANDRE)).json()["id"]

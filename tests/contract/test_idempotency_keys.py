@@ -8,7 +8,8 @@ import pytest
 from tests.support.write_side import ANDRE, context, race
 from write_side.domain.errors import AccountNotFound, IdempotencyMismatch
 from write_side.domain.references import AccountRef
-from write_side.ports import AlreadyDone, Answer
+from write_side.execution.invocation import Answer
+from write_side.ports import AlreadyDone
 
 pytestmark = pytest.mark.anyio
 
@@ -58,8 +59,8 @@ async def test_a_key_is_forgotten_after_its_time(write_side):
 
 async def test_twenty_requests_with_one_key_are_one_command(write_side):
     """Also from several processes, which know nothing of one another."""
-    runners = [write_side.another_runner() for _ in range(4)]
-    requests = [write_side.run("register-account", key="k", by=runners[n % 4], **ANDRE) for n in range(20)]
+    executors = [write_side.another_executor() for _ in range(4)]
+    requests = [write_side.run("register-account", key="k", by=executors[n % 4], **ANDRE) for n in range(20)]
 
     answers = await race(write_side, *requests)
 

@@ -14,7 +14,8 @@ from write_side.domain.errors import (
     MemberNotFound,
     VersionMismatch,
 )
-from write_side.ports import Answer, Outcome
+from write_side.execution.invocation import Answer
+from write_side.ports import Outcome
 
 pytestmark = pytest.mark.anyio
 

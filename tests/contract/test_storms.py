@@ -9,7 +9,7 @@ from shared.events import GroupCreated, GroupDeleted, MemberAdded, MemberRemoved
 from tests.support.write_side import create_groups, postgres_write_side, race, register
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import GroupNotFound, MemberNotFound, SlugTaken, StaleAggregate
-from write_side.ports import Answer
+from write_side.execution.invocation import Answer
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import AsyncExitStack
-from datetime import timedelta
 
 import httpx
 import pytest
@@ -27,7 +26,6 @@ from tests.support.measures import every_attribute, named
 from tests.support.read_side import PATIENCE
 from tests.support.stack import answers, until
 from write_side.http.app import write_api
-from write_side.http.requests import Retention
 from write_side.services import register_postgres
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -68,7 +66,6 @@ class Muster:
 async def muster(database_url, redis_server):
     def write(registry):
         register_postgres(registry, url=database_url, allow_unsafe=True)
-        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
 
     def project(registry):
         register_redis(registry, url=redis_server.url, log=PostgresEventLog(database_url, allow_unsafe=True))

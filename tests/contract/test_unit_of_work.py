@@ -18,7 +18,8 @@ from write_side.domain.errors import (
 )
 from write_side.domain.references import AccountRef
 from write_side.domain.values import EmailAddress, Handle
-from write_side.ports import Answer, Outcome
+from write_side.execution.invocation import Answer
+from write_side.ports import Outcome
 
 pytestmark = pytest.mark.anyio
 

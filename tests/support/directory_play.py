@@ -15,8 +15,8 @@ from tests.support.directory_model import INVALID, Done, Refused, Verdict, verdi
 from tests.support.directory_state import State
 from tests.support.directory_steps import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.write_side import WriteSide
-from write_side.http.problems import REFUSALS, rejection_of
-from write_side.ports import Answer
+from write_side.execution.invocation import Answer
+from write_side.execution.refusals import REFUSED, refusal_of
 
 KEPT = timedelta(hours=20)
 """How long a key is relied on; Muster keeps it for a day."""
@@ -141,8 +141,8 @@ class Play:
         """The answer, or the problem that it is refused with; either is what was due."""
         try:
             answer = await self.stage.write_side.run(name, key=key, expected=expected, **fields)
-        except REFUSALS as refusal:
-            problem = rejection_of(refusal).problem.name
+        except REFUSED as refusal:
+            problem = refusal_of(refusal).problem.name
         except msgspec.ValidationError:
             problem = "invalid"
         else:

@@ -1,7 +1,5 @@
 """The three APIs on adapters in memory, with somebody at the door."""
 
-from datetime import timedelta
-
 from projector.main import projector_app
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
 from read_side.freshness import Freshness
@@ -18,8 +16,7 @@ from tests.support.read_side import ADA, BOB, PATIENCE
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.http.app import Background, write_api
-from write_side.http.requests import Retention
-from write_side.services import register_runner
+from write_side.services import register_executor
 
 
 class GuardedApps:
@@ -42,8 +39,7 @@ class GuardedApps:
 
 def _write_on(store):
     def register(registry):
-        register_runner(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
-        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+        register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
         registry.register_value(Background, Background())
 
     return register

@@ -9,7 +9,7 @@ import msgspec
 
 from tests.support.directory_steps import EMAILS, EXTERNALS, GROUP_NAMES, HANDLES, NAMES, ROLES, SLUGS, TAGS, TITLES
 from tests.support.write_side import WriteSide
-from write_side.http.problems import REFUSALS
+from write_side.execution.refusals import REFUSED
 
 
 class Writer:
@@ -34,7 +34,7 @@ class Writer:
     async def _send(self, name: str, fields: Mapping[str, Any]) -> None:
         try:
             answer = await self._write_side.run(name, **fields)
-        except (*REFUSALS, msgspec.ValidationError):
+        except (*REFUSED, msgspec.ValidationError):
             return
         self.done += 1
         if name == "register-account":

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -20,7 +19,6 @@ from shared.dev_stack.embedded_server import free_port
 from shared.settings import Settings
 from write_side.adapters.postgres.migrate import migrate
 from write_side.http.app import write_api
-from write_side.http.requests import Retention
 from write_side.services import register_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +92,6 @@ def create_app() -> ASGIApp:
 def _register(registry: svcs.Registry) -> None:
     register_authentication(registry, Settings.load(os.environ))
     register_postgres(registry, url=os.environ["MUSTER_DATABASE_URL"], allow_unsafe=True)
-    registry.register_value(Retention, Retention(requests=timedelta(days=1)))
 
 
 _TARGET = f"{__name__}:create_app"

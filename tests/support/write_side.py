@@ -11,8 +11,10 @@ from uuid import UUID
 
 import msgspec
 
+from shared.auth.principal import Principal
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
@@ -20,8 +22,10 @@ from write_side.adapters.postgres.transactions import CONNECTIONS, PostgresTrans
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.values import parse_value, plain
-from write_side.execution.executor import CommandRunner
-from write_side.ports import Answer, CommandContext, UnitsOfWork
+from write_side.execution.executor import CommandExecutor
+from write_side.execution.invocation import Answer, Channel, Invocation
+from write_side.execution.limits import ExecutionLimits
+from write_side.ports import CommandContext, UnitsOfWork
 from write_side.use_cases import USE_CASES
 
 _BY_NAME = {use_case.name: use_case for use_case in USE_CASES}
@@ -38,14 +42,14 @@ class WriteSide:
     units: UnitsOfWork
     log: EventLog
     clock: SettableClock
-    runner: CommandRunner = field(init=False)
+    executor: CommandExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.runner = self.another_runner()
+        self.executor = self.another_executor()
 
-    def another_runner(self) -> CommandRunner:
-        """As another process would have it: no single-flight with ours."""
-        return CommandRunner(units=self.units, clock=self.clock, ids=TimeOrderedIds())
+    def another_executor(self) -> CommandExecutor:
+        """Make one as another process has it: it shares no single flight with the first."""
+        return CommandExecutor(units=self.units, clock=self.clock, ids=TimeOrderedIds(), limits=ExecutionLimits())
 
     async def run(
         self,
@@ -54,12 +58,14 @@ class WriteSide:
         *,
         key: str | None = None,
         expected: int | None = None,
-        by: CommandRunner | None = None,
+        by: CommandExecutor | None = None,
         **fields: Any,
     ) -> Answer:
-        use_case = _BY_NAME[name]
-        command = msgspec.convert(fields, use_case.command, dec_hook=parse_value)
-        return await (by or self.runner).run(use_case, command, context(name, key=key, expected=expected, **fields))
+        """:raises Exception: the error behind a refusal: tests discriminate more than clients."""
+        try:
+            return await (by or self.executor).execute(invocation(name, key=key, expected=expected, **fields))
+        except Refusal as refusal:
+            raise refusal.__cause__ or refusal from None
 
     async def events(self) -> list[RecordedEvent]:
         return await self.events_after(0)
@@ -69,13 +75,28 @@ class WriteSide:
             return list(await reader.read(after=position, limit=10_000))
 
 
+def invocation(name: str, /, *, key: str | None = None, expected: int | None = None, **fields: Any) -> Invocation:
+    use_case = _BY_NAME[name]
+    return Invocation(
+        use_case=use_case,
+        command=msgspec.convert(fields, use_case.command, dec_hook=parse_value),
+        principal=Principal("tester", frozenset()),
+        channel=Channel("test"),
+        key=key,
+        expected_version=expected,
+        correlation="a-request",
+    )
+
+
 def context(name: str, /, *, key: str | None = None, expected: int | None = None, **fields: Any) -> CommandContext:
+    """Return what the executor gives to a unit of work."""
+    command = invocation(name, **fields).command if fields else {}
     return CommandContext(
         command=name,
         subject="tester",
         key=key or f"made-{next(_numbers)}",
         key_was_sent=key is not None,
-        content=msgspec.json.encode(fields, enc_hook=plain, order="deterministic"),
+        content=msgspec.json.encode(command, enc_hook=plain, order="deterministic"),
         keep_for=timedelta(days=1),
         correlation="a-request",
         expected_version=expected,

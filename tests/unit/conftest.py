@@ -7,12 +7,12 @@ import stamina
 
 from shared.auth.authentication import TokenAuthentication
 from tests.support.access import Keys
-from write_side.execution.executor import ATTEMPTS
+from write_side.execution.limits import ExecutionLimits
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_waiting_between_attempts() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=ATTEMPTS):
+    with stamina.set_testing(True, attempts=ExecutionLimits().attempts):
         yield
 
 

@@ -23,8 +23,9 @@ from shared.http import requests
 from shared.http.auth_middleware import _cookie, _token, session_cookie
 from shared.http.bodies import decoder, require_media_type
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import MOST_ERRORS, Rejection, details_of
+from shared.http.problems import MOST_ERRORS, details_of
 from shared.observability.tracing import command_span, traceparent
+from shared.problems import Refusal
 from tests.support.hostile import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import InvalidValue, Text, parse_value
@@ -61,11 +62,11 @@ TEXT_READERS = {
     "sort": (filters.sort_among(filters.PROFILE_SORTS), Malformed),
     "cursor": (Cursor.parse, Malformed),
     "token": (unverified, InvalidToken),
-    "idempotency key": (_well_formed_key, Rejection),
-    "expected version": (_version, Rejection),
-    "command": (_named, Rejection),
+    "idempotency key": (_well_formed_key, Refusal),
+    "expected version": (_version, Refusal),
+    "command": (_named, Refusal),
     **{
-        f"{make.__name__} {name}": (question(make, name), Rejection)
+        f"{make.__name__} {name}": (question(make, name), Refusal)
         for make in (queries.profile_query, queries.group_query, queries.member_query)
         for name in ("q", "sort", "status", "tag", "role", "group", "cursor")
     },
@@ -127,9 +128,9 @@ HEADER_READERS = {
 @settings(deadline=None)
 def test_any_header_is_taken_or_refused(value):
     for name, reads in HEADER_READERS.values():
-        outcome = outcome_of(reads, scope((name, value)), Rejection)
+        outcome = outcome_of(reads, scope((name, value)), Refusal)
 
-        assert not isinstance(outcome, Rejection) or is_a_problem(outcome, 401, 406, 415, 422)
+        assert not isinstance(outcome, Refusal) or is_a_problem(outcome, 401, 406, 415, 422)
 
 
 def is_a_problem(rejection, *statuses):
@@ -178,16 +179,16 @@ def test_any_body_is_taken_or_refused(name, data):
 
     cut = data.draw(st.just(len(body)) | st.integers(0, len(body)))
 
-    outcome = outcome_of(decode, body[:cut], Rejection)
+    outcome = outcome_of(decode, body[:cut], Refusal)
 
-    assert not isinstance(outcome, Rejection) or is_a_problem(outcome, 400, 422)
+    assert not isinstance(outcome, Refusal) or is_a_problem(outcome, 400, 422)
 
 
 def test_of_very_many_wrong_fields_some_are_named():
     """Or an answer would be several times as long as what was sent."""
     decode = decoder(batch.BatchGet)
 
-    with pytest.raises(Rejection) as refused:
+    with pytest.raises(Refusal) as refused:
         decode(JSON["many names"])
 
     assert len(refused.value.errors) == MOST_ERRORS

@@ -5,23 +5,35 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
+import msgspec
 import stamina
+from prometheus_client import Counter
+from uuid_utils import uuid7
 
 from shared.clock import Clock
 from shared.errors import Unavailable
+from shared.observability.tracing import traceparent
 from write_side.domain.errors import Contention, OutcomeUnknown, StaleAggregate
+from write_side.domain.values import plain
 from write_side.execution.admission import Admission
-from write_side.execution.metrics import RETRIES
-from write_side.ports import AlreadyDone, Answer, CommandContext, Ids, Outcome, UnitsOfWork
-from write_side.use_cases import Command, UseCase
+from write_side.execution.invocation import Answer, Invocation
+from write_side.execution.limits import ExecutionLimits
+from write_side.execution.observation import Observation, observed
+from write_side.execution.refusals import REFUSED, refusal_of
+from write_side.ports import AlreadyDone, CommandContext, Ids, Outcome, UnitsOfWork
 
-ATTEMPTS = 5
-PATIENCE_SECONDS = 10.0
-RETRIED = (StaleAggregate, Contention, Unavailable)
+_RETRIES = Counter(
+    "muster_command_retries_total",
+    "Units of work that were begun anew, because another attempt could settle what the last one met.",
+    ("command",),
+)
+_RETRIED = (StaleAggregate, Contention, Unavailable)
 """After these nothing was stored, and another attempt may succeed."""
 
+_canonical = msgspec.json.Encoder(enc_hook=plain, order="deterministic").encode
 
-class CommandRunner:
+
+class CommandExecutor:
     """
     Runs use cases under their idempotency keys.
 
@@ -29,82 +41,115 @@ class CommandRunner:
     the start. Once COMMIT may have been sent, nothing is done but asking the key for the outcome.
     """
 
-    def __init__(self, *, units: UnitsOfWork, clock: Clock, ids: Ids, admission: Admission | None = None) -> None:
+    def __init__(self, *, units: UnitsOfWork, clock: Clock, ids: Ids, limits: ExecutionLimits) -> None:
         self._units = units
         self._ports = {"clock": clock, "ids": ids}
+        self._limits = limits
         self._flights = SingleFlight()
-        self._admission = admission or Admission()
+        self._admission = Admission(limits)
 
-    async def run(self, use_case: UseCase, command: Command, context: CommandContext) -> Answer:
+    async def execute(self, invocation: Invocation, observation: Observation | None = None) -> Answer:
         """
         Carry the command out, or say what became of it before.
 
-        :raises Overloaded: too many are under way; this one was not begun.
-        :raises Exception: what the use case and its ports raise; nothing was stored, unless `OutcomeUnknown`.
+        :param observation: of the message that the command was read from; without one it begins here.
+        :raises Refusal: nothing was stored, unless its problem is `outcome-unknown`.
         """
-        # Whoever waits for another command under his key takes nobody's turn.
-        alone = self._flights.alone(context.subject, context.key)
-        async with self._admission.taken_on(), alone, self._admission.turn():
-            return await self._answer(use_case, command, context)
-
-    async def _answer(self, use_case: UseCase, command: Command, context: CommandContext) -> Answer:
+        if observation is None:
+            with observed(invocation.channel, traceparent=invocation.traceparent) as begun:
+                return await self.execute(invocation, begun)
+        observation.is_of(invocation.use_case)
         try:
-            return Answer(await self._attempts(use_case, command, context), replayed=False)
+            answer = await self._admitted(invocation, self._context(invocation))
+        except REFUSED as error:
+            raise refusal_of(error) from error
+        observation.answered(answer)
+        return answer
+
+    def _context(self, invocation: Invocation) -> CommandContext:
+        """Say who asks for what, once; the span of the command is current."""
+        return CommandContext(
+            command=invocation.use_case.name,
+            subject=invocation.principal.subject,
+            token_id=invocation.principal.token_id,
+            key=invocation.key or uuid7().hex,
+            key_was_sent=invocation.key is not None,
+            content=_canonical(invocation.command),
+            keep_for=self._limits.keep_bulk_keys if invocation.channel.is_bulk else self._limits.keep_keys,
+            correlation=invocation.correlation,
+            expected_version=invocation.expected_version,
+            traceparent=traceparent(),
+        )
+
+    async def _admitted(self, invocation: Invocation, context: CommandContext) -> Answer:
+        # What waits for another command under the same key holds no permit.
+        alone = self._flights.alone(context.subject, context.key)
+        async with self._admission.in_flight(), alone, self._admission.permit():
+            return await self._answer(invocation, context)
+
+    async def _answer(self, invocation: Invocation, context: CommandContext) -> Answer:
+        try:
+            return Answer(await self._attempts(invocation, context), replayed=False)
         except AlreadyDone as done:
             return Answer(done.outcome, replayed=True)
         except OutcomeUnknown:
             return Answer(await self._settled(context), replayed=False)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again unless the key has an outcome
-            # Whoever ran under the same key elsewhere may have won meanwhile: his success is our answer.
+            # The same request may have won elsewhere meanwhile: that success is the answer to this one.
             return Answer(await self._won_elsewhere(context, error), replayed=True)
 
-    async def _attempts(self, use_case: UseCase, command: Command, context: CommandContext) -> Outcome:
+    async def _attempts(self, invocation: Invocation, context: CommandContext) -> Outcome:
+        use_case = invocation.use_case
         ports = {name: port for name, port in self._ports.items() if name in use_case.ports}
-        async for attempt in _retried():
+        async for attempt in self._retried():
             with attempt:
                 if attempt.num > 1:
-                    RETRIES.labels(use_case.name).inc()
-                return await use_case.run(command, uow=self._units.under(context), **ports)
+                    _RETRIES.labels(use_case.name).inc()
+                return await use_case.run(invocation.command, uow=self._units.under(context), **ports)
         raise AssertionError("the last attempt returns or raises")
 
     async def _settled(self, context: CommandContext) -> Outcome:
         """
-        What became of a COMMIT whose answer was lost.
+        Ask what became of a COMMIT whose answer was lost.
 
         :raises Unavailable: it did not take effect.
-        :raises OutcomeUnknown: it cannot be told.
+        :raises OutcomeUnknown: it cannot be asked for.
         """
         try:
             outcome = await self._asked(context)
-        except RETRIED as error:
+        except _RETRIED as error:
             raise OutcomeUnknown(str(error)) from error
         if outcome is None:
             raise Unavailable("the connection was lost and nothing was stored")
         return outcome
 
     async def _asked(self, context: CommandContext) -> Outcome | None:
-        async for attempt in _retried():
+        async for attempt in self._retried():
             with attempt:
                 return await self._units.outcome_of(context)
         raise AssertionError("the last attempt returns or raises")
 
     async def _won_elsewhere(self, context: CommandContext, error: Exception) -> Outcome:
-        """The outcome that another request under the caller's key reached, else the error."""
+        """Return the outcome that another request under the caller's key reached, else raise the error."""
         if not context.key_was_sent:
             raise error
         try:
             outcome = await self._units.outcome_of(context)
-        except RETRIED:
+        except _RETRIED:
             outcome = None
         if outcome is None:
             raise error
         return outcome
 
-
-def _retried() -> AsyncIterator[stamina.Attempt]:
-    return stamina.retry_context(
-        on=RETRIED, attempts=ATTEMPTS, timeout=PATIENCE_SECONDS, wait_initial=0.02, wait_max=0.5, wait_jitter=0.05
-    )
+    def _retried(self) -> AsyncIterator[stamina.Attempt]:
+        return stamina.retry_context(
+            on=_RETRIED,
+            attempts=self._limits.attempts,
+            timeout=self._limits.retry_seconds,
+            wait_initial=0.02,
+            wait_max=0.5,
+            wait_jitter=0.05,
+        )
 
 
 class SingleFlight:

@@ -6,41 +6,50 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from time import perf_counter
 
-from litestar.exceptions import HTTPException
-from litestar.types import Scope
 from opentelemetry.trace import Span, StatusCode
+from prometheus_client import Counter, Histogram
 
-from shared.http.problems import Rejection, framework_problem
-from shared.http.requests import header
 from shared.observability.tracing import command_span
-from shared.problems import INTERNAL_ERROR, Problem
-from write_side.execution.metrics import COMMAND_SECONDS, COMMANDS
-from write_side.http.problems import PROBLEM_OF
-from write_side.ports import Answer
+from shared.problems import INTERNAL_ERROR, OVERLOADED, Problem, Refusal
+from write_side.execution.invocation import Answer, Channel
+from write_side.execution.refusals import OUTCOME_UNKNOWN, STORAGE_UNAVAILABLE
 from write_side.use_cases import USE_CASES, UseCase
 
+# Every name carries its unit, and no label is made of what a client sent.
+_COMMANDS = Counter(
+    "muster_commands_total",
+    "Commands answered: done, replayed, cancelled, or the problem they met.",
+    ("command", "outcome"),
+)
+_COMMAND_SECONDS = Histogram(
+    "muster_command_seconds",
+    "Time from reading a command to its outcome, further attempts included.",
+    ("command",),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
 UNKNOWN = "unknown"
-"""The command of a line that names none we know: what a client made up is no label."""
+"""The command of a message that names none we know: what a client made up is no label."""
 
-
-SERIOUS = ("internal-error", "storage-unavailable", "outcome-unknown", "overloaded")
-"""There from the start, at 0: from a sample that was not there before, Prometheus sees no increase."""
+SERIOUS = (INTERNAL_ERROR, STORAGE_UNAVAILABLE, OUTCOME_UNKNOWN, OVERLOADED)
+"""Counted from the start, at 0: from a sample that was not there before, Prometheus sees no increase."""
 for _name in (UNKNOWN, *(use_case.name for use_case in USE_CASES)):
-    for _outcome in SERIOUS:
-        COMMANDS.labels(_name, _outcome)
+    for _problem in SERIOUS:
+        _COMMANDS.labels(_name, _problem.name)
 
 
-class Observed:
-    """A command that is being carried out, and what is known of it so far."""
+class Observation:
+    """A message with a command that is being carried out, and what is known of it so far."""
 
-    def __init__(self, span: Span, *, route: str) -> None:
+    def __init__(self, span: Span, channel: Channel) -> None:
         self.command = UNKNOWN
         self.outcome = "done"
         self._status = int(HTTPStatus.OK)
         self._span = span
-        self._route = route
+        self._channel = channel
 
     def is_of(self, use_case: UseCase) -> None:
+        """Name the command, once it is known."""
         self.command = use_case.name
         self._span.update_name(use_case.name)
 
@@ -57,13 +66,11 @@ class Observed:
             self._span.set_status(StatusCode.ERROR)
 
     def close(self, *, seconds: float) -> None:
-        COMMANDS.labels(self.command, self.outcome).inc()
-        COMMAND_SECONDS.labels(self.command).observe(seconds)
+        _COMMANDS.labels(self.command, self.outcome).inc()
+        _COMMAND_SECONDS.labels(self.command).observe(seconds)
         self._span.set_attributes(
             {
-                "http.request.method": "POST",
-                "http.route": self._route,
-                "http.response.status_code": self._status,
+                **self._channel.attributes(self._status),
                 "muster.command": self.command,
                 "muster.outcome": self.outcome,
             }
@@ -71,27 +78,22 @@ class Observed:
 
 
 @contextmanager
-def observed(scope: Scope) -> Iterator[Observed]:
-    """Observe one command of a request, from here to the end of the block and whatever is raised in it."""
+def observed(channel: Channel, *, traceparent: str | None) -> Iterator[Observation]:
+    """
+    Observe a message, from here to the end of the block and whatever is raised in it.
+
+    :param traceparent: of the client's span, if one was sent.
+    """
     began = perf_counter()
-    with command_span(UNKNOWN, sent=header(scope, b"traceparent")) as span:
-        command = Observed(span, route=scope["path_template"])
+    with command_span(UNKNOWN, sent=traceparent) as span:
+        observation = Observation(span, channel)
         try:
-            yield command
+            yield observation
         except asyncio.CancelledError:
-            command.outcome = "cancelled"
+            observation.outcome = "cancelled"
             raise
         except Exception as error:
-            command.met(_problem(error))
+            observation.met(error.problem if isinstance(error, Refusal) else INTERNAL_ERROR)
             raise
         finally:
-            command.close(seconds=perf_counter() - began)
-
-
-def _problem(error: Exception) -> Problem:
-    """What a client is told of it."""
-    if isinstance(error, Rejection):
-        return error.problem
-    if isinstance(error, HTTPException):
-        return framework_problem(error)
-    return PROBLEM_OF.get(type(error), INTERNAL_ERROR)
+            observation.close(seconds=perf_counter() - began)

@@ -13,10 +13,10 @@ from shared.http.app import assemble
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register
 from shared.server.shutdown import Stopping, hearing_stop
+from write_side.execution import refusals
+from write_side.http import stream
 from write_side.http.commands import command_route
 from write_side.http.documentation import document
-from write_side.http.problems import FOR_LINES, PROBLEMS
-from write_side.http.stream import stream_route
 from write_side.use_cases import USE_CASES
 
 
@@ -30,12 +30,12 @@ def write_api(*registers: Register) -> ASGIApp:
     """
     The write API on the adapters that `registers` name; what is registered last wins.
 
-    Needs a `CommandRunner`, a `Retention`, a `Background` and an `Authentication`.
+    Needs a `CommandExecutor`, a `Background` and an `Authentication`.
     """
     return assemble(
-        handlers=[*map(command_route, USE_CASES), stream_route],
+        handlers=[*map(command_route, USE_CASES), stream.stream_route],
         registers=registers,
-        problems=(*PROBLEMS, *FOR_LINES),
+        problems=(*refusals.PROBLEMS, *stream.PROBLEMS),
         document=document(),
         policy=Policy(COMMANDS),
         lifespan=[_background],

@@ -10,43 +10,38 @@ from shared.http.health import json
 from shared.http.negotiation import require_acceptable
 from shared.http.requests import header
 from write_side.domain.values import parse_value
-from write_side.execution.executor import CommandRunner
+from write_side.execution.executor import CommandExecutor
+from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import observed
-from write_side.http.problems import REFUSALS, rejection_of
-from write_side.http.requests import Retention, context_of
-from write_side.ports import Answer
+from write_side.http.requests import HttpChannel, invocation_of, sent_traceparent
 from write_side.use_cases import UseCase
 
 
 def command_route(use_case: UseCase) -> Any:
-    """The route of one command, derived from its use case."""
+    """Derive the route of one command from its use case."""
     decode = decoder(use_case.command, value_hook=parse_value)
+    route = f"/commands/{use_case.name}"
+    channel = HttpChannel("http", route=route)
 
-    @post(f"/commands/{use_case.name}", status_code=200)
+    @post(route, status_code=200)
     async def handle(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
-        with observed(request.scope) as observation:
+        with observed(channel, traceparent=sent_traceparent(request.scope)) as observation:
             observation.is_of(use_case)
-            try:
-                answer = await carry_out(request, services)
-            except REFUSALS as refusal:
-                raise rejection_of(refusal) from refusal
-            observation.answered(answer)
-            return _answer(answer)
+            invocation = await read(request)
+            executor = await services.aget(CommandExecutor)
+            return _answer(await executor.execute(invocation, observation))
 
-    async def carry_out(request: Request[Any, Any, Any], services: Services) -> Answer:
+    async def read(request: Request[Any, Any, Any]) -> Invocation:
         require_media_type(request.scope, "application/json")
         require_acceptable(request.scope, "application/json")
-        command = decode(await body_of(request))
-        runner, retention = await services.aget(CommandRunner, Retention)
-        context = context_of(
+        return invocation_of(
             use_case,
-            command,
+            decode(await body_of(request)),
             scope=request.scope,
             key=header(request.scope, b"idempotency-key"),
             if_match=header(request.scope, b"if-match"),
-            keep_for=retention.requests,
+            channel=channel,
         )
-        return await runner.run(use_case, command, context)
 
     return handle
 

@@ -10,7 +10,7 @@ from shared.http.openapi import Operation, Parameter, openapi
 from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
 from shared.problems import INVALID
 from write_side.domain.values import value_schema
-from write_side.http.problems import PROBLEMS
+from write_side.execution.refusals import PROBLEMS
 from write_side.http.stream import NDJSON, AnsweredLine, StreamedCommand
 from write_side.ports import Outcome
 from write_side.use_cases import USE_CASES, UseCase

@@ -1,60 +1,57 @@
-"""What a request says about its command, besides the command."""
+"""What a request says of its command, besides the command."""
 
 import re
-from datetime import timedelta
-from typing import NamedTuple
+from collections.abc import Mapping
 
-import msgspec
 from litestar.types import Scope
-from uuid_utils import uuid7
 
 from shared.http.auth_middleware import caller
 from shared.http.problems import Rejection
-from shared.http.requests import request_id
-from shared.observability.tracing import traceparent
+from shared.http.requests import header, request_id
 from shared.problems import INVALID, FieldError
-from write_side.domain.values import plain
-from write_side.ports import CommandContext
+from write_side.execution.invocation import Channel, Invocation
 from write_side.use_cases import Command, UseCase
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
 _VERSION = re.compile(r'"([0-9]{1,18})"').fullmatch
 
-_canonical = msgspec.json.Encoder(enc_hook=plain, order="deterministic").encode
+
+class HttpChannel(Channel, frozen=True, kw_only=True):
+    """:param route: the path by which commands come."""
+
+    route: str
+
+    def attributes(self, status: int) -> Mapping[str, str | int]:
+        return {"http.request.method": "POST", "http.route": self.route, "http.response.status_code": status}
 
 
-class Retention(NamedTuple):
-    """How long the outcome of a command answers its idempotency key."""
-
-    requests: timedelta
-    streams: timedelta = timedelta(days=30)
+def sent_traceparent(scope: Scope) -> str | None:
+    """Return the client's `traceparent` as it was sent."""
+    return header(scope, b"traceparent")
 
 
-def context_of(
-    use_case: UseCase, command: Command, *, scope: Scope, key: str | None, if_match: str | None, keep_for: timedelta
-) -> CommandContext:
+def invocation_of(
+    use_case: UseCase, command: Command, *, scope: Scope, key: str | None, if_match: str | None, channel: Channel
+) -> Invocation:
     """
-    Put together who asks for what; the span of the command is current.
+    Put together who asks for what.
 
     :raises Rejection: 422, the key or the expected version is malformed.
     """
-    asks = caller(scope)
-    return CommandContext(
-        command=use_case.name,
-        subject=asks.subject,
-        token_id=asks.token_id,
-        key=_well_formed_key(key) if key is not None else uuid7().hex,
-        key_was_sent=key is not None,
-        content=_canonical(command),
-        keep_for=keep_for,
-        correlation=request_id(scope) or "",
+    return Invocation(
+        use_case=use_case,
+        command=command,
+        principal=caller(scope),
+        channel=channel,
+        key=_well_formed_key(key),
         expected_version=_version(if_match),
-        traceparent=traceparent(),
+        traceparent=sent_traceparent(scope),
+        correlation=request_id(scope) or "",
     )
 
 
-def _well_formed_key(key: str) -> str:
-    if not _KEY(key):
+def _well_formed_key(key: str | None) -> str | None:
+    if key is not None and not _KEY(key):
         raise _invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
     return key
 
@@ -62,9 +59,9 @@ def _well_formed_key(key: str) -> str:
 def _version(if_match: str | None) -> int | None:
     if if_match is None:
         return None
-    if not (found := _VERSION(if_match)):
+    if not (version := _VERSION(if_match)):
         raise _invalid("If-Match", 'must be one version in quotes, such as "3"')
-    return int(found[1])
+    return int(version[1])
 
 
 def _invalid(name: str, detail: str) -> Rejection:

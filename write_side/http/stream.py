@@ -16,20 +16,37 @@ from shared.http.auth_middleware import UNAUTHORIZED, caller, take_turn
 from shared.http.bodies import HungUp, decoder, received, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import NOT_JSON, TOO_LARGE, Rejection, details_of, log_defect
+from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
 from shared.http.requests import request_id
-from shared.problems import INTERNAL_ERROR, INVALID, FieldError
+from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal
 from shared.server.shutdown import Stopped, Stopping
 from write_side.domain.values import parse_value
-from write_side.execution.executor import CommandRunner
-from write_side.execution.observation import Observed, observed
-from write_side.http.problems import NOT_REACHED, REFUSALS, STOPPING, rejection_of
-from write_side.http.requests import Retention, context_of
-from write_side.ports import Answer
+from write_side.execution.executor import CommandExecutor
+from write_side.execution.invocation import Answer, Invocation
+from write_side.execution.observation import Observation, observed
+from write_side.http.requests import HttpChannel, invocation_of, sent_traceparent
 from write_side.use_cases import USE_CASES, Command, UseCase
 
 NDJSON = "application/x-ndjson"
+CHANNEL = HttpChannel("stream", is_bulk=True, route="/commands")
 MAX_LINE_BYTES = 64 * 1024
+
+NOT_REACHED = Problem(
+    "not-reached",
+    503,
+    "A line before it could not be carried out",
+    "Lines are carried out in order. Send them again from the first that was answered with 503, with the same "
+    "idempotency keys.",
+)
+STOPPING = Problem(
+    "stopping",
+    503,
+    "The service is stopping",
+    "Send this line and those after it again, with the same idempotency keys: another process takes them, or this one "
+    "once it is back.",
+)
+PROBLEMS = (NOT_REACHED, STOPPING)
+"""Of a stream, and of nothing else."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -62,16 +79,14 @@ class AnsweredLine(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[FieldError, ...] | UnsetType = UNSET
 
 
-@post("/commands", status_code=200, request_max_body_size=None)
+@post(CHANNEL.route, status_code=200, request_max_body_size=None)
 async def stream_route(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
     require_media_type(request.scope, NDJSON)
     require_acceptable(request.scope, NDJSON)
-    runner, retention = await services.aget(CommandRunner, Retention)
     authentication = await services.aget_abstract(Authentication)
     stopping: Stopping = request.app.state.stopping
     lines = CommandLines(
-        runner=runner,
-        retention=retention,
+        executor=await services.aget(CommandExecutor),
         scope=request.scope,
         may_go_on=partial(authentication.stands, caller(request.scope)),
         stopping=stopping,
@@ -103,20 +118,13 @@ class CommandLines:
     """
 
     def __init__(
-        self,
-        *,
-        runner: CommandRunner,
-        retention: Retention,
-        scope: Scope,
-        may_go_on: Callable[[], bool],
-        stopping: Stopping,
+        self, *, executor: CommandExecutor, scope: Scope, may_go_on: Callable[[], bool], stopping: Stopping
     ) -> None:
-        self._may_go_on = may_go_on
-        self._runner = runner
-        self._retention = retention
+        self._executor = executor
         self._scope = scope
+        self._may_go_on = may_go_on
         self._stopping = stopping
-        self._halted: Rejection | None = None
+        self._halted: Refusal | None = None
 
     async def answers(self, lines: AsyncIterable[bytes | None]) -> AsyncIterator[bytes]:
         number = 0
@@ -127,7 +135,7 @@ class CommandLines:
                 if line is None or line.strip():
                     yield _encode(await self._answer(number, line)) + b"\n"
         except Stopped:
-            stopping = Rejection(STOPPING, "Neither this line nor any after it was carried out")
+            stopping = Refusal(STOPPING, "Neither this line nor any after it was carried out")
             yield _encode(_failed(number + 1, stopping)) + b"\n"
         except HungUp:
             return  # nobody is there to be told
@@ -135,43 +143,38 @@ class CommandLines:
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         await take_turn(self._scope)
         if self._halted is None and not self._may_go_on():
-            self._halted = Rejection(UNAUTHORIZED, f"The token is not good any more as of line {number}")
+            self._halted = Refusal(UNAUTHORIZED, f"The token is not good any more as of line {number}")
         if self._halted is not None:
             return _failed(number, self._halted)
         try:
-            with observed(self._scope) as observation:
-                answer = await self._run(line, observation)
-                observation.answered(answer)
-            return _done(number, answer)
-        except Rejection as rejection:
-            return _failed(number, rejection)
-        except REFUSALS as refusal:
-            return _failed(number, self._refused(number, rejection_of(refusal)))
+            with observed(CHANNEL, traceparent=sent_traceparent(self._scope)) as observation:
+                invocation = self._read(line, observation)
+                return _done(number, await self._executor.execute(invocation, observation))
+        except Refusal as refusal:
+            return _failed(number, self._refused(number, refusal))
         except Exception as defect:  # noqa: BLE001 - as for a single command; the lines after it go on
             log_defect(defect, request_id=request_id(self._scope))
-            return _failed(number, Rejection(INTERNAL_ERROR, "The line failed; nothing more is told here"))
+            return _failed(number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is told here"))
 
-    def _refused(self, number: int, rejection: Rejection) -> Rejection:
-        if rejection.problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            self._halted = Rejection(NOT_REACHED, f"Line {number} could not be carried out, so this one was not tried")
-        return rejection
+    def _refused(self, number: int, refusal: Refusal) -> Refusal:
+        if refusal.problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self._halted = Refusal(NOT_REACHED, f"Line {number} could not be carried out, so this one was not tried")
+        return refusal
 
-    async def _run(self, line: bytes | None, observation: Observed) -> Answer:
+    def _read(self, line: bytes | None, observation: Observation) -> Invocation:
         if line is None:
-            raise Rejection(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
+            raise Refusal(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
         sent, fields = _take_apart(line)
         use_case, decode = _named(sent.command)
         observation.is_of(use_case)
-        command = decode(fields)
-        context = context_of(
+        return invocation_of(
             use_case,
-            command,
+            decode(fields),
             scope=self._scope,
             key=sent.idempotency_key,
             if_match=sent.if_match,
-            keep_for=self._retention.streams,
+            channel=CHANNEL,
         )
-        return await self._runner.run(use_case, command, context)
 
 
 def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
@@ -187,18 +190,18 @@ def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
 def _named(name: str) -> tuple[UseCase, Callable[[bytes], Command]]:
     if name not in _BY_NAME:
         known = ", ".join(_BY_NAME)
-        raise Rejection(INVALID, "There is no such command", errors=[FieldError("/command", f"must be one of {known}")])
+        raise Refusal(INVALID, "There is no such command", errors=[FieldError("/command", f"must be one of {known}")])
     return _BY_NAME[name]
 
 
-def _not_an_object(line: bytes, error: Exception) -> Rejection:
+def _not_an_object(line: bytes, error: Exception) -> Refusal:
     try:
         msgspec.json.decode(line)
     except RecursionError:
-        return Rejection(NOT_JSON, "The line is nested too deeply")
+        return Refusal(NOT_JSON, "The line is nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-        return Rejection(NOT_JSON, f"The line is not JSON: {broken}")
-    return Rejection(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
+        return Refusal(NOT_JSON, f"The line is not JSON: {broken}")
+    return Refusal(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
 
 
 def _done(number: int, answer: Answer) -> AnsweredLine:
@@ -213,15 +216,15 @@ def _done(number: int, answer: Answer) -> AnsweredLine:
     )
 
 
-def _failed(number: int, rejection: Rejection) -> AnsweredLine:
-    details = details_of(rejection)
+def _failed(number: int, refusal: Refusal) -> AnsweredLine:
+    problem = refusal.problem
     return AnsweredLine(
         line=number,
-        status=details.status,
-        type=details.type,
-        title=details.title,
-        detail=details.detail,
-        errors=details.errors or UNSET,
+        status=problem.status,
+        type=problem.type,
+        title=problem.title,
+        detail=refusal.detail,
+        errors=refusal.errors or UNSET,
     )
 
 

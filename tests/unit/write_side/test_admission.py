@@ -1,4 +1,4 @@
-"""How many commands are taken on, and what those are told who are not."""
+"""How many commands are in flight, and what becomes of those that are too many."""
 
 import asyncio
 
@@ -6,32 +6,33 @@ import pytest
 
 from shared.errors import Overloaded
 from write_side.execution.admission import Admission
+from write_side.execution.limits import ExecutionLimits
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_one_more_than_may_wait_is_refused_at_once():
-    admission = Admission(at_once=1, most_waiting=1)
+    admission = Admission(ExecutionLimits(at_once=1, most_waiting=1))
 
-    async with admission.taken_on(), admission.taken_on():
+    async with admission.in_flight(), admission.in_flight():
         with pytest.raises(Overloaded):
-            async with admission.taken_on():
+            async with admission.in_flight():
                 pass
 
-    async with admission.taken_on():
+    async with admission.in_flight():
         pass
 
 
-async def test_turns_come_in_the_order_in_which_they_were_waited_for():
+async def test_permits_come_in_the_order_in_which_they_were_asked_for():
     """One at a time, where one is all there is."""
-    admission, order = Admission(at_once=1), []
+    admission, order = Admission(ExecutionLimits(at_once=1)), []
 
     async def take(name):
-        async with admission.turn():
+        async with admission.permit():
             order.append(name)
             await asyncio.sleep(0)
 
-    async with admission.turn():
+    async with admission.permit():
         waiting = [asyncio.create_task(take(name)) for name in ("first", "second", "third")]
         await asyncio.sleep(0)
         assert order == []
@@ -40,13 +41,13 @@ async def test_turns_come_in_the_order_in_which_they_were_waited_for():
     assert order == ["first", "second", "third"]
 
 
-async def test_whose_turn_does_not_come_is_refused_and_leaves_no_trace():
-    admission = Admission(at_once=1, patience=0.01)
+async def test_a_permit_that_does_not_come_is_refused_and_leaves_no_trace():
+    admission = Admission(ExecutionLimits(at_once=1, permit_seconds=0.01))
 
-    async with admission.turn():
-        with pytest.raises(Overloaded, match=r"no turn came within 0\.01 s"):
-            async with admission.turn():
+    async with admission.permit():
+        with pytest.raises(Overloaded, match=r"no permit was free within 0\.01 s"):
+            async with admission.permit():
                 pass
 
-    async with admission.turn():
+    async with admission.permit():
         pass

@@ -1,7 +1,6 @@
 """Every command is counted, timed and traced, whichever way it came and whatever came of it."""
 
 import json
-from datetime import timedelta
 
 import pytest
 from opentelemetry.trace import StatusCode
@@ -16,8 +15,7 @@ from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.http.app import Background, write_api
-from write_side.http.requests import Retention
-from write_side.services import register_runner
+from write_side.services import register_executor
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -31,8 +29,7 @@ def store():
 @pytest.fixture
 async def client(store):
     def register(registry):
-        register_runner(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
-        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+        register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
         registry.register_value(Background, Background())
 
     async with client_of(write_api(let_everybody_in, register)) as client:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import httpx
 import pytest
@@ -17,12 +16,10 @@ from tests.support.http import client_of
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
-from write_side.execution.admission import Admission
-from write_side.execution.executor import CommandRunner
+from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import Background, write_api
-from write_side.http.requests import Retention
 from write_side.http.stream import MAX_LINE_BYTES, split_lines
-from write_side.services import register_runner
+from write_side.services import register_executor
 
 pytestmark = pytest.mark.anyio
 
@@ -35,8 +32,7 @@ def store() -> MemoryStore:
 @pytest.fixture
 async def client(store) -> AsyncIterator[httpx.AsyncClient]:
     def register(registry) -> None:
-        register_runner(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
-        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+        register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
         registry.register_value(Background, Background())
 
     async with client_of(write_api(let_everybody_in, register)) as client:
@@ -273,14 +269,9 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
     """With the time after which to come again."""
 
     def register(registry) -> None:
-        runner = CommandRunner(
-            units=MemoryUnitsOfWork(store),
-            clock=store.clock,
-            ids=TimeOrderedIds(),
-            admission=Admission(at_once=0, most_waiting=0),
-        )
-        registry.register_value(CommandRunner, runner)
-        registry.register_value(Retention, Retention(requests=timedelta(hours=1)))
+        limits = ExecutionLimits(at_once=0, most_waiting=0)
+        units = MemoryUnitsOfWork(store)
+        register_executor(registry, units=units, clock=store.clock, ids=TimeOrderedIds(), limits=limits)
         registry.register_value(Background, Background())
         let_everybody_in(registry)
 

@@ -1,10 +1,9 @@
-"""Which problem each refusal of the write side is."""
+"""Which problem it is that keeps a command from being carried out."""
 
 from http import HTTPStatus
 
 from shared.errors import Overloaded, Unavailable
-from shared.http.problems import Rejection
-from shared.problems import OVERLOADED, Problem
+from shared.problems import OVERLOADED, Problem, Refusal
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import (
     AccountExists,
@@ -27,6 +26,15 @@ RETRY_AFTER_SECONDS = 1
 
 _TRY_AGAIN = "Send the same request again after Retry-After; with an Idempotency-Key that is safe in every case."
 _CONTENTION = Problem("contention", 503, "Too many changes at once", f"Others changed the same. {_TRY_AGAIN}")
+
+STORAGE_UNAVAILABLE = Problem("storage-unavailable", 503, "The database is away", f"Nothing was stored. {_TRY_AGAIN}")
+OUTCOME_UNKNOWN = Problem(
+    "outcome-unknown",
+    503,
+    "It is not known whether the command took effect",
+    "The connection to the database was lost during COMMIT. Send the same request with the same Idempotency-Key: "
+    "it answers what became of it, and does nothing twice. Without a key, read the record first.",
+)
 
 PROBLEM_OF: dict[type[Exception], Problem] = {
     EmailTaken: Problem(
@@ -82,42 +90,20 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
         "The key was used for another command",
         "Use a new Idempotency-Key for each command.",
     ),
-    Unavailable: Problem("storage-unavailable", 503, "The database is away", f"Nothing was stored. {_TRY_AGAIN}"),
+    Unavailable: STORAGE_UNAVAILABLE,
     StaleAggregate: _CONTENTION,
     Contention: _CONTENTION,
     Overloaded: OVERLOADED,
-    OutcomeUnknown: Problem(
-        "outcome-unknown",
-        503,
-        "It is not known whether the command took effect",
-        "The connection to the database was lost during COMMIT. Send the same request with the same Idempotency-Key: "
-        "it answers what became of it, and does nothing twice. Without a key, read the record first.",
-    ),
+    OutcomeUnknown: OUTCOME_UNKNOWN,
 }
-NOT_REACHED = Problem(
-    "not-reached",
-    503,
-    "A line before it could not be carried out",
-    "Lines are carried out in order. Send them again from the first that was answered with 503, with the same "
-    "idempotency keys.",
-)
-STOPPING = Problem(
-    "stopping",
-    503,
-    "The service is stopping",
-    "Send this line and those after it again, with the same idempotency keys: another process takes them, or this one "
-    "once it is back.",
-)
-FOR_LINES = (NOT_REACHED, STOPPING)
-"""Of a stream, and of nothing else."""
-
 PROBLEMS = tuple(dict.fromkeys(PROBLEM_OF.values()))
-REFUSALS = tuple(PROBLEM_OF)
+REFUSED = tuple(PROBLEM_OF)
+"""What a use case and its ports raise where a command is not carried out; everything else is a defect."""
 
 
-def rejection_of(refusal: Exception) -> Rejection:
-    """How a refusal is told to a client."""
-    problem = PROBLEM_OF[type(refusal)]
+def refusal_of(error: Exception) -> Refusal:
+    """Say to a client why the command was not carried out."""
+    problem = next(PROBLEM_OF[kind] for kind in type(error).__mro__ if kind in PROBLEM_OF)
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return Rejection(problem, problem.title, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    return Rejection(problem, str(refusal) or problem.title)
+        return Refusal(problem, problem.title, retry_after=RETRY_AFTER_SECONDS)
+    return Refusal(problem, str(error) or problem.title)

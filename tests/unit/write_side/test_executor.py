@@ -11,8 +11,9 @@ from tests.support.measures import counts
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
 from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
 from write_side.domain.errors import AccountNotFound, Contention, EmailTaken, OutcomeUnknown, StaleAggregate
-from write_side.execution.executor import ATTEMPTS
-from write_side.ports import Answer, Outcome
+from write_side.execution.invocation import Answer
+from write_side.execution.limits import ExecutionLimits
+from write_side.ports import Outcome
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +74,7 @@ async def test_trying_again_has_an_end(write_side):
     with pytest.raises(Unavailable):
         await write_side.run("register-account", **ANDRE)
 
-    assert write_side.units.attempts == ATTEMPTS
+    assert write_side.units.attempts == ExecutionLimits().attempts
     assert await write_side.events() == []
 
 
@@ -146,7 +147,7 @@ async def test_who_gave_up_answers_as_the_winner_too(write_side):
     won = await write_side.run("register-account", key="k", **ANDRE)
     store = write_side.units._store
     outcomes, store.outcomes = store.outcomes, {}
-    write_side.units.before = [Contention("busy") for _ in range(ATTEMPTS)]
+    write_side.units.before = [Contention("busy") for _ in range(ExecutionLimits().attempts)]
     asked = write_side.units.outcome_of
 
     async def outcome_of(context):

@@ -1,0 +1,25 @@
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionLimits:
+    """
+    How much a process takes on, how long it tries, and how long it remembers.
+
+    :param at_once: commands that are carried out: as many as there are connections to the database.
+    :param most_waiting: commands that wait for a permit, or for another one under the same key: a second's work.
+    :param permit_seconds: for which a command waits for its permit.
+    :param attempts: of one command.
+    :param retry_seconds: after which no further attempt begins.
+    :param keep_keys: how long the outcome of a command answers its idempotency key.
+    :param keep_bulk_keys: the same for commands of a bulk channel.
+    """
+
+    at_once: int = 10
+    most_waiting: int = 200
+    permit_seconds: float = 2.0
+    attempts: int = 5
+    retry_seconds: float = 10.0
+    keep_keys: timedelta = timedelta(days=1)
+    keep_bulk_keys: timedelta = timedelta(days=30)

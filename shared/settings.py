@@ -125,7 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_addresses(self) -> Self:
         """
-        Fill the URLs that are not set with what the `muster up` of this home wrote down.
+        Fill the URLs that are not set with what the `muster up` of this state directory wrote.
 
         :raises SettingsError: the file is there but cannot be read.
         """
@@ -183,13 +183,13 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def read_addresses(home: Path) -> Addresses | None:
+def read_addresses(state_directory: Path) -> Addresses | None:
     """
-    Return what `muster up` wrote to this home, None if it has not.
+    Return what `muster up` wrote to its state directory, None if it has not.
 
     :raises SettingsError: the file cannot be read.
     """
-    path = home / ADDRESSES
+    path = state_directory / ADDRESSES
     try:
         return msgspec.json.decode(path.read_bytes(), type=Addresses)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""The token of a home: for whoever may read its files, as long as its `muster up` runs."""
+"""The local token: it admits callers that can read the state directory, as long as its `muster up` runs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ FOREVER = timedelta(days=3_650)
 LINK_TTL = timedelta(minutes=15)
 
 
-class HomeAccess(NamedTuple):
-    """What only a running `muster up` can do: sign with a key that nobody stored."""
+class LocalAccess(NamedTuple):
+    """The signing key of a running `muster up`, which is never stored."""
 
     key: SigningKey
     audience: str
@@ -34,11 +34,11 @@ class HomeAccess(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(settings: Settings) -> Iterator[HomeAccess]:
+def local_access(settings: Settings) -> Iterator[LocalAccess]:
     """
-    Write the home's token; it is good until the end, also if nobody is left to remove the file.
+    Write the local token; it is good until the end, even if the file is left behind.
 
-    Its key is not stored. What a run that was killed has left of its own is removed by the next one.
+    Its key is not stored. What a killed run has left is removed by the next one.
 
     :raises KeysUnusable: the directory of keys cannot be written.
     """
@@ -51,31 +51,31 @@ def opened(settings: Settings) -> Iterator[HomeAccess]:
     token = issue(key, scopes=SCOPES, subject=SUBJECT, ttl=FOREVER, audience=settings.audience, is_limited=False)
     write_private(file, f"{token.text}\n")
     try:
-        yield HomeAccess(key, settings.audience)
+        yield LocalAccess(key, settings.audience)
     finally:
         file.unlink(missing_ok=True)
         directory.forget(prefix)
 
 
 def sign_in_link(ops_url: str, *, key: SigningKey, subject: str, audience: str) -> str:
-    """Make the address that signs a browser in at the ops page: once, and soon."""
+    """Make a link that signs a browser in at the ops page: once, and only soon."""
     token = issue(key, scopes=[OPS], subject=subject, ttl=LINK_TTL, audience=sign_in_audience(audience))
     return f"{ops_url}/sign-in?{urlencode({'token': token.text})}"
 
 
 def bearer(settings: Settings, url: str) -> dict[str, str]:
     """
-    Return the header that lets a command in at a URL; none if nothing is there to be said.
+    Return the header that admits a command at a URL; none where there is no token.
 
-    The home's token is for the home's own addresses, and for this machine: nobody else is told it.
+    The local token is sent to the addresses of its own `muster up` and to this machine, and nowhere else.
     """
-    token = settings.token or (_home_token(settings.home) if _is_near(settings, url) else None)
+    token = settings.token or (_local_token(settings.home) if _is_near(settings, url) else None)
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _home_token(home: Path) -> str | None:
+def _local_token(state_directory: Path) -> str | None:
     try:
-        return (home / TOKEN).read_text().strip()
+        return (state_directory / TOKEN).read_text().strip()
     except OSError:
         return None
 
@@ -92,6 +92,6 @@ def _origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _prefix(home: Path) -> str:
-    """Tells the keys of one home from those of others that share the directory."""
-    return f"up-{sha256(str(home).encode()).hexdigest()[:8]}-"
+def _prefix(state_directory: Path) -> str:
+    """Return what tells the keys of one `muster up` from those of others that share the directory."""
+    return f"up-{sha256(str(state_directory).encode()).hexdigest()[:8]}-"

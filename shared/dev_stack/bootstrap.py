@@ -22,8 +22,8 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
 """What every command of a clone needs, `up` and `seed` among them; what its tests and its linters need besides."""
-SHARED_OUT = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
-"""How pytest runs all there is: files are shared out, in their order, among two processes with servers of their own."""
+IN_TWO_PROCESSES = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+"""How pytest runs all tests: file by file, in two processes with servers of their own."""
 LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
 HELP_OF_A_CLONE = """
 In a clone only:
@@ -40,7 +40,7 @@ class InstallError(Exception):
     """The environment could not be made; the text says why and what to do."""
 
 
-class Place(NamedTuple):
+class Environment(NamedTuple):
     """Where the environment stands, with the files that keep it whole."""
 
     venv: Path
@@ -75,82 +75,82 @@ def main(arguments: Sequence[str]) -> NoReturn:
         case ["check"]:
             check()
         case ["test", *chosen]:
-            run_tool(["pytest", *(chosen or SHARED_OUT)])
+            run_tool(["pytest", *(chosen or IN_TWO_PROCESSES)])
         case [] | ["--help"] | ["-h"]:
             show_help(arguments)
         case _:
-            _become(_ready_place(COMMANDS), "muster", arguments)
+            _become(_ready_environment(COMMANDS), "muster", arguments)
 
 
 def check() -> NoReturn:
     """Run every linter in the clone, also after one has found something."""
-    place = _ready_place(DEVELOPMENT)
-    runs = [_called(place, *linter) for linter in LINTERS]
+    environment = _ready_environment(DEVELOPMENT)
+    runs = [_called(environment, *linter) for linter in LINTERS]
     sys.exit(int(any(runs)))
 
 
 def show_help(arguments: Sequence[str]) -> NoReturn:
     """Show the help of `muster`, and what a clone adds to it."""
-    status = _called(_ready_place(COMMANDS), "muster", *arguments)
+    status = _called(_ready_environment(COMMANDS), "muster", *arguments)
     print(HELP_OF_A_CLONE, end="")  # noqa: T201 - the command's result
     sys.exit(status)
 
 
 def run_tool(command: Sequence[str]) -> NoReturn:
     """Become a development tool, in the clone."""
-    place = _ready_place(DEVELOPMENT)
+    environment = _ready_environment(DEVELOPMENT)
     os.chdir(ROOT)
     tool, *arguments = command
     if tool == "pytest" and not os.access(ROOT, os.W_OK):
         arguments = ["-p", "no:cacheprovider", *arguments]
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(place.venv.with_name("hypothesis"))
-    _become(place, tool, arguments)
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(environment.venv.with_name("hypothesis"))
+    _become(environment, tool, arguments)
 
 
-def _called(place: Place, program: str, *arguments: str) -> int:
+def _called(environment: Environment, program: str, *arguments: str) -> int:
     """Run an installed program in the clone and return its exit status."""
-    return subprocess.run([place.venv / "bin" / program, *arguments], check=False, cwd=ROOT).returncode
+    return subprocess.run([environment.venv / "bin" / program, *arguments], check=False, cwd=ROOT).returncode
 
 
-def _become(place: Place, program: str, arguments: Sequence[str]) -> NoReturn:
+def _become(environment: Environment, program: str, arguments: Sequence[str]) -> NoReturn:
     """Turn into an installed program, so that signals and the exit status are its own."""
-    path = str(place.venv / "bin" / program)
+    path = str(environment.venv / "bin" / program)
     os.execv(path, [path, *arguments])  # noqa: S606 - no shell is wanted in between
 
 
 def fingerprint(requirements: str, venv: Path) -> str:
-    """Name what an environment must have been made from to serve; moving either directory makes it useless."""
+    """Name what an environment is made from; moving either directory makes it useless."""
     digest = hashlib.sha256(f"{ROOT}\0{venv}\0".encode())
     for name in (requirements, "pyproject.toml"):
         digest.update((ROOT / name).read_bytes())
     return f"{requirements} {digest.hexdigest()}"
 
 
-def _ready_place(requirements: str) -> Place:
+def _ready_environment(requirements: str) -> Environment:
     try:
-        return ready_place(requirements)
+        return ready_environment(requirements)
     except InstallError as error:
         sys.exit(str(error))
 
 
-def ready_place(requirements: str) -> Place:
+def ready_environment(requirements: str) -> Environment:
     """
     Return the environment with these requirements; make or mend it if need be.
 
     :raises InstallError: that is not possible.
     """
-    beside = Place(ROOT / ".venv")
+    beside = Environment(ROOT / ".venv")
     if beside.has(requirements):
         return beside
-    place = beside if os.access(ROOT, os.W_OK) else _cached_place()
-    if not place.has(requirements):
-        with _locked(place):
-            if not place.has(requirements):  # another call may have made it while we waited
-                _install(place, requirements)
-    return place
+    environment = beside if os.access(ROOT, os.W_OK) else _cached_environment()
+    if not environment.has(requirements):
+        with _locked(environment):
+            if not environment.has(requirements):  # another call may have made it meanwhile
+                _install(environment, requirements)
+    return environment
 
 
-def _cached_place() -> Place:
+def _cached_environment() -> Environment:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     directory = cache / "muster" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:16]
     try:
@@ -159,12 +159,12 @@ def _cached_place() -> Place:
         raise InstallError(
             f"neither {ROOT} nor {directory} can be written ({error.strerror}): name a directory in XDG_CACHE_HOME"
         ) from error
-    return Place(directory / "venv")
+    return Environment(directory / "venv")
 
 
 @contextmanager
-def _locked(place: Place) -> Iterator[None]:
-    with place.lock.open("w") as lock:
+def _locked(environment: Environment) -> Iterator[None]:
+    with environment.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -173,57 +173,57 @@ def _locked(place: Place) -> Iterator[None]:
         yield
 
 
-def _install(place: Place, requirements: str) -> None:
-    if place.unfinished.exists() or not place.python.exists():
-        shutil.rmtree(place.venv, ignore_errors=True)  # what a killed call has left
-    place.unfinished.touch()
-    _first_that_works(place, requirements)
+def _install(environment: Environment, requirements: str) -> None:
+    if environment.unfinished.exists() or not environment.python.exists():
+        shutil.rmtree(environment.venv, ignore_errors=True)  # what a killed call has left
+    environment.unfinished.touch()
+    _first_that_works(environment, requirements)
     done = {COMMANDS, requirements}  # the environment for development has what the commands need, too
-    place.stamp.write_text("".join(fingerprint(each, place.venv) + "\n" for each in done))
-    place.unfinished.unlink()
+    environment.stamp.write_text("".join(fingerprint(each, environment.venv) + "\n" for each in done))
+    environment.unfinished.unlink()
 
 
-def _first_that_works(place: Place, requirements: str) -> None:
+def _first_that_works(environment: Environment, requirements: str) -> None:
     installers = list(_installers())
     if not installers:
         raise InstallError(REMEDY)
     for name, install in installers:
-        _say(f"installing into {place.venv} with {name}; this happens once")
+        _say(f"installing into {environment.venv} with {name}; this happens once")
         try:
-            return install(place, ROOT / requirements)
+            return install(environment, ROOT / requirements)
         except subprocess.CalledProcessError as error:
             _say(f"{name} did not manage ({error})")
-            shutil.rmtree(place.venv, ignore_errors=True)
+            shutil.rmtree(environment.venv, ignore_errors=True)
     raise InstallError("what Muster needs could not be installed: see above; is PyPI, or a mirror of it, within reach?")
 
 
-def _installers() -> Iterator[tuple[str, Callable[[Place, Path], None]]]:
+def _installers() -> Iterator[tuple[str, Callable[[Environment, Path], None]]]:
     """Yield the ways there are on this machine, the fastest first."""
     if uv := shutil.which("uv"):
-        yield "uv", lambda place, lock: _with_uv(uv, place, lock)
+        yield "uv", lambda environment, lock: _with_uv(uv, environment, lock)
     if find_spec("ensurepip"):
         yield "venv and pip", _with_ensurepip
     if find_spec("pip"):  # Debian leaves ensurepip to a package of its own, and forbids pip outside of environments
         yield "pip", _with_this_pip
 
 
-def _with_uv(uv: str, place: Place, lock: Path) -> None:
-    if not place.python.exists():
-        _run(uv, "venv", "--quiet", "--no-project", "--python", sys.executable, place.venv)
-    install = (uv, "pip", "install", "--quiet", "--python", place.python)
+def _with_uv(uv: str, environment: Environment, lock: Path) -> None:
+    if not environment.python.exists():
+        _run(uv, "venv", "--quiet", "--no-project", "--python", sys.executable, environment.venv)
+    install = (uv, "pip", "install", "--quiet", "--python", environment.python)
     # Compiled once here, not by three processes at once when they start, or at every start where they may not write.
     _run(*install, "--compile-bytecode", "--require-hashes", "-r", lock)
     _run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT)
 
 
-def _with_ensurepip(place: Place, lock: Path) -> None:
-    _run(sys.executable, "-m", "venv", place.venv)
-    _with_pip(place.python, "-m", "pip", lock=lock)
+def _with_ensurepip(environment: Environment, lock: Path) -> None:
+    _run(sys.executable, "-m", "venv", environment.venv)
+    _with_pip(environment.python, "-m", "pip", lock=lock)
 
 
-def _with_this_pip(place: Place, lock: Path) -> None:
-    _run(sys.executable, "-m", "venv", "--without-pip", place.venv)
-    _with_pip(sys.executable, "-m", "pip", "--python", place.python, lock=lock)
+def _with_this_pip(environment: Environment, lock: Path) -> None:
+    _run(sys.executable, "-m", "venv", "--without-pip", environment.venv)
+    _with_pip(sys.executable, "-m", "pip", "--python", environment.python, lock=lock)
 
 
 def _with_pip(*pip: str | Path, lock: Path) -> None:
@@ -233,7 +233,7 @@ def _with_pip(*pip: str | Path, lock: Path) -> None:
 
 
 def _run(*command: str | Path) -> None:
-    """Run a command that may speak on stderr only: stdout belongs to what `muster` was called for."""
+    """Run a command with its output on stderr: stdout belongs to the command that was called."""
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""What `muster doctor` looks at: every precondition, with the remedy where one does not hold."""
+"""Check every precondition for `muster doctor`, with the remedy where one does not hold."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ from shared.dev_stack.programs import (
     ProgramMissingError,
     postgres_binaries,
     postgres_major,
-    unprivileged_account,
+    unprivileged_user,
     valkey_binary,
 )
 from shared.event_log.adapters.postgres import connect_args
@@ -43,9 +43,9 @@ class Check(NamedTuple):
 
 
 def examine(settings: Settings) -> Iterator[Check]:
-    """Look at everything, one check at a time; nothing is changed."""
+    """Check everything, one precondition at a time; change nothing."""
     yield _check(sys.version_info >= OLDEST_PYTHON, f"Python {sys.version.split()[0]}", "3.11 or newer is needed")
-    yield _home(settings.home)
+    yield _state_directory(settings.home)
     yield from _ports(settings)
     yield _access(settings)
     yield from _programs(settings)
@@ -57,15 +57,15 @@ def _check(holds: bool, what: str, remedy: str, *, otherwise: str = FAILED) -> C
     return Check(OK, what) if holds else Check(otherwise, what, remedy)
 
 
-def _home(home: Path) -> Check:
-    nearest = next(each for each in (home, *home.parents) if each.exists())
+def _state_directory(path: Path) -> Check:
+    nearest = next(each for each in (path, *path.parents) if each.exists())
     writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
-    return _check(writable, f"home {home} is writable", "choose another with MUSTER_HOME, or --home of `muster up`")
+    return _check(writable, f"state directory {path} is writable", "choose another with MUSTER_HOME")
 
 
 def _access(settings: Settings) -> Check:
     if settings.auth == "off":
-        return Check(WARNING, "MUSTER_AUTH is off", "whoever reaches a port may do everything")
+        return Check(WARNING, "MUSTER_AUTH is off", "everyone who reaches a port may do everything")
     directory = KeyDirectory(settings.key_directory)
     try:
         keys = len(directory.read().keys)
@@ -82,17 +82,17 @@ def _ports(settings: Settings) -> Iterator[Check]:
         yield _port(settings.home, host=host, port=port, variable=f"MUSTER_{name.upper()}_PORT")
 
 
-def _port(home: Path, *, host: str, port: int, variable: str) -> Check:
+def _port(state_directory: Path, *, host: str, port: int, variable: str) -> Check:
     try:
         require_free(host, port, patience=0)
     except PortTakenError:
         remedy = f"stop what listens there, or choose another with {variable}"
-        return _check(_is_ours(home, port), f"port {port} is free, or ours", remedy)
+        return _check(_is_ours(state_directory, port), f"port {port} is free, or ours", remedy)
     return Check(OK, f"port {port} is free")
 
 
-def _is_ours(home: Path, port: int) -> bool:
-    addresses = read_addresses(home)
+def _is_ours(state_directory: Path, port: int) -> bool:
+    addresses = read_addresses(state_directory)
     if addresses and any(url.endswith(f":{port}") for url in (addresses.write, addresses.read, addresses.ops)):
         return True
     try:
@@ -103,7 +103,7 @@ def _is_ours(home: Path, port: int) -> bool:
 
 
 def _programs(settings: Settings) -> Iterator[Check]:
-    """The embedded servers' programs, which are needed only for what no URL names."""
+    """Check the programs of the embedded servers, which run only where no URL names a server."""
     if settings.sources["database_url"] == "default":
         yield _postgres_programs(settings)
     if settings.sources["redis_url"] == "default":
@@ -112,7 +112,7 @@ def _programs(settings: Settings) -> Iterator[Check]:
 
 def _postgres_programs(settings: Settings) -> Check:
     try:
-        account = unprivileged_account()
+        account = unprivileged_user()
         binaries = postgres_binaries(settings.postgres_bin)
         major = postgres_major(binaries)
     except (ExtraMissing, ProgramMissingError) as error:
@@ -148,7 +148,7 @@ def _postgres_settings(connection: psycopg.Connection) -> Iterator[Check]:
     version = connection.info.server_version // 10_000
     yield _check(version >= OLDEST_POSTGRES, f"PostgreSQL is {version}", f"{OLDEST_POSTGRES} or newer is needed")
     level = _value(connection, "select current_setting('synchronous_commit')")
-    remedy = "Muster's own sessions set it; others on this database may lose what they were told is stored"
+    remedy = "Muster's own sessions set it; other clients of this database may lose what was acknowledged"
     yield _check(level not in {"off", "local"}, f"synchronous_commit is {level}", remedy, otherwise=WARNING)
 
 

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, State
+from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, ServerState
 from shared.dev_stack.programs import (
-    Account,
     ProgramMissingError,
+    SystemUser,
     postgres_binaries,
     postgres_major,
     reachable_binaries,
-    unprivileged_account,
+    unprivileged_user,
 )
 from shared.private_files import write_private
-from shared.runtime.exit_with_parent import tethered
+from shared.runtime.exit_with_parent import ending_with_parent
 
 OWNER = "muster"
 """The superuser's name, and the database's."""
@@ -54,8 +54,8 @@ class EmbeddedPostgres(EmbeddedServer):
         self._options = {**_SETTINGS, **({} if durable else _FAST), **(options or {})}
         self._durable = durable
         self._named_binaries = binaries
-        self._runs_as = unprivileged_account()
-        self._cookie_policy: int | None = None
+        self._runs_as = unprivileged_user()
+        self._cluster_file: int | None = None
 
     @property
     def url(self) -> str:
@@ -68,13 +68,13 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def stop(self) -> None:
         super().stop()
-        if self._cookie_policy is not None:
-            os.close(self._cookie_policy)
-            self._cookie_policy = None
+        if self._cluster_file is not None:
+            os.close(self._cluster_file)
+            self._cluster_file = None
 
     @property
     def _cluster(self) -> Path:
-        """What belongs to the account that PostgreSQL runs as: the data and the password."""
+        """Return the directory of the user that PostgreSQL runs as, with the data and the password."""
         return self.directory / "cluster"
 
     @property
@@ -88,8 +88,8 @@ class EmbeddedPostgres(EmbeddedServer):
         self._cluster.mkdir(mode=0o700, exist_ok=True)
         if self._runs_as is not None:
             os.chown(self._cluster, *self._runs_as)
-            if self._cookie_policy is None:
-                self._cookie_policy = os.open(self._cluster, os.O_RDONLY | os.O_DIRECTORY)
+            if self._cluster_file is None:
+                self._cluster_file = os.open(self._cluster, os.O_RDONLY | os.O_DIRECTORY)
         if self.data.exists():
             self._require_same_major()
             self._forget_killed_process()
@@ -103,12 +103,14 @@ class EmbeddedPostgres(EmbeddedServer):
         self._write_password()
         self._run(
             "initdb",
-            *("--pgdata", self._seen(unfinished), "--pwfile", self._seen(self._cluster / "password")),
+            *("--pgdata", self._reachable(unfinished), "--pwfile", self._reachable(self._cluster / "password")),
             *("--username", OWNER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-instructions"),
             *self._locale(),
             *([] if self._durable else ["--no-sync"]),
         )
-        self._run("postgres", "--single", "-D", self._seen(unfinished), "postgres", said=f"create database {OWNER}\n")
+        self._run(
+            "postgres", "--single", "-D", self._reachable(unfinished), "postgres", stdin=f"create database {OWNER}\n"
+        )
         unfinished.rename(self.data)
 
     def _write_password(self) -> None:
@@ -135,8 +137,8 @@ class EmbeddedPostgres(EmbeddedServer):
         Remove the file of a postmaster that was killed.
 
         PostgreSQL refuses to start while that process id exists, and a killed process whose parent was killed too
-        exists until somebody reaps it, which process 1 of a container may never do. We know better: the directory is
-        ours, and no server process runs in it.
+        exists until it is reaped, which process 1 of a container may never do. It is safe here: this process holds the
+        directory's lock, and no server process runs in it.
         """
         if sys.platform == "linux":
             (self.data / "postmaster.pid").unlink(missing_ok=True)
@@ -144,41 +146,41 @@ class EmbeddedPostgres(EmbeddedServer):
     def _command(self) -> Sequence[str]:
         settings = {**self._options, "port": str(self.port)}
         flags = [flag for key, value in settings.items() for flag in ("-c", f"{key}={value}")]
-        return [str(self._binaries / "postgres"), "-D", self._seen(self.data), *flags]
+        return [str(self._binaries / "postgres"), "-D", self._reachable(self.data), *flags]
 
-    def _state(self) -> State:
-        """By the process' own file: line 1 is its id, line 8 its state."""
+    def _state(self) -> ServerState:
+        """Read the process' own file: line 1 is its id, line 8 its state."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
-            return State.SILENT
+            return ServerState.SILENT
         if len(lines) < 8 or lines[0] != str(self.pid):  # noqa: PLR2004 - line 8 is the last
-            return State.SILENT
-        return _SAYS.get(lines[7].strip(), State.SILENT)
+            return ServerState.SILENT
+        return _STATES.get(lines[7].strip(), ServerState.SILENT)
 
-    def _account(self) -> Account | None:
+    def _account(self) -> SystemUser | None:
         return self._runs_as
 
     def _inherited(self) -> Sequence[int]:
-        return () if self._cookie_policy is None else (self._cookie_policy,)
+        return () if self._cluster_file is None else (self._cluster_file,)
 
-    def _seen(self, path: Path) -> str:
+    def _reachable(self, path: Path) -> str:
         """
-        Return a path below the cluster as PostgreSQL is to write it.
+        Return a path below the cluster as PostgreSQL can reach it.
 
-        Another account may not be able to enter our home at all (/root is 0700), and its modes are not ours to change.
-        A directory that was opened for the process can be entered nevertheless.
+        Another account may not be able to enter the state directory (/root is 0700), and its modes are not ours to
+        change. A directory that was opened for the process can be entered nevertheless.
         """
-        if self._cookie_policy is None or sys.platform != "linux":
+        if self._cluster_file is None or sys.platform != "linux":
             return str(path)
-        return f"/proc/self/fd/{self._cookie_policy}/{path.relative_to(self._cluster)}"
+        return f"/proc/self/fd/{self._cluster_file}/{path.relative_to(self._cluster)}"
 
-    def _run(self, program: str, *arguments: str, said: str = "") -> None:
-        command = tethered([str(self._binaries / program), *arguments], account=self._runs_as)
+    def _run(self, program: str, *arguments: str, stdin: str = "") -> None:
+        command = ending_with_parent([str(self._binaries / program), *arguments], account=self._runs_as)
         result = subprocess.run(
             command,
             check=False,
-            input=said,
+            input=stdin,
             capture_output=True,
             text=True,
             cwd="/",
@@ -189,13 +191,13 @@ class EmbeddedPostgres(EmbeddedServer):
             raise ServerError(f"{program} failed: {result.stderr.strip() or result.stdout.strip()}")
 
 
-_SAYS = {"starting": State.READING, "ready": State.READY}
+_STATES = {"starting": ServerState.READING, "ready": ServerState.READY}
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
     "synchronous_commit": "on",
-    # The details of an error quote values: who has an e-mail address twice would stand in the log with it.
+    # The details of an error quote values: an e-mail address that is taken would stand in the log.
     "log_error_verbosity": "terse",
 }
 _FAST = {"fsync": "off", "full_page_writes": "off"}

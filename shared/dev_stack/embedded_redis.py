@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, State
+from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, ServerState
 from shared.dev_stack.programs import ProgramMissingError, valkey_binary
 from shared.private_files import write_private
 
@@ -67,7 +67,7 @@ class EmbeddedRedis(EmbeddedServer):
         password = self.directory / "password"
         if not password.exists():
             write_private(password, secrets.token_urlsafe(24))
-        # In a file, not on the command line: everybody can read a command line.
+        # In a file, not on the command line: every account can read a command line.
         settings = {**self._options, "requirepass": self._password, "port": str(self.port), "dir": f'"{self.data}"'}
         write_private(self._configuration, "".join(f"{key} {value}\n" for key, value in settings.items()))
 
@@ -78,14 +78,14 @@ class EmbeddedRedis(EmbeddedServer):
             raise ServerError(str(error)) from error
         return [str(binary), str(self._configuration)]
 
-    def _state(self) -> State:
+    def _state(self) -> ServerState:
         answer = self._answer()
         if answer.startswith(b"-LOADING"):
-            return State.READING
-        return State.READY if answer == b"+PONG\r\n" else State.SILENT
+            return ServerState.READING
+        return ServerState.READY if answer == b"+PONG\r\n" else ServerState.SILENT
 
     def _answer(self) -> bytes:
-        """What it says to PING, given our password; nothing if it does not take the one or say the other."""
+        """Return the answer to PING after our password; nothing if the password is refused or no server listens."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS) as connection:
                 connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())

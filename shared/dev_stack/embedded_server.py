@@ -1,4 +1,4 @@
-"""What the embedded servers have in common: one directory, one port, one process that never outlives its owner."""
+"""A server in a directory of its own, on one port, whose process exits with its parent."""
 
 import fcntl
 import os
@@ -13,17 +13,17 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, ClassVar, Self
 
-from shared.dev_stack.programs import Account
-from shared.runtime.exit_with_parent import tethered
+from shared.dev_stack.programs import SystemUser
+from shared.runtime.exit_with_parent import ending_with_parent
 
 START_SECONDS = 60.0
-"""For which a server may say nothing; it may take longer to read its data, and to recover from a crash."""
+"""How long a server may be silent; reading its data and recovering from a crash may take longer."""
 
 STOP_SECONDS = 20.0
 
 
-class State(Enum):
-    """What a server says of itself."""
+class ServerState(Enum):
+    """How far a server is with its start."""
 
     SILENT = "says nothing"
     READING = "is reading its data"
@@ -55,12 +55,12 @@ class EmbeddedServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect, with the password; known once `prepare` was called."""
+        """Return where clients connect, with the password; known once `prepare` was called."""
 
     @property
     @abstractmethod
     def data(self) -> Path:
-        """The directory in which the server process runs."""
+        """Return the directory in which the server process runs."""
 
     @abstractmethod
     def _make(self) -> None:
@@ -71,12 +71,12 @@ class EmbeddedServer(ABC):
         """Return the server's command line."""
 
     @abstractmethod
-    def _state(self) -> State:
-        """What the process that was launched says."""
+    def _state(self) -> ServerState:
+        """Ask the launched process how far it is."""
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The server's process; it has the server's own id."""
+        """Return the server's process; it has the server's own id."""
         if self._process is None:
             raise ServerError(f"{self.name} was not started")
         return self._process
@@ -107,8 +107,8 @@ class EmbeddedServer(ABC):
         return self
 
     def prepare(self) -> None:
-        """Take the directory, end what a killed run may have left in it, and make the data if there is none."""
-        self._take_directory()
+        """Lock the directory, end what a killed run may have left in it, and make the data if there is none."""
+        self._lock_directory()
         end_leftovers(self.data)
         self._make()
 
@@ -116,7 +116,7 @@ class EmbeddedServer(ABC):
         """Start the process, without waiting for it."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                tethered(self._command(), account=self._account()),
+                ending_with_parent(self._command(), account=self._account()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -133,14 +133,14 @@ class EmbeddedServer(ABC):
 
     def wait_until_ready(self, *, seconds: float = START_SECONDS) -> None:
         """
-        Return once the launched process serves clients; as long as it says that it reads its data, it is waited for.
+        Return once the launched process serves clients, however long it reads its data.
 
-        :param seconds: for which it may say nothing.
+        :param seconds: how long it may be silent.
         :raises ServerError: it has ended, or does not get ready.
         """
         deadline = time.monotonic() + seconds
-        while (state := self._state()) is not State.READY:
-            if state is State.READING:
+        while (state := self._state()) is not ServerState.READY:
+            if state is ServerState.READING:
                 deadline = time.monotonic() + seconds
             if self.process.poll() is not None:
                 raise ServerError(f"{self.name} ended with {self.process.returncode}; {last_words(self.log)}")
@@ -149,7 +149,7 @@ class EmbeddedServer(ABC):
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Stop the server in an orderly way and let go of the directory; harmless if it does not run."""
+        """Stop the server in an orderly way and unlock the directory; harmless if it does not run."""
         if self._process is not None:
             stop_process(self._process, self.stop_signal)
         if self._lock is not None:
@@ -157,7 +157,7 @@ class EmbeddedServer(ABC):
             self._lock = None
 
     def kill(self) -> None:
-        """End the server as a crash would; the directory stays ours, and `start` brings it back."""
+        """End the server as a crash would; the directory stays locked, and `start` brings it back."""
         self.process.kill()
         self.process.wait()
 
@@ -167,17 +167,17 @@ class EmbeddedServer(ABC):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _account(self) -> Account | None:
+    def _account(self) -> SystemUser | None:
         return None
 
     def _environment(self) -> Mapping[str, str]:
         return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
     def _inherited(self) -> Sequence[int]:
-        """The open files that the process is to have too."""
+        """Return the open files that the process inherits."""
         return ()
 
-    def _take_directory(self) -> None:
+    def _lock_directory(self) -> None:
         if self._lock is not None:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -192,9 +192,9 @@ class EmbeddedServer(ABC):
         self._lock = lock
 
 
-def stop_process(process: subprocess.Popen[bytes], wanted: signal.Signals) -> None:
+def stop_process(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
     """Ask a process to end, and kill it if it does not."""
-    process.send_signal(wanted)  # does nothing once it has ended
+    process.send_signal(stop_signal)  # does nothing once it has ended
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
@@ -209,7 +209,7 @@ def last_words(log: Path) -> str:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on just now."""
+    """Return a port of 127.0.0.1 that is free just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -218,12 +218,12 @@ def free_port() -> int:
 
 def end_leftovers(data: Path) -> None:
     """
-    Kill the server processes that run in a data directory whose lock we hold.
+    Kill the server processes that run in a data directory whose lock this process holds.
 
-    Nobody else's can be among them: a server changes to its data directory, and its owner holds the lock.
+    No other server is among them: a server changes to its data directory, and its parent holds the lock.
     """
     deadline = time.monotonic() + STOP_SECONDS
-    while leftovers := list(_running_in(data)):  # those that nobody has reaped yet run nowhere any more
+    while leftovers := list(_running_in(data)):  # a process that is not reaped yet has no working directory
         if time.monotonic() >= deadline:
             raise ServerError(f"processes {leftovers} of a killed run do not end; they hold {data}")
         for pid in leftovers:
@@ -244,12 +244,12 @@ def _with_working_directory(data: Path) -> Iterator[int]:
     wanted = data.stat()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            found = (entry / "cwd").stat()
+            directory = (entry / "cwd").stat()
             program = (entry / "exe").readlink().name
-        except OSError:  # it has ended, or belongs to somebody else
+        except OSError:  # it has ended, or belongs to another account
             continue
         is_server = program.startswith(("postgres", "valkey-server", "redis-server"))
-        if is_server and (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+        if is_server and (directory.st_dev, directory.st_ino) == (wanted.st_dev, wanted.st_ino):
             yield int(entry.name)
 
 

@@ -1,4 +1,4 @@
-"""Whether the database's tables are those that this version of Muster works with."""
+"""Compare the database's tables with those that this version of Muster works with."""
 
 from collections.abc import Sequence
 

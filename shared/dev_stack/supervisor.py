@@ -1,4 +1,4 @@
-"""Keeps programs running: what dies is started again, for ever."""
+"""Keep programs running: one that ends is started again, for ever."""
 
 import asyncio
 import signal
@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.dev_stack.embedded_server import ServerError, stop_process
-from shared.runtime.exit_with_parent import tethered
+from shared.runtime.exit_with_parent import ending_with_parent
+from shared.runtime.retry import Backoff, RetryPolicy
 
-PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
-"""Seconds before the first, second, … start of a program that keeps dying; the last for all that follow."""
+RESTARTS = RetryPolicy(first=0.5, longest=5.0)
+"""The pauses before a program that keeps ending is started once more; the first restart is at once."""
 
 STEADY_SECONDS = 10.0
-"""Whoever lived this long is not counted as dying again and again."""
+"""A program that ran this long begins with the first pause again."""
 
 
-class Program(Protocol):
-    """Something that runs as one process."""
+class SupervisedProgram(Protocol):
+    """A program that runs as one process."""
 
     @property
     def name(self) -> str: ...
@@ -39,7 +40,7 @@ class Program(Protocol):
         """Stop the process in an orderly way and wait for its end."""
 
 
-class Service:
+class MusterProcess:
     """One of Muster's own processes, just as it runs in production: `muster <name>`."""
 
     def __init__(self, name: str, *, environ: Mapping[str, str], log: Path) -> None:
@@ -57,7 +58,7 @@ class Service:
     def relaunch(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                tethered([sys.executable, console_script(), self.name]),
+                ending_with_parent([sys.executable, console_script(), self.name]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -71,39 +72,41 @@ class Service:
 
 
 class Supervisor:
-    """Watches programs from the event loop of the main thread."""
+    """Restart programs, from the event loop of the main thread."""
 
     def __init__(self, *, say: Callable[[str], None]) -> None:
         self._say = say
-        self._death = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._notice_death)
+        self._child_ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._wake)
 
-    async def keep(self, program: Program) -> None:
+    async def keep(self, program: SupervisedProgram) -> None:
         """Start a running program again whenever it ends: at once, then after ever longer pauses."""
-        deaths, started = 0, time.monotonic()
+        backoff, started, pause = Backoff(RESTARTS), time.monotonic(), 0.0
         while True:
             status = await self.ended(program.process)
-            deaths = 0 if time.monotonic() - started >= STEADY_SECONDS else deaths
+            if time.monotonic() - started >= STEADY_SECONDS:
+                backoff.reset()
+                pause = 0.0
             self._say(f"{program.name} ended with {status} and is started again; see {program.log}")
-            await asyncio.sleep(PAUSES[min(deaths, len(PAUSES) - 1)])
-            deaths, started = deaths + 1, time.monotonic()
+            await asyncio.sleep(pause)
+            pause, started = backoff.next(), time.monotonic()
             self._relaunch(program)
 
     async def ended(self, process: subprocess.Popen[bytes]) -> int:
         """Return a process's status once it has ended."""
         while (status := process.poll()) is None:
-            await self._death.wait()
+            await self._child_ended.wait()
         return status
 
-    def _relaunch(self, program: Program) -> None:
+    def _relaunch(self, program: SupervisedProgram) -> None:
         try:
             program.relaunch()
         except (ServerError, OSError) as error:  # the next turn of the loop tries again
             self._say(f"{program.name} cannot be started: {error}")
 
-    def _notice_death(self) -> None:
-        self._death.set()
-        self._death = asyncio.Event()
+    def _wake(self) -> None:
+        self._child_ended.set()
+        self._child_ended = asyncio.Event()
 
 
 def console_script() -> str:

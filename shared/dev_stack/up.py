@@ -15,20 +15,21 @@ from typing import NamedTuple
 import httpx
 import msgspec
 
-from shared.auth.local_access import LINK_TTL, TOKEN, HomeAccess, opened
+from shared.auth.local_access import LINK_TTL, TOKEN, LocalAccess, local_access
 from shared.auth.setup import require_access
 from shared.auth.signing_keys import KeysUnusable
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words
 from shared.dev_stack.programs import postgres_binaries, valkey_binary
-from shared.dev_stack.supervisor import Program, Service, Supervisor
+from shared.dev_stack.supervisor import MusterProcess, SupervisedProgram, Supervisor
 from shared.private_files import write_private
+from shared.runtime.retry import poll
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import ADDRESSES, Addresses, Settings, variable
 
-PATIENCE_SECONDS = 10.0
-"""How long to wait in silence for a process to get ready."""
+READINESS = poll(0.05, within=10.0)
+"""How a process is waited for until the terminal shows what it waits for."""
 
 
 class UpError(Exception):
@@ -36,7 +37,7 @@ class UpError(Exception):
 
 
 class Stack(NamedTuple):
-    """What is to run: the settings with every port and URL known, and the servers that are ours."""
+    """What is to run: the settings with every port and URL known, and the embedded servers."""
 
     settings: Settings
     postgres: EmbeddedPostgres | None
@@ -60,7 +61,7 @@ async def run(settings: Settings, *, fresh: bool) -> None:
             require_access(settings, host=getattr(settings, f"{name}_host"))
     _require_programs(settings)
     _end_on_signals()
-    with contextlib.suppress(asyncio.CancelledError), _home_taken(settings.home):
+    with contextlib.suppress(asyncio.CancelledError), _lock(settings.home):
         await _run(with_free_ports(settings), fresh=fresh)
 
 
@@ -87,17 +88,18 @@ def _end_on_signals() -> None:
 
 
 @contextlib.contextmanager
-def _home_taken(home: Path) -> Iterator[None]:
+def _lock(state_directory: Path) -> Iterator[None]:
+    """:raises UpError: the directory cannot be written, or another `muster up` runs in it."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock = (home / "lock").open("w")
+        state_directory.mkdir(parents=True, exist_ok=True)
+        lock = (state_directory / "lock").open("w")
     except OSError as error:
-        raise UpError(f"{home} cannot be written ({error.strerror}): choose another with --home") from error
+        raise UpError(f"{state_directory} cannot be written ({error.strerror}): choose another with --home") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UpError(f"another `muster up` runs at {home}: stop it, or choose another --home") from None
+            raise UpError(f"another `muster up` runs at {state_directory}: stop it, or choose another --home") from None
         yield
 
 
@@ -131,18 +133,18 @@ async def _run(settings: Settings, *, fresh: bool) -> None:
         addresses = _addresses(stack)
         environ = _environment(settings, addresses)
         cleanup.enter_context(_written(addresses, settings.home))
-        access = cleanup.enter_context(_opened(settings))
-        migrate, write, read, project = _services(environ, logs=settings.home / "logs")
+        access = cleanup.enter_context(_local_access(settings))
+        migrate, write, read, project = _processes(environ, logs=settings.home / "logs")
         await cleanup.enter_async_context(_launched(read))  # knows no PostgreSQL, so it need not wait for its tables
         await _migrated(supervisor, migrate)
         await cleanup.enter_async_context(_launched(write, project))
         cleanup.callback(say, "stopping")
-        programs: list[Program] = [*stack.servers, write, read, project]
+        programs: list[SupervisedProgram] = [*stack.servers, write, read, project]
         await _supervise(supervisor, programs, addresses, ready=partial(announce, addresses, settings, access))
 
 
 def _empty(stack: Stack) -> None:
-    """Remove what the embedded servers have stored; a server of the user's own is none of them."""
+    """Remove what the embedded servers have stored; servers that the settings name are none of them."""
     for server in stack.servers:
         end_leftovers(server.data)
         if server.directory.exists():
@@ -161,24 +163,23 @@ async def _started(server: EmbeddedServer) -> AsyncIterator[None]:
     say(f"{server.name}: starting on 127.0.0.1:{server.port}")
     try:
         await asyncio.to_thread(server.prepare)
-        server.launch()  # from the main thread, which the kernel ties it to
+        server.launch()  # from the main thread: the kernel ends the server together with it
         await asyncio.to_thread(server.wait_until_ready)
         yield
     finally:
         await _stopped(server)
 
 
-async def _stopped(*programs: Program) -> None:
+async def _stopped(*programs: SupervisedProgram) -> None:
     await asyncio.gather(*(asyncio.to_thread(program.stop) for program in programs))
 
 
-def _services(environ: Mapping[str, str], *, logs: Path) -> Sequence[Service]:
-    return [
-        Service(name, environ=environ, log=logs / f"{name}.log") for name in ("migrate", "write", "read", "project")
-    ]
+def _processes(environ: Mapping[str, str], *, logs: Path) -> Sequence[MusterProcess]:
+    names = ("migrate", "write", "read", "project")
+    return [MusterProcess(name, environ=environ, log=logs / f"{name}.log") for name in names]
 
 
-async def _migrated(supervisor: Supervisor, migrate: Service) -> None:
+async def _migrated(supervisor: Supervisor, migrate: MusterProcess) -> None:
     say("database: bringing its tables up to date")
     migrate.relaunch()
     try:
@@ -190,43 +191,43 @@ async def _migrated(supervisor: Supervisor, migrate: Service) -> None:
 
 
 @contextlib.contextmanager
-def _written(addresses: Addresses, home: Path) -> Iterator[None]:
-    """Tell the other commands where everything is, as long as it is there."""
-    write_private(home / ADDRESSES, msgspec.json.encode(addresses).decode())
+def _written(addresses: Addresses, state_directory: Path) -> Iterator[None]:
+    """Write where everything is for the other commands, and remove it in the end."""
+    write_private(state_directory / ADDRESSES, msgspec.json.encode(addresses).decode())
     try:
         yield
     finally:
-        (home / ADDRESSES).unlink(missing_ok=True)
+        (state_directory / ADDRESSES).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings) -> Iterator[HomeAccess | None]:
-    """Let those in who can read the home's token; None if everybody is."""
+def _local_access(settings: Settings) -> Iterator[LocalAccess | None]:
+    """Admit callers that can read the state directory; yield None where authentication is off."""
     if settings.auth == "off":
         yield None
         return
     try:
-        with opened(settings) as access:
+        with local_access(settings) as access:
             yield access
     except KeysUnusable as error:
         raise UpError(str(error)) from error
 
 
 @contextlib.asynccontextmanager
-async def _launched(*services: Service) -> AsyncIterator[None]:
+async def _launched(*processes: MusterProcess) -> AsyncIterator[None]:
     try:
-        for service in services:
-            say(f"{service.name}: starting")
-            service.relaunch()
+        for process in processes:
+            say(f"{process.name}: starting")
+            process.relaunch()
         yield
     finally:
-        await _stopped(*services)
+        await _stopped(*processes)
 
 
 async def _supervise(
-    supervisor: Supervisor, programs: Sequence[Program], addresses: Addresses, *, ready: Callable[[], None]
+    supervisor: Supervisor, programs: Sequence[SupervisedProgram], addresses: Addresses, *, ready: Callable[[], None]
 ) -> None:
-    """Keep everything running, and tell when it is ready; returns only by being cancelled."""
+    """Keep everything running, and call `ready` once it serves; return only by being cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for program in programs:
             tasks.create_task(supervisor.keep(program))
@@ -237,17 +238,13 @@ async def _supervise(
 
 
 async def _ready(client: httpx.AsyncClient, url: str) -> None:
-    """Return once the process there says that it is ready; say what it waits for, when that takes long."""
-    turns = 0
-    while (answer := await _readiness(client, url)) is not None:
-        turns += 1
-        if turns % int(PATIENCE_SECONDS / 0.05) == 0:
-            say(f"{url}/readyz: {answer}")
-        await asyncio.sleep(0.05)
+    """Return once the process there is ready; show what it waits for, when that takes long."""
+    while reason := await READINESS.until(lambda reason: reason is None, lambda: _unreadiness(client, url)):
+        say(f"{url}/readyz: {reason}")
 
 
-async def _readiness(client: httpx.AsyncClient, url: str) -> str | None:
-    """Return None for ready, else what it says."""
+async def _unreadiness(client: httpx.AsyncClient, url: str) -> str | None:
+    """Return why the process there cannot serve yet, None if it can."""
     try:
         response = await client.get(f"{url}/readyz")
     except httpx.TransportError as error:
@@ -273,7 +270,7 @@ def _url(host: str, port: int) -> str:
 
 
 def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
-    ours = {
+    settled = {
         "home": settings.home,
         "database_url": addresses.database_url,
         "redis_url": addresses.redis_url,
@@ -281,16 +278,16 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,
     }
-    return {**os.environ, **{variable(field): str(value) for field, value in ours.items()}}
+    return {**os.environ, **{variable(field): str(value) for field, value in settled.items()}}
 
 
 def say(line: str) -> None:
-    """Tell the person at the terminal what goes on."""
+    """Print progress to the terminal."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress is for people, on stderr
 
 
-def announce(addresses: Addresses, settings: Settings, access: HomeAccess | None) -> None:
-    """Print where everything answers, and what lets in: the result of `muster up`."""
+def announce(addresses: Addresses, settings: Settings, access: LocalAccess | None) -> None:
+    """Print where everything answers, and how to sign in: the result of `muster up`."""
     lines = ["muster is up", f"  write  {addresses.write}", f"  read   {addresses.read}", f"  ops    {addresses.ops}"]
     if access:
         lines += [

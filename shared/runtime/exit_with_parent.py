@@ -1,9 +1,9 @@
 """
-Processes that die with the one that started them, even when that one is killed with -9.
+Processes that end with the one that started them, even when that one is killed with -9.
 
-As a program, `python tether.py PARENT ACCOUNT COMMAND…` ties itself to PARENT, becomes the numeric user:group ACCOUNT
-unless that is `-`, and turns into COMMAND. A program of its own, because nothing of Python may run between fork and
-exec in a process that has threads; standard library only, because it runs in front of every server.
+As a program, `python exit_with_parent.py PARENT ACCOUNT COMMAND…` binds itself to PARENT, becomes the numeric
+user:group ACCOUNT unless that is `-`, and turns into COMMAND. A program of its own, because nothing of Python may run
+between fork and exec in a process that has threads; standard library only, because it runs in front of every server.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 
 
-def tethered(command: Sequence[str], *, account: tuple[int, int] | None = None) -> list[str]:
+def ending_with_parent(command: Sequence[str], *, account: tuple[int, int] | None = None) -> list[str]:
     """
     Return the command line that runs `command` until the calling process ends, as `account` (uid, gid) if given.
 
@@ -28,13 +28,13 @@ def tethered(command: Sequence[str], *, account: tuple[int, int] | None = None) 
     return [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), who, *command]
 
 
-def die_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Arrange that the calling process is killed as soon as its parent, whose process id this is, has died."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         _end_if_orphaned(parent)  # it may have died before the kernel was asked
     else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True, name="tether").start()
+        threading.Thread(target=_poll_parent, args=(parent,), daemon=True, name="exit-with-parent").start()
 
 
 def _end_if_orphaned(parent: int) -> None:
@@ -42,7 +42,7 @@ def _end_if_orphaned(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _watch(parent: int) -> None:
+def _poll_parent(parent: int) -> None:
     while True:
         _end_if_orphaned(parent)
         time.sleep(0.5)
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
     if account != "-":
         _become(account)
     if sys.platform == "linux":  # a thread would not outlive the exec
-        die_with(int(parent))
+        exit_with_parent(int(parent))
     os.execvp(command[0], command)  # noqa: S606 - to become the program, with no shell between, is the purpose
 
 

@@ -18,7 +18,7 @@ from granian.http import HTTP1Settings
 
 from shared.observability import logging as telemetry
 from shared.observability import tracing
-from shared.runtime.exit_with_parent import die_with
+from shared.runtime.exit_with_parent import exit_with_parent
 from shared.server.reloading import OPENING_SECONDS, ReloadingServer
 from shared.server.sockets import hang_up_on_the_absent
 
@@ -139,7 +139,7 @@ def _load(
     made: Callable[[], object],
 ) -> Any:
     """Make the application; runs in the worker, which must not go on answering when its parent was killed."""
-    die_with(parent)
+    exit_with_parent(parent)
     telemetry.configure(log_format)
     tracing.export_spans(service)
     module, factory = target.split(":")

@@ -18,7 +18,7 @@ from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import START_SECONDS, ServerError, free_port
 from shared.dev_stack.programs import redis_binary
-from shared.runtime.exit_with_parent import tethered
+from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
 
 
@@ -317,9 +317,9 @@ def test_making_the_data_can_be_cut_short(tmp_path):
     assert not unfinished.exists()
 
 
-def test_a_process_is_not_tethered_to_a_parent_that_is_gone(tmp_path):
+def test_a_process_whose_parent_is_gone_does_not_start(tmp_path):
     """The race between fork and the kernel's promise: whoever finds itself orphaned ends."""
-    command = tethered(["touch", str(tmp_path / "ran")])
+    command = ending_with_parent(["touch", str(tmp_path / "ran")])
     command[command.index(str(os.getpid()))] = "1"  # as if our process had died in between
 
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.programs import SYSTEM_POSTGRES, unprivileged_account
+from shared.dev_stack.programs import SYSTEM_POSTGRES, unprivileged_user
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect, connector
@@ -45,7 +45,7 @@ def postgres_with_tls(server_home, ours) -> Iterator[EmbeddedPostgres]:
     binaries = system_postgres_with_tls()
     if binaries is None:
         pytest.skip("no PostgreSQL here that speaks TLS")
-    if (account := unprivileged_account()) is not None:
+    if (account := unprivileged_user()) is not None:
         os.chown(ours.key, *account)
     files = {"ssl": "on", "ssl_cert_file": str(ours.certificate), "ssl_key_file": str(ours.key)}
     with EmbeddedPostgres(server_home / "postgres-with-tls", durable=False, options=files, binaries=binaries) as server:

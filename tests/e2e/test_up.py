@@ -79,8 +79,8 @@ class Up:
             text=True,
             check=True,
         )
-        found = [line.split()[0] for line in children.stdout.splitlines() if name in line and "tether" not in line]
-        return int(found[0]) if found else None
+        lines = [line for line in children.stdout.splitlines() if name in line and "exit_with_parent" not in line]
+        return int(lines[0].split()[0]) if lines else None
 
     def end(self, with_signal=signal.SIGTERM):
         """End it; return its status."""

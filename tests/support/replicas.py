@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import State, free_port
+from shared.dev_stack.embedded_server import ServerState, free_port
 from shared.dev_stack.programs import valkey_binary
 from shared.private_files import write_private
 from shared.read_model.keys import ProjectionKeys
@@ -157,16 +157,16 @@ class EmbeddedStandby(EmbeddedPostgres):
     def _make_data(self) -> None:
         self._run(
             "pg_basebackup",
-            *("--dbname", self._primary.url, "--pgdata", self._seen(self.data)),
+            *("--dbname", self._primary.url, "--pgdata", self._reachable(self.data)),
             *("--write-recovery-conf", "--checkpoint", "fast", "--no-sync"),
         )
 
-    def _state(self) -> State:
+    def _state(self) -> ServerState:
         try:
             psycopg.connect(self.url, connect_timeout=1).close()
         except psycopg.OperationalError:
-            return State.SILENT
-        return State.READY
+            return ServerState.SILENT
+        return ServerState.READY
 
 
 @dataclass

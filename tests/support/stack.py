@@ -25,7 +25,7 @@ from shared.dev_stack.embedded_server import free_port, last_words
 from shared.dev_stack.supervisor import console_script
 from shared.event_log.adapters.postgres import connect_args
 from shared.redis.sentinels import located
-from shared.runtime.exit_with_parent import tethered
+from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from tests.support.access import forget_home, headers_for, register_home
@@ -59,7 +59,7 @@ class Stack:
         self._given = variables.values()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                tethered([*MUSTER, "up", "--home", str(home), *ANY_PORTS]),
+                ending_with_parent([*MUSTER, "up", "--home", str(home), *ANY_PORTS]),
                 env=environment(**variables),
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -80,7 +80,7 @@ class Stack:
     def pid(self, child: Child) -> int | None:
         """The process that the supervisor itself started; None while there is none."""
         for pid, parent, arguments in _processes():
-            if parent == self._process.pid and child in arguments and "tether.py" not in arguments:
+            if parent == self._process.pid and child in arguments and "exit_with_parent.py" not in arguments:
                 return pid
         return None
 
@@ -225,7 +225,7 @@ async def service(name: str, log: Path, **variables: str) -> AsyncIterator[tuple
 
 
 def _started(command: list[str], output: IO[bytes], **variables: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(tethered(command), env=environment(**variables), stdout=output, stderr=output)
+    return subprocess.Popen(ending_with_parent(command), env=environment(**variables), stdout=output, stderr=output)
 
 
 def environment(**variables: str) -> dict[str, str]:

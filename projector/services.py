@@ -24,7 +24,7 @@ from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
 from projector.processing.leadership import LeaderElection, Leadership
-from projector.processing.pace import Pace
+from projector.processing.limits import ProcessorLimits
 from projector.processing.parked_events import ParkedEvents
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
@@ -44,9 +44,9 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
 from shared.settings import Settings
 
-PACES = {"profiles": Pace()}
-AT_EASE = Pace(interval=0.02)
-"""Of the others: while commands stream in, a few share a commit, as nobody waits for a number as for a person."""
+LIMITS = {"profiles": ProcessorLimits()}
+LIMITS_OF_OTHERS = ProcessorLimits(interval=0.02)
+"""While commands stream in, a few share a commit, as nobody waits for a number as for a person."""
 
 READ_PROBE_SECONDS = 3.0
 """What an answer may take beyond the time that a reader may wait."""
@@ -117,7 +117,7 @@ def register_projector(
     lease: Lease,
     store_of: Callable[[Projection], Store],
     clock: Clock,
-    pace: Pace | None = None,
+    limits: ProcessorLimits | None = None,
     rebuilds_by_itself: bool = False,
     projections: Sequence[Projection] = PROJECTIONS,
 ) -> None:
@@ -138,7 +138,7 @@ def register_projector(
                 clock=clock,
                 ids=_generation_name,
                 name=candidate.id,
-                pace=pace or PACES.get(each.name, AT_EASE),
+                limits=limits or LIMITS.get(each.name, LIMITS_OF_OTHERS),
                 rebuilds_by_itself=rebuilds_by_itself,
             )
             for each in projections

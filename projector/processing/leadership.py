@@ -5,12 +5,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from projector.processing.limits import LeadershipLimits
 from projector.store.ports import Candidate, Lease, LeaseName
 from shared.errors import Unavailable
-from shared.runtime.cancellation import is_cancelled
-
-LEASE_SECONDS = 2.0
-RENEW_SECONDS = 0.5
+from shared.runtime.retry import repeat
 
 log = structlog.get_logger()
 
@@ -43,10 +41,18 @@ class Leadership:
 class LeaderElection:
     """Take part in the elections of all projections, and stay the leader for as long as possible."""
 
-    def __init__(self, lease: Lease, candidate: Candidate, leaderships: Sequence[Leadership]) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        candidate: Candidate,
+        leaderships: Sequence[Leadership],
+        *,
+        limits: LeadershipLimits | None = None,
+    ) -> None:
         self._lease = lease
         self._candidate = candidate
         self._leaderships = leaderships
+        self._limits = limits or LeadershipLimits()
         self._names = [each.lease for each in leaderships]
         self._held: frozenset[LeaseName] = frozenset()
         self._until = 0.0
@@ -54,9 +60,7 @@ class LeaderElection:
     async def run(self) -> None:
         """Take the leases or wait for them, renew them, and give them up when cancelled."""
         try:
-            while not is_cancelled():
-                await self._renew()
-                await asyncio.sleep(RENEW_SECONDS)
+            await repeat(self._renew, every=self._limits.renew)
         finally:
             self._note(frozenset())
             await self._release()
@@ -66,7 +70,7 @@ class LeaderElection:
         now, trouble = loop.time(), None  # the answer may be long in coming: it held from before it was asked for
         try:
             self._held = await self._lease.hold(self._candidate, self._names)
-            self._until = now + LEASE_SECONDS
+            self._until = now + self._limits.lease
         except Unavailable as error:
             log.debug("the lease cannot be renewed", error=str(error))
             trouble = str(error)
@@ -78,7 +82,7 @@ class LeaderElection:
 
     async def _release(self) -> None:
         try:
-            async with asyncio.timeout(RENEW_SECONDS):
+            async with asyncio.timeout(self._limits.renew):
                 await self._lease.release(self._candidate, self._names)
         except (Unavailable, TimeoutError) as error:
             log.info("the lease is left to run out", error=str(error))

@@ -15,10 +15,10 @@ from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import MOST_WRITES, commit_next, fan_out_next
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
-from projector.processing.pace import Pace
+from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import Progress, Role
+from projector.processing.recovery import Recovery
 from projector.processing.retry import retry_next
-from projector.processing.retry_policy import Perseverance
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.hints import rebuild
 from projector.store.ports import ReadModel
@@ -61,7 +61,7 @@ class Processor:
         leadership: Leadership,
         progress: Progress,
         clock: Clock,
-        pace: Pace,
+        limits: ProcessorLimits,
         after_commit: Callable[[float], Awaitable[None]],
     ) -> None:
         """:param after_commit: told how long each commit of events took (seconds), and may have it rest."""
@@ -75,17 +75,17 @@ class Processor:
         self._leadership = leadership
         self.progress = progress
         self._clock = clock
-        self._pace = pace
+        self._limits = limits
         self._after_commit = after_commit
-        self._perseverance = Perseverance(progress, pace)
-        self._size = pace.batch
+        self._recovery = Recovery(progress, limits)
+        self._size = limits.batch
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
         self._looked = self._committed = float("-inf")
 
     async def run(self) -> None:
         """Feed while this process leads, until cancelled."""
-        await self._perseverance.persist(self._turn)
+        await self._recovery.repeat(self._turn)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -106,7 +106,7 @@ class Processor:
     async def _feed(self, reader: EventReader) -> None:
         standing, attested = None, float("-inf")
         while self._leadership.is_held and not is_cancelled():
-            if perf_counter() - attested > self._pace.attest:
+            if perf_counter() - attested > self._limits.attest:
                 await self._model.attest()
                 attested = perf_counter()
             try:
@@ -114,7 +114,7 @@ class Processor:
             except Superseded as error:
                 self.progress.superseded(error)
                 standing = None
-                await self._perseverance.back_off()
+                await self._recovery.backoff.pause()
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
         """
@@ -133,15 +133,15 @@ class Processor:
         else:
             await self._look(standing)
         self.progress.stand(standing.checkpoint)
-        self._perseverance.succeeded()
+        self._recovery.backoff.reset()
         if not events and not standing.fan_outs and not standing.is_due:
-            await reader.rung(seconds=self._pace.poll)
+            await reader.rung(seconds=self._limits.poll)
         return standing
 
     async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
         if len(standing.fan_outs) >= MOST_FAN_OUTS:
             return ()
-        if (early := self._committed + self._pace.interval - perf_counter()) > 0:
+        if (early := self._committed + self._limits.interval - perf_counter()) > 0:
             await asyncio.sleep(early)
         return await reader.read(after=standing.checkpoint.position, limit=self._size)
 
@@ -186,7 +186,7 @@ class Processor:
 
     def _fitting(self, events: int, weight: int) -> int:
         """How many events are likely to be just enough for a commit, going by the last one."""
-        return max(1, min(self._pace.batch, events * self._at_once(MOST_WRITES) // max(1, weight)))
+        return max(1, min(self._limits.batch, events * self._at_once(MOST_WRITES) // max(1, weight)))
 
     def _at_once(self, most: int) -> int:
         return most // BESIDE_OTHERS if self.progress.role is Role.BUILDING else most
@@ -199,7 +199,7 @@ class Processor:
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
-            limit=self._at_once(self._pace.fan_out),
+            limit=self._at_once(self._limits.fan_out),
             breaker=self._breaker,
         )
         self._looked = perf_counter()
@@ -214,7 +214,7 @@ class Processor:
             model=self._model,
             generation=self._pointer.generation,
             after=standing.checkpoint,
-            limit=self._pace.batch,
+            limit=self._limits.batch,
             breaker=self._breaker,
         )
         self._looked = perf_counter()
@@ -223,7 +223,7 @@ class Processor:
     async def _look(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
         self.progress.caught_up()
-        if perf_counter() - self._looked < self._pace.poll:
+        if perf_counter() - self._looked < self._limits.poll:
             return
         if await self._surveyed() != standing.checkpoint:
             raise Superseded("the store is not as it was left")

@@ -8,6 +8,7 @@ from projector.processing.processor import Processor
 from projector.processing.progress import Progress, Role
 from projector.store.generations import Survey
 from shared.read_model.positions import Pointer
+from shared.runtime.tasks import Tasks
 
 
 def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Role]:
@@ -26,6 +27,7 @@ class Processors:
 
     def __init__(self, make: Callable[[Pointer, Role], Processor]) -> None:
         self._make = make
+        self._tasks = Tasks()
         self._running: dict[Pointer, tuple[Processor, asyncio.Task[None]]] = {}
 
     def progress_of(self, pointer: Pointer | None) -> Progress | None:
@@ -40,15 +42,13 @@ class Processors:
 
     async def run_for(self, wanted: Mapping[Pointer, Role]) -> None:
         """Have these generations fed, and no others."""
-        await self._stop([each for each in self._running if each not in wanted])
+        ended = [each for each in self._running if each not in wanted]
+        await self._tasks.stop(*(self._running.pop(each)[1] for each in ended))
         for pointer, role in wanted.items():
             if pointer not in self._running:
                 processor = self._make(pointer, role)
-                self._running[pointer] = processor, asyncio.create_task(processor.run())
+                self._running[pointer] = (
+                    processor,
+                    self._tasks.start(processor.run(), name=f"processor of {pointer.generation}"),
+                )
             self._running[pointer][0].progress.take(role)
-
-    async def _stop(self, pointers: list[Pointer]) -> None:
-        tasks = [self._running.pop(pointer)[1] for pointer in pointers]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

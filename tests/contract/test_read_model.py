@@ -353,7 +353,6 @@ async def test_a_store_that_may_evict_is_refused(store, request):
         await model.attest()
 
 
-@pytest.mark.usefixtures("_leases_last")
 async def test_one_projector_holds_the_lease(store):
     """The other is listed beside it, and gets the lease once it is released."""
     lease = store.lease()
@@ -369,7 +368,6 @@ async def test_one_projector_holds_the_lease(store):
     assert list((await lease.candidates(NAMES)).all) == [OTHER]
 
 
-@pytest.mark.usefixtures("_leases_last")
 async def test_projectors_of_two_versions_hold_a_lease_each(store):
     """The old one goes on feeding while the new one rebuilds; what both can feed, one of them does."""
     lease, (groups, old, new) = store.lease(), NAMES
@@ -380,7 +378,6 @@ async def test_projectors_of_two_versions_hold_a_lease_each(store):
     assert (await lease.candidates(NAMES)).holders == {groups: ONE, old: ONE, new: OTHER}
 
 
-@pytest.mark.usefixtures("_leases_last")
 async def test_who_does_not_hold_the_lease_cannot_release_it(store):
     lease = store.lease()
     await lease.hold(ONE, NAMES)

@@ -4,7 +4,6 @@ import time
 from hashlib import sha256
 
 import msgspec
-import pytest
 
 from projector.adapters.redis.leases import RedisLease
 from projector.store.ports import Candidate, LeaseName
@@ -12,17 +11,17 @@ from shared.auth.adapters.redis import RedisBuckets
 from shared.read_model.keys import PROJECTORS, ProjectionKeys, limit_key
 from shared.redis.client import RedisTimeouts, connect
 from shared.settings import Rate
+from tests.support.read_models import LASTING
 
 HOUR = 3_600
 NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1)]
 ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
 
 
-@pytest.mark.usefixtures("_leases_last")
 async def test_leases_do_not_outlast_who_holds_them(redis_server):
     """Nor is a projector seen for long that has died."""
     async with connect(redis_server.url) as client:
-        lease = RedisLease(client)
+        lease = RedisLease(client, limits=LASTING)
         await lease.hold(ONE, NAMES)
         for name in NAMES:
             await client.pexpire(ProjectionKeys(name.projection).lease(name.version), HOUR * 1_000)

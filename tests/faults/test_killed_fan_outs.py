@@ -7,13 +7,14 @@ import pytest
 from redis import Redis
 
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.processing.pace import Pace
+from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import State
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
 from shared.redis.client import connect
+from shared.runtime.retry import RetryPolicy
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.projectors import projector_with, running, store_in_redis, until, until_state
@@ -47,9 +48,9 @@ def history():
 async def projector(server, log, projection):
     """A projector whose fan-outs take one document a step."""
     async with connect(server.url) as client:
-        pace = Pace(fan_out=1, poll=0.01, first_retry=0.001, longest_retry=0.01)
+        limits = ProcessorLimits(fan_out=1, poll=0.01, retry=RetryPolicy(first=0.001, longest=0.01))
         store = store_in_redis(client, projection)
-        async with running(projector_with(projection, store=store, log=log, pace=pace)) as projector:
+        async with running(projector_with(projection, store=store, log=log, limits=limits)) as projector:
             yield projector
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from projector.processing.pace import Pace
+from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
@@ -59,8 +59,8 @@ def washing_server(binary, tmp_path):
 async def projector(server, log, *, batch=500):
     """A projector that has caught up with the log, in batches of a size."""
     async with connect(server.url) as client:
-        store, pace = store_in_redis(client, Profiles()), Pace(batch=batch, poll=0.01)
-        async with running(projector_with(Profiles(), store=store, log=log, pace=pace)) as projector:
+        store, limits = store_in_redis(client, Profiles()), ProcessorLimits(batch=batch, poll=0.01)
+        async with running(projector_with(Profiles(), store=store, log=log, limits=limits)) as projector:
             await until_state(projector, State.RUNNING)
             await until(lambda: checkpoint(server).position == log.next_position - 1)
             yield

@@ -18,7 +18,7 @@ from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.monitoring.status import RebuildStatus
 from projector.processing.leadership import LeaderElection, Leadership
-from projector.processing.pace import Pace
+from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.progress import Progress, State
 from projector.projections.profiles import Profiles
 from projector.rebuilding.comparison import Comparer
@@ -28,6 +28,7 @@ from projector.services import Store, register_projector
 from projector.store.ports import Candidate, Lease
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
+from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
 from tests.support.folding import held
@@ -36,7 +37,11 @@ from tests.support.histories import History
 SECONDS = 30.0
 """Whatever takes longer has failed."""
 
-HASTE = Pace(batch=3, poll=0.005, attest=0.0, recheck=0.005, first_retry=0.001, longest_retry=0.005, grace=0.0)
+HASTE = ProcessorLimits(
+    batch=3, poll=0.005, attest=0.0, recheck=0.005, retry=RetryPolicy(first=0.001, longest=0.005), grace=0.0
+)
+
+EAGER = LeadershipLimits(renew=0.005)
 
 
 @dataclass
@@ -79,7 +84,8 @@ def projector_with(
     name: str = "one",
     ids: Callable[[], str] = lambda: "g1",
     clock: Clock | None = None,
-    pace: Pace = HASTE,
+    limits: ProcessorLimits = HASTE,
+    leading: LeadershipLimits = EAGER,
     rebuilds_by_itself: bool = False,
 ) -> Projector:
     candidate, leadership = (
@@ -97,10 +103,10 @@ def projector_with(
         clock=clock or SettableClock(),
         ids=ids,
         name=name,
-        pace=pace,
+        limits=limits,
         rebuilds_by_itself=rebuilds_by_itself,
     )
-    return Projector(LeaderElection(lease, candidate, [leadership]), reconciler)
+    return Projector(LeaderElection(lease, candidate, [leadership], limits=leading), reconciler)
 
 
 def projector_on(
@@ -109,7 +115,8 @@ def projector_on(
     name: str = "one",
     projection: Projection | None = None,
     log: EventLog | None = None,
-    pace: Pace = HASTE,
+    limits: ProcessorLimits = HASTE,
+    leading: LeadershipLimits = EAGER,
     rebuilds_by_itself: bool = False,
 ) -> Projector:
     projection = projection or Profiles()
@@ -121,7 +128,8 @@ def projector_on(
         name=name,
         ids=lambda: f"g{next(around.generations)}",
         clock=around.clock,
-        pace=pace,
+        limits=limits,
+        leading=leading,
         rebuilds_by_itself=rebuilds_by_itself,
     )
 
@@ -138,7 +146,7 @@ def store_in_redis(client: Redis, projection: Projection) -> Store:
 
 def register_on(registry: Registry, around: Surroundings, **more: Any) -> None:
     """Register a projector for its own API; `more` replaces what it is given otherwise."""
-    given = {"log": around.log, "lease": around.lease, "clock": around.clock, "pace": HASTE}
+    given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE}
     register_projector(registry, store_of=partial(store_in_memory, around.store), **given | more)
 
 

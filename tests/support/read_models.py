@@ -11,12 +11,16 @@ from projector.adapters.redis.generation_reader import RedisGenerationReader
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
+from projector.processing.limits import LeadershipLimits
 from projector.rebuilding.comparison import GenerationReader
 from projector.store.ports import Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Announcement
 from tests.support.folding import PROFILES, Held, held
+
+LASTING = LeadershipLimits(lease=60.0, listed=60.0)
+"""However slow the disk is to which the servers write each of their steps."""
 
 
 class StoreInMemory:
@@ -75,7 +79,7 @@ class StoreInRedis:
         return RedisGenerationReader(self._client, projection=self._projection.name)
 
     def lease(self) -> Lease:
-        return RedisLease(self._client)
+        return RedisLease(self._client, limits=LASTING)
 
     async def content(self) -> Held:
         return held(

@@ -8,26 +8,26 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from projector.adapters.redis.failures import reachable
-from projector.processing.leadership import LEASE_SECONDS
+from projector.processing.limits import LeadershipLimits
 from projector.store.ports import Candidate, Candidates, LeaseName
 from shared.read_model.keys import PROJECTORS, ProjectionKeys
 from shared.redis.pipelined import PipelinedConnection, pipelined
-
-LISTED_SECONDS = 5.0
 
 
 class RedisLease:
     """Keys that run out, and beside them a list of projectors by when they were last seen (milliseconds)."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, limits: LeadershipLimits | None = None) -> None:
+        limits = limits or LeadershipLimits()
         self._client = client
+        self._lease, self._listed = (int(seconds * 1000) for seconds in (limits.lease, limits.listed))
 
     async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
         member = msgspec.json.encode(candidate)
         with reachable():
             await self._be_listed(member)
             async with pipelined(self._client) as redis:
-                return await _take(redis, member, names)
+                return await _take(redis, member, names, milliseconds=self._lease)
 
     async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         member = msgspec.json.encode(candidate)
@@ -38,7 +38,7 @@ class RedisLease:
 
     async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
         with reachable():
-            since = await self._now() - LISTED_SECONDS * 1000
+            since = await self._now() - self._listed
             members: Any = await self._client.mget([_key(name) for name in names]) if names else []
             listed: Any = await self._client.zrangebyscore(PROJECTORS, since, "+inf")
         holders = {name: _candidate(member) for name, member in zip(names, members, strict=True) if member}
@@ -48,8 +48,8 @@ class RedisLease:
         now = await self._now()
         async with self._client.pipeline() as pipe:
             pipe.zadd(PROJECTORS, {member: now})
-            pipe.zremrangebyscore(PROJECTORS, "-inf", now - LISTED_SECONDS * 1000)
-            pipe.zremrangebyscore(PROJECTORS, now + LISTED_SECONDS * 1000, "+inf")  # seen before the clock was set back
+            pipe.zremrangebyscore(PROJECTORS, "-inf", now - self._listed)
+            pipe.zremrangebyscore(PROJECTORS, now + self._listed, "+inf")  # seen before the clock was set back
             await pipe.execute()
 
     async def _now(self) -> int:
@@ -58,11 +58,14 @@ class RedisLease:
         return seconds * 1000 + microseconds // 1000
 
 
-async def _take(redis: PipelinedConnection, member: bytes, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+async def _take(
+    redis: PipelinedConnection, member: bytes, names: Sequence[LeaseName], *, milliseconds: int
+) -> frozenset[LeaseName]:
     holders = await _watched(redis, names)
-    free = [name for name, holder in holders.items() if holder in {None, member} or await _outlives(redis, name)]
+    own = {None, member}
+    free = [name for name, holder in holders.items() if holder in own or await _outlives(redis, name, milliseconds)]
     try:
-        await redis.transact(*(("SET", _key(name), member, "PX", int(LEASE_SECONDS * 1000)) for name in free))
+        await redis.transact(*(("SET", _key(name), member, "PX", milliseconds) for name in free))
     except WatchError:
         return frozenset()
     return frozenset(free)
@@ -80,10 +83,10 @@ async def _watched(redis: PipelinedConnection, names: Sequence[LeaseName]) -> di
     return dict(zip(names, members, strict=True))
 
 
-async def _outlives(redis: PipelinedConnection, name: LeaseName) -> bool:
+async def _outlives(redis: PipelinedConnection, name: LeaseName, milliseconds: int) -> bool:
     """Whether the server's clock was set back since it was taken: the lease would outlive a holder that has died."""
-    (milliseconds,) = await redis.execute(("PTTL", _key(name)))
-    return bool(milliseconds > LEASE_SECONDS * 1000)
+    (left,) = await redis.execute(("PTTL", _key(name)))
+    return bool(left > milliseconds)
 
 
 def _key(name: LeaseName) -> str:

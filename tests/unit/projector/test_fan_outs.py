@@ -186,7 +186,7 @@ async def test_a_projector_that_is_killed_goes_on_where_the_fan_out_stands(direc
     around = Surroundings(store=directory.store)
     around.log.append(directory.history.events)
 
-    async with running(projector_on(around, pace=replace(HASTE, fan_out=2))) as successor:
+    async with running(projector_on(around, limits=replace(HASTE, fan_out=2))) as successor:
         await until_state(successor, State.RUNNING)
         await until(lambda: not directory.store.string(CHECKPOINT).count(b"sweeps"))
 
@@ -213,7 +213,7 @@ async def test_what_came_before_an_event_that_cannot_be_folded_is_fanned_out(dir
     around = Surroundings(store=directory.store)
     around.log.append(directory.history.events)
 
-    async with running(projector_on(around, pace=replace(HASTE, fan_out=2, recheck=60))) as projector:
+    async with running(projector_on(around, limits=replace(HASTE, fan_out=2, recheck=60))) as projector:
         await until_state(projector, State.STOPPED)
 
     assert directory.names() == ["All of us"] * PEOPLE
@@ -229,7 +229,7 @@ async def test_what_would_be_too_much_for_one_commit_is_halved():
     weights = []
     around.store.apply = weighing(around.store.apply, weights)
 
-    async with running(projector_on(around, pace=replace(HASTE, batch=500))) as projector:
+    async with running(projector_on(around, limits=replace(HASTE, batch=500))) as projector:
         await until_state(projector, State.RUNNING)
 
     assert await cleanly_folded(history.events) == around.content()

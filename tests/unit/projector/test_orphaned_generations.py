@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from projector.store.generations import Order
 from projector.store.ports import Candidate, LeaseName
 from tests.support.histories import History
-from tests.support.projectors import Surroundings, projector_on, running, until
+from tests.support.projectors import Surroundings, projector_on, running, until, until_state
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,7 @@ def scene():
 
 async def by_the_release_before(scene):
     async with running(projector_on(scene.around)) as projector:
-        await until(lambda: projector.progress.reached == 4)
+        await until_state(projector, State.RUNNING)
 
 
 async def rebuilt(projector, scene):

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from projector.adapters.memory.read_model import MemoryGenerationReader, MemoryReadModel
-from projector.processing import leadership
-from projector.processing.pace import Pace
+from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from projector.rebuilding.reconcilers import NotFed
@@ -96,7 +95,7 @@ async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
 
 async def test_a_bell_is_answered_before_the_next_poll(around, history):
     """The poll is an hour away."""
-    async with running(projector_on(around, pace=Pace(poll=3600))) as projector:
+    async with running(projector_on(around, limits=ProcessorLimits(poll=3600))) as projector:
         await until_state(projector, State.RUNNING)
         history.suspend(nth_id(1))
         told(around, history.events[6:])
@@ -271,7 +270,9 @@ async def test_too_many_that_cannot_be_folded_stop_the_projection(around, histor
         history.suspend(nth_id(number))
     told(around, history.events[6:])
 
-    async with stopped(projector_on(around, pace=replace(HASTE, batch=50)), "more than 100 events could not be folded"):
+    async with stopped(
+        projector_on(around, limits=replace(HASTE, batch=50)), "more than 100 events could not be folded"
+    ):
         assert checkpoint(around).position < history.events[-1].position
 
 
@@ -402,10 +403,9 @@ async def test_a_defect_is_told_and_does_not_end_the_loop(around):
     assert "defect: ZeroDivisionError" in projector.progress.error
 
 
-async def test_a_second_projector_stands_by(around, history, monkeypatch):
+async def test_a_second_projector_stands_by(around):
     """It takes over as soon as the first has stopped."""
-    monkeypatch.setattr(leadership, "RENEW_SECONDS", 0.01)
-    async with running(projector_on(around, name="second", pace=Pace(poll=0.005))) as second:
+    async with running(projector_on(around, name="second", limits=ProcessorLimits(poll=0.005))) as second:
         await until_state(second, State.RUNNING)
         async with running(projector_on(around, name="third")) as third:
             await until_state(third, State.STANDBY)
@@ -466,11 +466,9 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
     assert {"handle-29", "bob", "cyd"} == set(around.store.content[f"muster:{{0}}:profiles:{generation}:by-handle"])
 
 
-async def test_who_cannot_reach_the_lease_waits_for_it(around, monkeypatch):
+async def test_a_projector_that_cannot_reach_the_lease_waits_for_it(around):
     """To stand by would say that somebody else feeds."""
-    monkeypatch.setattr(leadership, "RENEW_SECONDS", 0.005)
-    monkeypatch.setattr(leadership, "LEASE_SECONDS", 0.01)
-    async with running(projector_on(around)) as projector:
+    async with running(projector_on(around, leading=LeadershipLimits(lease=0.01, renew=0.005))) as projector:
         await until_state(projector, State.RUNNING)
         around.lease.available = False
 

@@ -218,7 +218,7 @@ async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
 async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
     """Longer than the longest read."""
     look = Looking(around)
-    async with running(projector_on(around, pace=replace(HASTE, grace=10))) as projector:
+    async with running(projector_on(around, limits=replace(HASTE, grace=10))) as projector:
         await until_state(projector, State.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await until(lambda: look.live == "g2")
@@ -363,7 +363,7 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
     positions = []
     for attempt in range(50):
-        async with running(projector_on(around, name=f"attempt {attempt}", pace=replace(HASTE, batch=1))):
+        async with running(projector_on(around, name=f"attempt {attempt}", limits=replace(HASTE, batch=1))):
             before = look.position("g2")
             await until(lambda before=before: look.position("g2") > before or look.position("g2") == 24)
         positions.append(look.position("g2"))

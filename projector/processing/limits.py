@@ -1,0 +1,40 @@
+"""How much the projector does at once, and how often."""
+
+from dataclasses import dataclass
+
+from shared.runtime.retry import RetryPolicy
+
+RETRY = RetryPolicy(first=0.05, longest=1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorLimits:
+    """The limits of one projection: seconds, but for the first two."""
+
+    batch: int = 500
+    """Events in a commit, at most."""
+    fan_out: int = 1000
+    """Documents in a step of a fan-out."""
+    interval: float = 0.0
+    """From one commit of events to the next: what comes in between travels together."""
+    poll: float = 0.25
+    """The notification of a commit is only a hint; this is the floor beneath it."""
+    attest: float = 5.0
+    """From one check of the store's settings to the next."""
+    recheck: float = 3.0
+    """From one look at what stopped a projection to the next."""
+    retry: RetryPolicy = RETRY
+    grace: float = 10.0
+    """For which a generation lives on that nobody should read any more: longer than the longest read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadershipLimits:
+    """The limits of leader election, in seconds."""
+
+    lease: float = 2.0
+    """For which a lease lasts after it was renewed."""
+    renew: float = 0.5
+    """From one renewal to the next; also how long a leader that stops waits for Redis to take the lease back."""
+    listed: float = 5.0
+    """For which a projector is listed after it was last seen."""

@@ -44,7 +44,7 @@ class Freshness:
     """
     Those who wait for one projection.
 
-    Nobody polls: whoever waits is woken by what the projection announces. Announcements can be lost, so everybody
+    No read polls: the projection's announcement wakes it. Announcements can be lost, so each
     reads again after a break in hearing them, when another generation goes live, and before giving up.
 
     :param patience: how long a reader may wait, in seconds.

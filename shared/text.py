@@ -19,7 +19,7 @@ def composed(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what could steer a terminal or begin another line: it may be what somebody made up."""
+    """The text without what could steer a terminal or begin another line: it may be made up."""
     return text if text.isprintable() else "".join(map(_shown, text))
 
 

@@ -129,7 +129,7 @@ class Groups(Protocol):
 
 
 class Memberships(Protocol):
-    """All memberships: whoever asks keeps account and group from changing, in this order."""
+    """All memberships: the caller keeps account and group from changing, in this order."""
 
     async def find(self, group: Group, account: Account) -> Membership | None:
         """The membership of an account in a group, if there is one."""

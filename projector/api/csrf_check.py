@@ -36,9 +36,9 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 def require_local_host(connection: Connection, _: BaseRouteHandler) -> None:
     """
-    Refuse what is addressed to another name than one of the loopback interface, where nobody is asked who he is.
+    Refuse what is addressed to another name than one of the loopback interface, where no token is asked for.
 
-    A page of somebody else's may have its own name resolved to 127.0.0.1 and is then of the same origin (DNS
+    A foreign page may have its own name resolved to 127.0.0.1 and is then of the same origin (DNS
     rebinding). It cannot change the name itself, which stands in `Host`; nor has it, under that name, a session.
 
     :raises Rejection: 403.

@@ -54,7 +54,7 @@ class Rebuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param keep_old: seconds for which it can be switched back.
     """
 
-    by: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "somebody over HTTP"
+    by: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "an operator over HTTP"
     hold: bool = False
     force: bool = False
     keep_old: Seconds = KEEP_OLD_SECONDS
@@ -157,7 +157,7 @@ async def _arranged(reconciler: Reconciler, change: Callable[[], Awaitable[Surve
     except (Refused, NotReached, Unsound) as error:
         raise Rejection(REFUSED, str(error)) from error
     except Superseded as error:
-        raise Rejection(REFUSED, f"somebody else was faster ({error}): see GET /status") from error
+        raise Rejection(REFUSED, f"another change was faster ({error}): see GET /status") from error
     return json(_told(reconciler, survey))
 
 

@@ -31,7 +31,7 @@ MOST_STREAMS = 50
 RETRY_MILLISECONDS = 1_000
 """After which a browser connects again."""
 HEARTBEAT_SECONDS = 5.0
-"""Without anything to tell; whoever stands in between must not take the connection for dead."""
+"""Without anything to send; a proxy must not take the connection for dead."""
 STALLED_SECONDS = 30.0
 """For which a client may leave unread what it was sent."""
 
@@ -108,7 +108,7 @@ class Stream:
     """
     The answer to one client, as an ASGI application: ends when the client goes, or the process is to stop.
 
-    :param may_go_on: whether the client may still see this: his session may be over, or revoked.
+    :param may_go_on: whether the client may still see this: its session may be over, or revoked.
     """
 
     def __init__(self, streams: Streams, *, may_go_on: Callable[[], bool]) -> None:

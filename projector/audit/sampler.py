@@ -1,4 +1,4 @@
-"""A few records a second beside PostgreSQL's state: what a verification would find is noticed before somebody asks."""
+"""A few records a second beside PostgreSQL's state: what a verification would find is noticed before one is ordered."""
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence

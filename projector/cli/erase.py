@@ -1,4 +1,4 @@
-"""`muster erase --prove`: erase somebody, and show that nothing of him is left."""
+"""`muster erase --prove`: erase a person, and show that nothing is left of them."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
     """
     Erase a person for good, and look everywhere for what may be left.
 
-    What is looked for are the values that the log had; of somebody who was erased before, nobody knows them any more.
+    What is looked for are the values that the log had; of a person who was erased before, they are not known any more.
 
     :param account_id: of the account.
     :param prove: to be said: there is no way back.

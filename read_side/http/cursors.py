@@ -3,7 +3,7 @@ Cursors: where a list goes on, in characters that an address takes as they are (
 
 A cursor is base64url, without padding, of a version, a check and the place where the page before ended. The check is a
 hash over the place and all that the list was asked, so that no cursor is taken for another list's. It has no key: all
-that a forger could gain is a page of the same list from a place of his choice.
+that a forger could gain is a page of the same list from a place of their choice.
 """
 
 import re

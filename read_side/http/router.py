@@ -94,7 +94,7 @@ class Forbidden:
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:  # noqa: ARG002 - whatever they are
         require_scope(scope, PRIVATE)
-        raise AssertionError("whoever may see it has another route")
+        raise AssertionError("a caller who may see it has another route")
 
 
 class Router:

@@ -34,7 +34,7 @@ class Authentication(Protocol):
     """
     Tells whom a token speaks for.
 
-    Whoever asks without one is `anybody`; None if nobody may.
+    A caller without one is `anybody`; None if no caller may be.
     """
 
     anybody: Principal | None
@@ -58,7 +58,7 @@ class Authentication(Protocol):
         """
 
     def stands(self, principal: Principal) -> bool:
-        """Whether what was verified before holds still: for whoever is served for long."""
+        """Whether what was verified before holds still: for a stream that is served for long."""
 
     async def run(self) -> None:
         """Follow the keys and the revoked tokens, until cancelled."""

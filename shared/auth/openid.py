@@ -19,7 +19,7 @@ REFRESH_SECONDS = 300.0
 """How old the keys may get; a key that the issuer has withdrawn is good no longer than that."""
 
 UNKNOWN_KEY_SECONDS = 10.0
-"""Between two looks for a key that nobody knows: whoever makes ids up must not send us to the issuer each time."""
+"""Between two looks for an unknown key: made-up ids must not send us to the issuer each time."""
 
 ANSWER_SECONDS = 5.0
 MOST_KEYS = 100
@@ -41,7 +41,7 @@ class UnknownKey(Exception):
 
 
 class KeysNotByHttps(ValueError):
-    """The issuer has its keys fetched where anybody on the way could put in his own."""
+    """The issuer has its keys fetched where an attacker on the way could put in their own."""
 
 
 class IssuerKey(NamedTuple):
@@ -101,7 +101,7 @@ class OpenIdIssuer:
         """
         Find out where the keys are; by https, as OpenID Connect Discovery 1.0, section 3, has it.
 
-        :raises ValueError: whoever answers calls himself otherwise, and vouches for nobody here.
+        :raises ValueError: the server that answers names another issuer, and vouches for no token here.
         :raises KeysNotByHttps: nobody can vouch for what is there.
         """
         about = await self._json(self.url.rstrip("/") + DISCOVERY)

@@ -1,4 +1,4 @@
-"""Who asks, and what he may do: what the three APIs know of a token."""
+"""Who asks, and what they may do: what the three APIs know of a token."""
 
 from collections.abc import Mapping
 from math import inf
@@ -38,4 +38,4 @@ class Principal(NamedTuple):
 
 
 ANYBODY = Principal("anybody", frozenset(SCOPES), is_limited=False)
-"""Whoever asks where there is no authentication."""
+"""Every caller where there is no authentication."""

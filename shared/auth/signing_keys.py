@@ -1,7 +1,7 @@
 """
 The directory of the keys with which tokens are signed, and of the tokens that were revoked.
 
-A key is two files, `<id>.private.pem` and `<id>.public.pem`; whoever only checks tokens needs the second alone. A key
+A key is two files, `<id>.private.pem` and `<id>.public.pem`; to check tokens needs the second alone. A key
 that is retired leaves `<id>.retired.pem` behind, for those who want to know what it was.
 """
 
@@ -137,7 +137,7 @@ class KeyDirectory:
 
     def _revoked(self) -> frozenset[str]:
         try:
-            # A byte that somebody's editor has left there must not keep the other lines from being heeded.
+            # A byte that an editor has left there must not keep the other lines from being heeded.
             return frozenset((self.path / REVOKED).read_text("utf-8", errors="replace").split())
         except FileNotFoundError:
             return frozenset()

@@ -69,7 +69,7 @@ _KINDS = (_DEPARTMENT, _PROJECT, _CLUB, _LOCATION)
 
 
 class Belonging(NamedTuple):
-    """That somebody belongs to a group, by its number."""
+    """A membership in a group, by its number."""
 
     group: int
     role: str

@@ -95,7 +95,7 @@ class EventReader(Protocol):
         """When the first committed event after a position occurred; None if there is none."""
 
     async def erasure(self, *, after: int) -> int | None:
-        """The position of the last committed event behind a position that erased somebody; None if there is none."""
+        """The position of the last committed event behind a position that erased a person; None if there is none."""
 
     async def holder(self, *, after: int) -> Holder | None:
         """The oldest transaction that holds up what is committed after a position, if one does."""

@@ -1,4 +1,4 @@
-"""What the log keeps of an event of somebody who was erased."""
+"""What the log keeps of an event of an erased person."""
 
 from dataclasses import replace
 

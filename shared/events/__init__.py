@@ -1,4 +1,4 @@
-"""The published language: what happened, in plain `str`, `UUID` and `datetime`, for whoever reads the event log."""
+"""The published language: what happened, in plain `str`, `UUID` and `datetime`, for all that read the event log."""
 
 from shared.events.accounts import (
     AccountClosed,

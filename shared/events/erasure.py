@@ -1,4 +1,4 @@
-"""That somebody was erased, and what is left then of what happened to him."""
+"""That a person was erased, and what is left then of what happened to them."""
 
 from uuid import UUID
 
@@ -7,11 +7,11 @@ from shared.events.event import Event
 
 class AccountErased(Event, frozen=True, kw_only=True, tag="account-erased"):
     """
-    Nothing of the person is kept any more but ids; what the log told of him is `Redacted`.
+    Nothing of the person is kept any more but ids; what the log said of them is `Redacted`.
 
-    :param status: of the account until then, for those who count.
-    :param groups: every group that he ever belonged to, in the order of their ids: whoever keeps something of a
-        membership finds it by them. That a membership ended with the account, its own `member-removed` has told.
+    :param status: of the account until then, for projections that count.
+    :param groups: every group that they ever belonged to, in the order of their ids: a projection that keeps something
+        of a membership finds it by them. That a membership ended with the account, its own `member-removed` says.
     """
 
     account_id: UUID
@@ -21,9 +21,9 @@ class AccountErased(Event, frozen=True, kw_only=True, tag="account-erased"):
 
 class Redacted(Event, frozen=True, kw_only=True, tag="redacted"):
     """
-    An event of somebody who was erased: that there was one of this type.
+    An event of an erased person: that there was one of this type.
 
-    It never happens; it takes the place of what did. Whoever counts still counts it, for all others it is nothing.
+    It never happens; it takes the place of what did. Projections that count still count it; others ignore it.
 
     :param was: the type of the event, such as `handle-changed`, which the log keeps beside it.
     :param by: the position of the `AccountErased`.

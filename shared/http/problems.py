@@ -140,7 +140,7 @@ def framework_problem(error: HTTPException) -> Problem:
 
 def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, Any]) -> str:
     if problem is NOT_FOUND:
-        return "Nothing has this address"  # which may have somebody's handle or e-mail address in it
+        return "Nothing has this address"  # which may have a person's handle or e-mail address in it
     if problem is METHOD_NOT_ALLOWED:
         return f"{request.method} is not allowed here"
     return error.detail or problem.title

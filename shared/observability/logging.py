@@ -47,7 +47,7 @@ def configure(log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    # httpx tells of every request at INFO; whoever makes one says what came of it.
+    # httpx logs every request at INFO; the caller that makes one says what came of it.
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
@@ -75,7 +75,7 @@ def _renderers(log_format: LogFormat) -> list[Processor]:
 
 
 def _on_one_line(_logger: Any, _name: str, event: EventDict) -> EventDict:
-    """What is told may quote what somebody sent; of values the renderer sees to that itself."""
+    """A message may quote what a client sent; of values the renderer sees to that itself."""
     return {**event, "event": printable(str(event["event"]))}
 
 

@@ -19,7 +19,7 @@ class Sealed(NamedTuple):
 
 
 def entity_tag(body: bytes) -> str:
-    """A strong entity tag: equal bytes have equal tags, whoever sealed them and when."""
+    """A strong entity tag: equal bytes have equal tags, whichever process sealed them and when."""
     return f'"{urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode()}"'
 
 

@@ -118,7 +118,7 @@ def word_entries(index_row: IndexRow, id: UUID) -> Iterator[bytes]:
     """
     One entry for each word: `status word NUL name NUL id shared`.
 
-    The last byte says how many bytes the word shares with the one before it of the same record: whoever looks for a
+    The last byte says how many bytes the word shares with the one before it of the same record: a search for a
     prefix that is no longer has met the record already, at that word, and passes over this one.
     """
     name = NUL + place(index_row.keys[0], id)

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 
 class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group as it stands in the record of somebody who belongs to it."""
+    """A group as it stands in the record of a member."""
 
     group_id: UUID
     slug: str
@@ -88,7 +88,7 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """The first half of a member's card: who it is. Kept once, however many groups somebody belongs to."""
+    """The first half of a member's card: who it is. Kept once, however many groups a person belongs to."""
 
     account_id: UUID
     handle: str
@@ -97,7 +97,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
-    """The second half of a member's card: what he is in the group, and since when."""
+    """The second half of a member's card: their role in the group, and since when."""
 
     role: str
     since: datetime

@@ -1,4 +1,4 @@
-"""Noticing that one was cancelled, even if somebody below has swallowed it."""
+"""Noticing that one was cancelled, even if a callee has swallowed it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -21,7 +21,7 @@ def is_cancelled() -> bool:
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """
-    Do something that is not to be cut short: whoever is cancelled meanwhile ends after it.
+    Do something that is not to be cut short: a task that is cancelled meanwhile ends after it.
 
     It must be bounded in time.
     """

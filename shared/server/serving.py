@@ -82,9 +82,9 @@ def require_free(host: str, port: int, *, patience: float = RELEASE_SECONDS) -> 
     """
     Return once nobody listens there.
 
-    Granian shares its port with whoever asks (SO_REUSEPORT), so that two servers would take turns in answering.
+    Granian shares its port with every process that asks (SO_REUSEPORT), so two servers would take turns in answering.
 
-    :raises PortTakenError: somebody still does after `patience` seconds.
+    :raises PortTakenError: another process still has it after `patience` seconds.
     """
     deadline = time.monotonic() + patience
     while _is_taken(host, port):

@@ -18,7 +18,7 @@ class Stopped(Exception):
 
 
 class Stopping:
-    """Whether the process is to stop, for whoever would go on until somebody else ends it."""
+    """Whether the process is to stop, for streams that would go on until they are ended."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
@@ -62,7 +62,7 @@ async def _next(things: AsyncIterator[T]) -> T | None:
 @contextmanager
 def hearing_stop(tell: Callable[[], None]) -> Iterator[None]:
     """
-    Have `tell` called on the running event loop at SIGTERM and SIGINT, besides whoever hears them already.
+    Have `tell` called on the running event loop at SIGTERM and SIGINT, besides the handlers that are there.
 
     granian waits for the answers that are being sent before it ends the lifespan of an application. An answer that has
     no end has to hear from elsewhere that it is time.

@@ -255,7 +255,7 @@ async def test_a_rebuild_that_is_under_way_is_shown_and_aborted(stack, browser, 
             await is_focused(page, "profiles")
     assert f"by pid {pid}" in log
     assert "Rebuild: replaying" in shown
-    assert "ordered by somebody on the ops page" in shown
+    assert "ordered by an operator on the ops page" in shown
     assert "events a second" in shown
     assert "left" in shown
 

@@ -1,4 +1,4 @@
-"""That somebody belongs to a group."""
+"""A person's place in a group."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a person shows of himself."""
+"""What a person shows."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from write_side.domain.values import Bio, Label, Locale, Name, Note, Tag, TimeZo
 
 @dataclass(eq=False, kw_only=True)
 class Profile(Aggregate):
-    """What a person shows of himself; it has the id of its account and a version of its own."""
+    """What a person shows; it has the id of its account and a version of its own."""
 
     kind = "profile"
 

@@ -1,4 +1,4 @@
-"""Values that hold only what is allowed: whoever has one need not check it again."""
+"""Values that hold only what is allowed: what has been parsed need not be checked again."""
 
 import re
 from functools import cache
@@ -106,14 +106,14 @@ class Name(Text):
 
 
 class Title(Text):
-    """What somebody is, such as `Senator`."""
+    """What a person is, such as `Senator`."""
 
     __slots__ = ()
     longest = 200
 
 
 class Bio(Text):
-    """What somebody says of himself."""
+    """What a person writes about themselves."""
 
     __slots__ = ()
     shortest = 0
@@ -129,7 +129,7 @@ class Description(Text):
 
 
 class Role(Text):
-    """What somebody is in a group, such as `Chairman`."""
+    """What a member is in a group, such as `Chairman`."""
 
     __slots__ = ()
     longest = 200

@@ -6,7 +6,7 @@ from write_side.use_cases.command import Command
 
 
 class ChangeMemberRole(Command, frozen=True, kw_only=True):
-    """Give a member of a group another role; his account may be closed."""
+    """Give a member of a group another role; their account may be closed."""
 
     group: GroupRef
     account: AccountRef

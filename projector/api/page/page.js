@@ -199,7 +199,7 @@ function outcome(answered) {
   return answered.parked?.length ? `${done}: done, but something is parked still.` : `${done}: done.`;
 }
 
-// Only what was asked for; who leaves his name out is nobody in particular.
+// Only what was asked for; an order without a name has a general one.
 function said() {
   const body = {};
   for (const name of asked.fields.split(" ").filter(Boolean)) {
@@ -208,7 +208,7 @@ function said() {
   }
   if ("by" in body) {
     localStorage.setItem("muster.by", body.by);
-    body.by ||= "somebody on the ops page";
+    body.by ||= "an operator on the ops page";
   }
   return body;
 }

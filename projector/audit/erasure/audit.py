@@ -1,4 +1,4 @@
-"""Erasing somebody, and looking everywhere for what may be left of him."""
+"""Erasing a person, and looking everywhere for what may be left."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
@@ -58,7 +58,7 @@ class Proving:
     """
     Erases and proves.
 
-    Once somebody is erased nobody knows what to look for, so his values are taken from the log before.
+    Once the person is erased it is unknown what to look for, so their values are taken from the log before.
 
     :param models: of all projections, by name.
     :param logs: the files that the processes write.
@@ -89,7 +89,7 @@ class Proving:
 
         :raises NobodyToErase: there never was such an account.
         """
-        # First: once somebody is erased it is too late to find out that we may not look for what is left of him.
+        # First: once the person is erased it is too late to find out that we may not look for what is left.
         await self._traces.require_readable()
         await self._held.require_readable()
         before, events = await self._traces.erasure(account_id)

@@ -1,4 +1,4 @@
-"""What is looked for where somebody was erased: the values that he was told by, without case and accents."""
+"""What is looked for after an erasure: the values that named the person, without case and accents."""
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence

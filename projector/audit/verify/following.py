@@ -151,7 +151,7 @@ class Following:
             raise Superseded("another generation went live")
         touched = {key async for portion in self._catch_up(seen) for key in portion}
         if self._is_erasing:
-            raise Superseded("somebody was erased whom the store still has")
+            raise Superseded("a person was erased whom the store still has")
         self._late |= {key: frozenset(_entries(self.expected(key))) for key in touched}
         return seen, touched
 

@@ -7,7 +7,7 @@ from read_side.views import NeverFilled
 
 
 class Committed:
-    """What a test, or whoever projects into this process, has committed; without a commit never filled."""
+    """What a test, or a projector in this process, has committed; without a commit never filled."""
 
     projection: str
 

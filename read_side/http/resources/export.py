@@ -21,7 +21,7 @@ EXPORT = "/profiles/{id}/export"
 
 
 class LookUps(msgspec.Struct, frozen=True, kw_only=True):
-    """By what somebody is found, in the form in which keys are compared."""
+    """By what a person is found, in the form in which keys are compared."""
 
     handle: str
     email: str
@@ -29,7 +29,7 @@ class LookUps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportedMembership(msgspec.Struct, frozen=True):
-    """A group that somebody belongs to, and his card there; null where the groups are not as far as the profiles."""
+    """A group of the person, and their card there; null where the groups are not as far as the profiles."""
 
     group: ProfileGroup
     card: MemberCard | None

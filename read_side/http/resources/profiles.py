@@ -24,7 +24,7 @@ ACTIVITY = "/profiles/{id}/activity"
 
 
 class ActivityQuery(msgspec.Struct, frozen=True):
-    """How much of what happened to somebody."""
+    """How much of what happened to an account."""
 
     limit: int = filters.DEFAULT_LIMIT
     after: bytes | None = None

@@ -39,7 +39,7 @@ class MemoryEventLog:
                 self._events[nth] = redacted(recorded, by=by)
 
     def ring(self) -> None:
-        """Wake whoever waits in `rung`, now or next."""
+        """Wake all that wait in `rung`, now or next."""
         for bell in self._bells:
             bell.set()
 

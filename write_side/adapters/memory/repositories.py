@@ -188,7 +188,7 @@ class MemoryMemberships(Copies[Membership]):
     def check(self) -> None:
         super().check()
         if any(ended != self._of(group_id) for group_id, ended in self._ended.items()):
-            raise StaleAggregate("somebody joined or left the group while it was being deleted")
+            raise StaleAggregate("a member joined or left the group while it was being deleted")
         if any(found != self._of_account(account_id) for account_id, found in self._all.items()):
             raise StaleAggregate("the account joined or left a group while it was being erased")
 

@@ -65,7 +65,7 @@ class MemoryUnitOfWork:
         for repository in repositories:
             repository.check()
         touched = [each for one in repositories for each in one.touched]
-        # That somebody is erased is told when all else is.
+        # An erasure is recorded after all else.
         touched.sort(key=lambda each: each in self.accounts.erased)
         appended = self._store.append(touched, self._context)
         for repository in repositories:

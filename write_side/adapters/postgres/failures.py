@@ -29,7 +29,7 @@ _BY_CONSTRAINT: dict[str, type[Exception]] = {
     "groups_slug_is_unique": SlugTaken,
     "groups_external_id_is_unique": ExternalIdTaken,
     "groups_pkey": GroupExists,
-    "memberships_are_unique": StaleAggregate,  # somebody added the same member since we looked for him
+    "memberships_are_unique": StaleAggregate,  # the same member was added since we looked
     "event_log_versions_are_unique": StaleAggregate,
 }
 _GIVEN_UP = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)

@@ -55,7 +55,7 @@ class PostgresAccounts:
     def erase(self, account: Account) -> None:
         self.erased.append(account)
         self._touched.remove(account)
-        self._touched.append(account)  # that he is erased is told when all else is
+        self._touched.append(account)  # the erasure is recorded after all else
 
     async def _one(self, query: Select[Any], ref: AccountRef) -> Account:
         with translated():

@@ -100,7 +100,7 @@ class PostgresTransactions:
                 raise OutcomeUnknown(type(error.orig).__name__) from error
             with translated():
                 raise
-        session.info["deadline"].cancel()  # the connection may be somebody else's by now
+        session.info["deadline"].cancel()  # the connection may be another session's by now
 
     async def end(self, session: AsyncSession) -> None:
         """Roll back what is not committed and give the connection back."""

@@ -48,7 +48,7 @@ class PostgresUnitsOfWork:
         try:
             with translated():
                 await session.execute(_WAIT_FOR_KEY)
-                # A claim, not a look: it waits for whoever holds the key, so that "nothing" is certain.
+                # A claim, not a look: it waits for the holder of the key, so that "nothing" is certain.
                 await self._command_log.claim(session, context)
         except AlreadyDone as done:
             return done.outcome
@@ -122,7 +122,7 @@ class PostgresUnitOfWork:
             with translated():
                 return int(max((await self._session.execute(_APPEND, rows)).scalars()))
         except StaleAggregate:
-            # Somebody stored this version of it before; if it is version 1, the id is one that was used up.
+            # Another transaction stored this version of it before; if it is version 1, the id is one that was used up.
             raise (_used_up(of) if of.stored_version == 0 else StaleAggregate(of.id)) from None
 
     async def _last_position(self, of: Aggregate) -> int:

@@ -50,7 +50,7 @@ async def _ids(journey: ConsistentRead, course: RangeScan) -> Sequence[bytes]:
     """
     Everybody on the course.
 
-    Between two trips somebody may move on it from what is still to be read to what was read already, although his place
+    Between two trips a record may move on it from what is still to be read to what was read already, although its place
     in the order asked for stays the same. So if anything has moved they are read once more, and all found are taken:
     the index rows decide.
     """

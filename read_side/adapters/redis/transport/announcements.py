@@ -79,6 +79,6 @@ class Announcements:
                 asked = True
 
     def _hear(self, reply: list[bytes]) -> None:
-        """Take a message; what else comes, such as the answer to PING, says only that somebody is there."""
+        """Take a message; what else comes, such as the answer to PING, says only that the peer is there."""
         if reply[0] == b"message":
             self._freshness.announce(_decode(reply[2]).position)

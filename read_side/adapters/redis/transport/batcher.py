@@ -213,7 +213,7 @@ class Batcher:
         return self._follow(pointer)
 
     def _follow(self, pointer: bytes | None) -> Generation:
-        """Read the generation the pointer names from now on; whoever waits has to look at it."""
+        """Read the generation the pointer names from now on; all that wait have to look at it."""
         self._generation = None
         if pointer is None:
             raise NeverFilled(f"The read model {self._keys.projection} was not filled yet")
@@ -244,7 +244,7 @@ class _Batch:
 
     def deliver(self, generation: str, position: int, answers: Sequence[Any]) -> None:
         """
-        Give everyone his part.
+        Give each caller its part.
 
         :param answers: first those of `fields`, then those of `reads`.
         """

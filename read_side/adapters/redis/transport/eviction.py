@@ -61,7 +61,7 @@ class EvictionWatch:
             await self._look()
 
     async def _look(self) -> None:
-        """Without an answer the last one stands: whoever reads will find out that Redis is away."""
+        """Without an answer the last one stands: the next read will find out that Redis is away."""
         try:
             await self._connection.leave_replaced_master()
             policy = await evicting_policy(self._connection)

@@ -21,7 +21,7 @@ class RedisViews(ABC):
     """
     What the views of every projection are: a way to it, an ear for it, and the certainty that nothing of it is evicted.
 
-    Lists travel apart, on connections of their own: whoever wants one person does not wait behind pages of hundreds.
+    Lists travel apart, on connections of their own: a look-up of one person does not wait behind pages of hundreds.
 
     Answers of one trip are from one moment. Answers of several are from one generation, which the last trip found to be
     live, and are said to be from the earliest moment.

@@ -47,7 +47,7 @@ class UniqueKey(NamedTuple, Generic[Whose]):
         return Field(self.hash, self.unique(key).encode())
 
     def finds(self, key: str, envelope: bytes | None) -> bool:
-        """Whether this is the document of whoever has the key; he may have given it up between two trips."""
+        """Whether this document has the key; it may have given it up between two trips."""
         if envelope is None:
             return False
         carried = self.carried(self.identity(unseal(envelope).body))

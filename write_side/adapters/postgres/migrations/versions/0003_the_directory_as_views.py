@@ -2,7 +2,7 @@
 The directory as others may compare it with: one row a person, a group and a membership.
 
 Their columns are called like the fields of the records that the read API serves. What state does not tell (when
-somebody was registered, in which order he joined his groups) is told by the event of the aggregate's version.
+a person was registered, in which order they joined their groups) is said by the event of the aggregate's version.
 """
 
 from alembic import op

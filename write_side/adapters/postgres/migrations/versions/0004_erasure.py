@@ -1,9 +1,9 @@
 """
 Erasing a person: the one change that the event log takes.
 
-It is told by its shape, whoever makes it: data and metadata of an event become a marker, nothing else of the row
+It is known by its shape alone: data and metadata of an event become a marker, nothing else of the row
 changes, and the log has the `account-erased` of the account that the event is of. So it needs no secret and no switch
-that somebody could leave on; and who is not erased cannot be redacted.
+that could be left on; and a person who is not erased cannot be redacted.
 """
 
 from alembic import op

@@ -28,7 +28,7 @@ def commands(count: int, *, groups: int = 0, seed: int) -> Iterator[Line]:
     """
     The commands that make the first groups and people of a seed, each made as it is asked for.
 
-    Groups come first, then each person before their memberships, so that references lead somewhere. A call that asks for
+    Groups come first, then each person before their memberships, so references lead somewhere. A call that asks for
     more people or more groups gets all commands of those who ask for fewer, with the same keys.
     """
     keys = Keys()

@@ -103,7 +103,7 @@ def hang_up(connection: psycopg.AsyncConnection) -> None:
     """
     Close the line under a connection.
 
-    A caller that waits for its answer learns that it is lost, as after a crash. To cancel the statement would ask the server
+    A waiting caller learns that it is lost, as after a crash. To cancel the statement would ask the server
     for one more answer; and a COMMIT that is cancelled may take effect all the same.
     """
     if not connection.closed:
@@ -204,8 +204,8 @@ class PostgresEventReader:
         without_gap = sum(1 for nth, row in enumerate(rows, start=1) if row[0] == after + nth)
         if rows and not without_gap:
             # Three statements in this order, each with a snapshot of its own; any other order loses commits: who was
-            # not among the announced announces later, so draws above `last`; an announced one is above its bound; and whichever
-            # had ended by then is visible to the third.
+            # not among the announced announces later, so draws above `last`; an announced one is above its bound; and
+            # one that had ended by then is visible to the third.
             last = await self._one(_LAST_DRAWN)
             bound = await self._one(_LOWEST_ANNOUNCED)
             horizon = last if bound is None else min(last, bound)

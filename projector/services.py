@@ -41,6 +41,7 @@ from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.adapters.persistent import LastingEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect
 from shared.settings import Settings
 
@@ -59,7 +60,7 @@ def register_services(registry: svcs.Registry) -> None:
     settings = Settings.load(os.environ).with_addresses()
     registry.register_value(Settings, settings)
     register_authentication(registry, settings)
-    register_limits(registry, settings, api="ops")
+    register_limits(registry, settings, api="ops", keyspace=HOME)
     log = PostgresEventLog(settings.required("database_url"))
     if settings.read_url:
         read = httpx_client(READ_API, settings, timeout=settings.read_wait + READ_PROBE_SECONDS)
@@ -72,7 +73,7 @@ def register_services(registry: svcs.Registry) -> None:
 def sampler_on(redis_url: str, directory: Directory) -> Sampler:
     """What compares a few records a second, on a connection of its own."""
     client = connect(redis_url)
-    inspections = {each.name: RedisInspection(client, projection=each.name) for each in PROJECTIONS}
+    inspections = {each.name: RedisInspection(client, projection=each.name, keyspace=HOME) for each in PROJECTIONS}
     return Sampler(inspections, directory=directory)
 
 
@@ -83,24 +84,25 @@ def register_redis(
     log: EventLog,
     rebuilds_by_itself: bool = False,
     projections: Sequence[Projection] = PROJECTIONS,
+    keyspace: Keyspace = HOME,
 ) -> None:
     """Register a projector that keeps everything in one Redis."""
     client = connect(url)
-    lease = RedisLease(client)
+    lease = RedisLease(client, keyspace=keyspace)
     registry.register_value(Lease, lease, on_registry_close=client.aclose, ping=_answers)
     register_projector(
         registry,
         log=log,
         lease=lease,
         store_of=lambda projection: Store(
-            RedisReadModel(client, projection=projection.name),
-            RedisGenerationReader(client, projection=projection.name),
+            RedisReadModel(client, projection=projection, keyspace=keyspace),
+            RedisGenerationReader(client, projection=projection.name, keyspace=keyspace),
         ),
         clock=SystemClock(),
         rebuilds_by_itself=rebuilds_by_itself,
         projections=projections,
     )
-    registry.register_value(Sessions, RedisSessions(client))
+    registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
 
 
 class Store(NamedTuple):

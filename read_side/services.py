@@ -16,6 +16,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
 from shared.auth.setup import register_authentication, register_limits
+from shared.read_model.keys import HOME
 from shared.redis.client import connector
 from shared.settings import Settings
 
@@ -29,7 +30,7 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     register_authentication(registry, settings)
-    register_limits(registry, settings, api="read")
+    register_limits(registry, settings, api="read", keyspace=HOME)
     connect = connector(settings.required("redis_url"))
     eviction = EvictionWatch(connect)
     for port, adapter in (
@@ -38,7 +39,7 @@ def register_services(registry: svcs.Registry) -> None:
         (ActivityViews, RedisActivityViews),
         (StatsViews, RedisStatsViews),
     ):
-        views = adapter(connect, freshness=Freshness(patience=settings.read_wait), eviction=eviction)
+        views = adapter(connect, keyspace=HOME, freshness=Freshness(patience=settings.read_wait), eviction=eviction)
         register_views(registry, port, views)
 
 

@@ -22,6 +22,7 @@ from shared.cli.api_client import WRITE_API, ApiFailed, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import console, print_json
 from shared.errors import Unavailable, Unsound
+from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from shared.runtime.progress import progress_on
 from shared.settings import Settings
@@ -69,7 +70,7 @@ async def _prove(settings: Settings, account_id: UUID) -> Proof:
         proving = Proving(
             traces=PostgresTraces(database_url),
             held=RedisTraces(client),
-            models={each.name: RedisReadModel(client, projection=each.name) for each in PROJECTIONS},
+            models={each.name: RedisReadModel(client, projection=each, keyspace=HOME) for each in PROJECTIONS},
             logs=list(_logs(settings.home)),
             erase=lambda id_: _erased(settings, id_),
             progress=progress,

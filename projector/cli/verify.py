@@ -23,6 +23,7 @@ from projector.services import PROJECTIONS
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import console, print_json
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from shared.runtime.progress import display_on
 from shared.settings import Settings
@@ -74,8 +75,8 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
 def _subject(projection: Projection, client: Any) -> Subject:
     return Subject(
         projection=projection,
-        inspection=RedisInspection(client, projection=projection.name),
-        model=RedisReadModel(client, projection=projection.name),
+        inspection=RedisInspection(client, projection=projection.name, keyspace=HOME),
+        model=RedisReadModel(client, projection=projection, keyspace=HOME),
     )
 
 

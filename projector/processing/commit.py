@@ -13,7 +13,6 @@ from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel
 from shared.event_log import RecordedEvent
-from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint
 
 ROUNDS = 3
@@ -100,7 +99,7 @@ async def look(commit: Commit, after: Checkpoint, *, batch_fold: BatchFold) -> T
     if not after.parked:
         return There(NOTHING, ())
     stored = await commit.parked()
-    parking = parking_at(after, stored, keys=ProjectionKeys(batch_fold.projection.name))
+    parking = parking_at(after, stored, projection=batch_fold.projection.name)
     return There(parking, stored.keys() - {str(after.parked)})
 
 

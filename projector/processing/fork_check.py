@@ -3,7 +3,6 @@
 from projector.store.hints import forced_rebuild
 from shared.errors import Unsound
 from shared.event_log import EventReader, Identity
-from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint
 
 RECENT = 10_000
@@ -22,7 +21,7 @@ class ForkCheck:
     """
 
     def __init__(self, *, projection: str) -> None:
-        self._keys = ProjectionKeys(projection)
+        self._projection = projection
         self._anchor = self._next_anchor = Checkpoint()
 
     async def require(self, reader: EventReader, checkpoint: Checkpoint) -> None:
@@ -46,10 +45,10 @@ class ForkCheck:
         self._anchor = self._next_anchor = Checkpoint()
         if found := await _differs(reader, checkpoint, since=Checkpoint()):
             raise LogForked(
-                f"projection {self._keys.projection}: the log is not the one that was projected."
+                f"projection {self._projection}: the log is not the one that was projected."
                 f" The checkpoint says {checkpoint.count} events up to position {checkpoint.position}, the last of them"
                 f" {checkpoint.event_id}; the log has {found.count}, with {found.event_id} there."
-                f" Was it restored, or did it fail over? If the log is right, {forced_rebuild(self._keys)}"
+                f" Was it restored, or did it fail over? If the log is right, {forced_rebuild(self._projection)}"
             )
 
 

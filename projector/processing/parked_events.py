@@ -15,7 +15,6 @@ from projector.store.errors import Superseded
 from projector.store.generations import Survey
 from projector.store.ports import ReadModel
 from shared.clock import Clock
-from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint
 
 ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
@@ -194,7 +193,7 @@ async def _look(model: ReadModel, projection: str) -> Parking:
     if not survey.main or not survey.checkpoint or not survey.checkpoint.parked:
         return NOTHING
     async with model.commit(survey.main.generation, expected=survey.checkpoint) as commit:
-        return parking_at(survey.checkpoint, await commit.parked(), keys=ProjectionKeys(projection))
+        return parking_at(survey.checkpoint, await commit.parked(), projection=projection)
 
 
 def _require_no_rebuild(projection: str, survey: Survey) -> None:
@@ -215,7 +214,7 @@ async def _change(model: ReadModel, projection: str, id: str, change: ParkingCha
     if not survey.main or not survey.checkpoint:
         raise NotParked(f"Nothing is parked in {projection}: it was never filled")
     async with model.commit(survey.main.generation, expected=survey.checkpoint) as commit:
-        parking = parking_at(survey.checkpoint, await commit.parked(), keys=ProjectionKeys(projection))
+        parking = parking_at(survey.checkpoint, await commit.parked(), projection=projection)
         if not _waiting_for(id, parking):
             raise NotParked(f"Nothing is parked in {projection} for {id}")
         # Looked at once more: what there is now is so when the commit takes effect, or it takes none.

@@ -25,7 +25,6 @@ from projector.store.ports import ReadModel
 from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
 from shared.observability.tracing import record_commit
-from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.cancellation import is_cancelled, to_the_end
 
@@ -66,7 +65,7 @@ class Processor:
     ) -> None:
         """:param after_commit: told how long each commit of events took (seconds), and may have it rest."""
         self._pointer = pointer
-        self._keys = ProjectionKeys(projection.name)
+        self._name = projection.name
         self._batch_fold = BatchFold(projection, code=code_version(projection))
         self._breaker = CircuitBreaker(projection=projection.name)
         self._fork_check = ForkCheck(projection=projection.name)
@@ -180,9 +179,8 @@ class Processor:
         """A rebuild is left out: its events are of commands that have long been seen."""
         if self.progress.is_measured:
             commands = (each.metadata.traceparent for each in events)
-            record_commit(
-                self._keys.projection, commands, position=events[-1].position, events=len(events), seconds=seconds
-            )
+            position = events[-1].position
+            record_commit(self._name, commands, position=position, events=len(events), seconds=seconds)
 
     def _fitting(self, events: int, weight: int) -> int:
         """How many events are likely to be just enough for a commit, going by the last one."""
@@ -245,8 +243,8 @@ class Processor:
             raise GenerationDamaged(damaged)
         if checkpoint is None:
             raise GenerationDamaged(
-                f"projection {self._keys.projection}: generation {self._pointer.generation} has lost its checkpoint;"
-                f" {rebuild(self._keys)}"
+                f"projection {self._name}: generation {self._pointer.generation} has lost its checkpoint;"
+                f" {rebuild(self._name)}"
             )
         return checkpoint
 
@@ -256,6 +254,6 @@ class Processor:
             if recorded.position == progress.position and (fan_out := self._batch_fold.fan_out_of(recorded)):
                 return RunningFanOut(progress, fan_out, recorded.occurred_at)
         raise LogForked(
-            f"projection {self._keys.projection}: what is under way from position {progress.position} is not in the"
-            f" log; {rebuild(self._keys)}"
+            f"projection {self._name}: what is under way from position {progress.position} is not in the log;"
+            f" {rebuild(self._name)}"
         )

@@ -16,7 +16,6 @@ from projector.store.ports import Commit, ReadModel
 from projector.store.writes import unique_entries_in
 from shared.event_log import EventReader, RecordedEvent
 from shared.read_model.envelope import unseal
-from shared.read_model.keys import ProjectionKeys
 from shared.read_model.positions import Checkpoint
 
 NEIGHBOURS = 100
@@ -66,10 +65,10 @@ async def _recorded(
             read = await reader.read(after=each.position - 1, limit=NEIGHBOURS)
             found = {recorded.position: recorded for recorded in read}
         if each.position not in found:
-            keys = ProjectionKeys(batch_fold.projection.name)
+            name = batch_fold.projection.name
             raise LogForked(
-                f"projection {keys.projection}: the event that is parked at position {each.position} is not in the log;"
-                f" {rebuild(keys)}"
+                f"projection {name}: the event that is parked at position {each.position} is not in the log;"
+                f" {rebuild(name)}"
             )
         pairs.append((each, found[each.position]))
     return pairs

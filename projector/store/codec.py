@@ -1,23 +1,27 @@
 """Reading back what a projection keeps about its generations."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
+import structlog
 
 from projector.folding.parking import NOTHING, Parking
+from projector.store.collections import StoredCollection, key_of
 from projector.store.errors import GenerationDamaged
 from projector.store.generations import Generation, Roster
 from projector.store.hints import rebuild, refill
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
 
-Stored = TypeVar("Stored", Pointer, Roster, Checkpoint, Parking)
+log = structlog.get_logger()
+
+Stored = TypeVar("Stored", Pointer, Roster, Checkpoint)
 
 
 def decoded(value: bytes | None, type_: type[Stored], *, keys: ProjectionKeys) -> Stored | None:
     """
-    A pointer, roster, checkpoint or what is parked; None if there is none.
+    A pointer, roster or checkpoint; None if there is none.
 
     :raises GenerationDamaged: there is something else.
     """
@@ -46,7 +50,7 @@ def inherited(checkpoint: Checkpoint | None, stored: Mapping[str, bytes], *, key
     Where that is lost they are parked again, and seen.
     """
     try:
-        parking = parking_at(checkpoint or Checkpoint(), stored, keys=keys)
+        parking = parking_at(checkpoint or Checkpoint(), stored, projection=keys.projection)
     except GenerationDamaged:
         return NOTHING
     return Parking(skipped=parking.skips())
@@ -59,7 +63,7 @@ def begun(parking: Parking) -> tuple[Checkpoint, Mapping[str, bytes]]:
     return Checkpoint(revision=1, parked=1), {"1": msgspec.json.encode(parking)}
 
 
-def parking_at(checkpoint: Checkpoint, stored: Mapping[str, bytes], *, keys: ProjectionKeys) -> Parking:
+def parking_at(checkpoint: Checkpoint, stored: Mapping[str, bytes], *, projection: str) -> Parking:
     """
     What is parked at a checkpoint.
 
@@ -68,7 +72,32 @@ def parking_at(checkpoint: Checkpoint, stored: Mapping[str, bytes], *, keys: Pro
     """
     if not checkpoint.parked:
         return NOTHING
-    parking = decoded(stored.get(str(checkpoint.parked)), Parking, keys=keys)
-    if parking is None:
-        raise GenerationDamaged(f"projection {keys.projection}: it is lost which events are parked; {rebuild(keys)}")
-    return parking
+    if (parking := stored.get(str(checkpoint.parked))) is None:
+        raise GenerationDamaged(f"projection {projection}: it is lost which events are parked; {rebuild(projection)}")
+    try:
+        return msgspec.json.decode(parking, type=Parking)
+    except msgspec.DecodeError as error:
+        raise GenerationDamaged(
+            f"projection {projection}: what is parked cannot be read ({error}); {rebuild(projection)}"
+        ) from error
+
+
+def contents(keys: GenerationKeys, collections: Iterable[StoredCollection]) -> bytes:
+    """The names of all that a generation may have, as it is kept beside it."""
+    return msgspec.json.encode([key_of(each, keys).removeprefix(keys.prefix) for each in collections])
+
+
+def all_keys(keys: GenerationKeys, contents: bytes | None, *, known: Iterable[StoredCollection]) -> Collection[str]:
+    """
+    Every key that a generation may have.
+
+    :param contents: what was written of it when it was begun; there is none of generations of the first release.
+    :param known: the collections that this code gives to a generation.
+    """
+    try:
+        names = msgspec.json.decode(contents or b"", type=list[str])
+    except msgspec.DecodeError:
+        log.warning("only known keys of a generation are dropped", projection=keys.projection, generation=keys.name)
+        names = []
+    about = (keys.checkpoint, keys.damaged, keys.parked, keys.contents)
+    return {*about, *(f"{keys.prefix}{name}" for name in names), *(key_of(each, keys) for each in known)}

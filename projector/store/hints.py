@@ -6,21 +6,21 @@ from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Pointer
 
 
-def rebuild(keys: ProjectionKeys) -> str:
+def rebuild(projection: str) -> str:
     """How a projection gets a new generation beside one that cannot be gone on with."""
-    return f"`muster rebuild {keys.projection}` replaces it while it is being read"
+    return f"`muster rebuild {projection}` replaces it while it is being read"
 
 
-def forced_rebuild(keys: ProjectionKeys) -> str:
+def forced_rebuild(projection: str) -> str:
     """The same where the new generation may stand before the old one."""
-    return f"`muster rebuild {keys.projection} --force` replaces it while it is being read"
+    return f"`muster rebuild {projection} --force` replaces it while it is being read"
 
 
 def frozen(projection: str, live: Pointer, version: int) -> str:
     """What is to be read where another version has made what readers use, and no process of it is there."""
     return (
         f"projection {projection}: generation {live.generation} was made by version {live.version} and is frozen, this"
-        f" projector has version {version}; {rebuild(ProjectionKeys(projection))}"
+        f" projector has version {version}; {rebuild(projection)}"
     )
 
 
@@ -37,5 +37,5 @@ def damage(keys: GenerationKeys, failures: Sequence[str]) -> str:
     """What is to be read in a generation that took only a part of a commit."""
     return (
         f"projection {keys.projection}: a commit to generation {keys.name} was applied in part"
-        f" ({'; '.join(failures)}); {rebuild(ProjectionKeys(keys.projection))}"
+        f" ({'; '.join(failures)}); {rebuild(keys.projection)}"
     )

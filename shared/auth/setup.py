@@ -8,6 +8,7 @@ from shared.auth.authentication import Authentication, NoAuthentication, TokenAu
 from shared.auth.openid import OpenIdIssuer
 from shared.auth.rate_limits import Limiter
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
+from shared.read_model.keys import Keyspace
 from shared.redis.client import connect
 from shared.settings import Settings, SettingsError
 from shared.urls import DIRECT, is_loopback
@@ -33,7 +34,7 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     registry.register_value(Authentication, authentication, on_registry_close=client.aclose)
 
 
-def register_limits(registry: svcs.Registry, settings: Settings, *, api: str) -> None:
+def register_limits(registry: svcs.Registry, settings: Settings, *, api: str, keyspace: Keyspace) -> None:
     """
     Register how many requests a subject may make, if that is limited at all.
 
@@ -43,7 +44,7 @@ def register_limits(registry: svcs.Registry, settings: Settings, *, api: str) ->
     if settings.rate_limit is None or settings.auth == "off":
         return
     client = connect(settings.required("redis_url"), timeouts=TIMEOUTS)
-    buckets = RedisBuckets(client, settings.rate_limit, name=api)
+    buckets = RedisBuckets(client, settings.rate_limit, name=api, keyspace=keyspace)
     registry.register_value(Limiter, Limiter(settings.rate_limit, buckets), on_registry_close=client.aclose)
 
 

@@ -7,41 +7,61 @@ All keys of a partition share one hash tag, so that one MULTI and one WATCH reac
 
 from dataclasses import dataclass
 
-PARTITION = 0
 INDEX_ROW = "sheet"
 """The word in stored keys for the hash of index rows, from before they were called so."""
 
 VARIANTS = (INDEX_ROW, "public", "full")
 """What is kept of each document, see `GenerationKeys.documents`; in the order in which it is written."""
 
-PROJECTORS = f"muster:{{{PARTITION}}}:projectors"
-TENDED = f"muster:{{{PARTITION}}}:tended"
-"""The run id of the Redis that was last asked to rewrite its append-only file: see `projector.adapters.redis`."""
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The key names of one partition; a process is given one where it is composed."""
+
+    partition: int
+
+    @property
+    def projectors(self) -> str:
+        """Which projectors were seen a moment ago."""
+        return self._key("projectors")
+
+    @property
+    def tended(self) -> str:
+        """The run id of the Redis that was last asked to rewrite its append-only file."""
+        return self._key("tended")
+
+    def session(self, digest: str) -> str:
+        """A session of the ops page, by a hash of its name."""
+        return self._key(f"session:{digest}")
+
+    def used_link(self, token_id: str) -> str:
+        """That a sign-in link was used, until it is too old to be used; the id is made by Muster itself."""
+        return self._key(f"used-link:{token_id}")
+
+    def limit(self, api: str, digest: str) -> str:
+        """How many requests a subject has made at an API, by a hash of the subject."""
+        return self._key(f"limit:{api}:{digest}")
+
+    def projection(self, name: str) -> "ProjectionKeys":
+        return ProjectionKeys(self, name)
+
+    def _key(self, name: str) -> str:
+        return f"muster:{{{self.partition}}}:{name}"
 
 
-def session_key(digest: str) -> str:
-    """A session of the ops page, by a hash of its name."""
-    return f"muster:{{{PARTITION}}}:session:{digest}"
-
-
-def used_link_key(token_id: str) -> str:
-    """That a sign-in link was used, until it is too old to be used; we have made the id ourselves."""
-    return f"muster:{{{PARTITION}}}:used-link:{token_id}"
-
-
-def limit_key(api: str, digest: str) -> str:
-    """How many requests a subject has made at an API, by a hash of the subject."""
-    return f"muster:{{{PARTITION}}}:limit:{api}:{digest}"
+HOME = Keyspace(partition=0)
+"""The partition of all that is not partitioned; today everything is."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionKeys:
     """Keys that outlive a projection's generations."""
 
+    keyspace: Keyspace
     projection: str
 
     def _key(self, name: str) -> str:
-        return f"muster:{{{PARTITION}}}:{self.projection}:{name}"
+        return self.keyspace._key(f"{self.projection}:{name}")  # noqa: SLF001 - one family of names
 
     @property
     def live(self) -> str:
@@ -63,23 +83,36 @@ class ProjectionKeys:
         return self._key(f"projector:{version}")
 
     def generation(self, name: str) -> "GenerationKeys":
-        return GenerationKeys(projection=self.projection, name=name)
+        return GenerationKeys(self, name)
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationKeys:
     """Keys of one generation of a projection; dropping them drops it whole."""
 
-    projection: str
+    of: ProjectionKeys
     name: str
+
+    @property
+    def projection(self) -> str:
+        return self.of.projection
 
     @property
     def prefix(self) -> str:
         """What all of them begin with."""
-        return f"muster:{{{PARTITION}}}:{self.projection}:{self.name}:"
+        return self.of._key(f"{self.name}:")  # noqa: SLF001 - one family of names
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}{name}"
+
+    @property
+    def contents(self) -> str:
+        """
+        The names behind the prefix of all collections that the generation may have, in JSON.
+
+        Written by the code that begins the generation: another release, with other collections, drops it whole too.
+        """
+        return self._key("contents")
 
     @property
     def checkpoint(self) -> str:

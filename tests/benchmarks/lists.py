@@ -29,6 +29,7 @@ from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery, QueryTooBroad
 from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.read_model.keys import HOME
 from shared.read_model.records import ProfileGroup, ProfileRecord
 from shared.redis.client import connector
 from tests.support.collections import filed_name, filed_profile
@@ -202,7 +203,7 @@ def _print(name: str, *columns: object) -> None:
 
 
 async def measure(url: str, client: Redis, arguments: argparse.Namespace) -> None:
-    async with RedisProfileViews(connector(url), freshness=Freshness(patience=2)) as views:
+    async with RedisProfileViews(connector(url), keyspace=HOME, freshness=Freshness(patience=2)) as views:
         await views.position()
         await Measure(views, client, arguments).print_all()
 

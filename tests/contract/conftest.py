@@ -10,6 +10,7 @@ from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
+from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect, connector
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
@@ -50,7 +51,7 @@ def redis_projection(redis_server: EmbeddedRedis) -> Iterator[RedisProjection]:
 async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfileViews]:
     """Readers that bear it that the server waits for its disk after every write."""
     patient = connector(redis_server.url, timeouts=RedisTimeouts(reply=30.0))
-    async with RedisProfileViews(patient, freshness=Freshness(patience=PATIENCE)) as views:
+    async with RedisProfileViews(patient, keyspace=HOME, freshness=Freshness(patience=PATIENCE)) as views:
         yield views
 
 

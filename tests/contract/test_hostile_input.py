@@ -22,7 +22,7 @@ from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.adapters.redis import RedisBuckets
 from shared.auth.setup import let_everybody_in
-from shared.read_model.keys import ProjectionKeys, limit_key, session_key
+from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from shared.settings import Rate
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS
@@ -91,7 +91,8 @@ async def read_side(server, valkey):
 
     def register_redis(registry):
         for port, adapter in VIEWS.items():
-            register_views(registry, port, adapter(connector(valkey.url), freshness=Freshness(patience=PATIENCE)))
+            views = adapter(connector(valkey.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE))
+            register_views(registry, port, views)
 
     async with client_of(read_api(let_everybody_in, register_redis)) as client:
         yield client
@@ -100,7 +101,7 @@ async def read_side(server, valkey):
 def our_keys():
     """All that the read side may read, as `shared.read_model.keys` names them."""
     for views in VIEWS.values():
-        keys = ProjectionKeys(views.projection)
+        keys = HOME.projection(views.projection)
         generation = keys.generation("g1")
         yield from (keys.live, keys.announce, generation.checkpoint, *views.names(generation).values())
 
@@ -155,13 +156,13 @@ async def test_no_subject_and_no_session_names_a_key(server, valkey):
     monitor = Monitor(server)
     async with connect(valkey.url) as client:
         for text in MARKED:
-            await RedisBuckets(client, Rate(1, 1), name="read").draw(text, wanted=1, returned=0)
-            await RedisSessions(client).find(text)
+            await RedisBuckets(client, Rate(1, 1), name="read", keyspace=HOME).draw(text, wanted=1, returned=0)
+            await RedisSessions(client, keyspace=HOME).find(text)
 
     sent = [words for words in monitor.commands() if words[0] not in KEYLESS]
     touched = {words[3] if words[0] in SCRIPT else words[1] for words in sent if words[0] != "SCRIPT"}
     digests = [sha256(text.encode()).hexdigest() for text in MARKED]
-    assert touched == {limit_key("read", each) for each in digests} | {session_key(each) for each in digests}
+    assert touched == {HOME.limit("read", each) for each in digests} | {HOME.session(each) for each in digests}
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
 from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, Limiter, MemoryBuckets
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
+from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect
 from shared.settings import Rate
 from tests.support.stack import until
@@ -35,7 +36,7 @@ async def buckets_of(request):
         return
     server = request.getfixturevalue(request.param).start()
     async with connect(server.url, timeouts=RedisTimeouts(connect=30.0, reply=30.0)) as client:
-        yield lambda rate: RedisBuckets(client, rate, name=f"test-{next(_names)}")
+        yield lambda rate: RedisBuckets(client, rate, name=f"test-{next(_names)}", keyspace=HOME)
 
 
 async def test_a_bucket_gives_what_it_has_and_no_more(buckets_of):
@@ -145,7 +146,7 @@ async def test_nobody_is_limited_while_the_buckets_are_away(clock):
 async def test_a_redis_that_is_away_keeps_nobody_waiting(server_home):
     with EmbeddedRedis(server_home / "limits", appendonly=False) as server:
         client = connect(server.url, timeouts=TIMEOUTS)
-        buckets = RedisBuckets(client, Rate(1, 60), name="away")
+        buckets = RedisBuckets(client, Rate(1, 60), name="away", keyspace=HOME)
         await until(lambda: drawn_from(buckets))
 
     async with asyncio.timeout(2):

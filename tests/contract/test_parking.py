@@ -16,7 +16,7 @@ from projector.store.transitions import begun
 from read_side.adapters.redis import RedisGroupViews, RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
 from shared.redis.client import connect, connector
 from tests.support.bugs import of_account, poisoned
@@ -50,12 +50,12 @@ def planted(projection):
 async def model(request):
     """An empty read model of profiles."""
     if request.param == "memory":
-        yield MemoryReadModel(MemoryStore(), projection="profiles")
+        yield MemoryReadModel(MemoryStore(), projection=PROFILES)
         return
     server = request.getfixturevalue(request.param).start()
     async with connect(server.url) as client:
         await client.flushall()
-        yield RedisReadModel(client, projection="profiles")
+        yield RedisReadModel(client, projection=PROFILES, keyspace=HOME)
 
 
 async def fold(model, history, projection=PROFILES, *, code="mended"):
@@ -112,7 +112,7 @@ async def test_a_new_generation_takes_over_what_was_skipped(model, history):
 
     new = survey.at(survey.roster.building.pointer).checkpoint
     async with model.commit("g2", expected=new) as commit:
-        inherited = parking_at(new, await commit.parked(), keys=ProjectionKeys("profiles"))
+        inherited = parking_at(new, await commit.parked(), projection="profiles")
     assert (new.position, new.count) == (0, 0)
     assert inherited == Parking(skipped=(await parked(model)).skipped)
     assert [(each.position, each.skip.by) for each in inherited.skipped] == [(8, "olga")]
@@ -190,7 +190,7 @@ async def test_owners_of_look_ups_are_told(model, history):
 async def live(server, history, projection):
     """Fold with the planted bug, and let readers see it."""
     async with connect(server.url) as client:
-        model = RedisReadModel(client, projection=projection.name)
+        model = RedisReadModel(client, projection=projection, keyspace=HOME)
         await begin(model, projection)
         await fold_all(model, history.events, projection=planted(projection), code="buggy")
         await go_live(model, projection)
@@ -200,7 +200,9 @@ async def test_a_parked_record_says_so_however_it_is_found(redis_server, history
     """By id, by key, in lists and in batches; nobody else does."""
     await live(redis_server, history, Profiles())
 
-    async with RedisProfileViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
+    async with RedisProfileViews(
+        connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
+    ) as views:
         found = [
             (await views.by_id(str(ADA))).document,
             (await views.by_handle("ada")).document,
@@ -220,13 +222,15 @@ async def test_a_card_is_marked_once(redis_server, history):
     history.change_role(next(iter(history.slugs)), ADA, "chair")
     fails = of_account(ADA)
     async with connect(redis_server.url) as client:
-        model, projection = RedisReadModel(client, projection="groups"), Groups()
+        model, projection = RedisReadModel(client, projection=Groups(), keyspace=HOME), Groups()
         await begin(model, projection)
         bug = poisoned(projection, lambda recorded: recorded.position in {8, 10} and fails(recorded))
         await fold_all(model, history.events, projection=bug, code="buggy")
         await go_live(model, projection)
 
-    async with RedisGroupViews(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)) as views:
+    async with RedisGroupViews(
+        connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
+    ) as views:
         page = await views.members(str(next(iter(history.slugs))), MemberQuery())
 
     ada, bob = (each.body for each in page.documents)

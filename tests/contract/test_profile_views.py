@@ -13,6 +13,7 @@ from read_side.adapters.memory import MemoryProfileViews
 from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import Match, NeverFilled, ProfileKeys
+from shared.read_model.keys import HOME
 from shared.read_model.records import PublicProfileRecord
 from shared.redis.client import connector
 from tests.support.read_side import (
@@ -43,7 +44,7 @@ async def on_fakeredis():
     def connect():
         return FakeAsyncRedisConnection(server=server, protocol=2, socket_timeout=None)
 
-    async with RedisProfileViews(connect, freshness=Freshness(patience=PATIENCE)) as views:
+    async with RedisProfileViews(connect, keyspace=HOME, freshness=Freshness(patience=PATIENCE)) as views:
         with FakeRedis(server=server) as client:
             yield views, RedisProjection(client)
 
@@ -52,7 +53,9 @@ async def on_fakeredis():
 async def on_a_server(server):
     with Redis.from_url(server.start().url) as client:
         client.flushall()
-        async with RedisProfileViews(connector(server.url), freshness=Freshness(patience=PATIENCE)) as views:
+        async with RedisProfileViews(
+            connector(server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
+        ) as views:
             yield views, RedisProjection(client)
 
 

@@ -14,14 +14,14 @@ from projector.folding.batch import Batch
 from projector.folding.fold import BatchFold
 from projector.folding.projection import Key, SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
-from projector.store.collections import collections_of
+from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
 from projector.store.ports import Candidate, LeaseName
 from projector.store.transitions import RebuildUnderWay, Refused, begun, switched
 from shared.dev_stack.embedded_server import free_port
 from shared.errors import EvictionPossible, Unavailable
-from shared.read_model.keys import TENDED
+from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from shared.redis.client import connect
 from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, cleanly_folded, fold_all, fold_next, go_live
@@ -488,13 +488,40 @@ async def test_all_that_is_kept_of_a_generation_goes_with_it(store, history):
     """And nothing else, also not what begins in the same way."""
     model = store.model()
     await rebuilt(model, history, generation="g11")
+    left = await store.keys() - keys_of("g11", await store.keys())
     await fold_all_of(model, history, "g11")
-    before = await store.content()
 
     await model.unlink(Pointer("g11", Profiles.version))
 
-    assert await store.content() == before
+    assert await store.keys() == left
     assert (await model.survey()).generations["g11"] == LOST
+
+
+async def test_a_generation_of_other_code_goes_whole(store, history):
+    """What it may have was written down when it was begun: nothing is searched for, and nothing stays behind."""
+    model, keys = store.model(), HOME.projection("profiles").generation("g2")
+    await rebuilt(model, history)
+    shoes = keys.sorted_entries("shoe_size")
+    await store.plant(keys.contents, msgspec.json.encode([shoes.removeprefix(keys.prefix)]))
+    await store.plant(shoes, b"42")
+
+    await model.unlink(Pointer("g2", Profiles.version + 1))
+
+    assert keys_of("g2", await store.keys()) == set()
+
+
+async def test_a_generation_says_what_it_may_have(store, history):
+    """From its first moment, so that it can be dropped by whatever code is there then."""
+    model, keys = store.model(), HOME.projection("profiles").generation("g2")
+
+    await rebuilt(model, history)
+
+    written = msgspec.json.decode(await store.string(keys.contents), type=list[str])
+    assert {keys.prefix + name for name in written} == {key_of(each, keys) for each in collections_of(PROFILES)}
+
+
+def keys_of(generation, keys):
+    return {key for key in keys if key.startswith(HOME.projection("profiles").generation(generation).prefix)}
 
 
 async def fold_all_of(model, history, generation):
@@ -581,14 +608,14 @@ async def test_the_append_only_file_is_rewritten_once_after_each_start(server):
         await store.model().attest()
 
         with BlockingRedis.from_url(server.url) as spy:
-            assert spy.info("server")["run_id"].encode() == spy.get(TENDED)
+            assert spy.info("server")["run_id"].encode() == spy.get(HOME.tended)
             first = spy.info("persistence")["aof_rewrites"]
     server.stop()
     async with connect(server.start().url) as client:
         await StoreInRedis(client, spy=client).model().attest()
 
         with BlockingRedis.from_url(server.url) as spy:
-            assert spy.info("server")["run_id"].encode() == spy.get(TENDED)
+            assert spy.info("server")["run_id"].encode() == spy.get(HOME.tended)
             assert spy.info("persistence")["aof_rewrites"] == 1
     assert first >= 1
 

@@ -15,6 +15,7 @@ from read_side.adapters.redis import (
 )
 from read_side.freshness import Freshness
 from read_side.views import GroupQuery, MemberQuery, ProfileKeys, ProfileQuery
+from shared.read_model.keys import HOME
 from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS
 from shared.redis.client import connector
 from tests.support.crowds import GROUPS, crowd
@@ -71,7 +72,9 @@ async def test_only_commands_that_read_a_bounded_part_are_sent(filled, redis_ser
     eviction = EvictionWatch(connect)
     async with AsyncExitStack() as stack:
         kinds = (RedisProfileViews, RedisGroupViews, RedisActivityViews, RedisStatsViews)
-        views = [kind(connect, freshness=Freshness(patience=PATIENCE), eviction=eviction) for kind in kinds]
+        views = [
+            kind(connect, keyspace=HOME, freshness=Freshness(patience=PATIENCE), eviction=eviction) for kind in kinds
+        ]
         for each in views:
             await stack.enter_async_context(each)
         await every_look_up(*views)
@@ -88,7 +91,9 @@ async def test_one_watch_serves_all_views_of_a_process(redis_server):
     connect = connector(redis_server.url)
     eviction = EvictionWatch(connect)
     kinds = (RedisProfileViews, RedisStatsViews)
-    one, other = (kind(connect, freshness=Freshness(patience=PATIENCE), eviction=eviction) for kind in kinds)
+    one, other = (
+        kind(connect, keyspace=HOME, freshness=Freshness(patience=PATIENCE), eviction=eviction) for kind in kinds
+    )
 
     async with one:
         watching = eviction._task

@@ -19,7 +19,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
-from shared.read_model.keys import ProjectionKeys, limit_key
+from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from tests.support import roles
 from tests.support.crowds import crowd
@@ -186,7 +186,7 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
     with Redis.from_url(roles.as_user(server, "project")) as project:
         RedisProjection(project).commit(*PEOPLE, position=7)
     connect_reader, freshness = connector(roles.as_user(server, "read")), Freshness(patience=5)
-    async with RedisProfileViews(connect_reader, freshness=freshness) as views:
+    async with RedisProfileViews(connect_reader, keyspace=HOME, freshness=freshness) as views:
         assert (await views.by_id(str(PEOPLE[0].account_id))).position == 7
         assert (await views.list(ProfileQuery())).documents
         await until(lambda: somebody_listens(server))
@@ -194,7 +194,7 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
 
 async def somebody_listens(server: EmbeddedRedis) -> int:
     with Redis.from_url(server.url) as owner:
-        [(_, count)] = owner.pubsub_numsub(ProjectionKeys("profiles").announce)
+        [(_, count)] = owner.pubsub_numsub(HOME.projection("profiles").announce)
     return count
 
 
@@ -237,7 +237,7 @@ def test_every_process_may_count_requests(server, user):
     """By a script that is given its key, as the limits do."""
     with Redis.from_url(roles.as_user(server, user)) as client:
         count = client.register_script("redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])")
-        assert count(keys=[limit_key("read", "x")], args=[7]) == b"7"
+        assert count(keys=[HOME.limit("read", "x")], args=[7]) == b"7"
         with pytest.raises(NoPermissionError):
             count(keys=["others"], args=[7])
 

@@ -9,6 +9,7 @@ from shared.auth.principal import OPS, Principal
 from shared.auth.sessions import SESSION_SECONDS, MemorySessions
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
+from shared.read_model.keys import HOME
 from shared.redis.client import connect
 
 
@@ -31,7 +32,7 @@ async def sessions(request, clock):
         yield MemorySessions(clock=clock)
         return
     async with connect(request.getfixturevalue(request.param).start().url) as client:
-        yield RedisSessions(client, clock=clock)
+        yield RedisSessions(client, keyspace=HOME, clock=clock)
 
 
 def link(id, *, until=None):
@@ -74,8 +75,8 @@ async def test_a_session_is_over_in_the_end(sessions, clock):
 async def test_sessions_and_used_links_outlive_a_projector(redis_server):
     """And no name of a session stands in Redis."""
     async with connect(redis_server.url) as client:
-        name = await RedisSessions(client).begin(link("outlives"))
-        later = RedisSessions(client)
+        name = await RedisSessions(client, keyspace=HOME).begin(link("outlives"))
+        later = RedisSessions(client, keyspace=HOME)
 
         assert await later.find(name)
         assert await later.begin(link("outlives")) is None
@@ -86,7 +87,7 @@ async def test_who_has_signed_in_can_look_on_while_redis_is_away(server_home):
     """Nobody else can sign in meanwhile."""
     with EmbeddedRedis(server_home / "sessions", appendonly=False) as server:
         client = connect(server.url)
-        sessions = RedisSessions(client)
+        sessions = RedisSessions(client, keyspace=HOME)
         name = await sessions.begin(link("away"))
         await sessions.find(name)
 

@@ -8,7 +8,7 @@ import msgspec
 from projector.adapters.redis.leases import RedisLease
 from projector.store.ports import Candidate, LeaseName
 from shared.auth.adapters.redis import RedisBuckets
-from shared.read_model.keys import PROJECTORS, ProjectionKeys, limit_key
+from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect
 from shared.settings import Rate
 from tests.support.read_models import LASTING
@@ -21,11 +21,11 @@ ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "
 async def test_leases_do_not_outlast_who_holds_them(redis_server):
     """Nor is a projector seen for long that has died."""
     async with connect(redis_server.url) as client:
-        lease = RedisLease(client, limits=LASTING)
+        lease = RedisLease(client, keyspace=HOME, limits=LASTING)
         await lease.hold(ONE, NAMES)
         for name in NAMES:
-            await client.pexpire(ProjectionKeys(name.projection).lease(name.version), HOUR * 1_000)
-        await client.zadd(PROJECTORS, {msgspec.json.encode(ONE): (time.time() + HOUR) * 1_000})
+            await client.pexpire(HOME.projection(name.projection).lease(name.version), HOUR * 1_000)
+        await client.zadd(HOME.projectors, {msgspec.json.encode(ONE): (time.time() + HOUR) * 1_000})
 
         held = await lease.hold(OTHER, NAMES)
         candidates = await lease.candidates(NAMES)
@@ -36,8 +36,8 @@ async def test_leases_do_not_outlast_who_holds_them(redis_server):
 
 async def test_nobody_waits_longer_than_for_an_empty_bucket(redis_server):
     async with connect(redis_server.url, timeouts=RedisTimeouts(connect=30.0, reply=30.0)) as client:
-        await client.set(limit_key("set-back", sha256(b"ada").hexdigest()), int((time.time() + HOUR) * 1e6))
-        buckets = RedisBuckets(client, Rate(10, 10), name="set-back")
+        await client.set(HOME.limit("set-back", sha256(b"ada").hexdigest()), int((time.time() + HOUR) * 1e6))
+        buckets = RedisBuckets(client, Rate(10, 10), name="set-back", keyspace=HOME)
 
         refused = await buckets.draw("ada", wanted=1, returned=0)
         given = await buckets.draw("ada", wanted=1, returned=2)

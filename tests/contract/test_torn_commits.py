@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 from projector.adapters.redis import read_model
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.store.writes import writes
+from shared.read_model.keys import HOME
 from shared.redis.client import connect
-from tests.support.folding import begin, cleanly_folded, fold_all, fold_next
+from tests.support.folding import PROFILES, begin, cleanly_folded, fold_all, fold_next
 from tests.support.random_histories import SETTLED, histories, steps
 from tests.support.read_models import StoreInRedis
 
@@ -34,7 +35,7 @@ def only(monkeypatch, commands):
 async def fold_with_crashes(url, log, crashes, rest, monkeypatch):
     async with connect(url) as client, Redis.from_url(url) as spy:
         await spy.flushall()
-        model = RedisReadModel(client, projection="profiles")
+        model = RedisReadModel(client, projection=PROFILES, keyspace=HOME)
         await begin(model)
         await fold_next(model, log, size=SETTLED)
         for step in crashes:

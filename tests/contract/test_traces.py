@@ -20,6 +20,7 @@ from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.setup import let_everybody_in
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.read_model.keys import HOME
 from shared.redis.client import connector
 from tests.support.http import client_of
 from tests.support.measures import every_attribute, named
@@ -72,7 +73,8 @@ async def muster(database_url, redis_server):
 
     def read(registry):
         for port, adapter in VIEWS:
-            register_views(registry, port, adapter(connector(redis_server.url), freshness=Freshness(patience=PATIENCE)))
+            views = adapter(connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE))
+            register_views(registry, port, views)
 
     async with AsyncExitStack() as stack:
         apps = (

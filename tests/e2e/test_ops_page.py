@@ -12,7 +12,7 @@ import pytest
 
 from shared.dev_stack.embedded_server import free_port
 from shared.read_model.envelope import seal, unseal
-from shared.read_model.keys import GenerationKeys
+from shared.read_model.keys import HOME
 from tests.support.access import cookie_policy
 from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
@@ -169,7 +169,7 @@ async def assert_drawn(page, measure, told):
 async def damaged(stack, ops):
     """The name of somebody is not what the log says, in Redis."""
     generation = (await profiles(ops))["generation"]
-    keys = GenerationKeys(projection="profiles", name=generation)
+    keys = HOME.projection("profiles").generation(generation)
     with stack.redis() as redis:
         key = keys.documents("profile", "full")
         id_, sealed = next(redis.hscan_iter(key))

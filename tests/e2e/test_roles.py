@@ -16,7 +16,7 @@ from shared.auth.local_access import TOKEN
 from shared.auth.principal import SCOPES
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.settings import Addresses
 from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
@@ -178,8 +178,8 @@ async def test_what_is_projected_is_rebuilt_verified_and_mended(running):
     lost = await registered(running, "p1703")
     with Redis.from_url(running.servers.redis.url) as owner:
         rebuilt = running.muster("rebuild", "profiles", "--json")
-        live = json.loads(owner.get(ProjectionKeys("profiles").live))["generation"]
-        documents = ProjectionKeys("profiles").generation(live).documents("profile", "full")
+        live = json.loads(owner.get(HOME.projection("profiles").live))["generation"]
+        documents = HOME.projection("profiles").generation(live).documents("profile", "full")
         assert owner.hdel(documents, lost) == 1
         found = running.muster("verify", "--repair", "--json")
         mended = owner.hexists(documents, lost)

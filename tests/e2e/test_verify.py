@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from shared.read_model.envelope import seal, unseal
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
 from tests.support.stack import MUSTER, Stack, environment, until
 
@@ -38,7 +38,7 @@ class Directory:
     def scribble(self, account: str | None = None, **changes: str) -> None:
         """Change a record behind the projector's back, or all of them."""
         with self._stack.redis() as redis:
-            keys = ProjectionKeys("profiles")
+            keys = HOME.projection("profiles")
             live = msgspec.json.decode(redis.get(keys.live), type=Pointer)
             key = keys.generation(live.generation).documents("profile", "full")
             for id_, envelope in redis.hgetall(key).items():

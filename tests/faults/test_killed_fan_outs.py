@@ -13,6 +13,7 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
+from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from shared.runtime.retry import RetryPolicy
 from tests.support.folding import cleanly_folded, held
@@ -56,7 +57,7 @@ async def projector(server, log, projection):
 
 async def checkpoint_of(server, projection):
     async with connect(server.url) as client:
-        return (await RedisReadModel(client, projection=projection.name).survey()).checkpoint
+        return (await RedisReadModel(client, projection=projection, keyspace=HOME).survey()).checkpoint
 
 
 async def has_fanned_out(server, log, projection):

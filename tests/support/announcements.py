@@ -7,7 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement, Pointer
 
 
@@ -20,9 +20,9 @@ class Announcements:
         self.positions: list[int] = []
 
     async def __aenter__(self) -> Self:
-        pointer = await self._client.get(ProjectionKeys("profiles").live)
+        pointer = await self._client.get(HOME.projection("profiles").live)
         self._live = msgspec.json.decode(pointer, type=Pointer).generation
-        await self._channel.subscribe(ProjectionKeys("profiles").announce)
+        await self._channel.subscribe(HOME.projection("profiles").announce)
         self._task = asyncio.create_task(self._listen())
         return self
 

@@ -9,7 +9,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from shared.read_model.envelope import seal
-from shared.read_model.keys import INDEX_ROW, ProjectionKeys
+from shared.read_model.keys import HOME, INDEX_ROW
 from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
@@ -175,7 +175,7 @@ class Collections:
 
     def __init__(self, client: Redis, *, projection: str, generation: str = "g1") -> None:
         self.client = client
-        self.projection = ProjectionKeys(projection)
+        self.projection = HOME.projection(projection)
         self.keys = self.projection.generation(generation)
         self.pointer = msgspec.json.encode(Pointer(generation, 1))
         self._filed: dict[tuple[str, str], Filed] = {}

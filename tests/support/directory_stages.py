@@ -35,6 +35,7 @@ from shared.auth.setup import let_everybody_in
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.envelope import unseal
+from shared.read_model.keys import HOME
 from shared.read_model.records import (
     ActivityRecord,
     GroupRecord,
@@ -71,7 +72,7 @@ class MemoryStage:
 
     async def clear(self) -> None:
         self.write_side, self._store = memory_write_side(), MemoryStore()
-        self.models = {each.name: MemoryReadModel(self._store, projection=each.name) for each in PROJECTIONS}
+        self.models = {each.name: MemoryReadModel(self._store, projection=each) for each in PROJECTIONS}
         await _go_live(self.models)
         await self.show()
 
@@ -147,7 +148,7 @@ class RealStage:
         self._database_url = database_url
         self._redis = redis
         self.models: Mapping[str, ReadModel] = {
-            each.name: RedisReadModel(redis, projection=each.name) for each in PROJECTIONS
+            each.name: RedisReadModel(redis, projection=each, keyspace=HOME) for each in PROJECTIONS
         }
 
     async def clear(self) -> None:
@@ -204,7 +205,10 @@ async def real_stage(database_url: str, redis_url: str) -> AsyncIterator[RealSta
         "activity": RedisActivityViews,
         "stats": RedisStatsViews,
     }
-    views = {name: kind(connector(redis_url), freshness=Freshness(patience=PATIENCE)) for name, kind in kinds.items()}
+    views = {
+        name: kind(connector(redis_url), keyspace=HOME, freshness=Freshness(patience=PATIENCE))
+        for name, kind in kinds.items()
+    }
     async with (
         postgres_write_side(database_url) as write_side,
         connect(redis_url) as redis,

@@ -21,7 +21,7 @@ from projector.store.ports import ReadModel
 from projector.store.transitions import filling, switched
 from shared.event_log import MemoryEventLog, RecordedEvent
 from shared.read_model.envelope import unseal, without_mark
-from shared.read_model.keys import INDEX_ROW, ProjectionKeys
+from shared.read_model.keys import INDEX_ROW
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 
 Result = TypeVar("Result")
@@ -102,7 +102,7 @@ async def fold_all(
 async def cleanly_folded(log: Sequence[RecordedEvent], projection: Projection = PROFILES) -> Held:
     """What a store holds that took the whole log at once."""
     store = MemoryStore()
-    model = MemoryReadModel(store, projection=projection.name)
+    model = MemoryReadModel(store, projection=projection)
     await begin(model, projection)
     await fold_all(model, log, size=len(log) or 1, projection=projection)
     return held(store.content, projection)
@@ -167,7 +167,7 @@ async def parked(model: ReadModel, projection: Projection = PROFILES) -> Parking
     """What is parked in the generation."""
     checkpoint = (await model.survey()).checkpoint
     async with model.commit(POINTER.generation, expected=checkpoint) as commit:
-        return parking_at(checkpoint, await commit.parked(), keys=ProjectionKeys(projection.name))
+        return parking_at(checkpoint, await commit.parked(), projection=projection.name)
 
 
 async def _retried(log: Sequence[RecordedEvent], size: int, after: Checkpoint, **common) -> Folded | None:

@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from redis import Redis
 
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.access import headers_for
 from tests.support.load import Load, Person
@@ -98,7 +98,7 @@ def registered(database: psycopg.Connection, load: Load) -> int:
 def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: Redis) -> None:
     """As many documents and unique entries as there are accounts, and a checkpoint that counts every event once."""
     [(accounts, external_ids)] = database.execute("select count(*), count(external_id) from accounts").fetchall()
-    generation = ProjectionKeys("profiles").generation(_pointer(redis).generation)
+    generation = HOME.projection("profiles").generation(_pointer(redis).generation)
     hashes = {
         generation.documents("profile", "full"): accounts,
         generation.documents("profile", "public"): accounts,
@@ -113,7 +113,7 @@ def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: 
 
 def checkpoint(redis: Redis) -> Checkpoint:
     """Where the live generation stands."""
-    stored: Any = redis.get(ProjectionKeys("profiles").generation(_pointer(redis).generation).checkpoint)
+    stored: Any = redis.get(HOME.projection("profiles").generation(_pointer(redis).generation).checkpoint)
     return msgspec.json.decode(stored, type=Checkpoint)
 
 
@@ -133,7 +133,7 @@ async def _has_caught_up(database: psycopg.Connection, redis: Redis) -> bool:
 
 
 def _pointer(redis: Redis) -> Pointer:
-    stored: Any = redis.get(ProjectionKeys("profiles").live)
+    stored: Any = redis.get(HOME.projection("profiles").live)
     return msgspec.json.decode(stored, type=Pointer)
 
 

@@ -28,6 +28,7 @@ from projector.services import Store, register_projector
 from projector.store.ports import Candidate, Lease
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
+from shared.read_model.keys import HOME
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
@@ -135,13 +136,14 @@ def projector_on(
 
 
 def store_in_memory(store: MemoryStore, projection: Projection) -> Store:
-    name = projection.name
-    return Store(MemoryReadModel(store, projection=name), MemoryGenerationReader(store, projection=name))
+    return Store(
+        MemoryReadModel(store, projection=projection), MemoryGenerationReader(store, projection=projection.name)
+    )
 
 
 def store_in_redis(client: Redis, projection: Projection) -> Store:
-    name = projection.name
-    return Store(RedisReadModel(client, projection=name), RedisGenerationReader(client, projection=name))
+    model = RedisReadModel(client, projection=projection, keyspace=HOME)
+    return Store(model, RedisGenerationReader(client, projection=projection.name, keyspace=HOME))
 
 
 def register_on(registry: Registry, around: Surroundings, **more: Any) -> None:

@@ -15,7 +15,7 @@ from projector.processing.limits import LeadershipLimits
 from projector.rebuilding.comparison import GenerationReader
 from projector.store.ports import Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
 from tests.support.folding import PROFILES, Held, held
 
@@ -32,7 +32,7 @@ class StoreInMemory:
         self._lease = MemoryLease()
 
     def model(self) -> ReadModel:
-        return MemoryReadModel(self._store, projection=self._projection.name)
+        return MemoryReadModel(self._store, projection=self._projection)
 
     def reader(self) -> GenerationReader:
         return MemoryGenerationReader(self._store, projection=self._projection.name)
@@ -42,6 +42,12 @@ class StoreInMemory:
 
     async def content(self) -> Held:
         return held(self._store.content, self._projection)
+
+    async def keys(self) -> set[str]:
+        return set(self._store.content)
+
+    async def string(self, key: str) -> bytes | None:
+        return self._store.string(key)
 
     async def plant(self, key: str, value: bytes) -> None:
         self._store.content[key] = value
@@ -66,20 +72,20 @@ class StoreInRedis:
         self._ear = spy.pubsub(ignore_subscribe_messages=True)
 
     async def start(self) -> None:
-        await self._ear.subscribe(ProjectionKeys(self._projection.name).announce)
+        await self._ear.subscribe(HOME.projection(self._projection.name).announce)
         await self._ear.get_message(timeout=5)
 
     async def close(self) -> None:
         await self._ear.aclose()
 
     def model(self) -> ReadModel:
-        return RedisReadModel(self._client, projection=self._projection.name)
+        return RedisReadModel(self._client, projection=self._projection, keyspace=HOME)
 
     def reader(self) -> GenerationReader:
-        return RedisGenerationReader(self._client, projection=self._projection.name)
+        return RedisGenerationReader(self._client, projection=self._projection.name, keyspace=HOME)
 
     def lease(self) -> Lease:
-        return RedisLease(self._client, limits=LASTING)
+        return RedisLease(self._client, keyspace=HOME, limits=LASTING)
 
     async def content(self) -> Held:
         return held(
@@ -94,6 +100,13 @@ class StoreInRedis:
             case b"zset":
                 return set(await self._spy.zrange(key, 0, -1))
         return None
+
+    async def keys(self) -> set[str]:
+        return {key.decode() for key in await self._spy.keys()}
+
+    async def string(self, key: str) -> bytes | None:
+        value: bytes | None = await self._spy.get(key)
+        return value
 
     async def plant(self, key: str, value: bytes) -> None:
         await self._spy.set(key, value)

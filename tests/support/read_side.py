@@ -14,7 +14,7 @@ from read_side.adapters.redis.transport.batcher import Reply
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Match, ProfileKeys, ProfileQuery, ProfileViews
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.read_model.records import (
     ActivityRecord,
     GroupRecord,
@@ -35,7 +35,7 @@ from tests.support.collections import (
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
-KEYS = ProjectionKeys("profiles")
+KEYS = HOME.projection("profiles")
 PATIENCE = 60.0
 """Seconds; a test that waits so long has failed."""
 

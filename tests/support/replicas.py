@@ -17,7 +17,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import ServerState, free_port
 from shared.dev_stack.programs import valkey_binary
 from shared.private_files import write_private
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.stack import until
 
@@ -109,9 +109,9 @@ def client_of(server: EmbeddedRedis) -> Redis:
 def checkpoint_on(server: EmbeddedRedis) -> int:
     """Where the live profiles stand on this one server."""
     with Redis.from_url(server.url) as redis:
-        pointer: Any = redis.get(ProjectionKeys("profiles").live)
+        pointer: Any = redis.get(HOME.projection("profiles").live)
         generation = msgspec.json.decode(pointer, type=Pointer).generation
-        stored: Any = redis.get(ProjectionKeys("profiles").generation(generation).checkpoint)
+        stored: Any = redis.get(HOME.projection("profiles").generation(generation).checkpoint)
     return msgspec.json.decode(stored, type=Checkpoint).position
 
 

@@ -19,12 +19,12 @@ from projector.store.collections import Item, StoredCollection
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.events import Redacted
 from shared.read_model.envelope import seal, unseal
-from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Checkpoint
 from tests.support.folding import begin, fold_all, go_live
 
-PROFILES = ProjectionKeys("profiles").generation("g1")
-GROUPS = ProjectionKeys("groups").generation("g1")
+PROFILES = HOME.projection("profiles").generation("g1")
+GROUPS = HOME.projection("groups").generation("g1")
 
 
 def is_erasing(log: Sequence[RecordedEvent], checkpoint: Checkpoint) -> bool:
@@ -68,7 +68,7 @@ class HandInMemory:
         return Subject(
             projection=projection,
             inspection=MemoryInspection(self.store, projection=projection.name),
-            model=MemoryReadModel(self.store, projection=projection.name),
+            model=MemoryReadModel(self.store, projection=projection),
         )
 
     async def read(self, key: str, field: str) -> bytes:
@@ -114,8 +114,8 @@ class HandInRedis:
     def subject(self, projection: Projection) -> Subject:
         return Subject(
             projection=projection,
-            inspection=RedisInspection(self.client, projection=projection.name),
-            model=RedisReadModel(self.client, projection=projection.name),
+            inspection=RedisInspection(self.client, projection=projection.name, keyspace=HOME),
+            model=RedisReadModel(self.client, projection=projection, keyspace=HOME),
         )
 
     async def read(self, key: str, field: str) -> bytes:

@@ -9,7 +9,7 @@ from projector.folding.projection import Entry, SortedEntry
 from projector.store.codec import decoded, parking_at
 from projector.store.collections import Item, StoredCollection, Variant, collection_at, key_of, prefix_of
 from projector.store.errors import GenerationDamaged
-from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
+from shared.read_model.keys import VARIANTS, GenerationKeys
 from shared.read_model.positions import Checkpoint, Pointer
 
 
@@ -18,7 +18,7 @@ class MemoryInspection:
 
     def __init__(self, store: MemoryStore, *, projection: str) -> None:
         self._store = store
-        self._keys = ProjectionKeys(projection)
+        self._keys = store.keyspace.projection(projection)
 
     async def look(self, asked: Asked) -> Seen:
         live, keys = self._live()
@@ -28,7 +28,7 @@ class MemoryInspection:
         return Seen(
             live=live,
             checkpoint=checkpoint,
-            parking=parking_at(checkpoint, self._store.fields(keys.parked), keys=self._keys),
+            parking=parking_at(checkpoint, self._store.fields(keys.parked), projection=self._keys.projection),
             documents={
                 (key, variant): self._store.field(keys.documents(key.kind, variant), key.id)
                 for key in asked.documents

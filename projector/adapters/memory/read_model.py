@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from projector.folding.batch import Batch
-from projector.folding.projection import Key, UniqueEntry
+from projector.folding.projection import Key, Projection, UniqueEntry
 from projector.rebuilding.comparison import Half
-from projector.store.codec import Stored, begun, decoded, generation, inherited
-from projector.store.collections import StoredCollection, is_document, key_of
+from projector.store.codec import Stored, all_keys, begun, contents, decoded, generation, inherited
+from projector.store.collections import StoredCollection, collections_of, is_document, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Generation, NextState, Roster, Size, Survey, fed
 from projector.store.hints import damage
@@ -20,7 +20,7 @@ from projector.store.ports import Candidate, Candidates, LeaseName
 from projector.store.transitions import Transition, completed
 from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable
-from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.keys import HOME, GenerationKeys, Keyspace
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 
 
@@ -38,6 +38,7 @@ class MemoryStore:
     available: bool = True
     evicts: bool = False
     torn_after: int | None = None
+    keyspace: Keyspace = HOME
 
     def check(self) -> None:
         if not self.available:
@@ -112,9 +113,10 @@ def _singly(write: Write) -> Iterator[Write]:
 class MemoryReadModel:
     """One projection's generations in a `MemoryStore`."""
 
-    def __init__(self, store: MemoryStore, *, projection: str) -> None:
+    def __init__(self, store: MemoryStore, *, projection: Projection) -> None:
         self._store = store
-        self._keys = ProjectionKeys(projection)
+        self._keys = store.keyspace.projection(projection.name)
+        self._collections = tuple(collections_of(projection))
 
     async def attest(self) -> None:
         self._store.check()
@@ -142,15 +144,16 @@ class MemoryReadModel:
     def _begin(self, keys: GenerationKeys, survey: Survey) -> None:
         known = self._store.fields(self._keys.generation(survey.live.generation).parked) if survey.live else {}
         checkpoint, parked = begun(inherited(survey.at(survey.live).checkpoint, known, keys=self._keys))
+        self._store.content[keys.contents] = contents(keys, self._collections)
         if parked:
             self._store.content[keys.parked] = dict(parked)
         self._store.content[keys.checkpoint] = msgspec.json.encode(checkpoint)
 
     async def unlink(self, pointer: Pointer) -> None:
         self._store.check()
-        prefix = self._keys.generation(pointer.generation).prefix
-        for key in [each for each in self._store.content if each.startswith(prefix)]:
-            del self._store.content[key]
+        keys = self._keys.generation(pointer.generation)
+        for key in all_keys(keys, self._store.string(keys.contents), known=self._collections):
+            self._store.content.pop(key, None)
 
     @asynccontextmanager
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["MemoryCommit"]:
@@ -189,7 +192,7 @@ class MemoryGenerationReader:
 
     def __init__(self, store: MemoryStore, *, projection: str) -> None:
         self._store = store
-        self._keys = ProjectionKeys(projection)
+        self._keys = store.keyspace.projection(projection)
 
     async def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:
         self._store.check()

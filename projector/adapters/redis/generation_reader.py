@@ -14,7 +14,7 @@ from projector.store.codec import decoded
 from projector.store.collections import StoredCollection, is_document, key_of
 from projector.store.errors import Superseded
 from projector.store.generations import Size
-from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.redis.pipelined import Command, pipelined
 
@@ -27,9 +27,9 @@ SAMPLES = 20
 class RedisGenerationReader:
     """Uses `client` for one projection."""
 
-    def __init__(self, client: Redis, *, projection: str) -> None:
+    def __init__(self, client: Redis, *, projection: str, keyspace: Keyspace) -> None:
         self._client = client
-        self._keys = ProjectionKeys(projection)
+        self._keys = keyspace.projection(projection)
 
     async def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:
         key, cursor = self._keys.generation(pointer.generation).documents(kind, "full"), -1

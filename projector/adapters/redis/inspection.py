@@ -22,7 +22,7 @@ from projector.store.collections import (
     prefix_of,
 )
 from projector.store.errors import GenerationDamaged, Superseded
-from shared.read_model.keys import VARIANTS, GenerationKeys, ProjectionKeys
+from shared.read_model.keys import VARIANTS, GenerationKeys, Keyspace
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.redis.pipelined import Command, pipelined
 
@@ -40,9 +40,9 @@ class Standing(NamedTuple):
 class RedisInspection:
     """Reads what `client` reaches of one projection."""
 
-    def __init__(self, client: Redis, *, projection: str) -> None:
+    def __init__(self, client: Redis, *, projection: str, keyspace: Keyspace) -> None:
         self._client = client
-        self._keys = ProjectionKeys(projection)
+        self._keys = keyspace.projection(projection)
 
     async def look(self, asked: Asked) -> Seen:
         pointer = await self._live()
@@ -113,7 +113,7 @@ class RedisInspection:
     def _standing(self, stored: bytes | None, names: Sequence[bytes], parked: Sequence[bytes]) -> Standing:
         checkpoint = self._checkpoint(stored)
         states = {name.decode(): value for name, value in zip(names, parked, strict=True)}
-        return Standing(checkpoint, parking_at(checkpoint, states, keys=self._keys))
+        return Standing(checkpoint, parking_at(checkpoint, states, projection=self._keys.projection))
 
     def _checkpoint(self, stored: bytes | None) -> Checkpoint:
         if (checkpoint := decoded(stored, Checkpoint, keys=self._keys)) is None:

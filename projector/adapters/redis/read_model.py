@@ -14,15 +14,16 @@ from redis.exceptions import ResponseError
 from projector.adapters.redis.failures import ported
 from projector.folding.batch import Batch
 from projector.folding.parking import NOTHING, Parking
-from projector.folding.projection import Key, UniqueEntry
+from projector.folding.projection import Key, Projection, UniqueEntry
 from projector.store import codec
+from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import NextState, Roster, Survey, fed
 from projector.store.hints import damage
 from projector.store.transitions import Transition, completed
 from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable
-from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
+from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.read_model.ordering import end_of
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from shared.redis.client import leave_replaced_master
@@ -34,9 +35,11 @@ log = structlog.get_logger()
 class RedisReadModel:
     """Uses `client` for one projection; it must never send anything twice, see `client.connect`."""
 
-    def __init__(self, client: Redis, *, projection: str) -> None:
+    def __init__(self, client: Redis, *, projection: Projection, keyspace: Keyspace) -> None:
         self._client = client
-        self._keys = ProjectionKeys(projection)
+        self._keyspace = keyspace
+        self._keys = keyspace.projection(projection.name)
+        self._collections = tuple(collections_of(projection))
         self._unmarked: dict[str, str] = {}
         self._may_have_zeros = False
 
@@ -70,10 +73,10 @@ class RedisReadModel:
         return await self.survey()
 
     async def unlink(self, pointer: Pointer) -> None:
-        prefix = self._keys.generation(pointer.generation).prefix
+        keys = self._keys.generation(pointer.generation)
         with ported(self._keys):
-            async for key in self._client.scan_iter(match=f"{prefix}*", count=1_000):
-                await self._client.unlink(key)
+            contents: Any = await self._client.get(keys.contents)
+            await self._client.unlink(*codec.all_keys(keys, contents, known=self._collections))
 
     @asynccontextmanager
     async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["RedisCommit"]:
@@ -131,13 +134,19 @@ class RedisReadModel:
         """The pointer comes before the roster, which tells what it replaced: see `projector.store.transitions`."""
         for pointer in fed(*state):
             if pointer not in survey.fed:
-                yield from _beginning(self._keys.generation(pointer.generation), skips)
+                yield from self._beginning(self._keys.generation(pointer.generation), skips)
         if state.live is not None:
             yield ("SET", self._keys.live, msgspec.json.encode(state.live))
         yield ("SET", self._keys.roster, msgspec.json.encode(state.roster))
         if state.live is not None and state.live != survey.live:
             told = _announcement(state.live.generation, survey.at(state.live).reached)
             yield ("PUBLISH", self._keys.announce, told)
+
+    def _beginning(self, keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
+        checkpoint, parked = codec.begun(skips)
+        yield ("SET", keys.contents, codec.contents(keys, self._collections))
+        yield from (("HSET", keys.parked, name, value) for name, value in parked.items())
+        yield ("SET", keys.checkpoint, msgspec.json.encode(checkpoint))
 
     async def _tend(self, server: Mapping[str, Any]) -> None:
         """
@@ -150,14 +159,14 @@ class RedisReadModel:
         if server.get("aof_last_write_status") == "err":
             self._may_have_zeros = True
             return
-        if await self._client.get(TENDED) == server["run_id"].encode() and not self._may_have_zeros:
+        if await self._client.get(self._keyspace.tended) == server["run_id"].encode() and not self._may_have_zeros:
             return
         if server["aof_enabled"]:
             try:
                 await self._client.bgrewriteaof()
             except ResponseError as error:
                 log.warning("Redis does not rewrite its append-only file", error=str(error))
-        await self._client.set(TENDED, server["run_id"])
+        await self._client.set(self._keyspace.tended, server["run_id"])
         self._may_have_zeros = False
 
     async def _damaged(self, generation: str, why: str) -> None:
@@ -184,7 +193,7 @@ class RedisCommit:
     ) -> None:
         self._redis = redis
         self._keys = keys
-        self._projection = ProjectionKeys(keys.projection)
+        self._projection = keys.of
         self._require_expected = require_expected
         self._on_damage = on_damage
         self.is_over = False
@@ -263,12 +272,6 @@ def _command(write: Write) -> Command:
             return ("ZREM", key, *entries)
         case _:
             return ("SET", write.key, write.value)
-
-
-def _beginning(keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
-    checkpoint, parked = codec.begun(skips)
-    yield from (("HSET", keys.parked, name, value) for name, value in parked.items())
-    yield ("SET", keys.checkpoint, msgspec.json.encode(checkpoint))
 
 
 async def _read(redis: PipelinedConnection, *keys: str, watch: bool) -> list[Any]:

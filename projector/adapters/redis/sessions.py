@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from projector.adapters.redis.failures import reachable
 from shared.auth.principal import Principal
 from shared.auth.sessions import SESSION_SECONDS, StoredSession, new_name
-from shared.read_model.keys import session_key, used_link_key
+from shared.read_model.keys import Keyspace
 
 MOST_REMEMBERED = 100
 
@@ -22,8 +22,9 @@ _decode = msgspec.json.Decoder(StoredSession).decode
 class RedisSessions:
     """Remembers the sessions it has found: who has signed in can see the page also while Redis is away."""
 
-    def __init__(self, client: Redis, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, client: Redis, *, keyspace: Keyspace, clock: Callable[[], float] = time.time) -> None:
         self._client = client
+        self._keyspace = keyspace
         self._clock = clock
         self._remembered: dict[str, StoredSession] = {}
 
@@ -31,11 +32,14 @@ class RedisSessions:
         """:raises Unavailable: Redis cannot be reached."""
         name, session = new_name(), StoredSession.of(link, now=self._clock())
         # For much longer than a link is good: the server's clock may be set ahead.
-        used, seconds = used_link_key(link.token_id or ""), ceil(link.expires_at - self._clock()) + SESSION_SECONDS
+        used, seconds = (
+            self._keyspace.used_link(link.token_id or ""),
+            ceil(link.expires_at - self._clock()) + SESSION_SECONDS,
+        )
         with reachable():
             if not await self._client.set(used, 1, nx=True, ex=seconds):
                 return None
-            await self._client.set(_key(name), _encode(session), ex=SESSION_SECONDS)
+            await self._client.set(self._key(name), _encode(session), ex=SESSION_SECONDS)
         return name
 
     async def find(self, name: str) -> Principal | None:
@@ -51,13 +55,12 @@ class RedisSessions:
 
     async def _stored(self, name: str) -> StoredSession | None:
         with reachable():
-            stored = await self._client.get(_key(name))
+            stored = await self._client.get(self._key(name))
         try:
             return None if stored is None else _decode(stored)
         except msgspec.DecodeError:  # somebody else's, or another release's
             return None
 
-
-def _key(name: str) -> str:
-    """Under a hash of its name: whoever sees the keys of Redis has no session."""
-    return session_key(sha256(name.encode()).hexdigest())
+    def _key(self, name: str) -> str:
+        """Under a hash of its name: a reader of Redis' keys learns of no session."""
+        return self._keyspace.session(sha256(name.encode()).hexdigest())

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from shared.auth.rate_limits import Draw
 from shared.errors import Unavailable
-from shared.read_model.keys import limit_key
+from shared.read_model.keys import Keyspace
 from shared.redis.client import RedisTimeouts
 from shared.settings import Rate
 
@@ -43,16 +43,16 @@ class RedisBuckets:
     :param name: of the API; each counts by itself.
     """
 
-    def __init__(self, client: Redis, rate: Rate, *, name: str) -> None:
+    def __init__(self, client: Redis, rate: Rate, *, name: str, keyspace: Keyspace) -> None:
         self._draw: Any = client.register_script(_DRAW)
-        self._name = name
+        self._name, self._keyspace = name, keyspace
         self._burst, self._interval = rate.seconds * 1_000_000, rate.seconds * 1_000_000 / rate.quota
 
     async def draw(self, subject: str, *, wanted: int, returned: int) -> Draw:
         digest = sha256(subject.encode()).hexdigest()
         arguments = [self._burst, self._interval, wanted, returned]
         try:
-            told = await self._draw(keys=[limit_key(self._name, digest)], args=arguments)
+            told = await self._draw(keys=[self._keyspace.limit(self._name, digest)], args=arguments)
         except (RedisError, OSError) as error:
             raise Unavailable(f"Redis: {str(error) or type(error).__name__}") from error
         granted, remaining, reset, retry_after = map(int, told)

@@ -13,7 +13,7 @@ from typing import Literal
 import httpx
 
 from projector.services import PROJECTIONS
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from tests.faults.test_two_projectors import holders, is_held_by, other_than
 from tests.support.bench import Bench
 from tests.support.oracle import goes_on
@@ -95,7 +95,7 @@ async def _taken_over(bench: Bench, ops: httpx.AsyncClient, url: str, *, first: 
 
 async def _quarrel(bench: Bench, ops: httpx.AsyncClient, *urls: str) -> None:
     """Let the leases vanish over and over, so that two feed at once, until the compare-and-set has refused one."""
-    leases = [ProjectionKeys(each.name).lease(each.version) for each in PROJECTIONS]
+    leases = [HOME.projection(each.name).lease(each.version) for each in PROJECTIONS]
     before = await superseded(ops, *urls)
     async with asyncio.timeout(SECONDS):
         while await superseded(ops, *urls) == before:

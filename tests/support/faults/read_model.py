@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from redis import Redis
 
-from shared.read_model.keys import TENDED, GenerationKeys, ProjectionKeys
+from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Pointer
 from tests.support.bench import Bench
 from tests.support.faults.processes import frozen
@@ -75,7 +75,7 @@ async def _is_rewritten(redis: Redis) -> bool:
     """Whether the projector has had the file rewritten, as it does after each start of the server."""
     about: Any = redis.info()
     is_over = not about["aof_rewrite_in_progress"] and not about["aof_rewrite_scheduled"]
-    return is_over and redis.get(TENDED) == about["run_id"].encode()
+    return is_over and redis.get(HOME.tended) == about["run_id"].encode()
 
 
 def cut_inside_multi(file: Path, choose: Random) -> bool:
@@ -152,7 +152,7 @@ async def _is_unready(bench: Bench) -> bool:
 
 
 def _live(redis: Redis) -> GenerationKeys:
-    keys = ProjectionKeys("profiles")
+    keys = HOME.projection("profiles")
     stored: Any = redis.get(keys.live)
     return keys.generation(msgspec.json.decode(stored, type=Pointer).generation)
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from projector.services import PROJECTIONS
 from projector.store.collections import collection_at, collections_of, key_of, prefix_of
-from shared.read_model.keys import ProjectionKeys
+from shared.read_model.keys import HOME
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.random_histories import group_histories, histories
 
@@ -15,7 +15,7 @@ from tests.support.random_histories import group_histories, histories
 @settings(deadline=None)
 def test_whatever_is_stored_stands_in_a_collection_that_is_named(projection, log):
     """Nothing is left out of the size."""
-    keys = ProjectionKeys(projection.name).generation("g1")
+    keys = HOME.projection(projection.name).generation("g1")
     named = {key_of(each, keys).removeprefix(prefix_of(keys)) for each in collections_of(projection)}
 
     stored = at_once(cleanly_folded(log, projection)).keys()
@@ -26,7 +26,7 @@ def test_whatever_is_stored_stands_in_a_collection_that_is_named(projection, log
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
 def test_a_collection_is_known_by_its_key(projection):
     """The way back from a key leads to the same collection."""
-    keys = ProjectionKeys(projection.name).generation("g1")
+    keys = HOME.projection(projection.name).generation("g1")
 
     for collection in collections_of(projection):
         assert collection_at(key_of(collection, keys), keys) == collection

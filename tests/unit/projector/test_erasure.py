@@ -77,7 +77,7 @@ async def fold_in_two(store, history, projection, position, crashes=(), *, size=
 
     :param release: what folds until then.
     """
-    model = MemoryReadModel(store, projection=projection.name)
+    model = MemoryReadModel(store, projection=projection)
     await begin(model, projection)
     for step in crashes:
         store.torn_after = step.crash_after
@@ -139,7 +139,7 @@ def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history
 
     clean = as_served(at_once(cleanly_folded(history.events, projection)))
     assert clean == as_served(held(store.content, projection))
-    assert at_once(parked(MemoryReadModel(store, projection=projection.name), projection)).events == ()
+    assert at_once(parked(MemoryReadModel(store, projection=projection), projection)).events == ()
 
 
 @pytest.mark.soak
@@ -212,7 +212,7 @@ def test_an_erasure_does_not_wait_for_what_is_parked_of_him(projection, history)
 
     at_once(fold_in_two(store, history, release, history.events[-1].position - 2, code="the first"))
 
-    left = at_once(parked(MemoryReadModel(store, projection=projection.name), projection))
+    left = at_once(parked(MemoryReadModel(store, projection=projection), projection))
     assert str(account) not in str(left) or projection.name == "stats"
     assert [told for told in TOLD if told in everything(store)] == []
 
@@ -225,7 +225,7 @@ def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
 
     at_once(fold_in_two(store, history, release, 0, code="the first"))
 
-    left = at_once(parked(MemoryReadModel(store, projection="groups"), Groups()))
+    left = at_once(parked(MemoryReadModel(store, projection=Groups()), Groups()))
     assert {key.id for key in left.documents()} >= {str(here)}
     assert str(account) not in everything(store)
 
@@ -241,7 +241,7 @@ def test_a_fan_out_that_fails_on_him_does_not_keep_him():
     at_once(fold_in_two(store, history, release, history.events[-1].position - 2, size=100, code="the first"))
 
     assert str(account) not in everything(store)
-    assert at_once(parked(MemoryReadModel(store, projection="profiles"), PROFILES)).events == ()
+    assert at_once(parked(MemoryReadModel(store, projection=PROFILES), PROFILES)).events == ()
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)

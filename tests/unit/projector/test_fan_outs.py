@@ -30,7 +30,7 @@ class Directory:
         self.people = [self.history.register(f"p{number}") for number in range(PEOPLE)]
         for person in self.people:
             self.history.add_member(self.group, person)
-        self.model = MemoryReadModel(self.store, projection=projection.name)
+        self.model = MemoryReadModel(self.store, projection=projection)
         at_once(begin(self.model, projection))
         at_once(fold_all(self.model, self.history.events, projection=projection))
 

@@ -37,7 +37,7 @@ class Directory:
 
     def __init__(self, events: Sequence[RecordedEvent], projection: Projection = PROFILES) -> None:
         self.events, self.projection, self.store = events, projection, MemoryStore()
-        self.model = MemoryReadModel(self.store, projection=projection.name)
+        self.model = MemoryReadModel(self.store, projection=projection)
         at_once(begin(self.model, projection))
 
     def fold(self, projection=None, *, code="buggy", steps=None):

@@ -18,7 +18,7 @@ from shared.event_log import EventLogUnsound, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
-from tests.support.folding import ORDER, begin, cleanly_folded, fold_next
+from tests.support.folding import ORDER, PROFILES, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
 from tests.support.projectors import (
     HASTE,
@@ -131,7 +131,7 @@ class Hesitant(MemoryReadModel):
     """Begins a commit, and waits until it may go on with it."""
 
     def __init__(self, store):
-        super().__init__(store, projection="profiles")
+        super().__init__(store, projection=PROFILES)
         self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
@@ -195,7 +195,7 @@ async def test_a_store_that_came_back_older_is_gone_on_from_there(around, histor
 
 async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
     """A projector that died half-way left a generation that only needs to be completed."""
-    model = MemoryReadModel(around.store, projection="profiles")
+    model = MemoryReadModel(around.store, projection=PROFILES)
     await begin(model)
     await fold_next(model, history.events, size=1)
 

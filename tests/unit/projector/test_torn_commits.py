@@ -82,7 +82,7 @@ async def fold_with_crashes(
 
     :param releases: what folds in the steps, one after the other; in the last of them, and after them, `projection`.
     """
-    model = MemoryReadModel(store, projection=projection.name)
+    model = MemoryReadModel(store, projection=projection)
     await begin(model, projection)
     releases = [*releases, projection]
     steps = (Step(settled), *crashes)
@@ -144,7 +144,7 @@ def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, lo
     at_once(fold_with_crashes(store, log, crashes, projection=projection, releases=[bug.planted(projection)]))
 
     assert as_served(at_once(cleanly_folded(log, projection))) == as_served(as_read(store.content, projection))
-    assert at_once(parked(MemoryReadModel(store, projection=projection.name), projection)).events == ()
+    assert at_once(parked(MemoryReadModel(store, projection=projection), projection)).events == ()
 
 
 @on_every_projection
@@ -158,7 +158,7 @@ def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug
     at_once(fold_with_crashes(store, log, crashes, projection=planted))
 
     expected, found = (
-        at_once(parked(MemoryReadModel(each, projection=projection.name), projection)) for each in (clean, store)
+        at_once(parked(MemoryReadModel(each, projection=projection), projection)) for each in (clean, store)
     )
     assert expected.documents().keys() == found.documents().keys()
     assert _documents(clean, projection) == _documents(store, projection)

@@ -20,7 +20,7 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
 from projector.store.collections import Index, Variant, index_of, item_of, key_of, prefix_of
-from shared.read_model.keys import INDEX_ROW, ProjectionKeys
+from shared.read_model.keys import HOME, INDEX_ROW
 from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
@@ -75,7 +75,7 @@ def folded(log, projection, *, portion):
 
 def as_held(fold):
     """What a store should hold, as `held` tells what it does."""
-    keys = ProjectionKeys(fold.projection.name).generation("g1")
+    keys = HOME.projection(fold.projection.name).generation("g1")
     content = {}
     for key in fold:
         expected = Expectations(fold).final(key)
@@ -118,7 +118,7 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
     """
     hand = HandInMemory()
     at_once(be_live(hand, projection))
-    model = MemoryReadModel(hand.store, projection=projection.name)
+    model = MemoryReadModel(hand.store, projection=projection)
     for size, fan_out in steps:
         at_once(fold_next(model, log, size=size, projection=projection, fan_out=fan_out))
         erasing = is_erasing(log, at_once(model.survey()).checkpoint)
@@ -138,7 +138,7 @@ def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, step
     """Whatever it does between two looks, the fold is where the store was at each."""
     hand, coming = HandInMemory(), iter(steps)
     at_once(be_live(hand, projection))
-    model = MemoryReadModel(hand.store, projection=projection.name)
+    model = MemoryReadModel(hand.store, projection=projection)
     at_once(fold_next(model, log, size=start, projection=projection))
 
     async def step():
@@ -171,7 +171,7 @@ def test_what_a_fan_out_moves_during_a_walk_is_no_stranger():
     history.rename_group(board, "Elders")
     history.rename_group(board, "Singers")
     hand, projection = HandInMemory(), ListedByGroup()
-    model = MemoryReadModel(hand.store, projection=projection.name)
+    model = MemoryReadModel(hand.store, projection=projection)
     at_once(be_live(hand, projection))
     at_once(fold_next(model, history.events, size=len(history.events) - 1, projection=projection, fan_out=0))
 
@@ -194,7 +194,7 @@ def renamed():
     before = len(history.events)
     history.rename_group(board, "Elders")
     hand = HandInMemory()
-    model = MemoryReadModel(hand.store, projection="profiles")
+    model = MemoryReadModel(hand.store, projection=Profiles())
     at_once(be_live(hand, Profiles()))
     at_once(fold_next(model, history.events, size=before, fan_out=0))
     at_once(fold_next(model, history.events, size=1, fan_out=1))
@@ -223,7 +223,7 @@ def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):
     at_once(edit(hand, PROFILES, "profile", "full", cyd, groups=[]))
 
     repaired = asyncio.run(verify(hand, log_of(history.events), Profiles(), repair=True))
-    model = MemoryReadModel(hand.store, projection="profiles")
+    model = MemoryReadModel(hand.store, projection=Profiles())
     while at_once(fold_next(model, history.events, size=9)):
         pass
 

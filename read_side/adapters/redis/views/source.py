@@ -10,7 +10,7 @@ from read_side.adapters.redis.transport.batcher import Batcher, Reply
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Freshness
-from shared.read_model.keys import GenerationKeys, ProjectionKeys
+from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.redis.client import Connect
 
 LISTS_QUEUED = 10
@@ -31,8 +31,10 @@ class RedisViews(ABC):
 
     projection: str
 
-    def __init__(self, connect: Connect, *, freshness: Freshness, eviction: EvictionWatch | None = None) -> None:
-        keys = ProjectionKeys(self.projection)
+    def __init__(
+        self, connect: Connect, *, keyspace: Keyspace, freshness: Freshness, eviction: EvictionWatch | None = None
+    ) -> None:
+        keys = keyspace.projection(self.projection)
         self.freshness = freshness
         self._eviction = eviction or EvictionWatch(connect)
         self._batcher = Batcher(connect, keys=keys, names=self.names, freshness=freshness)

@@ -25,9 +25,9 @@ from shared.auth.principal import OPS
 from shared.http.app import Lifespan, assemble
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register, Services
-from shared.http.health import Notes, json
+from shared.http.health import ReadinessDetails, json
 from shared.http.openapi import Operation, openapi
-from shared.server.shutdown import hearing_stop
+from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
 POLICY = Policy(OPS, open=frozenset({signing_in.PATH, *pages.ASSETS}), sign_in=sign_in_page())
@@ -64,7 +64,7 @@ def _register(registry: svcs.Registry) -> None:
     container = svcs.Container(registry)
     history = container.get(StatusHistory)
     registry.register_value(Streams, Streams(history))
-    registry.register_value(Notes, Notes(lambda: notes(history)))
+    registry.register_value(ReadinessDetails, ReadinessDetails(lambda: readiness_details(history)))
     url = container.get(Settings).ops_url if Settings in registry else None
     registry.register_value(CookiePolicy, CookiePolicy.at(url))
 
@@ -77,7 +77,7 @@ async def status(services: Services) -> Response[bytes]:
     return json(now, headers={"Cache-Control": "no-store"})
 
 
-def notes(history: StatusHistory) -> Mapping[str, str]:
+def readiness_details(history: StatusHistory) -> Mapping[str, str]:
     """
     What an operator wants to know of a projector that is ready: lag and standstills, from the last snapshot.
 
@@ -104,7 +104,7 @@ def _line(status: ProjectionStatus) -> str:
 async def _end_streams(app: Litestar) -> AsyncIterator[None]:
     """End the answers that have no end, as soon as the process is to stop."""
     history = svcs.Container(app.state.registry).get(StatusHistory)
-    with hearing_stop(history.end):
+    with on_stop_signal(history.end):
         yield
     history.end()
 

@@ -19,7 +19,7 @@ from projector.main import projector_app
 from projector.monitoring.status import ProjectionStatus, RebuildStatus, Status
 from projector.services import PROJECTIONS, register_services
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import print_json, say
@@ -236,7 +236,7 @@ async def _connected() -> AsyncIterator[ApiClient]:
     settings.required("database_url")
     settings.required("redis_url")
     telemetry.configure(settings.log_format)
-    async with in_process(projector_app(register_services, let_everybody_in)) as http:
+    async with in_process(projector_app(register_services, admit_everyone)) as http:
         yield ApiClient(PROJECTOR, http)
 
 

@@ -69,7 +69,7 @@ class _Lease:
         self.one_at_a_time = asyncio.Lock()
 
 
-class Limiter:
+class RateLimiter:
     """
     Limits each subject to a rate. While the buckets are away nobody is limited: they must not become what is.
 
@@ -95,7 +95,7 @@ class Limiter:
             await self._renew(subject, lease)
             return self._by_lease(lease) or Verdict(self.rate.quota, 0.0)
 
-    async def turn(self, subject: str) -> None:
+    async def wait(self, subject: str) -> None:
         """Wait until a subject may go on."""
         while (verdict := await self.admit(subject)).retry_after:  # noqa: ASYNC110 - nothing but time has to pass
             await asyncio.sleep(verdict.retry_after)

@@ -6,7 +6,7 @@ import svcs
 from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
 from shared.auth.authentication import Authentication, NoAuthentication, TokenAuthentication
 from shared.auth.openid import OpenIdIssuer
-from shared.auth.rate_limits import Limiter
+from shared.auth.rate_limits import RateLimiter
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.read_model.keys import Keyspace
 from shared.redis.client import connect
@@ -21,7 +21,7 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     :raises SettingsError: the keys cannot be read.
     """
     if settings.auth == "off":
-        let_everybody_in(registry)
+        admit_everyone(registry)
         return
     client = httpx.AsyncClient(mounts=DIRECT)
     issuer = OpenIdIssuer(settings.issuer, client=client) if settings.issuer else None
@@ -45,10 +45,10 @@ def register_limits(registry: svcs.Registry, settings: Settings, *, api: str, ke
         return
     client = connect(settings.required("redis_url"), timeouts=TIMEOUTS)
     buckets = RedisBuckets(client, settings.rate_limit, name=api, keyspace=keyspace)
-    registry.register_value(Limiter, Limiter(settings.rate_limit, buckets), on_registry_close=client.aclose)
+    registry.register_value(RateLimiter, RateLimiter(settings.rate_limit, buckets), on_registry_close=client.aclose)
 
 
-def let_everybody_in(registry: svcs.Registry) -> None:
+def admit_everyone(registry: svcs.Registry) -> None:
     """Register that nobody is asked: of a service that only this process can reach."""
     registry.register_value(Authentication, NoAuthentication())
 

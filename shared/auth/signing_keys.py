@@ -45,7 +45,7 @@ class SigningKey(NamedTuple):
     private: Ed25519PrivateKey
 
 
-class Keyring(NamedTuple):
+class TrustedKeys(NamedTuple):
     """What the directory said when it was read."""
 
     keys: Mapping[str, Ed25519PublicKey]
@@ -123,13 +123,13 @@ class KeyDirectory:
         with self._writing(), (self.path / REVOKED).open("a") as revoked:
             revoked.write(f"\n{token_id}\n")  # an editor may have left the last line without its end
 
-    def read(self) -> Keyring:
+    def read(self) -> TrustedKeys:
         """
         Read everything that tells a good token from a bad one.
 
         :raises KeysUnusable: something is there and cannot be read; nobody may be let in on the rest.
         """
-        return Keyring({name: _public(path) for name, path in self._named(PUBLIC_SUFFIX)}, self._revoked())
+        return TrustedKeys({name: _public(path) for name, path in self._named(PUBLIC_SUFFIX)}, self._revoked())
 
     def signature(self) -> tuple[object, ...]:
         """What is different once anything in the directory has changed."""

@@ -1,4 +1,4 @@
-"""The assembly that all services share: problems, documentation, health, request ids and the container of services."""
+"""Assemble a service: problems, documentation, health, request ids and the container of services."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,8 +10,7 @@ from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from shared.http import auth_middleware as guarding
-from shared.http.auth_middleware import Guard, Policy
+from shared.http.auth_middleware import AUTH_PROBLEMS, AuthMiddleware, Policy
 from shared.http.containers import Register, provide_services, registry_lifespan
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.pages import documentation_page, problem_page, problems_page
@@ -35,27 +34,27 @@ def assemble(
     lifespan: Sequence[Lifespan] = (),
 ) -> ASGIApp:
     """
-    A service.
+    Return the ASGI application of a service.
 
     :param registers: fill the registry, in this order; a test adds its own behind the service's.
     :param problems: those the service adds to the common ones.
     :param document: its OpenAPI document.
-    :param policy: who is let in; by the `Authentication` that is registered.
+    :param policy: what a caller needs; callers are known by the `Authentication` that is registered.
     :param lifespan: what runs as long as the service does, with the registry at `app.state.registry`.
     """
-    guard = Guard(policy)
-    told = (*COMMON_PROBLEMS, *guarding.PROBLEMS, *problems)
+    authenticated = AuthMiddleware(policy)
+    documented = (*COMMON_PROBLEMS, *AUTH_PROBLEMS, *problems)
     app = Litestar(
-        [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(told)],
+        [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(documented)],
         dependencies={"services": Provide(provide_services)},
         exception_handlers=EXCEPTION_HANDLERS,
-        lifespan=[registry_lifespan(*registers), guard.lifespan, *lifespan],
+        lifespan=[registry_lifespan(*registers), authenticated.lifespan, *lifespan],
         on_shutdown=[tracing.flush],
         logging_config=None,
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
-    return RequestScope(app, guard)
+    return RequestScope(app, authenticated)
 
 
 def _documentation(document: Mapping[str, Any]) -> list[Any]:

@@ -1,13 +1,11 @@
-"""Who is let in: every request but those for what is open to all needs a token with a scope (RFC 6750)."""
+"""The auth middleware: every request needs a token with a scope (RFC 6750), except for the open paths."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
-import structlog
 import svcs
 from litestar import Litestar
 from litestar.enums import ScopeType
@@ -15,18 +13,17 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.auth.authentication import Authentication
 from shared.auth.principal import Principal
-from shared.auth.rate_limits import Limiter
+from shared.auth.rate_limits import RateLimiter
 from shared.auth.sessions import Sessions
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
 from shared.http.problems import Rejection, send_rejection
 from shared.http.requests import header
 from shared.problems import Problem
+from shared.runtime.tasks import Tasks
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems"})
-"""What every service tells everybody; besides them the pages under `/problems/`."""
-
-log = structlog.get_logger()
+"""What every caller may read at every service; the pages under `/problems/` too."""
 
 SESSION = "muster_session"
 
@@ -35,7 +32,7 @@ UNAUTHORIZED = Problem(
     401,
     "A token is needed",
     "Send Authorization: Bearer and a token. Operators make one with `muster token --scope …`; a running `muster up` "
-    "has one in the file `token` of its home.",
+    "has one in the file `token` of its state directory.",
 )
 INSUFFICIENT_SCOPE = Problem(
     "insufficient-scope",
@@ -46,7 +43,7 @@ INSUFFICIENT_SCOPE = Problem(
 UNVERIFIABLE = Problem(
     "unverifiable",
     503,
-    "Whether you may come in cannot be found out now",
+    "The token or the session cannot be verified now",
     "Try again after Retry-After. Operators: see that the issuer in MUSTER_ISSUER answers, and Redis, which keeps the "
     "sessions of the ops page.",
 )
@@ -57,15 +54,15 @@ TOO_MANY_REQUESTS = Problem(
     "Try again after Retry-After. RateLimit-Policy says how many may be made in how many seconds, RateLimit how many "
     "are left. POST /commands takes many commands at once, and is slowed down rather than refused.",
 )
-PROBLEMS = (UNAUTHORIZED, INSUFFICIENT_SCOPE, TOO_MANY_REQUESTS, UNVERIFIABLE)
+AUTH_PROBLEMS = (UNAUTHORIZED, INSUFFICIENT_SCOPE, TOO_MANY_REQUESTS, UNVERIFIABLE)
 
 
 class Policy(NamedTuple):
     """
-    What a service asks of those who come.
+    What a caller of a service needs.
 
-    :param scope: what everything needs that is not open.
-    :param open: further paths that are open to all.
+    :param scope: the scope for everything that is not open.
+    :param open: further paths that need no token.
     :param sign_in: the page at `/` for a browser that has not signed in; without it there are no sessions.
     """
 
@@ -78,8 +75,8 @@ class Policy(NamedTuple):
 
 
 def caller(scope: Scope | MutableMapping[str, Any]) -> Principal:
-    """Who makes the request being answered; it is none that is open to all."""
-    principal: Principal = scope["muster_caller"]  # type: ignore[typeddict-item] # put there by the guard
+    """Return the principal of the request being answered, whose path is not open."""
+    principal: Principal = scope["muster_caller"]  # type: ignore[typeddict-item] # put there by the middleware
     return principal
 
 
@@ -91,45 +88,41 @@ def require_scope(scope: Scope | MutableMapping[str, Any], needed: str) -> None:
         raise Rejection(INSUFFICIENT_SCOPE, detail, headers={"WWW-Authenticate": challenge})
 
 
-async def take_turn(scope: Scope | MutableMapping[str, Any]) -> None:
-    """Wait until the caller may do one thing more: for requests that ask for many."""
-    limiter: Limiter | None = scope.get("muster_limiter")  # type: ignore[assignment] # put there by the guard
+async def wait_for_rate_limit(scope: Scope | MutableMapping[str, Any]) -> None:
+    """Wait until the caller's rate allows one command more, in a request with many."""
+    limiter: RateLimiter | None = scope.get("muster_limiter")  # type: ignore[assignment] # put there by the middleware
     if limiter is not None:
-        await limiter.turn(caller(scope).subject)
+        await limiter.wait(caller(scope).subject)
 
 
-class Guard:
-    """The layer in front of a service's routes: a route that nobody thought of is closed."""
+class AuthMiddleware:
+    """The layer in front of a service's routes: a route that no policy names is closed."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._app: ASGIApp
         self._authentication: Authentication
         self._sessions: Sessions | None = None
-        self._limiter: Limiter | None = None
+        self._limiter: RateLimiter | None = None
 
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
-        """Guard an application as long as it runs, by the adapters in its registry."""
+        """Authenticate the requests to an application as long as it runs, by the adapters in its registry."""
         self._app = app
         async with svcs.Container(app.state.registry) as container:
             self._authentication = await container.aget_abstract(Authentication)
             if self._policy.sign_in is not None:
                 self._sessions = await container.aget_abstract(Sessions)
-            if Limiter in app.state.registry:
-                self._limiter = container.get(Limiter)
-            follows = asyncio.create_task(self._authentication.run())
-            follows.add_done_callback(_tell_of_a_defect)
-            try:
+            if RateLimiter in app.state.registry:
+                self._limiter = container.get(RateLimiter)
+            async with Tasks() as tasks:
+                tasks.start(self._authentication.run(), name="keys and revoked tokens")
                 yield
-            finally:
-                follows.cancel()
-                await asyncio.gather(follows, return_exceptions=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and not self._policy.is_open(scope["path"]):
             try:
-                principal = scope["muster_caller"] = await self._admitted(scope)  # type: ignore[typeddict-unknown-key] # see `caller`
+                principal = scope["muster_caller"] = await self._authenticate(scope)  # type: ignore[typeddict-unknown-key] # see `caller`
                 if self._limiter and principal.is_limited:
                     send = await self._counted(self._limiter, principal, scope, send)
                 require_scope(scope, self._policy.scope)
@@ -138,7 +131,7 @@ class Guard:
                 return
         await self._app(scope, receive, send)
 
-    async def _admitted(self, scope: Any) -> Principal:
+    async def _authenticate(self, scope: Any) -> Principal:
         authentication = self._authentication
         if authentication.anybody is not None:
             return authentication.anybody
@@ -148,23 +141,23 @@ class Guard:
             return principal
         raise Rejection(UNAUTHORIZED, "No token was sent", headers=_refused("Bearer"))
 
-    async def _counted(self, limiter: Limiter, principal: Principal, scope: Any, send: Send) -> Send:
+    async def _counted(self, limiter: RateLimiter, principal: Principal, scope: Any, send: Send) -> Send:
         """
-        Count the request; answers with how its answer is to be sent.
+        Count the request; return how its answer is sent, with the headers of the rate.
 
         :raises Rejection: 429, there were too many.
         """
         verdict, rate = await limiter.admit(principal.subject), limiter.rate
         # draft-ietf-httpapi-ratelimit-headers-10
-        told = {
+        limits = {
             "RateLimit-Policy": f'"subject";q={rate.quota};w={rate.seconds}',
             "RateLimit": f'"subject";r={verdict.remaining};t={ceil(verdict.reset)}',
         }
         if verdict.retry_after:
-            headers = {**told, "Retry-After": str(ceil(verdict.retry_after)), "Cache-Control": "no-store"}
+            headers = {**limits, "Retry-After": str(ceil(verdict.retry_after)), "Cache-Control": "no-store"}
             raise Rejection(TOO_MANY_REQUESTS, f"More than {rate.quota} in {rate.seconds} s", headers=headers)
         scope["muster_limiter"] = limiter
-        return partial(_send_with, send, [(name.lower().encode(), text.encode()) for name, text in told.items()])
+        return partial(_send_with, send, [(name.lower().encode(), text.encode()) for name, text in limits.items()])
 
     async def _verified(self, token: str) -> Principal:
         try:
@@ -188,11 +181,6 @@ class Guard:
         await send_rejection(rejection, scope, send, page=self._policy.sign_in if shows_page else None)
 
 
-def _tell_of_a_defect(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.critical("nobody looks any more which tokens are revoked: restart", exc_info=error)
-
-
 async def _send_with(send: Send, headers: list[tuple[bytes, bytes]], message: Message) -> None:
     if message["type"] == "http.response.start":
         message["headers"] = [*message["headers"], *headers]
@@ -200,16 +188,16 @@ async def _send_with(send: Send, headers: list[tuple[bytes, bytes]], message: Me
 
 
 def session_cookie(host: str) -> str:
-    """What the cookie is called: browsers do not keep the cookies of two ports apart."""
+    """Name the cookie after the port: browsers do not keep the cookies of two ports apart."""
     port = host.rpartition(":")[2]
     return f"{SESSION}_{port if port.isdecimal() and port.isascii() else 80}"
 
 
 def _token(scope: Any) -> str | None:
     """
-    The bearer token that was sent; None if none was.
+    Return the bearer token that was sent; None if there is none.
 
-    :raises Rejection: 401, several were.
+    :raises Rejection: 401, several were sent.
     """
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
     if not sent:
@@ -221,7 +209,7 @@ def _token(scope: Any) -> str | None:
 
 
 def _cookie(scope: Any) -> str | None:
-    """The name of the session; whatever else is sent may be as it likes (RFC 6265, section 4.2.1)."""
+    """Return the session's name from the cookies, which are not checked otherwise (RFC 6265, section 4.2.1)."""
     wanted = session_cookie(header(scope, b"host") or "")
     pairs = (each.strip().partition("=") for each in (header(scope, b"cookie") or "").split(";"))
     return next((value for name, _, value in pairs if name == wanted), None)

@@ -20,13 +20,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 ValueHook = Callable[[type[Any], Any], Any]
 
 BODY_SECONDS = 20.0
-"""What a client may take to send a body, which is 1 MiB at most; who is slower keeps a connection from others."""
+"""How long a client may take to send a body of 1 MiB at most; a slower one keeps a connection from others."""
 
 LARGE_BYTES = 64 * 1024
-"""Of bodies that are larger only `MOST_LARGE` come at a time; others always have their place."""
+"""How many of larger bodies come at a time is limited; smaller ones are always taken."""
 
 MOST_LARGE = 256
-"""So that a process holds 256 MiB of them at most, and as much of the others on all its connections."""
+"""Large bodies in flight: 256 MiB in a process at most, and as much again of small ones on all connections."""
 
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -39,24 +39,24 @@ def require_media_type(scope: Scope, expected: str) -> None:
         raise Rejection(UNSUPPORTED_MEDIA_TYPE, f"The body must be {expected}, not {sent or 'unlabelled'}")
 
 
-class HungUp(Exception):
-    """The client is gone, and what it was sending has no end."""
+class ClientGone(Exception):
+    """The client has disconnected before the end of its body."""
 
 
-async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def body_chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     """
-    Pass the body on as it comes.
+    Yield the body as it comes.
 
-    :raises HungUp: there is no more.
+    :raises ClientGone: the client has disconnected.
     :raises Rejection: 413, it is larger than the route allows.
     """
     try:
         async for chunk in request.stream():
             yield chunk
-    except InternalServerException as error:  # as which Litestar reports that the client is gone
+    except InternalServerException as error:  # which Litestar raises when the client disconnects
         if "disconnected" not in error.detail:
             raise
-        raise HungUp from None
+        raise ClientGone from None
     except HTTPException as error:
         raise Rejection(framework_problem(error), error.detail) from None
 
@@ -68,26 +68,26 @@ async def body_of(request: Request[Any, Any, Any]) -> bytes:
     """:raises Rejection: 408, it does not come to its end, or not in time; 503, too many large ones come at once."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await _whole(received(request))
+            return await _whole(body_chunks(request))
     except TimeoutError:
         raise Rejection(TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} s") from None
-    except HungUp:
+    except ClientGone:
         raise Rejection(TOO_SLOW, "The body did not come to its end") from None
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
     body = bytearray()
-    async with AsyncExitStack() as place:
+    async with AsyncExitStack() as permits:
         async for chunk in chunks:
             if len(body) <= LARGE_BYTES < len(body) + len(chunk):
-                _require_place()
-                await place.enter_async_context(_for_large)
+                _require_permit()
+                await permits.enter_async_context(_for_large)
             body += chunk
         return bytes(body)
 
 
-def _require_place() -> None:
-    """:raises Rejection: 503, there is none for another large body: who waited for one would hold what has come."""
+def _require_permit() -> None:
+    """:raises Rejection: 503, too many large bodies are in flight: waiting would hold what has already come."""
     if _for_large.locked():
         raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers={"Retry-After": "1"})
 
@@ -142,12 +142,12 @@ def _wrong_fields(raw: dict[str, Any], kind: type[msgspec.Struct], hook: ValueHo
 
 
 def _field_error(base: str, message: str) -> FieldError:
-    found = _PATH.match(message)
-    what, path = (found["what"], found["path"] or "") if found else (message, "")
+    match = _PATH.match(message)
+    what, path = (match["what"], match["path"] or "") if match else (message, "")
     steps = "".join(_pointer(name or index) for name, index in _STEPS.findall(path.replace("[...]", "")))
     return FieldError(base + steps, what)
 
 
 def _pointer(step: str) -> str:
-    """One step of a JSON Pointer (RFC 6901, section 3)."""
+    """Return one step of a JSON Pointer (RFC 6901, section 3)."""
     return "/" + step.replace("~", "~0").replace("/", "~1")

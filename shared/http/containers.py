@@ -17,7 +17,7 @@ Register = Callable[[svcs.Registry], None]
 
 
 def registry_lifespan(*registers: Register) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
-    """One registry for the life of the app; what is registered last wins, and everything is closed at the end."""
+    """Keep one registry for the life of the app; the last registration wins, and everything is closed at the end."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -31,6 +31,6 @@ def registry_lifespan(*registers: Register) -> Callable[[Litestar], contextlib.A
 
 
 async def provide_services(state: State) -> AsyncIterator[svcs.Container]:
-    """A container for one request, which closes what the request opened."""
+    """Yield a container for one request, which closes what the request opened."""
     async with svcs.Container(state.registry) as container:
         yield container

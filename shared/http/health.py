@@ -1,4 +1,4 @@
-"""Whether a service lives, whether it can serve, and its metrics."""
+"""Liveness, readiness and metrics of a service."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -23,18 +23,18 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: str
     checks: dict[str, str] = {}
-    notes: Mapping[str, str] = {}
+    details: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
-class Notes:
-    """What `/readyz` tells besides, and is no less ready for; a service registers it if it has anything to tell."""
+class ReadinessDetails:
+    """What `/readyz` adds for operators, whatever the readiness; a service registers it if it has any."""
 
     gather: Callable[[], Mapping[str, str]]
 
 
 def json(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """An answer in JSON, encoded by msgspec."""
+    """Return an answer in JSON, encoded by msgspec."""
     return Response(_encode(content), media_type="application/json", status_code=status, headers=headers)
 
 
@@ -47,8 +47,8 @@ async def livez() -> Response[bytes]:
 async def readyz(services: Services) -> Response[bytes]:
     checks = dict(await asyncio.gather(*map(_ping, services.get_pings())))
     ready = all(outcome == "ok" for outcome in checks.values())
-    notes = services.get(Notes).gather() if Notes in services.registry else {}
-    return json(Health("ready" if ready else "not ready", checks, notes), status=200 if ready else 503)
+    details = services.get(ReadinessDetails).gather() if ReadinessDetails in services.registry else {}
+    return json(Health("ready" if ready else "not ready", checks, details), status=200 if ready else 503)
 
 
 async def _ping(ping: svcs.ServicePing) -> tuple[str, str]:
@@ -56,7 +56,7 @@ async def _ping(ping: svcs.ServicePing) -> tuple[str, str]:
     try:
         async with asyncio.timeout(PING_SECONDS):
             await ping.aping()
-    except Exception as error:  # noqa: BLE001 - whatever a dependency says, it is the answer
+    except Exception as error:  # noqa: BLE001 - every error of a dependency is an answer
         log.warning("not ready", check=name, error=str(error))
         return name, f"{type(error).__name__}: {error}"
     return name, "ok"

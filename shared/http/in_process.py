@@ -10,7 +10,7 @@ import httpx
 @asynccontextmanager
 async def in_process(app: Any) -> AsyncIterator[httpx.AsyncClient]:
     """
-    A client of a service that has started, and is stopped in the end.
+    Start a service, yield a client of it, and stop it in the end.
 
     :param app: as `assemble` returns it.
     """

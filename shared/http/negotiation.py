@@ -1,4 +1,4 @@
-"""Whether a client takes what a service answers (RFC 9110, section 12.5.1)."""
+"""Content negotiation (RFC 9110, section 12.5.1)."""
 
 from litestar.types import Scope
 
@@ -16,7 +16,7 @@ def require_acceptable(scope: Scope, offered: str) -> None:
 
 
 def _accepts(accept: str, offered: str) -> bool:
-    """Whether the most specific range that covers the type has a quality above 0."""
+    """Tell whether the most specific range that covers the type has a quality above 0."""
     qualities = dict(_range_and_quality(part) for part in accept.lower().split(","))
     main_type = offered.partition("/")[0]
     covering = (offered, f"{main_type}/*", "*/*")

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of a service, made at start-up from its list of operations."""
+"""Describe a service in OpenAPI 3.1, at start-up and from its list of operations."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shared.http import auth_middleware as guard
+from shared.http.auth_middleware import AUTH_PROBLEMS
 from shared.http.problems import MEDIA_TYPE, ProblemDetails
 from shared.problems import Problem
 
@@ -33,7 +33,7 @@ class Operation:
     summary: str
     answer: Any
     public_answer: Any = None
-    """The answer to those who may see less, if it is another."""
+    """The answer to callers that may see less, if it is another."""
     description: str = ""
     answer_media_type: str = "application/json"
     answer_headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Operation:
     body_media_type: str = "application/json"
     problems: Sequence[Problem] = ()
     scopes: Sequence[str] = ()
-    """That it needs besides the service's own."""
+    """What it needs besides the scope of the service."""
     other_answers: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -133,7 +133,7 @@ def _answers(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     content = {operation.answer_media_type: {"schema": _answer(operation, schemas)}}
     answers: dict[str, Any] = {"200": {"description": "Done", "headers": headers, "content": content}}
     answers |= {str(status): {"description": text} for status, text in operation.other_answers.items()}
-    for problem in (*operation.problems, *guard.PROBLEMS):
+    for problem in (*operation.problems, *AUTH_PROBLEMS):
         _add_problem(answers, problem, schemas)
     return answers
 

@@ -1,4 +1,4 @@
-"""The pages a service serves to people: its documentation, and what to do about each problem. They work offline."""
+"""Pages for people: the documentation of a service, and what to do about each problem. They work offline."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -19,7 +19,7 @@ h2{margin-top:2.5rem}summary{cursor:pointer}.method{font-weight:700}"""
 
 
 def page(title: str, body: str) -> bytes:
-    """A whole HTML document; `body` is HTML already."""
+    """Return a whole HTML document; `body` is HTML already."""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{STYLE}</style><h1>{escape(title)}</h1>{body}</html>"
@@ -27,7 +27,7 @@ def page(title: str, body: str) -> bytes:
 
 
 def problem_page(problem: Problem) -> bytes:
-    """What a problem means and what to do about it."""
+    """Describe a problem and what to do about it."""
     return page(
         problem.title,
         f"<p>HTTP status {problem.status}, type <code>/problems/{escape(problem.name)}</code>.</p>"
@@ -37,7 +37,7 @@ def problem_page(problem: Problem) -> bytes:
 
 
 def problems_page(problems: Iterable[Problem]) -> bytes:
-    """All problems of a service."""
+    """List all problems of a service."""
     rows = "".join(
         f'<tr><td><a href="/problems/{escape(each.name)}"><code>{escape(each.name)}</code></a>'
         f"<td>{each.status}<td>{escape(each.title)}"
@@ -47,7 +47,7 @@ def problems_page(problems: Iterable[Problem]) -> bytes:
 
 
 def documentation_page(document: Mapping[str, Any]) -> bytes:
-    """An OpenAPI document for people."""
+    """Show an OpenAPI document to people."""
     info = document["info"]
     operations = "".join(
         _operation(method, path, operation)
@@ -81,7 +81,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
 
 
 def _content(described: Mapping[str, Any]) -> str:
-    """What is sent or answered, with a link to its schema."""
+    """Name what is sent or answered, with a link to its schema."""
     direction = "Answers" if "description" in described else "Takes"
     return "".join(
         f"<p>{direction} <code>{escape(media_type)}</code> {_reference(content['schema'])}</p>"

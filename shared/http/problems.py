@@ -16,7 +16,7 @@ from shared.problems import INTERNAL_ERROR, INVALID, OVERLOADED, FieldError, Pro
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
-"""That one answer names: a body has room for a hundred thousand, and what is said of each takes more than it did."""
+"""How many errors one answer names: a body has room for a hundred thousand, and each takes more to describe."""
 
 log = structlog.get_logger()
 
@@ -124,7 +124,7 @@ def _headers(refusal: Refusal) -> dict[str, str]:
 
 
 def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """What Litestar found wrong, in our form."""
+    """Answer what Litestar refuses in the form of our problems."""
     problem = framework_problem(error)
     headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if "GET" in (allowed := headers.get("Allow", "")):
@@ -133,21 +133,21 @@ def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException
 
 
 def framework_problem(error: HTTPException) -> Problem:
-    """Which of our problems it is that Litestar found."""
+    """Return the problem of ours that Litestar's error is."""
     otherwise = BAD_REQUEST if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else INTERNAL_ERROR
     return _BY_STATUS.get(error.status_code, otherwise)
 
 
 def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, Any]) -> str:
     if problem is NOT_FOUND:
-        return "Nothing has this address"  # which may have a person's handle or e-mail address in it
+        return "Nothing has this address"  # the path may hold a handle or an e-mail address
     if problem is METHOD_NOT_ALLOWED:
         return f"{request.method} is not allowed here"
     return error.detail or problem.title
 
 
 def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """An error nobody expected: where it arose is logged, what it says is not, since it may quote people's data."""
+    """Answer an unexpected error; log where it arose but not its text, which may quote people's data."""
     log_defect(error, request_id=request_id(request.scope))
     return answer_refusal(request, Rejection(INTERNAL_ERROR, "The request failed; nothing more is told here"))
 

@@ -26,28 +26,28 @@ _SECONDS = Histogram(
 
 
 def request_id(scope: Scope | MutableMapping[str, Any]) -> str | None:
-    """The id of the request being answered."""
+    """Return the id of the request being answered."""
     return scope.get("muster_request_id")  # type: ignore[return-value]
 
 
 def header(scope: Scope | MutableMapping[str, Any], name: bytes) -> str | None:
-    """A request header by its lower-case name, as Latin-1 text; several are one list (RFC 9110, section 5.3)."""
-    found = [value for key, value in scope["headers"] if key == name]
-    return str(b", ".join(found), "latin-1") if found else None
+    """Return a header by its lower-case name, as Latin-1 text; several are one list (RFC 9110, section 5.3)."""
+    values = [value for key, value in scope["headers"] if key == name]
+    return str(b", ".join(values), "latin-1") if values else None
 
 
 def wants_head_only(scope: Scope | MutableMapping[str, Any]) -> bool:
-    """Whether it is a HEAD that is answered as if it were a GET; what has no end must end here."""
+    """Tell whether a HEAD is answered as if it were a GET: an endless answer must end here."""
     return bool(scope.get("muster_head"))
 
 
 class RequestScope:
     """The outermost layer of each service."""
 
-    def __init__(self, app: Litestar, guarded: ASGIApp) -> None:
-        """:param guarded: answers the requests to `app`, as far as they may be answered."""
+    def __init__(self, app: Litestar, authenticated: ASGIApp) -> None:
+        """:param authenticated: the middleware that answers the requests to `app`."""
         self._app = app
-        self._guarded = guarded
+        self._authenticated = authenticated
 
     def lifespan(self) -> AbstractAsyncContextManager[None]:
         """Run the application without a server."""
@@ -61,7 +61,7 @@ class RequestScope:
         # Not `bound_contextvars`, which looks through the whole context: it would cost as much as the rest of this.
         bound = bind_contextvars(request_id=exchange.id)
         try:
-            await self._guarded(scope, receive, exchange.send)
+            await self._authenticated(scope, receive, exchange.send)
         finally:
             reset_contextvars(**bound)
             exchange.measure()

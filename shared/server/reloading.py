@@ -1,4 +1,4 @@
-"""Replacing workers while they are asked: an old one stops only once its successor is there."""
+"""Replace workers while they serve: an old one stops only once its successor is there."""
 
 import multiprocessing
 import time
@@ -10,10 +10,10 @@ import structlog
 from granian.server.mp import MPServer
 
 MAKING_SECONDS = 60.0
-"""What making the application may take; on a busy machine its imports alone are seconds."""
+"""How long making the application may take; on a busy machine its imports alone are seconds."""
 
 OPENING_SECONDS = 3.5
-"""What a worker may take from there until it listens."""
+"""How long a worker may take from there until it listens."""
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ class ReloadingServer(MPServer):
     """
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Callable[..., Any]) -> None:
-        super()._spawn_workers(spawn_target, partial(target_loader, made=_nobody_waits))  # type: ignore[no-untyped-call]  # granian leaves it so
+        super()._spawn_workers(spawn_target, partial(target_loader, made=_replaces_no_worker))  # type: ignore[no-untyped-call]  # granian leaves it so
 
     def _respawn_workers(
         self, workers: Iterable[int], spawn_target: Any, target_loader: Callable[..., Any], delay: float = 0
@@ -41,7 +41,7 @@ class ReloadingServer(MPServer):
             self._end(old)
 
     def _successor(self, index: int, target: Any, loader: Callable[..., Any]) -> Any:
-        """The worker that is to take over, None if it cannot."""
+        """Return the worker that takes over, None if it cannot."""
         made = multiprocessing.get_context(multiprocessing.get_start_method()).Event()
         new: Any = self._spawn_worker(index, target, partial(loader, made=made.set))
         new.interrupt_by_parent = True  # until it serves, its death is no reason to end everything
@@ -62,5 +62,5 @@ class ReloadingServer(MPServer):
             worker.join()
 
 
-def _nobody_waits() -> None:
-    """Of the first workers: there are none before them."""
+def _replaces_no_worker() -> None:
+    """Do nothing: the first workers have no predecessors."""

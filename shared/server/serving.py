@@ -1,4 +1,4 @@
-"""How each of the three processes serves HTTP: granian in front, the ASGI application in workers of their own."""
+"""Serve HTTP: granian in front, the ASGI application in workers of their own."""
 
 import errno
 import gc
@@ -20,7 +20,7 @@ from shared.observability import logging as telemetry
 from shared.observability import tracing
 from shared.runtime.exit_with_parent import exit_with_parent
 from shared.server.reloading import OPENING_SECONDS, ReloadingServer
-from shared.server.sockets import hang_up_on_the_absent
+from shared.server.sockets import give_up_absent_clients
 
 STOP_SECONDS = 15
 """How long a worker may take to finish its requests after SIGTERM: more than a command does, whatever it waits for."""
@@ -29,13 +29,13 @@ CONNECTIONS = 4_096
 """How many connections a worker serves at once; further ones wait in the kernel's queue."""
 
 HEADER_SECONDS = 30
-"""Within which the headers of a request have come; the next one's too, on a connection that is kept open."""
+"""How long a client may take to send the headers of a request, also the next on a connection kept open."""
 
 UNREAD_SECONDS = 30
-"""For which a client may leave an answer unread."""
+"""How long a client may leave an answer unread."""
 
 BUFFER_BYTES = 64 * 1024
-"""What is kept of a connection on its way in, and out; headers that are longer are answered 431."""
+"""The buffer of a connection in each direction; longer headers are answered 431."""
 
 OPEN_FILES = 65_536
 
@@ -44,7 +44,7 @@ RELEASE_SECONDS = 1.0
 
 
 class PortTakenError(Exception):
-    """Another process listens where this one was to."""
+    """Another process listens at the address of this one."""
 
 
 def serve(
@@ -59,11 +59,11 @@ def serve(
     """
     Serve the ASGI application that `target` ("package.module:factory") makes, until SIGTERM or SIGINT.
 
-    SIGHUP puts new workers beside the old ones, and has these finish what they have begun: nobody is turned away.
+    SIGHUP starts new workers beside the old ones, which then finish their requests: none is refused.
 
-    A worker that dies ends the whole process with status 1, for its supervisor to start it again whole.
+    A worker that dies ends the whole process with status 1, so that its supervisor starts it anew.
 
-    :param service: what its traces call it.
+    :param service: its name in traces.
     :raises SystemExit: the port is taken, or a worker died.
     """
     telemetry.configure(log_format)
@@ -80,11 +80,11 @@ def serve(
 
 def require_free(host: str, port: int, *, patience: float = RELEASE_SECONDS) -> None:
     """
-    Return once nobody listens there.
+    Return once the port is free.
 
-    Granian shares its port with every process that asks (SO_REUSEPORT), so two servers would take turns in answering.
+    Granian shares its port with every other process that asks (SO_REUSEPORT): two servers would answer in turns.
 
-    :raises PortTakenError: another process still has it after `patience` seconds.
+    :raises PortTakenError: it is still taken after `patience` seconds.
     """
     deadline = time.monotonic() + patience
     while _is_taken(host, port):
@@ -145,10 +145,10 @@ def _load(
     module, factory = target.split(":")
     create: Callable[[], Any] = getattr(importlib.import_module(module), factory)
     application = create()
-    # What is there by now stays: walking through it at every full collection kept some answers waiting for 40 ms.
+    # These objects stay: walking through them at every full collection delayed some answers by 40 ms.
     gc.collect()
     gc.freeze()
-    hang_up_on_the_absent(unread_seconds=unread_seconds)
+    give_up_absent_clients(unread_seconds=unread_seconds)
     made()
     return application
 

@@ -1,4 +1,4 @@
-"""Hearing that the process is to stop, while it still serves."""
+"""A stop of the process, noticed while it still serves."""
 
 import asyncio
 import signal
@@ -17,32 +17,32 @@ class Stopped(Exception):
     """The process is to stop, and begins nothing more."""
 
 
-class Stopping:
-    """Whether the process is to stop, for streams that would go on until they are ended."""
+class StopSignal:
+    """Whether the process is to stop, for loops and answers that have no end of their own."""
 
     def __init__(self) -> None:
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
 
-    def ask(self) -> None:
-        """From now on nothing new is begun."""
-        self._asked.set()
+    def request(self) -> None:
+        """Let nothing new begin from now on."""
+        self._requested.set()
 
-    def require_none(self) -> None:
-        """:raises Stopped: it is."""
-        if self._asked.is_set():
+    def raise_if_requested(self) -> None:
+        """:raises Stopped: the process is to stop."""
+        if self._requested.is_set():
             raise Stopped
 
-    async def unless_asked(self, things: AsyncIterator[T]) -> AsyncIterator[T]:
+    async def until_requested(self, things: AsyncIterator[T]) -> AsyncIterator[T]:
         """
-        Pass things on as they come.
+        Yield things as they come.
 
         :raises Stopped: the process is to stop, also while nothing comes.
         """
-        asked = asyncio.ensure_future(self._asked.wait())
+        requested = asyncio.ensure_future(self._requested.wait())
         try:
             while True:
                 following = asyncio.ensure_future(_next(things))
-                await asyncio.wait([asked, following], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([requested, following], return_when=asyncio.FIRST_COMPLETED)
                 if not following.done():
                     following.cancel()
                     await asyncio.wait([following])
@@ -51,39 +51,39 @@ class Stopping:
                     return
                 yield thing
         finally:
-            asked.cancel()
+            requested.cancel()
 
 
 async def _next(things: AsyncIterator[T]) -> T | None:
-    """The next of them, None at their end."""
+    """Return the next thing, None at the end."""
     return await anext(things, None)
 
 
 @contextmanager
-def hearing_stop(tell: Callable[[], None]) -> Iterator[None]:
+def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
     """
-    Have `tell` called on the running event loop at SIGTERM and SIGINT, besides the handlers that are there.
+    Call `callback` on the running event loop at SIGTERM and SIGINT, besides the handlers that are there.
 
-    granian waits for the answers that are being sent before it ends the lifespan of an application. An answer that has
-    no end has to hear from elsewhere that it is time.
+    granian waits for the answers that are being sent before it ends the lifespan of an application: an answer without
+    an end has to learn of the stop in another way.
     """
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
         for number in SIGNALS if threading.current_thread() is threading.main_thread() else ():
-            stack.enter_context(_chained(number, lambda: loop.call_soon_threadsafe(tell)))
+            stack.enter_context(_chained(number, lambda: loop.call_soon_threadsafe(callback)))
         yield
 
 
 @contextmanager
-def _chained(number: signal.Signals, hear: Callable[[], object]) -> Iterator[None]:
-    """Leave a signal alone that nobody hears: it ends the process as it is, or is meant to be ignored."""
+def _chained(number: signal.Signals, callback: Callable[[], object]) -> Iterator[None]:
+    """Add a callback to a signal's handler; a signal without one ends the process, or is meant to be ignored."""
     before = signal.getsignal(number)
     if not callable(before):
         yield
         return
 
     def both(received: int, frame: FrameType | None) -> None:
-        hear()
+        callback()
         before(received, frame)
 
     signal.signal(number, both)

@@ -12,7 +12,7 @@ from read_side.http.documentation import document as read_document
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.errors import Overloaded, Unavailable
 from shared.events import EVENTS
-from shared.http.auth_middleware import PROBLEMS as GUARD_PROBLEMS
+from shared.http.auth_middleware import AUTH_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from tests.support.histories import History
 from write_side.domain import account, errors
@@ -22,7 +22,7 @@ from write_side.http.documentation import document as write_document
 from write_side.use_cases import USE_CASES
 
 ROOT = Path(__file__).parents[2]
-EVERY_PROBLEM = (*COMMON_PROBLEMS, *GUARD_PROBLEMS, *WRITE_PROBLEMS, *READ_PROBLEMS)
+EVERY_PROBLEM = (*COMMON_PROBLEMS, *AUTH_PROBLEMS, *WRITE_PROBLEMS, *READ_PROBLEMS)
 
 COMMANDS = {
     "register-account",

@@ -21,7 +21,7 @@ from read_side.http.cursors import Cursor
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.adapters.redis import RedisBuckets
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from shared.settings import Rate
@@ -94,7 +94,7 @@ async def read_side(server, valkey):
             views = adapter(connector(valkey.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE))
             register_views(registry, port, views)
 
-    async with client_of(read_api(let_everybody_in, register_redis)) as client:
+    async with client_of(read_api(admit_everyone, register_redis)) as client:
         yield client
 
 
@@ -200,7 +200,7 @@ async def test_no_value_is_part_of_a_statement(database_url, statements):
     def register(registry):
         register_postgres(registry, url=database_url, allow_unsafe=True)
 
-    async with client_of(write_api(let_everybody_in, register)) as client:
+    async with client_of(write_api(admit_everyone, register)) as client:
         account = (await client.post("/commands/register-account", json=ANDRE)).json()["id"]
         answers = [
             await client.post(f"/commands/{name}", json=fields, headers={"Idempotency-Key": f"{MARK}-{nth}-{number}"})

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
-from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, Limiter, MemoryBuckets
+from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, MemoryBuckets, RateLimiter
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
@@ -82,7 +82,7 @@ async def test_several_processes_together_admit_no_more_than_the_rate(buckets_of
     """However they take turns; each keeps back a twentieth at most."""
     rate = Rate(200, 3_600)
     buckets = buckets_of(rate)
-    workers = [Limiter(rate, buckets) for _ in range(3)]
+    workers = [RateLimiter(rate, buckets) for _ in range(3)]
 
     verdicts = await asyncio.gather(*(workers[nth % 3].admit("ada") for nth in range(600)))
 
@@ -98,7 +98,7 @@ def clock():
 
 def limited(rate, clock):
     buckets = MemoryBuckets(rate, clock=clock)
-    return Limiter(rate, buckets, clock=clock), buckets
+    return RateLimiter(rate, buckets, clock=clock), buckets
 
 
 async def test_a_lease_serves_many_requests_without_asking(clock):

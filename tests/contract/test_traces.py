@@ -18,7 +18,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.read_model.keys import HOME
 from shared.redis.client import connector
@@ -78,9 +78,9 @@ async def muster(database_url, redis_server):
 
     async with AsyncExitStack() as stack:
         apps = (
-            write_api(let_everybody_in, write),
-            projector_app(let_everybody_in, project),
-            read_api(let_everybody_in, read),
+            write_api(admit_everyone, write),
+            projector_app(admit_everyone, project),
+            read_api(admit_everyone, read),
         )
         muster = Muster(*[await stack.enter_async_context(client_of(app)) for app in apps])
         await until(lambda: answers(muster.read, "/readyz"))

@@ -15,7 +15,7 @@ from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
 from projector.services import register_redis
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.bugs import of_account, poisoned
@@ -41,7 +41,7 @@ async def projector(stack, redis, profiles):
         log = PostgresEventLog(stack.addresses.database_url)
         register_redis(registry, url=redis.url, log=log, projections=(profiles, *OTHERS))
 
-    async with client_of(projector_app(let_everybody_in, register)) as ops:
+    async with client_of(projector_app(admit_everyone, register)) as ops:
         yield ops
 
 

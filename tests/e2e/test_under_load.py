@@ -47,7 +47,7 @@ async def test_an_appender_that_idles_is_named_and_everything_flows_when_it_ends
         assert told["held_by"]["pid"] == pid
         assert told["held_by"]["text"].startswith(f"held at {told['held_by']['position']} by pid {pid} since ")
         assert told["projections"][0]["lag_events"] > 0
-        assert (ready.status_code, ready.json()["notes"]["event log"]) == (200, told["held_by"]["text"])
+        assert (ready.status_code, ready.json()["details"]["event log"]) == (200, told["held_by"]["text"])
         assert (read.status_code, read.json()["type"]) == (503, "/problems/projection-behind")
         assert int(read.headers["Retry-After"]) > 0
 
@@ -58,7 +58,7 @@ async def test_an_appender_that_idles_is_named_and_everything_flows_when_it_ends
 async def is_noted(client: httpx.AsyncClient, url: str) -> httpx.Response | None:
     """The answer once it names who holds the log up, as it was seen last."""
     answer = await client.get(url)
-    return answer if "event log" in answer.json()["notes"] else None
+    return answer if "event log" in answer.json()["details"] else None
 
 
 async def nothing_is_left(stack: Stack) -> bool:

@@ -31,7 +31,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.envelope import unseal
@@ -225,5 +225,5 @@ async def _reader(views: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
         for name, port in PORTS.items():
             register_views(registry, port, views[name])
 
-    async with client_of(read_api(let_everybody_in, register)) as client:
+    async with client_of(read_api(admit_everyone, register)) as client:
         yield client

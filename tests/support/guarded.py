@@ -7,7 +7,7 @@ from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.authentication import Authentication
-from shared.auth.rate_limits import Limiter
+from shared.auth.rate_limits import RateLimiter
 from shared.settings import Settings
 from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
@@ -32,7 +32,7 @@ class GuardedApps:
     def _register(self, registry):
         registry.register_value(Authentication, self._authentication)
         if self._limiter:
-            registry.register_value(Limiter, self._limiter)
+            registry.register_value(RateLimiter, self._limiter)
         if self._ops_url:
             registry.register_value(Settings, Settings.load({"MUSTER_OPS_URL": self._ops_url}))
 

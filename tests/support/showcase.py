@@ -11,7 +11,7 @@ from projector.monitoring.status_history import REMEMBERED, StatusHistory, Statu
 from projector.processing.parked_events import WhatIsParked
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.clock import SystemClock
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
@@ -138,7 +138,7 @@ def create():
         remember(history)
         registry.register_value(StatusHistory, history)
 
-    return projector_app(let_everybody_in, register)
+    return projector_app(admit_everyone, register)
 
 
 def create_poisoned():
@@ -150,7 +150,7 @@ def create_poisoned():
     profiles = poisoned(PROFILES, of_account(nth_id(2)))
     projections = (profiles, Groups(), Stats())
     return projector_app(
-        let_everybody_in,
+        admit_everyone,
         lambda registry: register_on(registry, around, clock=SystemClock(), projections=projections),
     )
 

@@ -12,7 +12,7 @@ from shared.auth.principal import COMMANDS
 from shared.http.app import assemble
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register
-from shared.server.shutdown import Stopping, hearing_stop
+from shared.server.shutdown import StopSignal, on_stop_signal
 from write_side.execution import refusals
 from write_side.http import stream
 from write_side.http.commands import command_route
@@ -44,11 +44,11 @@ def write_api(*registers: Register) -> ASGIApp:
 
 @asynccontextmanager
 async def _background(app: Litestar) -> AsyncIterator[None]:
-    app.state.stopping = Stopping()
+    app.state.stopping = StopSignal()
     async with svcs.Container(app.state.registry) as container:
         tasks = [asyncio.create_task(run()) for run in container.get(Background)]
     try:
-        with hearing_stop(app.state.stopping.ask):
+        with on_stop_signal(app.state.stopping.request):
             yield
     finally:
         for task in tasks:

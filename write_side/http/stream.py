@@ -12,14 +12,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import UNSET, UnsetType
 
 from shared.auth.authentication import Authentication
-from shared.http.auth_middleware import UNAUTHORIZED, caller, take_turn
-from shared.http.bodies import HungUp, decoder, received, require_media_type
+from shared.http.auth_middleware import UNAUTHORIZED, caller, wait_for_rate_limit
+from shared.http.bodies import ClientGone, body_chunks, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
 from shared.http.requests import request_id
 from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal
-from shared.server.shutdown import Stopped, Stopping
+from shared.server.shutdown import Stopped, StopSignal
 from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
@@ -84,14 +84,14 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
     require_media_type(request.scope, NDJSON)
     require_acceptable(request.scope, NDJSON)
     authentication = await services.aget_abstract(Authentication)
-    stopping: Stopping = request.app.state.stopping
+    stopping: StopSignal = request.app.state.stopping
     lines = CommandLines(
         executor=await services.aget(CommandExecutor),
         scope=request.scope,
         may_go_on=partial(authentication.stands, caller(request.scope)),
         stopping=stopping,
     )
-    return duplex(lines.answers(split_lines(stopping.unless_asked(received(request)))))
+    return duplex(lines.answers(split_lines(stopping.until_requested(body_chunks(request)))))
 
 
 def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
@@ -118,7 +118,7 @@ class CommandLines:
     """
 
     def __init__(
-        self, *, executor: CommandExecutor, scope: Scope, may_go_on: Callable[[], bool], stopping: Stopping
+        self, *, executor: CommandExecutor, scope: Scope, may_go_on: Callable[[], bool], stopping: StopSignal
     ) -> None:
         self._executor = executor
         self._scope = scope
@@ -130,18 +130,18 @@ class CommandLines:
         number = 0
         try:
             async for line in lines:
-                self._stopping.require_none()
+                self._stopping.raise_if_requested()
                 number += 1
                 if line is None or line.strip():
                     yield _encode(await self._answer(number, line)) + b"\n"
         except Stopped:
             stopping = Refusal(STOPPING, "Neither this line nor any after it was carried out")
             yield _encode(_failed(number + 1, stopping)) + b"\n"
-        except HungUp:
+        except ClientGone:
             return  # nobody is there to be told
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
-        await take_turn(self._scope)
+        await wait_for_rate_limit(self._scope)
         if self._halted is None and not self._may_go_on():
             self._halted = Refusal(UNAUTHORIZED, f"The token is not good any more as of line {number}")
         if self._halted is not None:

@@ -15,7 +15,7 @@ from projector.monitoring.status import Status
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from projector.store.ports import Candidate
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiUnavailable
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
@@ -41,7 +41,7 @@ def app_on(around, *, log=None):
     def register(registry):
         register_on(registry, around, log=log or around.log, clock=SettableClock(DAWN + timedelta(hours=1)))
 
-    return projector_app(let_everybody_in, register)
+    return projector_app(admit_everyone, register)
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ async def in_state(client, state):
 
 
 async def readiness(client, holds):
-    """The answer of `/readyz` once something holds of its notes, which tell what was seen last."""
+    """The answer of `/readyz` once something holds of its details, which tell what was seen last."""
     async with asyncio.timeout(SECONDS):
         while True:
             answer = await client.get("/readyz")
-            if holds(answer.json()["notes"]):
+            if holds(answer.json()["details"]):
                 return answer
             await asyncio.sleep(0)
 
@@ -153,7 +153,7 @@ async def test_who_holds_the_log_up_is_named(around):
     log = held_log(around, since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC))
     async with client_of(app_on(around, log=log)) as client:
         told = await in_state(client, State.RUNNING)
-        ready = await readiness(client, lambda notes: notes.get("event log") == told["held_by"]["text"])
+        ready = await readiness(client, lambda details: details.get("event log") == told["held_by"]["text"])
 
     assert ready.status_code == 200
     assert told["held_by"]["text"] == "held at 5 by pid 77 since 2026-11-25T09:30:00+00:00"
@@ -176,7 +176,7 @@ async def test_a_projector_that_feeds_is_ready_and_tells_its_lag(client):
     names = ("profiles", "groups", "activity", "stats")
     told = dict.fromkeys(names, "running, at 4, 0 events behind")
 
-    assert (await readiness(client, lambda notes: notes == told)).status_code == 200
+    assert (await readiness(client, lambda details: details == told)).status_code == 200
 
 
 async def test_a_projector_is_ready_while_postgresql_is_away(client, around):
@@ -184,7 +184,7 @@ async def test_a_projector_is_ready_while_postgresql_is_away(client, around):
     around.log.available = False
     await in_state(client, State.WAITING)
 
-    response = await readiness(client, lambda notes: "error" in notes)
+    response = await readiness(client, lambda details: "error" in details)
 
     assert response.status_code == 200
     assert "was made unavailable" not in response.text  # whoever may ask for the status is told

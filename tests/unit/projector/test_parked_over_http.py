@@ -10,7 +10,7 @@ import pytest
 from projector.cli import parked as cli
 from projector.main import projector_app
 from projector.projections.profiles import Profiles
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiRefused
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
@@ -41,7 +41,7 @@ def app_on(around, profiles):
     def register(registry):
         register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)), projections=(profiles,))
 
-    return projector_app(let_everybody_in, register)
+    return projector_app(admit_everyone, register)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from projector.cli import rebuild as rebuilding
 from projector.main import projector_app
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.cli.api_client import PROJECTOR, ApiClient
 from shared.cli.exit_codes import WrongUsage
 from tests.support.clock import SettableClock
@@ -35,7 +35,7 @@ async def client(around):
     def register(registry):
         register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)))
 
-    async with client_of(projector_app(let_everybody_in, register)) as client:
+    async with client_of(projector_app(admit_everyone, register)) as client:
         await told(client, lambda profiles: profiles["state"] == "running")
         yield client
 

@@ -7,7 +7,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.http import client_of
 from tests.support.read_side import ADA, BOB, PATIENCE
@@ -86,5 +86,5 @@ async def client(empty_views, empty_groups, empty_activity, empty_stats):
         for port, adapter in ports.items():
             register_views(registry, port, adapter)
 
-    async with client_of(read_api(let_everybody_in, register)) as client:
+    async with client_of(read_api(admit_everyone, register)) as client:
         yield client

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.server.sockets import _is_told
+from shared.server.sockets import _configured
 
-pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="elsewhere nobody looks")
+pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
 
 
-def test_what_listens_is_told_and_nothing_is_left_open():
+def test_what_listens_configured_and_nothing_is_left_open():
     """It looks again and again while a worker starts: what it left open each time would soon be all there can be."""
     reading, writing = os.pipe()
     with (
@@ -22,9 +22,11 @@ def test_what_listens_is_told_and_nothing_is_left_open():
     ):
         before = opened()
 
-        told = [_is_told(each, 1_234) for each in (reading, writing, other.fileno(), listening.fileno(), 9_999)]
+        configured = [
+            _configured(each, 1_234) for each in (reading, writing, other.fileno(), listening.fileno(), 9_999)
+        ]
 
-        assert told == [False, False, False, True, False]
+        assert configured == [False, False, False, True, False]
         assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1_234
         assert opened() <= before  # a collector may close what others have left
 

@@ -1,10 +1,10 @@
-"""Passing things on until one is to stop."""
+"""Things are passed on until the process is to stop."""
 
 import asyncio
 
 import pytest
 
-from shared.server.shutdown import Stopped, Stopping
+from shared.server.shutdown import Stopped, StopSignal
 
 
 class Source:
@@ -28,28 +28,28 @@ async def numbers(*given):
 
 
 async def test_things_are_passed_on_to_their_end():
-    assert [each async for each in Stopping().unless_asked(numbers(1, 2, 3))] == [1, 2, 3]
+    assert [each async for each in StopSignal().until_requested(numbers(1, 2, 3))] == [1, 2, 3]
 
 
-async def test_who_waits_for_more_hears_that_it_is_time():
+async def test_waiting_for_more_ends_with_the_stop():
     """Although nothing comes."""
-    stopping = Stopping()
-    things = stopping.unless_asked(Source("first"))
+    stopping = StopSignal()
+    things = stopping.until_requested(Source("first"))
     assert await anext(things) == "first"
 
     waiting = asyncio.ensure_future(anext(things))
     await asyncio.sleep(0)
-    stopping.ask()
+    stopping.request()
 
     with pytest.raises(Stopped):
         await waiting
 
 
-async def test_nothing_new_is_begun_once_it_is_time():
-    stopping = Stopping()
-    stopping.require_none()
+async def test_nothing_new_begins_after_the_stop():
+    stopping = StopSignal()
+    stopping.raise_if_requested()
 
-    stopping.ask()
+    stopping.request()
 
     with pytest.raises(Stopped):
-        stopping.require_none()
+        stopping.raise_if_requested()

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 from structlog.testing import capture_logs
 
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.http.app import MAX_BODY_BYTES
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
@@ -32,7 +32,7 @@ async def client(store):
         register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
         registry.register_value(Background, Background())
 
-    async with client_of(write_api(let_everybody_in, register)) as client:
+    async with client_of(write_api(admit_everyone, register)) as client:
         yield client
 
 

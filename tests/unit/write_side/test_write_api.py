@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
 from shared.http import bodies
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
@@ -35,7 +35,7 @@ async def client(store) -> AsyncIterator[httpx.AsyncClient]:
         register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
         registry.register_value(Background, Background())
 
-    async with client_of(write_api(let_everybody_in, register)) as client:
+    async with client_of(write_api(admit_everyone, register)) as client:
         yield client
 
 
@@ -273,7 +273,7 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
         units = MemoryUnitsOfWork(store)
         register_executor(registry, units=units, clock=store.clock, ids=TimeOrderedIds(), limits=limits)
         registry.register_value(Background, Background())
-        let_everybody_in(registry)
+        admit_everyone(registry)
 
     async with client_of(write_api(register)) as client:
         answer = await post(client, "register-account", **ANDRE)

@@ -11,8 +11,7 @@ import svcs
 import uuid_utils
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.generation_reader import RedisGenerationReader
-from projector.adapters.redis.inspection import RedisInspection
+from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.sessions import RedisSessions
@@ -30,9 +29,10 @@ from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.projections.stats import Stats
-from projector.rebuilding.comparison import Comparer, GenerationReader
+from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
+from projector.store.inspection import GenerationInspector
 from projector.store.ports import Candidate, Lease, ReadModel
 from shared.auth.sessions import MemorySessions, Sessions
 from shared.auth.setup import register_authentication, register_limits
@@ -73,8 +73,10 @@ def register_services(registry: svcs.Registry) -> None:
 def sampler_on(redis_url: str, directory: Directory) -> Sampler:
     """What compares a few records a second, on a connection of its own."""
     client = connect(redis_url)
-    inspections = {each.name: RedisInspection(client, projection=each.name, keyspace=HOME) for each in PROJECTIONS}
-    return Sampler(inspections, directory=directory)
+    inspectors = {
+        each.name: RedisGenerationInspector(client, projection=each.name, keyspace=HOME) for each in PROJECTIONS
+    }
+    return Sampler(inspectors, directory=directory)
 
 
 def register_redis(
@@ -96,7 +98,7 @@ def register_redis(
         lease=lease,
         store_of=lambda projection: Store(
             RedisReadModel(client, projection=projection, keyspace=keyspace),
-            RedisGenerationReader(client, projection=projection.name, keyspace=keyspace),
+            RedisGenerationInspector(client, projection=projection.name, keyspace=keyspace),
         ),
         clock=SystemClock(),
         rebuilds_by_itself=rebuilds_by_itself,
@@ -109,7 +111,7 @@ class Store(NamedTuple):
     """The adapters on which one projection is kept."""
 
     model: ReadModel
-    reader: GenerationReader
+    inspector: GenerationInspector
 
 
 def register_projector(
@@ -134,7 +136,7 @@ def register_projector(
                 each,
                 log=log,
                 model=stores[each.name].model,
-                compare=Comparer(each, stores[each.name].reader).compare,
+                compare=Comparer(each, stores[each.name].inspector).compare,
                 lease=lease,
                 leadership=leaderships[each.name],
                 clock=clock,
@@ -146,8 +148,8 @@ def register_projector(
             for each in projections
         ]
     )
-    readers = {name: store.reader for name, store in stores.items()}
-    board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, readers=readers, clock=clock)
+    inspectors = {name: store.inspector for name, store in stores.items()}
+    board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, inspectors=inspectors, clock=clock)
     parked = ParkedEvents(models={name: store.model for name, store in stores.items()}, clock=clock)
     registry.register_value(LeaderElection, election)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)

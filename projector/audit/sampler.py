@@ -10,10 +10,12 @@ import msgspec
 import structlog
 
 from projector.audit.drift import COUNTERPARTS, Counterpart, Fields, drifts_of, is_about
-from projector.audit.ports import CANNOT_LOOK, Asked, Directory, Inspection, Seen, Snapshot
+from projector.audit.live import CANNOT_LOOK, inspect_live, live_generation
+from projector.audit.ports import Directory, Snapshot
 from projector.folding.projection import Key
 from projector.processing import metrics
 from projector.store.errors import Superseded
+from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
 from shared.read_model.envelope import unseal
 from shared.runtime.cancellation import is_cancelled
 
@@ -52,14 +54,14 @@ class Sampler:
 
     def __init__(
         self,
-        inspections: Mapping[str, Inspection],
+        inspectors: Mapping[str, GenerationInspector],
         *,
         directory: Directory | None,
         random: Random | None = None,
         pace: SamplerPace | None = None,
     ) -> None:
-        """:param inspections: of the projections to be sampled; those that no state can be compared with are not."""
-        self._inspections = {name: each for name, each in inspections.items() if name in COUNTERPARTS}
+        """:param inspectors: of the projections to be sampled; those that no state can be compared with are not."""
+        self._inspectors = {name: each for name, each in inspectors.items() if name in COUNTERPARTS}
         self._directory = directory
         self._random = random or Random()  # noqa: S311 - it is for nobody to guess, and nothing depends on it
         self._pace = pace or SamplerPace()
@@ -68,7 +70,7 @@ class Sampler:
     async def run(self) -> None:
         """Sample until cancelled; what is away is looked for again at the next turn."""
         while not is_cancelled() and self._directory is not None:
-            for projection in self._inspections:
+            for projection in self._inspectors:
                 try:
                     await self.sample(projection, self._directory)
                 except CANNOT_LOOK as error:
@@ -98,7 +100,9 @@ class Sampler:
 
     async def _some(self, projection: str, counterpart: Counterpart, directory: Directory) -> set[str]:
         """Those that the store has may be foreign; those that the log names may be missing."""
-        stored = await self._inspections[projection].some(counterpart.kind, limit=self._pace.records)
+        inspector = self._inspectors[projection]
+        live = await live_generation(inspector, projection=projection)
+        stored = await inspector.sample(live, counterpart.kind, limit=self._pace.records)
         if counterpart.aggregate is None:
             return set(stored)
         async with directory.snapshot() as snapshot:
@@ -126,7 +130,7 @@ class Sampler:
         rows = {id_: row for id_ in ids if before.rows.get(id_) == (row := after.rows.get(id_))}
         return set(_differing(seen, counterpart.kind, rows))
 
-    async def _seen_at(self, head: int, projection: str, keys: Sequence[Key]) -> Seen:
+    async def _seen_at(self, head: int, projection: str, keys: Sequence[Key]) -> GenerationSnapshot:
         """
         The documents at a moment at which the store reflects the log up to its head.
 
@@ -134,8 +138,10 @@ class Sampler:
         """
         try:
             async with asyncio.timeout(self._pace.patience):
-                inspection = self._inspections[projection]
-                while not _reflects(head, seen := await inspection.look(Asked(keys))):  # noqa: ASYNC110 - no event tells
+                inspector = self._inspectors[projection]
+                live = await live_generation(inspector, projection=projection)
+                query = GenerationQuery(keys, variants=("full",))
+                while not _reflects(head, seen := await inspect_live(inspector, live, query)):  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(self._pace.again)
         except TimeoutError:
             raise Superseded("the store is behind the log") from None
@@ -151,12 +157,12 @@ async def _state_in(snapshot: Snapshot, counterpart: Counterpart, ids: Collectio
     return _State(await snapshot.head(), await snapshot.rows_of(counterpart, ids))
 
 
-def _reflects(head: int, seen: Seen) -> bool:
+def _reflects(head: int, seen: GenerationSnapshot) -> bool:
     """Whether all documents that are not stale reflect the log up to its head, retried events included."""
     return seen.checkpoint.reached >= head and not any(each.since for each in seen.checkpoint.fan_outs)
 
 
-def _differing(seen: Seen, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:
+def _differing(seen: GenerationSnapshot, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:
     """The ids of documents that are not what their rows say; of what is parked or was skipped they cannot."""
     aside = {key.id for key in seen.parking.concerned()}
     for id_, row in rows.items():

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.inspection import RedisInspection
+from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.audit.ports import CANNOT_LOOK
+from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference, Verified, report
 from projector.audit.verify.verification import Subject, Unsettled, Verification
 from projector.cli.verify_progress import Watching
@@ -75,7 +75,7 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
 def _subject(projection: Projection, client: Any) -> Subject:
     return Subject(
         projection=projection,
-        inspection=RedisInspection(client, projection=projection.name, keyspace=HOME),
+        inspector=RedisGenerationInspector(client, projection=projection.name, keyspace=HOME),
         model=RedisReadModel(client, projection=projection, keyspace=HOME),
     )
 

@@ -11,10 +11,10 @@ from projector.processing import metrics
 from projector.processing.parked_events import Busy, what_is_parked
 from projector.processing.processors import roles
 from projector.processing.progress import Progress, Role
-from projector.rebuilding.comparison import GenerationReader
 from projector.rebuilding.reconciler import Reconciler
 from projector.store.collections import collections_of
 from projector.store.generations import Building, Comparison, Survey
+from projector.store.inspection import GenerationInspector
 from projector.store.ports import Lease, LeaseName
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
@@ -122,11 +122,11 @@ class StatusBoard:
         log: EventLog,
         lease: Lease,
         reconcilers: Iterable[Reconciler],
-        readers: Mapping[str, GenerationReader],
+        inspectors: Mapping[str, GenerationInspector],
         clock: Clock,
     ) -> None:
-        """:param readers: of the generations of each projection."""
-        self._readers = readers
+        """:param inspectors: of the generations of each projection."""
+        self._inspectors = inspectors
         self._log = log
         self._lease = lease
         self._reconcilers = list(reconcilers)
@@ -190,7 +190,7 @@ class StatusBoard:
         _tell(told, survey, reconciler)
         collections = list(collections_of(reconciler.projection))
         for pointer, generation in zip(roles(survey), told.generations, strict=True):
-            size = await self._readers[told.name].size(pointer, collections)
+            size = await self._inspectors[told.name].size(pointer, collections)
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:

@@ -2,20 +2,24 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from enum import Enum, auto
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from projector.folding.projection import Key, Projection
-from projector.store.collections import StoredCollection
-from projector.store.generations import Comparison, Difference, Order, Sample, Size
+from projector.store.collections import Variant
+from projector.store.generations import Comparison, Order, RecordChange, Sample
+from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
 from shared.read_model.envelope import Sealed, unseal
 from shared.read_model.positions import Checkpoint, Pointer
 
 Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparison]]
 """Compares the records of the live generation and of another one."""
+
+FULL = "full"
+"""The variant that is compared."""
 
 MOST_SAMPLES = 20
 MOST_CONFIRMED = 500
@@ -28,34 +32,6 @@ LOOK_SECONDS = 0.02
 """Two generations are at the same place again and again, but not all the time."""
 
 
-class Half(NamedTuple):
-    """Documents of one generation and its checkpoint, all from the same moment."""
-
-    checkpoint: Checkpoint
-    documents: Mapping[Key, bytes | None]
-
-
-class GenerationReader(Protocol):
-    """
-    Reads generations as they are; never on behalf of readers.
-
-    Every method raises `Unavailable`.
-    """
-
-    def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:
-        """All sealed documents of a kind by id, in portions; what is written meanwhile may come twice or not at all."""
-
-    async def side_by_side(self, pointers: Sequence[Pointer], keys: Collection[Key]) -> Sequence[Half]:
-        """
-        The same documents of several generations at one moment.
-
-        :raises Superseded: one of them is gone.
-        """
-
-    async def size(self, pointer: Pointer, collections: Collection[StoredCollection]) -> Size:
-        """How much stands in the collections of a generation; nothing in those of one that is gone."""
-
-
 class Comparer:
     """
     Compares two generations of one projection.
@@ -64,9 +40,9 @@ class Comparer:
     at which nothing but a difference in the records themselves can explain it.
     """
 
-    def __init__(self, projection: Projection, reader: GenerationReader) -> None:
+    def __init__(self, projection: Projection, inspector: GenerationInspector) -> None:
         self._projection = projection
-        self._reader = reader
+        self._inspector = inspector
 
     async def compare(self, live: Pointer, other: Pointer) -> Comparison:
         """How the records of `other` differ from those of `live`."""
@@ -84,13 +60,13 @@ class Comparer:
         )
 
     async def _tags(self, pointer: Pointer, kind: str) -> dict[str, str]:
-        documents = self._reader.documents(pointer, kind)
-        return {id_: unseal(sealed).etag async for portion in documents for id_, sealed in portion.items()}
+        documents = self._inspector.walk(pointer, Variant(kind, FULL))
+        return {str(id_): unseal(sealed).etag async for portion in documents for id_, sealed in portion.items()}
 
-    async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, str]) -> list[tuple[Key, Difference]]:
+    async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, str]) -> list[tuple[Key, RecordChange]]:
         """What is not the same in a generation as these entity tags say."""
         found = await self._tags(pointer, kind)
-        suspects: list[tuple[Key, Difference]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in found]
+        suspects: list[tuple[Key, RecordChange]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in found]
         differing = [id_ for id_, tag in found.items() if tags.get(id_) != tag]
         return suspects + [(Key(kind, id_), "changed" if id_ in tags else "new") for id_ in differing]
 
@@ -99,8 +75,8 @@ class Comparer:
         for _ in range(LOOKS):
             if not keys:
                 break
-            halves = await self._reader.side_by_side((live, other), keys)
-            judged = {key: _judged(key, *halves) for key in keys}
+            both = await self._inspector.inspect((live, other), GenerationQuery(keys, variants=(FULL,)))
+            judged = {key: _judged(key, *both) for key in keys}
             samples += [sample for sample in judged.values() if isinstance(sample, Sample)]
             keys = [key for key, sample in judged.items() if sample is Judgement.MOVING]
             await asyncio.sleep(LOOK_SECONDS if keys else 0)
@@ -154,7 +130,7 @@ def reason_to_hold(comparison: Comparison, order: Order) -> str | None:
     return "it was to wait here: order the rebuild again to switch, or abort it" if order.hold else None
 
 
-def _judged(key: Key, live: Half, other: Half) -> Sample | Judgement:
+def _judged(key: Key, live: GenerationSnapshot, other: GenerationSnapshot) -> Sample | Judgement:
     old, new = _opened(live, key), _opened(other, key)
     if (old and old.etag) == (new and new.etag):
         return Judgement.EQUAL
@@ -167,13 +143,13 @@ def _judged(key: Key, live: Half, other: Half) -> Sample | Judgement:
     return Sample(kind=key.kind, id=key.id, difference="new" if new else "gone")
 
 
-def _is_retrying(half: Half) -> bool:
+def _is_retrying(generation: GenerationSnapshot) -> bool:
     """Whether an event that was parked is being brought to many documents: positions do not tell to which it was."""
-    return any(each.since for each in half.checkpoint.fan_outs)
+    return any(each.since for each in generation.checkpoint.fan_outs)
 
 
-def _opened(half: Half, key: Key) -> Sealed | None:
-    sealed = half.documents[key]
+def _opened(generation: GenerationSnapshot, key: Key) -> Sealed | None:
+    sealed = generation.documents[key, FULL]
     return unseal(sealed) if sealed is not None else None
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from projector.folding.parking import NOTHING, Parking
 from projector.store.collections import StoredCollection, key_of
-from projector.store.errors import GenerationDamaged
+from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import Generation, Roster
 from projector.store.hints import rebuild, refill
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
@@ -101,3 +101,17 @@ def all_keys(keys: GenerationKeys, contents: bytes | None, *, known: Iterable[St
         names = []
     about = (keys.checkpoint, keys.damaged, keys.parked, keys.contents)
     return {*about, *(f"{keys.prefix}{name}" for name in names), *(key_of(each, keys) for each in known)}
+
+
+def checkpoint_of(pointer: Pointer, stored: bytes | None, *, live: Pointer | None, keys: ProjectionKeys) -> Checkpoint:
+    """
+    Return the checkpoint of a generation that should have one.
+
+    :raises Superseded: it is gone, and nothing uses it.
+    :raises GenerationDamaged: it is the live one, or its checkpoint cannot be read.
+    """
+    if (checkpoint := decoded(stored, Checkpoint, keys=keys)) is not None:
+        return checkpoint
+    if pointer == live:
+        raise GenerationDamaged(f"projection {keys.projection}: its live generation has lost its checkpoint")
+    raise Superseded(f"generation {pointer.generation} is gone")

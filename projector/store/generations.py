@@ -27,7 +27,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keep_old: float = KEEP_OLD_SECONDS
 
 
-Difference: TypeAlias = Literal["new", "gone", "changed"]
+RecordChange: TypeAlias = Literal["new", "gone", "changed"]
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     id: str
-    difference: Difference
+    difference: RecordChange
     fields: tuple[str, ...] = ()
 
 

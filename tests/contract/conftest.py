@@ -12,6 +12,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
 from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect, connector
+from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server, on_fakeredis
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
@@ -53,6 +54,27 @@ async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfile
     patient = connector(redis_server.url, timeouts=RedisTimeouts(reply=30.0))
     async with RedisProfileViews(patient, keyspace=HOME, freshness=Freshness(patience=PATIENCE)) as views:
         yield views
+
+
+@pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[StoreInMemory | StoreInRedis]:
+    """An empty store of read models."""
+    match request.param:
+        case "memory":
+            yield StoreInMemory()
+        case "fakeredis":
+            async with on_fakeredis() as opened:
+                yield opened
+        case server:
+            async with on_a_server(request.getfixturevalue(server)) as opened:
+                yield opened
+
+
+@pytest.fixture(params=["valkey", "genuine_redis"])
+def server(request: pytest.FixtureRequest) -> EmbeddedRedis:
+    """A server that runs."""
+    server: EmbeddedRedis = request.getfixturevalue(request.param).start()
+    return server
 
 
 @pytest.fixture(params=["memory", "valkey"])

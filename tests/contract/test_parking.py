@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.parking import Parking, Skip
 from projector.folding.projection import UniqueEntry

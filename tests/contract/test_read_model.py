@@ -5,14 +5,12 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
-from fakeredis import FakeAsyncRedis
 from redis import Redis as BlockingRedis
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.folding.batch import Batch
 from projector.folding.fold import BatchFold
-from projector.folding.projection import Key, SortedEntry, UniqueEntry
+from projector.folding.projection import SortedEntry, UniqueEntry
 from projector.projections.profiles import Profiles
 from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded
@@ -26,55 +24,10 @@ from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from shared.redis.client import connect
 from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, cleanly_folded, fold_all, fold_next, go_live
 from tests.support.histories import History
-from tests.support.read_models import StoreInMemory, StoreInRedis
+from tests.support.read_models import StoreInRedis, on_a_server
 
 NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1), LeaseName("profiles", 2)]
 ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
-
-
-@asynccontextmanager
-async def on_redis(client, spy):
-    store = StoreInRedis(client, spy=spy)
-    await store.start()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def on_a_server(server):
-    server.start()
-    async with connect(server.url) as client, Redis.from_url(server.url) as spy:
-        await spy.config_set("maxmemory-policy", "noeviction")
-        await spy.flushall()
-        async with on_redis(client, spy) as store:
-            yield store
-
-
-@asynccontextmanager
-async def on_fakeredis():
-    async with FakeAsyncRedis() as client, on_redis(client, client) as store:
-        yield store
-
-
-@pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis"])
-async def store(request):
-    """An empty store."""
-    match request.param:
-        case "memory":
-            yield StoreInMemory()
-        case "fakeredis":
-            async with on_fakeredis() as opened:
-                yield opened
-        case server:
-            async with on_a_server(request.getfixturevalue(server)) as opened:
-                yield opened
-
-
-@pytest.fixture(params=["valkey", "genuine_redis"])
-async def server(request):
-    return request.getfixturevalue(request.param).start()
 
 
 @pytest.fixture
@@ -527,50 +480,6 @@ def keys_of(generation, keys):
 async def fold_all_of(model, history, generation):
     async with model.commit(generation, expected=Checkpoint()) as commit:
         await commit.apply(await prepared(commit, history))
-
-
-async def test_generations_are_read_as_they_are(store, history):
-    """All documents in portions, and some of two generations side by side, with the checkpoints of that moment."""
-    model, reader, new = store.model(), store.reader(), Pointer("g2", Profiles.version)
-    await rebuilt(model, history)
-    await fold_all_of(model, history, "g2")
-    profiles = (await store.content())["profile:full"]
-    keys = [Key("profile", each) for each in profiles] + [Key("profile", "nobody"), Key("group", "none")]
-
-    walked = {id_: each async for portion in reader.documents(new, "profile") for id_, each in portion.items()}
-    old_half, new_half = await reader.side_by_side((POINTER, new), keys)
-
-    assert walked == profiles
-    assert old_half.documents == new_half.documents
-    assert old_half.documents == {key: profiles.get(key.id) for key in keys}
-    assert (old_half.checkpoint.position, new_half.checkpoint.position) == (5, 5)
-    with pytest.raises(Superseded, match="g3 is gone"):
-        await reader.side_by_side((POINTER, Pointer("g3", 1)), keys)
-
-
-async def test_a_generation_tells_how_much_it_holds(store, history):
-    """Its documents, each once, and about how much memory all of it takes; one that is gone holds nothing."""
-    await begin(store.model())
-    await fold_all(store.model(), history.events)
-    content = await store.content()
-
-    found = await store.reader().size(POINTER, list(collections_of(PROFILES)))
-    gone = await store.reader().size(Pointer("g3", 1), list(collections_of(PROFILES)))
-
-    assert found.documents == sum(len(held) for name, held in content.items() if name.endswith(":full"))
-    assert found.bytes is None or found.bytes > sum(len(body) for body in content["profile:full"].values())
-    assert (gone.documents, gone.bytes or 0) == (0, 0)
-
-
-async def test_a_server_tells_how_much_memory_a_generation_takes(server, history):
-    """Fakeredis and the store in memory do not know."""
-    async with on_a_server(server) as store:
-        await begin(store.model())
-        await fold_all(store.model(), history.events)
-
-        found = await store.reader().size(POINTER, list(collections_of(PROFILES)))
-
-        assert 1_000 < found.bytes < 100_000
 
 
 async def test_a_connection_that_is_lost_before_the_commit_writes_nothing(server, history):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from projector.audit.ports import NothingToVerify
+from projector.audit.live import NothingToVerify
 from projector.processing.fork_check import LogForked
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles

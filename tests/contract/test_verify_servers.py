@@ -9,7 +9,7 @@ import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.audit.sampler import Sampler, SamplerPace
-from projector.audit.verify import examination
+from projector.audit.verify.following import VerifyLimits
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
 from projector.services import PROJECTIONS
@@ -82,10 +82,13 @@ class Scene:
                 over.set()
 
     async def verify(self, projection, *, repair=False):
-        return await verify(self.hand, self.write_side.log, projection, repair=repair, directory=self.directory)
+        # While groups are renamed all the time there is no end of fan-outs to wait for.
+        limits = VerifyLimits(fan_out=0.1)
+        log, directory = self.write_side.log, self.directory
+        return await verify(self.hand, log, projection, repair=repair, directory=directory, limits=limits)
 
     def sampler(self):
-        inspections = {each.name: self.hand.subject(each).inspection for each in PROJECTIONS}
+        inspections = {each.name: self.hand.subject(each).inspector for each in PROJECTIONS}
         return Sampler(inspections, directory=self.directory, random=FromTheBeginning(), pace=EAGER)
 
     def behind_the_log(self, statement):
@@ -100,12 +103,6 @@ class Scene:
     async def _feed(self, over):
         while not over.is_set():
             await self.feed()
-
-
-@pytest.fixture(autouse=True)
-def _little_patience(monkeypatch):
-    """While groups are renamed all the time there is no end of fan-outs to wait for."""
-    monkeypatch.setattr(examination, "FAN_OUT_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import msgspec
 import psycopg
 from redis.asyncio import Redis
 
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis import read_model
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection

@@ -6,7 +6,8 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
 from projector.folding.document_session import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
 from projector.folding.index_changes import Indexer

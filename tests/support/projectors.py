@@ -12,8 +12,11 @@ from typing import Any
 from redis.asyncio import Redis
 from svcs import Registry
 
-from projector.adapters.memory.read_model import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
-from projector.adapters.redis.generation_reader import RedisGenerationReader
+from projector.adapters.memory.inspector import MemoryGenerationInspector
+from projector.adapters.memory.leases import MemoryLease
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
+from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.monitoring.status import RebuildStatus
@@ -98,7 +101,7 @@ def projector_with(
         projection,
         log=log,
         model=store.model,
-        compare=Comparer(projection, store.reader).compare,
+        compare=Comparer(projection, store.inspector).compare,
         lease=lease,
         leadership=leadership,
         clock=clock or SettableClock(),
@@ -137,13 +140,13 @@ def projector_on(
 
 def store_in_memory(store: MemoryStore, projection: Projection) -> Store:
     return Store(
-        MemoryReadModel(store, projection=projection), MemoryGenerationReader(store, projection=projection.name)
+        MemoryReadModel(store, projection=projection), MemoryGenerationInspector(store, projection=projection.name)
     )
 
 
 def store_in_redis(client: Redis, projection: Projection) -> Store:
     model = RedisReadModel(client, projection=projection, keyspace=HOME)
-    return Store(model, RedisGenerationReader(client, projection=projection.name, keyspace=HOME))
+    return Store(model, RedisGenerationInspector(client, projection=projection.name, keyspace=HOME))
 
 
 def register_on(registry: Registry, around: Surroundings, **more: Any) -> None:

@@ -1,22 +1,28 @@
 """Stores of read models for tests: one in memory and one in Redis that can be looked into, emptied and spoilt."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import msgspec
+from fakeredis import FakeAsyncRedis
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from projector.adapters.memory.read_model import MemoryGenerationReader, MemoryLease, MemoryReadModel, MemoryStore
-from projector.adapters.redis.generation_reader import RedisGenerationReader
+from projector.adapters.memory.inspector import MemoryGenerationInspector
+from projector.adapters.memory.leases import MemoryLease
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
+from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.processing.limits import LeadershipLimits
-from projector.rebuilding.comparison import GenerationReader
+from projector.store.inspection import GenerationInspector
 from projector.store.ports import Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
+from shared.redis.client import connect
 from tests.support.folding import PROFILES, Held, held
 
 LASTING = LeadershipLimits(lease=60.0, listed=60.0)
@@ -34,8 +40,8 @@ class StoreInMemory:
     def model(self) -> ReadModel:
         return MemoryReadModel(self._store, projection=self._projection)
 
-    def reader(self) -> GenerationReader:
-        return MemoryGenerationReader(self._store, projection=self._projection.name)
+    def inspector(self) -> GenerationInspector:
+        return MemoryGenerationInspector(self._store, projection=self._projection.name)
 
     def lease(self) -> Lease:
         return self._lease
@@ -51,6 +57,9 @@ class StoreInMemory:
 
     async def plant(self, key: str, value: bytes) -> None:
         self._store.content[key] = value
+
+    async def forget(self, key: str) -> None:
+        del self._store.content[key]
 
     async def empty(self) -> None:
         self._store.content.clear()
@@ -81,8 +90,8 @@ class StoreInRedis:
     def model(self) -> ReadModel:
         return RedisReadModel(self._client, projection=self._projection, keyspace=HOME)
 
-    def reader(self) -> GenerationReader:
-        return RedisGenerationReader(self._client, projection=self._projection.name, keyspace=HOME)
+    def inspector(self) -> GenerationInspector:
+        return RedisGenerationInspector(self._client, projection=self._projection.name, keyspace=HOME)
 
     def lease(self) -> Lease:
         return RedisLease(self._client, keyspace=HOME, limits=LASTING)
@@ -111,6 +120,9 @@ class StoreInRedis:
     async def plant(self, key: str, value: bytes) -> None:
         await self._spy.set(key, value)
 
+    async def forget(self, key: str) -> None:
+        await self._spy.delete(key)
+
     async def empty(self) -> None:
         await self._spy.flushall()
 
@@ -124,6 +136,33 @@ class StoreInRedis:
             told.append(msgspec.json.decode(message["data"], type=Announcement))
         assert message, "it does not answer"
         return told
+
+
+@asynccontextmanager
+async def on_redis(client: Redis, spy: Redis) -> AsyncIterator[StoreInRedis]:
+    store = StoreInRedis(client, spy=spy)
+    await store.start()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def on_a_server(server: EmbeddedRedis) -> AsyncIterator[StoreInRedis]:
+    """Give an empty store on a server, which is started."""
+    server.start()
+    async with connect(server.url) as client, Redis.from_url(server.url) as spy:
+        await spy.config_set("maxmemory-policy", "noeviction")
+        await spy.flushall()
+        async with on_redis(client, spy) as store:
+            yield store
+
+
+@asynccontextmanager
+async def on_fakeredis() -> AsyncIterator[StoreInRedis]:
+    async with FakeAsyncRedis() as client, on_redis(client, client) as store:
+        yield store
 
 
 def everything(server: EmbeddedRedis) -> Mapping[str, object]:

@@ -7,21 +7,27 @@ from typing import Any, Protocol
 import msgspec
 from redis.asyncio import Redis
 
-from projector.adapters.memory.inspection import MemoryInspection
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
-from projector.adapters.redis.inspection import RedisInspection
+from projector.adapters.memory.inspector import MemoryGenerationInspector
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
+from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.audit.ports import Asked, Directory, Seen
+from projector.audit.ports import Directory
 from projector.audit.verify.differences import Verified
+from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import Subject, Verification
 from projector.folding.projection import Projection
 from projector.store.collections import Item, StoredCollection
+from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.events import Redacted
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME, GenerationKeys
-from shared.read_model.positions import Checkpoint
+from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import begin, fold_all, go_live
+
+IMPATIENT = VerifyLimits(retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
+"""Where nothing goes on with a fan-out."""
 
 PROFILES = HOME.projection("profiles").generation("g1")
 GROUPS = HOME.projection("groups").generation("g1")
@@ -67,7 +73,7 @@ class HandInMemory:
     def subject(self, projection: Projection) -> Subject:
         return Subject(
             projection=projection,
-            inspection=MemoryInspection(self.store, projection=projection.name),
+            inspector=MemoryGenerationInspector(self.store, projection=projection.name),
             model=MemoryReadModel(self.store, projection=projection),
         )
 
@@ -90,20 +96,20 @@ class HandInMemory:
         self.store.content[key].remove(entry)
 
 
-class Meanwhile(MemoryInspection):
+class Meanwhile(MemoryGenerationInspector):
     """Before each look the projector takes a step."""
 
     def __init__(self, store: MemoryStore, projection: Projection, step: Callable[[], Awaitable[None]]) -> None:
         super().__init__(store, projection=projection.name)
         self._step = step
 
-    async def look(self, asked: Asked) -> Seen:
+    async def inspect(self, pointers: Sequence[Pointer], query: GenerationQuery) -> Sequence[GenerationSnapshot]:
         await self._step()
-        return await super().look(asked)
+        return await super().inspect(pointers, query)
 
-    async def walk(self, collection: StoredCollection) -> AsyncIterator[Sequence[Item]]:
+    async def walk(self, pointer: Pointer, collection: StoredCollection) -> AsyncIterator[Mapping[Item, bytes]]:
         await self._step()
-        async for items in super().walk(collection):
+        async for items in super().walk(pointer, collection):
             yield items
 
 
@@ -114,7 +120,7 @@ class HandInRedis:
     def subject(self, projection: Projection) -> Subject:
         return Subject(
             projection=projection,
-            inspection=RedisInspection(self.client, projection=projection.name, keyspace=HOME),
+            inspector=RedisGenerationInspector(self.client, projection=projection.name, keyspace=HOME),
             model=RedisReadModel(self.client, projection=projection, keyspace=HOME),
         )
 
@@ -157,9 +163,15 @@ async def fill(hand: Hand, events: Sequence[RecordedEvent], projection: Projecti
 
 
 async def verify(
-    hand: Hand, log: EventLog, projection: Projection, *, repair: bool = False, directory: Directory | None = None
+    hand: Hand,
+    log: EventLog,
+    projection: Projection,
+    *,
+    repair: bool = False,
+    directory: Directory | None = None,
+    limits: VerifyLimits | None = None,
 ) -> Verified:
-    verification = Verification(log=log, directory=directory, watch=lambda _: Unwatched())
+    verification = Verification(log=log, directory=directory, watch=lambda _: Unwatched(), limits=limits)
     return await verification.verify(hand.subject(projection), repair=repair)
 
 

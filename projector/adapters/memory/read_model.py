@@ -1,113 +1,23 @@
-"""The projector's ports in memory: for tests and for trying things out."""
+"""A projection's generations in a `MemoryStore`: for tests and for trying things out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
 
 import msgspec
 
+from projector.adapters.memory.store import MemoryStore
 from projector.folding.batch import Batch
 from projector.folding.projection import Key, Projection, UniqueEntry
-from projector.rebuilding.comparison import Half
 from projector.store.codec import Stored, all_keys, begun, contents, decoded, generation, inherited
-from projector.store.collections import StoredCollection, collections_of, is_document, key_of
+from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import LOST, Generation, NextState, Roster, Size, Survey, fed
+from projector.store.generations import LOST, Generation, NextState, Roster, Survey, fed
 from projector.store.hints import damage
-from projector.store.ports import Candidate, Candidates, LeaseName
 from projector.store.transitions import Transition, completed
-from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write, unique_entries_in, without_taken, writes
-from shared.errors import EvictionPossible, Unavailable
-from shared.read_model.keys import HOME, GenerationKeys, Keyspace
+from projector.store.writes import unique_entries_in, without_taken, writes
+from shared.errors import EvictionPossible
+from shared.read_model.keys import GenerationKeys
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
-
-
-@dataclass
-class MemoryStore:
-    """
-    What a server would hold, under the same keys: strings, hashes and lists (as sets; nobody needs them sorted here).
-
-    It can be made to fail: by `available`, by `evicts`, and by `torn_after`, which crashes it in the middle of the
-    next commit, once so many of its writes (counted field by field) are applied.
-    """
-
-    content: dict[str, bytes | dict[str, bytes] | set[bytes]] = field(default_factory=dict)
-    announced: list[Announcement] = field(default_factory=list)
-    available: bool = True
-    evicts: bool = False
-    torn_after: int | None = None
-    keyspace: Keyspace = HOME
-
-    def check(self) -> None:
-        if not self.available:
-            raise Unavailable("the store in memory was made unavailable")
-
-    def string(self, key: str) -> bytes | None:
-        value = self.content.get(key)
-        return value if isinstance(value, bytes) else None
-
-    def field(self, key: str, name: str) -> bytes | None:
-        value = self.content.get(key, {})
-        return value.get(name) if isinstance(value, dict) else None
-
-    def fields(self, key: str) -> dict[str, bytes]:
-        value = self.content.get(key)
-        return dict(value) if isinstance(value, dict) else {}
-
-    def apply(self, transaction: Iterable[Write]) -> list[str]:
-        """Apply a transaction whole, says what failed: as in Redis, that keeps nothing else from being applied."""
-        torn_after, self.torn_after = self.torn_after, None
-        failures = [failure for write in head(transaction, torn_after) if (failure := self._apply_one(write))]
-        if torn_after is not None:
-            raise Unavailable("the store in memory crashed in the middle of a commit")
-        return failures
-
-    def listed(self, key: str) -> set[bytes]:
-        value = self.content.get(key)
-        return value if isinstance(value, set) else set()
-
-    def _apply_one(self, write: Write) -> str | None:
-        if isinstance(write, Set):
-            self.content[write.key] = write.value
-            return None
-        kind = set if isinstance(write, Enlist | Strike) else dict
-        value = self.content.setdefault(write.key, kind())
-        if not isinstance(value, kind):
-            return f"{write.key} is no {kind.__name__}"
-        _change(value, write)
-        return None
-
-
-def _change(value: Any, write: Put | Remove | Enlist | Strike) -> None:
-    match write:
-        case Put(_, fields):
-            value.update(fields)
-        case Remove(_, names):
-            for name in names:
-                value.pop(name, None)
-        case Enlist(_, entries):
-            value.update(entries)
-        case Strike(_, entries):
-            value.difference_update(entries)
-
-
-def head(transaction: Iterable[Write], length: int | None) -> Iterator[Write]:
-    """The first writes of a transaction, counted field by field; all of them if no length is given."""
-    return islice((part for write in transaction for part in _singly(write)), length)
-
-
-def _singly(write: Write) -> Iterator[Write]:
-    match write:
-        case Put(key, fields):
-            yield from (Put(key, {name: value}) for name, value in fields.items())
-        case Remove(key, names):
-            yield from (Remove(key, [name]) for name in names)
-        case Enlist(key, entries) | Strike(key, entries):
-            yield from (type(write)(key, [entry]) for entry in entries)
-        case _:
-            yield write
 
 
 class MemoryReadModel:
@@ -187,35 +97,6 @@ class MemoryReadModel:
         return decoded(self._store.string(key), type_, keys=self._keys)
 
 
-class MemoryGenerationReader:
-    """Generations of one projection in a `MemoryStore`, as they are."""
-
-    def __init__(self, store: MemoryStore, *, projection: str) -> None:
-        self._store = store
-        self._keys = store.keyspace.projection(projection)
-
-    async def documents(self, pointer: Pointer, kind: str) -> AsyncIterator[Mapping[str, bytes]]:
-        self._store.check()
-        documents = self._store.content.get(self._keys.generation(pointer.generation).documents(kind, "full"))
-        yield dict(documents) if isinstance(documents, dict) else {}
-
-    async def side_by_side(self, pointers: Sequence[Pointer], keys: Collection[Key]) -> Sequence[Half]:
-        self._store.check()
-        return [self._half(self._keys.generation(pointer.generation), keys) for pointer in pointers]
-
-    async def size(self, pointer: Pointer, collections: Collection[StoredCollection]) -> Size:
-        self._store.check()
-        keys = self._keys.generation(pointer.generation)
-        documents = [self._store.fields(key_of(each, keys)) for each in collections if is_document(each)]
-        return Size(sum(map(len, documents)), None)
-
-    def _half(self, keys: GenerationKeys, wanted: Collection[Key]) -> Half:
-        checkpoint = decoded(self._store.string(keys.checkpoint), Checkpoint, keys=self._keys)
-        if checkpoint is None:
-            raise Superseded(f"generation {keys.name} is gone")
-        return Half(checkpoint, {key: self._store.field(keys.documents(key.kind, "full"), key.id) for key in wanted})
-
-
 class MemoryCommit:
     """One commit in the making."""
 
@@ -261,32 +142,3 @@ class MemoryCommit:
     def _owner(self, entry: UniqueEntry) -> str | None:
         owner = self._store.field(self._keys.unique_entries(entry.by), entry.value)
         return owner.decode() if owner else None
-
-
-class MemoryLease:
-    """Leases among the projectors of one process; `holders` may be changed to play one that took them over."""
-
-    def __init__(self) -> None:
-        self.available = True
-        self.holders: dict[LeaseName, Candidate] = {}
-        self._seen: dict[str, Candidate] = {}
-
-    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
-        self._check()
-        self._seen[candidate.id] = candidate
-        return frozenset(name for name in names if self.holders.setdefault(name, candidate) == candidate)
-
-    async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
-        self._check()
-        self._seen.pop(candidate.id, None)
-        for name in [each for each in names if self.holders.get(each) == candidate]:
-            del self.holders[name]
-
-    async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
-        self._check()
-        holders = {name: self.holders[name] for name in names if name in self.holders}
-        return Candidates(holders, list(self._seen.values()))
-
-    def _check(self) -> None:
-        if not self.available:
-            raise Unavailable("the lease in memory was made unavailable")

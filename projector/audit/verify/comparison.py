@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from projector.audit.ports import Seen
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.expectation import Expected
 from projector.folding.projection import Entry, Key, SortedEntry, UniqueEntry
 from projector.store.collections import StoredCollection, Variant, index_of
+from projector.store.inspection import GenerationSnapshot
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import IndexRow
@@ -25,11 +25,13 @@ class Found(NamedTuple):
     full: bytes | None
 
 
-def found_of(key: Key, seen: Seen) -> Found:
+def found_of(key: Key, seen: GenerationSnapshot) -> Found:
     return Found(*(seen.documents[key, variant] for variant in VARIANTS))
 
 
-def differences_of(key: Key, expected: Sequence[Expected], seen: Seen, *, projection: str) -> list[Difference]:
+def differences_of(
+    key: Key, expected: Sequence[Expected], seen: GenerationSnapshot, *, projection: str
+) -> list[Difference]:
     """
     Every field in which a document, or what leads to it, is none of the things that would be right.
 
@@ -43,7 +45,7 @@ def differences_of(key: Key, expected: Sequence[Expected], seen: Seen, *, projec
     ]
 
 
-def missing_of(key: Key, expected: Expected, seen: Seen) -> Iterator[StoredCollection]:
+def missing_of(key: Key, expected: Expected, seen: GenerationSnapshot) -> Iterator[StoredCollection]:
     """Where a document, or something that leads to it, should stand and nothing does."""
     yield from (Variant(key.kind, each) for each in expected.variants if seen.documents[key, each] is None)
     yield from (index_of(entry) for entry in expected.entries if seen.owners[entry] is None)
@@ -53,7 +55,7 @@ Told = tuple[str, Any, Any]
 """Field, expected, found."""
 
 
-def _told(key: Key, expected: Expected, seen: Seen) -> Iterator[Told]:
+def _told(key: Key, expected: Expected, seen: GenerationSnapshot) -> Iterator[Told]:
     found, position = found_of(key, seen), seen.checkpoint.position
     yield from sealed_differences("", expected.full, found.full, position=position)
     yield from sealed_differences("public.", expected.public, found.public, position=position)
@@ -143,7 +145,7 @@ def _index_row_differences(expected: Expected, found: bytes | None) -> Iterator[
     )
 
 
-def _entry_differences(key: Key, entries: Iterable[Entry], seen: Seen) -> Iterator[Told]:
+def _entry_differences(key: Key, entries: Iterable[Entry], seen: GenerationSnapshot) -> Iterator[Told]:
     for entry in entries:
         owner = seen.owners.get(entry)
         if isinstance(entry, SortedEntry):

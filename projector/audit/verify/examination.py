@@ -1,27 +1,21 @@
 """Redis beside the log: every document and what leads to it, and nothing else."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
-from time import monotonic
 from typing import TypeVar
 
-from projector.audit.ports import Asked, Inspection
 from projector.audit.verify.comparison import differences_of, foreign, missing_of
 from projector.audit.verify.differences import Findings
 from projector.audit.verify.expectation import ABSENT, Expected
 from projector.audit.verify.following import Following, Watch
 from projector.folding.projection import Entry, Key
 from projector.store.collections import Index, Item, StoredCollection, Variant, index_of, item_of
+from projector.store.inspection import GenerationQuery
+from shared.runtime.retry import poll
 
 BUCKET = 100
 """Documents read in one transaction with everything that leads to them: about a millisecond of Redis' time."""
-
-FAN_OUT_SECONDS = 5.0
-"""How long fan-outs may take to end; then every list is walked, since none has the size that it will have."""
-
-LOOK_AGAIN_SECONDS = 0.05
 
 T = TypeVar("T")
 
@@ -35,14 +29,13 @@ class Examination:
     that does not come out is it walked, and what is foreign on it is looked at once more, at one moment.
     """
 
-    def __init__(self, following: Following, *, inspection: Inspection, watch: Watch) -> None:
+    def __init__(self, following: Following, *, watch: Watch) -> None:
         self.documents = self.entries = 0
         """How much was compared."""
         self._findings = Findings()
         self._missing: Counter[StoredCollection] = Counter()
         """How many documents and entries were not there, by where they should be."""
         self._following = following
-        self._inspection = inspection
         self._watch = watch
         self._projection = following.fold.projection
 
@@ -81,15 +74,18 @@ class Examination:
 
     async def _look_for_foreign(self) -> None:
         await self._fan_outs_ended()
-        kinds = {kind.name for kind in self._projection.kinds}
-        collections = [
-            each for each in await self._inspection.collections() if isinstance(each, Index) or each.kind in kinds
-        ]
-        seen = await self._following.look(Asked(sizes=collections))
+        collections = await self._collections()
+        seen = await self._following.look(GenerationQuery(sizes=collections))
         due = self._census()
         for collection in collections:
             if seen.sizes[collection] != due[collection] - self._missing[collection] or seen.checkpoint.fan_outs:
                 await self._search(collection)
+
+    async def _collections(self) -> list[StoredCollection]:
+        """Return all but those of kinds that the projection does not know any more."""
+        kinds = {kind.name for kind in self._projection.kinds}
+        there = await self._following.inspector.collections(self._following.live)
+        return [each for each in there if isinstance(each, Index) or each.kind in kinds]
 
     async def _confirm(self) -> None:
         """
@@ -106,9 +102,11 @@ class Examination:
 
     async def _fan_outs_ended(self) -> None:
         """Wait for fan-outs: until they end there are entries that nobody needs any more."""
-        until = monotonic() + FAN_OUT_SECONDS
-        while (await self._following.look(Asked())).checkpoint.fan_outs and monotonic() < until:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        limits = self._following.limits
+        policy = poll(limits.pause, within=limits.fan_out)
+        await policy.until(
+            lambda snapshot: not snapshot.checkpoint.fan_outs, lambda: self._following.look(GenerationQuery())
+        )
 
     def _census(self) -> Counter[StoredCollection]:
         """How much should stand where; what may or may not is not counted, and makes it be looked for."""
@@ -128,7 +126,7 @@ class Examination:
             await self._search_documents(collection)
 
     async def _search_documents(self, collection: Variant) -> None:
-        async for ids in self._inspection.walk(collection):
+        async for ids in self._following.inspector.walk(self._following.live, collection):
             keys = [Key(collection.kind, str(id_)) for id_ in ids]
             for bucket in buckets([key for key in keys if self._is_strange(key)]):
                 await self._judge(bucket)
@@ -138,7 +136,7 @@ class Examination:
 
     async def _search_index(self, index: Index) -> None:
         search = Search(self._following, index)
-        async for items in self._inspection.walk(index):
+        async for items in self._following.inspector.walk(self._following.live, index):
             await search.look_at(items)
         for entry, owner in search.found.items():
             self._is_foreign(entry, owner)
@@ -158,10 +156,10 @@ class Search:
         self._fan_outs = -1
         self._renew()
 
-    async def look_at(self, items: Sequence[Item]) -> None:
+    async def look_at(self, items: Collection[Item]) -> None:
         """Find those of the items that should not be there, at a moment at which they are."""
         for entries in buckets(self._index.entry(item) for item in items if item not in self._due):
-            owners = (await self._following.look(Asked(entries=entries))).owners
+            owners = (await self._following.look(GenerationQuery(entries=entries))).owners
             there = {entry: owner for entry in entries if (owner := owners[entry]) is not None}
             strange = [entry for entry in there if not self._following.is_owed_to_later(entry)]
             if strange and self._fan_outs != len(self._following.fold.fan_outs):

@@ -1,32 +1,40 @@
 """A fold that is always where the generation is that it is compared with."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from time import monotonic
+from dataclasses import dataclass
 from typing import Protocol
 
-from projector.audit.ports import Asked, Inspection, NothingToVerify, Seen
+from projector.audit.live import NothingToVerify, inspect_live, live_generation
 from projector.audit.verify.expectation import Expectations, Expected
 from projector.audit.verify.fold import Fold
 from projector.folding.projection import Entry, Key
 from projector.processing.fork_check import ForkCheck
 from projector.store.errors import Superseded
+from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
 from shared.event_log import EventReader, Identity
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
+from shared.runtime.retry import poll
 
 PORTION = 5_000
 """Events read and folded at once."""
 
-ATTEMPTS = 100
-"""To do something while documents change: each takes a few milliseconds."""
+PROGRESS = GenerationQuery()
+"""Asks for nothing but how far the generation has come."""
 
-RETRY_SECONDS = 60.0
-"""How long an event that was parked may take to be brought to all documents that it concerns."""
 
-ERASURE_SECONDS = 10.0
-"""How long the store may take to come to an erasure that the log has."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyLimits:
+    """How long a verification waits for the projector, in seconds, and how often it tries."""
 
-LOOK_AGAIN_SECONDS = 0.05
+    retry: float = 60.0
+    """For an event that was parked to be brought to all documents that it concerns."""
+    erasure: float = 10.0
+    """For the store to come to an erasure that the log has."""
+    fan_out: float = 5.0
+    """For fan-outs to end; then every list is walked, since none has the size that it will have."""
+    pause: float = 0.05
+    attempts: int = 100
+    """To do something while documents change: each takes a few milliseconds."""
 
 
 class Watch(Protocol):
@@ -46,17 +54,21 @@ class Following:
     So nothing has to stand still, and nothing that is found is owed to something that was under way.
     """
 
-    def __init__(self, fold: Fold, *, reader: EventReader, inspection: Inspection, watch: Watch) -> None:
+    def __init__(
+        self, fold: Fold, *, reader: EventReader, inspector: GenerationInspector, watch: Watch, limits: VerifyLimits
+    ) -> None:
         self.fold = fold
+        self.inspector = inspector
+        self.limits = limits
+        self.live = Pointer("", 0)
+        """The generation that is looked at, from `begin` on."""
         self.checkpoint = Checkpoint()
         """The last that was seen; the fold is there."""
-        self._live: Pointer | None = None
         self._late: dict[Key, frozenset[Entry]] = {}
         """What leads to the documents that were touched since `begin`."""
         self._expectations = Expectations(fold)
         self._fork_check = ForkCheck(projection=fold.projection.name)
         self._reader = reader
-        self._inspection = inspection
         self._watch = watch
 
     async def begin(self) -> None:
@@ -67,35 +79,35 @@ class Following:
         :raises NothingToVerify: the generation was made by another version of the projection.
         :raises LogForked: the log is not the one that was projected.
         """
+        self.live = await live_generation(self.inspector, projection=self.fold.projection.name)
+        self._require_version(self.live)
         seen = await self._settled()
-        self._require_version(seen.live)
-        self._live = seen.live
         await self._fork_check.require(self._reader, seen.checkpoint)
         async for _ in self._catch_up(seen):
             self._watch.folded(self.fold.position, of=seen.checkpoint.position)
         await self._all_erased()
 
-    async def look(self, asked: Asked) -> Seen:
+    async def look(self, query: GenerationQuery) -> GenerationSnapshot:
         """
         Read all of it at one moment, to which the fold has come then.
 
         :raises Superseded: readers were sent to another generation, the store came back older, or what the fold has
             left out was folded into it by now, or the other way round.
         """
-        seen, _ = await self._look(asked)
+        seen, _ = await self._look(query)
         return seen
 
-    async def compare(self, keys: Collection[Key]) -> tuple[Seen, dict[Key, list[Expected]]]:
+    async def compare(self, keys: Collection[Key]) -> tuple[GenerationSnapshot, dict[Key, list[Expected]]]:
         """
         Documents, with all that leads to them, as they are and as they should be at the same moment.
 
         :raises Superseded: they change faster than they can be read, or as with `look`.
         """
         expected = {key: self.expected(key) for key in keys}
-        for _ in range(ATTEMPTS):
+        for _ in range(self.limits.attempts):
             entries = {entry for key in keys for entry in _entries(expected[key])}
             before = self._moment
-            seen, touched = await self._look(Asked(documents=keys, entries=entries))
+            seen, touched = await self._look(GenerationQuery(documents=keys, entries=entries))
             stale = keys if self._moment != before else touched.intersection(keys)
             expected |= {key: self.expected(key) for key in stale}
             if all(entry in seen.owners for key in stale for entry in _entries(expected[key])):
@@ -131,31 +143,33 @@ class Following:
 
     async def _all_erased(self) -> None:
         """Follow the store to the erasures of which redacted events tell, or until that has taken too long."""
-        until = monotonic() + ERASURE_SECONDS
-        while self._is_erasing and monotonic() < until:
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            async for _ in self._catch_up(await self._inspection.look(Asked())):
-                pass
+        if self._is_erasing:
+            policy = poll(self.limits.pause, within=self.limits.erasure)
+            await policy.until(lambda is_erasing: not is_erasing, self._is_still_erasing)
 
-    async def _settled(self) -> Seen:
+    async def _is_still_erasing(self) -> bool:
+        async for _ in self._catch_up(await self._inspect()):
+            pass
+        return self._is_erasing
+
+    async def _settled(self) -> GenerationSnapshot:
         """Look once no event that was parked is being brought to many documents, or that has taken too long."""
-        until = monotonic() + RETRY_SECONDS
-        while _is_retrying(seen := await self._inspection.look(Asked())) and monotonic() < until:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        return seen
+        policy = poll(self.limits.pause, within=self.limits.retry)
+        return await policy.until(lambda snapshot: not _is_retrying(snapshot), self._inspect)
 
-    async def _look(self, asked: Asked) -> tuple[Seen, set[Key]]:
+    async def _inspect(self, query: GenerationQuery = PROGRESS) -> GenerationSnapshot:
+        return await inspect_live(self.inspector, self.live, query)
+
+    async def _look(self, query: GenerationQuery) -> tuple[GenerationSnapshot, set[Key]]:
         """Also the documents that were touched since the last look."""
-        seen = await self._inspection.look(asked)
-        if seen.live != self._live:
-            raise Superseded("another generation went live")
+        seen = await self._inspect(query)
         touched = {key async for portion in self._catch_up(seen) for key in portion}
         if self._is_erasing:
             raise Superseded("a person was erased whom the store still has")
         self._late |= {key: frozenset(_entries(self.expected(key))) for key in touched}
         return seen, touched
 
-    async def _catch_up(self, seen: Seen) -> AsyncIterator[set[Key]]:
+    async def _catch_up(self, seen: GenerationSnapshot) -> AsyncIterator[set[Key]]:
         """Fold up to the checkpoint, without what is parked; gives what is touched, portion by portion."""
         if (checkpoint := seen.checkpoint).position < self.fold.position:
             raise Superseded("the store came back older")
@@ -184,7 +198,7 @@ class Following:
             )
 
 
-def _is_retrying(seen: Seen) -> bool:
+def _is_retrying(seen: GenerationSnapshot) -> bool:
     """
     Whether a fan-out is under way that lies behind what documents reflect.
 

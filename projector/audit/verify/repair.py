@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from projector.audit.ports import Asked, Seen
 from projector.audit.verify.comparison import found_of
 from projector.audit.verify.differences import Findings
 from projector.audit.verify.examination import buckets
 from projector.audit.verify.expectation import Expected
-from projector.audit.verify.following import ATTEMPTS, Following
+from projector.audit.verify.following import Following
 from projector.folding.batch import Batch
 from projector.folding.projection import Entry, Key, OwnedEntry
 from projector.store.errors import Superseded
+from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ReadModel
 from shared.read_model.keys import VARIANTS
 from shared.read_model.positions import Checkpoint
@@ -38,7 +38,7 @@ class Repair:
             await self._commit((), entries)
 
     async def _commit(self, keys: Collection[Key], foreign: Collection[Entry]) -> None:
-        for _ in range(ATTEMPTS):
+        for _ in range(self._following.limits.attempts):
             try:
                 await self._try(keys, foreign)
             except Superseded:
@@ -47,16 +47,16 @@ class Repair:
         raise Superseded("the projector was faster every time: try again")
 
     async def _try(self, keys: Collection[Key], foreign: Collection[Entry]) -> None:
-        seen = await self._following.look(Asked(documents=keys, entries=foreign))
+        seen = await self._following.look(GenerationQuery(documents=keys, entries=foreign))
         expected = {key: self._following.final(key) for key in keys}
         there = [(entry, owner) for entry in foreign if (owner := seen.owners[entry]) is not None]
         removals = [each for each in there if not self._following.is_owed_to_later(each[0])]
         batch = _batch(expected, removals, seen)
-        async with self._model.commit(seen.live.generation, expected=seen.checkpoint) as commit:
+        async with self._model.commit(self._following.live.generation, expected=seen.checkpoint) as commit:
             await commit.apply(batch)
 
 
-def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], seen: Seen) -> Batch:
+def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], seen: GenerationSnapshot) -> Batch:
     there = {key: each for key, each in expected.items() if each.full is not None}
     return Batch(
         removals=removals,
@@ -70,7 +70,7 @@ def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], seen
     )
 
 
-def _superfluous(expected: dict[Key, Expected], seen: Seen) -> Iterable[tuple[Key, str]]:
+def _superfluous(expected: dict[Key, Expected], seen: GenerationSnapshot) -> Iterable[tuple[Key, str]]:
     """Variants that stand beside a document and should not."""
     for key, each in expected.items():
         found = zip(VARIANTS, found_of(key, seen), strict=True)

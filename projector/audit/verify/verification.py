@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from projector.audit.drift import COUNTERPARTS, Counterpart, Drift, drifts
-from projector.audit.ports import Directory, Inspection
+from projector.audit.ports import Directory
 from projector.audit.verify.ahead import RecordsAhead
 from projector.audit.verify.differences import Difference, Findings, Verified
 from projector.audit.verify.examination import Examination
 from projector.audit.verify.fold import Fold
-from projector.audit.verify.following import PORTION, Following, Watch
+from projector.audit.verify.following import PORTION, Following, VerifyLimits, Watch
 from projector.audit.verify.repair import Repair
 from projector.folding.projection import Projection
 from projector.store.errors import Superseded
+from projector.store.inspection import GenerationInspector
 from projector.store.ports import ReadModel
 from shared.event_log import EventLog
 
@@ -30,14 +31,21 @@ class Subject:
     """A projection, and where what it made is kept."""
 
     projection: Projection
-    inspection: Inspection
+    inspector: GenerationInspector
     model: ReadModel
 
 
 class Verification:
     """Compares a projection's live generation with the log and the log with the state, while all of them go on."""
 
-    def __init__(self, *, log: EventLog, directory: Directory | None, watch: Callable[[str], Watch]) -> None:
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        directory: Directory | None,
+        watch: Callable[[str], Watch],
+        limits: VerifyLimits | None = None,
+    ) -> None:
         """
         :param directory: None where there is no state, as in memory.
         :param watch: is given the name of each projection.
@@ -45,6 +53,7 @@ class Verification:
         self._log = log
         self._directory = directory
         self._watch = watch
+        self._limits = limits or VerifyLimits()
 
     async def verify(self, subject: Subject, *, repair: bool = False) -> Verified:
         """
@@ -66,9 +75,9 @@ class Verification:
     async def _verify(self, subject: Subject, *, repair: bool) -> Verified:
         began, fold, watch = perf_counter(), Fold(subject.projection), self._watch(subject.projection.name)
         async with self._log.connect() as reader:
-            following = Following(fold, reader=reader, inspection=subject.inspection, watch=watch)
+            following = Following(fold, reader=reader, inspector=subject.inspector, watch=watch, limits=self._limits)
             await following.begin()
-            examination = Examination(following, inspection=subject.inspection, watch=watch)
+            examination = Examination(following, watch=watch)
             findings = await examination.examine()
             left = await _repaired(findings, examination, following, subject) if repair else findings
         position, stale = following.checkpoint.reached, len(fold.parking.documents())

@@ -5,10 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from projector.folding.parking import NOTHING
 from projector.projections.profiles import Profiles
 from projector.rebuilding import comparison as comparing
-from projector.rebuilding.comparison import Comparer, Half, OneComparison, reason_to_hold
+from projector.rebuilding.comparison import Comparer, OneComparison, reason_to_hold
 from projector.store.generations import Comparison, Order
+from projector.store.inspection import GenerationSnapshot
 from shared.read_model.envelope import seal
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from tests.support.folding import ORDER
@@ -27,13 +29,13 @@ class Scripted:
         self._looks = list(looks)
         self.looked = 0
 
-    async def documents(self, pointer, kind):
-        yield self._now()[pointer][1] if kind == "profile" else {}
+    async def walk(self, pointer, collection):
+        yield self._now()[pointer][1] if collection.kind == "profile" else {}
 
-    async def side_by_side(self, pointers, keys):
+    async def inspect(self, pointers, query):
         self.looked += 1
         return [
-            Half(_checkpoint(at), {key: documents.get(key.id) for key in keys})
+            snapshot(at, {(key, "full"): documents.get(key.id) for key in query.documents})
             for at, documents in (self._now()[pointer] for pointer in pointers)
         ]
 
@@ -41,8 +43,9 @@ class Scripted:
         return self._looks[min(self.looked, len(self._looks) - 1)]
 
 
-def _checkpoint(at):
-    return at if isinstance(at, Checkpoint) else Checkpoint(position=at)
+def snapshot(at, documents):
+    checkpoint = at if isinstance(at, Checkpoint) else Checkpoint(position=at)
+    return GenerationSnapshot(LIVE, checkpoint, NOTHING, None, documents, owners={}, sizes={})
 
 
 def look(live, other):
@@ -50,8 +53,8 @@ def look(live, other):
 
 
 async def compared(*looks):
-    reader = Scripted(*looks)
-    return await Comparer(Profiles(), reader).compare(LIVE, OTHER), reader
+    inspector = Scripted(*looks)
+    return await Comparer(Profiles(), inspector).compare(LIVE, OTHER), inspector
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +64,12 @@ def _in_no_time(monkeypatch):
 
 async def test_equal_records_are_equal_wherever_their_events_stand():
     """The entity tags are compared, not the envelopes."""
-    comparison, reader = await compared(look((9, {"ada": sealed(3, title="Dr")}), (9, {"ada": sealed(5, title="Dr")})))
+    comparison, inspector = await compared(
+        look((9, {"ada": sealed(3, title="Dr")}), (9, {"ada": sealed(5, title="Dr")}))
+    )
 
     assert comparison == Comparison(records=1)
-    assert reader.looked == 0
+    assert inspector.looked == 0
 
 
 async def test_each_kind_of_difference_is_told_with_its_fields():
@@ -98,10 +103,10 @@ async def test_what_only_one_of_them_knows_yet_is_no_difference(live, other):
     """It is looked at again until the other has come as far."""
     done = (10, {"ada": sealed(9, title="new")})
 
-    comparison, reader = await compared(look(live, other), look(live, other), look(done, done))
+    comparison, inspector = await compared(look(live, other), look(live, other), look(done, done))
 
     assert (comparison.new, comparison.gone, comparison.changed) == (0, 0, 0)
-    assert reader.looked >= 2
+    assert inspector.looked >= 2
 
 
 async def test_what_an_event_that_was_parked_is_being_brought_to_is_no_difference():
@@ -127,9 +132,9 @@ async def test_a_missing_record_is_told_although_the_other_generation_is_ahead_f
 async def test_what_keeps_moving_is_not_called_a_difference(monkeypatch):
     ada, other = {"ada": sealed(9, title="new")}, {"ada": sealed(3, title="old")}
 
-    comparison, reader = await compared(look((9, ada), (8, other)))
+    comparison, inspector = await compared(look((9, ada), (8, other)))
 
-    assert (comparison.changed, reader.looked) == (0, comparing.LOOKS)
+    assert (comparison.changed, inspector.looked) == (0, comparing.LOOKS)
 
 
 async def test_of_many_differences_only_some_are_looked_at_again(monkeypatch):

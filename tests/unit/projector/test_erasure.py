@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
 from projector.projections.activity import Activity
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats

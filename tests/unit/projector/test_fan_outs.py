@@ -5,7 +5,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
 from projector.folding.fold import MOST_FAN_OUTS
 from projector.processing.commit import MOST_WRITES
 from projector.processing.progress import State

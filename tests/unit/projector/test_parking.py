@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
 from projector.folding.code_version import code_version
 from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip

@@ -7,7 +7,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from projector.adapters.memory.read_model import MemoryGenerationReader, MemoryReadModel
+from projector.adapters.memory.inspector import MemoryGenerationInspector
+from projector.adapters.memory.read_model import MemoryReadModel
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
@@ -145,7 +146,7 @@ class Hesitant(MemoryReadModel):
 async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
     """Whoever stops a projector waits for it; no commit is left in doubt."""
     model = Hesitant(around.store)
-    store = Store(model, MemoryGenerationReader(around.store, projection="profiles"))
+    store = Store(model, MemoryGenerationInspector(around.store, projection="profiles"))
     projector = projector_with(Profiles(), store=store, log=around.log, lease=around.lease)
 
     async def run():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory.read_model import MemoryReadModel, MemoryStore, head
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore, head
 from projector.folding.projection import Projection
 from projector.projections.groups import Groups
 from projector.services import PROJECTIONS

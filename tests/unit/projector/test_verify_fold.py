@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory.inspection import MemoryInspection
+from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.read_model import MemoryReadModel
-from projector.audit.verify import examination, following
 from projector.audit.verify.expectation import Expectations
 from projector.audit.verify.fold import Fold
 from projector.audit.verify.verification import Unsettled, Verification
@@ -26,6 +25,7 @@ from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
 from tests.support.random_histories import SETTLED, group_histories, histories
 from tests.support.verifying import (
+    IMPATIENT,
     PROFILES,
     HandInMemory,
     Meanwhile,
@@ -55,15 +55,6 @@ class ListedByGroup(Profiles):
 
 projections = st.sampled_from([*PROJECTIONS, ListedByGroup()])
 fanned_out = st.sampled_from([Profiles(), ListedByGroup(), Groups()])
-
-
-@pytest.fixture(autouse=True)
-def _no_patience(monkeypatch):
-    """Nobody goes on with a fan-out here."""
-    monkeypatch.setattr(examination, "FAN_OUT_SECONDS", 0.0)
-    monkeypatch.setattr(examination, "LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(following, "LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(following, "ERASURE_SECONDS", 0.02)
 
 
 def folded(log, projection, *, portion):
@@ -124,7 +115,7 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
         erasing = is_erasing(log, at_once(model.survey()).checkpoint)
 
         with pytest.raises(Unsettled, match="was erased") if erasing else nullcontext():
-            assert told(asyncio.run(verify(hand, log_of(log), projection))) == set()
+            assert told(asyncio.run(verify(hand, log_of(log), projection, limits=IMPATIENT))) == set()
 
 
 @given(
@@ -145,8 +136,8 @@ def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, step
         size, fan_out = next(coming, (1, 1))
         await fold_next(model, log, size=size, projection=projection, fan_out=fan_out)
 
-    subject = replace(hand.subject(projection), inspection=Meanwhile(hand.store, projection, step))
-    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched())
+    subject = replace(hand.subject(projection), inspector=Meanwhile(hand.store, projection, step))
+    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT)
 
     assert told(asyncio.run(verification.verify(subject))) == set()
 
@@ -154,12 +145,12 @@ def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, step
 class WhileWalking(Meanwhile):
     """The projector takes a step only before one list is walked."""
 
-    async def look(self, asked):
-        return await MemoryInspection.look(self, asked)
+    async def inspect(self, pointers, query):
+        return await MemoryGenerationInspector.inspect(self, pointers, query)
 
-    async def walk(self, collection):
+    async def walk(self, pointer, collection):
         walk = super().walk if collection == Index("handle", is_list=True) else super(Meanwhile, self).walk
-        async for items in walk(collection):
+        async for items in walk(pointer, collection):
             yield items
 
 
@@ -178,8 +169,10 @@ def test_what_a_fan_out_moves_during_a_walk_is_no_stranger():
     async def step():
         await fold_next(model, history.events, size=1, projection=projection, fan_out=1)
 
-    subject = replace(hand.subject(projection), inspection=WhileWalking(hand.store, projection, step))
-    verification = Verification(log=log_of(history.events), directory=None, watch=lambda _: Unwatched())
+    subject = replace(hand.subject(projection), inspector=WhileWalking(hand.store, projection, step))
+    verification = Verification(
+        log=log_of(history.events), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT
+    )
 
     assert told(asyncio.run(verification.verify(subject))) == set()
 
@@ -210,7 +203,7 @@ def test_what_a_fan_out_has_passed_by_must_have_taken_it_up(renamed):
         at_once(edit(hand, PROFILES, "profile", variant, ada, groups=old))
         at_once(edit(hand, PROFILES, "profile", variant, bob, groups=old))
 
-    found = asyncio.run(verify(hand, log_of(history.events), Profiles()))
+    found = asyncio.run(verify(hand, log_of(history.events), Profiles(), limits=IMPATIENT))
 
     assert told(found) == {(f"profile {ada}", "groups"), (f"profile {ada}", "public.groups")}
 
@@ -222,13 +215,13 @@ def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):
     at_once(edit(hand, PROFILES, "profile", "full", bob, title="Dr"))
     at_once(edit(hand, PROFILES, "profile", "full", cyd, groups=[]))
 
-    repaired = asyncio.run(verify(hand, log_of(history.events), Profiles(), repair=True))
+    repaired = asyncio.run(verify(hand, log_of(history.events), Profiles(), repair=True, limits=IMPATIENT))
     model = MemoryReadModel(hand.store, projection=Profiles())
     while at_once(fold_next(model, history.events, size=9)):
         pass
 
     assert (repaired.differences, repaired.stands) == (2, 0)
-    assert told(asyncio.run(verify(hand, log_of(history.events), Profiles()))) == set()
+    assert told(asyncio.run(verify(hand, log_of(history.events), Profiles(), limits=IMPATIENT))) == set()
 
 
 def test_what_it_cannot_fold_it_names():

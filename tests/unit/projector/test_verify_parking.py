@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.audit.verify import examination, following
 from projector.audit.verify.ahead import RecordsAhead
 from projector.audit.verify.fold import Fold
 from projector.audit.verify.verification import Unsettled, Verification
@@ -23,21 +22,22 @@ from tests.support.bugs import bugs, poisoned
 from tests.support.folding import PROFILES, at_once, fold_all, fold_next, parked
 from tests.support.histories import DAWN, History
 from tests.support.random_histories import SETTLED, group_histories, histories
-from tests.support.verifying import HandInMemory, Meanwhile, Unwatched, be_live, is_erasing, log_of, told, verify
+from tests.support.verifying import (
+    IMPATIENT,
+    HandInMemory,
+    Meanwhile,
+    Unwatched,
+    be_live,
+    is_erasing,
+    log_of,
+    told,
+    verify,
+)
 
 SKIP = Skip(reason="it never was", by="olga", at=DAWN)
 logs = histories() | group_histories()
 sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=8)
 releases = st.lists(st.tuples(bugs, sizes, st.booleans()), min_size=1, max_size=4)
-
-
-@pytest.fixture(autouse=True)
-def _no_patience(monkeypatch):
-    """Nobody goes on with a fan-out here."""
-    monkeypatch.setattr(examination, "FAN_OUT_SECONDS", 0.0)
-    monkeypatch.setattr(examination, "LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(following, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(following, "ERASURE_SECONDS", 0.0)
 
 
 class Scene:
@@ -71,7 +71,8 @@ class Scene:
         return any(each.since for each in at_once(self.model.survey()).checkpoint.fan_outs)
 
     def verify(self, projection=None, **kwargs):
-        return asyncio.run(verify(self.hand, log_of(self.events), projection or self.projection, **kwargs))
+        projection = projection or self.projection
+        return asyncio.run(verify(self.hand, log_of(self.events), projection, limits=IMPATIENT, **kwargs))
 
     async def _ask(self, parking, checkpoint):
         async with self.model.commit("g1", expected=checkpoint) as commit:
@@ -128,8 +129,8 @@ def test_nothing_is_found_while_events_are_parked_and_released(projection, log, 
         planted, code = (projection, "mended") if release == 0 else (bug.planted(projection), "buggy")
         await fold_next(scene.model, log, size=size, projection=planted, fan_out=fan_out, code=code)
 
-    subject = replace(scene.hand.subject(projection), inspection=Meanwhile(scene.hand.store, projection, step))
-    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched())
+    subject = replace(scene.hand.subject(projection), inspector=Meanwhile(scene.hand.store, projection, step))
+    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT)
 
     with suppress(Unsettled):
         assert told(asyncio.run(verification.verify(subject))) == set()
@@ -147,8 +148,10 @@ def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
         if next(looks) == 1:
             await fold_all(scene.model, history.events, code="mended")
 
-    subject = replace(scene.hand.subject(PROFILES), inspection=Meanwhile(scene.hand.store, PROFILES, step))
-    verification = Verification(log=log_of(history.events), directory=None, watch=lambda _: Unwatched())
+    subject = replace(scene.hand.subject(PROFILES), inspector=Meanwhile(scene.hand.store, PROFILES, step))
+    verification = Verification(
+        log=log_of(history.events), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT
+    )
     verified = asyncio.run(verification.verify(subject))
 
     assert (told(verified), verified.stale) == (set(), 0)

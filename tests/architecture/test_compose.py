@@ -75,8 +75,8 @@ def test_the_read_side_needs_no_postgres(services):
     assert set(services["read"]["depends_on"]) == {"keys", "valkey"}
 
 
-def test_whoever_listens_to_all_asks_for_tokens(services):
-    """By keys that are there before he starts, and that only one service can change."""
+def test_a_process_that_listens_to_all_asks_for_tokens(services):
+    """By keys that are there before it starts, and that only one service can change."""
     for name in ("write", "project", "read"):
         settings = Settings.load(services[name]["environment"])
         assert (settings.auth, str(settings.key_directory)) == ("on", "/home/muster/keys")

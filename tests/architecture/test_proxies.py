@@ -22,7 +22,7 @@ def undecided(source: str) -> Iterator[int]:
                     yield node.lineno
 
 
-def test_whoever_asks_goes_to_his_own_machine_directly():
+def test_a_client_reaches_its_own_machine_directly():
     sources = {path: path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
 
     assert {str(path.relative_to(ROOT)): lines for path, text in sources.items() if (lines := [*undecided(text)])} == {}

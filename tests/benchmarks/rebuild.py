@@ -5,7 +5,7 @@ What a rebuild costs those who read and write meanwhile.
     .venv/bin/python -m tests.benchmarks.rebuild [--projection profiles] [--clients 8] [--rate 50] [--ops-url …]
 
 So many clients look up people by id, each so many times a second at most, for some seconds before the rebuild and all
-the time while it goes on; every half second somebody is registered, and it is measured when he can be looked up. Prints
+the time while it goes on; every half second a person is registered, and timed until they can be looked up. Prints
 events a second, look-ups (median, 99th percentile, failed or missing ones), and how long registrations took to be seen.
 """
 

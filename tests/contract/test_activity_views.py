@@ -65,12 +65,12 @@ async def test_what_happened_is_told_newest_first(filled, account, limit):
     assert page.position == 2**62
 
 
-async def test_nothing_is_told_of_whoever_is_not_there(filled):
+async def test_there_is_no_activity_of_an_account_that_is_not_there(filled):
     """None, which is not the same as nothing."""
     assert await filled.of(str(UUID(int=2)), limit=5) == (2**62, None, None)
 
 
-async def test_no_place_leads_to_somebody_else(filled):
+async def test_no_place_leads_to_another_account(filled):
     """To the newest or behind the oldest."""
     for account in ACCOUNTS:
         for place in (b"\0", b"\0" * 8, b"\xff" * 40, b"\x7f", b"z" * 10_000):

@@ -287,7 +287,7 @@ def test_text_is_compared_the_same_everywhere(database):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
-def test_postgres_runs_as_somebody_else_than_root_below_a_directory_closed_to_him(database):
+def test_postgres_runs_as_another_user_than_root_below_a_directory_closed_to_it(database):
     """Without a change to any mode that is not ours."""
     closed = next(each for each in database.directory.parents if not each.stat().st_mode & stat.S_IXOTH)
 

@@ -1,4 +1,4 @@
-"""Erasing a person: what goes with him, what the log keeps, and that nothing else can change it."""
+"""Erasing a person: what goes with them, what the log keeps, and that nothing else can change it."""
 
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ EVERYTHING = {**ANDRE, "external_id": "hr:17", "title": "Senator", "tags": ["hou
 
 
 async def live(write_side, **fields):
-    """Somebody who has done everything there is to do; his id."""
+    """A person who has done everything there is to do; their id."""
     account = (await write_side.run("register-account", **{**EVERYTHING, **fields})).outcome.id
     here, there, gone = await create_groups(write_side, "here", "there", "gone")
     for group in (here, there, gone):
@@ -108,7 +108,7 @@ async def test_the_closed_are_erased_like_all_others(write_side):
 
 
 async def test_the_log_keeps_that_something_happened_and_not_what(write_side):
-    """Of account, profile and memberships, those included that are over, and those that end with him."""
+    """Of account, profile and memberships, those included that are over, and those that end with the account."""
     account, groups = await live(write_side)
     before = await told_of(write_side, account)
 
@@ -136,7 +136,7 @@ def _frame(recorded):
 
 
 async def test_nobody_else_is_touched(write_side):
-    """Neither another member of his groups, nor what happened to the groups."""
+    """Neither another member of their groups, nor what happened to the groups."""
     await live(write_side)
     [bob] = await register(write_side, "bob")
     await write_side.run("add-group-member", group="here", account="@bob")
@@ -178,7 +178,7 @@ async def test_the_log_tells_of_the_last_erasure(write_side):
 RACERS = 12
 
 
-async def test_whatever_is_changed_while_somebody_is_erased_leaves_nothing_of_him(write_side):
+async def test_whatever_is_changed_during_an_erasure_leaves_nothing_of_the_person(write_side):
     """Profile, address and handle: whoever was first, the log ends with the erasure, and tells nothing."""
     await register(write_side, "ada")
     changes = [
@@ -197,8 +197,8 @@ async def test_whatever_is_changed_while_somebody_is_erased_leaves_nothing_of_hi
     assert {type(each.event) for each in before} == {Redacted}
 
 
-async def test_nobody_belongs_to_a_group_once_he_is_erased(write_side):
-    """He is added, removed and given roles while he goes."""
+async def test_an_erased_account_belongs_to_no_group(write_side):
+    """The account is added, removed and given roles during the erasure."""
     await register(write_side, "ada")
     names = [f"g{n}" for n in range(RACERS)]
     await create_groups(write_side, *names)
@@ -273,7 +273,7 @@ async def postgres_only(database_url):
 
 
 async def test_state_and_log_change_together_or_not_at_all(postgres_only, monkeypatch):
-    """It fails when all is done but the commit: nothing is redacted, and he is there."""
+    """It fails when all is done but the commit: nothing is redacted, and the person is there."""
     account, _ = await live(postgres_only)
     before = await postgres_only.events()
 
@@ -369,7 +369,7 @@ async def test_no_other_table_tells_of_an_erasure(postgres_only, database_url):
             )
 
 
-async def test_nothing_of_him_is_left_in_any_table(erased, database_url):
+async def test_nothing_of_the_person_is_left_in_any_table(erased, database_url):
     """Nor in what the database's catalogue does not call text: every column is looked at as text."""
     values = ["andre", "Carson", "hr:17", "Senator", "house", "Wrote a book", "late", "Chairman", "Clerk", "a-request"]
     with psycopg.connect(database_url) as connection:

@@ -37,7 +37,7 @@ class Scene:
         self._database_url = database_url
 
     async def live(self):
-        """Zebedee does what there is to do, among others; his id."""
+        """Zebedee does what there is to do, among others; returns the id."""
         account = (await self.write_side.run("register-account", **PERSON)).outcome.id
         await register(self.write_side, "ada")
         for group in await create_groups(self.write_side, "here", "there"):
@@ -107,7 +107,7 @@ async def scene(request, database_url):
         yield scene
 
 
-async def test_a_live_read_model_loses_him(scene):
+async def test_a_live_read_model_loses_the_person(scene):
     account = await scene.live()
     await scene.project()
     held = await scene.held()
@@ -121,7 +121,7 @@ async def test_a_live_read_model_loses_him(scene):
     assert scene.in_tables() == []
 
 
-async def test_one_that_comes_back_from_before_loses_him_again(scene):
+async def test_one_that_comes_back_from_before_loses_the_person_again(scene):
     """The projector goes on from the checkpoint that came back with it."""
     account = await scene.live()
     await scene.project()
@@ -137,7 +137,7 @@ async def test_one_that_comes_back_from_before_loses_him_again(scene):
     await scene.require_verified()
 
 
-async def test_a_new_one_has_never_heard_of_him(scene):
+async def test_a_new_one_never_has_the_person(scene):
     """A rebuild after the erasure, from the first event."""
     account = await scene.live()
     await scene.write_side.run("erase-account", account=str(account))

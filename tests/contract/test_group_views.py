@@ -171,7 +171,7 @@ async def test_who_does_not_belong_has_no_card(filled):
     assert await filled.members(GROUPS[2].slug, MemberQuery()) == (7, (), None)
 
 
-async def test_cards_show_who_somebody_is_now(filled, side):
+async def test_cards_show_who_a_member_is_now(filled, side):
     """A changed name shows in all groups, a changed role in one."""
     renamed = changed(somebody(1), display_name="New", status="suspended")
     promoted = Membership(role="Chair", since=memberships(1)[GROUP.group_id, UUID(int=1)].since)

@@ -69,7 +69,7 @@ async def test_twenty_requests_with_one_key_are_one_command(write_side):
     assert len(await write_side.events()) == 2
 
 
-async def test_whoever_asks_for_an_outcome_waits_for_the_key(write_side):
+async def test_asking_for_an_outcome_waits_for_the_key(write_side):
     """While a transaction holds the key, nobody can say that nothing was done."""
     await write_side.run("register-account", **ANDRE)
     running = context("suspend-account", key="k")
@@ -84,7 +84,7 @@ async def test_whoever_asks_for_an_outcome_waits_for_the_key(write_side):
 
 
 async def test_a_replay_comes_before_the_expected_version(write_side):
-    """Who repeats a command whose answer he lost still expects the version from before it."""
+    """A client that repeats a command after a lost answer still expects the version from before it."""
     await write_side.run("register-account", **ANDRE)
     first = await write_side.run("suspend-account", key="k", expected=1, account="@andre.carson")
 

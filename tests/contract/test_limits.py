@@ -117,7 +117,7 @@ async def test_a_lease_serves_many_requests_without_asking(clock):
 
 
 async def test_what_a_lease_does_not_use_is_given_back(clock):
-    """So that somebody who asks seldom has his whole quota."""
+    """So that a subject that asks seldom has its whole quota."""
     limiter, buckets = limited(Rate(40, 3_600), clock)
     for _ in range(40):
         assert not (await limiter.admit("ada")).retry_after

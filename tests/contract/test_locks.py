@@ -82,7 +82,7 @@ async def last_two(write_side):
     return [each.event for each in await write_side.events()][-2:]
 
 
-async def test_who_is_added_waits_for_the_closing_of_his_account(write_side, session, waits):
+async def test_an_addition_waits_for_the_closing_of_the_account(write_side, session, waits):
     await session.execute("update accounts set status = 'closed', version = version + 1")
 
     adding = start(write_side, "add-group-member", group="ssaf", account="@ada")
@@ -119,7 +119,7 @@ async def test_the_closing_of_an_account_waits_for_who_is_adding_it(write_side, 
 
 
 async def test_the_deletion_of_a_group_waits_for_who_is_joining_it(write_side, waits):
-    """And counts him."""
+    """And counts the new member."""
     async with addition(write_side) as (uow, membership):
         deleting = start(write_side, "delete-group", group="ssaf")
 
@@ -149,8 +149,8 @@ async def test_a_deletion_counts_also_who_joins_without_queueing(write_side, ses
     assert deleted.members == 1
 
 
-async def test_an_erasure_waits_for_whoever_relies_on_the_account(write_side, session, waits):
-    """Before it looks for anything: where somebody was a member meanwhile, he is forgotten too."""
+async def test_an_erasure_waits_for_all_that_rely_on_the_account(write_side, session, waits):
+    """Before it looks for anything: a membership that began meanwhile is forgotten too."""
     await session.execute("select from accounts for share")
     await session.execute(BEEN_A_MEMBER)
 
@@ -182,7 +182,7 @@ async def test_nobody_overtakes_who_waits_for_a_group(write_side, waits, command
 
 
 @pytest.mark.parametrize("command", ["change-member-role", "remove-group-member"])
-async def test_whoever_changes_a_membership_waits_for_the_deletion_of_the_group(write_side, session, waits, command):
+async def test_a_change_of_a_membership_waits_for_the_deletion_of_the_group(write_side, session, waits, command):
     await write_side.run("add-group-member", group="ssaf", account="@ada")
     await session.execute("select from groups for update")
     role = {"role": "Chair"} if command == "change-member-role" else {}

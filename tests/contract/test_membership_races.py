@@ -41,8 +41,8 @@ def names(prefix, size=RACERS):
     return [f"{prefix}{n}" for n in range(size)]
 
 
-async def test_nobody_is_added_to_anything_once_his_account_is_closed(write_side):
-    """Twenty groups take him up while he leaves: each that answers 200 did so before."""
+async def test_a_closed_account_is_added_to_no_group(write_side):
+    """Twenty groups add the account while it closes: each that answers 200 did so before."""
     await register(write_side, "ada")
     await create_groups(write_side, *names("g"))
     additions = [write_side.run("add-group-member", group=group, account="@ada") for group in names("g")]
@@ -149,7 +149,7 @@ async def test_memberships_of_one_member_never_overlap(write_side):
 
 
 async def test_who_looked_for_a_member_too_early_looks_again(write_side):
-    """Two find nobody; one adds him, and the other is stale: another attempt finds the membership."""
+    """Two find no member; one adds the account, and the other is stale: another attempt finds the membership."""
     [account_id] = await register(write_side, "ada")
     [group_id] = await create_groups(write_side, "ssaf")
 

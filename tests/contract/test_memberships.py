@@ -38,7 +38,7 @@ async def test_a_member_is_added_with_an_event(write_side):
     )
 
 
-async def test_whoever_is_added_without_a_role_is_a_member(write_side):
+async def test_an_account_added_without_a_role_is_a_member(write_side):
     await register(write_side, "ada")
     await create_groups(write_side, "ssaf")
 

@@ -163,7 +163,7 @@ async def test_older_states_of_what_is_parked_go_but_the_last(model, history):
 
 
 async def test_a_commit_that_is_left_lets_go_of_what_it_watches(model, history):
-    """Whoever only looked, while somebody else wrote, does not make the next one on his connection fail."""
+    """A reader that only looked, while another wrote, does not make the next one on its connection fail."""
     await begin(model)
     await fold(model, history, planted(PROFILES), code="one")
     before = (await model.survey()).checkpoint

@@ -121,7 +121,7 @@ async def test_a_page_is_made_of_documents_as_they_are_stored(crowded):
     assert b"example.org" not in b"".join(each.body for each in public.documents)
 
 
-async def test_whoever_belongs_to_no_such_group_is_nobody(crowded):
+async def test_an_unknown_group_has_no_members(crowded):
     """An empty list, whatever the group is called."""
     for group in ("nobodys", str(UUID(int=1)), "\0", "\xff", "ff" * 16, "g"):
         assert await crowded.list(ProfileQuery(group=group)) == (7, (), None)

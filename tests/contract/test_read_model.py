@@ -133,7 +133,7 @@ async def test_of_two_writers_one_commits(store, history):
 
 
 async def test_a_race_of_many_writers_applies_every_event_once(store, history):
-    """Whoever is superseded goes on from the checkpoint that he finds."""
+    """A superseded processor goes on from the checkpoint that it finds."""
     await begin(store.model())
 
     async def write():
@@ -153,7 +153,7 @@ async def test_a_race_of_many_writers_applies_every_event_once(store, history):
 
 
 async def test_a_zombie_is_refused(store, history):
-    """Who believes in an old checkpoint is told so before he reads anything."""
+    """A processor with an old checkpoint hears so before it reads anything."""
     model = store.model()
     await begin(model)
     await fold_all(model, history.events)
@@ -200,7 +200,7 @@ async def test_a_fill_of_an_emptied_store_does_not_go_live(store):
     assert (await store.model().survey()).live is None
 
 
-async def test_a_look_up_that_somebody_else_holds_is_not_removed(store, history):
+async def test_a_unique_entry_of_another_document_is_not_removed(store, history):
     """Ada gives up a handle that leads to Bob by now, as it can be after a crash."""
     model = store.model()
     await begin(model)
@@ -259,7 +259,7 @@ async def test_entries_that_are_given_up_leave_the_list(store):
     assert {b"other"} == (await store.content())["list:some"]
 
 
-async def test_what_was_read_can_be_confirmed_until_somebody_writes(store, history):
+async def test_what_was_read_can_be_confirmed_until_another_writes(store, history):
     """Reads of a commit may straddle another's; before anything is concluded from them they are confirmed."""
     await begin(store.model())
     async with store.model().commit("g1", expected=Checkpoint()) as commit:
@@ -404,7 +404,7 @@ async def test_a_switch_is_announced_with_the_position_of_the_new_generation(sto
     assert (await store.announced())[-1] == Announcement("g2", 0)
 
 
-async def test_a_switch_that_was_torn_is_completed_by_whoever_looks(store, history):
+async def test_a_switch_that_was_torn_is_completed_by_the_next_reader(store, history):
     """The pointer was written, and the roster not: nothing else tells of the generation that was live."""
     model = store.model()
     survey = await rebuilt(model, history)

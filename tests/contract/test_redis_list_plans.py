@@ -109,7 +109,7 @@ async def test_the_narrowest_list_is_the_one_gone_along(redis_views, redis_proje
 
 
 async def test_who_moves_among_the_words_between_two_trips_is_not_left_out(redis_views, redis_projection, monkeypatch):
-    """From the words still to be read to those that were read: his place in the order asked for stays the same."""
+    """From the words still to be read to those that were read: the place in the order asked for stays the same."""
     monkeypatch.setattr(gather, "CHUNK", 2)
     people = [person(number, display_name=f"Ana {last}") for number, last in enumerate("abcz", start=1)]
     redis_projection.commit(*people, position=7)

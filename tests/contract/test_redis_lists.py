@@ -79,7 +79,7 @@ async def test_nobody_who_wants_one_person_waits_behind_lists(redis_views, redis
     assert {len(listed(PEOPLE, query))} == {len((await page).documents) for page in pages}
 
 
-async def test_whoever_is_torn_is_passed_over(redis_views, redis_projection):
+async def test_a_torn_document_is_passed_over(redis_views, redis_projection):
     """An entry without document or index row, an index row that says otherwise, an entry that nobody has."""
     people = [person(number, tags=("t",)) for number in range(1, 7)]
     redis_projection.commit(*people, position=7)
@@ -102,8 +102,8 @@ async def test_whoever_is_torn_is_passed_over(redis_views, redis_projection):
     "change",
     [{"status": "closed"}, {"display_name": "Zed"}, {"tags": ()}, {"groups": ()}, {"handle": "x", "title": "y"}],
 )
-async def test_whoever_moves_between_two_trips_is_not_shown_where_he_was(redis_views, redis_projection, change):
-    """He does not fit any more, or stands elsewhere; the others are shown."""
+async def test_a_record_that_moves_between_two_trips_is_not_at_its_former_place(redis_views, redis_projection, change):
+    """The person does not fit any more, or stands elsewhere; the others are shown."""
     ada = changed(IN_GROUP, tags=("ana", "ann"), title="Anx", handle="ada")
     redis_projection.commit(ada, changed(BOB, tags=("ana", "ann"), groups=ada.groups), position=7)
     group = str(ada.groups[0].group_id)

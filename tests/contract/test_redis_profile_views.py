@@ -87,7 +87,7 @@ async def test_what_is_asked_at_once_travels_together(redis_views, redis_project
 
 
 async def test_what_many_ask_for_travels_once(redis_views, redis_projection):
-    """Forty services that want the same person get him from one field."""
+    """Forty services that want the same person get them from one field."""
     redis_projection.commit(ADA, BOB, position=7)
 
     answers = await asyncio.gather(*(redis_views.by_id(account) for account in [ID, str(BOB.account_id)] * 20))
@@ -282,7 +282,7 @@ async def test_a_handle_that_never_rests_is_not_said_to_be_nobodys(redis_views, 
         await redis_views.by_handle("ada", variant=variant)
 
 
-async def test_somebody_who_is_gone_at_the_second_trip_is_missing(redis_views, redis_projection):
+async def test_a_person_who_is_gone_at_the_second_trip_is_missing(redis_views, redis_projection):
     """A look-up that leads to no document."""
     redis_projection.commit(ADA, position=7)
 

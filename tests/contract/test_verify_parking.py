@@ -131,7 +131,7 @@ DAMAGE = (
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda each: each.__name__)
 async def test_damage_is_found_named_and_repaired(behind, history, damage):
-    """Of who is parked and of others; whoever was parked still is, and is right once he can be folded."""
+    """Of parked records and of others; what was parked still is, and is right once it can be folded."""
     expected, log = await damage(behind), log_of(history.events)
 
     found = await verify(behind, log, Profiles())
@@ -158,7 +158,7 @@ async def test_a_group_that_is_parked_is_stale_with_those_who_join_it(hand, hist
     assert verified.stale == len({f"group {BOARD}", f"membership {BOARD}:{ADA}", f"membership {BOARD}:{CYD}"})
 
 
-async def test_whose_look_up_it_is_cannot_be_told_while_he_is_parked(behind, history):
+async def test_whose_unique_entry_it_is_is_unknown_while_the_record_is_parked(behind, history):
     """So that of the parked is left out: another may have had it since, and have left it."""
     await behind.take(PROFILES.unique_entries("by-email"), "ada@example.org")
 

@@ -51,7 +51,7 @@ class Scene:
     async def feed(self):
         """One pass of each projection; says whether there was anything. A repair may come in between."""
         new = await self.write_side.events_after(self._log[-1].position if self._log else 0)
-        # Who is erased has taken away what was told of him before.
+        # The erasure has taken away what the log said before.
         is_erasing = any(isinstance(each.event, AccountErased) for each in new)
         self._log = await self.write_side.events() if is_erasing else [*self._log, *new]
         busy = [await self._fold(projection) for projection in PROJECTIONS]

@@ -12,7 +12,7 @@ from tests.support.stack import MUSTER, Stack, environment, not_behind
 
 
 class Person:
-    """Somebody nobody else has anything to do with, known by a word of his own."""
+    """A person without ties to others, known by a word of their own."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -80,7 +80,7 @@ async def test_an_erasure_is_proven(stack, person):
         assert (await person.read(path, proof["position"])).status_code == 404
 
 
-def test_who_was_erased_before_is_looked_for_by_his_id(stack, person):
+def test_a_person_erased_before_is_looked_for_by_id(stack, person):
     person.command("erase-account", account=person.id)
 
     ran = muster(stack, "erase", person.id, "--prove")

@@ -150,7 +150,7 @@ def shaped(field, text):
 NOBODY, NOTHING = {"account": "@nobody1500"}, {"group": "nothing1500"}
 PERSON = {"handle": HANDLE, "email": f"{HANDLE}@example.org", "display_name": "x"}
 RIGHT = {
-    # Who cannot be registered, because somebody has his handle; the others are there, or are not.
+    # This one cannot be registered, because the handle is taken; the others are there, or are not.
     "register-account": lambda *_: PERSON,
     "create-group": lambda *_: {"slug": SLUG, "name": "x"},
     "change-handle": lambda account, _: {"account": account, "handle": HANDLE},

@@ -172,7 +172,7 @@ def test_no_metric_has_it(stack, clients):
 
 
 def test_no_problem_quotes_it(clients):
-    """Who is refused knows what he has sent, but whoever stands in between keeps what is answered."""
+    """A refused client knows what it has sent, but a proxy keeps what is answered."""
     assert len(clients.problems) > 30
     assert [each for each in clients.problems if _has(each)] == []
 

@@ -139,7 +139,7 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop(serve, port):
     assert process.returncode == 0
 
 
-def test_whoever_sends_no_headers_in_time_is_hung_up_on(serve, port):
+def test_a_client_that_sends_no_headers_in_time_is_disconnected(serve, port):
     """From the beginning, in the middle, byte after byte, and where the connection was kept open."""
     serve(HEADER_SECONDS=1)
     worker_pid(port)
@@ -185,8 +185,8 @@ def test_headers_are_kept_in_bounds(serve, port):
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="elsewhere it waits")
-def test_whoever_does_not_read_is_hung_up_on(serve, port):
-    """His answer, which never ends, would keep a connection from others."""
+def test_a_client_that_does_not_read_is_disconnected(serve, port):
+    """Its answer, which never ends, would keep a connection from others."""
     serve(UNREAD_SECONDS=1)
     worker_pid(port)
     deadline = time.monotonic() + 15

@@ -25,7 +25,7 @@ class Directory:
         self._stack = stack
 
     def register(self, handle: str) -> str:
-        """Have somebody who is seen by everybody, and give his id."""
+        """Register a person whom every view shows, and return the id."""
         sent = {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
         with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=60) as client:
             answer = client.post(f"{self._stack.addresses.write}/commands/register-account", json=sent)

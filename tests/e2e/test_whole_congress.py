@@ -61,7 +61,7 @@ async def test_the_whole_congress_is_posted_as_one_stream_and_read_back(muster, 
 
 
 async def assert_people_are_as_sent(muster, congress) -> None:
-    """André Carson by handle, by external id and by the beginnings of his names too."""
+    """André Carson by handle, by external id and by the beginnings of the names too."""
     for person in congress.people:
         sent = {field: value for field, value in person.items() if field != "command"}
         record = await muster.record(f"/profiles/{congress.ids['ext:' + person['external_id']]}")
@@ -73,7 +73,7 @@ async def assert_people_are_as_sent(muster, congress) -> None:
 
 
 async def assert_committees_are_as_sent(muster, congress) -> None:
-    """With their sizes; and Cory Booker with all he sits on."""
+    """With their sizes; and Cory Booker with all seats."""
     for sent in congress.committees:
         record = await muster.record(f"/groups/{sent['slug']}")
         assert (record["name"], record["description"]) == (sent["name"], sent.get("description"))

@@ -149,7 +149,7 @@ def test_test_installs_what_tests_need_and_runs_pytest_in_the_clone(call, enviro
 
 
 def test_all_tests_are_shared_out_among_processes(call, clone):
-    """Whoever names some has them run in one, where he can stop and look."""
+    """Named tests run in one process, where a debugger can stop."""
     ran = call("test")
 
     assert ran.stdout == f"pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder in {clone}\n"

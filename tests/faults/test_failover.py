@@ -93,7 +93,7 @@ async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valke
 
 async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses, stack_on_standby, recovered_in):
     """
-    Whoever got no answer asks again, and learns what became of his command; the projector finds the log it knows.
+    A client without an answer asks again, and learns what became of its command; the projector finds the log it knows.
 
     The old primary comes back as a primary, which nobody should let it: it accepts nothing, as its standby has left it.
     """

@@ -72,7 +72,7 @@ async def test_a_rebuild_is_taken_up_by_the_next_projector(mortal_stack, latest)
 
 
 async def test_nobody_notices_a_rebuild(mortal_stack):
-    """Nor a switch back: each reader gets what he asked for, however often the generation changes meanwhile."""
+    """Nor a switch back: each reader gets what it asked for, however often the generation changes meanwhile."""
     async with Operator(mortal_stack) as operator, under_load(mortal_stack, seed=790) as (load, readers):
         for _ in range(ROUNDS):
             await load.grown(by=20)

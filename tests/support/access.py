@@ -50,7 +50,7 @@ def register_home(home: Path, addresses: Addresses) -> None:
 
 
 def forget_home(addresses: Addresses) -> None:
-    """Whoever is given one of these ports next lets in whom he likes."""
+    """A process that is given one of these ports next lets in whom it likes."""
     for url in (addresses.write, addresses.read, addresses.ops):
         _HOMES.pop(urlsplit(url).netloc, None)
 

@@ -10,7 +10,7 @@ from tests.support.stack import Stack, not_behind
 
 
 class Muster:
-    """A client who remembers the position of his last command."""
+    """A client that remembers the position of its last command."""
 
     def __init__(self, write: httpx.AsyncClient, read: httpx.AsyncClient) -> None:
         self.write = write

@@ -61,7 +61,7 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def filed_profile(record: ProfileRecord) -> Filed:
-    """A person, in the lists of everybody, his groups and his tags."""
+    """A person, in the lists of all people, their groups and their tags."""
     public = PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
     external = [] if record.external_id is None else [("by-external-id", unique_external_id(record.external_id))]
     index_row = profile_index_row(record)

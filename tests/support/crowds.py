@@ -90,7 +90,7 @@ def listed(people: Iterable[ProfileRecord], query: ProfileQuery) -> list[Profile
 
 
 def where(record: ProfileRecord, query: ProfileQuery) -> tuple[Any, ...] | None:
-    """By what somebody is put in order; None if the query does not find him."""
+    """By what a person is put in order; None if the query does not find them."""
     return _key(record, query) if _fits(record, query) else None
 
 

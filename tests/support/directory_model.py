@@ -182,7 +182,7 @@ def _become(status: str, type_: str) -> Callable[[State, Fields, datetime], Verd
 
 @_with_account
 def _erase(state: State, account: Account, _: Fields, __: datetime) -> Verdict:
-    """As if there never had been such a person, but for his id and the day on which he was registered."""
+    """As if there never had been such a person, but for the id and the day of registration."""
     erased = replace(
         state,
         accounts={id_: each for id_, each in state.accounts.items() if id_ != account.id},

@@ -12,7 +12,7 @@ from tests.support.directory_state import Account, Group, State, group_of
 Json: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[Any, ...]
 Listing: TypeAlias = Mapping[str, Key]
-"""Who is in a list, by id, and by what he is put in order."""
+"""Who is in a list, by id, and by what they are put in order."""
 
 # How the letters that the tests use are typed on a plain keyboard.
 _PLAIN = str.maketrans("áàâåçéèêëíñóöøúüćčęłńřśşýžżőűıðđ", "aaaaceeeeinooouuccelnrssyzzouidd") | str.maketrans(
@@ -72,7 +72,7 @@ def group_record(state: State, id_: str) -> Json | None:
 
 
 def card(state: State, group_id: str, account_id: str) -> Json | None:
-    """A member of a group as he is served."""
+    """A member of a group as served."""
     if (membership := state.memberships.get((group_id, account_id))) is None:
         return None
     account = state.accounts[account_id]

@@ -279,7 +279,7 @@ class Readers:
             self.false.append(f"{path} {headers}: {answer.status_code} {answer.headers} {answer.text}")
 
     def _compare_positions(self, answer: httpx.Response) -> None:
-        """Of one client, who asks again only when he was answered."""
+        """Of one client, which asks again only when it was answered."""
         position, reader = int(answer.headers.get("Muster-Position", 0)), asyncio.current_task()
         if answer.status_code == 200:
             if position < self._highest.get(reader, 0):

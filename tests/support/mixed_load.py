@@ -132,7 +132,7 @@ class MixedLoad(Load):
                 self._belong(person, group, None, group.position)
 
     async def _add_member(self, name: str, key: str, hand: Hand) -> None:
-        """Add somebody who may be a member already: then he gets another role."""
+        """Add a person who may be a member already: then they get another role."""
         group, person = hand.choose.choice(hand.groups), hand.choose.choice(hand.people)
         member = group.members.get(person.id, Member(person, 0))
         await self._have_role("add-group-member", group, member, name, hand)

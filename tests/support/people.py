@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 @dataclass(slots=True)
 class Person:
-    """Somebody whose registration was accepted, as the directory must show him."""
+    """A person whose registration was accepted, as the directory must show them."""
 
     id: str
     position: int
-    """Of the last command that changed him."""
+    """Of the last command that changed them."""
     handle: str
     email: str
     external_id: str
@@ -23,13 +23,13 @@ class Person:
     groups: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name and role, by slug."""
     past: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    """What the directory must show of him from which position on, in order."""
+    """What the directory must show of them from which position on, in order."""
 
     def __post_init__(self) -> None:
         self.past.append((self.position, self.expected()))
 
     def shows_in(self, record: dict[str, Any]) -> bool:
-        """Whether a record says of him what it must; never more, as what was sent is all there is."""
+        """Whether a record says of them what it must; never more, as what was sent is all there is."""
         return shows(record, self.expected())
 
     def expected(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Person:
         return {"account_id": self.id, **fields, "groups": dict(self.groups)}
 
     def become(self, *, position: int, **changes: Any) -> None:
-        """Be what a command has made of him."""
+        """Be what a command has made of them."""
         self.position = position
         for name, value in changes.items():
             setattr(self, name, value)
@@ -69,7 +69,7 @@ class Member(NamedTuple):
 
 
 def registration(name: str) -> dict[str, Any]:
-    """Somebody whose keys all carry his name."""
+    """A person whose keys all carry their name."""
     return {
         "handle": name,
         "email": f"{name}@example.org",
@@ -80,7 +80,7 @@ def registration(name: str) -> dict[str, Any]:
 
 
 def ways_to(person: Person) -> list[str]:
-    """Every path that leads to him."""
+    """Every path that leads to them."""
     return [
         f"/profiles/{person.id}",
         f"/profiles/by-handle/{person.handle.upper()}",

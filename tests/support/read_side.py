@@ -64,7 +64,7 @@ ADA = ProfileRecord(
 
 
 def person(number: int, **changes: Any) -> ProfileRecord:
-    """Make somebody of his own: all his keys carry the number."""
+    """Make a person: all their keys carry the number."""
     own = {
         "account_id": UUID(int=number),
         "handle": f"person{number}",

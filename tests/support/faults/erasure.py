@@ -1,4 +1,4 @@
-"""Erasing somebody while others change him and take him into a group."""
+"""Erasing a person while others change them and add them to a group."""
 
 import asyncio
 from collections.abc import AsyncIterator

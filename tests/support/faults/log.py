@@ -30,7 +30,7 @@ End = Literal["commit", "rollback", "termination", "commit prepared"]
 
 @asynccontextmanager
 async def open_transaction(bench: Bench, end: End) -> AsyncIterator[None]:
-    """Somebody has appended and idles, so that nothing behind it is projected, until his transaction ends."""
+    """A session has appended and idles, so that nothing behind it is projected, until its transaction ends."""
     person = await bench.somebody()
     with closing(bench.database()) as connection, bench.redis_client() as redis:
         connection.execute("begin")

@@ -1,4 +1,4 @@
-"""What a caller is shown, and what is remembered of him."""
+"""What a caller is shown, and what is remembered of them."""
 
 import json
 
@@ -59,7 +59,7 @@ class TestWhoMaySeeOnlyWhatEverybodyMay:
 
     @pytest.mark.parametrize("by", [{"emails": ["ada@example.org"]}, {"external_ids": ["books/notes:G"]}])
     async def test_looks_nobody_up_by_what_is_private(self, clients, by):
-        """Nor is he told whether there is somebody."""
+        """Nor does the answer show whether there is such a person."""
         client, public, private = clients
 
         refused, nobody = [
@@ -94,8 +94,8 @@ def names(content):
     return set()
 
 
-async def test_events_name_the_caller_and_his_token(keys, authentication):
-    """And his idempotency keys are his own."""
+async def test_events_name_the_caller_and_the_token(keys, authentication):
+    """And their idempotency keys are their own."""
     store = MemoryStore(clock=SettableClock())
 
     async with client_of(GuardedApps(authentication, store=store)["write"]) as client:

@@ -21,7 +21,7 @@ def apps(authentication):
 
 
 async def test_every_answer_says_how_many_are_left_and_then_there_are_none(apps, keys):
-    """The limit is the subject's, whichever of his tokens he shows."""
+    """The limit is the subject's, whichever of its tokens is shown."""
     async with client_of(apps["read"]) as client:
         answers = [await client.get("/stats", headers=bearing(keys.token(READ))) for _ in range(5)]
         other = await client.get("/stats", headers=bearing(keys.token(READ, subject="another")))

@@ -1,4 +1,4 @@
-"""Who is erased is gone from every projection, whatever of him had been read, folded or parked by then."""
+"""An erased person is gone from every projection, whatever had been read, folded or parked by then."""
 
 import msgspec
 import pytest
@@ -163,7 +163,7 @@ def test_very_many_erasures_come_to_the_same(projection, history, position, cras
 
 @on_every_projection
 @pytest.mark.parametrize("position", [0, 5, 11, 100])
-def test_nothing_that_was_told_of_him_is_left(projection, history, position):
+def test_nothing_that_was_known_of_the_person_is_left(projection, history, position):
     """Wherever the erasure caught up with the projection."""
     store = MemoryStore()
 
@@ -173,7 +173,7 @@ def test_nothing_that_was_told_of_him_is_left(projection, history, position):
 
 
 @pytest.mark.parametrize("projection", [PROFILES, Groups(), Activity()], ids=lambda each: each.name)
-def test_not_even_his_id_is_left(projection, history):
+def test_not_even_the_id_is_left(projection, history):
     store, account = MemoryStore(), history.events[-1].aggregate_id
 
     at_once(fold_in_two(store, history, projection, 100))
@@ -182,8 +182,8 @@ def test_not_even_his_id_is_left(projection, history):
     assert repr(account.bytes)[2:-1] not in everything(store)
 
 
-def test_a_group_counts_him_no_more(history):
-    """Nor does another fold, which has never heard of him."""
+def test_a_group_does_not_count_the_erased(history):
+    """Nor does another fold, which never knew of the person."""
     store = MemoryStore()
 
     at_once(fold_in_two(store, history, Groups(), history.events[-1].position - 2))
@@ -193,7 +193,7 @@ def test_a_group_counts_him_no_more(history):
     assert counts == {"here": 1, "there": 0}
 
 
-def test_the_numbers_keep_that_somebody_was_registered(history):
+def test_the_numbers_keep_that_a_person_was_registered(history):
     store = MemoryStore()
 
     at_once(fold_in_two(store, history, Stats(), 0))
@@ -205,8 +205,8 @@ def test_the_numbers_keep_that_somebody_was_registered(history):
 
 
 @on_every_projection
-def test_an_erasure_does_not_wait_for_what_is_parked_of_him(projection, history):
-    """And nothing waits for him any more: there is no release to come that could tell more of him."""
+def test_an_erasure_does_not_wait_for_what_is_parked_of_the_person(projection, history):
+    """And nothing waits for them any more: there is no release to come that could say more of them."""
     account, store = history.events[-1].aggregate_id, MemoryStore()
     is_his = of_account(account)
     release = poisoned(projection, lambda each: is_his(each) and not isinstance(each.event, AccountErased))
@@ -219,7 +219,7 @@ def test_an_erasure_does_not_wait_for_what_is_parked_of_him(projection, history)
 
 
 def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
-    """His card goes at once; that he is counted no more waits, as it cannot be counted before what came before it."""
+    """The card goes at once; the count waits, as it cannot change before what came before it."""
     account, store = history.events[-1].aggregate_id, MemoryStore()
     [here, *_] = history.slugs
     release = poisoned(Groups(), lambda each: getattr(each.event, "slug", None) == "here")
@@ -231,8 +231,8 @@ def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
     assert str(account) not in everything(store)
 
 
-def test_a_fan_out_that_fails_on_him_does_not_keep_him():
-    """A rename of his group that could not be brought to his record, and is under way when he is erased."""
+def test_a_fan_out_that_fails_on_a_record_does_not_keep_it():
+    """A rename of a group that could not be brought to the record, and is under way at the erasure."""
     history, store = History(), MemoryStore()
     account = zebedee(history)
     history.rename_group(next(iter(history.slugs)), "Elders")

@@ -102,7 +102,7 @@ def test_other_events_are_folded_between_the_steps(directory):
 
 
 def test_a_document_that_is_touched_before_its_turn_is_brought_up_to_date_first(directory):
-    """Its last member changes his handle while the fan-out is at the first: he does not miss the new name."""
+    """Its last member changes handle while the fan-out is at the first, and does not miss the new name."""
     directory.history.rename_group(directory.group, "All of us")
     directory.step(fan_out=1)
     last = directory.people[-1]
@@ -116,7 +116,7 @@ def test_a_document_that_is_touched_before_its_turn_is_brought_up_to_date_first(
 
 
 def test_who_moves_in_the_list_meanwhile_is_not_forgotten(directory):
-    """From behind the place where the fan-out stands to before it: he was brought up to date when he was touched."""
+    """From behind the place where the fan-out stands to before it: the record was brought up to date when touched."""
     directory.history.rename_group(directory.group, "All of us")
     directory.step(fan_out=3)
     directory.history.update(directory.people[-1], display_name="Aaron")

@@ -145,7 +145,7 @@ def test_a_person_is_there_with_the_profile(history, ada):
     ],
     ids=["handle", "display name", "title", "email", "suspend", "reinstate", "close"],
 )
-def test_a_person_is_called_what_he_is_called_now(history, ada, deed, changes):
+def test_a_person_has_the_current_name(history, ada, deed, changes):
     before = given(history).all(PERSON)[str(ada)]
 
     deed(history, ada)
@@ -154,7 +154,7 @@ def test_a_person_is_called_what_he_is_called_now(history, ada, deed, changes):
 
 
 def test_a_membership_has_a_role_and_the_time_since(history, board, ada):
-    """Another role is no other membership; who comes back is there since he came back."""
+    """Another role is no other membership; a member who comes back is there since then."""
     history.add_member(board, ada)
     history.change_role(board, ada, "chair")
     key = f"{board}:{ada}"

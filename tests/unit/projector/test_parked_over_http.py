@@ -227,7 +227,7 @@ def test_the_list_is_a_table(answering, capsys, monkeypatch):
     assert "skipped: position 5 of profiles (ValueError), by olga at 2026-11-25 09:00:00Z: it never was" in shown
 
 
-def test_what_somebody_gives_as_a_reason_is_shown_as_it_is(answering, capsys):
+def test_a_reason_is_shown_as_it_was_given(answering, capsys):
     """It is no markup, and steers no terminal."""
     answering({"parked": [], "skipped": [{**SKIPPED, "reason": "[/nowhere]\x1b[2J\nskipped: nothing"}]})
 

@@ -197,7 +197,7 @@ def test_the_same_code_does_not_try_again(history):
 
 
 def test_who_only_reads_a_parked_document_goes_on_with_its_last_good_state(history):
-    """A newcomer joins a group whose new name cannot be folded; once it can, it reaches him, and nobody goes back."""
+    """A newcomer joins a group whose new name cannot be folded; then it reaches the newcomer, and no record goes back."""
     directory = Directory(history.events)
     history.rename_group(group_of(history), "Elders")
     renamed = history.events[-1].position
@@ -384,7 +384,7 @@ def test_of_two_that_claim_a_handle_the_later_one_has_it(history, size):
 
 
 def test_who_keeps_a_handle_because_its_change_is_skipped_is_found_by_it(history):
-    """Another had it in between, and took it along when he left it."""
+    """Another had it in between, and took it along when leaving it."""
     directory = Directory(history.events)
     directory.fold()
     history.change_handle(ADA, "y")
@@ -401,7 +401,7 @@ def test_who_keeps_a_handle_because_its_change_is_skipped_is_found_by_it(history
 
 
 def test_whose_change_of_handle_is_skipped_does_not_take_it_from_who_has_it(history):
-    """Though more is folded of her since than of him: Bob has it in truth, Ada only because something was skipped."""
+    """Though more is folded of Ada since than of Bob: Bob has it in truth, Ada only because something was skipped."""
     directory = Directory(history.events)
     history.change_handle(ADA, "y")
     history.change_handle(BOB, "ada")

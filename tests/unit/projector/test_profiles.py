@@ -57,7 +57,7 @@ def person(history, account_id=ADA):
 
 
 def groups(history, account_id=ADA):
-    """What somebody's record tells of his groups: slug, name and role of each."""
+    """What a person's record says of their groups: slug, name and role of each."""
     return [(each.slug, each.name, each.role) for each in person(history, account_id).groups]
 
 
@@ -320,7 +320,7 @@ def test_a_person_is_found_by_the_words_of_handle_names_title_and_tags(history):
 
 
 def recomputed_groups(events, account_id):
-    """The groups of somebody: what each is called in the end, and what he is in those that he has not left."""
+    """The groups of a person: what each is called in the end, and the role in those not left."""
     called, joined = {}, {}
     for event in (each.event for each in events):
         match event:

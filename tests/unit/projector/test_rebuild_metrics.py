@@ -31,7 +31,7 @@ def test_a_rebuild_that_replays_tells_how_far_it_is(measured):
     assert measured(REBUILD) == (0, 10, 0.25)
 
 
-def test_a_rebuild_that_waits_for_somebody_is_told_apart_from_one_that_moves(measured):
+def test_a_rebuild_that_waits_for_an_operator_differs_from_one_that_moves(measured):
     """Its progress is complete, so that no figure but this one tells of it."""
     waiting = msgspec.structs.replace(REBUILD, phase="held", position=40, held="it was to wait here")
 

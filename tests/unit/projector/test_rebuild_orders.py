@@ -235,7 +235,7 @@ async def test_a_dry_run_that_is_forced_switches_nothing_either(command, client)
     assert (after["generation"], after["rebuild"]) == (before["generation"], None)
 
 
-async def test_a_dry_run_leaves_a_held_rebuild_of_somebody_else_alone(command, client, capsys):
+async def test_a_dry_run_leaves_a_held_rebuild_of_another_order_alone(command, client, capsys):
     """It is told whose it is, since when, and what can be done."""
     await client.post("/projections/profiles/rebuild", json={"by": "ada", "hold": True})
     before = await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])

@@ -141,7 +141,7 @@ async def test_a_page_that_is_found_by_https_has_its_cookie_sent_by_nothing_else
     assert bool(cookie["secure"]) == is_secure
 
 
-async def test_whoever_has_a_token_is_let_in_under_any_name(client, keys):
+async def test_a_token_is_good_under_any_name(client, keys):
     """Only a browser can be led astray by a name, and under a foreign one it has no session."""
     answer = await client.get("/status", headers={**bearing(keys.token(OPS)), "Host": "projector:8003"})
     page = await client.get("/", headers={**bearing(keys.token(OPS)), "Host": "projector:8003"})

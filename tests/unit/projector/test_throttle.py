@@ -44,7 +44,7 @@ async def test_nobody_suffers_and_nothing_is_lost(rests):
 
 
 @pytest.mark.parametrize("what", ["lag", "answer"])
-async def test_it_rests_the_longer_the_longer_somebody_suffers(rests, what):
+async def test_it_rests_the_longer_the_longer_readers_suffer(rests, what):
     """Up to a limit, so that it always goes on."""
     around = Surroundings(**{what: 2.0})
     throttle = around.throttle()

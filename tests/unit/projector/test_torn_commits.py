@@ -286,7 +286,7 @@ def _torn(store, log, steps, projection):
 
 @pytest.mark.parametrize("projection", [PROFILES, Groups()], ids=lambda each: each.name)
 def test_a_step_of_a_fan_out_that_tears_finds_its_documents_again(board, projection):
-    """Nobody leaves the list that is walked before his document has left the group."""
+    """No member leaves the list that is walked before the document has left the group."""
     board.delete_group(next(iter(board.slugs)))
 
     assert torn_badly(board.events, [Step(1)], Step(0, fan_out=2), projection=projection) == []
@@ -295,7 +295,7 @@ def test_a_step_of_a_fan_out_that_tears_finds_its_documents_again(board, project
 @pytest.mark.parametrize("name", ["Zoe", "Aaron"])
 @pytest.mark.parametrize("before", [[], [Step(1)], [Step(1, fan_out=1)]], ids=["not-begun", "begun", "half-way"])
 def test_who_was_moving_when_a_commit_tore_is_fanned_out_all_the_same(board, before, name):
-    """Bob may be neither here nor there in the list until the event that moves him comes again."""
+    """Bob may be neither here nor there in the list until the event that moves the entry comes again."""
     board.rename_group(next(iter(board.slugs)), "Elders")
     board.register("cyd")
     board.update(nth_id(2), display_name=name)
@@ -307,7 +307,7 @@ def test_who_was_moved_by_a_head_that_came_back_is_fanned_out_all_the_same(board
     """
     It comes back between two steps of a fan-out: Bob is now before the place where it stands.
 
-    In between he was brought an older event, and his document is what it was then.
+    In between an older event was brought, and the document is what it was then.
     """
     group = next(iter(board.slugs))
     board.rename_group(group, "Elders")
@@ -321,7 +321,7 @@ def test_who_was_moved_by_a_head_that_came_back_is_fanned_out_all_the_same(board
 
 @pytest.mark.parametrize("crash_after", range(10, 70, 3))
 def test_an_entry_that_a_head_took_away_is_not_missed_by_a_fan_out(crash_after):
-    """Who was changed before and after a deletion in one batch of which the head comes back: he leaves the group."""
+    """Who was changed before and after a deletion in one batch of which the head comes back leaves the group."""
     history = History()
     ada, bob = history.register("ada"), history.register("bob")
     group = history.create_group("g")

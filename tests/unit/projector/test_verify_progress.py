@@ -1,4 +1,4 @@
-"""What an operator is told while he waits for a verification."""
+"""What an operator sees while waiting for a verification."""
 
 from itertools import count
 

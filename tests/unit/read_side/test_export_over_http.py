@@ -87,7 +87,7 @@ async def test_there_is_nothing_else_to_ask(client, directory):
     assert problem(await client.get("/profiles/nobody/export")) == ("invalid", ["{id}"])
 
 
-async def test_whoever_has_done_nothing_is_exported_all_the_same(client, directory):
+async def test_an_account_without_activity_is_exported_all_the_same(client, directory):
     export = exported(await client.get(EXPORT.replace(str(ADA.account_id), str(BOB.account_id))))
 
     assert (export.profile, export.memberships, export.activity) == (BOB, (), ())

@@ -115,7 +115,7 @@ async def test_who_gives_up_reads_once_more():
 
 
 async def test_a_projection_that_stays_behind_is_an_error_that_says_where_it_is():
-    """Nobody waits longer than he may."""
+    """No read waits longer than it may."""
     with pytest.raises(ProjectionBehind, match="stands at 4, before 5") as behind:
         await Freshness(patience=0.01).reach(5, Checkpoint(4).read)
 

@@ -108,7 +108,7 @@ async def test_too_many_matches_are_not_sorted(client, empty_groups, monkeypatch
 
 
 async def test_members_are_listed_as_they_joined(client, groups):
-    """A card tells who it is, what he is in the group, and since when."""
+    """A card says who it is, their role in the group, and since when."""
     response = await client.get(MEMBERS)
 
     cards = [msgspec.convert(each, MemberCard) for each in response.json()["items"]]

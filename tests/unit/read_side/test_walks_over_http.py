@@ -47,7 +47,7 @@ async def test_a_walk_meets_everybody_once(client, empty_views, query, limit):
 
 
 async def test_a_walk_meets_who_was_there_throughout(client, empty_views):
-    """Whoever comes, goes and changes his name meanwhile."""
+    """People who come, go and change their name meanwhile."""
     empty_views.commit(*crowd(6), position=1)
     first = await client.get("/profiles?limit=3")
     empty_views.commit(

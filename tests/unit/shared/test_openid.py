@@ -78,7 +78,7 @@ async def test_the_issuer_is_asked_once_for_many(issuer, running, authentication
     assert issuer.asked == 1
 
 
-async def test_a_new_key_is_looked_for_but_not_by_whoever_makes_ids_up(issuer, running, authentication, clock):
+async def test_a_new_key_is_looked_for_but_not_for_made_up_ids(issuer, running, authentication, clock):
     """Between two looks some seconds must pass, however many ask."""
     await authentication.authenticate(issuer.token("rsa"))
     issuer.add_key("new", "ES256")
@@ -127,7 +127,7 @@ async def test_a_withdrawn_key_is_good_no_longer_than_the_keys_are_kept(issuer, 
         await authentication.authenticate(token)
 
 
-async def test_whoever_calls_himself_otherwise_vouches_for_nobody(issuer, running, authentication):
+async def test_an_issuer_under_another_name_vouches_for_no_token(issuer, running, authentication):
     """OpenID Connect Discovery 1.0, section 4.3."""
     issuer.calls_itself = "https://another.example"
 

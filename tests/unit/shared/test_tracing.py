@@ -107,7 +107,7 @@ def test_the_links_of_a_commit_are_bounded(spans):
     assert span.attributes["muster.commands"] == 500
 
 
-def test_events_are_not_looked_at_unless_somebody_records():
+def test_events_are_not_looked_at_unless_a_tracer_records():
     """A commit of 500 events pays nothing for what nobody asked for."""
 
     def unread():

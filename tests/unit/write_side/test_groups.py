@@ -116,7 +116,7 @@ def test_a_membership_tells_its_story():
     assert begun.version == 3
 
 
-def test_the_role_somebody_has_is_no_change():
+def test_the_role_a_member_has_is_no_change():
     begun = membership()
 
     begun.change_role(Role("Chair"), at=NOW)

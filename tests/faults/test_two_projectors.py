@@ -22,7 +22,7 @@ async def test_a_second_projector_changes_nothing_but_a_line_in_status(mortal_st
     """
     It stands by until the first sleeps, takes over, and gives back when it is killed.
 
-    Every commit is announced from within its transaction: a projector that woke up and went on from where it fell asleep
+    Every commit is announced from within its transaction: a projector that woke up and went on from where it slept
     would announce a position for the second time.
     """
     await mortal_stack.ready()

@@ -197,7 +197,7 @@ def test_the_same_code_does_not_try_again(history):
 
 
 def test_who_only_reads_a_parked_document_goes_on_with_its_last_good_state(history):
-    """A newcomer joins a group whose new name cannot be folded; then it reaches the newcomer, and no record goes back."""
+    """A newcomer joins a group whose new name cannot be folded; later it gets there, and no record goes back."""
     directory = Directory(history.events)
     history.rename_group(group_of(history), "Elders")
     renamed = history.events[-1].position

@@ -12,12 +12,12 @@ from projector.api import csrf_check as guard
 from projector.api.csrf_check import GUARDS
 from projector.api.rebuilds import PROJECTION_NOT_FOUND, REFUSED, UNAVAILABLE
 from projector.processing.parked_events import (
-    Asked,
     Busy,
     NotParked,
     ParkedEvents,
+    ParkedReply,
+    ParkedReport,
     UnknownProjection,
-    WhatIsParked,
 )
 from shared.errors import Unavailable, Unsound
 from shared.http.bodies import body_of, decoder, require_media_type
@@ -101,7 +101,7 @@ OPERATIONS = (
         path="/parked",
         summary="List what is parked and what was skipped",
         description="A parked document is behind: the read API serves its last good state, with `stale_since`.",
-        answer=WhatIsParked,
+        answer=ParkedReport,
         answer_headers=_HEADERS,
         problems=_ALWAYS,
     ),
@@ -110,7 +110,7 @@ OPERATIONS = (
         path=_ONE,
         summary="Get what is parked, or was skipped, for a document",
         parameters=_PATH,
-        answer=WhatIsParked,
+        answer=ParkedReport,
         answer_headers=_HEADERS,
         problems=(PROJECTION_NOT_FOUND, NOT_PARKED, *_ALWAYS),
     ),
@@ -121,7 +121,7 @@ OPERATIONS = (
         description="Answers once a projector has looked, or after some seconds with `settled` false.",
         parameters=_PATH,
         body=Retry,
-        answer=Asked,
+        answer=ParkedReply,
         answer_headers=_HEADERS,
         problems=(PROJECTION_NOT_FOUND, NOT_PARKED, *_BODY, *_ALWAYS),
     ),
@@ -132,7 +132,7 @@ OPERATIONS = (
         description="It has no effect on any document then; the reason is kept. What waits behind it is tried.",
         parameters=_PATH,
         body=SkipRequest,
-        answer=Asked,
+        answer=ParkedReply,
         answer_headers=_HEADERS,
         problems=(PROJECTION_NOT_FOUND, NOT_PARKED, *_BODY, *_ALWAYS),
     ),
@@ -158,5 +158,5 @@ def _as_problems() -> Iterator[None]:
         raise Rejection(NOT_PARKED, str(error)) from error
 
 
-def _answer(told: WhatIsParked | Asked) -> Response[bytes]:
+def _answer(told: ParkedReport | ParkedReply) -> Response[bytes]:
     return json(told, headers={"Cache-Control": "no-store"})

@@ -11,7 +11,7 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from projector.processing.parked_events import Asked, ParkedDocument, SkippedEvent, WhatIsParked
+from projector.processing.parked_events import ParkedDocument, ParkedReply, ParkedReport, SkippedEvent
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiRefused, connected
 from shared.cli.exit_codes import DONE, FAILED
 from shared.cli.output import console, print_json, say
@@ -94,13 +94,13 @@ def _print_parked(answer: bytes, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    state = msgspec.json.decode(answer, type=WhatIsParked)
+    state = msgspec.json.decode(answer, type=ParkedReport)
     _show(state.parked, state.skipped, console())
 
 
 def _print_outcome(answer: bytes, *, as_json: bool) -> int:
     """Print what became of a request; 1 while something is still parked."""
-    outcome = msgspec.json.decode(answer, type=Asked)
+    outcome = msgspec.json.decode(answer, type=ParkedReply)
     if as_json:
         print_json(answer)
     else:

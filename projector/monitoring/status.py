@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from projector.processing import metrics
-from projector.processing.parked_events import Busy, what_is_parked
+from projector.processing.parked_events import Busy, parking_of
 from projector.processing.processors import roles
 from projector.processing.progress import Progress, Role
 from projector.rebuilding.reconciler import Reconciler
@@ -161,7 +161,7 @@ class StatusBoard:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 for told, reconciler in zip(status.projections, self._reconcilers, strict=True):
                     await self._tell(told, reconciler)
-                    parking = await what_is_parked(reconciler.model, projection=told.name)
+                    parking = await parking_of(reconciler.model, projection=told.name)
                     told.parked = len(parking.documents())
                 status.projectors = await self._projectors()
         except (Unavailable, Unsound, Busy) as error:

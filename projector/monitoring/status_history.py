@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from projector.monitoring.status import PATIENCE_SECONDS, ProjectionStatus, Status, StatusBoard
-from projector.processing.parked_events import Busy, ParkedEvents, WhatIsParked
+from projector.processing.parked_events import Busy, ParkedEvents, ParkedReport
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.runtime.cancellation import is_cancelled
@@ -31,7 +31,7 @@ class StatusSnapshot:
 
     at: datetime
     status: Status
-    parked: WhatIsParked | None = None
+    parked: ParkedReport | None = None
     """None where it could not be found out."""
 
 
@@ -90,7 +90,7 @@ class StatusHistory:
             status = await self._board.read()
             for observe in (*observers, self._board.measure):
                 observe(status)
-            self._show(StatusSnapshot(self._clock.now(), status, await self._what_is_parked()))
+            self._show(StatusSnapshot(self._clock.now(), status, await self._parking_of()))
             took = perf_counter() - began
             await asyncio.sleep(max(self._interval - took, min(LEISURE * took, LONGEST_REST_SECONDS)))
 
@@ -122,7 +122,7 @@ class StatusHistory:
         self.has_ended = True
         self._wake()
 
-    async def _what_is_parked(self) -> WhatIsParked | None:
+    async def _parking_of(self) -> ParkedReport | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._parked.read()

@@ -1,6 +1,5 @@
-"""What is parked, for operators: to be seen, tried again and skipped."""
+"""Parked events, for operators: to be seen, tried again and skipped."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -16,15 +15,15 @@ from projector.store.generations import Survey
 from projector.store.ports import ReadModel
 from shared.clock import Clock
 from shared.read_model.positions import Checkpoint
+from shared.runtime.retry import poll
 
 ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
-"""What is to be parked instead, with what there is of the projection."""
+"""Returns what is to be parked instead."""
 
-ATTEMPTS = 50
-"""How often a generation that is being written is looked at until it holds still for a moment."""
-BETWEEN_SECONDS = 0.02
-SETTLED_SECONDS = 5.0
-"""How long a projector that feeds is given to look at what it was asked to."""
+STILL = poll(0.02, attempts=50)
+"""Until a generation that is being written holds still for a read, or for a change."""
+RETRIED = poll(0.02, within=5.0)
+"""Until a projector that feeds has tried what it was asked to try."""
 
 
 class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,18 +63,18 @@ class SkippedEvent(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class WhatIsParked(msgspec.Struct, frozen=True, kw_only=True):
+class ParkedReport(msgspec.Struct, frozen=True, kw_only=True):
     """All documents that are behind, and all events that were skipped."""
 
     parked: tuple[ParkedDocument, ...]
     skipped: tuple[SkippedEvent, ...]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ParkedReply(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What became of a request.
+    The reply to a request to retry or to skip.
 
-    :param settled: whether a projector has looked at it; if not it will, as soon as one feeds.
+    :param settled: whether a projector has tried; if not it will, as soon as one feeds.
     :param parked: what is still parked of the documents with the id.
     """
 
@@ -96,43 +95,43 @@ class Busy(Exception):
     """The generation is being written without a pause, or replaced; try again."""
 
 
-async def what_is_parked(model: ReadModel, *, projection: str) -> Parking:
+async def parking_of(model: ReadModel, *, projection: str) -> Parking:
     """
-    What is parked in the generation that readers use, or will once it is filled.
+    Return what is parked in the generation that readers use, or will use once it is filled.
 
     :raises Busy: it does not hold still.
     """
-    return await _in_a_quiet_moment(lambda: _look(model, projection))
+    return await _while_it_holds_still(lambda: _look(model, projection))
 
 
 class ParkedEvents:
-    """Looks at what is parked in the generations that readers use, and asks their projectors to look again."""
+    """Read what is parked in the generations that readers use, and ask their projectors to try it again."""
 
     def __init__(self, *, models: Mapping[str, ReadModel], clock: Clock) -> None:
         self._models = models
         self._clock = clock
 
-    async def read(self) -> WhatIsParked:
-        """All of it."""
-        found = [(name, await what_is_parked(model, projection=name)) for name, model in self._models.items()]
-        return WhatIsParked(
-            parked=tuple(each for name, parking in found for each in _documents(name, parking)),
-            skipped=tuple(_skipped(name, each) for name, parking in found for each in parking.skipped),
+    async def read(self) -> ParkedReport:
+        """Read all of it."""
+        parkings = [(name, await parking_of(model, projection=name)) for name, model in self._models.items()]
+        return ParkedReport(
+            parked=tuple(each for name, parking in parkings for each in _documents(name, parking)),
+            skipped=tuple(_skipped(name, each) for name, parking in parkings for each in parking.skipped),
         )
 
-    async def find(self, projection: str, id: str) -> WhatIsParked:
+    async def find(self, projection: str, id: str) -> ParkedReport:
         """
-        What is, or was, parked for documents with an id.
+        Read what is, or was, parked for documents with an id.
 
         :raises UnknownProjection, NotParked: there is nothing.
         """
-        parking = await what_is_parked(self._model(projection), projection=projection)
-        found = _of(id, projection, parking)
-        if not found.parked and not found.skipped:
+        parking = await parking_of(self._model(projection), projection=projection)
+        report = _report_on(id, projection, parking)
+        if not report.parked and not report.skipped:
             raise NotParked(f"Nothing is parked in {projection} for {id}")
-        return found
+        return report
 
-    async def retry(self, projection: str, id: str) -> Asked:
+    async def retry(self, projection: str, id: str) -> ParkedReply:
         """
         Have all that keeps documents with an id waiting tried again.
 
@@ -140,7 +139,7 @@ class ParkedEvents:
         """
         return await self._ask(projection, id, lambda _, parking: parking.to_be_retried(id))
 
-    async def skip(self, projection: str, id: str, *, reason: str, by: str) -> Asked:
+    async def skip(self, projection: str, id: str, *, reason: str, by: str) -> ParkedReply:
         """
         Have the first event that waits for a document with an id dropped for all its documents, and the next tried.
 
@@ -155,23 +154,14 @@ class ParkedEvents:
 
         return await self._ask(projection, id, change)
 
-    async def _ask(self, projection: str, id: str, change: ParkingChange) -> Asked:
+    async def _ask(self, projection: str, id: str, change: ParkingChange) -> ParkedReply:
         model = self._model(projection)
-        await _in_a_quiet_moment(lambda: _change(model, projection, id, change))
-        settled, parking = await self._settled(model, projection, id)
-        found = _of(id, projection, parking)
-        return Asked(settled=settled, parked=found.parked, skipped=found.skipped)
-
-    async def _settled(self, model: ReadModel, projection: str, id: str) -> tuple[bool, Parking]:
-        """What is parked once a projector has looked at what is asked of it, or has not for a long time."""
-        until = asyncio.get_running_loop().time() + SETTLED_SECONDS
-        while True:
-            parking = await what_is_parked(model, projection=projection)
-            if not any(_is_asked(each) for each in _waiting_for(id, parking)):
-                return True, parking
-            if asyncio.get_running_loop().time() > until:
-                return False, parking
-            await asyncio.sleep(BETWEEN_SECONDS)
+        await _while_it_holds_still(lambda: _change(model, projection, id, change))
+        parking = await RETRIED.until(
+            lambda parking: not _is_pending(id, parking), lambda: parking_of(model, projection=projection)
+        )
+        report = _report_on(id, projection, parking)
+        return ParkedReply(settled=not _is_pending(id, parking), parked=report.parked, skipped=report.skipped)
 
     def _model(self, projection: str) -> ReadModel:
         if projection not in self._models:
@@ -179,13 +169,11 @@ class ParkedEvents:
         return self._models[projection]
 
 
-async def _in_a_quiet_moment(work: Callable[[], Awaitable[Parking]]) -> Parking:
-    for _ in range(ATTEMPTS):
-        try:
-            return await work()
-        except Superseded:
-            await asyncio.sleep(BETWEEN_SECONDS)
-    raise Busy("The projector is writing all the time; try again")
+async def _while_it_holds_still(work: Callable[[], Awaitable[Parking]]) -> Parking:
+    try:
+        return await STILL.call(work, on=Superseded)
+    except Superseded as error:
+        raise Busy("The projector is writing all the time; try again") from error
 
 
 async def _look(model: ReadModel, projection: str) -> Parking:
@@ -230,17 +218,21 @@ def asking(asked: Parking, after: Checkpoint) -> Batch:
     return Batch(parked={str(revision): msgspec.json.encode(asked)}, checkpoint=checkpoint)
 
 
-def _is_asked(each: Parked) -> bool:
-    return each.skip is not None or (each.failure is not None and not each.failure.code)
+def _is_pending(id: str, parking: Parking) -> bool:
+    """Whether no projector has tried yet what was asked of the events that wait for documents with an id."""
+    return any(
+        each.skip is not None or (each.failure is not None and not each.failure.code)
+        for each in _waiting_for(id, parking)
+    )
 
 
 def _waiting_for(id: str, parking: Parking) -> Sequence[Parked]:
     return [each for each in parking.events if any(key.id == id for key in each.documents)]
 
 
-def _of(id: str, projection: str, parking: Parking) -> WhatIsParked:
+def _report_on(id: str, projection: str, parking: Parking) -> ParkedReport:
     skipped = [each for each in parking.skipped if any(key.id == id for key in each.documents)]
-    return WhatIsParked(
+    return ParkedReport(
         parked=tuple(each for each in _documents(projection, parking) if each.id == id),
         skipped=tuple(_skipped(projection, each) for each in skipped),
     )

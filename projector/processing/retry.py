@@ -7,7 +7,7 @@ from projector.folding.batch import Batch
 from projector.folding.document_session import Envelopes
 from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import Parked, Parking
-from projector.folding.projection import Entry, Key, UniqueEntry
+from projector.folding.projection import Key, OwnedEntry, UniqueEntry
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import MOST_WRITES, look, prefetch, store
 from projector.processing.fork_check import LogForked
@@ -82,30 +82,33 @@ async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], *, batch_fold: 
 
 async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commit, batch_fold: BatchFold) -> Batch:
     """
-    The batch without unique entries that others have taken after the events that were retried.
+    Return the batch without unique entries that others have taken after the events that were retried.
 
-    Whoever reflects the whole log has it in truth. Of two that do not, the one that reflects a later position has taken
-    it later: the other has left it in between, or will have as soon as the rest of its events is folded.
+    An owner that reflects the whole log has its entry in truth. Of two that do not, the one that reflects a later
+    position has taken it later: the other has left it in between, or will have as soon as the rest of its events is
+    folded.
     """
     batch = folded.batch
-    owners = await commit.owners(unique_entries_in(batch.additions))
-    taken = [(entry, whose, owner) for entry, whose in batch.additions if (owner := _other(owners, entry, whose))]
-    if not taken:
+    rivals = _rivals(batch, await commit.owners(unique_entries_in(batch.additions)))
+    if not rivals:
         return batch
-    kinds, others = batch_fold.projection.kinds, {owner for _, _, owner in taken}
-    theirs = _latest(await commit.fetch({kind.key(owner) for kind in kinds for owner in others}))
+    kinds = batch_fold.projection.kinds
+    theirs = _latest(await commit.fetch({kind.key(rival) for kind in kinds for rival in rivals.values()}))
     ours, was_behind, is_behind = _latest(batch.full), _ids(before.concerned()), _ids(folded.parking.concerned())
-    lost = {
-        (entry, whose)
-        for entry, whose, owner in taken
-        if owner not in was_behind or (whose in is_behind and theirs.get(owner, 0) > ours[whose])
-    }
-    return replace(batch, additions=[each for each in batch.additions if each not in lost])
+
+    def is_lost(addition: OwnedEntry) -> bool:
+        if (rival := rivals.get(addition)) is None:
+            return False
+        _, owner = addition
+        return rival not in was_behind or (owner in is_behind and theirs.get(rival, 0) > ours[owner])
+
+    return replace(batch, additions=[each for each in batch.additions if not is_lost(each)])
 
 
-def _other(owners: Mapping[UniqueEntry, str | None], entry: Entry, whose: str) -> str | None:
-    owner = owners.get(entry) if isinstance(entry, UniqueEntry) else None
-    return None if owner == whose else owner
+def _rivals(batch: Batch, owners: Mapping[UniqueEntry, str | None]) -> Mapping[OwnedEntry, str]:
+    """Return who else owns an entry now that the batch would add."""
+    found = {(entry, owner): owners.get(entry) for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
+    return {addition: rival for addition, rival in found.items() if rival is not None and rival != addition[1]}
 
 
 def _ids(keys: Iterable[Key]) -> set[str]:

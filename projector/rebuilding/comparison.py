@@ -3,7 +3,9 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
+from operator import not_
 from typing import TypeAlias
 
 import msgspec
@@ -14,6 +16,7 @@ from projector.store.generations import Comparison, Order, RecordChange, Sample
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
 from shared.read_model.envelope import Sealed, unseal
 from shared.read_model.positions import Checkpoint, Pointer
+from shared.runtime.retry import RetryPolicy, poll
 
 Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparison]]
 """Compares the records of the live generation and of another one."""
@@ -21,15 +24,22 @@ Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparis
 FULL = "full"
 """The variant that is compared."""
 
-MOST_SAMPLES = 20
-MOST_CONFIRMED = 500
-"""Differences that are looked at a second time; of further ones, the first look counts."""
 MOST_GONE = 0.1
-"""The part of all records that may be missing in a new generation before somebody has to confirm that it is right."""
+"""The part of all records that may be missing in a new generation before an operator has to confirm it."""
 
-LOOKS = 50
-LOOK_SECONDS = 0.02
-"""Two generations are at the same place again and again, but not all the time."""
+SIDE_BY_SIDE = poll(0.02, attempts=50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonLimits:
+    """How thoroughly two generations are compared."""
+
+    samples: int = 20
+    """Differences that are named."""
+    confirmed: int = 500
+    """Differences that are read a second time; of further ones, the first read counts."""
+    side_by_side: RetryPolicy = SIDE_BY_SIDE
+    """Two generations are at the same place again and again, but not all the time."""
 
 
 class Comparer:
@@ -40,23 +50,26 @@ class Comparer:
     at which nothing but a difference in the records themselves can explain it.
     """
 
-    def __init__(self, projection: Projection, inspector: GenerationInspector) -> None:
+    def __init__(
+        self, projection: Projection, inspector: GenerationInspector, *, limits: ComparisonLimits | None = None
+    ) -> None:
         self._projection = projection
         self._inspector = inspector
+        self._limits = limits or ComparisonLimits()
 
     async def compare(self, live: Pointer, other: Pointer) -> Comparison:
         """How the records of `other` differ from those of `live`."""
         tags = {kind.name: await self._tags(live, kind.name) for kind in self._projection.kinds}
         suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own)]
-        samples = await self._confirmed(live, other, [key for key, _ in suspects[:MOST_CONFIRMED]])
+        samples = await self._confirmed(live, other, [key for key, _ in suspects[: self._limits.confirmed]])
         counts = Counter(each.difference for each in samples)
-        counts.update(difference for _, difference in suspects[MOST_CONFIRMED:])
+        counts.update(difference for _, difference in suspects[self._limits.confirmed :])
         return Comparison(
             records=sum(map(len, tags.values())),
             new=counts["new"],
             gone=counts["gone"],
             changed=counts["changed"],
-            samples=tuple(samples[:MOST_SAMPLES]),
+            samples=tuple(samples[: self._limits.samples]),
         )
 
     async def _tags(self, pointer: Pointer, kind: str) -> dict[str, str]:
@@ -71,15 +84,19 @@ class Comparer:
         return suspects + [(Key(kind, id_), "changed" if id_ in tags else "new") for id_ in differing]
 
     async def _confirmed(self, live: Pointer, other: Pointer, keys: Sequence[Key]) -> list[Sample]:
+        """Judge documents until none is moving, or there is no time left."""
         samples: list[Sample] = []
-        for _ in range(LOOKS):
-            if not keys:
-                break
-            both = await self._inspector.inspect((live, other), GenerationQuery(keys, variants=(FULL,)))
-            judged = {key: _judged(key, *both) for key in keys}
-            samples += [sample for sample in judged.values() if isinstance(sample, Sample)]
-            keys = [key for key, sample in judged.items() if sample is Judgement.MOVING]
-            await asyncio.sleep(LOOK_SECONDS if keys else 0)
+        moving = list(keys)
+
+        async def judge() -> Sequence[Key]:
+            both = await self._inspector.inspect((live, other), GenerationQuery(moving, variants=(FULL,)))
+            judged = {key: _judged(key, *both) for key in moving}
+            samples.extend(sample for sample in judged.values() if isinstance(sample, Sample))
+            moving[:] = [key for key, sample in judged.items() if sample is Judgement.MOVING]
+            return moving
+
+        if moving:
+            await self._limits.side_by_side.until(not_, judge)
         return samples
 
 

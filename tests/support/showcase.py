@@ -8,7 +8,7 @@ import msgspec
 from projector.main import projector_app
 from projector.monitoring.status import Status
 from projector.monitoring.status_history import REMEMBERED, StatusHistory, StatusSnapshot
-from projector.processing.parked_events import WhatIsParked
+from projector.processing.parked_events import ParkedReport
 from projector.projections.groups import Groups
 from projector.projections.stats import Stats
 from shared.auth.setup import admit_everyone
@@ -114,8 +114,8 @@ PARKED = {
 class Parked:
     """Likewise."""
 
-    async def read(self) -> WhatIsParked:
-        return msgspec.convert(PARKED, WhatIsParked)
+    async def read(self) -> ParkedReport:
+        return msgspec.convert(PARKED, ParkedReport)
 
 
 class Board:

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from projector.api.page.buttons import Button
 from projector.api.page.projections import instant, table
-from projector.processing.parked_events import FailedEvent, ParkedDocument, SkippedEvent, WhatIsParked
+from projector.processing.parked_events import FailedEvent, ParkedDocument, ParkedReport, SkippedEvent
 
 
-def documents(told: WhatIsParked | None) -> str:
+def documents(told: ParkedReport | None) -> str:
     """Those that are behind, with what can be done."""
     if told is None:
         return "<p>What is parked cannot be found out now.</p>"
@@ -19,7 +19,7 @@ def documents(told: WhatIsParked | None) -> str:
     return table("Documents that are behind", heads, map(_document, told.parked))
 
 
-def skipped(told: WhatIsParked | None) -> str:
+def skipped(told: ParkedReport | None) -> str:
     """The events that have no effect, and who decided so."""
     if told is None or not told.skipped:
         return ""

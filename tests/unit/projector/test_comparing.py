@@ -7,14 +7,15 @@ import pytest
 
 from projector.folding.parking import NOTHING
 from projector.projections.profiles import Profiles
-from projector.rebuilding import comparison as comparing
-from projector.rebuilding.comparison import Comparer, OneComparison, reason_to_hold
+from projector.rebuilding.comparison import Comparer, ComparisonLimits, OneComparison, reason_to_hold
 from projector.store.generations import Comparison, Order
 from projector.store.inspection import GenerationSnapshot
 from shared.read_model.envelope import seal
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
+from shared.runtime.retry import poll
 from tests.support.folding import ORDER
 
+LOOKS = 50
 LIVE, OTHER = Pointer("g1", 1), Pointer("g2", 2)
 
 
@@ -52,14 +53,10 @@ def look(live, other):
     return {LIVE: live, OTHER: other}
 
 
-async def compared(*looks):
+async def compared(*looks, confirmed=500):
     inspector = Scripted(*looks)
-    return await Comparer(Profiles(), inspector).compare(LIVE, OTHER), inspector
-
-
-@pytest.fixture(autouse=True)
-def _in_no_time(monkeypatch):
-    monkeypatch.setattr(comparing, "LOOK_SECONDS", 0)
+    limits = ComparisonLimits(confirmed=confirmed, side_by_side=poll(0, attempts=LOOKS))
+    return await Comparer(Profiles(), inspector, limits=limits).compare(LIVE, OTHER), inspector
 
 
 async def test_equal_records_are_equal_wherever_their_events_stand():
@@ -129,21 +126,20 @@ async def test_a_missing_record_is_told_although_the_other_generation_is_ahead_f
     assert comparison.gone == 1
 
 
-async def test_what_keeps_moving_is_not_called_a_difference(monkeypatch):
+async def test_what_keeps_moving_is_not_called_a_difference():
     ada, other = {"ada": sealed(9, title="new")}, {"ada": sealed(3, title="old")}
 
     comparison, inspector = await compared(look((9, ada), (8, other)))
 
-    assert (comparison.changed, inspector.looked) == (0, comparing.LOOKS)
+    assert (comparison.changed, inspector.looked) == (0, LOOKS)
 
 
-async def test_of_many_differences_only_some_are_looked_at_again(monkeypatch):
+async def test_of_many_differences_only_some_are_looked_at_again():
     """All are counted."""
-    monkeypatch.setattr(comparing, "MOST_CONFIRMED", 3)
     live = {str(number): sealed(3, title="old") for number in range(50)}
     other = {str(number): sealed(3, title="new") for number in range(50)}
 
-    comparison, _ = await compared(look((9, live), (9, other)))
+    comparison, _ = await compared(look((9, live), (9, other)), confirmed=3)
 
     assert (comparison.changed, len(comparison.samples)) == (50, 3)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from projector.folding.parking import Skip
-from projector.processing.parked_events import Busy, ParkedEvents, what_is_parked
+from projector.processing.parked_events import Busy, ParkedEvents, parking_of
 from projector.processing.progress import State
 from projector.projections.profiles import Profiles
 from projector.store.generations import Order
@@ -46,7 +46,7 @@ def live(around):
 
 def waiting(around):
     """The positions of the events that are parked in the live generation."""
-    return [each.position for each in at_once(what_is_parked(model(around), projection="profiles")).events]
+    return [each.position for each in at_once(parking_of(model(around), projection="profiles")).events]
 
 
 def record(around, account):
@@ -116,7 +116,7 @@ async def test_what_is_to_be_skipped_is_taken_over_too(around):
     """Somebody has decided, and nobody has come to it yet."""
     async with running(projector_on(around, projection=buggy())) as projector:
         await until_state(projector, State.RUNNING)
-    parking = at_once(what_is_parked(model(around), projection="profiles"))
+    parking = at_once(parking_of(model(around), projection="profiles"))
     asked = parking.to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=ORDER.at))
 
     assert [(each.position, each.skip.by, each.error) for each in asked.skips()] == [(BAD, "olga", "ValueError")]

@@ -8,7 +8,7 @@ import pytest
 
 from projector.monitoring.status import ProjectionStatus, Status
 from projector.monitoring.status_history import REMEMBERED, StatusHistory
-from projector.processing.parked_events import Busy, WhatIsParked
+from projector.processing.parked_events import Busy, ParkedReport
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
@@ -43,7 +43,7 @@ class Parked:
     async def read(self):
         if self.error:
             raise self.error
-        return WhatIsParked(parked=(), skipped=())
+        return ParkedReport(parked=(), skipped=())
 
 
 def a_history(*, interval=0.0):
@@ -83,7 +83,7 @@ async def test_each_status_is_taken_note_of_and_measured():
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), Busy("busy"), TimeoutError()])
-async def test_what_is_parked_is_seen_or_unknown(error):
+async def test_parking_of_is_seen_or_unknown(error):
     """Whatever keeps it from being seen, the next snapshot comes."""
     history, _ = a_history()
 
@@ -94,7 +94,7 @@ async def test_what_is_parked_is_seen_or_unknown(error):
         while unknown.parked:
             unknown = await history.after(unknown, patience=60)
 
-    assert seen.parked == WhatIsParked(parked=(), skipped=())
+    assert seen.parked == ParkedReport(parked=(), skipped=())
     assert unknown.parked is None
 
 

@@ -90,7 +90,7 @@ class StatusHistory:
             status = await self._board.read()
             for observe in (*observers, self._board.measure):
                 observe(status)
-            self._show(StatusSnapshot(self._clock.now(), status, await self._parking_of()))
+            self._show(StatusSnapshot(self._clock.now(), status, await self._read_parked()))
             took = perf_counter() - began
             await asyncio.sleep(max(self._interval - took, min(LEISURE * took, LONGEST_REST_SECONDS)))
 
@@ -122,7 +122,7 @@ class StatusHistory:
         self.has_ended = True
         self._wake()
 
-    async def _parking_of(self) -> ParkedReport | None:
+    async def _read_parked(self) -> ParkedReport | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._parked.read()

@@ -63,7 +63,7 @@ async def fold(model, history, projection=PROFILES, *, code="mended"):
     await fold_all(model, history.events, projection=projection, code=code)
 
 
-async def test_parking_of_survives_and_is_released(model, history):
+async def test_what_is_parked_survives_and_is_released(model, history):
     """The checkpoint names where it is to be found."""
     await begin(model)
     await fold(model, history, planted(PROFILES), code="buggy")
@@ -149,7 +149,7 @@ async def test_a_skip_does_not_cross_with_a_rebuild(model, history, at):
     assert (await parked(model)).skips() == ()
 
 
-async def test_older_states_of_parking_of_go_but_the_last(model, history):
+async def test_older_states_of_what_is_parked_go_but_the_last(model, history):
     """A head that comes back after a crash may still rely on that one."""
     await begin(model)
     await fold(model, history, planted(PROFILES), code="one")

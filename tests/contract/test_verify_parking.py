@@ -51,7 +51,7 @@ async def behind(hand, history):
     return hand
 
 
-async def test_parking_of_is_no_difference(behind, history):
+async def test_what_is_parked_is_no_difference(behind, history):
     """Neither by the code that cannot fold it nor by one that can; nor once that has."""
     log = log_of(history.events)
     one, other = await verify(behind, log, Profiles()), await verify(behind, log, buggy(Profiles()))

@@ -222,7 +222,7 @@ def _is_of(ids, event):
     return bool(ids & {str(getattr(event, name, None)) for name in ("account_id", "group_id")})
 
 
-async def test_parking_of_is_no_difference(scene):
+async def test_what_is_parked_is_no_difference(scene):
     """Of the state, neither; and once it can be folded, there is none at all."""
     await park(scene)
     parked = [await scene.verify(projection) for projection in PROJECTIONS]

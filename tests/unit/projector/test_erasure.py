@@ -205,7 +205,7 @@ def test_the_numbers_keep_that_a_person_was_registered(history):
 
 
 @on_every_projection
-def test_an_erasure_does_not_wait_for_parking_of_of_the_person(projection, history):
+def test_an_erasure_does_not_wait_for_what_is_parked_of_the_person(projection, history):
     """And nothing waits for them any more: there is no release to come that could say more of them."""
     account, store = history.events[-1].aggregate_id, MemoryStore()
     is_his = of_account(account)
@@ -218,7 +218,7 @@ def test_an_erasure_does_not_wait_for_parking_of_of_the_person(projection, histo
     assert [told for told in TOLD if told in everything(store)] == []
 
 
-def test_parking_of_of_a_group_does_not_keep_its_members(history):
+def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
     """The card goes at once; the count waits, as it cannot change before what came before it."""
     account, store = history.events[-1].aggregate_id, MemoryStore()
     [here, *_] = history.slugs

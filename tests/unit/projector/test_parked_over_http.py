@@ -72,7 +72,7 @@ async def until_parked(client, documents):
             await asyncio.sleep(0)  # asking in this process never gives way by itself
 
 
-async def test_parking_of_is_listed_with_why_and_since_when(client):
+async def test_what_is_parked_is_listed_with_why_and_since_when(client):
     told = (await client.get("/parked")).json()
 
     assert told == (await client.get(ONE)).json()

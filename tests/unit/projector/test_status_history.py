@@ -83,7 +83,7 @@ async def test_each_status_is_taken_note_of_and_measured():
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), Busy("busy"), TimeoutError()])
-async def test_parking_of_is_seen_or_unknown(error):
+async def test_what_is_parked_is_seen_or_unknown(error):
     """Whatever keeps it from being seen, the next snapshot comes."""
     history, _ = a_history()
 

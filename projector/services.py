@@ -39,7 +39,7 @@ from shared.auth.setup import register_authentication, register_limits
 from shared.cli.api_client import READ_API, httpx_client
 from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
-from shared.event_log.adapters.persistent import LastingEventLog
+from shared.event_log.adapters.persistent import PersistentEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect
@@ -160,15 +160,15 @@ def _register_monitoring(
     registry: svcs.Registry, board_on: Callable[..., StatusBoard], *, log: EventLog, parked: ParkedEvents, clock: Clock
 ) -> None:
     """Register what operators see; what reads the status all the time has a session of its own with the log."""
-    board, lasting = board_on(log=log), LastingEventLog(log)
-    history = StatusHistory(board_on(log=lasting), parked=parked, clock=clock)
+    board, persistent = board_on(log=log), PersistentEventLog(log)
+    history = StatusHistory(board_on(log=persistent), parked=parked, clock=clock)
     registry.register_value(Clock, clock)
     registry.register_value(StallDetector, StallDetector(), ping=StallDetector.require_moving)
     registry.register_value(Sampler, Sampler({}, directory=None))
     registry.register_value(Sessions, MemorySessions())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)
-    registry.register_value(StatusHistory, history, on_registry_close=lasting.aclose)
+    registry.register_value(StatusHistory, history, on_registry_close=persistent.aclose)
 
 
 def _candidate(clock: Clock) -> Candidate:

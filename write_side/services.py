@@ -15,8 +15,8 @@ from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.failures import translated
-from write_side.adapters.postgres.notifier import PostgresBell
-from write_side.adapters.postgres.purge import purge_now_and_then
+from write_side.adapters.postgres.notifier import PostgresNotifier
+from write_side.adapters.postgres.purge import purge_expired_keys
 from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
@@ -48,10 +48,11 @@ def register_postgres(
     engine = create_engine(url, allow_unsafe=allow_unsafe)
     transactions = PostgresTransactions(engine)
     command_log = CommandLog(clock=clock)
-    bell = PostgresBell(url)
-    units = PostgresUnitsOfWork(transactions=transactions, command_log=command_log, ring=bell.ring)
+    notifier = PostgresNotifier(url)
+    units = PostgresUnitsOfWork(transactions=transactions, command_log=command_log, notify=notifier.notify)
     registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
-    registry.register_value(Background, Background((bell.run, partial(purge_now_and_then, transactions, command_log))))
+    background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, transactions, command_log))
+    registry.register_value(Background, background)
     register_executor(registry, units=units, clock=clock, ids=TimeOrderedIds(), limits=limits)
 
 

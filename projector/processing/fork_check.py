@@ -2,7 +2,7 @@
 
 from projector.store.hints import forced_rebuild
 from shared.errors import Unsound
-from shared.event_log import EventReader, Identity
+from shared.event_log import EventReader, LogIdentity
 from shared.read_model.positions import Checkpoint
 
 RECENT = 10_000
@@ -52,7 +52,7 @@ class ForkCheck:
             )
 
 
-async def _differs(reader: EventReader, checkpoint: Checkpoint, *, since: Checkpoint) -> Identity | None:
+async def _differs(reader: EventReader, checkpoint: Checkpoint, *, since: Checkpoint) -> LogIdentity | None:
     found = await reader.identity(position=checkpoint.position, since=since.position)
-    expected = Identity(checkpoint.event_id, checkpoint.count - since.count)
+    expected = LogIdentity(checkpoint.event_id, checkpoint.count - since.count)
     return None if found == expected else found

@@ -134,7 +134,7 @@ class Processor:
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
         if not events and not standing.fan_outs and not standing.is_due:
-            await reader.rung(seconds=self._limits.poll)
+            await reader.wait(seconds=self._limits.poll)
         return standing
 
     async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:

@@ -59,7 +59,7 @@ class RecordedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class LogIdentity:
     """What tells one history of the log from another: the event at a position and how many lead up to it."""
 
     event_id: UUID | None
@@ -88,7 +88,7 @@ class EventReader(Protocol):
     async def head(self) -> int:
         """The highest committed position, 0 for an empty log. A rolled-back tail does not count."""
 
-    async def identity(self, *, position: int, since: int = 0) -> Identity:
+    async def identity(self, *, position: int, since: int = 0) -> LogIdentity:
         """The id of the event at `position` (None if there is none) and the number of events in (since, position]."""
 
     async def oldest(self, *, after: int) -> datetime | None:
@@ -100,8 +100,8 @@ class EventReader(Protocol):
     async def holder(self, *, after: int) -> Holder | None:
         """The oldest transaction that holds up what is committed after a position, if one does."""
 
-    async def rung(self, *, seconds: float) -> bool:
-        """Wait until an append may have been committed, or for so many seconds; says whether the bell rang."""
+    async def wait(self, *, seconds: float) -> bool:
+        """Wait until an append may have been committed, or for so many seconds; return whether one was notified."""
 
 
 class EventLog(Protocol):

@@ -12,7 +12,7 @@ import pytest
 from shared.event_log import EventLogUnsound, Metadata, UnknownEvent
 from shared.event_log.adapters import postgres
 from shared.event_log.adapters.postgres import CHANNEL, PostgresEventLog
-from write_side.adapters.postgres.notifier import PostgresBell
+from write_side.adapters.postgres.notifier import PostgresNotifier
 
 pytestmark = pytest.mark.anyio
 
@@ -282,16 +282,16 @@ async def test_without_fsync_nothing_is_promised(database_url):
 
 async def test_the_bell_wakes_a_reader(database_url, reader):
     """Rung twice before it is passed on, it is passed on once."""
-    bell = PostgresBell(database_url)
-    bell.ring()
-    bell.ring()
-    passing_on = asyncio.create_task(bell.run())
+    notifier = PostgresNotifier(database_url)
+    notifier.notify()
+    notifier.notify()
+    passing_on = asyncio.create_task(notifier.run())
 
-    rang = await reader.rung(seconds=20)
-    again = await reader.rung(seconds=0.05)
+    notified = await reader.wait(seconds=20)
+    again = await reader.wait(seconds=0.05)
 
     passing_on.cancel()
-    assert (rang, again) == (True, False)
+    assert (notified, again) == (True, False)
     assert CHANNEL == "muster_events"
 
 

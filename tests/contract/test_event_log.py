@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.event_log import Identity
+from shared.event_log import LogIdentity
 from tests.support.write_side import ANDRE, memory_write_side
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +16,7 @@ async def test_an_empty_log_has_no_head(write_side):
         assert await reader.read(after=0, limit=10) == []
         assert await reader.head() == 0
         assert await reader.oldest(after=0) is None
-        assert await reader.identity(position=0) == Identity(None, 0)
+        assert await reader.identity(position=0) == LogIdentity(None, 0)
 
 
 async def test_events_are_read_in_order_and_in_portions(write_side):
@@ -38,9 +38,9 @@ async def test_the_identity_of_a_history_is_its_last_event_and_their_number(writ
     first, second = await write_side.events()
 
     async with write_side.log.connect() as reader:
-        assert await reader.identity(position=second.position) == Identity(second.event_id, 2)
-        assert await reader.identity(position=second.position, since=first.position) == Identity(second.event_id, 1)
-        assert await reader.identity(position=second.position + 7) == Identity(None, 2)
+        assert await reader.identity(position=second.position) == LogIdentity(second.event_id, 2)
+        assert await reader.identity(position=second.position, since=first.position) == LogIdentity(second.event_id, 1)
+        assert await reader.identity(position=second.position + 7) == LogIdentity(None, 2)
 
 
 async def test_the_oldest_event_tells_how_far_a_reader_lags(write_side):
@@ -61,13 +61,13 @@ async def test_nobody_holds_a_quiet_log(write_side):
 
 async def test_without_a_ring_the_wait_ends(write_side):
     async with write_side.log.connect() as reader:
-        assert await reader.rung(seconds=0.01) is False
+        assert await reader.wait(seconds=0.01) is False
 
 
 async def test_a_ring_in_memory_wakes_a_waiting_reader():
     memory = memory_write_side()
     async with memory.log.connect() as reader:
-        waiting = asyncio.create_task(reader.rung(seconds=30))
+        waiting = asyncio.create_task(reader.wait(seconds=30))
         await asyncio.sleep(0)
 
         await memory.run("register-account", **ANDRE, account_id=str(uuid4()))

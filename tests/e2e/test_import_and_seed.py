@@ -236,7 +236,7 @@ def taken(url, handles):
 
 
 def await_taken(url, handles):
-    """Return when some are taken, woken by the write side's bell."""
+    """Return when some are taken, woken by the write side's notifier."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"listen {CHANNEL}")
         while len(connection.execute(_CHANGED, [handles]).fetchall()) < 20:

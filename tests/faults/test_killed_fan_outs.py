@@ -119,7 +119,7 @@ async def test_events_go_on_while_a_group_is_renamed(server, history):
         history.rename_group(next(iter(history.slugs)), "All of us")
         newcomer = history.register("newcomer")
         log.append(history.events[settled:])
-        log.ring()
+        log.notify()
         found = held(everything(server), projection)
         while str(newcomer) not in found["profile:full"]:
             await asyncio.sleep(0)

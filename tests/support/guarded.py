@@ -13,9 +13,9 @@ from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
 from tests.support.read_side import ADA, BOB, PATIENCE
-from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
-from write_side.http.app import Background, write_api
+from write_side.http.app import write_api
 from write_side.services import register_executor
 
 
@@ -24,7 +24,11 @@ class GuardedApps:
 
     def __init__(self, authentication, *, store=None, limiter=None, ops_url=None):
         self._authentication, self._limiter, self._ops_url = authentication, limiter, ops_url
-        self._adapters = {"write": _write_on(store or MemoryStore(clock=SettableClock())), "read": _read, "ops": _ops}
+        self._adapters = {
+            "write": _write_on(store or MemoryDatabase(clock=SettableClock())),
+            "read": _read,
+            "ops": _ops,
+        }
 
     def __getitem__(self, name):
         return {"write": write_api, "read": read_api, "ops": projector_app}[name](self._adapters[name], self._register)
@@ -40,7 +44,6 @@ class GuardedApps:
 def _write_on(store):
     def register(registry):
         register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
-        registry.register_value(Background, Background())
 
     return register
 

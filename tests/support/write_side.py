@@ -16,7 +16,7 @@ from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.problems import Refusal
 from tests.support.clock import SettableClock
-from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.transactions import CONNECTIONS, PostgresTransactions, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
@@ -105,7 +105,7 @@ def context(name: str, /, *, key: str | None = None, expected: int | None = None
 
 def memory_write_side() -> WriteSide:
     clock, log = SettableClock(), MemoryEventLog()
-    return WriteSide(units=MemoryUnitsOfWork(MemoryStore(clock=clock, log=log)), log=log, clock=clock)
+    return WriteSide(units=MemoryUnitsOfWork(MemoryDatabase(clock=clock, log=log)), log=log, clock=clock)
 
 
 @asynccontextmanager
@@ -113,7 +113,7 @@ async def postgres_write_side(url: str) -> AsyncIterator[WriteSide]:
     clock = SettableClock()
     engine = create_engine(url, allow_unsafe=True)
     units = PostgresUnitsOfWork(
-        transactions=PostgresTransactions(engine), command_log=CommandLog(clock=clock), ring=lambda: None
+        transactions=PostgresTransactions(engine), command_log=CommandLog(clock=clock), notify=lambda: None
     )
     try:
         yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)

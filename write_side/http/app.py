@@ -1,6 +1,5 @@
 """The write API."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
@@ -12,6 +11,7 @@ from shared.auth.principal import COMMANDS
 from shared.http.app import assemble
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register
+from shared.runtime.tasks import Tasks
 from shared.server.shutdown import StopSignal, on_stop_signal
 from write_side.execution import refusals
 from write_side.http import stream
@@ -20,17 +20,15 @@ from write_side.http.documentation import document
 from write_side.use_cases import USE_CASES
 
 
-class Background(tuple[Callable[[], Coroutine[None, None, None]], ...]):
-    """What runs beside the requests, for as long as the service lives."""
-
-    __slots__ = ()
+class Background(dict[str, Callable[[], Coroutine[None, None, None]]]):
+    """The loops that run beside the requests for as long as the service lives, by their names."""
 
 
 def write_api(*registers: Register) -> ASGIApp:
     """
     The write API on the adapters that `registers` name; what is registered last wins.
 
-    Needs a `CommandExecutor`, a `Background` and an `Authentication`.
+    Needs a `CommandExecutor` and an `Authentication`, and runs a `Background` if there is one.
     """
     return assemble(
         handlers=[*map(command_route, USE_CASES), stream.stream_route],
@@ -45,12 +43,9 @@ def write_api(*registers: Register) -> ASGIApp:
 @asynccontextmanager
 async def _background(app: Litestar) -> AsyncIterator[None]:
     app.state.stopping = StopSignal()
-    async with svcs.Container(app.state.registry) as container:
-        tasks = [asyncio.create_task(run()) for run in container.get(Background)]
-    try:
+    async with Tasks() as tasks, svcs.Container(app.state.registry) as container:
+        background = container.get(Background) if Background in app.state.registry else Background()
+        for name, loop in background.items():
+            tasks.start(loop(), name=name)
         with on_stop_signal(app.state.stopping.request):
             yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

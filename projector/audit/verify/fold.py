@@ -11,7 +11,7 @@ from projector.folding.errors import EventNotFoldable
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
 from projector.folding.projection import DocumentMissing, FanOut, Key, Kind, Projection, Record
 from projector.store.errors import Superseded
-from shared.event_log import Identity, RecordedEvent, UnknownEvent
+from shared.event_log import LogIdentity, RecordedEvent, UnknownEvent
 from shared.events import Redacted
 
 _encode = msgspec.json.Encoder().encode
@@ -68,7 +68,7 @@ class Fold:
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
         self.position = 0
-        self.identity = Identity(None, 0)
+        self.identity = LogIdentity(None, 0)
         """The id of the last event folded, and how many there were."""
         self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
         self._kept: dict[str, dict[str, bytes]] = {kind.name: {} for kind in projection.kinds}
@@ -181,7 +181,7 @@ class Fold:
         if isinstance(event := recorded.event, UnknownEvent):
             raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
         self.position = recorded.position
-        self.identity = Identity(recorded.event_id, self.identity.count + 1)
+        self.identity = LogIdentity(recorded.event_id, self.identity.count + 1)
         if isinstance(event, Redacted):
             self.erased_by = max(self.erased_by, event.by)
         if self.queue.leaves_out(recorded.position):

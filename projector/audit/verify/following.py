@@ -11,7 +11,7 @@ from projector.folding.projection import Entry, Key
 from projector.processing.fork_check import ForkCheck
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
-from shared.event_log import EventReader, Identity
+from shared.event_log import EventReader, LogIdentity
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.retry import poll
 
@@ -185,7 +185,7 @@ class Following:
         self.checkpoint = checkpoint
 
     async def _require_same_log(self, checkpoint: Checkpoint) -> None:
-        if self.fold.identity != Identity(checkpoint.event_id, checkpoint.count):
+        if self.fold.identity != LogIdentity(checkpoint.event_id, checkpoint.count):
             await self._fork_check.require(self._reader, checkpoint)
             raise Superseded("the log cannot be read up to the checkpoint")
 

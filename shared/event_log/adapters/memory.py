@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from shared.errors import Unavailable
-from shared.event_log.ports import Holder, Identity, RecordedEvent
+from shared.event_log.ports import Holder, LogIdentity, RecordedEvent
 from shared.event_log.redaction import redacted
 from shared.events import AccountErased
 
@@ -17,7 +17,7 @@ class MemoryEventLog:
     def __init__(self) -> None:
         self.available = True
         self._events: list[RecordedEvent] = []
-        self._bells: list[asyncio.Event] = []
+        self._waiting: list[asyncio.Event] = []
 
     @property
     def events(self) -> Sequence[RecordedEvent]:
@@ -38,20 +38,20 @@ class MemoryEventLog:
             if of(recorded):
                 self._events[nth] = redacted(recorded, by=by)
 
-    def ring(self) -> None:
-        """Wake all that wait in `rung`, now or next."""
-        for bell in self._bells:
-            bell.set()
+    def notify(self) -> None:
+        """Wake all that wait for an append, now or next."""
+        for notified in self._waiting:
+            notified.set()
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["MemoryEventReader"]:
         self.check()
-        bell = asyncio.Event()
-        self._bells.append(bell)
+        notified = asyncio.Event()
+        self._waiting.append(notified)
         try:
-            yield MemoryEventReader(self, self._events, bell)
+            yield MemoryEventReader(self, self._events, notified)
         finally:
-            self._bells.remove(bell)
+            self._waiting.remove(notified)
 
     def check(self) -> None:
         if not self.available:
@@ -62,10 +62,10 @@ class MemoryEventLog:
 class MemoryEventReader:
     """One session with a `MemoryEventLog`."""
 
-    def __init__(self, log: MemoryEventLog, events: list[RecordedEvent], bell: asyncio.Event) -> None:
+    def __init__(self, log: MemoryEventLog, events: list[RecordedEvent], notified: asyncio.Event) -> None:
         self._log = log
         self._events = events
-        self._bell = bell
+        self._notified = notified
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         return self._after(after)[:limit]
@@ -74,10 +74,10 @@ class MemoryEventReader:
         self._log.check()
         return self._log.next_position - 1
 
-    async def identity(self, *, position: int, since: int = 0) -> Identity:
+    async def identity(self, *, position: int, since: int = 0) -> LogIdentity:
         leading = [event for event in self._after(since) if event.position <= position]
         exact = bool(leading) and leading[-1].position == position
-        return Identity(leading[-1].event_id if exact else None, len(leading))
+        return LogIdentity(leading[-1].event_id if exact else None, len(leading))
 
     async def oldest(self, *, after: int) -> datetime | None:
         return next((event.occurred_at for event in self._after(after)), None)
@@ -90,14 +90,14 @@ class MemoryEventReader:
         self._log.check()
         return None
 
-    async def rung(self, *, seconds: float) -> bool:
+    async def wait(self, *, seconds: float) -> bool:
         self._log.check()
         try:
             async with asyncio.timeout(seconds):
-                await self._bell.wait()
+                await self._notified.wait()
         except TimeoutError:
             return False
-        self._bell.clear()
+        self._notified.clear()
         return True
 
     def _after(self, position: int) -> list[RecordedEvent]:

@@ -1,4 +1,4 @@
-"""An event log for those who look at it again and again."""
+"""An event log that is read again and again in one session."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from shared.event_log.ports import EventLog, EventReader
 
 
-class LastingEventLog:
+class PersistentEventLog:
     """
     Opens one session when it is first asked for one, and hands it out until something fails in it.
 
-    For one who asks at a time: a session that is new every second would cost more than what is asked in it.
+    For one caller at a time: a new session every second would cost more than what is read in it.
     """
 
     def __init__(self, log: EventLog) -> None:
@@ -24,7 +24,7 @@ class LastingEventLog:
             if self._reader is None:
                 self._reader = await self._open.enter_async_context(self._log.connect())
             else:
-                await self._reader.rung(seconds=0)  # what nobody takes notice of would pile up
+                await self._reader.wait(seconds=0)  # notifications that nobody reads would pile up
             yield self._reader
         except BaseException:
             await self.aclose()

@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from shared.errors import Unavailable
 from shared.event_log.codec import decode, decode_metadata
-from shared.event_log.ports import EventLogUnsound, Holder, Identity, RecordedEvent
+from shared.event_log.ports import EventLogUnsound, Holder, LogIdentity, RecordedEvent
 from shared.event_log.preconditions import SOUNDNESS, violations
 
 CHANNEL = "muster_events"
@@ -216,9 +216,9 @@ class PostgresEventReader:
     async def head(self) -> int:
         return int(await self._one("select coalesce(max(position), 0) from event_log"))
 
-    async def identity(self, *, position: int, since: int = 0) -> Identity:
+    async def identity(self, *, position: int, since: int = 0) -> LogIdentity:
         [(event_id, count)] = await self._all(_IDENTITY, {"position": position, "since": since})
-        return Identity(event_id, count)
+        return LogIdentity(event_id, count)
 
     async def oldest(self, *, after: int) -> datetime | None:
         rows = await self._all(_OLDEST, (after,))
@@ -232,9 +232,9 @@ class PostgresEventReader:
         rows = await self._all(_HOLDER, {"after": after})
         return Holder(*rows[0]) if rows else None
 
-    async def rung(self, *, seconds: float) -> bool:
+    async def wait(self, *, seconds: float) -> bool:
         with unavailable():
-            return bool([bell async for bell in self._connection.notifies(timeout=seconds, stop_after=1)])
+            return bool([each async for each in self._connection.notifies(timeout=seconds, stop_after=1)])
 
     async def _all(self, query: Statement, parameters: Params | None = None) -> list[Any]:
         with unavailable(), answered_within(self._connection, seconds=ANSWER_SECONDS):

@@ -57,7 +57,7 @@ async def lost_publish(bench: Bench) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def lost_notify(bench: Bench) -> AsyncIterator[None]:
-    """The bell that the write side rings is not heard by the projector."""
+    """The projector does not hear the write side's notifier."""
     line, before = bench.database_line, bench.database_line.lost
     line.loses = is_notification
     yield

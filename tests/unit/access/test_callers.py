@@ -11,7 +11,7 @@ from tests.support.clock import SettableClock
 from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 from tests.support.read_side import ADA
-from write_side.adapters.memory import MemoryStore
+from write_side.adapters.memory import MemoryDatabase
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def names(content):
 
 async def test_events_name_the_caller_and_the_token(keys, authentication):
     """And their idempotency keys are their own."""
-    store = MemoryStore(clock=SettableClock())
+    store = MemoryDatabase(clock=SettableClock())
 
     async with client_of(GuardedApps(authentication, store=store)["write"]) as client:
         for subject in ("ada", "bob"):

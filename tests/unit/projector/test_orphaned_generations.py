@@ -31,7 +31,7 @@ class Scene:
         *_, erased = self.history.events
         self.around.log.redact(lambda each: each.aggregate_id == self.ada, by=erased.position)
         self.around.log.append([erased])
-        self.around.log.ring()
+        self.around.log.notify()
 
     def holds(self, told):
         return told in str(self.around.store.content)
@@ -79,7 +79,7 @@ async def test_without_an_erasure_it_is_kept(scene):
 
         scene.history.register("cyd")
         scene.around.log.append(scene.history.events[-2:])
-        scene.around.log.ring()
+        scene.around.log.notify()
         await until(lambda: projector.progress.reached == 6)
 
     assert scene.generations == ["g1", "g2"]

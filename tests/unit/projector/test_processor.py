@@ -53,9 +53,9 @@ def around(history):
 
 
 def told(around, more):
-    """Append and ring, as the write side does."""
+    """Append and notify, as the write side does."""
     around.log.append(more)
-    around.log.ring()
+    around.log.notify()
 
 
 def live(around):
@@ -429,10 +429,10 @@ async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
     waits, swallowed = asyncio.Event(), asyncio.Event()
 
     class SwallowingReader(MemoryEventReader):
-        async def rung(self, *, seconds):
+        async def wait(self, *, seconds):
             waits.set()
             try:
-                return await super().rung(seconds=3600)
+                return await super().wait(seconds=3600)
             except asyncio.CancelledError:
                 swallowed.set()
                 return False

@@ -95,9 +95,9 @@ class Looking:
 
 
 def tell(around, history):
-    """Append what is new, and ring."""
+    """Append what is new, and notify."""
     around.log.append(history.events[around.log.next_position - 1 :])
-    around.log.ring()
+    around.log.notify()
 
 
 async def test_a_rebuild_replaces_the_live_generation(around, history):

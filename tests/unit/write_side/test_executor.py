@@ -9,7 +9,7 @@ from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.measures import counts
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
-from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.domain.errors import AccountNotFound, Contention, EmailTaken, OutcomeUnknown, StaleAggregate
 from write_side.execution.invocation import Answer
 from write_side.execution.limits import ExecutionLimits
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 class FailingUnits(MemoryUnitsOfWork):
     """Units of work whose commits fail as they are told to, before or after they took effect."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryDatabase) -> None:
         super().__init__(store)
         self.before: list[Exception] = []
         self.after: list[Exception] = []
@@ -53,7 +53,7 @@ class FailingUnits(MemoryUnitsOfWork):
 @pytest.fixture
 def write_side() -> WriteSide:
     clock = SettableClock()
-    store = MemoryStore(clock=clock)
+    store = MemoryDatabase(clock=clock)
     return WriteSide(units=FailingUnits(store), log=store.log, clock=clock)
 
 

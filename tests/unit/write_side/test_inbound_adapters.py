@@ -10,7 +10,7 @@ from shared.problems import INVALID, Refusal
 from tests.support.clock import SettableClock
 from tests.support.measures import counts, named
 from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
@@ -66,7 +66,7 @@ class QueueConsumer:
 
 @pytest.fixture
 def store():
-    return MemoryStore(clock=SettableClock())
+    return MemoryDatabase(clock=SettableClock())
 
 
 @pytest.fixture

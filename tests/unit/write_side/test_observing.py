@@ -12,9 +12,9 @@ from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.measures import counts, every_attribute, named
 from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
-from write_side.http.app import Background, write_api
+from write_side.http.app import write_api
 from write_side.services import register_executor
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -23,14 +23,13 @@ SENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 @pytest.fixture
 def store():
-    return MemoryStore(clock=SettableClock())
+    return MemoryDatabase(clock=SettableClock())
 
 
 @pytest.fixture
 async def client(store):
     def register(registry):
         register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
-        registry.register_value(Background, Background())
 
     async with client_of(write_api(admit_everyone, register)) as client:
         yield client

@@ -14,10 +14,10 @@ from shared.http import bodies
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryStore, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.execution.limits import ExecutionLimits
-from write_side.http.app import Background, write_api
+from write_side.http.app import write_api
 from write_side.http.stream import MAX_LINE_BYTES, split_lines
 from write_side.services import register_executor
 
@@ -25,15 +25,14 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore(clock=SettableClock())
+def store() -> MemoryDatabase:
+    return MemoryDatabase(clock=SettableClock())
 
 
 @pytest.fixture
 async def client(store) -> AsyncIterator[httpx.AsyncClient]:
     def register(registry) -> None:
         register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
-        registry.register_value(Background, Background())
 
     async with client_of(write_api(admit_everyone, register)) as client:
         yield client
@@ -272,7 +271,6 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
         limits = ExecutionLimits(at_once=0, most_waiting=0)
         units = MemoryUnitsOfWork(store)
         register_executor(registry, units=units, clock=store.clock, ids=TimeOrderedIds(), limits=limits)
-        registry.register_value(Background, Background())
         admit_everyone(registry)
 
     async with client_of(write_api(register)) as client:

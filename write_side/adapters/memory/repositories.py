@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from write_side.adapters.memory.store import MemoryStore
+from write_side.adapters.memory.store import MemoryDatabase
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import (
@@ -78,7 +78,7 @@ class Copies(Generic[A]):
 
 
 class MemoryAccounts(Copies[Account]):
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryDatabase) -> None:
         super().__init__(store.accounts)
         self._had_events = store.had_events
         self._profiles = store.profiles
@@ -122,7 +122,7 @@ class MemoryAccounts(Copies[Account]):
 
 
 class MemoryProfiles(Copies[Profile]):
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryDatabase) -> None:
         super().__init__(store.profiles)
 
     async def of(self, account: Account) -> Profile:
@@ -131,7 +131,7 @@ class MemoryProfiles(Copies[Profile]):
 
 
 class MemoryGroups(Copies[Group]):
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryDatabase) -> None:
         super().__init__(store.groups)
         self._had_events = store.had_events
 
@@ -159,7 +159,7 @@ class MemoryGroups(Copies[Group]):
 
 
 class MemoryMemberships(Copies[Membership]):
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryDatabase) -> None:
         super().__init__(store.memberships, key=attrgetter("group_id", "account_id"))
         self._groups_ever_of = store.groups_ever_of
         self._ended: dict[UUID, set[Hashable]] = {}

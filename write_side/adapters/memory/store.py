@@ -23,7 +23,7 @@ from write_side.domain.profile import Profile
 from write_side.ports import CommandContext, Outcome
 
 
-class MemoryStore:
+class MemoryDatabase:
     """Everything that was committed. `available` can be set to False to play a database that is away."""
 
     def __init__(self, *, clock: Clock, log: MemoryEventLog | None = None) -> None:
@@ -82,7 +82,7 @@ class MemoryStore:
                 )
                 self.log.append([recorded])
             aggregate.forget_pending()
-        self.log.ring()
+        self.log.notify()
         return position
 
 

@@ -8,14 +8,14 @@ from write_side.adapters.memory.repositories import (
     MemoryMemberships,
     MemoryProfiles,
 )
-from write_side.adapters.memory.store import MemoryStore
+from write_side.adapters.memory.store import MemoryDatabase
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import VersionMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
 
 class MemoryUnitsOfWork:
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryDatabase) -> None:
         self._store = store
 
     def under(self, context: CommandContext) -> "MemoryUnitOfWork":
@@ -33,7 +33,7 @@ class MemoryUnitOfWork:
     It locks nothing: who relied on something that changed finds out at commit, and is stale.
     """
 
-    def __init__(self, store: MemoryStore, context: CommandContext) -> None:
+    def __init__(self, store: MemoryDatabase, context: CommandContext) -> None:
         self._store = store
         self._context = context
         self._claim = store.claims[context.subject, context.key]

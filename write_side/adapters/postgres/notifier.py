@@ -1,4 +1,4 @@
-"""Tells readers of the event log that something was committed."""
+"""Notifies readers of the event log that something was committed."""
 
 import asyncio
 
@@ -7,39 +7,43 @@ import structlog
 
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import CHANNEL, connected
+from shared.runtime.retry import repeat
 
 RECONNECT_SECONDS = 0.5
 
 log = structlog.get_logger()
 
 
-class PostgresBell:
+class PostgresNotifier:
     """
-    Rings NOTIFY on a connection of its own, once for all commits since the last time.
+    Sends NOTIFY on a connection of its own, once for all commits since the last time.
 
     Outside the command's transaction, where NOTIFY would take a lock that makes all commits of the cluster queue. It is
-    a hint: readers poll as well, so a ring that is lost costs time and no event.
+    a hint: readers poll as well, so a notification that is lost costs time and no event.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._rung = asyncio.Event()
+        self._is_due = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
+    def notify(self) -> None:
+        """Have a notification sent soon."""
+        self._is_due.set()
 
     async def run(self) -> None:
-        """Pass the rings on, for as long as the service lives."""
-        while True:
-            try:
-                async with connected(self._url, autocommit=True) as connection:
-                    await self._pass_on(connection)
-            except (Unavailable, psycopg.Error) as error:
-                log.info("the bell has no connection", error=type(error).__name__)
-                await asyncio.sleep(RECONNECT_SECONDS)
+        """Send notifications, for as long as the service lives."""
+        await repeat(self._connect_and_send, after_error=_reconnect)
 
-    async def _pass_on(self, connection: psycopg.AsyncConnection) -> None:
-        while True:
-            await self._rung.wait()
-            self._rung.clear()
-            await connection.execute(f"notify {CHANNEL}")
+    async def _connect_and_send(self) -> None:
+        async with connected(self._url, autocommit=True) as connection:
+            while True:
+                await self._is_due.wait()
+                self._is_due.clear()
+                await connection.execute(f"notify {CHANNEL}")
+
+
+def _reconnect(error: Exception) -> float:
+    if not isinstance(error, Unavailable | psycopg.Error):
+        raise error
+    log.info("the notifier has no connection", error=type(error).__name__)
+    return RECONNECT_SECONDS

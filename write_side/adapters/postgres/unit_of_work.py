@@ -23,7 +23,7 @@ from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import AccountExists, GroupExists, StaleAggregate, VersionMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
-Ring = Callable[[], None]
+Notify = Callable[[], None]
 
 # Ordered, so that the positions of one command follow the order in which its events happened.
 _APPEND = insert(event_log).returning(event_log.c.position, sort_by_parameter_order=True)
@@ -32,15 +32,15 @@ _WAIT_FOR_KEY = text("set local lock_timeout = '2s'")
 
 
 class PostgresUnitsOfWork:
-    def __init__(self, *, transactions: PostgresTransactions, command_log: CommandLog, ring: Ring) -> None:
-        """:param ring: called after each commit; tells the readers of the event log."""
+    def __init__(self, *, transactions: PostgresTransactions, command_log: CommandLog, notify: Notify) -> None:
+        """:param notify: called after each commit, to wake the readers of the event log."""
         self._transactions = transactions
         self._command_log = command_log
-        self._ring = ring
+        self._notify = notify
 
     def under(self, context: CommandContext) -> "PostgresUnitOfWork":
         return PostgresUnitOfWork(
-            context, transactions=self._transactions, command_log=self._command_log, ring=self._ring
+            context, transactions=self._transactions, command_log=self._command_log, notify=self._notify
         )
 
     async def outcome_of(self, context: CommandContext) -> Outcome | None:
@@ -59,12 +59,12 @@ class PostgresUnitsOfWork:
 
 class PostgresUnitOfWork:
     def __init__(
-        self, context: CommandContext, *, transactions: PostgresTransactions, command_log: CommandLog, ring: Ring
+        self, context: CommandContext, *, transactions: PostgresTransactions, command_log: CommandLog, notify: Notify
     ) -> None:
         self._context = context
         self._transactions = transactions
         self._command_log = command_log
-        self._ring = ring
+        self._notify = notify
         self._touched: list[Aggregate] = []
 
     async def __aenter__(self) -> Self:
@@ -97,7 +97,7 @@ class PostgresUnitOfWork:
         await self._transactions.commit(self._session)
         for aggregate in self._touched:
             aggregate.forget_pending()
-        self._ring()
+        self._notify()
         return outcome
 
     async def _let_go_of_the_erased(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import Unavailable
 from shared.event_log import MemoryEventLog
-from shared.event_log.adapters.persistent import LastingEventLog
+from shared.event_log.adapters.persistent import PersistentEventLog
 from tests.support.histories import History
 
 
@@ -34,13 +34,13 @@ def log():
 
 
 async def test_a_session_serves_one_after_the_other(log):
-    lasting = LastingEventLog(log)
+    persistent = PersistentEventLog(log)
 
     heads = []
     for _ in range(3):
-        async with lasting.connect() as reader:
+        async with persistent.connect() as reader:
             heads.append(await reader.head())
-    await lasting.aclose()
+    await persistent.aclose()
 
     assert heads == [2, 2, 2]
     assert (log.opened, log.closed) == (1, 1)
@@ -48,22 +48,22 @@ async def test_a_session_serves_one_after_the_other(log):
 
 async def test_after_a_failure_there_is_another_one(log):
     """Also if it failed before anything was asked."""
-    lasting = LastingEventLog(log)
+    persistent = PersistentEventLog(log)
     for available in (True, False, True):
         log.available = available
         if available:
-            async with lasting.connect() as reader:
+            async with persistent.connect() as reader:
                 assert await reader.head() == 2
             continue
         with pytest.raises(Unavailable):
-            async with lasting.connect():
+            async with persistent.connect():
                 pass
-    await lasting.aclose()
+    await persistent.aclose()
 
     assert (log.opened, log.closed) == (2, 2)
 
 
 async def test_it_can_be_closed_before_it_was_opened(log):
-    await LastingEventLog(log).aclose()
+    await PersistentEventLog(log).aclose()
 
     assert log.opened == 0

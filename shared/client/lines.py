@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from shared.lines import LineSplitter, SplitLine
+
 MAX_LINE_BYTES = 64 * 1024
 """The write API takes no longer line."""
 
@@ -102,35 +104,9 @@ class Keys:
         return f"import:{digest.hex()}:{self._occurred[short]}"
 
 
-class _Text(NamedTuple):
-    text: bytes | None
-    size: int
-
-
-class _Unfinished:
-    """The line that has not ended yet; of one that is too long, nothing is held but its size."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._held = b""
-
-    def add(self, part: bytes) -> None:
-        self.size += len(part)
-        self._held = self._held + part if self.size <= MAX_LINE_BYTES else b""
-
-    def end(self, part: bytes) -> _Text:
-        self.add(part)
-        ended = _Text(self._held if self.size <= MAX_LINE_BYTES else None, self.size + len(b"\n"))
-        self.size, self._held = 0, b""
-        return ended
-
-
-def _cut(blocks: Iterable[bytes]) -> Iterator[list[_Text]]:
-    """The lines that each block ends."""
-    unfinished = _Unfinished()
+def _cut(blocks: Iterable[bytes]) -> Iterator[list[SplitLine]]:
+    """Give the lines that each block ends."""
+    splitter = LineSplitter(limit=MAX_LINE_BYTES)
     for block in blocks:
-        *ends, rest = block.split(b"\n")
-        yield [unfinished.end(part) for part in ends]
-        unfinished.add(rest)
-    if unfinished.size:
-        yield [unfinished.end(b"")]
+        yield list(splitter.feed(block))
+    yield list(splitter.end())

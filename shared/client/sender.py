@@ -13,6 +13,7 @@ import msgspec
 from shared.cli.api_client import not_let_in
 from shared.cli.exit_codes import CommandFailed
 from shared.client.lines import MAX_LINE_BYTES, Chunk, Line
+from shared.lines import LineSplitter
 
 PATH = "/commands"
 NDJSON = "application/x-ndjson"
@@ -178,14 +179,10 @@ class Sender:
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    held = b""
+    splitter = LineSplitter()
     for block in blocks:
-        *lines, rest = block.split(b"\n")
-        for line in lines:
-            yield held + line
-            held = b""
-        held += rest
-    if held:
+        yield from (line.text or b"" for line in splitter.feed(block))
+    if any(splitter.end()):
         raise _Unsettled("the answer ended in the middle of a line")
 
 

@@ -18,6 +18,7 @@ from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
 from shared.http.requests import request_id
+from shared.lines import LineSplitter
 from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal
 from shared.server.shutdown import Stopped, StopSignal
 from write_side.domain.values import parse_value
@@ -229,16 +230,10 @@ def _failed(number: int, refusal: Refusal) -> AnsweredLine:
 
 
 async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
-    """Lines without their ends; None stands for one that is too long, of which no more than the limit is ever held."""
-    held, too_long = b"", False
+    """Give lines without their ends; None stands for one that is too long."""
+    splitter = LineSplitter(limit=MAX_LINE_BYTES)
     async for chunk in chunks:
-        *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            whole = held + line
-            yield None if too_long or len(whole) > MAX_LINE_BYTES else whole
-            held, too_long = b"", False
-        held += rest
-        if len(held) > MAX_LINE_BYTES:
-            held, too_long = b"", True
-    if held or too_long:
-        yield None if too_long else held
+        for line in splitter.feed(chunk):
+            yield line.text
+    for line in splitter.end():
+        yield line.text

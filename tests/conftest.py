@@ -5,9 +5,9 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -15,15 +15,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.observability import tracing
 from tests.support.databases import Databases
+from tests.support.examples import register_profiles
 
 pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.browser"]
 
-# A machine that pauses makes no example slow, whatever hypothesis takes it for.
-settings.register_profile("muster", deadline=None)
-settings.load_profile("muster")
+register_profiles()
 
-LONGEST = ("faults", "e2e", "contract")
-"""Folders of tests, by how long a file of theirs takes."""
+SHARED_STACKS = ("mortal_stack", "stack")
+LONGEST = ("test_seeded_faults.py", "test_up.py", "test_failover.py", "test_access.py", "faults", "e2e", "contract")
+"""Files, then folders of files, by how long each takes (`--durations`)."""
 
 
 def pytest_configure() -> None:
@@ -39,15 +39,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put first what takes longest, so that no process is left alone with it; leave soaks out unless asked for."""
-    items.sort(
-        key=lambda item: next((nth for nth, kind in enumerate(LONGEST) if kind in item.path.parts), len(LONGEST))
-    )
-    if "soak" in config.getoption("-m"):
-        return
+    """Share tests out by file, or by the stack that several files share; leave soaks out unless asked for."""
+    groups = _groups(items)
+    items.sort(key=lambda item: _rank(groups[item.path], item.path))
     for item in items:
-        if item.get_closest_marker("soak"):
+        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+        if item.get_closest_marker("soak") and "soak" not in config.getoption("-m"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: ask for it with -m soak"))
+
+
+def _groups(items: list[pytest.Item]) -> dict[Path, str]:
+    """The group of each file: one process runs it, with one stack for all files that share it."""
+    groups = {item.path: str(item.path) for item in items}
+    for stack in reversed(SHARED_STACKS):
+        groups |= {item.path: stack for item in items if _shares(item, stack)}
+    return groups
+
+
+def _shares(item: Any, fixture: str) -> bool:
+    """Whether the fixture of that name is the one for the whole run, not one of the file's own."""
+    found = item._fixtureinfo.name2fixturedefs.get(fixture)
+    return bool(found) and found[-1].scope == "session"
+
+
+def _rank(group: str, path: Path) -> int:
+    """Put first what takes longest, so that no process is left alone with it."""
+    order = (*SHARED_STACKS, *LONGEST)
+    return next((nth for nth, kind in enumerate(order) if kind in (group, *path.parts)), len(order))
 
 
 @pytest.fixture(scope="session")

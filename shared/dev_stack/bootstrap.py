@@ -22,7 +22,7 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
 """What every command of a clone needs, `up` and `seed` among them; what its tests and its linters need besides."""
-IN_TWO_PROCESSES = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+IN_TWO_PROCESSES = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
 """How pytest runs all tests: file by file, in two processes with servers of their own."""
 LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
 HELP_OF_A_CLONE = """

@@ -46,7 +46,7 @@ async def fold_with_crashes(url, log, crashes, rest, monkeypatch):
 
 
 @given(log=histories(), crashes=steps, rest=st.integers(1, 20))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_prefix_of_a_commit_is_harmless(server, monkeypatch, log, crashes, rest):
     """A server that kept only the first commands of some commits ends as one that took the whole log at once."""
     found, expected = asyncio.run(fold_with_crashes(server.url, log, crashes, rest, monkeypatch))

@@ -12,6 +12,7 @@ from tests.support.directory_histories import endings, lives
 from tests.support.directory_play import Play
 from tests.support.directory_stages import memory_stage, real_stage
 from tests.support.directory_steps import Commands, Feed
+from tests.support.examples import examples
 
 ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
@@ -67,7 +68,7 @@ async def play_lives(stage, how):
 async def test_everything_answers_as_the_model_says(adapters, request):
     """On the adapters in memory, and on PostgreSQL and Valkey."""
     async with stage_on(adapters, request) as stage:
-        assert await play_lives(stage, settings(ANYHOW, max_examples=12))
+        assert await play_lives(stage, settings(ANYHOW, max_examples=examples(8)))
 
 
 @pytest.mark.soak
@@ -76,8 +77,8 @@ async def test_everything_answers_as_the_model_says_for_long(request, capsys):
     ends = time.monotonic() + 60 * request.config.getoption("--soak-minutes")
     lives_on = {"memory": 0, "servers": 0}
     while time.monotonic() < ends:
-        for adapters, examples in (("memory", 25), ("servers", 75)):
+        for adapters, number in (("memory", 25), ("servers", 75)):
             async with stage_on(adapters, request) as stage:
-                lives_on[adapters] += await play_lives(stage, settings(ANYHOW, max_examples=examples))
+                lives_on[adapters] += await play_lives(stage, settings(ANYHOW, max_examples=number))
     with capsys.disabled():
         print(f"\nno difference in {lives_on}")  # noqa: T201 - it is what the soak was run for

@@ -24,6 +24,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import free_port
 from tests.support.access import Keys
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
+from tests.support.examples import examples
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ schema.config.generation.update(allow_extra_parameters=False)
 
 
 @schema.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), suppress_health_check=list(HealthCheck))
 def test_no_request_makes_the_read_api_break_its_word(case, read_url, headers):
     """No 500, no answer that is not described, nothing invalid taken, nothing valid refused."""
     answer = case.call(base_url=read_url, headers=headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.api import csrf_check as guard
@@ -79,7 +79,6 @@ def test_a_text_is_taken_or_refused(text):
 
 
 @given(TEXT)
-@settings(deadline=None)
 def test_any_text_is_taken_or_refused(text):
     read_text(text)
 
@@ -125,7 +124,6 @@ HEADER_READERS = {
 
 
 @given(BYTES)
-@settings(deadline=None)
 def test_any_header_is_taken_or_refused(value):
     for name, reads in HEADER_READERS.values():
         outcome = outcome_of(reads, scope((name, value)), Refusal)
@@ -139,7 +137,6 @@ def is_a_problem(rejection, *statuses):
 
 
 @given(BYTES)
-@settings(deadline=None)
 def test_what_is_made_of_a_header_holds_nothing_else(value):
     """What goes on into answers, events and logs: ids, names of cookies, traces."""
     text = str(value, "latin-1")
@@ -169,7 +166,6 @@ def value_in_its_places(value):
 
 @pytest.mark.parametrize("name", BODIES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
 def test_any_body_is_taken_or_refused(name, data):
     """With any value in place of one of its fields, and cut anywhere."""
     kind, decode = BODIES[name]

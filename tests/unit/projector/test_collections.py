@@ -1,7 +1,7 @@
 """What a generation can hold is named by its projection, so that its size can be told without searching Redis."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from projector.services import PROJECTIONS
 from projector.store.collections import collection_at, collections_of, key_of, prefix_of
@@ -12,7 +12,6 @@ from tests.support.random_histories import group_histories, histories
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
 @given(log=histories() | group_histories())
-@settings(deadline=None)
 def test_whatever_is_stored_stands_in_a_collection_that_is_named(projection, log):
     """Nothing is left out of the size."""
     keys = HOME.projection(projection.name).generation("g1")

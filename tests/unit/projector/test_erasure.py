@@ -101,7 +101,6 @@ async def fold_in_two(store, history, projection, position, crashes=(), *, size=
 
 @on_every_projection
 @given(history=people() | members(), position=st.integers(0, 40), size=st.integers(1, 20))
-@settings(max_examples=60, deadline=None)
 def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_same(projection, history, position, size):
     """
     fold(redacted log) = fold(original log, then `AccountErased`), wherever the one was left and the other begun.
@@ -117,7 +116,6 @@ def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_sa
 
 @on_every_projection
 @given(history=people() | members(), position=st.integers(0, 40), crashes=steps)
-@settings(max_examples=60, deadline=None)
 def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, history, position, crashes):
     """What a crash left of events that do not come again as they were."""
     store = MemoryStore()
@@ -130,7 +128,6 @@ def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, histor
 
 @on_every_projection
 @given(history=people() | members(), position=st.integers(0, 40), bug=bugs)
-@settings(max_examples=60, deadline=None)
 def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history, position, bug):
     store = MemoryStore()
 
@@ -151,7 +148,7 @@ def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history
     crashes=steps,
     size=st.integers(1, 20),
 )
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=20_000)
 def test_very_many_erasures_come_to_the_same(projection, history, position, crashes, size):
     store = MemoryStore()
 

@@ -6,7 +6,7 @@ from time import monotonic
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.adapters.memory.read_model import MemoryReadModel
@@ -76,7 +76,6 @@ on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: ea
 
 @on_each
 @given(log=logs, releases=st.lists(st.tuples(bugs, sizes), min_size=1, max_size=3), last=sizes)
-@settings(max_examples=150, deadline=None)
 def test_once_every_event_can_be_folded_all_is_as_if_none_had_failed(projection, log, releases, last):
     """Whatever failed, however often other code failed on it, and however far the log was folded meanwhile."""
     directory = Directory(log, projection)
@@ -91,7 +90,6 @@ def test_once_every_event_can_be_folded_all_is_as_if_none_had_failed(projection,
 
 
 @given(log=logs, steps=sizes, since=st.integers(0, 20))
-@settings(max_examples=200, deadline=None)
 def test_nobody_else_is_behind(log, steps, since):
     """One account's events fail from some time on: the records of all others are what they should be."""
     bad = str(nth_id(2))

@@ -18,6 +18,7 @@ from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint
 from tests.support.bugs import bugs
+from tests.support.examples import examples
 from tests.support.folding import (
     PROFILES,
     as_read,
@@ -113,7 +114,7 @@ on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lam
 
 @on_every_projection
 @given(log=logs, crashes=steps, rest=st.integers(1, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 def test_any_prefix_of_a_commit_is_harmless(projection, log, crashes, rest):
     """A store that kept only the heads of some commits ends as one that took the whole log at once."""
     store = MemoryStore()
@@ -125,7 +126,7 @@ def test_any_prefix_of_a_commit_is_harmless(projection, log, crashes, rest):
 
 @on_every_projection
 @given(log=logs, crashes=steps, rest=st.integers(1, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 def test_a_head_that_comes_back_at_the_second_restart_is_harmless(projection, log, crashes, rest):
     """The same where the heads turn up later, in front of commits that were made without knowing of them."""
     store = TornFile()
@@ -137,7 +138,6 @@ def test_a_head_that_comes_back_at_the_second_restart_is_harmless(projection, lo
 
 @on_every_projection
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
-@settings(max_examples=60, deadline=None)
 def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, log, bug, crashes, make):
     """Half-way through the crashes a release comes that can fold what the one before it had to park."""
     store = make()
@@ -150,7 +150,6 @@ def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, lo
 
 @on_every_projection
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
-@settings(max_examples=60, deadline=None)
 def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug, crashes, make):
     """The same events are parked for the same documents as in a store that took the log at once."""
     planted, clean, store = bug.planted(projection), MemoryStore(), make()
@@ -171,7 +170,7 @@ def _documents(store, projection):
 
 @pytest.mark.soak
 @given(projection=st.sampled_from(PROJECTIONS), log=logs, crashes=steps, rest=st.integers(1, 20), file=st.booleans())
-@settings(max_examples=50_000, deadline=None)
+@settings(max_examples=50_000)
 def test_very_many_crashes_are_harmless(projection, log, crashes, rest, file):
     """Both of the above, for long."""
     store = TornFile() if file else MemoryStore()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.adapters.memory.inspector import MemoryGenerationInspector
@@ -87,7 +87,6 @@ def _name(collection, keys):
 
 
 @given(log=histories() | group_histories(), projection=projections, portion=st.integers(1, 20))
-@settings(deadline=None)
 def test_it_comes_to_what_a_store_holds(log, projection, portion):
     """Every byte of it, the positions that documents reflect included, in portions of any size."""
     expected = at_once(cleanly_folded(log, projection))
@@ -100,7 +99,6 @@ def test_it_comes_to_what_a_store_holds(log, projection, portion):
     projection=projections,
     steps=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=8),
 )
-@settings(deadline=None)
 def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
     """
     In the middle of the log and of fan-outs: what has been fanned out, and what has not, are both right.
@@ -124,7 +122,6 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
     start=st.integers(SETTLED, 20),
     steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=5, max_size=30),
 )
-@settings(deadline=None, max_examples=300)
 def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, steps):
     """Whatever it does between two looks, the fold is where the store was at each."""
     hand, coming = HandInMemory(), iter(steps)

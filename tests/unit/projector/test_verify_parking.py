@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.audit.verify.ahead import RecordsAhead
@@ -84,7 +84,6 @@ on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: ea
 
 @on_each
 @given(log=logs, releases=releases)
-@settings(deadline=None, max_examples=150)
 def test_nothing_is_found_whatever_is_parked(projection, log, releases):
     """Wherever a projector stops, whatever its release cannot fold, and whatever is skipped."""
     scene = Scene(log, projection)
@@ -118,7 +117,6 @@ def _require_clean(scene):
     start=st.integers(SETTLED, 20),
     coming=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 4)), min_size=5, max_size=30),
 )
-@settings(deadline=None, max_examples=100)
 def test_nothing_is_found_while_events_are_parked_and_released(projection, log, bug, start, coming):
     """Whatever the projector does between two looks; it begins anew if that concerns what it has folded already."""
     scene, steps = Scene(log, projection), iter(coming)

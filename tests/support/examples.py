@@ -1,0 +1,19 @@
+"""How many examples a property is tried on: few in every run, many at night (`--hypothesis-profile nightly`)."""
+
+import os
+
+from hypothesis import settings
+
+FEW, MANY = 50, 1_000
+
+
+def register_profiles() -> None:
+    """A machine that pauses makes no example slow, whatever hypothesis takes it for."""
+    settings.register_profile("ci", deadline=None, max_examples=FEW)
+    settings.register_profile("nightly", deadline=None, max_examples=MANY)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def examples(few: int) -> int:
+    """The number for a property that is tried on so few examples in every run: at night in the same proportion more."""
+    return few * settings().max_examples // FEW

@@ -24,7 +24,7 @@ from shared.cli.output import console, print_json
 from shared.errors import Unavailable, Unsound
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
-from shared.runtime.progress import progress_on
+from shared.runtime.progress import Progress
 from shared.settings import Settings
 from shared.text import printable
 
@@ -65,7 +65,7 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
 async def _prove(settings: Settings, account_id: UUID) -> Proof:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
     settings.required("write_url")
-    progress = progress_on(sys.stderr, total=None, unit="texts")
+    progress = Progress(sys.stderr).begin("texts", total=None)
     async with connect(redis_url) as client:
         proving = Proving(
             traces=PostgresTraces(database_url),

@@ -25,7 +25,7 @@ from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import print_json, say
 from shared.http.in_process import in_process
 from shared.observability import logging as telemetry
-from shared.runtime.progress import Progress, progress_on
+from shared.runtime.progress import Progress
 from shared.settings import Settings
 
 POLL_SECONDS = 0.3
@@ -176,7 +176,7 @@ class _Rebuild:
         """Show how far it is until it is live (None), or held (why)."""
         status = await self._status()
         target = status.rebuild.target if status.rebuild else None
-        with progress_on(sys.stderr, total=target, unit="events") as progress:
+        with Progress(sys.stderr).begin("events", total=target) as progress:
             while status.generation != generation:
                 if status.generation is None:
                     progress.wait(status.error or "the projector cannot find out which generations there are")
@@ -253,7 +253,7 @@ def _show(progress: Progress, rebuild: RebuildStatus, events: int) -> None:
     if rebuild.error:
         progress.wait(rebuild.error)
     else:
-        progress.show(done=events, reached=min(rebuild.position, rebuild.target))
+        progress.show(events, reached=min(rebuild.position, rebuild.target))
 
 
 def _report(outcome: Rebuilt, comparison: Comparison | None, why: str | None) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,7 +16,6 @@ from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference, Verified, report
 from projector.audit.verify.verification import Subject, Unsettled, Verification
-from projector.cli.verify_progress import Watching
 from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
@@ -25,7 +23,7 @@ from shared.cli.output import console, print_json
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
-from shared.runtime.progress import display_on
+from shared.runtime.progress import Progress
 from shared.settings import Settings
 from shared.text import printable
 
@@ -63,11 +61,11 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
     chosen = [each for each in PROJECTIONS if projection in {None, each.name}]
     async with connect(redis_url) as client:
-        with display_on(sys.stderr) as display:
+        with Progress(sys.stderr) as progress:
             verification = Verification(
                 log=PostgresEventLog(database_url),
                 directory=PostgresDirectory(database_url),
-                watch=partial(Watching, display),
+                progress=progress,
             )
             return [await verification.verify(_subject(each, client), repair=repair) for each in chosen]
 

@@ -11,7 +11,7 @@ import httpx
 from shared.cli.exit_codes import WrongUsage
 from shared.client.lines import read_chunks
 from shared.client.run import post_all
-from shared.runtime.progress import progress_on
+from shared.runtime.progress import Progress
 
 STDIN = "-"
 
@@ -27,7 +27,7 @@ def import_file(file: str, *, client: httpx.Client, as_json: bool) -> int:
     except OSError as error:
         raise WrongUsage(f"{file} cannot be read: {error.strerror}") from error
     with source:
-        progress = progress_on(sys.stderr, total=_size(source))
+        progress = Progress(sys.stderr).begin("lines", total=_size(source))
         return post_all(read_chunks(source), client=client, progress=progress, as_json=as_json)
 
 

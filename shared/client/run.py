@@ -50,7 +50,7 @@ class Tally:
         else:
             self._applied += 1
         self._position = max(self._position, answer.position)
-        self._progress.show(done=self._lines, reached=line.reached)
+        self._progress.show(self._lines, reached=line.reached)
 
     def waiting(self, why: str) -> None:
         self._progress.wait(why)

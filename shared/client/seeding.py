@@ -11,14 +11,14 @@ from shared.client.groups import Belonging, Fields, belongings, groups
 from shared.client.lines import Keys, Line, in_chunks
 from shared.client.people import people
 from shared.client.run import post_all
-from shared.runtime.progress import progress_on
+from shared.runtime.progress import Progress
 
 _encode = msgspec.json.Encoder().encode
 
 
 def seed_people(count: int, *, groups: int = 0, seed: int, client: httpx.Client, as_json: bool) -> int:
     """Register people in groups and return the exit status; the same again change nothing, more of them go on."""
-    progress = progress_on(sys.stderr, total=groups + count)
+    progress = Progress(sys.stderr).begin("lines", total=groups + count)
     return post_all(
         in_chunks(commands(count, groups=groups, seed=seed)), client=client, progress=progress, as_json=as_json
     )

@@ -1,13 +1,13 @@
-"""How far a long run is, on stderr."""
+"""How far a long run is, on stderr: a bar on a terminal, a line now and then in a log."""
 
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol, Self, TextIO
+from typing import Self, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, Task, TextColumn
+from rich.progress import Progress as Bars
 
 from shared.text import printable, printable_lines
 
@@ -19,145 +19,87 @@ SECONDS_BETWEEN_FRAMES = 0.1
 Clock = Callable[[], float]
 
 
-class Display(Protocol):
-    """Where it is shown."""
+class Progress:
+    """Shows how much of one kind of thing is done, how fast, and when it will be over; the next kind begins anew."""
 
-    def __enter__(self) -> Self: ...
+    def __init__(self, stderr: TextIO, *, clock: Clock = time.monotonic) -> None:
+        self._stderr = stderr
+        self._clock = clock
+        self._is_live = stderr.isatty()
+        self._bars = Bars(
+            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(file=stderr),
+            get_time=clock,
+        )
+        self._next = clock() + (0.0 if self._is_live else SECONDS_BETWEEN_LINES)
+        self._task = self._bars.add_task("", total=None, done=0, unit="", stage="")
+        self._waiting = ""
 
-    def __exit__(self, *_: object) -> None: ...
+    def __enter__(self) -> Self:
+        if self._is_live:
+            self._bars.start()
+        return self
 
-    def show(self, text: str, *, done: float | None) -> None:
+    def __exit__(self, *_: object) -> None:
+        if self._is_live:
+            self._draw()
+            self._bars.stop()
+
+    def begin(self, unit: str, *, total: int | None, stage: str = "") -> Self:
+        """
+        Begin with another kind of thing.
+
+        :param unit: of what is done, in the plural.
+        :param total: what there is to do, in the unit of `reached`; None if nothing says how much.
+        :param stage: what this part of the work is called.
+        """
+        self._bars.remove_task(self._task)
+        self._task = self._bars.add_task("", total=total, done=0, unit=unit, stage=stage and f"{stage}: ")
+        return self
+
+    def show(self, done: int, *, reached: int | None = None) -> None:
         """
         Show how far it is, unless that was shown a moment ago.
 
-        :param done: which part, from 0 to 1; None if nobody knows.
+        :param reached: what is done in the unit of the total, if that is another one.
         """
+        self._waiting = ""
+        self._bars.update(self._task, completed=done if reached is None else reached, done=done)
+        if (now := self._clock()) >= self._next:
+            self._next = now + (SECONDS_BETWEEN_FRAMES if self._is_live else SECONDS_BETWEEN_LINES)
+            self._draw()
 
-    def hold(self, text: str) -> None:
-        """Show that nothing moves, until something is shown again."""
+    def wait(self, why: str) -> None:
+        """Show once that nothing moves, until something is shown again."""
+        if why != self._waiting:
+            self._waiting = why
+            self._put(f"waiting: {why}")
 
     def say(self, text: str) -> None:
         """Say what is worth a line of its own."""
-
-
-def display_on(stderr: TextIO, *, clock: Clock = time.monotonic) -> Display:
-    return DisplayBar(stderr, clock=clock) if stderr.isatty() else DisplayLines(stderr, clock=clock)
-
-
-class DisplayBar:
-    """For a terminal."""
-
-    def __init__(self, stderr: TextIO, *, clock: Clock) -> None:
-        self._bar = Bar(BarColumn(), TextColumn("{task.description}", markup=False), console=Console(file=stderr))
-        self._task = self._bar.add_task("", total=None)
-        self._clock = clock
-        self._next = 0.0
-        self._last: tuple[str, float | None] = ("", None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._draw()
-        self._bar.stop()
-
-    def show(self, text: str, *, done: float | None) -> None:
-        self._last = (text, done)
-        if (now := self._clock()) >= self._next:
-            self._next = now + SECONDS_BETWEEN_FRAMES
-            self._draw()
-
-    def hold(self, text: str) -> None:
-        self._bar.update(self._task, description=printable(text))
-
-    def say(self, text: str) -> None:
-        self._bar.console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
+        if self._is_live:
+            self._bars.console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(printable_lines(text), file=self._stderr, flush=True)
 
     def _draw(self) -> None:
-        text, done = self._last
-        total = None if done is None else 1.0
-        self._bar.update(self._task, description=printable(text), total=total, completed=done)
+        (task,) = self._bars.tasks
+        self._put(_described(task))
 
-
-class DisplayLines:
-    """For a log: a line now and then."""
-
-    def __init__(self, stderr: TextIO, *, clock: Clock) -> None:
-        self._stderr = stderr
-        self._clock = clock
-        self._next = clock() + SECONDS_BETWEEN_LINES
-        self._held = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stderr.flush()
-
-    def show(self, text: str, *, done: float | None) -> None:  # noqa: ARG002 - the text says it too
-        self._held = ""
-        if (now := self._clock()) >= self._next:
-            self._next = now + SECONDS_BETWEEN_LINES
+    def _put(self, text: str) -> None:
+        if self._is_live:
+            self._bars.update(self._task, description=printable(text))
+        else:
             self.say(text)
 
-    def hold(self, text: str) -> None:
-        if text != self._held:
-            self._held = text
-            self.say(text)
 
-    def say(self, text: str) -> None:
-        print(printable_lines(text), file=self._stderr, flush=True)
-
-
-class Pace:
-    """How much is done, rate and time left since it was made."""
-
-    def __init__(self, *, total: int | None, unit: str, clock: Clock) -> None:
-        self.total = total
-        self._unit = unit
-        self._clock = clock
-        self._start = clock()
-
-    def describe(self, *, done: int, reached: int) -> str:
-        seconds = self._clock() - self._start
-        parts = [f"{done:,} {self._unit}", f"{done / max(seconds, 0.001):,.0f} a second"]
-        if self.total and reached:
-            left = max(self.total - reached, 0) / reached * seconds
-            parts.append(f"{timedelta(seconds=round(left))} left")
-        return ", ".join(parts)
-
-
-class Progress:
-    """Shows on a display how much of one kind of thing is done, and what is worth a line of its own."""
-
-    def __init__(self, display: Display, *, pace: Pace) -> None:
-        self._display = display
-        self._pace = pace
-
-    def __enter__(self) -> Self:
-        self._display.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._display.__exit__()
-
-    def show(self, *, done: int, reached: int) -> None:
-        """:param reached: what is done, in the unit of the total."""
-        total = self._pace.total
-        self._display.show(self._pace.describe(done=done, reached=reached), done=reached / total if total else None)
-
-    def wait(self, why: str) -> None:
-        """Show that nothing moves, until something is shown again."""
-        self._display.hold(f"waiting: {why}")
-
-    def say(self, text: str) -> None:
-        self._display.say(text)
-
-
-def progress_on(stderr: TextIO, *, total: int | None, unit: str = "lines", clock: Clock = time.monotonic) -> Progress:
-    """
-    :param total: what there is to do, None if nobody knows; in the unit of `reached`.
-    :param unit: of what is `done`, in the plural.
-    """
-    return Progress(display_on(stderr, clock=clock), pace=Pace(total=total, unit=unit, clock=clock))
+def _described(task: Task) -> str:
+    done, seconds = task.fields["done"], task.elapsed or 0.0
+    parts = [f"{task.fields['stage']}{done:,} {task.fields['unit']}"]
+    if seconds:
+        parts.append(f"{done / seconds:,.0f} a second")
+    if seconds and task.total and task.completed:
+        left = max(task.total - task.completed, 0) / task.completed * seconds
+        parts.append(f"{timedelta(seconds=round(left))} left")
+    return ", ".join(parts)

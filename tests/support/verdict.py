@@ -23,7 +23,7 @@ from tests.support.oracle import (
 )
 from tests.support.people import Group
 from tests.support.stack import until
-from tests.support.verifying import HandInRedis, Unwatched
+from tests.support.verifying import HandInRedis, unwatched
 
 
 @dataclass
@@ -102,7 +102,7 @@ def _is_shown(group: Group, record: dict[str, Any]) -> bool:
 async def _differences(bench: Bench) -> list[str]:
     """Between Redis, the log and PostgreSQL's state, as `muster verify` finds them."""
     log, directory = PostgresEventLog(bench.postgres.url), PostgresDirectory(bench.postgres.url)
-    verification = Verification(log=log, directory=directory, watch=lambda _: Unwatched())
+    verification = Verification(log=log, directory=directory, progress=unwatched())
     async with connect(bench.redis.url) as client:
         hand = HandInRedis(client)
         verified = [await verification.verify(hand.subject(each)) for each in PROJECTIONS]

@@ -1,5 +1,6 @@
 """A projection's generation that can be verified and damaged, in memory and in Redis."""
 
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from shared.events import Redacted
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Checkpoint, Pointer
+from shared.runtime.progress import Progress
 from tests.support.folding import begin, fold_all, go_live
 
 IMPATIENT = VerifyLimits(retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
@@ -40,12 +42,9 @@ def is_erasing(log: Sequence[RecordedEvent], checkpoint: Checkpoint) -> bool:
     )
 
 
-class Unwatched:
-    """Nobody is told how far it is."""
-
-    def folded(self, position: int, *, of: int) -> None: ...
-
-    def compared(self, documents: int, *, of: int) -> None: ...
+def unwatched() -> Progress:
+    """Return progress that is shown nowhere."""
+    return Progress(io.StringIO())
 
 
 class Hand(Protocol):
@@ -171,7 +170,7 @@ async def verify(
     directory: Directory | None = None,
     limits: VerifyLimits | None = None,
 ) -> Verified:
-    verification = Verification(log=log, directory=directory, watch=lambda _: Unwatched(), limits=limits)
+    verification = Verification(log=log, directory=directory, progress=unwatched(), limits=limits)
     return await verification.verify(hand.subject(projection), repair=repair)
 
 

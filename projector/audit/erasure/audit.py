@@ -163,7 +163,7 @@ class Proving:
     def _counted(self, portion: T) -> T:
         """The same, having told how much was read."""
         self._read += len(portion)
-        self._progress.show(done=self._read, reached=self._read)
+        self._progress.show(self._read)
         return portion
 
 

@@ -8,10 +8,11 @@ from typing import TypeVar
 from projector.audit.verify.comparison import differences_of, foreign, missing_of
 from projector.audit.verify.differences import Findings
 from projector.audit.verify.expectation import ABSENT, Expected
-from projector.audit.verify.following import Following, Watch
+from projector.audit.verify.following import Following
 from projector.folding.projection import Entry, Key
 from projector.store.collections import Index, Item, StoredCollection, Variant, index_of, item_of
 from projector.store.inspection import GenerationQuery
+from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
 
 BUCKET = 100
@@ -29,23 +30,24 @@ class Examination:
     that does not come out is it walked, and what is foreign on it is looked at once more, at one moment.
     """
 
-    def __init__(self, following: Following, *, watch: Watch) -> None:
+    def __init__(self, following: Following) -> None:
         self.documents = self.entries = 0
         """How much was compared."""
         self._findings = Findings()
         self._missing: Counter[StoredCollection] = Counter()
         """How many documents and entries were not there, by where they should be."""
         self._following = following
-        self._watch = watch
         self._projection = following.fold.projection
 
-    async def examine(self) -> Findings:
+    async def examine(self, progress: Progress) -> Findings:
         """:raises Superseded: another generation went live, or the store came back older: begin anew."""
-        seen, of = 0, len(self._following.fold)
+        seen = 0
+        stage = f"{self._projection.name}, comparing"
+        progress.begin("records", total=len(self._following.fold), stage=stage)
         for bucket in buckets(self._following.fold):
             self._count(await self._judge(bucket))
             seen += len(bucket)
-            self._watch.compared(seen, of=of)
+            progress.show(seen)
         await self._look_for_foreign()
         await self._confirm()
         return self._findings

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from projector.audit.live import NothingToVerify, inspect_live, live_generation
 from projector.audit.verify.expectation import Expectations, Expected
@@ -13,6 +12,7 @@ from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
 from shared.event_log import EventReader, LogIdentity
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
+from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
 
 PORTION = 5_000
@@ -37,16 +37,6 @@ class VerifyLimits:
     """To do something while documents change: each takes a few milliseconds."""
 
 
-class Watch(Protocol):
-    """Is told how far a verification is."""
-
-    def folded(self, position: int, *, of: int) -> None:
-        """The fold has come to a position of the log, of the last one that it needs."""
-
-    def compared(self, documents: int, *, of: int) -> None:
-        """So many documents were compared with the store."""
-
-
 class Following:
     """
     Looks at a generation, and folds the log up to exactly the checkpoint that was seen before anything is compared.
@@ -55,7 +45,12 @@ class Following:
     """
 
     def __init__(
-        self, fold: Fold, *, reader: EventReader, inspector: GenerationInspector, watch: Watch, limits: VerifyLimits
+        self,
+        fold: Fold,
+        *,
+        reader: EventReader,
+        inspector: GenerationInspector,
+        limits: VerifyLimits,
     ) -> None:
         self.fold = fold
         self.inspector = inspector
@@ -69,9 +64,8 @@ class Following:
         self._expectations = Expectations(fold)
         self._fork_check = ForkCheck(projection=fold.projection.name)
         self._reader = reader
-        self._watch = watch
 
-    async def begin(self) -> None:
+    async def begin(self, progress: Progress) -> None:
         """
         Fold everything up to the checkpoint.
 
@@ -83,8 +77,10 @@ class Following:
         self._require_version(self.live)
         seen = await self._settled()
         await self._fork_check.require(self._reader, seen.checkpoint)
+        stage = f"{self.fold.projection.name}, folding the log"
+        progress.begin("events", total=seen.checkpoint.position, stage=stage)
         async for _ in self._catch_up(seen):
-            self._watch.folded(self.fold.position, of=seen.checkpoint.position)
+            progress.show(self.fold.identity.count, reached=self.fold.position)
         await self._all_erased()
 
     async def look(self, query: GenerationQuery) -> GenerationSnapshot:

@@ -1,6 +1,5 @@
 """Verifying one projection: Redis against the log, the log against PostgreSQL's state, and repairing what differs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -10,13 +9,14 @@ from projector.audit.verify.ahead import RecordsAhead
 from projector.audit.verify.differences import Difference, Findings, Verified
 from projector.audit.verify.examination import Examination
 from projector.audit.verify.fold import Fold
-from projector.audit.verify.following import PORTION, Following, VerifyLimits, Watch
+from projector.audit.verify.following import PORTION, Following, VerifyLimits
 from projector.audit.verify.repair import Repair
 from projector.folding.projection import Projection
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import ReadModel
 from shared.event_log import EventLog
+from shared.runtime.progress import Progress
 
 BEGINNINGS = 3
 """How often a verification begins anew: see `Following.look`."""
@@ -43,16 +43,13 @@ class Verification:
         *,
         log: EventLog,
         directory: Directory | None,
-        watch: Callable[[str], Watch],
+        progress: Progress,
         limits: VerifyLimits | None = None,
     ) -> None:
-        """
-        :param directory: None where there is no state, as in memory.
-        :param watch: is given the name of each projection.
-        """
+        """:param directory: None where there is no state, as in memory."""
         self._log = log
         self._directory = directory
-        self._watch = watch
+        self._progress = progress
         self._limits = limits or VerifyLimits()
 
     async def verify(self, subject: Subject, *, repair: bool = False) -> Verified:
@@ -73,12 +70,12 @@ class Verification:
         raise Unsettled(f"projection {subject.projection.name}: {'; then '.join(reasons)}: try again")
 
     async def _verify(self, subject: Subject, *, repair: bool) -> Verified:
-        began, fold, watch = perf_counter(), Fold(subject.projection), self._watch(subject.projection.name)
+        began, fold = perf_counter(), Fold(subject.projection)
         async with self._log.connect() as reader:
-            following = Following(fold, reader=reader, inspector=subject.inspector, watch=watch, limits=self._limits)
-            await following.begin()
-            examination = Examination(following, watch=watch)
-            findings = await examination.examine()
+            following = Following(fold, reader=reader, inspector=subject.inspector, limits=self._limits)
+            await following.begin(self._progress)
+            examination = Examination(following)
+            findings = await examination.examine(self._progress)
             left = await _repaired(findings, examination, following, subject) if repair else findings
         position, stale = following.checkpoint.reached, len(fold.parking.documents())
         rows = await self._compare_with_state(fold, findings)

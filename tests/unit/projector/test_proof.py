@@ -132,7 +132,7 @@ class Said(list):
     def say(self, text):
         self.append(text)
 
-    def show(self, **_):
+    def show(self, *_):
         pass
 
 

@@ -29,12 +29,12 @@ from tests.support.verifying import (
     PROFILES,
     HandInMemory,
     Meanwhile,
-    Unwatched,
     be_live,
     edit,
     is_erasing,
     log_of,
     told,
+    unwatched,
     verify,
 )
 
@@ -134,7 +134,7 @@ def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, step
         await fold_next(model, log, size=size, projection=projection, fan_out=fan_out)
 
     subject = replace(hand.subject(projection), inspector=Meanwhile(hand.store, projection, step))
-    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT)
+    verification = Verification(log=log_of(log), directory=None, progress=unwatched(), limits=IMPATIENT)
 
     assert told(asyncio.run(verification.verify(subject))) == set()
 
@@ -167,9 +167,7 @@ def test_what_a_fan_out_moves_during_a_walk_is_no_stranger():
         await fold_next(model, history.events, size=1, projection=projection, fan_out=1)
 
     subject = replace(hand.subject(projection), inspector=WhileWalking(hand.store, projection, step))
-    verification = Verification(
-        log=log_of(history.events), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT
-    )
+    verification = Verification(log=log_of(history.events), directory=None, progress=unwatched(), limits=IMPATIENT)
 
     assert told(asyncio.run(verification.verify(subject))) == set()
 

@@ -26,11 +26,11 @@ from tests.support.verifying import (
     IMPATIENT,
     HandInMemory,
     Meanwhile,
-    Unwatched,
     be_live,
     is_erasing,
     log_of,
     told,
+    unwatched,
     verify,
 )
 
@@ -128,7 +128,7 @@ def test_nothing_is_found_while_events_are_parked_and_released(projection, log, 
         await fold_next(scene.model, log, size=size, projection=planted, fan_out=fan_out, code=code)
 
     subject = replace(scene.hand.subject(projection), inspector=Meanwhile(scene.hand.store, projection, step))
-    verification = Verification(log=log_of(log), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT)
+    verification = Verification(log=log_of(log), directory=None, progress=unwatched(), limits=IMPATIENT)
 
     with suppress(Unsettled):
         assert told(asyncio.run(verification.verify(subject))) == set()
@@ -147,9 +147,7 @@ def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
             await fold_all(scene.model, history.events, code="mended")
 
     subject = replace(scene.hand.subject(PROFILES), inspector=Meanwhile(scene.hand.store, PROFILES, step))
-    verification = Verification(
-        log=log_of(history.events), directory=None, watch=lambda _: Unwatched(), limits=IMPATIENT
-    )
+    verification = Verification(log=log_of(history.events), directory=None, progress=unwatched(), limits=IMPATIENT)
     verified = asyncio.run(verification.verify(subject))
 
     assert (told(verified), verified.stale) == (set(), 0)

@@ -1,10 +1,10 @@
-"""What somebody is told who waits for something long."""
+"""What a person sees who waits for something long."""
 
 import io
 
 import pytest
 
-from shared.runtime.progress import SECONDS_BETWEEN_LINES, Pace, progress_on
+from shared.runtime.progress import SECONDS_BETWEEN_LINES, Progress
 from tests.support.clock import Time
 
 
@@ -15,18 +15,18 @@ def clock():
 
 def test_a_log_gets_a_line_now_and_then(clock):
     said = io.StringIO()
-    progress = progress_on(said, total=1_000, clock=clock)
+    progress = Progress(said, clock=clock).begin("lines", total=1_000)
 
     for done in range(1, 101):
         clock.sleep(SECONDS_BETWEEN_LINES / 50)
-        progress.show(done=done, reached=done)
+        progress.show(done)
 
     assert said.getvalue() == "50 lines, 5 a second, 0:03:10 left\n100 lines, 5 a second, 0:03:00 left\n"
 
 
 def test_waiting_is_said_once(clock):
     said = io.StringIO()
-    progress = progress_on(said, total=None, clock=clock)
+    progress = Progress(said, clock=clock)
 
     for _ in range(3):
         progress.wait("503 away")
@@ -41,18 +41,39 @@ def test_a_terminal_gets_a_bar(clock):
         def isatty(self):
             return True
 
-    with progress_on(terminal := Terminal(), total=100, clock=clock) as progress:
+    with Progress(terminal := Terminal(), clock=clock).begin("lines", total=100) as progress:
         clock.sleep(2)
         progress.say("line 1: [bold] \x1b[2J")
-        progress.show(done=10, reached=25)
-        progress.show(done=11, reached=50)
+        progress.show(10, reached=25)
+        progress.show(11, reached=50)
 
     assert "line 1: [bold] \\u001b[2J" in terminal.getvalue()
     assert "11 lines, 6 a second, 0:00:02 left" in terminal.getvalue()
 
 
-def test_nobody_knows_how_long_a_pipe_is(clock):
-    pace = Pace(total=None, unit="lines", clock=clock)
+def test_without_a_total_there_is_no_time_left(clock):
+    """As of a pipe, which does not say how long it is."""
+    said = io.StringIO()
+    progress = Progress(said, clock=clock).begin("lines", total=None)
     clock.sleep(10)
 
-    assert pace.describe(done=12_000, reached=1) == "12,000 lines, 1,200 a second"
+    progress.show(12_000, reached=1)
+
+    assert said.getvalue() == "12,000 lines, 1,200 a second\n"
+
+
+def test_each_stage_has_a_name_and_a_rate_of_its_own(clock):
+    """Records are compared at another rate than events are folded."""
+    said = io.StringIO()
+    progress = Progress(said, clock=clock).begin("events", total=10, stage="folding")
+    clock.sleep(10)
+    progress.show(10)
+    progress.begin("records", total=400, stage="comparing")
+    clock.sleep(10)
+
+    progress.show(100)
+
+    assert said.getvalue().splitlines() == [
+        "folding: 10 events, 1 a second, 0:00:00 left",
+        "comparing: 100 records, 10 a second, 0:00:30 left",
+    ]

@@ -14,7 +14,7 @@ from shared.client.importing import import_file
 from shared.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
 from shared.client.run import failure, send_all
 from shared.client.sender import PATIENCE_SECONDS, TIMEOUT, Answer, GaveUp, Sender, WrongField
-from shared.runtime.progress import progress_on
+from shared.runtime.progress import Progress
 from shared.settings import Settings
 from tests.support.clock import Time
 from tests.support.fake_write_api import (
@@ -314,7 +314,7 @@ def test_giving_up_is_told_and_fails(sender, api):
     api.faults.append(lambda *_: httpx.Response(404))
     said = io.StringIO()
 
-    status = send_all([chunk_of(ONE)], sender=sender, progress=progress_on(said, total=None))
+    status = send_all([chunk_of(ONE)], sender=sender, progress=Progress(said))
 
     assert status == FAILED
     assert "see that this is the address of Muster's write API" in said.getvalue()

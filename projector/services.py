@@ -14,7 +14,6 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.adapters.redis.sessions import RedisSessions
 from projector.audit.ports import Directory
 from projector.audit.sampler import Sampler
 from projector.folding.projection import Projection
@@ -34,7 +33,9 @@ from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import Candidate, Lease, ReadModel
-from shared.auth.sessions import MemorySessions, Sessions
+from shared.auth.adapters.memory.sessions import MemorySessions
+from shared.auth.adapters.redis.sessions import RedisSessions
+from shared.auth.sessions import Sessions
 from shared.auth.setup import register_authentication, register_limits
 from shared.cli.api_client import READ_API, httpx_client
 from shared.clock import Clock, SystemClock

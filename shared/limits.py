@@ -8,7 +8,8 @@ A component's limits are a frozen dataclass whose name ends in `Limits` and whos
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, Self, TypeVar
 
@@ -16,7 +17,17 @@ import msgspec
 
 L = TypeVar("L")
 
-COMPONENTS: tuple[str, ...] = ()
+COMPONENTS: tuple[str, ...] = (
+    "projector.audit.verify.following:VerifyLimits",
+    "projector.processing.limits:LeadershipLimits",
+    "projector.processing.limits:ProcessorLimits",
+    "projector.rebuilding.comparison:ComparisonLimits",
+    "projector.rebuilding.throttle:ThrottleLimits",
+    "shared.auth.authentication:AuthenticationLimits",
+    "shared.auth.openid:OpenIdLimits",
+    "shared.auth.rate_limits:RateLimiterLimits",
+    "write_side.execution.limits:ExecutionLimits",
+)
 """Where the limits of each component stand; `muster config --limits` shows them all."""
 
 
@@ -71,14 +82,19 @@ def known_limits() -> Iterable[type]:
         yield getattr(import_module(module), name)
 
 
-def named_numbers(limits: object) -> Mapping[str, object]:
-    """Return each limit by the name that `MUSTER_LIMITS` knows it by."""
+def named_numbers(limits: object) -> Mapping[str, float]:
+    """Return each limit by the name that `MUSTER_LIMITS` knows it by; durations in seconds."""
     component = component_of(type(limits).__name__)
-    return {f"{component}.{each.name}": getattr(limits, each.name) for each in _fields(type(limits))}
+    values = {each.name: getattr(limits, each.name) for each in _fields(type(limits))}
+    return {
+        f"{component}.{name}": value.total_seconds() if isinstance(value, timedelta) else value
+        for name, value in values.items()
+    }
 
 
-def _fields(kind: type) -> Iterable[Any]:
-    return fields(kind)  # a type variable cannot be bound to dataclasses
+def _fields(kind: Any) -> Iterable[Any]:
+    """Return the fields that are numbers; a policy made of several is given by the composition alone."""
+    return [each for each in fields(kind) if not is_dataclass(each.type)]
 
 
 def _change(text: str) -> tuple[str, float]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ThrottleLimits:
     """What nobody minds; beyond it a rebuild rests."""
 
     lag: timedelta = timedelta(milliseconds=250)
@@ -27,11 +27,15 @@ class Throttle:
     """
 
     def __init__(
-        self, *, lag: Callable[[], timedelta], answer: Callable[[], Awaitable[float]], limits: Limits | None = None
+        self,
+        *,
+        lag: Callable[[], timedelta],
+        answer: Callable[[], Awaitable[float]],
+        limits: ThrottleLimits | None = None,
     ) -> None:
         self._lag = lag
         self._answer = answer
-        self._limits = limits or Limits()
+        self._limits = limits or ThrottleLimits()
         self.share = 0.0
         """Rest, as a multiple of work."""
 

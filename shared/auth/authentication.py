@@ -1,8 +1,8 @@
-"""Who is let in: the port, with tokens, and with nobody being asked."""
+"""Authentication of callers: the port, by tokens, and without any."""
 
-import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
@@ -20,31 +20,37 @@ from shared.auth.tokens import (
     unverified,
     verified,
 )
-
-LOOK_SECONDS = 1.0
-"""Between two looks at the keys and the revoked tokens: what changes there takes effect within 5 s, however busy."""
-
-MOST_KNOWN = 10_000
-"""Tokens that are remembered; of more, those verified first are verified again."""
+from shared.runtime.retry import repeat
+from shared.runtime.tasks import Tasks
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationLimits:
+    """How often keys and revoked tokens are read, in seconds, and how many verified tokens are remembered."""
+
+    poll: float = 1.0
+    """A change takes effect within 5 s, however busy the process is."""
+    remembered: int = 10_000
+    """Of more, those verified first are verified again."""
+
+
 class Authentication(Protocol):
     """
-    Tells whom a token speaks for.
+    Identify callers by their tokens.
 
-    A caller without one is `anybody`; None if no caller may be.
+    A caller without a token is `anybody`; None where each needs one.
     """
 
     anybody: Principal | None
 
     def known(self, token: str) -> Principal | None:
-        """Whom a token speaks for that was verified before and is still good: no more than a look-up."""
+        """Return the principal of a token that was verified before and is still good: no more than a look-up."""
 
     async def authenticate(self, token: str) -> Principal:
         """
-        Verify a token.
+        Verify a token and return its principal.
 
         :raises InvalidToken: it is not good.
         :raises Unavailable: that cannot be found out now.
@@ -52,20 +58,20 @@ class Authentication(Protocol):
 
     async def sign_in(self, token: str) -> Principal:
         """
-        Verify the token of a sign-in link.
+        Verify the token of a sign-in link and return its principal.
 
-        :raises InvalidToken: it is not good, or is another one's.
+        :raises InvalidToken: it is not good, or is no sign-in link of ours.
         """
 
     def stands(self, principal: Principal) -> bool:
-        """Whether what was verified before holds still: for a stream that is served for long."""
+        """Tell whether a principal is still good: for requests that last for long."""
 
     async def run(self) -> None:
         """Follow the keys and the revoked tokens, until cancelled."""
 
 
 class TokenAuthentication:
-    """Tokens that our keys have signed, or those of an OpenID issuer."""
+    """Accept tokens signed by our keys or by an OpenID issuer."""
 
     anybody = None
 
@@ -76,17 +82,17 @@ class TokenAuthentication:
         audience: str,
         issuer: OpenIdIssuer | None = None,
         clock: Callable[[], float] = time.time,
-        most: int = MOST_KNOWN,
+        limits: AuthenticationLimits | None = None,
     ) -> None:
         """:raises KeysUnusable: the directory cannot be read."""
         self._directory = directory
         self._audience = audience
         self._issuer = issuer
         self._clock = clock
-        self._most = most
+        self._limits = limits or AuthenticationLimits()
         self._known: dict[bytes, Principal] = {}
-        self._seen: object = None
-        self._ring = directory.read()
+        self._version: object = None
+        self._trusted = directory.read()
 
     def known(self, token: str) -> Principal | None:
         principal = self._known.get(_digest(token))
@@ -94,54 +100,54 @@ class TokenAuthentication:
 
     async def authenticate(self, token: str) -> Principal:
         principal = await self._verified(token)
-        while len(self._known) >= self._most:
+        while len(self._known) >= self._limits.remembered:
             del self._known[next(iter(self._known))]
         self._known[_digest(token)] = principal
         return principal
 
     async def sign_in(self, token: str) -> Principal:
-        told = unverified(token)
-        if told.issuer != OUR_ISSUER:
+        claimed = unverified(token)
+        if claimed.issuer != OUR_ISSUER:
             raise InvalidToken("It is of another issuer")
-        return self._ours(token, told.key_id, audience=sign_in_audience(self._audience))
+        return self._ours(token, claimed.key_id, audience=sign_in_audience(self._audience))
 
     def stands(self, principal: Principal) -> bool:
-        is_known = principal.key_id in self._ring.keys or bool(self._issuer and principal.key_id in self._issuer.keys)
-        return is_known and principal.expires_at > self._clock() and principal.token_id not in self._ring.revoked
+        is_known = principal.key_id in self._trusted.keys or bool(
+            self._issuer and principal.key_id in self._issuer.keys
+        )
+        return is_known and principal.expires_at > self._clock() and principal.token_id not in self._trusted.revoked
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._look_around())
+        async with Tasks() as tasks:
             if self._issuer:
-                tasks.create_task(_kept(self._issuer))
+                tasks.start(repeat(self._issuer.refresh, every=self._limits.poll), name="keys of the issuer")
+            await repeat(self._refresh, every=self._limits.poll)
 
-    def look(self) -> None:
-        """Take over what has changed; all tokens are verified again then."""
-        seen = (self._directory.signature(), self._issuer and self._issuer.keys)
-        if seen == self._seen:
+    def refresh(self) -> None:
+        """Read keys and revoked tokens again if they have changed; all tokens are verified again then."""
+        version = (self._directory.version(), self._issuer and self._issuer.keys)
+        if version == self._version:
             return
-        self._ring = self._directory.read()
+        self._trusted = self._directory.read()
         self._known.clear()
-        self._seen = seen
+        self._version = version
 
-    async def _look_around(self) -> None:
-        while True:
-            try:
-                self.look()
-            except (KeysUnusable, OSError) as error:
-                log.warning("the keys cannot be read; those known stay good", error=str(error))
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _refresh(self) -> None:
+        try:
+            self.refresh()
+        except (KeysUnusable, OSError) as error:
+            log.warning("the keys cannot be read; those known stay good", error=str(error))
 
     async def _verified(self, token: str) -> Principal:
-        told = unverified(token)
-        if told.issuer == OUR_ISSUER:
-            return self._ours(token, told.key_id, audience=self._audience)
-        if self._issuer is None or told.issuer != self._issuer.url:
+        claimed = unverified(token)
+        if claimed.issuer == OUR_ISSUER:
+            return self._ours(token, claimed.key_id, audience=self._audience)
+        if self._issuer is None or claimed.issuer != self._issuer.url:
             raise InvalidToken("It is of another issuer")
-        return await self._of(self._issuer, token, told.key_id)
+        return await self._of(self._issuer, token, claimed.key_id)
 
     def _ours(self, token: str, key_id: str, *, audience: str) -> Principal:
-        if (key := self._ring.keys.get(key_id)) is None:
+        if (key := self._trusted.keys.get(key_id)) is None:
             raise InvalidToken("Its key is unknown, or retired")
         claims = verified(token, key, algorithm=ALGORITHM, issuer=OUR_ISSUER, audience=audience)
         return self._not_revoked(principal_of(claims, key_id=key_id, is_ours=True))
@@ -155,17 +161,17 @@ class TokenAuthentication:
         return self._not_revoked(principal_of(claims, key_id=key_id, is_ours=False))
 
     def _not_revoked(self, principal: Principal) -> Principal:
-        if principal.token_id in self._ring.revoked:
+        if principal.token_id in self._trusted.revoked:
             raise InvalidToken("It was revoked")
         return principal
 
 
 class NoAuthentication:
-    """Everybody who reaches the port may do everything."""
+    """Let every caller that reaches the port do everything."""
 
     anybody = ANYBODY
 
-    def known(self, token: str) -> Principal | None:  # noqa: ARG002 - whatever it is
+    def known(self, token: str) -> Principal | None:  # noqa: ARG002 - every token is good
         return ANYBODY
 
     async def authenticate(self, token: str) -> Principal:  # noqa: ARG002 - likewise
@@ -181,15 +187,6 @@ class NoAuthentication:
         """Nothing changes."""
 
 
-async def _kept(issuer: OpenIdIssuer) -> None:
-    while True:
-        await issuer.keep()
-        await asyncio.sleep(LOOK_SECONDS)
-
-
 def _digest(token: str) -> bytes:
-    """Tokens themselves are not kept: they would stand in every dump of the memory."""
+    """Hash a token: tokens themselves would stand in every dump of the memory."""
     return sha256(token.encode()).digest()
-
-
-__all__ = ["Authentication", "NoAuthentication", "TokenAuthentication"]

@@ -1,8 +1,9 @@
-"""The keys of an OpenID issuer (OpenID Connect Discovery 1.0, RFC 7517): found, kept, and looked for again."""
+"""The keys of an OpenID issuer (OpenID Connect Discovery 1.0, RFC 7517): fetched, kept and refreshed."""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import inf
 from typing import Any, NamedTuple
 
@@ -15,14 +16,6 @@ from shared.errors import Unavailable
 from shared.urls import is_trusted
 
 DISCOVERY = "/.well-known/openid-configuration"
-REFRESH_SECONDS = 300.0
-"""How old the keys may get; a key that the issuer has withdrawn is good no longer than that."""
-
-UNKNOWN_KEY_SECONDS = 10.0
-"""Between two looks for an unknown key: made-up ids must not send us to the issuer each time."""
-
-ANSWER_SECONDS = 5.0
-MOST_KEYS = 100
 SMALLEST_RSA_KEY = 2_048
 """Bits."""
 
@@ -36,12 +29,24 @@ _ALGORITHMS: Mapping[tuple[str, str | None], str] = {
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdLimits:
+    """When an issuer is asked, in seconds, and how many of its keys are taken."""
+
+    refresh: float = 300.0
+    """How old the keys may get; a withdrawn key is good no longer than that."""
+    unknown_key: float = 10.0
+    """The pause between two searches for unknown keys: made-up key ids must not cause a request each."""
+    answer: float = 5.0
+    keys: int = 100
+
+
 class UnknownKey(Exception):
     """The issuer has no such key."""
 
 
 class KeysNotByHttps(ValueError):
-    """The issuer has its keys fetched where an attacker on the way could put in their own."""
+    """The issuer publishes its keys where they could be replaced on their way."""
 
 
 class IssuerKey(NamedTuple):
@@ -53,13 +58,21 @@ class IssuerKey(NamedTuple):
 
 class OpenIdIssuer:
     """
-    An issuer; its being away does no harm to those whose keys are known.
+    An issuer; while it is away, tokens of known keys stay good.
 
     :param url: as its tokens name it.
     """
 
-    def __init__(self, url: str, *, client: httpx.AsyncClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        client: httpx.AsyncClient,
+        limits: OpenIdLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.url = url
+        self._limits = limits or OpenIdLimits()
         self.keys: Mapping[str, IssuerKey] = {}
         self._client = client
         self._clock = clock
@@ -68,58 +81,58 @@ class OpenIdIssuer:
 
     async def key(self, key_id: str) -> IssuerKey:
         """
-        Return a key, looking for it if it is new.
+        Return a key; fetch the issuer's keys again if it is new.
 
-        :raises UnknownKey: there is none.
-        :raises Unavailable: that could not be found out.
+        :raises UnknownKey: the issuer has no such key.
+        :raises Unavailable: the issuer does not answer.
         """
         if key_id not in self.keys:
             async with self._one_at_a_time:
-                if key_id not in self.keys and self._clock() - self._asked_at >= UNKNOWN_KEY_SECONDS:
+                if key_id not in self.keys and self._clock() - self._asked_at >= self._limits.unknown_key:
                     await self._ask()
-        if found := self.keys.get(key_id):
-            return found
+        if key := self.keys.get(key_id):
+            return key
         raise (UnknownKey if self._answered_at >= self._asked_at else Unavailable("the issuer does not answer"))
 
-    async def keep(self) -> None:
-        """Ask again once the keys are too old; a vain attempt is repeated after as long as for an unknown key."""
-        now = self._clock()
-        if now - self._answered_at >= REFRESH_SECONDS and now - self._asked_at >= UNKNOWN_KEY_SECONDS:
+    async def refresh(self) -> None:
+        """Fetch the keys again once they are too old; a failed attempt is repeated after a pause."""
+        now, limits = self._clock(), self._limits
+        if now - self._answered_at >= limits.refresh and now - self._asked_at >= limits.unknown_key:
             async with self._one_at_a_time:
                 await self._ask()
 
     async def _ask(self) -> None:
         self._asked_at = self._clock()
         try:
-            keys = _usable((await self._json(await self._where()))["keys"])
+            keys = _usable((await self._json(await self._keys_url()))["keys"][: self._limits.keys])
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("the issuer cannot be asked for its keys", issuer=self.url, error=type(error).__name__)
             return
         self.keys, self._answered_at = keys, self._asked_at
 
-    async def _where(self) -> str:
+    async def _keys_url(self) -> str:
         """
-        Find out where the keys are; by https, as OpenID Connect Discovery 1.0, section 3, has it.
+        Return where the keys are; by https, as OpenID Connect Discovery 1.0, section 3, has it.
 
-        :raises ValueError: the server that answers names another issuer, and vouches for no token here.
-        :raises KeysNotByHttps: nobody can vouch for what is there.
+        :raises ValueError: the answer is of another issuer.
+        :raises KeysNotByHttps: the keys could be replaced on their way.
         """
-        about = await self._json(self.url.rstrip("/") + DISCOVERY)
-        if about["issuer"] != self.url:
+        metadata = await self._json(self.url.rstrip("/") + DISCOVERY)
+        if metadata["issuer"] != self.url:
             raise ValueError("it is another issuer")
-        if not is_trusted(where := str(about["jwks_uri"])):
+        if not is_trusted(url := str(metadata["jwks_uri"])):
             raise KeysNotByHttps
-        return where
+        return url
 
     async def _json(self, url: str) -> Any:
-        answer = await self._client.get(url, timeout=ANSWER_SECONDS, headers={"Accept": "application/json"})
+        answer = await self._client.get(url, timeout=self._limits.answer, headers={"Accept": "application/json"})
         return answer.raise_for_status().json()
 
 
 def _usable(described: list[Any]) -> dict[str, IssuerKey]:
-    """The keys that sign and that we can verify with; others of an issuer's keys are for something else."""
+    """Return the signing keys that we can verify with; an issuer has keys for other uses too."""
     usable = {}
-    for each in described[:MOST_KEYS]:
+    for each in described:
         algorithm = _ALGORITHMS.get((each.get("kty"), each.get("crv")))
         is_meant = each.get("use", "sig") == "sig" and each.get("alg", algorithm) == algorithm
         if algorithm and is_meant and isinstance(each.get("kid"), str) and (key := _key(each, algorithm)):

@@ -1,4 +1,4 @@
-"""Who asks, and what they may do: what the three APIs know of a token."""
+"""The caller of a request and its scopes, as the three APIs know them from a token."""
 
 from collections.abc import Mapping
 from math import inf
@@ -11,7 +11,7 @@ OPS = "ops"
 
 SCOPES: Mapping[str, str] = {
     COMMANDS: "post commands",
-    READ: "read people, groups and what happened, as anybody may see them",
+    READ: "read people, groups and what happened, without what is private",
     PRIVATE: "see e-mail addresses, external ids and attributes besides, and look people up by them",
     OPS: "see how far each projection is, rebuild it, and decide about what is parked",
 }
@@ -20,7 +20,7 @@ SCOPES: Mapping[str, str] = {
 
 class Principal(NamedTuple):
     """
-    Whom a token speaks for.
+    The subject of a token, and what it may do.
 
     :param subject: its `sub`; idempotency keys belong to it, and events name it as their actor.
     :param token_id: its `jti`, by which it can be revoked; None if it has none.

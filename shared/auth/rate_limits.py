@@ -1,8 +1,9 @@
-"""How many requests a subject may make: buckets that all processes share, and leases that each takes from them."""
+"""Rate limits of subjects: buckets that all processes share, and leases that each process takes from them."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -10,27 +11,30 @@ import structlog
 from shared.errors import Unavailable
 from shared.settings import Rate
 
-LEASES = 20
-"""Into how many a quota is divided: what a process may hold back from the others is one of them."""
-
-LARGEST_LEASE = 1_000
-LEASE_SECONDS = 1.0
-AWAY_SECONDS = 1.0
-"""For which nobody is limited, and nothing is asked, after the buckets could not be reached."""
-
-MOST_SUBJECTS = 10_000
-
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimiterLimits:
+    """The size of leases, and their time in seconds."""
+
+    leases: int = 20
+    """Into how many a quota is divided: a process holds back no more than one from the others."""
+    largest_lease: int = 1_000
+    lease: float = 1.0
+    away: float = 1.0
+    """How long no caller is limited, and no bucket is asked, after the buckets could not be reached."""
+    subjects: int = 10_000
 
 
 class Draw(NamedTuple):
     """
-    What a bucket gave.
+    Requests taken from a bucket.
 
-    :param granted: how many requests may be made.
-    :param remaining: how many more it has.
-    :param reset: seconds until it is full again.
-    :param retry_after: seconds until it has one again; 0 if it gave any.
+    :param granted: how many were taken.
+    :param remaining: how many are left.
+    :param reset: seconds until the bucket is full again.
+    :param retry_after: seconds until it has one again; 0 if any was taken.
     """
 
     granted: int
@@ -44,14 +48,14 @@ class Buckets(Protocol):
 
     async def draw(self, subject: str, *, wanted: int, returned: int) -> Draw:
         """
-        Take as many as there are of those wanted, after those are put back that were not used.
+        Put back the unused requests, then take as many as are wanted and there are.
 
         :raises Unavailable: nothing was taken.
         """
 
 
 class Verdict(NamedTuple):
-    """Whether a request may be made; all numbers are as of the last draw. `retry_after` is 0 if it may."""
+    """Whether a request may be made: `retry_after` is 0 if it may. All numbers are as of the last draw."""
 
     remaining: int
     reset: float
@@ -59,7 +63,7 @@ class Verdict(NamedTuple):
 
 
 class _Lease:
-    """What a process has taken for a subject."""
+    """The requests that a process has taken for a subject."""
 
     __slots__ = ("draw", "left", "one_at_a_time", "until")
 
@@ -71,21 +75,29 @@ class _Lease:
 
 class RateLimiter:
     """
-    Limits each subject to a rate. While the buckets are away nobody is limited: they must not become what is.
+    Limit each subject to a rate; while the buckets are away no caller is limited, since counting must not stop serving.
 
-    A request costs no trip as long as there is a lease, and one that is refused costs none until there can be more.
+    A request costs no round trip as long as there is a lease, and a refused one costs none until there can be more.
     """
 
-    def __init__(self, rate: Rate, buckets: Buckets, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rate: Rate,
+        buckets: Buckets,
+        *,
+        limits: RateLimiterLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.rate = rate
+        self._limits = limits or RateLimiterLimits()
         self._buckets = buckets
         self._clock = clock
         self._leases: dict[str, _Lease] = {}
         self._away_until = 0.0
-        self._wanted = max(1, min(rate.quota // LEASES, LARGEST_LEASE))
+        self._wanted = max(1, min(rate.quota // self._limits.leases, self._limits.largest_lease))
 
     async def admit(self, subject: str) -> Verdict:
-        """Count a request of a subject, and say whether it may be made."""
+        """Count a request of a subject, and return whether it may be made."""
         lease = self._leases.get(subject) or self._new(subject)
         if (verdict := self._by_lease(lease)) is not None:
             return verdict
@@ -101,7 +113,7 @@ class RateLimiter:
             await asyncio.sleep(verdict.retry_after)
 
     def _by_lease(self, lease: _Lease) -> Verdict | None:
-        """What can be said without asking."""
+        """Return the verdict if the lease alone decides it."""
         now, draw = self._clock(), lease.draw
         if now >= lease.until:
             return None
@@ -117,37 +129,15 @@ class RateLimiter:
         try:
             lease.draw = await self._buckets.draw(subject, wanted=self._wanted, returned=returned)
         except Unavailable as error:
-            log.warning("nobody is limited", error=str(error))
-            self._away_until = self._clock() + AWAY_SECONDS
+            log.warning("no caller is limited", error=str(error))
+            self._away_until = self._clock() + self._limits.away
             lease.until = 0.0
             return
         lease.left = lease.draw.granted
-        lease.until = self._clock() + (lease.draw.retry_after or LEASE_SECONDS)
+        lease.until = self._clock() + (lease.draw.retry_after or self._limits.lease)
 
     def _new(self, subject: str) -> _Lease:
-        while len(self._leases) >= MOST_SUBJECTS:
+        while len(self._leases) >= self._limits.subjects:
             del self._leases[next(iter(self._leases))]
         lease = self._leases[subject] = _Lease()
         return lease
-
-
-class MemoryBuckets:
-    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._burst, self._interval = float(rate.seconds), rate.seconds / rate.quota
-        self._clock = clock
-        self._full_at: dict[str, float] = {}
-        self.draws = 0
-        self.available = True
-
-    async def draw(self, subject: str, *, wanted: int, returned: int) -> Draw:
-        if not self.available:
-            raise Unavailable("the buckets in memory were made unavailable")
-        self.draws += 1
-        now = self._clock()
-        full_at = max(now, self._full_at.get(subject, now) - returned * self._interval)
-        there = int((now + self._burst - full_at) / self._interval + 1e-9)
-        granted = min(there, wanted)
-        full_at += granted * self._interval
-        self._full_at[subject] = full_at
-        retry_after = 0.0 if granted else full_at + self._interval - now - self._burst
-        return Draw(granted, there - granted, full_at - now, retry_after)

@@ -1,12 +1,12 @@
-"""What the settings say about who is let in."""
+"""Authentication and rate limits, as the settings have them."""
 
 import httpx
 import svcs
 
-from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
-from shared.auth.authentication import Authentication, NoAuthentication, TokenAuthentication
-from shared.auth.openid import OpenIdIssuer
-from shared.auth.rate_limits import RateLimiter
+from shared.auth.adapters.redis.buckets import TIMEOUTS, RedisBuckets
+from shared.auth.authentication import Authentication, AuthenticationLimits, NoAuthentication, TokenAuthentication
+from shared.auth.openid import OpenIdIssuer, OpenIdLimits
+from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.read_model.keys import Keyspace
 from shared.redis.client import connect
@@ -16,7 +16,7 @@ from shared.urls import DIRECT, is_loopback
 
 def register_authentication(registry: svcs.Registry, settings: Settings) -> None:
     """
-    Register who is let in.
+    Register how callers are authenticated.
 
     :raises SettingsError: the keys cannot be read.
     """
@@ -24,10 +24,11 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
         admit_everyone(registry)
         return
     client = httpx.AsyncClient(mounts=DIRECT)
-    issuer = OpenIdIssuer(settings.issuer, client=client) if settings.issuer else None
+    openid_limits, limits = settings.limits_of(OpenIdLimits), settings.limits_of(AuthenticationLimits)
+    issuer = OpenIdIssuer(settings.issuer, client=client, limits=openid_limits) if settings.issuer else None
     try:
         authentication = TokenAuthentication(
-            KeyDirectory(settings.key_directory), audience=settings.audience, issuer=issuer
+            KeyDirectory(settings.key_directory), audience=settings.audience, issuer=issuer, limits=limits
         )
     except KeysUnusable as error:
         raise SettingsError(str(error)) from error
@@ -36,29 +37,30 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
 
 def register_limits(registry: svcs.Registry, settings: Settings, *, api: str, keyspace: Keyspace) -> None:
     """
-    Register how many requests a subject may make, if that is limited at all.
+    Register the rate limit of subjects, if there is one.
 
-    :param api: which counts by itself.
-    :raises SettingMissingError: it is, and there is no Redis to count in.
+    :param api: the API, which counts by itself.
+    :raises SettingMissingError: there is one, and no Redis to count in.
     """
     if settings.rate_limit is None or settings.auth == "off":
         return
     client = connect(settings.required("redis_url"), timeouts=TIMEOUTS)
     buckets = RedisBuckets(client, settings.rate_limit, name=api, keyspace=keyspace)
-    registry.register_value(RateLimiter, RateLimiter(settings.rate_limit, buckets), on_registry_close=client.aclose)
+    limiter = RateLimiter(settings.rate_limit, buckets, limits=settings.limits_of(RateLimiterLimits))
+    registry.register_value(RateLimiter, limiter, on_registry_close=client.aclose)
 
 
 def admit_everyone(registry: svcs.Registry) -> None:
-    """Register that nobody is asked: of a service that only this process can reach."""
+    """Register no authentication: for a service that only this process can reach."""
     registry.register_value(Authentication, NoAuthentication())
 
 
 def require_access(settings: Settings, *, host: str) -> None:
     """
-    Make sure that a service would let in those who may come, and nobody else.
+    Make sure that a service would admit callers with good tokens, and no others.
 
-    :param host: where it is to listen.
-    :raises SettingsError: everybody would be let in from elsewhere, or nobody at all, or more than is meant.
+    :param host: the address it is to listen at.
+    :raises SettingsError: it would admit everyone from elsewhere, or no caller at all.
     """
     if settings.rate_limit is not None:
         settings.required("redis_url")
@@ -75,6 +77,6 @@ def require_access(settings: Settings, *, host: str) -> None:
         raise SettingsError(str(error)) from error
     if not has_keys and settings.issuer is None:
         raise SettingsError(
-            f"nobody could be let in: there is no key in {settings.key_directory}. {MAKE_ONE.capitalize()}, set "
-            "MUSTER_ISSUER to an OpenID issuer, or set MUSTER_AUTH=off where only this machine is listened to"
+            f"no caller could be admitted: there is no key in {settings.key_directory}. {MAKE_ONE.capitalize()}, set "
+            "MUSTER_ISSUER to an OpenID issuer, or set MUSTER_AUTH=off where only this machine can reach it"
         )

@@ -1,8 +1,8 @@
 """
-The directory of the keys with which tokens are signed, and of the tokens that were revoked.
+The directory of signing keys and of revoked tokens.
 
-A key is two files, `<id>.private.pem` and `<id>.public.pem`; to check tokens needs the second alone. A key
-that is retired leaves `<id>.retired.pem` behind, for those who want to know what it was.
+A key is two files, `<id>.private.pem` and `<id>.public.pem`; a process that only verifies tokens needs the second
+alone. A retired key leaves `<id>.retired.pem` behind, as a record.
 """
 
 import os
@@ -46,20 +46,20 @@ class SigningKey(NamedTuple):
 
 
 class TrustedKeys(NamedTuple):
-    """What the directory said when it was read."""
+    """The content of the directory when it was read."""
 
     keys: Mapping[str, Ed25519PublicKey]
     revoked: frozenset[str]
 
 
 class KeyDirectory:
-    """Every process reads it; only commands and `muster up` write to it."""
+    """The keys and revoked tokens on disk: every process reads them; only commands and `muster up` write them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def new(self, *, now: datetime, prefix: str = "") -> SigningKey:
-        """Make a key, which signs from now on; those there are stay good."""
+        """Make a key, which signs from now on; tokens of older keys stay good."""
         key = self.new_public(now=now, prefix=prefix)
         pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self._write(self.path / f"{key.id}{PRIVATE_SUFFIX}", pem, mode=0o600)
@@ -88,18 +88,18 @@ class KeyDirectory:
             (self.path / f"{key_id}{PUBLIC_SUFFIX}").rename(self.path / f"{key_id}{RETIRED_SUFFIX}")
 
     def forget(self, prefix: str) -> None:
-        """Remove the keys whose ids begin so: those of a maker who lives no more."""
+        """Remove the keys whose ids begin so: those of a `muster up` that has ended."""
         with self._writing():
             for key_id, path in self._named(PUBLIC_SUFFIX):
                 if key_id.startswith(prefix):
                     path.unlink(missing_ok=True)
 
     def signing(self) -> list[str]:
-        """The ids of the keys that can sign, the newest last."""
+        """Return the ids of the keys that can sign, the newest last."""
         return [key_id for key_id, _ in self._named(PRIVATE_SUFFIX)]
 
     def verifying(self) -> list[str]:
-        """The ids of all keys whose tokens are good."""
+        """Return the ids of all keys whose tokens are good."""
         return [key_id for key_id, _ in self._named(PUBLIC_SUFFIX)]
 
     def newest(self) -> SigningKey:
@@ -119,7 +119,7 @@ class KeyDirectory:
         :raises KeysUnusable: nothing has such an id.
         """
         if not _is_name(token_id):
-            raise KeysUnusable("that is no token's id: give the id that `muster token` told, or the token itself")
+            raise KeysUnusable("that is no token's id: give the id that `muster token` showed, or the token itself")
         with self._writing(), (self.path / REVOKED).open("a") as revoked:
             revoked.write(f"\n{token_id}\n")  # an editor may have left the last line without its end
 
@@ -127,12 +127,12 @@ class KeyDirectory:
         """
         Read everything that tells a good token from a bad one.
 
-        :raises KeysUnusable: something is there and cannot be read; nobody may be let in on the rest.
+        :raises KeysUnusable: a file cannot be read; the rest alone must not admit callers.
         """
         return TrustedKeys({name: _public(path) for name, path in self._named(PUBLIC_SUFFIX)}, self._revoked())
 
-    def signature(self) -> tuple[object, ...]:
-        """What is different once anything in the directory has changed."""
+    def version(self) -> tuple[object, ...]:
+        """Return a value that is another once any file of the directory has changed."""
         return tuple(sorted(self._stamps()))
 
     def _revoked(self) -> frozenset[str]:
@@ -153,13 +153,13 @@ class KeyDirectory:
     def _stamps(self) -> Iterator[tuple[str, int, int, int]]:
         for path in (*self.path.glob(f"*{PUBLIC_SUFFIX}"), self.path / REVOKED):
             try:
-                about = path.stat()
+                status = path.stat()
             except FileNotFoundError:  # gone since it was listed
                 continue
-            yield path.name, about.st_ino, about.st_mtime_ns, about.st_size
+            yield path.name, status.st_ino, status.st_mtime_ns, status.st_size
 
     def _write(self, path: Path, content: bytes, *, mode: int) -> None:
-        """From its first byte on, nobody else can read what is private; half a file is never seen."""
+        """Write a file that is private from its first byte on, and never seen half written."""
         unfinished = path.with_name(f"{path.name}.unfinished")
         with self._writing():
             with open(unfinished, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:

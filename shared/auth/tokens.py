@@ -14,11 +14,11 @@ from shared.auth.signing_keys import SigningKey
 OUR_ISSUER = "muster"
 ALGORITHM = "EdDSA"
 LONGEST = 8_192
-"""Characters; whatever is longer is no token."""
+"""Characters; a longer text is no token."""
 
 LONGEST_SUBJECT = 255
 SKEW_SECONDS = 10
-"""A token is good a little before it was made: the clocks of two machines differ."""
+"""How long before it was made a token is good: the clocks of two machines differ."""
 
 
 class InvalidToken(Exception):
@@ -33,7 +33,7 @@ class NewToken(NamedTuple):
 
 
 def sign_in_audience(audience: str) -> str:
-    """For whom a sign-in link is: no API takes its token, and no other token signs anybody in."""
+    """Return the audience of sign-in links: no API takes their tokens, and no other token signs a browser in."""
     return f"{audience}:sign-in"
 
 
@@ -65,7 +65,7 @@ def issue(
 
 
 class Unverified(NamedTuple):
-    """What a token says of itself: which key is to prove it, and nothing else may be made of it."""
+    """The claims that choose the key to verify a token with; nothing else may be concluded from them."""
 
     key_id: str
     issuer: str
@@ -111,10 +111,10 @@ def verified(token: str, key: Any, *, algorithm: str, issuer: str, audience: str
 
 def principal_of(claims: dict[str, Any], *, key_id: str, is_ours: bool) -> Principal:
     """
-    Whom verified claims speak for.
+    Return the principal of verified claims.
 
-    :param is_ours: whether we made the token: nobody else lifts the limit of requests.
-    :raises InvalidToken: they name nobody.
+    :param is_ours: whether we made the token: other issuers cannot lift the rate limit.
+    :raises InvalidToken: they name no subject.
     """
     subject, token_id = claims["sub"], claims.get("jti")
     if not 1 <= len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
@@ -126,9 +126,9 @@ def principal_of(claims: dict[str, Any], *, key_id: str, is_ours: bool) -> Princ
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:
-    """Of `scope` as RFC 8693 has it, or of `scp` and lists, as some issuers do."""
-    told = claims.get("scope", claims.get("scp", ""))
-    names = told.split() if isinstance(told, str) else told if isinstance(told, list) else ()
+    """Return the scopes in `scope` as RFC 8693 has it, or in `scp` and lists, as some issuers do."""
+    claimed = claims.get("scope", claims.get("scp", ""))
+    names = claimed.split() if isinstance(claimed, str) else claimed if isinstance(claimed, list) else ()
     return frozenset(name for name in names if isinstance(name, str) and name in SCOPES)
 
 

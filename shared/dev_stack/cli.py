@@ -73,7 +73,8 @@ def config(*, limits: bool = False) -> None:
     """
     settings = Settings.load(os.environ).with_addresses()
     rows = _limits(settings) if limits else _settings(settings)
-    _print(*(f"{name:<24}  {value:<{max(len(row[1]) for row in rows)}}  {source}" for name, value, source in rows))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    _print(*("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
 
 
 def _settings(settings: Settings) -> Sequence[Row]:

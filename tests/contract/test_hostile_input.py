@@ -8,7 +8,6 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, event
 
-from projector.adapters.redis.sessions import RedisSessions
 from read_side.adapters.redis import (
     RedisActivityViews,
     RedisGroupViews,
@@ -20,7 +19,8 @@ from read_side.http.app import read_api
 from read_side.http.cursors import Cursor
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
-from shared.auth.adapters.redis import RedisBuckets
+from shared.auth.adapters.redis.buckets import RedisBuckets
+from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.setup import admit_everyone
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector

@@ -5,8 +5,9 @@ from itertools import count
 
 import pytest
 
-from shared.auth.adapters.redis import TIMEOUTS, RedisBuckets
-from shared.auth.rate_limits import AWAY_SECONDS, LEASE_SECONDS, MemoryBuckets, RateLimiter
+from shared.auth.adapters.memory.buckets import MemoryBuckets
+from shared.auth.adapters.redis.buckets import TIMEOUTS, RedisBuckets
+from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
@@ -18,6 +19,8 @@ ROUNDING = 1e-6
 """Of seconds since the machine started."""
 
 _names = count(1)
+
+LIMITS = RateLimiterLimits()
 
 
 class Clock:
@@ -121,7 +124,7 @@ async def test_what_a_lease_does_not_use_is_given_back(clock):
     limiter, buckets = limited(Rate(40, 3_600), clock)
     for _ in range(40):
         assert not (await limiter.admit("ada")).retry_after
-        clock.now += LEASE_SECONDS + 0.001
+        clock.now += LIMITS.lease + 0.001
 
     assert (await limiter.admit("ada")).retry_after
     assert buckets.draws == 41
@@ -139,7 +142,7 @@ async def test_nobody_is_limited_while_the_buckets_are_away(clock):
     assert not any(each.retry_after for each in verdicts)
 
     buckets.available = True
-    clock.now += AWAY_SECONDS
+    clock.now += LIMITS.away
     assert [bool((await limiter.admit("ada")).retry_after) for _ in range(2)] == [False, True]
 
 

@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from projector.adapters.redis.sessions import RedisSessions
+from shared.auth.adapters.memory.sessions import MemorySessions
+from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.principal import OPS, Principal
-from shared.auth.sessions import SESSION_SECONDS, MemorySessions
+from shared.auth.sessions import SESSION_SECONDS
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME

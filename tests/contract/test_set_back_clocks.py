@@ -7,7 +7,7 @@ import msgspec
 
 from projector.adapters.redis.leases import RedisLease
 from projector.store.ports import Candidate, LeaseName
-from shared.auth.adapters.redis import RedisBuckets
+from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect
 from shared.settings import Rate

@@ -9,7 +9,7 @@ from tests.support.access import Keys, bearing
 from tests.support.stack import service, until
 
 QUOTA, LEASE = 40, 2
-AWAY = "nobody is limited"
+AWAY = "no caller is limited"
 """What a process writes down when Redis did not tell it at once."""
 
 

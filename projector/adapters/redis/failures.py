@@ -3,21 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import RedisError, ResponseError, WatchError
+from redis.exceptions import ResponseError, WatchError
 
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.hints import refill
-from shared.errors import Unavailable
 from shared.read_model.keys import ProjectionKeys
-
-
-@contextmanager
-def reachable() -> Iterator[None]:
-    """Say `Unavailable` for whatever the driver raises."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise Unavailable(f"Redis: {str(error) or type(error).__name__}") from error
+from shared.redis.failures import reachable
 
 
 @contextmanager

@@ -7,10 +7,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
-from projector.adapters.redis.failures import reachable
 from projector.processing.limits import LeadershipLimits
 from projector.store.ports import Candidate, Candidates, LeaseName
 from shared.read_model.keys import Keyspace
+from shared.redis.failures import reachable
 from shared.redis.pipelined import PipelinedConnection, pipelined
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from projector.adapters.redis.failures import reachable
 from shared.errors import Unavailable
+from shared.redis.failures import reachable
 
 PORTION = 500
 KEYS = "(names of keys)"

@@ -118,7 +118,7 @@ async def test_a_stream_of_commands_ends_with_its_token(keys, authentication, ap
     async def lines():
         yield line("ada")
         keys.directory.revoke(unverified(token).token_id)
-        authentication.look()
+        authentication.refresh()
         yield line("bob")
 
     async with client_of(apps["write"]) as client:

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from shared.auth.adapters.memory.buckets import MemoryBuckets
 from shared.auth.principal import COMMANDS, OPS, READ
-from shared.auth.rate_limits import MemoryBuckets, RateLimiter
+from shared.auth.rate_limits import RateLimiter
 from shared.settings import Rate
 from tests.support.access import bearing
 from tests.support.guarded import GuardedApps

@@ -113,7 +113,7 @@ async def test_a_session_ends_with_the_link_that_began_it(client, keys, authenti
     answer = await client.get(told)
     cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
     keys.directory.revoke(unverified(told.partition("=")[2]).token_id)
-    authentication.look()
+    authentication.refresh()
     client.cookies.clear()
 
     assert (await client.get("/status", headers=cookie)).status_code == 401

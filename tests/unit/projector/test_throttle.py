@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from projector.processing.progress import Progress, Role
-from projector.rebuilding.throttle import Limits, Throttle
+from projector.rebuilding.throttle import Throttle, ThrottleLimits
 
-LIMITS = Limits(lag=timedelta(seconds=1), answer=0.01, longest_rest=10.0)
+LIMITS = ThrottleLimits(lag=timedelta(seconds=1), answer=0.01, longest_rest=10.0)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Limits of components: numbers with defaults, which one setting changes."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 import pytest
@@ -12,10 +13,17 @@ from shared.settings import Settings, SettingsError
 HERE = ("tests.unit.shared.test_limits:BatchFoldLimits", "tests.unit.shared.test_limits:SenderLimits")
 
 
+@dataclass(frozen=True)
+class Policy:
+    first: float = 0.1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFoldLimits:
     events: Annotated[int, Meta(ge=1)] = 500
     seconds: float = 0.5
+    kept: timedelta = timedelta(days=1)
+    policy: Policy = Policy()
 
 
 def changed(text):
@@ -24,7 +32,11 @@ def changed(text):
 
 def test_a_limit_is_named_after_its_component():
     assert component_of("projector.folding:BatchFoldLimits") == "batch_fold"
-    assert named_numbers(BatchFoldLimits()) == {"batch_fold.events": 500, "batch_fold.seconds": 0.5}
+    assert named_numbers(BatchFoldLimits()) == {
+        "batch_fold.events": 500,
+        "batch_fold.seconds": 0.5,
+        "batch_fold.kept": 86_400.0,
+    }
 
 
 def test_what_is_not_changed_keeps_its_default():
@@ -36,7 +48,9 @@ def test_what_is_not_changed_keeps_its_default():
 
 
 def test_a_whole_number_serves_where_seconds_are_wanted():
-    assert changed("batch_fold.seconds=2").apply(BatchFoldLimits).seconds == 2.0
+    limits = changed("batch_fold.seconds=2,batch_fold.kept=3600").apply(BatchFoldLimits)
+
+    assert (limits.seconds, limits.kept) == (2.0, timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +59,7 @@ def test_a_whole_number_serves_where_seconds_are_wanted():
         ("batch.fold=1", "no component 'batch': did you mean 'batch_fold'"),
         ("xyzzy.events=1", "no component 'xyzzy': `muster config --limits`"),
         ("batch_fold.event=1", "no limit 'event': did you mean 'events'"),
+        ("batch_fold.policy=1", "no limit 'policy'"),
         ("batch_fold.events=0", "cannot be 0: Expected `int` >= 1"),
         ("batch_fold.events=1.5", "cannot be 1.5: Expected `int`"),
         ("batch_fold.events=-1", "component.limit=number"),

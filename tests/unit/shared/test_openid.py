@@ -7,12 +7,14 @@ import httpx
 import pytest
 
 from shared.auth.authentication import TokenAuthentication
-from shared.auth.openid import REFRESH_SECONDS, UNKNOWN_KEY_SECONDS, OpenIdIssuer
+from shared.auth.openid import OpenIdIssuer, OpenIdLimits
 from shared.auth.principal import READ
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
 from tests.support.access import Keys
 from tests.support.issuer import Issuer
+
+LIMITS = OpenIdLimits()
 
 
 class Clock:
@@ -91,7 +93,7 @@ async def test_a_new_key_is_looked_for_but_not_for_made_up_ids(issuer, running, 
     stranger.close()
     assert issuer.asked == 1
 
-    clock.now += UNKNOWN_KEY_SECONDS
+    clock.now += LIMITS.unknown_key
     await authentication.authenticate(issuer.token("new"))
 
     assert issuer.asked == 2
@@ -102,8 +104,8 @@ async def test_an_issuer_that_is_away_does_not_matter_to_known_keys(issuer, runn
     await authentication.authenticate(issuer.token("rsa"))
     running.close()
     issuer.close()
-    clock.now += 2 * REFRESH_SECONDS
-    await authentication._issuer.keep()
+    clock.now += 2 * LIMITS.refresh
+    await authentication._issuer.refresh()
 
     assert await authentication.authenticate(issuer.token("rsa", jti="another"))
     issuer.add_key("new", "RS256")
@@ -114,12 +116,12 @@ async def test_an_issuer_that_is_away_does_not_matter_to_known_keys(issuer, runn
 async def test_a_withdrawn_key_is_good_no_longer_than_the_keys_are_kept(issuer, running, authentication, clock):
     token = issuer.token("ec")
     principal = await authentication.authenticate(token)
-    authentication.look()
+    authentication.refresh()
     del issuer.keys["ec"]
 
-    clock.now += REFRESH_SECONDS
-    await authentication._issuer.keep()
-    authentication.look()
+    clock.now += LIMITS.refresh
+    await authentication._issuer.refresh()
+    authentication.refresh()
 
     assert authentication.known(token) is None
     assert not authentication.stands(principal)
@@ -142,7 +144,7 @@ async def test_keys_that_anybody_on_the_way_could_change_are_not_fetched(issuer,
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=issuer.answer(request.url.path)))
     async with httpx.AsyncClient(transport=transport) as client:
         known = OpenIdIssuer(issuer.url, client=client)
-        await known.keep()
+        await known.refresh()
 
     assert (issuer.asked, len(known.keys)) == (asked, asked * len(issuer.keys))
 
@@ -160,7 +162,7 @@ async def test_a_revoked_id_of_an_issuers_token_counts_too(issuer, running, auth
     token = issuer.token("rsa", jti="stolen")
     await authentication.authenticate(token)
     authentication._directory.revoke("stolen")
-    authentication.look()
+    authentication.refresh()
 
     with pytest.raises(InvalidToken, match="revoked"):
         await authentication.authenticate(token)

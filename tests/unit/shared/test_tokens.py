@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.auth.authentication import TokenAuthentication
+from shared.auth.authentication import AuthenticationLimits, TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, READ
 from shared.auth.signing_keys import KeysUnusable
 from shared.auth.tokens import LONGEST, InvalidToken, issue, sign_in_audience
@@ -164,11 +164,11 @@ async def test_a_revoked_token_is_refused_although_it_is_known(keys, authenticat
     """As soon as it is looked, which is every second; others stay good."""
     token, other = keys.token(READ), keys.token(READ)
     principal, _ = await authentication.authenticate(token), await authentication.authenticate(other)
-    authentication.look()
+    authentication.refresh()
     assert authentication.stands(principal)
 
     keys.directory.revoke(principal.token_id)
-    authentication.look()
+    authentication.refresh()
 
     assert await refusal(authentication, token) == "It was revoked"
     assert not authentication.stands(principal)
@@ -182,7 +182,7 @@ async def test_a_token_is_revoked_whatever_else_stands_in_the_file(keys, authent
     (keys.directory.path / "revoked").write_bytes(b"somebody's note: \xff\xfe\nanother-id")
 
     keys.directory.revoke(principal.token_id)
-    authentication.look()
+    authentication.refresh()
 
     assert await refusal(authentication, token) == "It was revoked"
 
@@ -193,11 +193,11 @@ async def test_two_keys_are_good_at_once_and_a_retired_one_is_not(keys, authenti
     before = keys.token(READ)
     keys.directory.new(now=datetime.now(UTC) + timedelta(seconds=1))
     after = keys.token(READ)
-    authentication.look()
+    authentication.refresh()
     principals = [await authentication.authenticate(each) for each in (before, after)]
 
     keys.directory.retire(old)
-    authentication.look()
+    authentication.refresh()
 
     assert [authentication.stands(each) for each in principals] == [False, True]
     assert await refusal(authentication, before) == "Its key is unknown, or retired"
@@ -211,7 +211,7 @@ async def test_the_only_key_cannot_be_retired(keys):
 
 async def test_no_more_tokens_are_remembered_than_there_is_room_for(keys):
     """Of more, those that came first are verified again."""
-    authentication = TokenAuthentication(keys.directory, audience="muster", most=3)
+    authentication = TokenAuthentication(keys.directory, audience="muster", limits=AuthenticationLimits(remembered=3))
     tokens = [keys.token(READ) for _ in range(5)]
     for each in tokens:
         await authentication.authenticate(each)
@@ -226,7 +226,7 @@ async def test_keys_that_cannot_be_read_leave_what_is_known_as_it_is(keys, authe
     (keys.directory.path / "broken.public.pem").write_text("no key")
 
     with pytest.raises(KeysUnusable, match=r"broken\.public\.pem cannot be read"):
-        authentication.look()
+        authentication.refresh()
     with pytest.raises(KeysUnusable):
         TokenAuthentication(keys.directory, audience="muster")
     assert authentication.known(token)

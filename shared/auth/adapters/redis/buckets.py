@@ -5,19 +5,18 @@ from math import ceil
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from shared.auth.rate_limits import Draw
-from shared.errors import Unavailable
 from shared.read_model.keys import Keyspace
 from shared.redis.client import RedisTimeouts
+from shared.redis.failures import reachable
 from shared.settings import Rate
 
 TIMEOUTS = RedisTimeouts(connect=0.25, reply=0.25)
-"""Rather than keep a caller waiting, nobody is limited."""
+"""After which no caller is limited, rather than kept waiting."""
 
 # What is stored is when the bucket will be full, in microseconds; all numbers stay below 2^53. It is never further away
-# than an empty bucket would have it, unless the server's clock was set back: then nobody waits for what is not so.
+# than an empty bucket would have it, unless the server's clock was set back: then no caller waits for that.
 _DRAW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -51,9 +50,7 @@ class RedisBuckets:
     async def draw(self, subject: str, *, wanted: int, returned: int) -> Draw:
         digest = sha256(subject.encode()).hexdigest()
         arguments = [self._burst, self._interval, wanted, returned]
-        try:
-            told = await self._draw(keys=[self._keyspace.limit(self._name, digest)], args=arguments)
-        except (RedisError, OSError) as error:
-            raise Unavailable(f"Redis: {str(error) or type(error).__name__}") from error
-        granted, remaining, reset, retry_after = map(int, told)
+        with reachable():
+            reply = await self._draw(keys=[self._keyspace.limit(self._name, digest)], args=arguments)
+        granted, remaining, reset, retry_after = map(int, reply)
         return Draw(granted, max(0, remaining), reset / 1e6, ceil(retry_after) / 1e6)

@@ -1,4 +1,4 @@
-"""Sessions of the ops page in Redis, so that they and the used links outlive a projector."""
+"""Sessions in Redis, so that they and the used links outlive a process."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from math import ceil
 import msgspec
 from redis.asyncio import Redis
 
-from projector.adapters.redis.failures import reachable
 from shared.auth.principal import Principal
 from shared.auth.sessions import SESSION_SECONDS, StoredSession, new_name
 from shared.read_model.keys import Keyspace
+from shared.redis.failures import reachable
 
 MOST_REMEMBERED = 100
 
@@ -20,7 +20,7 @@ _decode = msgspec.json.Decoder(StoredSession).decode
 
 
 class RedisSessions:
-    """Remembers the sessions it has found: who has signed in can see the page also while Redis is away."""
+    """Remember the sessions that were found: a signed-in browser sees the page also while Redis is away."""
 
     def __init__(self, client: Redis, *, keyspace: Keyspace, clock: Callable[[], float] = time.time) -> None:
         self._client = client

@@ -6,7 +6,7 @@ What a group of very many costs: one more member, another name, its end.
 
 The group must be there. Adds one new member to it and renames it, while four clients look up its members one after the
 other; with --end it is deleted in the end. Prints when each command was answered, when its effect could be read for all
-members (`Muster-Min-Position` of the last of them), how long a command of somebody else took to be seen meanwhile, and
+members (`Muster-Min-Position` of the last of them), how long a command of another client took to be seen meanwhile, and
 how long look-ups took before and meanwhile.
 """
 
@@ -52,7 +52,7 @@ class Bench:
                 return time.perf_counter()
 
     async def seen(self, handle: str) -> float:
-        """Return when somebody can be looked up who was registered just now."""
+        """Return when a person can be looked up who was registered just now."""
         while (await self._read.get(f"/profiles/by-handle/{handle}")).status_code == 404:
             pass
         return time.perf_counter()
@@ -78,7 +78,7 @@ class Bench:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def timed(self, what: str, command: str, /, **fields: Any) -> None:
-        """Carry out a command of the group, and one of somebody else right behind it."""
+        """Carry out a command of the group, and one of another client right behind it."""
         handle = f"bystander-{time.time_ns()}"
         async with self.looking_up() as taken:
             began = time.perf_counter()

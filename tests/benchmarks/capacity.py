@@ -65,7 +65,7 @@ class Measured:
 
 
 class Clients:
-    """So many connections to one address; whoever asks takes one that is free."""
+    """So many connections to one address; each request takes one that is free."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -117,7 +117,7 @@ async def measure(*, write_url: str, read_url: str, home: Path, minutes: float, 
 
 
 async def once(nth: int, *, mark: str, write: Clients, read: Clients, measured: Measured) -> None:
-    """One command: every third changes somebody; of those that register, some are read at once."""
+    """One command: every third changes a person; of those that register, some are read at once."""
     handle, began = f"c{mark}.{nth}", time.monotonic()
     changes = nth % 3 == 0 and measured.people
     body = {"account": f"@{measured.people[nth % len(measured.people)]}", "title": handle} if changes else None

@@ -55,7 +55,7 @@ async def measure(*, write_url: str, read_url: str, commands: int, rate: float) 
 
 async def once(clients: "asyncio.Queue[Client]", handle: str) -> Measured:
     client = await clients.get()
-    command = msgspec.json.encode({"email": f"{handle}@example.org", "handle": handle, "display_name": "Somebody"})
+    command = msgspec.json.encode({"email": f"{handle}@example.org", "handle": handle, "display_name": "Ada"})
     posted = time.perf_counter()
     outcome = await client.write.post("/commands/register-account", command)
     answered = time.perf_counter()

@@ -224,7 +224,7 @@ def test_a_leftover_of_a_killed_run_is_ended_at_the_next_start(make, server):
 
 
 def test_a_stranger_in_the_directory_is_left_alone(server):
-    """Somebody's shell may stand there: it is no leftover of ours."""
+    """Another shell may stand there: it is no leftover of ours."""
     with subprocess.Popen(["sleep", "60"], cwd=server.data) as stranger:
         server.kill()
         server.start()
@@ -286,7 +286,7 @@ def test_text_is_compared_the_same_everywhere(database):
     assert found == ("b", "C.UTF-8", "UTF8")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another user")
 def test_postgres_runs_as_another_user_than_root_below_a_directory_closed_to_it(database):
     """Without a change to any mode that is not ours."""
     closed = next(each for each in database.directory.parents if not each.stat().st_mode & stat.S_IXOTH)
@@ -318,7 +318,7 @@ def test_making_the_data_can_be_cut_short(tmp_path):
 
 
 def test_a_process_whose_parent_is_gone_does_not_start(tmp_path):
-    """The race between fork and the kernel's promise: whoever finds itself orphaned ends."""
+    """The race between fork and the kernel's promise: a process that finds itself orphaned ends."""
     command = ending_with_parent(["touch", str(tmp_path / "ran")])
     command[command.index(str(os.getpid()))] = "1"  # as if our process had died in between
 

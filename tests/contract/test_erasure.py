@@ -179,7 +179,7 @@ RACERS = 12
 
 
 async def test_whatever_is_changed_during_an_erasure_leaves_nothing_of_the_person(write_side):
-    """Profile, address and handle: whoever was first, the log ends with the erasure, and tells nothing."""
+    """Profile, address and handle: whichever was first, the log ends with the erasure, and reveals nothing."""
     await register(write_side, "ada")
     changes = [
         *(write_side.run("update-profile", account="@ada", bio=f"bio {n}") for n in range(RACERS)),
@@ -319,7 +319,7 @@ REFUSED = [
     """update event_log set data = '{"type":"redacted","by":1}' where aggregate_id = %(account)s""",
     """update event_log set metadata = '{"redacted": true}'
         where aggregate_id = (select id from accounts where handle = 'bob')""",
-    # Bob, who is there, by the erasure of somebody else.
+    # Bob, who is there, by the erasure of another person.
     """update event_log set metadata = '{"redacted": true}',
            data = redaction_of(event_log, (select max(position) from event_log where type = 'account-erased'))
         where aggregate_id = (select id from accounts where handle = 'bob')""",
@@ -335,7 +335,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("statement", REFUSED)
 async def test_nothing_but_an_erasure_changes_the_log(erased, database_url, statement):
-    """Not even somebody with all rights: the triggers look at what is changed, and not at who does it."""
+    """Not even a superuser: the triggers look at what is changed, and not at who does it."""
     with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.RestrictViolation):
         connection.execute(statement, {"account": erased})
 

@@ -1,4 +1,4 @@
-"""Whoever is erased is gone from real servers: from a live read model, an older one that comes back, and a new one."""
+"""An erased person is gone from real servers: from a live read model, an older one that comes back, and a new one."""
 
 import psycopg
 import pytest
@@ -179,7 +179,7 @@ async def client(valkey):
 
 
 async def test_a_proof_looks_into_whatever_there_is_in_redis(client, monkeypatch):
-    """Somebody may have kept a copy in a way that no projection has; of what is long, not only the beginning."""
+    """Another program may have kept a copy in a way that no projection has; of what is long, not only the beginning."""
     monkeypatch.setattr(traces, "PORTION", 2)
     await client.set("string", "found")
     await client.hset("hash", "found", "x")

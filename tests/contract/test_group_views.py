@@ -23,7 +23,7 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 ROLES = ("member", "Chair", "chair", "Ranking Member", "año", "m")
 
 
-def somebody(number):
+def person(number):
     return Person(account_id=UUID(int=number), handle=f"p{number}", display_name=f"Person {number}", status="active")
 
 
@@ -41,7 +41,7 @@ def cards(belongs, *, group=GROUP, role=None):
     """Who belongs to a group, in the order in which they joined."""
     own = [(each.since, account.int, each) for (of, account), each in belongs.items() if of == group.group_id]
     return [
-        MemberCard(**msgspec.structs.asdict(somebody(account)), role=each.role, since=since)
+        MemberCard(**msgspec.structs.asdict(person(account)), role=each.role, since=since)
         for since, account, each in sorted(own, key=lambda card: card[:2])
         if role in (None, each.role)
     ]
@@ -57,7 +57,7 @@ async def side(request):
 def filled(side):
     """All groups; 60 members in one of them and 5 in another."""
     belongs = memberships(60) | memberships(5, group=OTHER)
-    side.projection.commit(*GROUPS, people=map(somebody, range(1, 61)), memberships=belongs, position=7)
+    side.projection.commit(*GROUPS, people=map(person, range(1, 61)), memberships=belongs, position=7)
     return side.views
 
 
@@ -143,7 +143,7 @@ async def test_a_role_is_compared_as_it_is_but_for_its_composition(filled):
 
 
 async def test_no_place_leads_out_of_the_group(filled):
-    """To its beginning or to its end, but never to somebody else's members."""
+    """To its beginning or to its end, but never to the members of another group."""
     belongs = memberships(60)
     for place, role in product((b"", b"\0", b"\xff" * 40, b"\x80", b"z" * 10_000), (None, "Chair")):
         found = read(await filled.members(ID, MemberQuery(role=role, after=place, limit=200)), MemberCard)
@@ -173,7 +173,7 @@ async def test_who_does_not_belong_has_no_card(filled):
 
 async def test_cards_show_who_a_member_is_now(filled, side):
     """A changed name shows in all groups, a changed role in one."""
-    renamed = changed(somebody(1), display_name="New", status="suspended")
+    renamed = changed(person(1), display_name="New", status="suspended")
     promoted = Membership(role="Chair", since=memberships(1)[GROUP.group_id, UUID(int=1)].since)
     side.projection.commit(people=[renamed], memberships={(GROUP.group_id, UUID(int=1)): promoted}, position=8)
 
@@ -187,9 +187,9 @@ async def test_cards_show_who_a_member_is_now(filled, side):
 
 
 async def test_a_walk_meets_every_member_once_while_others_come_and_go(side):
-    """Whoever belongs throughout."""
+    """Those who belong throughout."""
     belongs, random = memberships(80), Random(3)
-    side.projection.commit(GROUP, people=map(somebody, range(1, 200)), memberships=belongs, position=1)
+    side.projection.commit(GROUP, people=map(person, range(1, 200)), memberships=belongs, position=1)
     steady, met, query = set(belongs), [], MemberQuery(limit=7)
     for step in range(200):
         page = await side.views.members(ID, query)

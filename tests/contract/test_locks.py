@@ -1,4 +1,4 @@
-"""On PostgreSQL, whoever relies on an account or a group holds it, and waits for whoever is changing it."""
+"""On PostgreSQL, a command that relies on an account or a group holds it, and waits for those that change it."""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -135,7 +135,7 @@ async def test_of_twenty_who_remove_the_same_member_one_does(write_side):
 
 
 async def test_memberships_of_one_member_never_overlap(write_side):
-    """Whoever is added and removed by many at once is always either in or out."""
+    """An account added and removed by many at once is always either in or out."""
     await register(write_side, "ada")
     await create_groups(write_side, "ssaf")
     moves = ["add-group-member", "remove-group-member"] * 5

@@ -120,7 +120,7 @@ async def test_a_new_generation_takes_over_what_was_skipped(model, history):
 
 
 class Crossed:
-    """A read model in which somebody begins a rebuild just after it was looked at for the nth time."""
+    """A read model in which a rebuild begins just after it was looked at for the nth time."""
 
     def __init__(self, model, *, at):
         self._model = model

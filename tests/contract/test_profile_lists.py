@@ -10,7 +10,7 @@ import pytest
 
 from read_side.views import NeverFilled, ProfileQuery
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
-from tests.support.crowds import GROUPS, circumstances, crowd, listed, somebody, where
+from tests.support.crowds import GROUPS, circumstances, crowd, listed, made_person, where
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.support.view_sides import ADAPTERS, side_on
 
@@ -95,15 +95,15 @@ def queries():
 
 async def test_every_combination_of_filters_and_orders_is_as_brute_force_says(crowded):
     """Who is on the pages, and in which order; every page but the last is full."""
-    found_somebody = 0
+    found = 0
     for query in queries():
         seen = [page async for page in pages(crowded, query)]
 
         people = [record for page in seen for record in read(page)]
         assert handles(listed(PEOPLE, query)) == handles(people), query
         assert {query.limit} >= {len(page.documents) for page in seen[:-1]}, query
-        found_somebody += bool(people)
-    assert found_somebody > 700
+        found += bool(people)
+    assert found > 700
 
 
 async def test_a_page_is_made_of_documents_as_they_are_stored(crowded):
@@ -215,7 +215,7 @@ async def test_a_list_of_nobody_is_not_the_same_as_none(side):
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_walk_meets_everybody_once_while_others_come_go_and_change(side, seed):
-    """Whoever fits throughout and does not move is met exactly once; whoever changes breaks nothing."""
+    """A person who fits throughout and does not move is met exactly once; one who changes breaks nothing."""
     random, there = Random(f"changes {seed}"), {each.handle: each for each in crowd(150, seed=seed)}
     side.projection.commit(*there.values(), position=1)
     for query in random.sample(list(queries()), 12):
@@ -224,7 +224,7 @@ async def test_a_walk_meets_everybody_once_while_others_come_go_and_change(side,
         async for page in pages(side.views, msgspec.structs.replace(query, limit=5)):
             met += handles(read(page))
             moved = [changed(each, **circumstances(random)) for each in random.sample(list(there.values()), 5)]
-            moved.append(somebody(random.randrange(10**6, 10**9), random))
+            moved.append(made_person(random.randrange(10**6, 10**9), random))
             side.projection.commit(*moved, position=page.position + 1)
             there |= {each.handle: each for each in moved}
             stands |= {each.handle: None for each in moved if where(each, query) != stands.get(each.handle)}

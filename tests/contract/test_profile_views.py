@@ -61,7 +61,7 @@ async def on_a_server(server):
 
 @pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis"])
 async def side(request):
-    """Views, and whoever fills them."""
+    """Views, and what fills them."""
     match request.param:
         case "memory":
             opened = in_memory()

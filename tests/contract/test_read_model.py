@@ -215,7 +215,7 @@ async def test_a_unique_entry_of_another_document_is_not_removed(store, history)
 
 
 async def test_a_look_up_that_two_give_up_is_removed(store, history):
-    """It leads to one of them only; whoever it is, it goes."""
+    """It leads to one of them only; whichever it is, it goes."""
     model = store.model()
     await begin(model)
     await fold_next(model, history.events, size=4)
@@ -271,7 +271,7 @@ async def test_what_was_read_can_be_confirmed_until_another_writes(store, histor
 
 
 async def test_a_commit_that_was_applied_in_part_marks_the_generation(store, history):
-    """A command failed inside the transaction, and the rest was applied: whoever comes next is told."""
+    """A command failed inside the transaction, and the rest was applied: the next writer hears of it."""
     model = store.model()
     await begin(model)
     await store.plant(f"{PREFIX}by-email", b"not a hash")
@@ -419,7 +419,7 @@ async def test_a_switch_that_was_torn_is_completed_by_the_next_reader(store, his
 
 
 async def test_no_transition_is_made_while_a_checkpoint_moves(server, history):
-    """Somebody commits between the look at the checkpoints and the switch: readers might be taken back."""
+    """A processor commits between the look at the checkpoints and the switch: readers might be taken back."""
     async with on_a_server(server) as store:
         model = store.model()
         survey = await rebuilt(model, history)
@@ -427,8 +427,8 @@ async def test_no_transition_is_made_while_a_checkpoint_moves(server, history):
         key = "muster:{0}:profiles:g1:checkpoint"
 
         def change(survey):
-            with BlockingRedis.from_url(server.url) as somebody:
-                somebody.set(key, msgspec.json.encode(msgspec.structs.replace(survey.checkpoint, position=6)))
+            with BlockingRedis.from_url(server.url) as another:
+                another.set(key, msgspec.json.encode(msgspec.structs.replace(survey.checkpoint, position=6)))
             return NextState(building.pointer, Roster())
 
         with pytest.raises(Superseded):

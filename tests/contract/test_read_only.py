@@ -41,19 +41,19 @@ def filled(redis_server):
 
 
 async def every_look_up(profiles, groups, activity, stats):
-    someone = PEOPLE[0]
-    await profiles.by_id(str(someone.account_id))
-    await profiles.by_handle(someone.handle)
-    await profiles.by_email(someone.email)
+    person = PEOPLE[0]
+    await profiles.by_id(str(person.account_id))
+    await profiles.by_handle(person.handle)
+    await profiles.by_email(person.email)
     await profiles.by_external_id("x")
-    await profiles.by_keys(ProfileKeys(ids=("x",), handles=(someone.handle,)))
-    await activity.of(str(someone.account_id), limit=5)
+    await profiles.by_keys(ProfileKeys(ids=("x",), handles=(person.handle,)))
+    await activity.of(str(person.account_id), limit=5)
     await stats.read()
     for name in (str(GROUPS[0].group_id), GROUPS[0].slug):
         await groups.get(name)
         await groups.members(name, MemberQuery())
         await groups.members(name, MemberQuery(role="member"))
-        await groups.member(name, str(someone.account_id))
+        await groups.member(name, str(person.account_id))
 
 
 async def every_list(profiles, groups):

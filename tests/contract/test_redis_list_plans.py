@@ -99,7 +99,7 @@ async def test_more_entries_than_can_be_read_are_no_reason_to_refuse(redis_views
 
 @pytest.mark.parametrize("tags", [("a", "b"), ("b", "a")])
 async def test_the_narrowest_list_is_the_one_gone_along(redis_views, redis_projection, monkeypatch, tags):
-    """Whoever is rare is found at once, however many share the other tag."""
+    """A rare match is found at once, however many share the other tag."""
     for constant, value in {"FIRST_CHUNK": 5, "GREATEST_CHUNK": 5, "MOST_LOOKED_AT": 20}.items():
         monkeypatch.setattr(scan, constant, value)
     people = [person(number, tags=("a",)) for number in range(1, 101)]

@@ -267,7 +267,7 @@ async def test_many_keys_that_move_between_two_trips_lead_to_their_new_owners(re
 
 @pytest.mark.parametrize("variant", ["full", "public"])
 async def test_a_handle_that_never_rests_is_not_said_to_be_nobodys(redis_views, redis_projection, variant):
-    """It is looked for a few times, then it cannot be told whose it is: somebody had it all the time."""
+    """It is looked for a few times, then it is unknown whose it is: one of them had it all the time."""
     redis_projection.commit(ADA, BOB, position=7)
 
     def pass_on(position):
@@ -303,7 +303,7 @@ async def asked(views) -> Match | None:
 
 
 async def test_a_handle_passed_around_never_finds_the_wrong_person(redis_views, redis_projection):
-    """Two people swap their handles as fast as they can, while somebody looks for one of them."""
+    """Two people swap their handles as fast as they can, while a reader looks for one of them."""
     redis_projection.commit(ADA, BOB, position=7)
 
     def swap(step):

@@ -189,10 +189,10 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
     async with RedisProfileViews(connect_reader, keyspace=HOME, freshness=freshness) as views:
         assert (await views.by_id(str(PEOPLE[0].account_id))).position == 7
         assert (await views.list(ProfileQuery())).documents
-        await until(lambda: somebody_listens(server))
+        await until(lambda: listeners_of(server))
 
 
-async def somebody_listens(server: EmbeddedRedis) -> int:
+async def listeners_of(server: EmbeddedRedis) -> int:
     with Redis.from_url(server.url) as owner:
         [(_, count)] = owner.pubsub_numsub(HOME.projection("profiles").announce)
     return count

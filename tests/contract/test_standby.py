@@ -29,7 +29,7 @@ async def test_a_standby_is_not_connected_to(standby):
 
 
 async def test_a_standby_is_not_read(standby):
-    """Not even by somebody whose connection string takes any server."""
+    """Not even by a reader whose connection string takes any server."""
     await until(lambda: _has_log(standby.url))
 
     with pytest.raises(EventLogUnsound, match="PostgreSQL is the primary"):

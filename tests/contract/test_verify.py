@@ -243,7 +243,7 @@ async def test_a_membership_is_a_record_too(filled, history, people):
 
 
 async def test_a_repair_raises_the_revision(filled, history, people):
-    """So that whoever feeds the generation looks again; and what is right is not written."""
+    """So that the processor of the generation looks again; and what is right is not written."""
     model = filled.subject(Profiles()).model
     before = (await model.survey()).checkpoint
     await record_edited(filled, *people[:2])

@@ -1,4 +1,4 @@
-"""With somebody parked, a verification finds what is wrong and nothing else; in memory and on Valkey."""
+"""With a record parked, a verification finds what is wrong and nothing else; in memory and on Valkey."""
 
 import msgspec
 import pytest

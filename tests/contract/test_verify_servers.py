@@ -183,7 +183,7 @@ async def test_a_membership_that_ended_behind_the_log_is_found(scene):
 
 
 async def test_a_log_that_lacks_an_event_is_no_excuse(scene, database_url):
-    """Somebody who is in the state but not in the log is found; what is compared is what is there at one moment."""
+    """A person in the state but not in the log is found; what is compared is one snapshot."""
     [(account,)] = scene.behind_the_log(
         "insert into accounts"
         " values (gen_random_uuid(), 1, 'x@y', 'x@y', 'no.one', 'no.one', null, null, 'active') returning id"
@@ -247,7 +247,7 @@ async def test_what_has_not_been_parked_yet_is_no_difference(scene):
 
 
 async def test_a_sampler_leaves_out_who_is_parked_and_nobody_else(scene):
-    """One record of somebody else was changed; so was that of the parked one, of which it cannot know."""
+    """One record of another person was changed; so was that of the parked one, of which it cannot know."""
     account = await park(scene)
     [(other,), *_] = scene.behind_the_log(
         f"select id from accounts where id <> '{account}' and id not in (select account_id from memberships)"

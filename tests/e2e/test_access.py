@@ -211,7 +211,7 @@ async def test_what_happened_is_told_without_what_is_private(stack):
 
 
 async def test_a_stream_of_the_ops_page_ends_with_its_token(stack):
-    """Whoever looks on for long is looked at again."""
+    """A client that looks on for long is checked again."""
     token = made_token(stack, OPS)
     async with (
         httpx.AsyncClient(trust_env=False, headers=bearing(token), timeout=20) as client,

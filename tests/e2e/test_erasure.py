@@ -29,7 +29,7 @@ class Person:
             tags=["house"],
         )
         self.id = registered["id"]
-        self.command("create-group", slug=f"g-{uuid4().hex}", name="Board of somebody")
+        self.command("create-group", slug=f"g-{uuid4().hex}", name="Board of a person")
 
     def command(self, name: str, /, **fields: Any) -> dict[str, Any]:
         with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=60) as client:
@@ -93,7 +93,7 @@ def test_a_person_erased_before_is_looked_for_by_id(stack, person):
 def test_what_is_left_somewhere_is_found_and_not_told(stack, person):
     """A copy in Redis that no projection knows of, and one in a table that is not ours."""
     with stack.redis() as redis, stack.database() as database:
-        redis.hset("a-copy", "somebody", f"{{'email': '{person.word.upper()}@example.org'}}")
+        redis.hset("a-copy", "a-person", f"{{'email': '{person.word.upper()}@example.org'}}")
         database.execute("create table if not exists copies (note text)")
         database.execute("insert into copies values (%s)", [f"ask {person.word}.h"])
         ran = muster(stack, "erase", "--prove", person.id, "--json")

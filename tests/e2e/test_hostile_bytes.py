@@ -89,7 +89,7 @@ NO_REQUESTS = {
 
 @pytest.mark.parametrize("request_", NO_REQUESTS.values(), ids=NO_REQUESTS)
 def test_what_is_hardly_a_request_is_answered_once_if_at_all(stack, before, request_):
-    """Never as two, of which somebody in front of us has seen only one."""
+    """Never as two, of which a proxy in front of us has seen only one."""
     for url in (stack.addresses.write, stack.addresses.read, stack.addresses.ops):
         status, told = exchange(url, request_)
 

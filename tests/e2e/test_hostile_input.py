@@ -84,9 +84,7 @@ def sent(stack, before):
     """All of it."""
     with httpx.Client(headers=stack.headers, trust_env=False, timeout=SECONDS) as client:
         sender = Sender(stack, client)
-        account = sender.command(
-            "register-account", handle=HANDLE, email=f"{HANDLE}@example.org", display_name="Somebody"
-        )
+        account = sender.command("register-account", handle=HANDLE, email=f"{HANDLE}@example.org", display_name="Ada")
         group = sender.command("create-group", slug=SLUG, name="Some")
         send_lines(sender, account, group)
         send_bodies(sender)

@@ -17,7 +17,7 @@ async def test_two_processes_let_through_together_what_one_may(stack, tmp_path):
     """
     They know nothing of one another but what Redis tells; what one may hold back is a twentieth.
 
-    On a busy machine Redis may answer too late for somebody to be limited: then it is tried with somebody else.
+    On a busy machine Redis may answer too late for a subject to be limited: then it is tried with another.
     """
     keys = Keys(tmp_path / "keys")
     settings = {

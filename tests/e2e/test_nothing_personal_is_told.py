@@ -33,7 +33,7 @@ def values(number: int = 0) -> dict[str, Any]:
 
 
 class Clients:
-    """Whoever sends commands and asks questions; keeps all that is answered with a problem."""
+    """A client that sends commands and queries; keeps all that is answered with a problem."""
 
     def __init__(self, stack: Stack, client: httpx.Client) -> None:
         self._stack, self._client = stack, client

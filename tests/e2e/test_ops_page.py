@@ -167,7 +167,7 @@ async def assert_drawn(page, measure, told):
 
 @pytest.fixture
 async def damaged(stack, ops):
-    """The name of somebody is not what the log says, in Redis."""
+    """A name is not what the log says, in Redis."""
     generation = (await profiles(ops))["generation"]
     keys = HOME.projection("profiles").generation(generation)
     with stack.redis() as redis:
@@ -232,7 +232,7 @@ async def is_live_generation(ops, generation):
 
 
 async def test_a_rebuild_that_is_under_way_is_shown_and_aborted(stack, browser, ops):
-    """It cannot come to its end: somebody holds the log up, and others have gone on behind."""
+    """It cannot come to its end: a session holds the log up, and others have gone on behind."""
     load = Load(stack.addresses.write, seed=602, commands=40, changes=0, pause=0)
     async with visited(browser, stack.addresses.ops) as page:
         await is_live(page)
@@ -267,7 +267,7 @@ async def has_value(bar, target):
 
 
 async def test_what_is_refused_is_told_with_its_reason(stack, browser, ops):
-    """Somebody else was faster; nothing is closed until that was read."""
+    """Another order was faster; nothing is closed until that was read."""
     await ops.post("/projections/profiles/rebuild", json={"hold": True})
     await in_phase(ops, "held")
     async with visited(browser, stack.addresses.ops, may_complain=(REFUSED,)) as page:

@@ -147,7 +147,7 @@ async def asked(running: Running, method: str, url: str, **more: object) -> http
 
 
 async def registered(running: Running, name: str) -> str:
-    """The id of somebody more."""
+    """The id of another person."""
     url = f"{running.addresses.write}/commands/register-account"
     answer = await asked(running, "POST", url, json=registration(name))
     return str(answer.json()["id"])

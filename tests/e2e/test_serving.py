@@ -89,7 +89,7 @@ def serve(tmp_path, port):
 
 
 def worker_pid(port):
-    """Wait until somebody answers; the application says in which process it runs."""
+    """Wait until there is an answer; the application says in which process it runs."""
     deadline = time.monotonic() + SECONDS
     while True:
         try:
@@ -174,7 +174,7 @@ def _told(connection):
 
 
 def test_headers_are_kept_in_bounds(serve, port):
-    """Whoever sends them without end is told so: thousands of connections must not fill the memory."""
+    """A client that sends them without end is refused: thousands of connections must not fill the memory."""
     serve()
     worker_pid(port)
     with _connected(port) as client:

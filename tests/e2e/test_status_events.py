@@ -40,7 +40,7 @@ async def test_the_state_comes_every_second_and_is_that_of_status(stack):
     """
     After the history; each with its time, in milliseconds, as its id.
 
-    Where a look takes long, the next comes later: as late as whoever watches the projections has patience for.
+    Where a look takes long, the next comes later: as late as the stall detector has patience for.
     """
     async with (
         followed(stack.addresses.ops) as (answer, events),

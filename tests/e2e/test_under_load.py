@@ -12,7 +12,7 @@ from tests.support.stack import Stack, until
 
 CLIENTS = 50
 OVERLOADED = "/problems/overloaded"
-"""Told to some of so many where the disk takes its time; whoever is held up by a stranger never gets through."""
+"""Told to some of so many where the disk takes its time; a command held up by a stranger never gets through."""
 
 
 @pytest.mark.parametrize("commands", [300, pytest.param(5_000, marks=pytest.mark.soak)])

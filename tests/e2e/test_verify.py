@@ -72,7 +72,7 @@ def directory(stack: Stack) -> Directory:
 
 @pytest.fixture
 def account(directory):
-    """Somebody nobody else has anything to do with."""
+    """A person without ties to others."""
     return directory.register(f"v{uuid4().hex[:12]}")
 
 
@@ -114,7 +114,7 @@ def test_differences_are_told_and_repaired(directory, account):
 
 
 def test_what_no_repair_mends_is_said(directory, stack, account):
-    """The log tells one thing and the database has another: somebody has to find out why."""
+    """The log says one thing and the database has another: an operator has to find out why."""
     with stack.database() as database:
         database.execute("update profiles set title = 'Usurper' where id = %s", [account])
         ran = directory.muster("verify", "profiles", "--repair")

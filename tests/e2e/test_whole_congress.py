@@ -99,7 +99,7 @@ async def assert_every_seat_is_taken(muster, congress) -> None:
 
 
 async def assert_a_new_name_shows_in_all_members(muster, congress) -> None:
-    """To whoever reads what reflects the renaming."""
+    """To a reader of what reflects the renaming."""
     await muster.done("update-group", group="ssju", name="Judiciary")
 
     renamed = (await muster.record("/profiles?group=ssju&limit=200"))["items"]

@@ -1,7 +1,7 @@
 """
 The wrapper at the root of a clone, with an installer that takes no time.
 
-The installers themselves are proven by whoever runs this suite with `./muster test`: it would not run without one.
+The installers themselves are proven by each run of this suite with `./muster test`: it would not run without one.
 """
 
 import ast
@@ -228,7 +228,7 @@ def test_an_installer_that_fails_is_not_the_last_word(call, environ, clone):
 
 def test_a_clone_that_cannot_be_written_uses_the_users_cache(clone, environ, place):
     """And leaves no trace in the clone."""
-    as_somebody = _as_somebody()
+    as_other_user = _as_other_user()
     cache = place / "cache"
     cache.mkdir()
     installs = Path(environ["INSTALLS"])
@@ -239,8 +239,8 @@ def test_a_clone_that_cannot_be_written_uses_the_users_cache(clone, environ, pla
     before = sorted(clone.rglob("*"))
 
     ran = subprocess.run(
-        [*as_somebody, clone / "muster", "status"],
-        env={**environ, "PYTHON": as_somebody[-1], "XDG_CACHE_HOME": str(cache)},
+        [*as_other_user, clone / "muster", "status"],
+        env={**environ, "PYTHON": as_other_user[-1], "XDG_CACHE_HOME": str(cache)},
         cwd="/",
         capture_output=True,
         text=True,
@@ -252,8 +252,8 @@ def test_a_clone_that_cannot_be_written_uses_the_users_cache(clone, environ, pla
     assert before == sorted(clone.rglob("*"))
 
 
-def _as_somebody():
-    """How to run Python as somebody who may not write everywhere, as root may."""
+def _as_other_user():
+    """How to run Python as a user who may not write everywhere, as root may."""
     if os.geteuid() != 0:
         return [sys.executable]
     switch = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3"]

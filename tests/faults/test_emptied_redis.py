@@ -1,4 +1,4 @@
-"""A Redis that somebody has emptied, while many write and read."""
+"""A Redis that was emptied, while many write and read."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ CLIENTS = 50
 
 async def test_an_emptied_redis_is_503_until_it_is_filled_again(mortal_stack):
     """
-    Never 404 for somebody who exists; the new generation holds everybody, with what came meanwhile.
+    Never 404 for a person who exists; the new generation holds all, with what came meanwhile.
 
     Filling takes milliseconds; once it is held up before its end, so that many read meanwhile.
     """

@@ -1,4 +1,4 @@
-"""Whoever dies while an event is being brought to all members of a group: it reaches each of them, once."""
+"""Whatever dies while an event is being brought to all members of a group: it reaches each of them, once."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -110,7 +110,7 @@ async def test_renames_and_a_deletion_end_right(server, history, projection, kil
 
 
 async def test_events_go_on_while_a_group_is_renamed(server, history):
-    """Whoever registers after a rename is there while the group's members are still being brought the new name."""
+    """A person registered after a rename is there while the group's members are still being brought the new name."""
     log, projection = MemoryEventLog(), PROJECTIONS[0]
     log.append(history.events)
     async with projector(server, log, projection) as feeding:

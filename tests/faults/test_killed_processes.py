@@ -55,7 +55,7 @@ async def test_a_killed_redis_comes_back_with_records_and_checkpoint_of_one_mome
 
 
 async def test_a_killed_write_process_leaves_no_command_in_doubt(mortal_stack):
-    """Whoever got no answer asks again under the same key, and learns what became of it."""
+    """A client without an answer asks again under the same key, and learns what became of it."""
     async with under_load(mortal_stack, seed=130) as (load, readers):
         for _ in range(2):
             await kill_in_the_stream(mortal_stack, Child.WRITE, load, felt=lambda: load.troubles["no answer"])

@@ -81,7 +81,7 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
 
 
 async def test_answers_that_nobody_reads_are_not_collected(mortal_stack):
-    """Whoever streams commands and reads nothing is not listened to any more: all buffers on the way are bounded."""
+    """A client that streams commands and reads nothing is no longer read from: all buffers on the way are bounded."""
     url = mortal_stack.addresses.write
     await mortal_stack.ready()
     before = resident(mortal_stack, Child.WRITE)

@@ -139,7 +139,7 @@ async def test_a_command_that_was_accepted_is_answered_before_the_end(mortal_sta
         with mortal_stack.database(autocommit=False) as holder:
             holder.execute("select from accounts where handle = %s for update", [person["handle"]])
             asked = asyncio.create_task(client.post("/commands/suspend-account", json={"account": "@p1442.0.1"}))
-            await until(lambda: somebody_waits(mortal_stack))
+            await until(lambda: a_read_waits(mortal_stack))
             os.kill(pid, signal.SIGTERM)
             await until(lambda: refuses(url))
             holder.rollback()
@@ -165,7 +165,7 @@ async def test_a_stream_of_commands_ends_after_the_line_that_is_carried_out(mort
     assert end is None
 
 
-async def somebody_waits(stack: Stack) -> bool:
+async def a_read_waits(stack: Stack) -> bool:
     with stack.database() as connection:
         [(waiting,)] = connection.execute(
             "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"

@@ -71,7 +71,7 @@ async def holders(client: httpx.AsyncClient, url: str) -> list[str]:
 
 
 async def only_one(client: httpx.AsyncClient, url: str) -> str | None:
-    """Who feeds, once nobody else is listed: whoever has died still is for some seconds."""
+    """The leader, once no other is listed: a dead one still is for some seconds."""
     listed = (await status(client, url))["projectors"]
     return listed[0]["id"] if [each["role"] for each in listed] == ["holder"] else None
 

@@ -36,7 +36,7 @@ class Bench:
     """
     The three processes under `muster up`, on servers that are ours and are kept running by the same supervisor.
 
-    Each server stands behind a line that can be slow or cut; whoever judges comes to it directly.
+    Each server stands behind a line that can be slow or cut; the judge comes to it directly.
     """
 
     def __init__(self, home: Path, *, seed: int, redis_program: Path | None = None) -> None:
@@ -63,7 +63,7 @@ class Bench:
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:
         """Commands and reads go on meanwhile; in the end each command has its outcome."""
-        # Not more than this: whoever is started again needs the processor, too.
+        # Not more than this: what is started again needs the processor, too.
         few = {"clients": 4, "commands": 1_000_000, "pause": 0.05, "patience": 0.2}
         self.load = MixedLoad(self.addresses.write, seed=self.seed, **few)
         self.witnesses = Witnesses(self.addresses.read, seed=self.seed, settled=[], load=self.load, pause=0.03)
@@ -87,7 +87,7 @@ class Bench:
     def redis_client(self) -> Redis:
         return Redis.from_url(self.redis.url)
 
-    async def somebody(self) -> Person:
+    async def registered(self) -> Person:
         """Register a person, however long it takes until that is possible again."""
         return await self.load.register(self._name(), self._client)
 
@@ -113,7 +113,7 @@ class Bench:
 
     async def recovered(self) -> None:
         """Return once a command is carried out, read with its position, and every process says that it is ready."""
-        person = await self.somebody()
+        person = await self.registered()
         url, minimum = f"{self.addresses.read}/profiles/{person.id}", {"Muster-Min-Position": str(person.position)}
         await until(lambda: answers(self._client, url, **minimum))
         await self.stack.ready()
@@ -152,7 +152,7 @@ class Bench:
 
     @asynccontextmanager
     async def _up(self) -> AsyncIterator[None]:
-        """In a thread, since whoever waits for it must let the lines run."""
+        """In a thread, since waiting for it must let the lines run."""
         urls = {"MUSTER_DATABASE_URL": self.database_line.url, "MUSTER_REDIS_URL": self.redis_line.url}
         self.stack = await asyncio.to_thread(Stack, self.home / "up", **urls, **self._clock("processes"))
         try:

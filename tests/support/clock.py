@@ -15,7 +15,7 @@ class SettableClock:
 
 
 class Time:
-    """Seconds, which pass only where somebody sleeps."""
+    """Seconds, which pass only in a sleep."""
 
     def __init__(self):
         self.now = 1_000.0

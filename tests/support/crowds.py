@@ -50,10 +50,10 @@ GROUPS = tuple(
 def crowd(count: int, *, seed: int = 7) -> list[ProfileRecord]:
     """People who share names, words, tags, groups and moments."""
     random = Random(seed)
-    return [somebody(number, random) for number in range(1, count + 1)]
+    return [made_person(number, random) for number in range(1, count + 1)]
 
 
-def somebody(number: int, random: Random) -> ProfileRecord:
+def made_person(number: int, random: Random) -> ProfileRecord:
     given, family = random.choice(NAMES), random.choice(FAMILIES)
     return person(
         random.getrandbits(128),
@@ -68,7 +68,7 @@ def somebody(number: int, random: Random) -> ProfileRecord:
 
 
 def circumstances(random: Random) -> dict[str, Any]:
-    """What changes about somebody."""
+    """What changes about a person."""
     return {
         "title": random.choice(TITLES),
         "status": random.choice(("active", "active", "suspended", "closed")),

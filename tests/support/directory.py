@@ -57,7 +57,7 @@ STATS = StatsRecord(AccountCounts(active=2), groups=2, memberships=2, registrati
 
 
 def member_of(group: GroupRecord, record: ProfileRecord, *, role: str = "member") -> ProfileRecord:
-    """Return the record of somebody who belongs to a group too."""
+    """Return the record of a person who belongs to a group too."""
     belongs = ProfileGroup(group_id=group.group_id, slug=group.slug, name=group.name, role=role)
     return changed(record, groups=(*record.groups, belongs))
 

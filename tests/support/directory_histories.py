@@ -230,7 +230,7 @@ _fan_outs = st.tuples(
     st.builds(Feed, st.just(("profiles", "groups")), st.sampled_from([0, 1, 100]), st.integers(0, 2)),
     _looks,
 )
-# What happens while somebody walks through a list.
+# What happens during a walk through a list.
 _slow_walks = st.tuples(
     st.just(_catch_up),
     st.builds(Look, st.just(frozenset()), st.lists(questions, min_size=2, max_size=4).map(tuple), st.just(value=True)),

@@ -70,7 +70,7 @@ class State:
     account_ids: frozenset[str] = frozenset()
     """Likewise."""
     registrations: tuple[datetime, ...] = ()
-    """When somebody was registered, whoever is erased by now included."""
+    """When each person was registered, the erased included."""
 
 
 def account_of(state: State, ref: str) -> Account | None:

@@ -46,7 +46,7 @@ SEARCHES = (
     "ch ss",
 )
 NOBODY = "0198ffff-0000-7000-8000-00000000000f"
-"""An id that nobody has, unless somebody is given it."""
+"""An id that no account has, unless one is given it."""
 
 
 @dataclass(frozen=True)

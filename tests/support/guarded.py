@@ -1,4 +1,4 @@
-"""The three APIs on adapters in memory, with somebody at the door."""
+"""The three APIs on adapters in memory, with authentication."""
 
 from projector.main import projector_app
 from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews

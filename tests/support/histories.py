@@ -51,7 +51,7 @@ class History:
     def __init__(self, *, salt: int = 0) -> None:
         self.events: list[RecordedEvent] = []
         self.originals: list[RecordedEvent] = []
-        """The events as they were before somebody was erased."""
+        """The events as they were before an erasure."""
         self.handles: dict[UUID, str] = {}
         self.emails: dict[UUID, str] = {}
         self.statuses: dict[UUID, str] = {}
@@ -133,7 +133,7 @@ class History:
         self.events = [redacted(each, by=by) if _is_of(account_id, each) else each for each in self.events]
 
     def read_at(self, position: int) -> list[RecordedEvent]:
-        """What somebody has read who came to a position before anybody behind it was erased."""
+        """What a reader has that came to a position before any erasure behind it."""
         erased = [
             each for each in self.originals if isinstance(each.event, AccountErased) and each.position <= position
         ]

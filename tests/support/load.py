@@ -42,7 +42,7 @@ class Load:
     commands: int = 5_000
     """At most, by all clients together."""
     changes: float = 0.3
-    """The share of commands that change somebody, of those that come after the first."""
+    """The share of commands that change a person, of those that come after the first."""
     keyed: float = 1.0
     pause: float = 0.02
     patience: float = 0.05
@@ -158,7 +158,7 @@ class Load:
             person.become(position=answer.json()["position"], **change, **{version: reached})
 
     async def _be_refused(self, name: str, key: str | None, hand: Hand) -> None:
-        """Ask for an address that somebody has."""
+        """Ask for an address that is taken."""
         taken = {"email": hand.choose.choice(hand.people).email}
         answer = await self._outcome("register-account", registration(name) | taken, key, hand)
         self.refused.append(name)

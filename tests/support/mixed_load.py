@@ -41,7 +41,7 @@ class MixedLoad(Load):
         return max([*(each.position for each in everything), 0])
 
     async def register(self, name: str, client: httpx.AsyncClient) -> Person:
-        """Have somebody more, whom no client changes."""
+        """Register another person, whom no client changes."""
         hand = _hand(name, client)
         await self._register(name, name, hand)
         return hand.people[0]
@@ -53,11 +53,11 @@ class MixedLoad(Load):
         return hand.groups[0]
 
     async def send(self, command: str, body: dict[str, str], key: str, client: httpx.AsyncClient) -> int:
-        """Send a command until its outcome is known; gives the status, and whoever asks keeps it in mind."""
+        """Send a command until its outcome is known; gives the status, for the caller to keep in mind."""
         return int((await super()._outcome(command, body, key, _hand(key, client))).status_code)
 
     async def suspend(self, person: Person, client: httpx.AsyncClient) -> None:
-        """Suspend somebody whom no client changes."""
+        """Suspend a person whom no client changes."""
         key = f"suspend:{person.id}"
         await self._have_status(person, "suspend-account", "suspended", key, _hand(key, client))
 
@@ -94,7 +94,7 @@ class MixedLoad(Load):
         self._is_as_promised(answer, is_problem(answer, 409, "account-closed"))
 
     async def _have_status(self, person: Person, command: str, status: str, key: str, hand: Hand) -> None:
-        """What somebody is already, changes nothing."""
+        """What a person is already, changes nothing."""
         answer = await self._outcome(command, {"account": person.id}, key, hand)
         reached = person.version + (person.status != status)
         if self._is_version(answer, reached) and person.status != status:

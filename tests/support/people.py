@@ -45,7 +45,7 @@ class Person:
 
 
 def shows(record: dict[str, Any], expected: dict[str, Any]) -> bool:
-    """Whether a record of somebody says what is expected."""
+    """Whether a record says what is expected."""
     groups = {each["slug"]: (each["name"], each["role"]) for each in record.get("groups", ())}
     return all((groups if name == "groups" else record.get(name)) == value for name, value in expected.items())
 

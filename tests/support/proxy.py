@@ -85,7 +85,7 @@ class Proxy:
         questions = asyncio.create_task(self._to_server(link, answers))
         try:
             await asyncio.wait((answers, questions), return_when=asyncio.FIRST_COMPLETED)
-            if answers.cancelled():  # by whoever breaks the line, who has not finished yet
+            if answers.cancelled():  # by the breaking of the line, which has not finished yet
                 await questions
         finally:
             answers.cancel()

@@ -24,7 +24,7 @@ class Writer:
         self.done = 0
 
     async def send(self, count: int, *, erasing: bool = True) -> None:
-        """:param erasing: whether some of them may erase somebody."""
+        """:param erasing: whether some of them may erase a person."""
         for _ in range(count):
             name, fields = self._command()
             if erasing or name != "erase-account":

@@ -77,12 +77,12 @@ def group_histories() -> st.SearchStrategy[Sequence[RecordedEvent]]:
 
 def _change_handle(history, draw):
     if free := _free(HANDLES, history.handles):
-        history.change_handle(_somebody(history, draw), draw(st.sampled_from(free)))
+        history.change_handle(_account(history, draw), draw(st.sampled_from(free)))
 
 
 def _change_email(history, draw):
     if free := _free(EMAILS, history.emails):
-        history.change_email(_somebody(history, draw), draw(st.sampled_from(free)))
+        history.change_email(_account(history, draw), draw(st.sampled_from(free)))
 
 
 def _swap(history, draw):
@@ -102,17 +102,17 @@ def _reinstate(history, draw):
 
 
 def _close(history, draw):
-    """Somebody stays: the closed can do nothing any more."""
+    """One stays: the closed can do nothing any more."""
     if len(_open(history)) > 2:
-        history.close(_somebody(history, draw))
+        history.close(_account(history, draw))
 
 
 def _erase(history, draw):
-    """Somebody stays here too; the closed can be erased like all others."""
+    """One stays here too; the closed can be erased like all others."""
     there = sorted(history.statuses)
-    somebody = draw(st.sampled_from(there))
-    if len(_open(history)) > 2 or history.statuses[somebody] == "closed":
-        history.erase(somebody)
+    account = draw(st.sampled_from(there))
+    if len(_open(history)) > 2 or history.statuses[account] == "closed":
+        history.erase(account)
 
 
 def _found_with_everybody(history):
@@ -158,11 +158,11 @@ def _remove_member(history, draw):
 
 
 def _update(history, draw):
-    history.update(_somebody(history, draw), title=draw(st.sampled_from(["Dr", "Prof", None])))
+    history.update(_account(history, draw), title=draw(st.sampled_from(["Dr", "Prof", None])))
 
 
 def _rename_person(history, draw):
-    history.update(_somebody(history, draw), display_name=draw(st.sampled_from(["Ann", "Zoë"])))
+    history.update(_account(history, draw), display_name=draw(st.sampled_from(["Ann", "Zoë"])))
 
 
 def _register(history, draw):
@@ -171,7 +171,7 @@ def _register(history, draw):
         history.register(draw(st.sampled_from(handles)), email=draw(st.sampled_from(emails)))
 
 
-def _somebody(history, draw):
+def _account(history, draw):
     return draw(st.sampled_from(_open(history)))
 
 

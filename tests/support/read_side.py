@@ -109,7 +109,7 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
-async def until_somebody_waits(views: ProfileViews) -> None:
+async def until_a_read_waits(views: ProfileViews) -> None:
     """Return once a reader can only be woken."""
     await until(lambda: views.freshness.waiting)
 

@@ -58,7 +58,7 @@ PASSWORD = "shared-by-all-of-them"
 
 
 def share_password(directory: Path) -> None:
-    """Settle a server's password before its first start: whoever is promoted is asked for the same."""
+    """Settle a server's password before its first start: a promoted server is asked for the same."""
     directory.mkdir(parents=True, exist_ok=True)
     write_private(directory / "password", PASSWORD)
 

@@ -198,7 +198,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def mortal_stack() -> Iterator[Stack]:
-    """The stack in which things are killed; whoever does so waits until all is well again."""
+    """The stack in which things are killed; a test that does so waits until all is well again."""
     with running_stack() as running:
         yield running
 
@@ -236,7 +236,7 @@ def environment(**variables: str) -> dict[str, str]:
 async def until(holds: Callable[[], Awaitable[T | None]], *, seconds: float = SECONDS) -> T:
     """Ask again and again for something that nobody announces, until it is there; return it."""
     async with asyncio.timeout(seconds):
-        while not (found := await holds()):  # noqa: ASYNC110 - whoever could tell is another process
+        while not (found := await holds()):  # noqa: ASYNC110 - what could notify is another process
             await asyncio.sleep(0.02)
         return found
 
@@ -265,7 +265,7 @@ def _require_gone(family: set[int]) -> None:
     deadline = time.monotonic() + 10
     while left := [row for row in _processes() if row[0] in family]:
         assert time.monotonic() < deadline, left
-        time.sleep(0.05)  # whoever could tell was their parent
+        time.sleep(0.05)  # what could notify was their parent
 
 
 def _processes() -> list[tuple[int, int, str]]:

@@ -181,7 +181,7 @@ def told(verified: Verified) -> set[tuple[str, str]]:
 
 
 async def edit(hand: Hand, keys: GenerationKeys, kind: str, variant: str, id: object, **changes: Any) -> None:
-    """Change fields of a sealed document, as somebody would who knows how it is sealed."""
+    """Change fields of a sealed document, as a program would that knows how it is sealed."""
     key = keys.documents(kind, variant)
     position, _, body, _ = unseal(await hand.read(key, str(id)))
     record: Mapping[str, Any] = msgspec.json.decode(body)

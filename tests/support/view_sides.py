@@ -1,4 +1,4 @@
-"""The views of a projection on each adapter, with whoever fills them."""
+"""The views of a projection on each adapter, with what fills them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -47,7 +47,7 @@ time_t time(time_t *told) {
     return now.tv_sec;
 }
 
-/* By the clock of the kernel, who would let somebody an hour ahead wait for an hour. */
+/* By the clock of the kernel, which would let a process an hour ahead wait for an hour. */
 int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict until) {
     int (*wait)(sem_t *, const struct timespec *) = dlsym(RTLD_NEXT, "sem_timedwait");
     struct timespec by_the_kernel = {until->tv_sec - *ahead, until->tv_nsec};

@@ -13,7 +13,7 @@ from tests.support.people import Person, shows
 
 
 class Seen(NamedTuple):
-    """What somebody was told of a person; no record means that there was none."""
+    """What an answer said of a person; no record means that there was none."""
 
     person: Person
     minimum: int

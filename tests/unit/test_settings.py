@@ -41,7 +41,7 @@ def test_an_empty_environment_means_the_documented_defaults():
 
 
 def test_what_is_set_is_read_with_its_source():
-    """Every value knows whether somebody chose it."""
+    """Every value knows whether it was chosen."""
     settings = Settings.load({"MUSTER_READ_WAIT": "0.5", "MUSTER_WORKERS": "4", "HOME": "/not/ours"})
 
     assert (settings.read_wait, settings.workers) == (0.5, 4)

@@ -19,7 +19,7 @@ async def races_with_erasure(bench: Bench) -> AsyncIterator[None]:
 
 
 async def _race(bench: Bench) -> set[int]:
-    person, group = await bench.somebody(), await bench.group()
+    person, group = await bench.registered(), await bench.group()
     bench.load.accepted.remove(person)
     asked = [
         bench.send("update-profile", account=person.id, title="Late"),

@@ -70,5 +70,5 @@ async def has_grown(line: Proxy, counter: str, before: int) -> bool:
 
 
 def is_notification(said: bytes) -> bool:
-    """Whether that is all that was said; what stands beside it is somebody's answer."""
+    """Whether that is all that was said; what stands beside it is an answer."""
     return said.startswith(NOTIFICATION) and len(said) == 1 + int.from_bytes(said[1:5], "big")

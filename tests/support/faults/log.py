@@ -31,7 +31,7 @@ End = Literal["commit", "rollback", "termination", "commit prepared"]
 @asynccontextmanager
 async def open_transaction(bench: Bench, end: End) -> AsyncIterator[None]:
     """A session has appended and idles, so that nothing behind it is projected, until its transaction ends."""
-    person = await bench.somebody()
+    person = await bench.registered()
     with closing(bench.database()) as connection, bench.redis_client() as redis:
         connection.execute("begin")
         position = suspend(connection, person)
@@ -56,7 +56,7 @@ def _end(connection: psycopg.Connection, end: End, bench: Bench) -> None:
 @asynccontextmanager
 async def rolled_back_appends(bench: Bench) -> AsyncIterator[None]:
     """Holes in the log, one after the other, while others append."""
-    person = await bench.somebody()
+    person = await bench.registered()
     for _ in range(5):
         with bench.database(autocommit=False) as connection:
             suspend(connection, person)
@@ -66,7 +66,7 @@ async def rolled_back_appends(bench: Bench) -> AsyncIterator[None]:
 
 
 def suspend(connection: psycopg.Connection, person: Person) -> int:
-    """Suspend somebody in the transaction that is open, as the write side would; gives the position of the event."""
+    """Suspend a person in the transaction that is open, as the write side would; gives the position of the event."""
     data = msgspec.json.encode(AccountSuspended(account_id=UUID(person.id))).decode()
     reached = person.version + 1
     connection.execute("update accounts set status = 'suspended', version = %s where id = %s", (reached, person.id))
@@ -83,7 +83,7 @@ async def failover_of_less(bench: Bench) -> AsyncIterator[None]:
     event is the same, so only the number of events tells; the projections stop, and are rebuilt by hand.
     """
     names = [each.name for each in PROJECTIONS]
-    unlucky, lucky = await bench.somebody(), await bench.somebody()
+    unlucky, lucky = await bench.registered(), await bench.registered()
     bench.load.accepted.remove(unlucky)  # nobody shall read what is going to be lost
     async with bench.load.at_rest():
         await _commit_out_of_order(bench, unlucky, lucky)

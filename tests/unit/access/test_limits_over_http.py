@@ -39,7 +39,7 @@ async def test_every_answer_says_how_many_are_left_and_then_there_are_none(apps,
 
 
 async def test_what_is_not_allowed_counts_too(apps, keys):
-    """Whoever tries doors is limited as well."""
+    """A client that tries doors is limited as well."""
     async with client_of(apps["ops"]) as client:
         answers = [await client.get("/status", headers=bearing(keys.token(READ))) for _ in range(4)]
 

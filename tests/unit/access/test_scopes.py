@@ -149,7 +149,7 @@ async def test_with_its_scope_each_route_answers(clients, keys, service, route, 
 @pytest.mark.parametrize("service", ROUTES)
 @pytest.mark.parametrize("path", ["/nowhere", "/livez/../status", "//livez", "/livez/x", "/docs/", "/PROFILES"])
 async def test_what_nobody_thought_of_is_closed(clients, service, path):
-    """Whoever has no token is not even told that it is not there."""
+    """Without a token the answer does not even say that it is not there."""
     client = clients[service]
     answer = await client.get(f"http://localhost{path}")
 
@@ -189,7 +189,7 @@ async def test_what_is_no_token_is_told_as_rfc_6750_wants(clients, sent, challen
 
 
 async def test_of_two_tokens_none_counts(clients, keys):
-    """Whoever stands in between may have looked at the other one."""
+    """A proxy may have looked at the other one."""
     twice = [("Authorization", f"Bearer {keys.token(READ)}")] * 2
     client = clients["read"]
     answer = await client.get("/stats", headers=twice)

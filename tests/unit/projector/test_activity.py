@@ -139,7 +139,7 @@ def test_items_stand_in_the_order_of_their_positions(history):
 
 
 def test_a_group_that_never_was_stops_nothing(history):
-    """Somebody may have decided that its beginning shall have no effect."""
+    """An operator may have decided that its beginning shall have no effect."""
     history.add_member(history.create_group("board"), ADA)
     ahead = Given(Activity(), history.events[:2])
 

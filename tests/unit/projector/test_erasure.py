@@ -39,7 +39,7 @@ on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lam
 
 
 def zebedee(history):
-    """Somebody who has done everything, and whose every value is known."""
+    """A person who has done everything, and whose every value is known."""
     account = history.register(
         "zebedee", email="quagga@example.org", external_id="okapi-7", bio="axolotl", tags=("numbat",)
     )

@@ -88,7 +88,7 @@ def test_after_the_last_step_readers_are_told(directory):
 
 
 def test_other_events_are_folded_between_the_steps(directory):
-    """Somebody who does not belong to the group is registered and seen while the group's members are being revised."""
+    """A person who does not belong to the group is registered and seen while the group's members are being revised."""
     directory.history.rename_group(directory.group, "All of us")
     directory.step(fan_out=1)
     newcomer = directory.history.register("newcomer")
@@ -139,7 +139,7 @@ def test_who_joins_meanwhile_joins_what_the_group_is_now(directory):
 
 
 def test_several_fan_outs_are_taken_up_in_the_order_of_their_events(directory):
-    """Renamed twice, given another slug and deleted: whoever is touched in between takes up all four."""
+    """Renamed twice, given another slug and deleted: a record touched in between takes up all four."""
     directory.history.rename_group(directory.group, "One")
     directory.history.rename_group(directory.group, "Two")
     directory.history.change_slug(directory.group, "every")

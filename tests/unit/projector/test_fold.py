@@ -192,7 +192,7 @@ def test_an_unknown_event_needs_nothing():
 def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):
     """All in one batch: each unique entry that is left is taken by the other."""
     ada, bob = nth_id(1), history.register("bob")
-    history.swap_handles(ada, bob, by_way_of="somebody")
+    history.swap_handles(ada, bob, by_way_of="another")
 
     stored = at_once(cleanly_folded(history.events))
 

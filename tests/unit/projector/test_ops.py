@@ -187,7 +187,7 @@ async def test_a_projector_is_ready_while_postgresql_is_away(client, around):
     response = await readiness(client, lambda details: "error" in details)
 
     assert response.status_code == 200
-    assert "was made unavailable" not in response.text  # whoever may ask for the status is told
+    assert "was made unavailable" not in response.text  # a caller who may see the status sees it
 
 
 async def test_a_projection_that_stopped_is_not_ready(client, around):

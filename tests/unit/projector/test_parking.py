@@ -252,7 +252,7 @@ def item(directory, position):
 
 
 def test_who_reads_what_never_was_waits(history):
-    """The group's beginning cannot be folded: whoever joins it would silently not belong to it."""
+    """The group's beginning cannot be folded: a member who joins would silently not belong to it."""
     directory = Directory(history.events)
     group = history.create_group("choir", name="Choir")
     created = history.events[-1].position

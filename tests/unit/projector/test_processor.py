@@ -144,7 +144,7 @@ class Hesitant(MemoryReadModel):
 
 
 async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
-    """Whoever stops a projector waits for it; no commit is left in doubt."""
+    """Stopping a projector waits for it; no commit is left in doubt."""
     model = Hesitant(around.store)
     store = Store(model, MemoryGenerationInspector(around.store, projection="profiles"))
     projector = projector_with(Profiles(), store=store, log=around.log, lease=around.lease)
@@ -248,7 +248,7 @@ async def test_an_unknown_event_stops_the_projection_until_it_is_known(around, h
 
 
 async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_on(around, history):
-    """Whoever starts the next release need not do anything."""
+    """The operator of the next release need not do anything."""
     history.update(nth_id(1), title="Dr")
     history.suspend(nth_id(2))
     told(around, history.events[6:])
@@ -468,7 +468,7 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
 
 
 async def test_a_projector_that_cannot_reach_the_lease_waits_for_it(around):
-    """To stand by would say that somebody else feeds."""
+    """To stand by would say that another one leads."""
     async with running(projector_on(around, leading=LeadershipLimits(lease=0.01, renew=0.005))) as projector:
         await until_state(projector, State.RUNNING)
         around.lease.available = False

@@ -52,7 +52,7 @@ def given(history):
 
 
 def person(history, account_id=ADA):
-    """Somebody's record once everything is folded."""
+    """A person's record once everything is folded."""
     return given(history).all(PROFILE)[str(account_id)]
 
 

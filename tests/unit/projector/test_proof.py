@@ -1,4 +1,4 @@
-"""What is looked for of somebody, and what is not, because finding it would prove nothing."""
+"""What is looked for of a person, and what is not, because finding it would prove nothing."""
 
 from uuid import UUID
 
@@ -137,7 +137,7 @@ class Said(list):
 
 
 async def test_what_becomes_known_while_others_are_read_is_looked_for_too():
-    """Somebody erases only once all that the log tells of the person was compared with all else."""
+    """The audit erases only once all that the log says of the person was compared with all else."""
     said = Said()
 
     async def erase(_account_id):

@@ -162,7 +162,7 @@ async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
 
 
 async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
-    """Unless it is forced: somebody has to look first."""
+    """Unless it is forced: an operator has to look first."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)

@@ -248,7 +248,7 @@ async def test_a_dry_run_leaves_a_held_rebuild_of_another_order_alone(command, c
 
 
 async def test_a_dry_run_does_not_give_up_what_was_ordered_to_go_on(client):
-    """Whoever looked at it gives it up in the end, and somebody else may have been faster."""
+    """A dry run gives it up in the end, and another order may have been faster."""
     ordered = (await client.post("/projections/profiles/rebuild", json={"hold": True})).json()["building"]
     await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
     await client.post("/projections/profiles/rebuild", json={})

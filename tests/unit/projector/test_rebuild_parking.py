@@ -113,7 +113,7 @@ async def test_what_was_skipped_is_not_parked_again(around):
 
 
 async def test_what_is_to_be_skipped_is_taken_over_too(around):
-    """Somebody has decided, and nobody has come to it yet."""
+    """An operator has decided, and no processor has come to it yet."""
     async with running(projector_on(around, projection=buggy())) as projector:
         await until_state(projector, State.RUNNING)
     parking = at_once(parking_of(model(around), projection="profiles"))

@@ -119,7 +119,7 @@ def test_a_rebuild_that_cannot_be_aborted_any_more_does_not_keep_others_from_it(
 
 
 def test_a_dry_run_gives_up_no_more_than_it_has_begun(answering):
-    """It names its generation; that somebody else has ordered it to go on is no failure of the dry run."""
+    """It names its generation; that another operator has ordered it to go on is no failure of the dry run."""
     asked = []
 
     def abort(request):

@@ -150,7 +150,7 @@ async def test_a_token_is_good_under_any_name(client, keys):
 
 
 async def test_a_token_counts_before_a_session(client, keys):
-    """Whoever shows one is judged by it."""
+    """A request with one is judged by it."""
     cookie = await signed_in(client, keys)
 
     answer = await client.get("/status", headers={**cookie, **bearing(keys.token(READ))})

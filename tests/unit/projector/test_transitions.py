@@ -131,7 +131,7 @@ def test_what_was_decided_before_a_rollback_is_not_done_after_it(decided):
 
 
 def test_a_version_that_was_rolled_back_does_not_come_again_by_itself():
-    """Until somebody orders it."""
+    """Until an operator orders it."""
     back = survey(*rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7)), g1=7)
 
     assert not back.is_outdated(2)

@@ -155,7 +155,7 @@ def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
 
 
 def test_behind_the_checkpoint_all_is_put_aside_that_the_projector_will_park():
-    """Whoever writes what failed waits, with all it would write."""
+    """An event that writes what failed waits, with all it would write."""
     history = History()
     ada, bob, cyd = map(history.register, ("ada", "bob", "cyd"))
     board, choir = history.create_group("board"), history.create_group("choir")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.read_side import ADA, BOB, until_somebody_waits
+from tests.support.read_side import ADA, BOB, until_a_read_waits
 from tests.unit.read_side.test_look_ups_over_http import problem
 
 PATH = "/profiles/batch-get"
@@ -72,7 +72,7 @@ async def test_who_has_the_answer_already_is_not_sent_it_again(client, views):
 async def test_a_batch_waits_until_it_is_fresh_enough(client, views):
     """Like every other answer."""
     answer = asyncio.create_task(client.post(PATH, json={"handles": ["ada"]}, headers={"Muster-Min-Position": "8"}))
-    await until_somebody_waits(views)
+    await until_a_read_waits(views)
 
     views.commit(position=8)
 

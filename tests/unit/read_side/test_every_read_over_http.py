@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.support.directory import JUDICIARY
-from tests.support.read_side import ADA, until_somebody_waits
+from tests.support.read_side import ADA, until_a_read_waits
 from tests.unit.read_side.test_look_ups_over_http import problem
 
 POSITIONS = {"profiles": "7", "groups": "8", "activity": "9", "stats": "6"}
@@ -112,7 +112,7 @@ async def test_an_answer_waits_until_it_is_fresh_enough(client, directory, path,
     headers = {"Muster-Min-Position": "10"} if way == "header" else {}
     asked = path if way == "header" else and_position(path, 10)
     answer = asyncio.create_task(client.get(asked, headers=headers))
-    await until_somebody_waits(directory[projection])
+    await until_a_read_waits(directory[projection])
 
     directory[projection].commit(position=10)
 
@@ -124,7 +124,7 @@ async def test_an_answer_waits_until_it_is_fresh_enough(client, directory, path,
 async def test_nothing_is_missing_before_it_is_fresh_enough(client, directory, path, projection):
     """A 404 waits like any other answer."""
     answer = asyncio.create_task(client.get(and_position(path, 10)))
-    await until_somebody_waits(directory[projection])
+    await until_a_read_waits(directory[projection])
 
     directory[projection].commit(position=10)
 

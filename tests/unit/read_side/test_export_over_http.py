@@ -7,7 +7,7 @@ import msgspec
 from read_side.http.resources.export import Export
 from shared.read_model.records import ProfileGroup
 from tests.support.directory import HAPPENED, JUDICIARY, member_of
-from tests.support.read_side import ADA, BOB, changed, until_somebody_waits
+from tests.support.read_side import ADA, BOB, changed, until_a_read_waits
 from tests.unit.read_side.test_look_ups_over_http import problem
 
 EXPORT = f"/profiles/{ADA.account_id}/export"
@@ -67,7 +67,7 @@ async def test_it_waits_for_all_that_it_is_made_of(client, directory, views, gro
     views.commit(position=20)
     groups.commit(position=20)
     asking = asyncio.create_task(client.get(f"{EXPORT}?min_position=20"))
-    await until_somebody_waits(activity)
+    await until_a_read_waits(activity)
 
     activity.commit(position=20)
 

@@ -160,7 +160,7 @@ async def test_a_reader_that_meets_an_error_does_not_wait_on(freshness):
 
 
 async def test_more_than_can_be_woken_are_turned_away(freshness, monkeypatch):
-    """At once; whoever has nothing to wait for is answered all the same."""
+    """At once; a read with nothing to wait for is answered all the same."""
     monkeypatch.setattr(read_side.freshness, "MOST_WAITING", 1)
     reader = await waiting(freshness, Checkpoint(3), 5)
 

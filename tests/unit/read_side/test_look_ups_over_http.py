@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.read_model.records import ProfileRecord
-from tests.support.read_side import ADA, BOB, until_somebody_waits
+from tests.support.read_side import ADA, BOB, until_a_read_waits
 
 BY_ID = f"/profiles/{ADA.account_id}"
 EVERY_LOOK_UP = [
@@ -197,7 +197,7 @@ async def test_an_answer_waits_until_it_is_fresh_enough(client, views, path, way
     """Found or not: both wait for the position that was asked for, and are woken by the commit."""
     headers, query = ({"Muster-Min-Position": "8"}, {}) if way == "header" else ({}, {"min_position": "8"})
     answer = asyncio.create_task(client.get(path, headers=headers, params=query))
-    await until_somebody_waits(views)
+    await until_a_read_waits(views)
 
     views.commit(BOB, position=8)
 
@@ -207,7 +207,7 @@ async def test_an_answer_waits_until_it_is_fresh_enough(client, views, path, way
 async def test_of_two_positions_the_higher_counts(client, views):
     """Header and query may both be sent."""
     answer = asyncio.create_task(client.get(f"{BY_ID}?min_position=8", headers={"Muster-Min-Position": "1"}))
-    await until_somebody_waits(views)
+    await until_a_read_waits(views)
 
     views.commit(position=8)
 
@@ -219,7 +219,7 @@ async def test_not_modified_waits_too(client, views):
     etag = (await client.get(BY_ID)).headers["etag"]
     headers = {"If-None-Match": etag, "Muster-Min-Position": "8"}
     answer = asyncio.create_task(client.get(BY_ID, headers=headers))
-    await until_somebody_waits(views)
+    await until_a_read_waits(views)
 
     views.commit(BOB, position=8)
 
@@ -249,7 +249,7 @@ class TestAnImpatientReader:
 
 
 async def test_a_read_model_that_was_never_filled_finds_nobody_missing(client, empty_views):
-    """503, not 404: that somebody is not there is not known."""
+    """503, not 404: that a person is not there is not known."""
     response = await client.get(BY_ID)
 
     assert response.status_code == 503

@@ -145,7 +145,7 @@ async def test_a_cursor_knows_a_question_however_it_is_written(client, empty_vie
     ],
 )
 async def test_a_forged_place_is_refused(client, directory, path, asked):
-    """Whoever knows how cursors are made gets no further than to places that can be there."""
+    """A client that knows how cursors are made gets no further than to places that can be there."""
     bound = msgspec.msgpack.encode(asked)
     cursors = [Cursor.behind(place, asked=bound) for place in (b"x", b"x" * 16, b"\0" * 7, b"x" * 40)]
 

@@ -29,7 +29,7 @@ async def client(monkeypatch):
 
 @pytest.fixture
 async def large_one(client):
-    """A large body, most of which has come; whoever awaits the answer has it come to its end."""
+    """A large body, most of which has come; awaiting the answer has it come to its end."""
     has_come, may_end = asyncio.Event(), asyncio.Event()
 
     async def body():

@@ -135,7 +135,7 @@ def test_very_long_words_are_met_once():
 
 @given(st.lists(st.tuples(TEXTS, WORDS, IDS), max_size=5))
 def test_words_are_in_the_order_of_word_name_and_id(records):
-    """Whoever looks for a prefix meets the words in their order, and those who share one by their names."""
+    """A search for a prefix meets the words in their order, and those who share one by their names."""
     entries = sorted(
         entry for name, some_words, id_ in records for entry in word_entries(index_row_with(some_words, name=name), id_)
     )

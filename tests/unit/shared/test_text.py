@@ -153,7 +153,7 @@ def test_marks_in_disorder_hold_nobody_up():
 
 
 def test_what_is_remembered_stays_small():
-    """Whoever searches for ever other words, as many as are taken, must not fill the memory of a process."""
+    """A client that searches for ever other words, as many as are taken, must not fill the memory of a process."""
     many = words(" ".join(chr(0x4E00 + number) for number in range(100)))
 
     size = sys.getsizeof(many) + sum(map(sys.getsizeof, many))

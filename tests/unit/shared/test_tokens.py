@@ -179,7 +179,7 @@ async def test_a_token_is_revoked_whatever_else_stands_in_the_file(keys, authent
     """An editor may have left there what is no text."""
     token = keys.token(READ)
     principal = await authentication.authenticate(token)
-    (keys.directory.path / "revoked").write_bytes(b"somebody's note: \xff\xfe\nanother-id")
+    (keys.directory.path / "revoked").write_bytes(b"an editor's note: \xff\xfe\nanother-id")
 
     keys.directory.revoke(principal.token_id)
     authentication.refresh()

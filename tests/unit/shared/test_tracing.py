@@ -69,7 +69,7 @@ def test_the_version_after_ours_may_say_more(spans):
 
 @pytest.mark.parametrize(("sent", "carried"), [(SENT, SENT), (None, None), *((each, None) for each in MALFORMED)])
 def test_without_a_tracer_the_clients_word_is_passed_on(sent, carried):
-    """Nothing is recorded here, but whoever reads the event may."""
+    """Nothing is recorded here, but a reader of the event may."""
     with command_span("suspend-account", sent=sent) as span:
         assert traceparent() == carried
         assert not span.is_recording()

@@ -145,7 +145,7 @@ def test_a_failed_line_is_reported_and_the_rest_goes_on(run, api):
 
 
 def test_a_name_in_the_file_passes_for_no_answer():
-    """Whoever wrote it may have called a field what would look like another line, and steer a terminal."""
+    """Its author may have called a field what would look like another line, and steer a terminal."""
     wrong = WrongField(pointer="/x\nline 2: 200\x1b[2J", detail="is not a field here")
 
     said = failure(Line(1, b"", 0), Answer(422, title="Invalid", detail="No", errors=(wrong,)))
@@ -211,7 +211,7 @@ def test_lines_are_found_however_they_arrive(size):
 
 
 def test_no_command_waits_in_a_pipe_for_the_next():
-    """Whoever writes commands as they come up has each posted at once."""
+    """A program that writes commands as they come up has each posted at once."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", buffering=0) as pipe:
         chunks = read_chunks(source)

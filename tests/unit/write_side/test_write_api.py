@@ -145,7 +145,7 @@ async def test_the_expected_version_of_a_line_is_written_as_in_a_header(client, 
 
 
 async def test_no_line_overtakes_one_that_the_database_could_not_take(client, store):
-    """Whoever sends the rest again has it carried out in the order that was meant."""
+    """A client that sends the rest again has it carried out in the order that was meant."""
 
     async def lines():
         yield json.dumps({"command": "register-account", **ANDRE}).encode() + b"\n"

@@ -15,6 +15,7 @@ from read_side.adapters.redis import (
     RedisStatsViews,
 )
 from read_side.freshness import Freshness
+from shared.read_model.keys import HOME
 from shared.redis.client import connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
@@ -53,5 +54,5 @@ async def side_on(adapter: str, kind: str, request: pytest.FixtureRequest) -> As
     server = request.getfixturevalue(adapter).start()
     with Redis.from_url(server.url) as client:
         client.flushall()
-        async with makes.redis(connector(server.url), freshness=Freshness(patience=PATIENCE)) as views:
+        async with makes.redis(connector(server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)) as views:
             yield Side(views, makes.projection(client))

@@ -1,8 +1,9 @@
-"""What audits look at besides the generations: PostgreSQL's state."""
+"""What audits look at besides generations: the write side's state, and whatever the servers hold."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
+from uuid import UUID
 
 from projector.audit.drift import Counterpart, Fields
 from shared.event_log import RecordedEvent
@@ -37,3 +38,39 @@ class Directory(Protocol):
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """Look at one moment of it, however long that takes; nobody waits for it."""
+
+
+class DatabaseTraces(Protocol):
+    """What the database has of people; every method raises `Unavailable`."""
+
+    async def require_readable(self) -> None:
+        """:raises Unavailable: besides, there is something that may not be read."""
+
+    async def erasure(self, account_id: UUID) -> tuple[int | None, int]:
+        """Return where the account was erased, if it was, and how many events it has."""
+
+    async def events_about(self, account_id: UUID) -> Sequence[Mapping[str, Any]]:
+        """Return the events of an account, its profile and its memberships, those that are not redacted."""
+
+    def events_about_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
+        """Give all other events, as JSON, in portions."""
+
+    def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
+        """Give every text in every column of every table, with its place, in portions; ids are not among them."""
+
+    def mentions(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
+        """Give every column of ids, but for those where an id stays, and how often the account's stands in it."""
+
+
+class StoreTraces(Protocol):
+    """What the read models' server has, whichever program wrote it; every method raises `Unavailable`."""
+
+    async def require_readable(self) -> None:
+        """:raises Unavailable: besides, there is something that may not be read."""
+
+    def contents(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]:
+        """
+        Give all values, fields or entries by the key they stand at, and all names of keys, in portions.
+
+        A field comes before its value, a NUL between them. What stands there throughout is given at least once.
+        """

@@ -14,9 +14,9 @@ from rich.table import Column, Table
 from projector.adapters.postgres.traces import PostgresTraces
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.traces import RedisTraces
-from projector.audit.erasure.audit import NobodyToErase, Proving
-from projector.audit.erasure.report import Proof
-from projector.audit.erasure.search import fields_told
+from projector.audit.erasure.audit import AccountNeverExisted, ErasureAudit
+from projector.audit.erasure.report import ErasureReport
+from projector.audit.erasure.search import fields_in_words
 from projector.services import PROJECTIONS
 from shared.cli.api_client import WRITE_API, ApiFailed, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
@@ -52,31 +52,31 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
     if not prove:
         raise WrongUsage("say --prove: the person is erased for good, and looked for everywhere afterwards")
     try:
-        proof = asyncio.run(_prove(Settings.load(os.environ).with_addresses(), id_))
-    except (NobodyToErase, ApiFailed, Unavailable, Unsound) as error:
+        report = asyncio.run(_audit(Settings.load(os.environ).with_addresses(), id_))
+    except (AccountNeverExisted, ApiFailed, Unavailable, Unsound) as error:
         raise CommandFailed(f"not proven: {error}") from error
     if json:
-        print_json(msgspec.json.encode(_as_json(proof)))
+        print_json(msgspec.json.encode(_as_json(report)))
     else:
-        _show(proof, console(soft_wrap=True))
-    return DONE if proof.holds else FAILED
+        _show(report, console(soft_wrap=True))
+    return DONE if report.is_proven else FAILED
 
 
-async def _prove(settings: Settings, account_id: UUID) -> Proof:
+async def _audit(settings: Settings, account_id: UUID) -> ErasureReport:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
     settings.required("write_url")
     progress = Progress(sys.stderr).begin("texts", total=None)
     async with connect(redis_url) as client:
-        proving = Proving(
-            traces=PostgresTraces(database_url),
-            held=RedisTraces(client),
+        audit = ErasureAudit(
+            database=PostgresTraces(database_url),
+            store=RedisTraces(client),
             models={each.name: RedisReadModel(client, projection=each, keyspace=HOME) for each in PROJECTIONS},
             logs=list(_logs(settings.home)),
             erase=lambda id_: _erased(settings, id_),
             progress=progress,
         )
         with progress:
-            return await proving.prove(account_id)
+            return await audit.run(account_id)
 
 
 async def _erased(settings: Settings, account_id: UUID) -> int:
@@ -91,27 +91,27 @@ def _logs(home: Path) -> Iterator[Path]:
     yield from sorted(path for path in (home / "logs").glob("**/*") if path.is_file())
 
 
-def _as_json(proof: Proof) -> dict[str, object]:
-    return {**msgspec.to_builtins(proof), "found": proof.found, "proven": proof.holds}
+def _as_json(report: ErasureReport) -> dict[str, object]:
+    return {**msgspec.to_builtins(report), "found": report.found, "proven": report.is_proven}
 
 
-def _show(proof: Proof, console: Console) -> None:
+def _show(report: ErasureReport, console: Console) -> None:
     table = Table(Column("place", overflow="fold"), "checked", "found", "of", box=None)
-    for each in proof.places:
-        table.add_row(printable(each.place), f"{each.checked:,}", f"{each.found:,}", fields_told(each.what))
+    for each in report.places:
+        table.add_row(printable(each.place), f"{each.checked:,}", f"{each.found:,}", fields_in_words(each.what))
     console.print(table)
-    for line in _remarks(proof):
+    for line in _remarks(report):
         console.print(line)
-    verdict = "nothing of the person was found" if proof.holds else "not proven"
-    console.print(f"{proof.account_id}, erased at position {proof.position}: {verdict}")
+    verdict = "nothing of the person was found" if report.is_proven else "not proven"
+    console.print(f"{report.account_id}, erased at position {report.position}: {verdict}")
 
 
-def _remarks(proof: Proof) -> Iterator[str]:
-    if proof.erased == "before":
+def _remarks(report: ErasureReport) -> Iterator[str]:
+    if report.erased == "before":
         yield "erased before: the values are not known any more, so only what names the id was looked for"
     else:
-        yield f"{proof.sought} values were looked for"
-    for each in proof.left_out:
+        yield f"{report.sought} values were looked for"
+    for each in report.left_out:
         yield f"left out: {each.values} of {each.field}, {each.why}"
-    for generation in proof.behind:
+    for generation in report.behind:
         yield f"not there yet: {generation}, see `muster status`"

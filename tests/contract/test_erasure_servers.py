@@ -191,7 +191,7 @@ async def test_a_proof_looks_into_whatever_there_is_in_redis(client, monkeypatch
 
     found = {
         key
-        async for key, entries in RedisTraces(client).everything()
+        async for key, entries in RedisTraces(client).contents()
         if any(b"found" in each.split(b"\0") for each in entries)
     }
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL has of somebody: all that the log tells of him, and every text in every table."""
+"""What PostgreSQL has of a person: their events in the log, and every text in every table."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,10 +15,10 @@ from shared.event_log.adapters.postgres import connected, hand_json_over, unavai
 PORTION = 2_000
 """Rows fetched at once."""
 
-_HIS = """(aggregate in ('account', 'profile') and aggregate_id = %(account)s
+_OWN = """(aggregate in ('account', 'profile') and aggregate_id = %(account)s
            or aggregate = 'membership' and data ->> 'account_id' = %(account)s::text)"""
-_TOLD = f"select data from event_log where {_HIS} and data ->> 'type' not in ('redacted', 'account-erased')"  # noqa: S608
-_OTHERS = f"select data::text, metadata::text from event_log where not {_HIS}"  # noqa: S608
+_ABOUT = f"select data from event_log where {_OWN} and data ->> 'type' not in ('redacted', 'account-erased')"  # noqa: S608
+_OTHERS = f"select data::text, metadata::text from event_log where not {_OWN}"  # noqa: S608
 _ERASED = """
     select max(position) filter (where type = 'account-erased'), count(*)
       from event_log where aggregate = 'account' and aggregate_id = %(account)s"""
@@ -38,13 +38,12 @@ STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id"})
 
 
 class PostgresTraces:
-    """Opens a connection for each question; nobody waits for it."""
+    """Opens a connection for each query, which nothing waits for."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     async def require_readable(self) -> None:
-        """:raises Unavailable: besides, there is something that this role may not read."""
         async with self._connected() as connection:
             for schema, table, column, _ in await self._columns():
                 look = sql.SQL("select {} from {} limit 0")
@@ -55,34 +54,29 @@ class PostgresTraces:
                     raise Unavailable(why) from error
 
     async def erasure(self, account_id: UUID) -> tuple[int | None, int]:
-        """Where the account was erased, if it was, and how many events it has."""
         async with self._connected() as connection, connection.cursor() as cursor:
             await cursor.execute(_ERASED, {"account": account_id})
             row = await cursor.fetchone()
         return row or (None, 0)
 
-    async def told_of(self, account_id: UUID) -> list[Mapping[str, Any]]:
-        """What the events of an account, its profile and its memberships tell, those that are not redacted."""
+    async def events_about(self, account_id: UUID) -> list[Mapping[str, Any]]:
         async with self._connected() as connection, connection.cursor() as cursor:
-            await cursor.execute(_TOLD, {"account": account_id})
+            await cursor.execute(_ABOUT, {"account": account_id})
             return [msgspec.json.decode(data) for (data,) in await cursor.fetchall()]
 
-    async def told_of_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
-        """All other events, as JSON, in portions."""
-        async with self._connected() as connection, connection.cursor("told_of_others") as cursor:
+    async def events_about_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
+        async with self._connected() as connection, connection.cursor("events_about_others") as cursor:
             await cursor.execute(_OTHERS, {"account": account_id})
             while rows := await cursor.fetchmany(PORTION):
                 yield [text for row in rows for text in row]
 
     async def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
-        """Every text in every column of every table, with its place, in portions; ids are not among them."""
         for schema, table, column, type_ in await self._columns():
             if type_ != "uuid":
                 async for texts in self._texts(schema, table, column, type_):
                     yield f"{table}.{column}", texts
 
-    async def named(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
-        """Every column of ids, but for those where an id stays, and how often the account's stands in it."""
+    async def mentions(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
         for schema, table, column, type_ in await self._columns():
             if type_ == "uuid" and f"{table}.{column}" not in STAYS:
                 yield f"{table}.{column}", await self._count(schema, table, column, account_id)

@@ -1,4 +1,4 @@
-"""All that Redis holds, in portions that hold nobody up."""
+"""All that Redis holds, in portions that keep no other client waiting."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -12,11 +12,11 @@ from shared.redis.failures import reachable
 
 PORTION = 500
 KEYS = "(names of keys)"
-"""Where the names of all keys are told to stand."""
+"""The place of the names of all keys."""
 
 
 class RedisTraces:
-    """Reads every key that `client` reaches, whoever wrote it."""
+    """Reads every key that `client` reaches, whichever program wrote it."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -34,14 +34,7 @@ class RedisTraces:
                     async with aclosing(self._entries(key)) as entries:
                         await anext(entries, None)
 
-    async def everything(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]:
-        """
-        All values, fields or entries by the key they stand at, and all names of keys.
-
-        A field comes before its value, a NUL between them. What stands there throughout is given at least once.
-
-        :raises Unavailable: besides, something is of a kind that only a module of the server can read.
-        """
+    async def contents(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]:
         with reachable():
             async for keys in self._portions(self._client.scan):
                 yield KEYS, keys
@@ -75,7 +68,7 @@ class RedisTraces:
             found = await self._client.xrange(key, min=f"({last.decode()}", count=PORTION)
 
     async def _portions(self, scan: Callable[..., Awaitable[Any]], *key: bytes) -> AsyncIterator[Any]:
-        """What a scan finds, trip by trip (SCAN and its like: the cursor is 0 at the end)."""
+        """Give what a scan finds, reply by reply (SCAN and its like: the cursor is 0 at the end)."""
         cursor, is_first = 0, True
         while cursor or is_first:
             is_first = False

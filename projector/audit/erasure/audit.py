@@ -1,167 +1,153 @@
-"""Erasing a person, and looking everywhere for what may be left."""
+"""Erasing a person, and looking everywhere for what may be left of them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
-from projector.audit.erasure.report import Findings, Proof
-from projector.audit.erasure.search import Search, values_of
+from projector.audit.erasure.report import ErasureReport, SearchedPlace, SearchedPlaces
+from projector.audit.erasure.search import PersonalSearch, values_of
+from projector.audit.ports import DatabaseTraces, StoreTraces
 from projector.store.generations import Survey
 from projector.store.ports import ReadModel
 from shared.runtime.progress import Progress
+from shared.runtime.retry import poll
 
-PATIENCE_SECONDS = 60.0
-"""For all generations to come to the erasure, and for those that leave to be removed."""
-LOOK_AGAIN_SECONDS = 0.2
 PORTION = 1_000
-"""Lines of a log that are looked at together."""
+"""Lines of a log that are searched together."""
 
 T = TypeVar("T", bound=Sized)
 
 Erase = Callable[[UUID], Awaitable[int]]
-"""Has an account erased, and gives the position that reflects it."""
+"""Has an account erased, and returns the position that reflects it."""
 
 
-class NobodyToErase(Exception):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureLimits:
+    """How long an erasure audit waits for the projector, in seconds."""
+
+    patience: float = 60.0
+    """For all generations to come to the erasure, and for those that leave to be removed."""
+    pause: float = 0.2
+
+
+class AccountNeverExisted(Exception):
     """No account ever had the id."""
 
 
-class Traces(Protocol):
-    """What the database has of people; everything raises `Unavailable`."""
-
-    async def require_readable(self) -> None: ...
-
-    async def erasure(self, account_id: UUID) -> tuple[int | None, int]: ...
-
-    async def told_of(self, account_id: UUID) -> Sequence[Mapping[str, Any]]: ...
-
-    def told_of_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]: ...
-
-    def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]: ...
-
-    def named(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]: ...
-
-
-class Held(Protocol):
-    """What the read models' server has; everything raises `Unavailable`."""
-
-    async def require_readable(self) -> None: ...
-
-    def everything(self) -> AsyncIterator[tuple[str, Sequence[bytes]]]: ...
-
-
-class Proving:
+class ErasureAudit:
     """
-    Erases and proves.
+    Erases a person and looks for what is left.
 
-    Once the person is erased it is unknown what to look for, so their values are taken from the log before.
+    Once a person is erased nothing says what to look for, so their values are taken from the log before.
 
     :param models: of all projections, by name.
     :param logs: the files that the processes write.
-    :param progress: is told what is being done, and how many texts were read.
+    :param progress: shows what is being done, and how many texts were read.
     """
 
     def __init__(
         self,
         *,
-        traces: Traces,
-        held: Held,
+        database: DatabaseTraces,
+        store: StoreTraces,
         models: Mapping[str, ReadModel],
         logs: Iterable[Path],
         erase: Erase,
         progress: Progress,
+        limits: ErasureLimits | None = None,
     ) -> None:
-        self._traces = traces
-        self._held = held
+        self._database = database
+        self._store = store
         self._models = models
         self._logs = logs
         self._erase = erase
         self._progress = progress
+        self._limits = limits or ErasureLimits()
         self._read = 0
 
-    async def prove(self, account_id: UUID) -> Proof:
+    async def run(self, account_id: UUID) -> ErasureReport:
         """
         Erase, unless that was done before, and look everywhere.
 
-        :raises NobodyToErase: there never was such an account.
+        :raises AccountNeverExisted: there is nothing to erase.
+        :raises Unavailable: a server is away, or has something that may not be read: then nothing was erased.
         """
-        # First: once the person is erased it is too late to find out that we may not look for what is left.
-        await self._traces.require_readable()
-        await self._held.require_readable()
-        before, events = await self._traces.erasure(account_id)
+        # First: once a person is erased it is too late to find out that what is left may not be read.
+        await self._database.require_readable()
+        await self._store.require_readable()
+        before, events = await self._database.erasure(account_id)
         if not events:
-            raise NobodyToErase(f"no account ever had the id {account_id}")
-        search = Search(()) if before else await self._search(account_id)
+            raise AccountNeverExisted(f"no account ever had the id {account_id}")
+        search = PersonalSearch(()) if before else await self._search(account_id)
         position = before or await self._erase(account_id)
         self._progress.say(f"erased at position {position}; waiting for all generations to come there")
-        behind = await self._behind(position)
+        behind = await self._wait_for_generations(position)
         self._progress.say(f"looking for {search.size} values and for the id")
-        findings = Findings(search)
-        await self._look_at_postgres(account_id, findings)
-        await self._look_at_redis(account_id, findings)
-        self._look_at_logs(findings)
-        return Proof(
+        return ErasureReport(
             account_id=str(account_id),
             position=position,
             erased="before" if before else "now",
             sought=search.size,
             left_out=search.left_out,
             behind=behind,
-            places=findings.places,
+            places=await self._searched(account_id, search),
         )
 
-    async def _search(self, account_id: UUID) -> Search:
-        """What to look for; anew if more was told of the person meanwhile, for reading the log takes minutes."""
-        told = values_of(await self._traces.told_of(account_id))
+    async def _search(self, account_id: UUID) -> PersonalSearch:
+        """Return what to look for; anew if more became known meanwhile, for reading the log takes minutes."""
+        values = values_of(await self._database.events_about(account_id))
         while True:
-            search, known = Search(told), told
+            search, known = PersonalSearch(values), values
             self._progress.say(f"{search.size} values to look for; leaving out what others have too")
-            await search.leave_out_what_is_in(self._told_of_others(account_id))
-            if (told := values_of(await self._traces.told_of(account_id))) == known:
+            await search.leave_out_what_is_in(self._counted_each(self._database.events_about_others(account_id)))
+            if (values := values_of(await self._database.events_about(account_id))) == known:
                 return search
 
-    async def _behind(self, position: int) -> list[str]:
+    async def _wait_for_generations(self, position: int) -> list[str]:
         """Wait for all generations, and name those that have not come far enough."""
-        until = monotonic() + PATIENCE_SECONDS
-        while (behind := [each async for each in self._not_there(position)]) and monotonic() < until:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        return behind
+        policy = poll(self._limits.pause, within=self._limits.patience)
+        return await policy.until(lambda behind: not behind, lambda: self._behind(position))
 
-    async def _not_there(self, position: int) -> AsyncIterator[str]:
-        for projection, model in self._models.items():
-            for each in _behind(await model.survey(), position):
-                yield f"{projection} {each}"
+    async def _behind(self, position: int) -> list[str]:
+        surveys = {name: await model.survey() for name, model in self._models.items()}
+        return [f"{name} {each}" for name, survey in surveys.items() for each in _behind(survey, position)]
 
-    async def _told_of_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
-        async for texts in self._traces.told_of_others(account_id):
-            yield self._counted(texts)
+    async def _searched(self, account_id: UUID, search: PersonalSearch) -> list[SearchedPlace]:
+        places = SearchedPlaces(search)
+        await self._search_database(account_id, places)
+        await self._search_store(account_id, places)
+        self._search_logs(places)
+        return places.sorted()
 
-    async def _look_at_postgres(self, account_id: UUID, findings: Findings) -> None:
-        async for place, texts in self._traces.texts():
-            findings.look_at(f"postgresql {place}", self._counted(texts))
-        async for place, found in self._traces.named(account_id):
-            findings.count(f"postgresql {place}", checked=1, found=found, what=["account id"])
-        left = await self._traces.told_of(account_id)
-        findings.count("postgresql events not redacted", checked=1, found=len(left), what=["event"])
+    async def _search_database(self, account_id: UUID, places: SearchedPlaces) -> None:
+        async for place, texts in self._database.texts():
+            places.search(f"postgresql {place}", self._counted(texts))
+        async for place, found in self._database.mentions(account_id):
+            places.note(f"postgresql {place}", checked=1, found=found, what=["account id"])
+        left = await self._database.events_about(account_id)
+        places.note("postgresql events not redacted", checked=1, found=len(left), what=["event"])
 
-    async def _look_at_redis(self, account_id: UUID, findings: Findings) -> None:
-        async for key, entries in self._held.everything():
+    async def _search_store(self, account_id: UUID, places: SearchedPlaces) -> None:
+        async for key, entries in self._store.contents():
             texts = [each.decode("utf-8", "replace") for each in self._counted(entries)]
             # What is parked names documents by id, and what it was before is kept for one more commit.
             naming = () if key.endswith(":parked") else _naming(account_id, entries)
-            findings.look_at(f"redis {key}", texts, naming=naming)
+            places.search(f"redis {key}", texts, naming=naming)
 
-    def _look_at_logs(self, findings: Findings) -> None:
+    def _search_logs(self, places: SearchedPlaces) -> None:
         for path in self._logs:
             for lines in _lines(path):
-                findings.look_at(f"log {path.name}", self._counted(lines))
+                places.search(f"log {path.name}", self._counted(lines))
+
+    async def _counted_each(self, portions: AsyncIterator[T]) -> AsyncIterator[T]:
+        async for portion in portions:
+            yield self._counted(portion)
 
     def _counted(self, portion: T) -> T:
-        """The same, having told how much was read."""
+        """Return the same, having shown how much was read."""
         self._read += len(portion)
         self._progress.show(self._read)
         return portion

@@ -1,15 +1,15 @@
-"""What a proof of erasure has looked at, and what it found: places and fields, never a value."""
+"""What an erasure audit has searched, and what it found: places and fields, never a value."""
 
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from projector.audit.erasure.search import LeftOut, Search
+from projector.audit.erasure.search import PersonalSearch, ValuesLeftOut
 
 
-class Place(msgspec.Struct, kw_only=True):
+class SearchedPlace(msgspec.Struct, kw_only=True):
     """
-    Somewhere that was looked at.
+    A place that was searched.
 
     :param place: such as `postgresql event_log.data`, a key of Redis or a log file.
     :param checked: values, fields, entries or lines.
@@ -23,12 +23,12 @@ class Place(msgspec.Struct, kw_only=True):
     what: list[str] = []
 
 
-class Proof(msgspec.Struct, kw_only=True):
+class ErasureReport(msgspec.Struct, kw_only=True):
     """
     The answer of `muster erase --prove`.
 
     :param position: of the erasure in the log.
-    :param erased: `now`, or `before`: then nobody knows the values any more, and only what names the id is found.
+    :param erased: `now`, or `before`: then the values are not known any more, and only what names the id is found.
     :param sought: how many values were looked for.
     :param behind: generations that have not come to the erasure, or are still to be removed.
     """
@@ -37,38 +37,38 @@ class Proof(msgspec.Struct, kw_only=True):
     position: int
     erased: str
     sought: int
-    left_out: list[LeftOut]
+    left_out: list[ValuesLeftOut]
     behind: list[str]
-    places: list[Place]
+    places: list[SearchedPlace]
 
     @property
     def found(self) -> int:
         return sum(each.found for each in self.places)
 
     @property
-    def holds(self) -> bool:
+    def is_proven(self) -> bool:
         """Whether nothing of the person was found, and nothing was left to wait for."""
         return not self.found and not self.behind
 
 
-class Findings:
-    """Takes note of what is looked at, place by place."""
+class SearchedPlaces:
+    """Searches place by place, and keeps how much was found where."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: PersonalSearch) -> None:
         self._search = search
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, SearchedPlace] = {}
 
-    @property
-    def places(self) -> list[Place]:
+    def sorted(self) -> list[SearchedPlace]:
+        """Return all places by their names."""
         return [self._places[name] for name in sorted(self._places)]
 
-    def look_at(self, place: str, texts: Sequence[str], *, naming: Collection[int] = ()) -> None:
+    def search(self, place: str, texts: Sequence[str], *, naming: Collection[int] = ()) -> None:
         """
-        Look at what stands in a place, or at a part of it.
+        Search what stands in a place, or a part of it.
 
         :param naming: which of the texts name the account's id where that should not be.
         """
-        at = self._places.setdefault(place, Place(place=place))
+        at = self._places.setdefault(place, SearchedPlace(place=place))
         at.checked += len(texts)
         if naming or self._search.is_in_any(texts):
             for nth, text in enumerate(texts):
@@ -76,6 +76,6 @@ class Findings:
                     at.found += 1
                     at.what = sorted({*at.what, *fields})
 
-    def count(self, place: str, *, checked: int, found: int, what: Iterable[str]) -> None:
-        """Take note of what was looked at elsewhere."""
-        self._places[place] = Place(place=place, checked=checked, found=found, what=list(what) if found else [])
+    def note(self, place: str, *, checked: int, found: int, what: Iterable[str]) -> None:
+        """Keep what was searched elsewhere."""
+        self._places[place] = SearchedPlace(place=place, checked=checked, found=found, what=list(what) if found else [])

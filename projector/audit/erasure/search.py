@@ -23,14 +23,14 @@ _NO_VALUES = frozenset({"type", "account_id", "group_id", "membership_id", "grou
 """Fields of events that say nothing of a person but ids, and words of Muster's own."""
 
 
-class Value(NamedTuple):
-    """Something that the log tells of a person, and the field that it stands in."""
+class PersonalValue(NamedTuple):
+    """A text that the log has of a person, and the field that it stands in."""
 
     field: str
     text: str
 
 
-class LeftOut(msgspec.Struct, frozen=True, order=True):
+class ValuesLeftOut(msgspec.Struct, frozen=True, order=True):
     """Values of a field that are not looked for, how many and why: finding them would prove nothing."""
 
     field: str
@@ -38,7 +38,7 @@ class LeftOut(msgspec.Struct, frozen=True, order=True):
     values: int
 
 
-class Sought(NamedTuple):
+class SearchTerm(NamedTuple):
     """
     A value that is looked for.
 
@@ -55,23 +55,23 @@ class Sought(NamedTuple):
         return any(form in text and (not self.whole or _as_word(form, text)) for form in self.forms)
 
 
-def values_of(events: Iterable[Mapping[str, Any]]) -> list[Value]:
-    """All that events tell of a person, each once."""
+def values_of(events: Iterable[Mapping[str, Any]]) -> list[PersonalValue]:
+    """Return all texts that events have of a person, each once."""
     found = {
         value: None
         for event in events
-        for field, told in event.items()
+        for field, content in event.items()
         if field not in _NO_VALUES
-        for value in _leaves(field, told)
+        for value in _leaves(field, content)
     }
     return list(found)
 
 
-class Search:
+class PersonalSearch:
     """The values of one person that can be told from those of others."""
 
-    def __init__(self, values: Iterable[Value]) -> None:
-        self._sought: dict[tuple[str, ...], Sought] = {}
+    def __init__(self, values: Iterable[PersonalValue]) -> None:
+        self._terms: dict[tuple[str, ...], SearchTerm] = {}
         self._left_out: dict[tuple[str, str], int] = {}
         for field, text in values:
             self._take(field, folded(text))
@@ -79,28 +79,28 @@ class Search:
     @property
     def size(self) -> int:
         """How many values are looked for."""
-        return len(self._sought)
+        return len(self._terms)
 
     @property
-    def left_out(self) -> list[LeftOut]:
-        return sorted(LeftOut(field, why, count) for (field, why), count in self._left_out.items())
+    def left_out(self) -> list[ValuesLeftOut]:
+        return sorted(ValuesLeftOut(field, why, count) for (field, why), count in self._left_out.items())
 
     def is_in_any(self, texts: Iterable[str]) -> bool:
         """Whether a value stands in any of the texts; if none does, much faster than looking at each."""
         together = BETWEEN.join(map(folded, texts))
-        return any(each.is_in(together) for each in self._sought.values())
+        return any(each.is_in(together) for each in self._terms.values())
 
     def found_in(self, text: str) -> list[str]:
         """The fields whose values stand in a text."""
         plain = folded(text)
-        return [each.field for each in self._sought.values() if each.is_in(plain)]
+        return [each.field for each in self._terms.values() if each.is_in(plain)]
 
     async def leave_out_what_is_in(self, others: AsyncIterator[Sequence[str]]) -> None:
-        """Look no more for what is told of others as well: it would be found, and be theirs."""
+        """Look no more for what the log has of others as well: it would be found, and be theirs."""
         async for texts in others:
             together = BETWEEN.join(map(folded, texts))
-            for forms in [each.forms for each in self._sought.values() if each.is_in(together)]:
-                self._leave_out(self._sought.pop(forms).field, OTHERS_HAVE_IT)
+            for forms in [each.forms for each in self._terms.values() if each.is_in(together)]:
+                self._leave_out(self._terms.pop(forms).field, OTHERS_HAVE_IT)
 
     def _take(self, field: str, text: str) -> None:
         if len(text) < SHORTEST:
@@ -108,22 +108,22 @@ class Search:
             return
         escaped = msgspec.json.encode(text).decode()[1:-1]
         forms = tuple(dict.fromkeys((text, escaped)))
-        self._sought.setdefault(forms, Sought(field, forms, whole=len(text) < ANYWHERE))
+        self._terms.setdefault(forms, SearchTerm(field, forms, whole=len(text) < ANYWHERE))
 
     def _leave_out(self, field: str, why: str) -> None:
         self._left_out[field, why] = self._left_out.get((field, why), 0) + 1
 
 
-def _leaves(field: str, told: Any) -> Iterator[Value]:
-    match told:
+def _leaves(field: str, content: Any) -> Iterator[PersonalValue]:
+    match content:
         case str():
-            yield Value(field, told)
+            yield PersonalValue(field, content)
         case list():
-            for each in told:
+            for each in content:
                 yield from _leaves(field, each)
         case dict():
-            for name, each in told.items():
-                yield Value(f"{field} (name)", name)
+            for name, each in content.items():
+                yield PersonalValue(f"{field} (name)", name)
                 yield from _leaves(field, each)
 
 
@@ -131,6 +131,6 @@ def _as_word(form: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text) is not None
 
 
-def fields_told(fields: Sequence[str]) -> str:
+def fields_in_words(fields: Sequence[str]) -> str:
     """Fields in words, each once."""
     return ", ".join(sorted(set(fields)))

@@ -5,16 +5,16 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from projector.audit.erasure.audit import Proving
-from projector.audit.erasure.report import Findings, Place, Proof
-from projector.audit.erasure.search import LeftOut, Search, Value, values_of
+from projector.audit.erasure.audit import ErasureAudit
+from projector.audit.erasure.report import ErasureReport, SearchedPlace, SearchedPlaces
+from projector.audit.erasure.search import PersonalSearch, PersonalValue, ValuesLeftOut, values_of
 from projector.cli.erase import _show
 from shared.cli.api_client import ApiFailed
 from shared.errors import Unavailable
 
 
 def search(**values):
-    return Search(Value(field, text) for field, text in values.items())
+    return PersonalSearch(PersonalValue(field, text) for field, text in values.items())
 
 
 async def others(*portions):
@@ -36,13 +36,13 @@ def test_everything_an_event_tells_is_a_value_but_ids_and_words_of_musters_own()
     ]
 
     assert values_of(events) == [
-        Value("email", "ada@x.org"),
-        Value("tags", "a"),
-        Value("tags", "b"),
-        Value("links (name)", "home"),
-        Value("links", "https://x.org"),
-        Value("old", "ada@x.org"),
-        Value("new", "b@x.org"),
+        PersonalValue("email", "ada@x.org"),
+        PersonalValue("tags", "a"),
+        PersonalValue("tags", "b"),
+        PersonalValue("links (name)", "home"),
+        PersonalValue("links", "https://x.org"),
+        PersonalValue("old", "ada@x.org"),
+        PersonalValue("new", "b@x.org"),
     ]
 
 
@@ -73,21 +73,21 @@ def test_a_value_is_found_as_json_has_it():
 def test_what_is_too_short_is_left_out_and_named():
     looked_for = search(locale="en", email="ada@example.org")
 
-    assert looked_for.left_out == [LeftOut("locale", "too short", 1)]
+    assert looked_for.left_out == [ValuesLeftOut("locale", "too short", 1)]
     assert looked_for.size == 1
 
 
 def test_what_is_found_is_counted_and_named_once_however_much_is_looked_at_together():
     """A value stands in one text: not half in one, half in the next."""
-    findings = Findings(search(given_name="Ann", email="kim.lee@example.org"))
+    places = SearchedPlaces(search(given_name="Ann", email="kim.lee@example.org"))
 
-    findings.look_at("here", ["Joanna", "Ann", "kim.lee@", "example.org", "ANN kim.lee@example.org"])
-    findings.look_at("here", ["annual", "id"], naming=[1])
-    findings.look_at("there", ["nobody"])
+    places.search("here", ["Joanna", "Ann", "kim.lee@", "example.org", "ANN kim.lee@example.org"])
+    places.search("here", ["annual", "id"], naming=[1])
+    places.search("there", ["nobody"])
 
-    assert findings.places == [
-        Place(place="here", checked=7, found=3, what=["account id", "email", "given_name"]),
-        Place(place="there", checked=1),
+    assert places.sorted() == [
+        SearchedPlace(place="here", checked=7, found=3, what=["account id", "email", "given_name"]),
+        SearchedPlace(place="there", checked=1),
     ]
 
 
@@ -100,10 +100,10 @@ class Closed:
 
 async def test_where_we_may_not_look_nobody_is_erased():
     """Afterwards nobody would know what to look for."""
-    proving = Proving(traces=Closed(), held=None, models={}, logs=(), erase=None, progress=None)
+    audit = ErasureAudit(database=Closed(), store=None, models={}, logs=(), erase=None, progress=None)
 
     with pytest.raises(Unavailable, match="not for you"):
-        await proving.prove(UUID(int=1))
+        await audit.run(UUID(int=1))
 
 
 class Renamed:
@@ -118,10 +118,10 @@ class Renamed:
     async def erasure(self, _account_id):
         return None, 1
 
-    async def told_of(self, _account_id):
+    async def events_about(self, _account_id):
         return list(self.told)
 
-    async def told_of_others(self, _account_id):
+    async def events_about_others(self, _account_id):
         yield ["{}", "{}"]
         self.told[1:] = [{"display_name": "Ada King"}]
 
@@ -144,21 +144,27 @@ async def test_what_becomes_known_while_others_are_read_is_looked_for_too():
         raise ApiFailed("not now")
 
     renamed = Renamed()
-    proving = Proving(traces=renamed, held=renamed, models={}, logs=(), erase=erase, progress=said)
+    audit = ErasureAudit(database=renamed, store=renamed, models={}, logs=(), erase=erase, progress=said)
 
     with pytest.raises(ApiFailed):
-        await proving.prove(UUID(int=1))
+        await audit.run(UUID(int=1))
 
     assert [text.partition(";")[0] for text in said] == ["1 values to look for", "2 values to look for"]
 
 
 def test_the_name_of_a_place_is_shown_as_it_is(capsys):
     """Any key of Redis is one."""
-    proof = Proof(
-        account_id="0198", position=7, erased="now", sought=1, left_out=[], behind=[], places=[Place(place="x[/y]\x1b")]
+    report = ErasureReport(
+        account_id="0198",
+        position=7,
+        erased="now",
+        sought=1,
+        left_out=[],
+        behind=[],
+        places=[SearchedPlace(place="x[/y]\x1b")],
     )
 
-    _show(proof, Console(soft_wrap=True, markup=False))
+    _show(report, Console(soft_wrap=True, markup=False))
 
     assert "x[/y]\\u001b" in capsys.readouterr().out
 
@@ -170,7 +176,7 @@ async def test_what_others_have_too_is_left_out_and_named():
     await looked_for.leave_out_what_is_in(others(['{"given_name":"ANN"}'], ["{}", '{"title":"Senator emerita"}']))
 
     assert looked_for.left_out == [
-        LeftOut("given_name", "others have it too", 1),
-        LeftOut("title", "others have it too", 1),
+        ValuesLeftOut("given_name", "others have it too", 1),
+        ValuesLeftOut("title", "others have it too", 1),
     ]
     assert looked_for.found_in("Ann, Senator, ann.lee@example.org") == ["email"]

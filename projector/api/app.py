@@ -15,7 +15,7 @@ from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from projector.api import sign_in as signing_in
 from projector.api import status_events as events
-from projector.api.page.sign_in import sign_in_page
+from projector.api.page.document import sign_in_page
 from projector.api.sign_in import CookiePolicy
 from projector.api.status_events import Streams
 from projector.monitoring.read_probe import ReadProbe

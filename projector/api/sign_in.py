@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from litestar import Request, Response, get
 from litestar.params import FromQuery
 
-from projector.api.page.sign_in import sign_in_page
+from projector.api.page.document import sign_in_page
 from projector.api.pages import PAGE_HEADERS
 from shared.auth.authentication import Authentication
 from shared.auth.sessions import SESSION_SECONDS, Sessions
@@ -18,7 +18,7 @@ from shared.http.problems import Rejection
 from shared.http.requests import header, wants_head_only
 
 PATH = "/sign-in"
-_NOT_GOOD = "<p class='error'>The link is not good: it was used, or is too old.</p>"
+_NOT_GOOD = "The link is not good: it was used, or is too old."
 
 
 class CookiePolicy(NamedTuple):

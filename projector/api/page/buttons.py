@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
+from urllib.parse import quote
 
-import msgspec
-
+from projector.api.page.figures import tally
 from projector.monitoring.status import GenerationStatus, ProjectionStatus, RebuildStatus
+from projector.processing.parked_events import ParkedDocument
 from projector.rebuilding.comparison import reason_to_hold
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison, Order
 
@@ -38,42 +38,63 @@ class Button:
     fields: Sequence[Field] = ()
     force: str = ""
 
-    def html(self) -> str:
-        told = {
-            "path": self.path,
-            "title": f"{self.action} {self.what}?",
-            "text": self.consequence,
-            "fields": " ".join((*self.fields, *(["force"] if self.force else []))),
-            "force": self.force,
-        }
-        data = " ".join(f'data-{name}="{escape(text)}"' for name, text in told.items())
-        label = escape(f"{self.action} {self.what}")
-        return (
-            f'<button type="button" id="{escape(self.id)}" aria-label="{label}" {data}>{escape(self.action)}</button>'
-        )
+    @property
+    def label(self) -> str:
+        return f"{self.action} {self.what}"
+
+    @property
+    def asked_for(self) -> Sequence[str]:
+        """The fields that are shown before the request is sent."""
+        return (*self.fields, *(["force"] if self.force else []))
 
 
-def buttons(told: ProjectionStatus) -> str:
+def buttons_of_a_projection(status: ProjectionStatus) -> Sequence[Button]:
     """What can be done with a projection now."""
-    return "".join(each.html() for each in (*_of_a_rebuild(told), *_of_a_kept_generation(told)))
+    return (*_of_a_rebuild(status), *_of_a_kept_generation(status))
 
 
-def _of_a_rebuild(told: ProjectionStatus) -> Iterator[Button]:
-    live, rebuild = _live(told), told.rebuild
+def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
+    """What can be done with a document that is behind."""
+    path = f"/parked/{quote(document.projection, safe='')}/{quote(document.id, safe=':')}"
+    name = f"parked-{document.projection}-{document.kind}-{document.id}"
+    what = f"{document.kind} {document.id} in {document.projection}"
+    retry = Button(
+        id=f"{name}-retry",
+        path=f"{path}/retry",
+        action="Retry",
+        what=what,
+        consequence="All that keeps the document waiting is tried again, by the code that runs now.",
+    )
+    skip = Button(
+        id=f"{name}-skip",
+        path=f"{path}/skip",
+        action="Skip",
+        what=f"an event of {what}",
+        consequence=(
+            f"The event at position {document.waiting[0]:,} will have no effect on any document of"
+            f" {document.projection}, for good. What waits behind it is tried."
+        ),
+        fields=("reason", "by"),
+    )
+    return retry, skip
+
+
+def _of_a_rebuild(status: ProjectionStatus) -> Iterator[Button]:
+    live, rebuild = _live(status), status.rebuild
     if live and rebuild is None:
-        yield _rebuild(told, live)
+        yield _rebuild(status, live)
     if live and rebuild and rebuild.held:
-        yield _switch(told, rebuild, live)
+        yield _switch(status, rebuild, live)
     if live and rebuild:
-        yield _abort(told, rebuild, live)
+        yield _abort(status, rebuild, live)
 
 
-def _rebuild(told: ProjectionStatus, live: GenerationStatus) -> Button:
+def _rebuild(status: ProjectionStatus, live: GenerationStatus) -> Button:
     return Button(
-        id=f"{told.name}-rebuild",
-        path=f"/projections/{told.name}/rebuild",
+        id=f"{status.name}-rebuild",
+        path=f"/projections/{status.name}/rebuild",
         action="Rebuild",
-        what=told.name,
+        what=status.name,
         consequence=(
             f"The records are made anew from the event log, beside generation {live.name}, which is read meanwhile."
             " Then both are compared, and readers use the new one. The old one is kept for"
@@ -83,14 +104,14 @@ def _rebuild(told: ProjectionStatus, live: GenerationStatus) -> Button:
     )
 
 
-def _switch(told: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
+def _switch(status: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
     comparison = rebuild.comparison or Comparison(records=0)
     exceeds = reason_to_hold(comparison, Order(by=rebuild.by, at=rebuild.since))
     return Button(
-        id=f"{told.name}-switch",
-        path=f"/projections/{told.name}/rebuild",
+        id=f"{status.name}-switch",
+        path=f"/projections/{status.name}/rebuild",
         action="Switch",
-        what=told.name,
+        what=status.name,
         consequence=(
             f"Readers use generation {rebuild.generation} from then on: {tally(comparison)}"
             f" Generation {live.name} is kept for {round(KEEP_OLD_SECONDS / 60)} minutes, to switch back to."
@@ -100,12 +121,12 @@ def _switch(told: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStat
     )
 
 
-def _abort(told: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
+def _abort(status: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
     return Button(
-        id=f"{told.name}-abort",
-        path=f"/projections/{told.name}/abort",
+        id=f"{status.name}-abort",
+        path=f"/projections/{status.name}/abort",
         action="Abort",
-        what=f"the rebuild of {told.name}",
+        what=f"the rebuild of {status.name}",
         consequence=(
             f"Generation {rebuild.generation} is dropped, with all that was done for it."
             f" Generation {live.name}, which is read, stays as it is."
@@ -113,14 +134,14 @@ def _abort(told: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStatu
     )
 
 
-def _of_a_kept_generation(told: ProjectionStatus) -> Iterator[Button]:
-    live = _live(told)
-    for kept in (each for each in told.generations if each.role == "kept" and live):
+def _of_a_kept_generation(status: ProjectionStatus) -> Iterator[Button]:
+    live = _live(status)
+    for kept in (each for each in status.generations if each.role == "kept" and live):
         yield Button(
-            id=f"{told.name}-rollback",
-            path=f"/projections/{told.name}/rollback",
+            id=f"{status.name}-rollback",
+            path=f"/projections/{status.name}/rollback",
             action="Roll back",
-            what=told.name,
+            what=status.name,
             consequence=(
                 f"Readers use generation {kept.name} again, which stands at {_or_unknown(kept.checkpoint)}."
                 " The one they use now is kept, to switch back to."
@@ -129,15 +150,8 @@ def _of_a_kept_generation(told: ProjectionStatus) -> Iterator[Button]:
         )
 
 
-def tally(comparison: Comparison) -> str:
-    """How many records differ, as a sentence."""
-    told = msgspec.structs.asdict(comparison)
-    numbers = {name: f"{told[name]:,}" for name in ("records", "new", "gone", "changed")}
-    return "of {records} records {gone} gone and {changed} changed, {new} new.".format(**numbers)
-
-
-def _live(told: ProjectionStatus) -> GenerationStatus | None:
-    return next((each for each in told.generations if each.role == "live"), None)
+def _live(status: ProjectionStatus) -> GenerationStatus | None:
+    return next((each for each in status.generations if each.role == "live"), None)
 
 
 def _or_unknown(position: int | None) -> str:

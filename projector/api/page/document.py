@@ -1,40 +1,73 @@
 """The ops page: made whole by the server, and kept up to date part by part."""
 
 from functools import cache
-from html import escape
 from importlib.metadata import version
 from importlib.resources import files
-from string import Template
+from typing import Any
 
-from projector.api.page.parked import documents, skipped
-from projector.api.page.projections import card, instant, number, projection, table
-from projector.monitoring.status import ProjectorStatus, Status
+from projector.api.page.buttons import buttons_of_a_document, buttons_of_a_projection
+from projector.api.page.figures import number, part_done, size, tally, time_left
 from projector.monitoring.status_history import StatusSnapshot
 from shared.http.pages import STYLE
+from shared.http.templating import templates_of
 
-_ASSETS = files(__package__)
+MEASURES = {
+    "lag_events": "events behind",
+    "lag_seconds": "seconds behind",
+    "events_per_second": "events a second",
+}
+"""What is drawn over time: by the name of the figure in `Timeline`, what it is called."""
+
+_FILES = files(__package__)
+
+_templates = templates_of(__package__)
+_templates.filters |= {"number": number, "size": size, "part_done": part_done, "tally": tally}
+_templates.globals |= {
+    "time_left": time_left,
+    "buttons_of_a_projection": buttons_of_a_projection,
+    "buttons_of_a_document": buttons_of_a_document,
+}
+_parts: Any = _templates.get_template("parts.html").module
 
 
 def page(snapshot: StatusSnapshot) -> bytes:
-    """The document, as it is without a script too."""
-    changing = parts(snapshot)
-    cards = "".join(card(each, changing) for each in snapshot.status.projections)
-    named = {name.replace("-", "_"): html for name, html in changing.items()}
-    return _template().substitute(named, cards=cards, version=escape(version("muster"))).encode()
+    """Make the document, as it is without a script too."""
+    document = _templates.get_template("page.html").render(
+        parts=parts(snapshot),
+        projections=snapshot.status.projections,
+        measures=MEASURES,
+        version=version("muster"),
+    )
+    return document.encode()
 
 
 def parts(snapshot: StatusSnapshot) -> dict[str, str]:
-    """What changes on the page, as HTML by the id of its element."""
-    told: dict[str, str] = {
-        "seen": f"As of {instant(snapshot.at)}",
-        "log": _log(snapshot.status),
-        "projectors": _projectors(snapshot.status.projectors),
-        "parked-documents": documents(snapshot.parked),
-        "parked-skipped": skipped(snapshot.parked),
+    """Make what changes on the page, as HTML by the id of its element."""
+    made = {
+        "seen": _parts.seen(snapshot.at),
+        "log": _parts.log(snapshot.status),
+        "projectors": _parts.projectors(snapshot.status.projectors),
+        "parked-documents": _parts.parked_documents(snapshot.parked),
+        "parked-skipped": _parts.parked_skipped(snapshot.parked),
     }
     for each in snapshot.status.projections:
-        told |= projection(each, now=snapshot.at)
-    return told
+        made |= {
+            f"{each.name}-state": _parts.state(each),
+            f"{each.name}-figures": _parts.figures(each),
+            f"{each.name}-building": _parts.rebuild(each.rebuild, now=snapshot.at) if each.rebuild else "",
+            f"{each.name}-generations": _parts.generations(each.generations),
+            f"{each.name}-actions": _parts.buttons(buttons_of_a_projection(each)),
+        }
+    return {id_: str(html) for id_, html in made.items()}
+
+
+def sign_in_page(*, news: str = "") -> bytes:
+    """
+    Say how to sign in.
+
+    :param news: what is to be said first.
+    """
+    return _templates.get_template("sign_in.html").render(news=news).encode()
 
 
 def style() -> bytes:
@@ -45,25 +78,4 @@ def style() -> bytes:
 @cache
 def asset(name: str) -> bytes:
     """A file that is served as it is."""
-    return _ASSETS.joinpath(name).read_bytes()
-
-
-@cache
-def _template() -> Template:
-    return Template(asset("page.html").decode())
-
-
-def _log(told: Status) -> str:
-    held = f'<p class="error">The event log is {escape(told.held_by.text)}</p>' if told.held_by else ""
-    error = f'<p class="error">{escape(told.error)}</p>' if told.error else ""
-    read_probe = (
-        f'<p class="error">The read probe was not answered: {escape(told.read_probe)}</p>' if told.read_probe else ""
-    )
-    return f"<p>Head of the event log: <b>{number(told.head)}</b></p>{held}{error}{read_probe}"
-
-
-def _projectors(told: list[ProjectorStatus]) -> str:
-    if not told:
-        return "<p>Nobody is known to feed: Redis does not answer, or no projector runs.</p>"
-    rows = ((f"<code>{escape(each.id)}</code>", escape(each.role), escape(each.since)) for each in told)
-    return table("Projectors", ("projector", "role", "since"), rows)
+    return _FILES.joinpath(name).read_bytes()

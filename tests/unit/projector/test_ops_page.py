@@ -9,7 +9,7 @@ import pytest
 
 from projector.api.page.buttons import RECORDS_GO
 from projector.api.page.document import page, parts
-from projector.api.page.projections import time_left
+from projector.api.page.figures import time_left
 from projector.api.status_events import MOST_STREAMS, Frame, Streams
 from projector.monitoring.status import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot

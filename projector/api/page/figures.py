@@ -1,0 +1,41 @@
+"""Figures as people read them."""
+
+from datetime import datetime, timedelta
+
+from rich.filesize import decimal
+
+from projector.monitoring.status import RebuildStatus
+from projector.store.generations import Comparison
+
+UNKNOWN = "unknown"
+
+
+def number(value: float | None) -> str:
+    """Group digits; one decimal place, unless it is a whole number."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def size(octets: int | None) -> str:
+    """Bytes in the unit that fits."""
+    return UNKNOWN if octets is None else decimal(octets)
+
+
+def part_done(rebuild: RebuildStatus) -> str:
+    """How much of the log a rebuild has replayed, in per cent."""
+    return f"{min(rebuild.position / max(rebuild.target, 1), 1):.0%}"
+
+
+def time_left(rebuild: RebuildStatus, *, now: datetime) -> timedelta | None:
+    """At the rate since it was ordered; None while that is unknown, or when nothing is left to be replayed."""
+    spent, left = now - rebuild.since, rebuild.target - rebuild.position
+    if rebuild.position <= 0 or left <= 0 or spent <= timedelta():
+        return None
+    return timedelta(seconds=round(spent.total_seconds() * left / rebuild.position))
+
+
+def tally(comparison: Comparison) -> str:
+    """How many records differ, as a sentence."""
+    gone, changed, new = (f"{count:,}" for count in (comparison.gone, comparison.changed, comparison.new))
+    return f"of {comparison.records:,} records {gone} gone and {changed} changed, {new} new."

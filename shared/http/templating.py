@@ -1,0 +1,15 @@
+"""HTML made by Jinja: values are escaped, and a name that nobody has given is an error."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def templates_of(package: str) -> Environment:
+    """Return the templates that lie beside the modules of a package."""
+    return Environment(
+        loader=PackageLoader(package, ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )

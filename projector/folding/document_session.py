@@ -65,7 +65,7 @@ class Document:
 
     A server that comes back from a crash in the middle of a commit may hold a document that is ahead of the
     checkpoint. An event the document reflects already is not folded into it again, but the document is written once
-    more with all its index entries: whoever is folded again from further back may have taken an entry that is this
+    more with all its index entries: another that is folded again from further back may have taken an entry that is this
     document's by now, and an older commit that turns up after a further crash may have brought back an older state.
     """
 

@@ -249,7 +249,7 @@ class BatchFold:
 
 def _let_go(recorded: RecordedEvent, documents: DocumentSession) -> None:
     """
-    Who is erased waits for nothing, and nothing for him.
+    An erasure waits for nothing, and nothing for the erased.
 
     What else is parked is looked at once more, and not again when the erasure itself is tried again: two that cannot be
     folded would have each other tried for ever.

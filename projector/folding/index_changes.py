@@ -38,7 +38,7 @@ class Indexer:
         """
         The way from the first of a document's states to the last.
 
-        An entry that was left and taken again on the way is taken anew: somebody else may have had it in between, and
+        An entry that was left and taken again on the way is taken anew: another may have had it in between, and
         a commit that broke off may have removed it.
 
         :param anew: take all entries of the last state, also those it had from the first.

@@ -24,7 +24,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Skip(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody has decided that an event shall have no effect."""
+    """An operator has decided that an event shall have no effect."""
 
     reason: str
     by: str
@@ -95,7 +95,7 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
         return {key for each in left_out for key in each.documents}
 
     def skips(self) -> tuple[Skipped, ...]:
-        """All events that have no effect because somebody decided so, those included that are still to be dropped."""
+        """All events without effect because an operator decided so, those included that are still to be dropped."""
         return (*self.skipped, *(skipped(each, each.skip) for each in self.events if each.skip))
 
     def due(self, code: str) -> list[Parked]:
@@ -175,7 +175,7 @@ class ParkedQueue:
         return _moment(queue[0][1]) if queue else None
 
     def is_skipped(self, position: int, document: Key | None = None) -> bool:
-        """Whether somebody has decided that an event, or one turn of its fan-out, shall have no effect."""
+        """Whether an operator has decided that an event, or one turn of its fan-out, shall have no effect."""
         return (position, document) in self._passed_over
 
     def leaves_out(self, position: int, document: Key | None = None) -> bool:
@@ -220,7 +220,7 @@ class ParkedQueue:
         """
         Have nothing wait for a document that names an account which is erased, nor be kept of what was skipped for it.
 
-        :param try_others: have all else looked at once more: it may be an event of his, of which nothing is left now.
+        :param try_others: have all else looked at once more: an event of the erased may have nothing left now.
         """
         for each in [*self._events.values()]:
             self.release(each)

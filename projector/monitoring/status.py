@@ -48,7 +48,7 @@ class RebuildStatus(msgspec.Struct, kw_only=True):
     """
     A rebuild or first fill under way.
 
-    Its phase is `replaying`, `comparing`, `switching`, or `held` where somebody has to order it again or abort it.
+    Its phase is `replaying`, `comparing`, `switching`, or `held` where an operator has to order it again or abort it.
     """
 
     generation: str

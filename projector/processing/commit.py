@@ -47,7 +47,7 @@ async def commit_next(
         try:
             folded = _fold(events, batch_fold, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
         except EventNotFoldable:
-            # It may be no wonder: somebody else may have committed between our reads.
+            # It may be no wonder: another processor may have committed between our reads.
             await commit.confirm()
             raise
         await store(folded, commit=commit, there=there, breaker=breaker)

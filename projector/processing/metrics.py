@@ -20,7 +20,7 @@ FANNED_OUT = Counter("muster_projection_swept_documents", "Documents that a fan-
 SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the compare-and-set refused.", _BY)
 REBUILD_POSITION = Gauge("muster_rebuild_position", "Position that the generation being built reflects.", _BY)
 REBUILD_PROGRESS = Gauge("muster_rebuild_progress_ratio", "Part of the log that it reflects; none without one.", _BY)
-REBUILD_HELD = Gauge("muster_rebuild_held", "1 while a rebuild waits for somebody to order it again, else 0.", _BY)
+REBUILD_HELD = Gauge("muster_rebuild_held", "1 while a rebuild waits for an operator to order it again, else 0.", _BY)
 READ_PROBE_SECONDS = Gauge(
     "muster_read_probe_seconds", "Time in which the read API last answered for all of the log.", _BY
 )

@@ -28,7 +28,7 @@ class State(StrEnum):
     WAITING = "waiting"
     """PostgreSQL or Redis is away; it is tried again and again."""
     STOPPED = "stopped"
-    """Somebody must act; the error says how."""
+    """An operator must act; the error says how."""
 
 
 class Role(StrEnum):
@@ -109,7 +109,7 @@ class Progress:
             self._log.warning("waiting", error=self.error)
 
     def stop(self, error: Exception) -> None:
-        """Nothing goes on until somebody acts."""
+        """Nothing goes on until an operator acts."""
         self.caught_up()  # it is nobody's way that a rebuild could be in
         if self._become(State.STOPPED, str(error)):
             self._log.error("stopped", error=self.error)

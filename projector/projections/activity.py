@@ -93,7 +93,7 @@ class Activity:
             documents.save(ACTIVITY, str(recorded.position), _item(recorded, event, documents))
 
     def fan_out(self, event: Event) -> FanOut | None:
-        """What was told stays as it was told, until he of whom it tells is erased."""
+        """An item stays as it was, until the person it is about is erased."""
         if not isinstance(event, AccountErased):
             return None
         account_id = event.account_id

@@ -17,7 +17,7 @@ class GroupName(msgspec.Struct, frozen=True, kw_only=True):
     A group's slug and name.
 
     After a crash it may be ahead of the checkpoint: renamed or gone already when an older event of a member is folded
-    again. Nothing is amiss then, so whoever asks must do with None.
+    again. Nothing is amiss then, so the caller must do with None.
     """
 
     group_id: UUID

@@ -51,7 +51,7 @@ def people_needed(event: Event | UnknownEvent) -> Iterable[Key]:
 
 
 def know(recorded: RecordedEvent, documents: Documents) -> None:
-    """Keep what the event makes of somebody's name and status."""
+    """Keep what the event makes of a person's name and status."""
     match recorded.event:
         case AccountRegistered(account_id=account_id, handle=handle):
             documents.save(REGISTRATION, account_id, Registration(handle=handle))

@@ -2,7 +2,7 @@
 One record a group, found by id and slug, and a card for each of its members.
 
 A member's card is kept in two halves, a `Person` and a `Membership`, which the reader lays side by side: a changed name
-is one write, however many groups somebody belongs to.
+is one write, however many groups a person belongs to.
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -38,7 +38,7 @@ def documents_needed(event: Event | UnknownEvent) -> Iterable[Key]:
 
 
 def belong(event: Event, documents: Documents) -> None:
-    """Keep what the event makes of the groups of one person, who is not updated by it: his versions stay."""
+    """Keep what the event makes of the groups of one person, who is not updated by it: their versions stay."""
     match event:
         case MemberAdded() as event:
             _join(event, documents)

@@ -18,7 +18,7 @@ from shared.text import unique_email, unique_external_id, unique_handle, words
 
 
 def unique_entries_of(profile: ProfileRecord) -> Iterator[Entry]:
-    """By whatever is unique about somebody."""
+    """By whatever is unique about a person."""
     yield UniqueEntry("by-handle", unique_handle(profile.handle))
     yield UniqueEntry("by-email", unique_email(profile.email))
     if profile.external_id is not None:
@@ -26,7 +26,7 @@ def unique_entries_of(profile: ProfileRecord) -> Iterator[Entry]:
 
 
 def index_row_of(profile: ProfileRecord) -> IndexRow:
-    """In the lists of everybody, of his groups and of his tags, in the order of each of `PROFILE_ORDERS`."""
+    """In the lists of all people, of their groups and of their tags, in the order of each of `PROFILE_ORDERS`."""
     return IndexRow(
         facets=(
             EVERYBODY,

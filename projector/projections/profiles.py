@@ -62,7 +62,7 @@ class Profiles:
                 return (*names_needed(event), *documents_needed(event))
 
     def reads(self, recorded: RecordedEvent) -> Collection[Key]:
-        """A group's name: whoever joins under an older or a later one is brought the right one by a fan-out."""
+        """A group's name: a member who joins under an older or a later one is brought the right one by a fan-out."""
         return (GROUP.key(event.group_id),) if isinstance(event := recorded.event, MemberAdded) else ()
 
     def project(self, recorded: RecordedEvent, documents: Documents) -> None:

@@ -43,8 +43,8 @@ class Stats:
     closing leaves it open, and asks for the suspension. After a crash that may be ahead of the numbers, and still
     gives the right answer: nothing changes it after the closing.
 
-    What happened is counted by its type, so that it does not matter whether the event was redacted since. That somebody
-    was registered stays so when he is erased.
+    What happened is counted by its type, so that it does not matter whether the event was redacted since. That a person
+    was registered stays so after an erasure.
     """
 
     name = "stats"

@@ -138,7 +138,7 @@ class Judgement(Enum):
 
 
 def reason_to_hold(comparison: Comparison, order: Order) -> str | None:
-    """Why somebody has to look before readers use the new generation; None if nobody has to."""
+    """Why an operator has to look before readers use the new generation; None if there is no need."""
     if comparison.gone > MOST_GONE * comparison.records and not order.force:
         return (
             f"{comparison.gone} of {comparison.records} records would be gone: if that is right, order the rebuild"

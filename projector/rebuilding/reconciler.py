@@ -114,7 +114,7 @@ class Reconciler:
         """
         Begin a rebuild, or let one go on that waits for an order.
 
-        :raises Refused: somebody else is at it.
+        :raises Refused: another order is under way.
         """
         return await self._transition(await self._begun(order))
 
@@ -130,7 +130,7 @@ class Reconciler:
         """
         Give up a generation that was only to be looked at.
 
-        :raises Refused: it is not there any more, or somebody has ordered it to go on.
+        :raises Refused: it is not there any more, or an operator has ordered it to go on.
         """
         return await self._transition(withdrawn(generation, at=self._clock.now()))
 
@@ -181,7 +181,7 @@ class Reconciler:
             return False
         try:
             await self._transition(change)
-        except (Refused, Superseded):  # not yet, or somebody else was faster
+        except (Refused, Superseded):  # not yet, or another reconciler was faster
             return False
         return True
 
@@ -206,7 +206,7 @@ class Reconciler:
         return await self._begun(self._order()) if is_due else None
 
     async def _erasing(self, survey: Survey) -> Transition | None:
-        """Give up what keeps somebody who was erased, and is fed by nobody, or begin to replace it."""
+        """Give up an orphaned generation that keeps an erased person, or begin to replace it."""
         for pointer in await self._orphaned.missing_an_erasure(survey):
             if pointer != survey.live:
                 return given_up(pointer, at=self._clock.now())

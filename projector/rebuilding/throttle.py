@@ -20,7 +20,7 @@ class ThrottleLimits:
 
 class Throttle:
     """
-    Rests after each piece of work: twice as long each time while somebody suffers, soon not at all while nobody does.
+    Rests after each piece of work: twice as long each time while others suffer, soon not at all while they do not.
 
     :param lag: how far the live generation lags behind.
     :param answer: measures how long Redis takes to answer, in seconds.

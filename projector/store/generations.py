@@ -156,7 +156,7 @@ class Survey(NamedTuple):
         return checkpoint is not None and not damaged
 
     def is_outdated(self, version: int) -> bool:
-        """Whether code of a version should replace the live generation, unless somebody decided otherwise."""
+        """Whether code of a version should replace the live generation, unless an operator decided otherwise."""
         if self.live is None or self.live.version >= version or self.roster.building:
             return False
         return self.roster.declined != version

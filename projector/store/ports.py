@@ -106,7 +106,7 @@ class Lease(Protocol):
     """
     Which of several projectors feeds, so that the others save themselves the work.
 
-    Projectors of different versions feed side by side. It is for economy only: who is late to notice that he lost it
+    Projectors of different versions feed side by side. It is for economy only: a holder that misses its loss
     does no harm, as every commit compares checkpoints. Every method raises `Unavailable`.
     """
 

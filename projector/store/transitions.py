@@ -3,7 +3,7 @@ How one generation takes another's place.
 
 Every change is a pure function from what there is to how it shall be, which the store makes true in one step or not at
 all. A crash can leave the new live pointer beside the old roster (the pointer is written first). `completed` ends
-such a step: whoever stands beside the live generation in the roster says which one it is to replace, or replaced it.
+such a step: a generation beside the live one in the roster says which one it is to replace, or replaced.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 class RebuildUnderWay(Refused):
-    """Somebody else is at it."""
+    """Another order is under way."""
 
 
 class NotReached(Refused):
@@ -123,7 +123,7 @@ def aborted(*, at: datetime) -> Transition:
 
 
 def withdrawn(generation: str, *, at: datetime) -> Transition:
-    """Give up a generation that was only to be looked at; not any more once somebody has ordered it to go on."""
+    """Give up a generation that was only to be looked at; not any more once an operator has ordered it to go on."""
 
     def transition(survey: Survey) -> NextState:
         building = survey.roster.building

@@ -105,7 +105,7 @@ class RedisReadModel:
         if generation not in {each.generation for each in fed(*self._state(live, roster))}:
             raise Superseded(f"generation {generation} is not fed any more")
         if found.checkpoint != expected:
-            raise Superseded(f"the checkpoint of generation {generation} was moved by somebody else")
+            raise Superseded(f"the checkpoint of generation {generation} was moved by another writer")
 
     async def _survey(self, redis: PipelinedConnection, *, watch: bool = False) -> Survey:
         state = self._state(*await _read(redis, self._keys.live, self._keys.roster, watch=watch))

@@ -205,8 +205,8 @@ def test_the_numbers_keep_that_a_person_was_registered(history):
 def test_an_erasure_does_not_wait_for_what_is_parked_of_the_person(projection, history):
     """And nothing waits for them any more: there is no release to come that could say more of them."""
     account, store = history.events[-1].aggregate_id, MemoryStore()
-    is_his = of_account(account)
-    release = poisoned(projection, lambda each: is_his(each) and not isinstance(each.event, AccountErased))
+    is_theirs = of_account(account)
+    release = poisoned(projection, lambda each: is_theirs(each) and not isinstance(each.event, AccountErased))
 
     at_once(fold_in_two(store, history, release, history.events[-1].position - 2, code="the first"))
 

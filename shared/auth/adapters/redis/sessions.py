@@ -58,7 +58,7 @@ class RedisSessions:
             stored = await self._client.get(self._key(name))
         try:
             return None if stored is None else _decode(stored)
-        except msgspec.DecodeError:  # somebody else's, or another release's
+        except msgspec.DecodeError:  # another program's, or another release's
             return None
 
     def _key(self, name: str) -> str:

@@ -45,7 +45,7 @@ class ChangedLimits:
         for name in changes:
             component, _, _ = name.partition(".")
             if component not in known:
-                raise ValueError(f"there is no component {component!r}: {_remedy(component, known)}")
+                raise ValueError(f"there is no component {component!r}: {_hint(component, known)}")
         return cls(changes)
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class ChangedLimits:
             if owner != component:
                 continue
             if field not in hints:
-                raise ValueError(f"{component} has no limit {field!r}: {_remedy(field, hints)}")
+                raise ValueError(f"{component} has no limit {field!r}: {_hint(field, hints)}")
             changed[field] = _converted(name, number, hints[field])
         return kind(**changed)
 
@@ -111,6 +111,6 @@ def _converted(name: str, number: float, hint: Any) -> object:
         raise ValueError(f"{name} cannot be {number}: {error}") from error
 
 
-def _remedy(name: str, known: Iterable[str]) -> str:
+def _hint(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else "`muster config --limits` lists them"

@@ -6,12 +6,12 @@ import msgspec
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A kind of error: its type is `/problems/<name>`, where `remedy` can be read."""
+    """A kind of error: its type is `/problems/<name>`, where `hint` can be read."""
 
     name: str
     status: int
     title: str
-    remedy: str
+    hint: str
 
     @property
     def type(self) -> str:

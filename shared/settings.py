@@ -217,17 +217,17 @@ def _field(name: str) -> str:
     if field in FIELDS:
         return field
     near = difflib.get_close_matches(field, FIELDS, n=1)
-    remedy = f"did you mean {variable(near[0])}?" if near else "`muster config` lists the settings there are"
-    raise SettingsError(f"{name} is no setting: {remedy}")
+    hint = f"did you mean {variable(near[0])}?" if near else "`muster config` lists the settings there are"
+    raise SettingsError(f"{name} is no setting: {hint}")
 
 
 def _parsed(name: str, text: str) -> object:
-    hint = FIELDS[_field(name)]
-    notes = getattr(hint, "__metadata__", ())
+    kind = FIELDS[_field(name)]
+    notes = getattr(kind, "__metadata__", ())
     try:
-        return notes[0](text) if notes and callable(notes[0]) else msgspec.convert(text, hint, strict=False)
+        return notes[0](text) if notes and callable(notes[0]) else msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
-        remedy = notes[0].description if notes else f"choose one of: {', '.join(get_args(hint))}"
-        raise SettingsError(f"{name} is {text!r}: {remedy}") from error
+        hint = notes[0].description if notes else f"choose one of: {', '.join(get_args(kind))}"
+        raise SettingsError(f"{name} is {text!r}: {hint}") from error
     except ValueError as error:
         raise SettingsError(f"{name} is {masked(text)!r}: {error}") from error

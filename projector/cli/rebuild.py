@@ -169,8 +169,8 @@ class _Rebuild:
         except ApiFailed as error:
             if isinstance(error, ApiRefused) and error.status == HTTPStatus.CONFLICT:
                 return
-            remedy = f"`muster rebuild {self._name} --abort` gives it up"
-            raise CommandFailed(f"generation {generation} is still there ({error}): {remedy}") from error
+            hint = f"`muster rebuild {self._name} --abort` gives it up"
+            raise CommandFailed(f"generation {generation} is still there ({error}): {hint}") from error
 
     async def _followed(self, generation: str) -> str | None:
         """Show how far it is until it is live (None), or held (why)."""

@@ -16,7 +16,7 @@ PARKED = Gauge(
     "muster_projection_parked_documents", "Documents that are behind because an event of theirs is parked.", _BY
 )
 EVENTS = Counter("muster_projection_events", "Events projected by this process.", _BY)
-FANNED_OUT = Counter("muster_projection_swept_documents", "Documents that a fan-out revised or dropped.", _BY)
+FANNED_OUT = Counter("muster_projection_fanned_out_documents", "Documents that a fan-out revised or dropped.", _BY)
 SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the compare-and-set refused.", _BY)
 REBUILD_POSITION = Gauge("muster_rebuild_position", "Position that the generation being built reflects.", _BY)
 REBUILD_PROGRESS = Gauge("muster_rebuild_progress_ratio", "Part of the log that it reflects; none without one.", _BY)

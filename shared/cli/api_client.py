@@ -25,7 +25,7 @@ class Api(NamedTuple):
     name: str
     setting: str
     """That holds its URL."""
-    remedy: str
+    hint: str
     """What to do where it does not answer."""
 
 
@@ -115,7 +115,7 @@ class ApiClient:
         return ApiRefused(problem, status=response.status_code)
 
     def _unavailable(self, url: httpx.URL, why: str) -> ApiUnavailable:
-        return ApiUnavailable(f"the {self._api.name} does not answer at {url} {why}: {self._api.remedy}")
+        return ApiUnavailable(f"the {self._api.name} does not answer at {url} {why}: {self._api.hint}")
 
     def _decoded(self, response: httpx.Response, type: type[Answered]) -> Answered:
         try:

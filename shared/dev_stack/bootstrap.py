@@ -30,7 +30,7 @@ In a clone only:
   check        Check the style, the types and the import contracts of the code.
   test         Run the tests; what follows goes to pytest.
 """
-REMEDY = (
+HINT = (
     "Muster cannot install what it needs: there is neither uv, nor pip, nor Python's ensurepip. "
     "On Debian and Ubuntu: apt install python3-venv. Elsewhere: install pip or uv for this Python."
 )
@@ -186,7 +186,7 @@ def _install(environment: Environment, requirements: str) -> None:
 def _first_that_works(environment: Environment, requirements: str) -> None:
     installers = list(_installers())
     if not installers:
-        raise InstallError(REMEDY)
+        raise InstallError(HINT)
     for name, install in installers:
         _say(f"installing into {environment.venv} with {name}; this happens once")
         try:

@@ -61,7 +61,7 @@ def doctor() -> int:
     from shared.dev_stack.doctor import FAILED, examine  # noqa: PLC0415 - `up` and `config` need no Alembic
 
     checks = list(examine(Settings.load(os.environ).with_addresses()))
-    _print(*(f"{mark} {what}: {remedy}" if remedy else f"{mark} {what}" for mark, what, remedy in checks))
+    _print(*(f"{mark} {what}: {hint}" if hint else f"{mark} {what}" for mark, what, hint in checks))
     return int(any(check.mark == FAILED for check in checks))
 
 

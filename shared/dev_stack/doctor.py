@@ -1,4 +1,4 @@
-"""Check every precondition for `muster doctor`, with the remedy where one does not hold."""
+"""Check every precondition for `muster doctor`, with the hint where one does not hold."""
 
 import os
 import sys
@@ -39,7 +39,7 @@ class Check(NamedTuple):
 
     mark: str
     what: str
-    remedy: str = ""
+    hint: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -53,8 +53,8 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _redis(settings.redis_url)
 
 
-def _check(holds: bool, what: str, remedy: str, *, otherwise: str = FAILED) -> Check:  # noqa: FBT001 - it is the answer
-    return Check(OK, what) if holds else Check(otherwise, what, remedy)
+def _check(holds: bool, what: str, hint: str, *, otherwise: str = FAILED) -> Check:  # noqa: FBT001 - it is the answer
+    return Check(OK, what) if holds else Check(otherwise, what, hint)
 
 
 def _state_directory(path: Path) -> Check:
@@ -86,8 +86,8 @@ def _port(state_directory: Path, *, host: str, port: int, variable: str) -> Chec
     try:
         require_free(host, port, patience=0)
     except PortTakenError:
-        remedy = f"stop what listens there, or choose another with {variable}"
-        return _check(_is_ours(state_directory, port), f"port {port} is free, or ours", remedy)
+        hint = f"stop what listens there, or choose another with {variable}"
+        return _check(_is_ours(state_directory, port), f"port {port} is free, or ours", hint)
     return Check(OK, f"port {port} is free")
 
 
@@ -148,8 +148,8 @@ def _postgres_settings(connection: psycopg.Connection) -> Iterator[Check]:
     version = connection.info.server_version // 10_000
     yield _check(version >= OLDEST_POSTGRES, f"PostgreSQL is {version}", f"{OLDEST_POSTGRES} or newer is needed")
     level = _value(connection, "select current_setting('synchronous_commit')")
-    remedy = "Muster's own sessions set it; other clients of this database may lose what was acknowledged"
-    yield _check(level not in {"off", "local"}, f"synchronous_commit is {level}", remedy, otherwise=WARNING)
+    hint = "Muster's own sessions set it; other clients of this database may lose what was acknowledged"
+    yield _check(level not in {"off", "local"}, f"synchronous_commit is {level}", hint, otherwise=WARNING)
 
 
 def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
@@ -159,7 +159,7 @@ def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
     pending = pending_migrations(connection)
     yield _check(not pending, "migrations are current", f"run `muster migrate` for {', '.join(pending)}")
     row = connection.execute(SOUNDNESS).fetchone()
-    yield from (_check(each.holds, each.name, each.remedy) for each in findings(row or ()))
+    yield from (_check(each.holds, each.name, each.hint) for each in findings(row or ()))
 
 
 def _redis(url: str | None) -> Iterator[Check]:
@@ -191,10 +191,10 @@ def _redis_settings(client: "redis.Redis") -> Iterator[Check]:
         yield Check(WARNING, "Redis's settings", f"they cannot be read ({error}): make sure it never evicts")
         return
     policy = settings["maxmemory-policy"]
-    remedy = "records would vanish one by one: config set maxmemory-policy noeviction"
-    yield _check(policy == "noeviction", f"maxmemory-policy is {policy}", remedy)
-    remedy = "after a restart every record has to be projected anew: config set appendonly yes"
-    yield _check(settings["appendonly"] == "yes", f"appendonly is {settings['appendonly']}", remedy, otherwise=WARNING)
+    hint = "records would vanish one by one: config set maxmemory-policy noeviction"
+    yield _check(policy == "noeviction", f"maxmemory-policy is {policy}", hint)
+    hint = "after a restart every record has to be projected anew: config set appendonly yes"
+    yield _check(settings["appendonly"] == "yes", f"appendonly is {settings['appendonly']}", hint, otherwise=WARNING)
 
 
 def _value(connection: psycopg.Connection, query: str) -> Any:

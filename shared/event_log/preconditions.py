@@ -9,7 +9,7 @@ class Finding(NamedTuple):
 
     name: str
     holds: bool
-    remedy: str
+    hint: str
 
 
 SOUNDNESS = """
@@ -51,6 +51,6 @@ def findings(row: Sequence[Any]) -> list[Finding]:
 
 
 def violations(row: Sequence[Any], *, allow_unsafe: bool = False) -> str | None:
-    """Everything that does not hold, in one line with its remedies; None if all is well."""
+    """Everything that does not hold, in one line with its hints; None if all is well."""
     broken = [each for each in findings(row) if not each.holds and not (allow_unsafe and each.name == "fsync is on")]
-    return "; ".join(f"not true that {each.name}: {each.remedy}" for each in broken) or None
+    return "; ".join(f"not true that {each.name}: {each.hint}" for each in broken) or None

@@ -89,7 +89,7 @@ def test_every_event_is_projected(event):
 
 @pytest.mark.parametrize("problem", EVERY_PROBLEM, ids=lambda each: each.name)
 def test_every_problem_says_what_to_do(problem):
-    assert problem.remedy
+    assert problem.hint
     assert problem.title
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", problem.name)
     assert 400 <= problem.status < 600

@@ -252,7 +252,7 @@ async def test_history_cannot_be_rewritten(connect, statement):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "remedy"),
+    ("spoil", "hint"),
     [
         ("alter table event_log disable trigger announce_append", "enable always trigger"),
         ("alter sequence event_log_position_seq cache 20", "cache 1"),
@@ -261,7 +261,7 @@ async def test_history_cannot_be_rewritten(connect, statement):
         ("drop table event_log cascade", "muster migrate"),
     ],
 )
-async def test_a_log_that_could_skip_is_not_read(database_url, connect, spoil, remedy):
+async def test_a_log_that_could_skip_is_not_read(database_url, connect, spoil, hint):
     """Each precondition is looked at whenever a session begins; the error says what to do."""
     writer = connect()
     append(writer)
@@ -269,7 +269,7 @@ async def test_a_log_that_could_skip_is_not_read(database_url, connect, spoil, r
     writer.execute(spoil)
     writer.commit()
 
-    with pytest.raises(EventLogUnsound, match=remedy):
+    with pytest.raises(EventLogUnsound, match=hint):
         async with PostgresEventLog(database_url, allow_unsafe=True).connect():
             pytest.fail("it must not be read")
 

@@ -129,7 +129,7 @@ async def test_the_homes_token_is_its_owners_and_opens_everything(stack):
 
 
 async def test_a_command_that_is_not_let_in_says_what_to_do(stack):
-    """One line, with the remedy; a wrong token is not mended by the home's."""
+    """One line, with the hint; a wrong token is not mended by the home's."""
     for arguments in (("status",), ("parked", "list"), ("seed", "--people", "1"), ("rebuild", "stats")):
         ended = muster(stack.home, *arguments, MUSTER_TOKEN="x.y.z")
 
@@ -243,8 +243,8 @@ def test_no_process_starts_that_could_let_nobody_in(tmp_path, process):
 
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
-    for remedy in ("`muster keys new`", "MUSTER_ISSUER", "MUSTER_AUTH=off"):
-        assert remedy in line
+    for hint in ("`muster keys new`", "MUSTER_ISSUER", "MUSTER_AUTH=off"):
+        assert hint in line
 
 
 def test_up_does_not_let_everybody_in_from_elsewhere_either(tmp_path):

@@ -305,7 +305,7 @@ def test_an_end_in_the_middle_of_the_start_leaves_nothing(tmp_path):
     until(lambda: are_gone(running))
 
 
-def test_doctor_names_what_fails_and_its_remedy(tmp_path):
+def test_doctor_names_what_fails_and_its_hint(tmp_path):
     """Each failure with what to do; the status tells that there is one."""
     with EmbeddedRedis(tmp_path / "redis", appendonly=False, options={"maxmemory-policy": "allkeys-lru"}) as valkey:
         ran = muster(

@@ -66,7 +66,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "remedy"),
+    ("name", "value", "hint"),
     [
         ("MUSTER_DATABASE_URL", "mysql://localhost/x", "postgresql://"),
         ("MUSTER_REDIS_URL", "http://localhost", "redis://host:port"),
@@ -93,13 +93,13 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_REDIS_URL", "redis://localhost:bad", "check the port"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused_in_one_line(name, value, remedy):
+def test_a_value_that_cannot_be_meant_is_refused_in_one_line(name, value, hint):
     """The line names the variable and the way out."""
     with pytest.raises(SettingsError) as refused:
         Settings.load({name: value})
 
     assert str(refused.value).startswith(f"{name} is ")
-    assert remedy in str(refused.value)
+    assert hint in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

@@ -54,7 +54,7 @@ def test_a_whole_number_serves_where_seconds_are_wanted():
 
 
 @pytest.mark.parametrize(
-    ("text", "remedy"),
+    ("text", "hint"),
     [
         ("batch.fold=1", "no component 'batch': did you mean 'batch_fold'"),
         ("xyzzy.events=1", "no component 'xyzzy': `muster config --limits`"),
@@ -69,11 +69,11 @@ def test_a_whole_number_serves_where_seconds_are_wanted():
         ("batch_fold.events=1,", "component.limit=number"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(text, remedy):
+def test_what_cannot_be_meant_is_refused(text, hint):
     with pytest.raises(ValueError) as refused:
         changed(text).apply(BatchFoldLimits)
 
-    assert remedy in str(refused.value)
+    assert hint in str(refused.value)
 
 
 def test_a_refused_limit_names_its_setting():

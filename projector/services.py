@@ -42,6 +42,7 @@ from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.adapters.persistent import PersistentEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect
 from shared.settings import Settings
@@ -60,6 +61,7 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     registry.register_value(Settings, settings)
+    registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="ops", keyspace=HOME)
     log = PostgresEventLog(settings.required("database_url"))

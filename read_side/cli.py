@@ -9,6 +9,7 @@ from shared.auth.setup import require_access
 from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry
 from shared.redis.client import connector
+from shared.server.limits import ServerLimits
 from shared.server.serving import serve
 from shared.settings import Settings
 
@@ -32,6 +33,7 @@ def read(*, host: str | None = None, port: int | None = None, workers: int | Non
         workers=workers or settings.workers,
         log_format=settings.log_format,
         service="muster-read",
+        limits=settings.limits_of(ServerLimits),
     )
 
 

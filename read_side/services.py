@@ -16,6 +16,7 @@ from read_side.freshness import Freshness
 from read_side.http.app import read_api
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
 from shared.auth.setup import register_authentication, register_limits
+from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME
 from shared.redis.client import connector
 from shared.settings import Settings
@@ -29,6 +30,7 @@ def create_app() -> ASGIApp:
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
+    registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="read", keyspace=HOME)
     connect = connector(settings.required("redis_url"))

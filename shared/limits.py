@@ -26,6 +26,8 @@ COMPONENTS: tuple[str, ...] = (
     "shared.auth.authentication:AuthenticationLimits",
     "shared.auth.openid:OpenIdLimits",
     "shared.auth.rate_limits:RateLimiterLimits",
+    "shared.http.limits:HttpLimits",
+    "shared.server.limits:ServerLimits",
     "write_side.execution.limits:ExecutionLimits",
 )
 """Where the limits of each component stand; `muster config --limits` shows them all."""

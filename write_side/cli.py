@@ -43,6 +43,7 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
     :param workers: processes that share the port, instead of MUSTER_WORKERS.
     """
     from shared.auth.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
+    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
     from shared.server.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
     settings = Settings.load(os.environ).with_addresses()
@@ -55,6 +56,7 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
         workers=workers or settings.workers,
         log_format=settings.log_format,
         service="muster-write",
+        limits=settings.limits_of(ServerLimits),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
+from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog
@@ -34,6 +35,7 @@ def create_app() -> ASGIApp:
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
+    registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write", keyspace=HOME)
     limits = ExecutionLimits(keep_keys=timedelta(seconds=settings.idempotency_ttl))

@@ -4,6 +4,7 @@ import os
 
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
+from shared.server.limits import ServerLimits
 from shared.server.serving import serve
 from shared.settings import Settings
 
@@ -28,4 +29,5 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
         port=port or settings.ops_port,
         log_format=settings.log_format,
         service="muster-project",
+        limits=settings.limits_of(ServerLimits),
     )

@@ -1,18 +1,21 @@
 """Assemble a service: problems, documentation, health, request ids and the container of services."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import msgspec
+import svcs
 from litestar import Litestar, Response, get
 from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from shared.http.auth_middleware import AUTH_PROBLEMS, AuthMiddleware, Policy
+from shared.http.bodies import BodyReader
 from shared.http.containers import Register, provide_services, registry_lifespan
 from shared.http.health import HEALTH_HANDLERS
+from shared.http.limits import HttpLimits
 from shared.http.pages import documentation_page, problem_page, problems_page
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
 from shared.http.requests import RequestScope
@@ -48,13 +51,24 @@ def assemble(
         [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(documented)],
         dependencies={"services": Provide(provide_services)},
         exception_handlers=EXCEPTION_HANDLERS,
-        lifespan=[registry_lifespan(*registers), authenticated.lifespan, *lifespan],
+        lifespan=[registry_lifespan(_default_limits, *registers), _read_bodies, authenticated.lifespan, *lifespan],
         on_shutdown=[tracing.flush],
         logging_config=None,
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
     return RequestScope(app, authenticated)
+
+
+def _default_limits(registry: svcs.Registry) -> None:
+    registry.register_value(HttpLimits, HttpLimits())
+
+
+@asynccontextmanager
+async def _read_bodies(app: Litestar) -> AsyncIterator[None]:
+    async with svcs.Container(app.state.registry) as container:
+        app.state.bodies = BodyReader(container.get(HttpLimits))
+    yield
 
 
 def _documentation(document: Mapping[str, Any]) -> list[Any]:

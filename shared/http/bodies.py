@@ -12,21 +12,13 @@ from litestar import Request
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import Scope
 
+from shared.http.limits import HttpLimits
 from shared.http.problems import MOST_ERRORS, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection, framework_problem
 from shared.http.requests import header
 from shared.problems import INVALID, OVERLOADED, FieldError
 
 T = TypeVar("T", bound=msgspec.Struct)
 ValueHook = Callable[[type[Any], Any], Any]
-
-BODY_SECONDS = 20.0
-"""How long a client may take to send a body of 1 MiB at most; a slower one keeps a connection from others."""
-
-LARGE_BYTES = 64 * 1024
-"""How many of larger bodies come at a time is limited; smaller ones are always taken."""
-
-MOST_LARGE = 256
-"""Large bodies in flight: 256 MiB in a process at most, and as much again of small ones on all connections."""
 
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -61,35 +53,43 @@ async def body_chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
         raise Rejection(framework_problem(error), error.detail) from None
 
 
-_for_large = asyncio.Semaphore(MOST_LARGE)
+class BodyReader:
+    """Read whole bodies, of which few large ones may be in flight."""
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self._limits = limits
+        self._permits = asyncio.Semaphore(limits.large_bodies)
+
+    async def read(self, request: Request[Any, Any, Any]) -> bytes:
+        """:raises Rejection: 408, the body does not come to its end in time; 503, too many large ones are in flight."""
+        try:
+            async with asyncio.timeout(self._limits.body):
+                return await self._whole(body_chunks(request))
+        except TimeoutError:
+            raise Rejection(TOO_SLOW, f"The body did not come within {self._limits.body:g} s") from None
+        except ClientGone:
+            raise Rejection(TOO_SLOW, "The body did not come to its end") from None
+
+    async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
+        body = bytearray()
+        async with AsyncExitStack() as permits:
+            async for chunk in chunks:
+                if len(body) <= self._limits.large_body < len(body) + len(chunk):
+                    self._require_permit()
+                    await permits.enter_async_context(self._permits)
+                body += chunk
+            return bytes(body)
+
+    def _require_permit(self) -> None:
+        """:raises Rejection: 503, none is left: waiting would hold what has already come."""
+        if self._permits.locked():
+            raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers={"Retry-After": "1"})
 
 
 async def body_of(request: Request[Any, Any, Any]) -> bytes:
-    """:raises Rejection: 408, it does not come to its end, or not in time; 503, too many large ones come at once."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _whole(body_chunks(request))
-    except TimeoutError:
-        raise Rejection(TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} s") from None
-    except ClientGone:
-        raise Rejection(TOO_SLOW, "The body did not come to its end") from None
-
-
-async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
-    body = bytearray()
-    async with AsyncExitStack() as permits:
-        async for chunk in chunks:
-            if len(body) <= LARGE_BYTES < len(body) + len(chunk):
-                _require_permit()
-                await permits.enter_async_context(_for_large)
-            body += chunk
-        return bytes(body)
-
-
-def _require_permit() -> None:
-    """:raises Rejection: 503, too many large bodies are in flight: waiting would hold what has already come."""
-    if _for_large.locked():
-        raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers={"Retry-After": "1"})
+    """Read a whole body by the `BodyReader` of the application."""
+    reader: BodyReader = request.app.state.bodies
+    return await reader.read(request)
 
 
 def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:

@@ -11,8 +11,7 @@ from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.http.containers import Services
-
-PING_SECONDS = 2.0
+from shared.http.limits import HttpLimits
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -45,16 +44,17 @@ async def livez() -> Response[bytes]:
 
 @get("/readyz")
 async def readyz(services: Services) -> Response[bytes]:
-    checks = dict(await asyncio.gather(*map(_ping, services.get_pings())))
+    seconds = services.get(HttpLimits).ping
+    checks = dict(await asyncio.gather(*(_ping(each, seconds) for each in services.get_pings())))
     ready = all(outcome == "ok" for outcome in checks.values())
     details = services.get(ReadinessDetails).gather() if ReadinessDetails in services.registry else {}
     return json(Health("ready" if ready else "not ready", checks, details), status=200 if ready else 503)
 
 
-async def _ping(ping: svcs.ServicePing) -> tuple[str, str]:
+async def _ping(ping: svcs.ServicePing, seconds: float) -> tuple[str, str]:
     name = ping.name.rpartition(".")[2]
     try:
-        async with asyncio.timeout(PING_SECONDS):
+        async with asyncio.timeout(seconds):
             await ping.aping()
     except Exception as error:  # noqa: BLE001 - every error of a dependency is an answer
         log.warning("not ready", check=name, error=str(error))

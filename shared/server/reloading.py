@@ -9,12 +9,6 @@ from typing import Any
 import structlog
 from granian.server.mp import MPServer
 
-MAKING_SECONDS = 60.0
-"""How long making the application may take; on a busy machine its imports alone are seconds."""
-
-OPENING_SECONDS = 3.5
-"""How long a worker may take from there until it listens."""
-
 log = structlog.get_logger()
 
 
@@ -24,6 +18,10 @@ class ReloadingServer(MPServer):
 
     Granian by itself waits for a fixed time, after which it ends the old worker whether or not there is a new one.
     """
+
+    def __init__(self, target: str, *, make_seconds: float, **options: Any) -> None:
+        super().__init__(target, **options)
+        self._make_seconds = make_seconds
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Callable[..., Any]) -> None:
         super()._spawn_workers(spawn_target, partial(target_loader, made=_replaces_no_worker))  # type: ignore[no-untyped-call]  # granian leaves it so
@@ -46,7 +44,7 @@ class ReloadingServer(MPServer):
         new: Any = self._spawn_worker(index, target, partial(loader, made=made.set))
         new.interrupt_by_parent = True  # until it serves, its death is no reason to end everything
         new.start()
-        deadline = time.monotonic() + MAKING_SECONDS
+        deadline = time.monotonic() + self._make_seconds
         while not made.wait(0.1):
             if not new.is_alive() or time.monotonic() >= deadline:
                 self._end(new)

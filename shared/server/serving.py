@@ -19,25 +19,9 @@ from granian.http import HTTP1Settings
 from shared.observability import logging as telemetry
 from shared.observability import tracing
 from shared.runtime.exit_with_parent import exit_with_parent
-from shared.server.reloading import OPENING_SECONDS, ReloadingServer
-from shared.server.sockets import give_up_absent_clients
-
-STOP_SECONDS = 15
-"""How long a worker may take to finish its requests after SIGTERM: more than a command does, whatever it waits for."""
-
-CONNECTIONS = 4_096
-"""How many connections a worker serves at once; further ones wait in the kernel's queue."""
-
-HEADER_SECONDS = 30
-"""How long a client may take to send the headers of a request, also the next on a connection kept open."""
-
-UNREAD_SECONDS = 30
-"""How long a client may leave an answer unread."""
-
-BUFFER_BYTES = 64 * 1024
-"""The buffer of a connection in each direction; longer headers are answered 431."""
-
-OPEN_FILES = 65_536
+from shared.server.limits import ServerLimits
+from shared.server.reloading import ReloadingServer
+from shared.server.sockets import terminate_absent_clients
 
 RELEASE_SECONDS = 1.0
 """How long the kernel may take to free the port of a process that was killed."""
@@ -55,6 +39,7 @@ def serve(
     workers: int = 1,
     log_format: telemetry.LogFormat = "console",
     service: str = "muster",
+    limits: ServerLimits | None = None,
 ) -> None:
     """
     Serve the ASGI application that `target` ("package.module:factory") makes, until SIGTERM or SIGINT.
@@ -71,11 +56,11 @@ def serve(
         require_free(host, port)
     except PortTakenError as taken:
         sys.exit(str(taken))
-    _allow_open_files()
-    loader = partial(
-        _load, target, parent=os.getpid(), log_format=log_format, service=service, unread_seconds=UNREAD_SECONDS
-    )
-    _server(target, host=host, port=port, workers=workers).serve(target_loader=loader, wrap_loader=False)
+    limits = limits or ServerLimits()
+    _allow_open_files(limits.open_files)
+    loader = partial(_load, target, parent=os.getpid(), log_format=log_format, service=service, limits=limits)
+    server = _server(target, host=host, port=port, workers=workers, limits=limits)
+    server.serve(target_loader=loader, wrap_loader=False)
 
 
 def require_free(host: str, port: int, *, patience: float = RELEASE_SECONDS) -> None:
@@ -108,9 +93,10 @@ def _is_taken(host: str, port: int) -> bool:
     return False
 
 
-def _server(target: str, *, host: str, port: int, workers: int) -> ReloadingServer:
+def _server(target: str, *, host: str, port: int, workers: int, limits: ServerLimits) -> ReloadingServer:
     return ReloadingServer(
         target,
+        make_seconds=limits.make,
         address=host,
         port=port,
         workers=workers,
@@ -118,13 +104,13 @@ def _server(target: str, *, host: str, port: int, workers: int) -> ReloadingServ
         loop=Loops.uvloop if find_spec("uvloop") else Loops.asyncio,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
-            header_read_timeout=HEADER_SECONDS * 1_000, keep_alive=True, max_buffer_size=BUFFER_BYTES
+            header_read_timeout=round(limits.headers * 1_000), keep_alive=True, max_buffer_size=limits.buffer
         ),
         websockets=False,
-        backlog=CONNECTIONS,
-        backpressure=CONNECTIONS,
-        workers_kill_timeout=STOP_SECONDS,
-        respawn_interval=OPENING_SECONDS,
+        backlog=limits.connections,
+        backpressure=limits.connections,
+        workers_kill_timeout=limits.stop,
+        respawn_interval=limits.open,
         log_dictconfig=dict(telemetry.GRANIAN_LOGGING),
     )
 
@@ -135,7 +121,7 @@ def _load(
     parent: int,
     log_format: telemetry.LogFormat,
     service: str,
-    unread_seconds: float,
+    limits: ServerLimits,
     made: Callable[[], object],
 ) -> Any:
     """Make the application; runs in the worker, which must not go on answering when its parent was killed."""
@@ -148,13 +134,13 @@ def _load(
     # These objects stay: walking through them at every full collection delayed some answers by 40 ms.
     gc.collect()
     gc.freeze()
-    give_up_absent_clients(unread_seconds=unread_seconds)
+    terminate_absent_clients(limits)
     made()
     return application
 
 
-def _allow_open_files() -> None:
-    """Raise the soft limit, which is 1,024 in most shells: every connection is a file."""
+def _allow_open_files(files: int) -> None:
+    """Raise the soft limit, as far as the hard one allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    wanted = files if hard == resource.RLIM_INFINITY else min(hard, files)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

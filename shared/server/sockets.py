@@ -10,58 +10,50 @@ from stat import S_ISSOCK
 
 import structlog
 
+from shared.server.limits import ServerLimits
+
 SEARCH_SECONDS = 60.0
 """How long the worker's listening socket is searched for."""
-
-KEEPALIVE_IDLE_SECONDS = 60
-"""After which the kernel probes a silent client."""
-
-KEEPALIVE_INTERVAL_SECONDS = 15
-"""After which it probes again, or terminates the connection."""
 
 log = structlog.get_logger()
 
 
-def give_up_absent_clients(*, unread_seconds: float) -> None:
+def terminate_absent_clients(limits: ServerLimits) -> None:
     """
     Have the kernel terminate connections whose client is gone or does not read; return at once.
 
     An answer that is never read would keep its connection from other clients for ever.
-
-    :param unread_seconds: how long something sent may be left unread, or unacknowledged.
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # elsewhere than on Linux they wait
-        threading.Thread(
-            target=_configure_listener, args=(round(unread_seconds * 1_000),), daemon=True, name="keepalive"
-        ).start()
+        threading.Thread(target=_configure_listener, args=(limits,), daemon=True, name="keepalive").start()
 
 
-def _configure_listener(milliseconds: int) -> None:
+def _configure_listener(limits: ServerLimits) -> None:
     """Wait for the socket, which is there only once the application has started; its connections inherit from it."""
     deadline = time.monotonic() + SEARCH_SECONDS
-    while not any(_configured(int(file.name), milliseconds) for file in Path("/proc/self/fd").iterdir()):
+    while not any(_configured(int(file.name), limits) for file in Path("/proc/self/fd").iterdir()):
         if time.monotonic() >= deadline:
             log.warning("connections of absent clients will not be terminated: no socket listens yet")
             return
         time.sleep(0.02)
 
 
-def _configured(file: int, milliseconds: int) -> bool:
+def _configured(file: int, limits: ServerLimits) -> bool:
     """Set the options of a listening socket; return False for every other file."""
     with suppress(OSError):  # it may be closed by now
         # Checked first: of anything but a socket `fromfd` would leave its duplicate open.
         if not S_ISSOCK(os.fstat(file).st_mode):
             return False
         with socket.fromfd(file, socket.AF_INET, socket.SOCK_STREAM) as listener:
-            return _set_options(listener, milliseconds)
+            return _set_options(listener, limits)
     return False
 
 
-def _set_options(listener: socket.socket, milliseconds: int) -> bool:
+def _set_options(listener: socket.socket, limits: ServerLimits) -> bool:
     if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         return False
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limits.unread * 1_000))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, limits.keepalive_idle)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, limits.keepalive_interval)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return True

@@ -19,10 +19,12 @@ import httpx
 import pytest
 
 from shared.dev_stack.embedded_server import free_port
-from shared.server.serving import HEADER_SECONDS, require_free
+from shared.server.limits import ServerLimits
+from shared.server.serving import require_free
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 2
+IMPORTS = "from shared.server.limits import ServerLimits; from shared.server.serving import serve"
 SECONDS = 60
 """Whatever takes longer has failed."""
 
@@ -69,12 +71,10 @@ def serve(tmp_path, port):
     started = []
 
     def start(target="application:create", *, workers=1, log_format="console", **seconds):
-        patience = "from shared.http import serving"
-        for name, value in {"STOP_SECONDS": STOP_SECONDS, **seconds}.items():
-            patience += f"; serving.{name} = {value}"
-        arguments = {"host": "127.0.0.1", "port": port, "workers": workers, "log_format": log_format}
+        limits = ServerLimits(**{"stop": STOP_SECONDS, **seconds})
+        arguments = {"host": "127.0.0.1", "port": port, "workers": workers, "log_format": log_format, "limits": limits}
         process = subprocess.Popen(
-            [sys.executable, "-c", f"{patience}; serving.serve({target!r}, **{arguments!r})"],
+            [sys.executable, "-c", f"{IMPORTS}; serve({target!r}, **{arguments!r})"],
             env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
             stderr=subprocess.PIPE,
             text=True,
@@ -120,7 +120,7 @@ def test_it_stops_cleanly_when_asked(serve, port, asked):
     with httpx.Client(timeout=SECONDS) as client:
         client.get(f"http://127.0.0.1:{port}/")
         process.send_signal(asked)
-        process.communicate(timeout=HEADER_SECONDS - 5)  # then the client would be hung up on anyway
+        process.communicate(timeout=ServerLimits().headers - 5)  # then the client would be hung up on anyway
 
     assert process.returncode == 0
     require_free("127.0.0.1", port)
@@ -141,7 +141,7 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop(serve, port):
 
 def test_a_client_that_sends_no_headers_in_time_is_disconnected(serve, port):
     """From the beginning, in the middle, byte after byte, and where the connection was kept open."""
-    serve(HEADER_SECONDS=1)
+    serve(headers=1)
     worker_pid(port)
     request = b"GET /pid HTTP/1.1\r\nHost: muster\r\n\r\n"
     with contextlib.ExitStack() as connections:
@@ -187,7 +187,7 @@ def test_headers_are_kept_in_bounds(serve, port):
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="elsewhere it waits")
 def test_a_client_that_does_not_read_is_disconnected(serve, port):
     """Its answer, which never ends, would keep a connection from others."""
-    serve(UNREAD_SECONDS=1)
+    serve(unread=1)
     worker_pid(port)
     deadline = time.monotonic() + 15
     with ExitStack() as clients:

@@ -12,7 +12,7 @@ import pytest
 from projector.api.status_events import MOST_STREAMS
 from projector.monitoring.stall_detector import PATIENCE_SECONDS
 from projector.monitoring.status_history import INTERVAL_SECONDS, LEISURE
-from shared.server.serving import STOP_SECONDS
+from shared.server.limits import ServerLimits
 from tests.support.event_streams import first, followed
 from tests.support.stack import service, until
 
@@ -109,7 +109,7 @@ async def test_who_looks_on_does_not_hold_up_the_stop(stack, tmp_path, asked):
     async with service("project", log, **addresses) as (url, pid), followed(url) as (_, events):
         await first(events, "status")
         os.kill(pid, asked)
-        async with asyncio.timeout(STOP_SECONDS - 5):  # then it would be killed
+        async with asyncio.timeout(ServerLimits().stop - 5):  # then it would be killed
             rest = [event async for event in events]
 
     assert {event.name for event in rest} <= {None, "status", "page"}

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from shared.server.limits import ServerLimits
 from shared.server.serving import _allow_open_files
 from tests.support.access import headers_for
 from tests.support.load import registration
@@ -100,7 +101,7 @@ async def test_answers_that_nobody_reads_are_not_collected(mortal_stack):
 async def test_connections_that_idle_hold_nobody_up(mortal_stack):
     """A thousand at each process: they are far from what one takes, and cost it little."""
     addresses = mortal_stack.addresses
-    _allow_open_files()
+    _allow_open_files(ServerLimits().open_files)
     await mortal_stack.ready()
     before = {child: resident(mortal_stack, child) for child in (Child.WRITE, Child.READ)}
     async with connections(addresses.write, IDLE) as writers, connections(addresses.read, IDLE) as readers:

@@ -6,11 +6,12 @@ import httpx
 import pytest
 from litestar import Litestar, Request, post
 
-from shared.http import bodies
-from shared.http.bodies import LARGE_BYTES, body_of
+from shared.http.bodies import BodyReader, body_of
+from shared.http.limits import HttpLimits
 from shared.http.problems import EXCEPTION_HANDLERS
 
-LARGE = b"x" * (LARGE_BYTES + 1)
+LIMITS = HttpLimits(large_bodies=1)
+LARGE = b"x" * (LIMITS.large_body + 1)
 
 
 @post("/", status_code=200)
@@ -19,17 +20,22 @@ async def measure(request: Request) -> str:
 
 
 @pytest.fixture
-async def client(monkeypatch):
-    """Of a service with a place for one large body."""
-    monkeypatch.setattr(bodies, "_for_large", asyncio.Semaphore(1))
+def app():
+    """A service with a permit for one large body."""
     app = Litestar([measure], exception_handlers=EXCEPTION_HANDLERS)
+    app.state.bodies = BodyReader(LIMITS)
+    return app
+
+
+@pytest.fixture
+async def client(app):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
         yield client
 
 
 @pytest.fixture
 async def large_one(client):
-    """A large body, most of which has come; awaiting the answer has it come to its end."""
+    """A large body, most of which has come; it comes to its end once its answer is awaited."""
     has_come, may_end = asyncio.Event(), asyncio.Event()
 
     async def body():
@@ -58,19 +64,19 @@ async def test_one_large_body_too_many_is_503(client):
 
 
 @pytest.mark.usefixtures("large_one")
-async def test_what_is_not_large_always_has_its_place(client):
-    answers = [await client.post("/", content=b"x" * size) for size in (0, 1, LARGE_BYTES)]
+async def test_a_small_body_needs_no_permit(client):
+    answers = [await client.post("/", content=b"x" * size) for size in (0, 1, LIMITS.large_body)]
 
-    assert [each.text for each in answers] == ["0", "1", str(LARGE_BYTES)]
+    assert [each.text for each in answers] == ["0", "1", str(LIMITS.large_body)]
 
 
-async def test_a_place_is_free_again_once_the_body_has_come(client, large_one):
+async def test_a_permit_is_free_again_once_the_body_has_come(client, large_one):
     assert (await large_one()).text == str(len(LARGE) + 3)
     assert (await client.post("/", content=LARGE)).text == str(len(LARGE))
 
 
-async def test_a_place_is_free_again_if_the_body_does_not_come_to_its_end(client, monkeypatch):
-    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
+async def test_a_permit_is_free_again_if_the_body_does_not_come_to_its_end(app, client):
+    app.state.bodies = BodyReader(HttpLimits(large_bodies=1, body=0.01))
 
     async def body():
         yield LARGE

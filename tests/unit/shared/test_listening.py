@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from shared.server.limits import ServerLimits
 from shared.server.sockets import _configured
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
 
 
-def test_what_listens_configured_and_nothing_is_left_open():
+def test_a_listening_socket_is_configured_and_nothing_is_left_open():
     """It looks again and again while a worker starts: what it left open each time would soon be all there can be."""
     reading, writing = os.pipe()
     with (
@@ -23,7 +24,8 @@ def test_what_listens_configured_and_nothing_is_left_open():
         before = opened()
 
         configured = [
-            _configured(each, 1_234) for each in (reading, writing, other.fileno(), listening.fileno(), 9_999)
+            _configured(each, ServerLimits(unread=1.234))
+            for each in (reading, writing, other.fileno(), listening.fileno(), 9_999)
         ]
 
         assert configured == [False, False, False, True, False]

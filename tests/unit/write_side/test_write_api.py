@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
-from shared.http import bodies
+from shared.http.limits import HttpLimits
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
@@ -249,17 +249,19 @@ async def test_requests_are_counted_by_route(client):
     assert 'muster_http_requests_total{method="POST",route="/commands/suspend-account",status="404"}' in metrics
 
 
-async def test_a_body_that_does_not_come_is_waited_for_in_bounds(client, monkeypatch):
+async def test_a_body_that_does_not_come_is_waited_for_in_bounds():
     """Nothing else would ever end the request."""
-    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
+
+    def register(registry) -> None:
+        registry.register_value(HttpLimits, HttpLimits(body=0.01))
 
     async def body():
         yield b"{"
         await asyncio.Event().wait()
 
-    answer = await client.post(
-        "/commands/register-account", content=body(), headers={"Content-Type": "application/json"}
-    )
+    async with client_of(write_api(admit_everyone, register)) as client:
+        headers = {"Content-Type": "application/json"}
+        answer = await client.post("/commands/register-account", content=body(), headers=headers)
 
     assert (answer.status_code, answer.json()["type"]) == (408, "/problems/too-slow")
 

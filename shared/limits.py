@@ -18,6 +18,7 @@ import msgspec
 L = TypeVar("L")
 
 COMPONENTS: tuple[str, ...] = (
+    "projector.audit.erasure.audit:ErasureLimits",
     "projector.audit.verify.following:VerifyLimits",
     "projector.processing.limits:LeadershipLimits",
     "projector.processing.limits:ProcessorLimits",

@@ -29,6 +29,9 @@ COMPONENTS: tuple[str, ...] = (
     "shared.auth.rate_limits:RateLimiterLimits",
     "shared.http.limits:HttpLimits",
     "shared.server.limits:ServerLimits",
+    "shared.event_log.adapters.postgres:EventLogLimits",
+    "shared.postgres.connection:PostgresLimits",
+    "write_side.adapters.postgres.transactions:TransactionLimits",
     "write_side.execution.limits:ExecutionLimits",
 )
 """Where the limits of each component stand; `muster config --limits` shows them all."""

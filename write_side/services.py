@@ -1,7 +1,7 @@
 """The composition root of the write side: which adapter stands for which port."""
 
 import os
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
 
 import svcs
@@ -18,10 +18,12 @@ from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.notifier import PostgresNotifier
 from write_side.adapters.postgres.purge import purge_expired_keys
-from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
+from write_side.adapters.postgres.transactions import LIMITS as TRANSACTION_LIMITS
+from write_side.adapters.postgres.transactions import PostgresTransactions, TransactionLimits, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.execution.executor import CommandExecutor
+from write_side.execution.limits import LIMITS as EXECUTION_LIMITS
 from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import Background, write_api
 from write_side.ports import Ids, UnitsOfWork
@@ -38,31 +40,40 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write", keyspace=HOME)
-    limits = ExecutionLimits(keep_keys=timedelta(seconds=settings.idempotency_ttl))
-    register_postgres(registry, url=settings.required("database_url"), limits=limits)
+    register_postgres(
+        registry,
+        url=settings.required("database_url"),
+        execution=replace(settings.limits_of(ExecutionLimits), keep_seconds=settings.idempotency_ttl),
+        transactions=settings.limits_of(TransactionLimits),
+    )
 
 
 def register_postgres(
-    registry: svcs.Registry, *, url: str, allow_unsafe: bool = False, limits: ExecutionLimits | None = None
+    registry: svcs.Registry,
+    *,
+    url: str,
+    allow_unsafe: bool = False,
+    execution: ExecutionLimits = EXECUTION_LIMITS,
+    transactions: TransactionLimits = TRANSACTION_LIMITS,
 ) -> None:
     """Register everything that stands on one database."""
     clock = SystemClock()
-    engine = create_engine(url, allow_unsafe=allow_unsafe)
-    transactions = PostgresTransactions(engine)
+    engine = create_engine(url, allow_unsafe=allow_unsafe, limits=transactions)
+    begin = PostgresTransactions(engine, limits=transactions)
     command_log = CommandLog(clock=clock)
     notifier = PostgresNotifier(url)
-    units = PostgresUnitsOfWork(transactions=transactions, command_log=command_log, notify=notifier.notify)
+    units = PostgresUnitsOfWork(transactions=begin, command_log=command_log, notify=notifier.notify)
     registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
-    background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, transactions, command_log))
+    background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, begin, command_log))
     registry.register_value(Background, background)
-    register_executor(registry, units=units, clock=clock, ids=TimeOrderedIds(), limits=limits)
+    register_executor(registry, units=units, clock=clock, ids=TimeOrderedIds(), limits=execution)
 
 
 def register_executor(
-    registry: svcs.Registry, *, units: UnitsOfWork, clock: Clock, ids: Ids, limits: ExecutionLimits | None = None
+    registry: svcs.Registry, *, units: UnitsOfWork, clock: Clock, ids: Ids, limits: ExecutionLimits = EXECUTION_LIMITS
 ) -> None:
     """Register what carries out commands on any adapters."""
-    executor = CommandExecutor(units=units, clock=clock, ids=ids, limits=limits or ExecutionLimits())
+    executor = CommandExecutor(units=units, clock=clock, ids=ids, limits=limits)
     registry.register_value(CommandExecutor, executor)
 
 

@@ -20,8 +20,8 @@ from shared.dev_stack.programs import (
     unprivileged_user,
     valkey_binary,
 )
-from shared.event_log.adapters.postgres import connect_args
-from shared.event_log.preconditions import SOUNDNESS, findings
+from shared.event_log.preconditions import PRECONDITIONS, findings
+from shared.postgres.connection import connect_arguments
 from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import Settings, masked, read_addresses
@@ -133,8 +133,8 @@ def _postgres(url: str | None) -> Iterator[Check]:
         yield Check(WARNING, "PostgreSQL", "none runs yet: `muster up` starts one, or set MUSTER_DATABASE_URL")
         return
     try:
-        reached = {**connect_args(url), "connect_timeout": CONNECT_SECONDS}
-        with psycopg.connect(autocommit=True, **reached) as connection:
+        arguments = {**connect_arguments(url), "connect_timeout": CONNECT_SECONDS}
+        with psycopg.connect(autocommit=True, **arguments) as connection:
             yield Check(OK, f"PostgreSQL answers at {masked(url)}")
             yield from _postgres_settings(connection)
             yield from _event_log(connection)
@@ -158,7 +158,7 @@ def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
         return
     pending = pending_migrations(connection)
     yield _check(not pending, "migrations are current", f"run `muster migrate` for {', '.join(pending)}")
-    row = connection.execute(SOUNDNESS).fetchone()
+    row = connection.execute(PRECONDITIONS).fetchone()
     yield from (_check(each.holds, each.name, each.hint) for each in findings(row or ()))
 
 

@@ -1,7 +1,11 @@
-"""What must hold of the database before anybody appends to the event log or reads it."""
+"""What must hold of the database before the event log is appended to or read."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from shared.event_log.ports import EventLogUnsound
+
+FSYNC = "fsync is on"
 
 
 class Finding(NamedTuple):
@@ -12,7 +16,9 @@ class Finding(NamedTuple):
     hint: str
 
 
-SOUNDNESS = """
+NO_EVENT_LOG = "the database has no event log: run `muster migrate`"
+
+PRECONDITIONS = """
     select not pg_is_in_recovery(),
            current_setting('fsync')::bool,
            (select count(*) = 3 from pg_trigger
@@ -26,11 +32,11 @@ SOUNDNESS = """
 
 
 def findings(row: Sequence[Any]) -> list[Finding]:
-    """The answer to `SOUNDNESS`, in words."""
+    """Put the answer to `PRECONDITIONS` into words."""
     primary, fsync, triggers, sequence, ahead = row
     return [
         Finding("PostgreSQL is the primary", primary, "advisory locks are not replicated: connect to the primary"),
-        Finding("fsync is on", fsync, "a crash could lose what was committed: set fsync = on and restart PostgreSQL"),
+        Finding(FSYNC, fsync, "a crash could lose what was committed: set fsync = on and restart PostgreSQL"),
         Finding(
             "the event log's triggers are enabled always",
             triggers,
@@ -50,7 +56,12 @@ def findings(row: Sequence[Any]) -> list[Finding]:
     ]
 
 
-def violations(row: Sequence[Any], *, allow_unsafe: bool = False) -> str | None:
-    """Everything that does not hold, in one line with its hints; None if all is well."""
-    broken = [each for each in findings(row) if not each.holds and not (allow_unsafe and each.name == "fsync is on")]
-    return "; ".join(f"not true that {each.name}: {each.hint}" for each in broken) or None
+def require_all(row: Sequence[Any], *, allow_unsafe: bool = False) -> None:
+    """
+    :param row: the answer to `PRECONDITIONS`.
+    :param allow_unsafe: accept a server without `fsync`.
+    :raises EventLogUnsound: some do not hold; the message names each with its remedy.
+    """
+    broken = [each for each in findings(row) if not each.holds and not (allow_unsafe and each.name == FSYNC)]
+    if broken:
+        raise EventLogUnsound("; ".join(f"not true that {each.name}: {each.hint}" for each in broken))

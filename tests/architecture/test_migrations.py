@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from shared.event_log.adapters.postgres import connect_args
+from shared.postgres.connection import connect_arguments
 from shared.read_model.records import GroupRecord, Membership, ProfileRecord
 from tests.support.sessions import another_database
 from write_side.adapters.postgres.migrate import config_for, migrate
@@ -15,7 +15,7 @@ from write_side.adapters.postgres.tables import metadata
 
 
 def differences(url: str) -> list[object]:
-    engine = create_engine("postgresql+psycopg://", connect_args=connect_args(url))
+    engine = create_engine("postgresql+psycopg://", connect_args=connect_arguments(url))
     with engine.connect() as connection:
         found = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()

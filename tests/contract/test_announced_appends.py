@@ -10,8 +10,7 @@ import psycopg
 import pytest
 
 from shared.event_log import EventLogUnsound, Metadata, UnknownEvent
-from shared.event_log.adapters import postgres
-from shared.event_log.adapters.postgres import CHANNEL, PostgresEventLog
+from shared.event_log.adapters.postgres import CHANNEL, EventLogLimits, PostgresEventLog
 from write_side.adapters.postgres.notifier import PostgresNotifier
 
 pytestmark = pytest.mark.anyio
@@ -196,15 +195,16 @@ async def test_what_cannot_be_decoded_is_named_and_delivered(reader, connect):
     assert second.metadata == Metadata("", "", "")
 
 
-async def test_a_portion_is_bounded_in_bytes(reader, connect, monkeypatch):
-    monkeypatch.setattr(postgres, "PORTION_BYTES", 250)
+@pytest.mark.parametrize(("limit", "count"), [(250, 2), (1, 1)])
+async def test_a_portion_is_bounded_in_bytes(database_url, connect, limit, count):
+    """One event is read, however large it is."""
+    log = PostgresEventLog(database_url, allow_unsafe=True, limits=EventLogLimits(portion_bytes=limit))
     writer = connect()
     written = [append(writer) for _ in range(5)]
     writer.commit()
 
-    assert await positions(reader) == written[:2]
-    monkeypatch.setattr(postgres, "PORTION_BYTES", 1)
-    assert await positions(reader) == written[:1]
+    async with log.connect() as reader:
+        assert await positions(reader) == written[:count]
 
 
 async def test_a_rolled_back_tail_is_not_the_head(reader, connect):

@@ -8,15 +8,17 @@ import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.errors import Unavailable
-from shared.event_log.adapters import postgres as event_log
-from shared.event_log.adapters.postgres import PostgresEventLog, connected
+from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.postgres.connection import PostgresLimits, connected
 from tests.support.faults.processes import frozen
 from tests.support.write_side import ANDRE, context, postgres_write_side
-from write_side.adapters.postgres import transactions
+from write_side.adapters.postgres.transactions import TransactionLimits
 from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 
 pytestmark = pytest.mark.anyio
+
+HASTY = TransactionLimits(seconds=0.5)
 
 
 def everybody_in(server: EmbeddedPostgres) -> set[int]:
@@ -26,13 +28,12 @@ def everybody_in(server: EmbeddedPostgres) -> set[int]:
     return {server.pid, *(pid for (pid,) in others)}
 
 
-async def test_a_frozen_database_is_given_up_in_time(postgres, database_url, monkeypatch):
+async def test_a_frozen_database_is_given_up_in_time(postgres, database_url):
     """The command is answered, nothing of it takes effect later, and the next one is carried out after the thaw."""
-    async with postgres_write_side(database_url) as write_side:
+    async with postgres_write_side(database_url, limits=HASTY) as write_side:
         await write_side.run("register-account", **ANDRE)
 
-        with frozen(everybody_in(postgres)), monkeypatch.context() as hasty:
-            hasty.setattr(transactions, "TRANSACTION_SECONDS", 0.5)
+        with frozen(everybody_in(postgres)):
             async with asyncio.timeout(30):
                 with pytest.raises(Unavailable):
                     await write_side.run("suspend-account", account="@andre.carson")
@@ -51,11 +52,10 @@ async def test_a_connection_is_closed_though_the_database_is_frozen(postgres, da
         assert connection.closed
 
 
-async def test_a_rollback_is_given_up_in_time(postgres, database_url, monkeypatch):
+async def test_a_rollback_is_given_up_in_time(postgres, database_url):
     """Of a command that was refused; who waits for its connection and its turn waits no longer."""
-    async with postgres_write_side(database_url) as write_side:
-        with ExitStack() as thawed_later, monkeypatch.context() as hasty:
-            hasty.setattr(transactions, "TRANSACTION_SECONDS", 0.5)
+    async with postgres_write_side(database_url, limits=HASTY) as write_side:
+        with ExitStack() as thawed_later:
 
             def freeze():
                 thawed_later.enter_context(frozen(everybody_in(postgres)))
@@ -72,11 +72,11 @@ async def refused_in(units, happens):
         raise AccountNotFound(AccountRef.parse("handle:ada"))
 
 
-async def test_a_reader_gives_a_frozen_log_up_in_time(postgres, database_url, monkeypatch):
+async def test_a_reader_gives_a_frozen_log_up_in_time(postgres, database_url):
     """So that it looks for the server that has taken its place."""
-    monkeypatch.setattr(event_log, "ANSWER_SECONDS", 0.5)
+    log = PostgresEventLog(database_url, allow_unsafe=True, postgres=PostgresLimits(answer_seconds=0.5))
     with ExitStack() as thawed_later:
-        async with asyncio.timeout(30), PostgresEventLog(database_url, allow_unsafe=True).connect() as reader:
+        async with asyncio.timeout(30), log.connect() as reader:
             thawed_later.enter_context(frozen(everybody_in(postgres)))
             with pytest.raises(Unavailable):
                 await reader.read(after=0, limit=1)

@@ -23,7 +23,7 @@ from redis import Redis
 from shared.auth.local_access import TOKEN
 from shared.dev_stack.embedded_server import free_port, last_words
 from shared.dev_stack.supervisor import console_script
-from shared.event_log.adapters.postgres import connect_args
+from shared.postgres.connection import connect_arguments
 from shared.redis.sentinels import located
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
@@ -130,7 +130,7 @@ class Stack:
         return told
 
     def database(self, *, autocommit: bool = True) -> psycopg.Connection:
-        return psycopg.connect(autocommit=autocommit, **connect_args(self.addresses.database_url))
+        return psycopg.connect(autocommit=autocommit, **connect_arguments(self.addresses.database_url))
 
     def redis(self) -> Redis:
         return Redis.from_url(located(self.addresses.redis_url))

@@ -18,7 +18,7 @@ from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
-from write_side.adapters.postgres.transactions import CONNECTIONS, PostgresTransactions, create_engine
+from write_side.adapters.postgres.transactions import LIMITS, PostgresTransactions, TransactionLimits, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.values import parse_value, plain
@@ -109,12 +109,11 @@ def memory_write_side() -> WriteSide:
 
 
 @asynccontextmanager
-async def postgres_write_side(url: str) -> AsyncIterator[WriteSide]:
+async def postgres_write_side(url: str, *, limits: TransactionLimits = LIMITS) -> AsyncIterator[WriteSide]:
     clock = SettableClock()
-    engine = create_engine(url, allow_unsafe=True)
-    units = PostgresUnitsOfWork(
-        transactions=PostgresTransactions(engine), command_log=CommandLog(clock=clock), notify=lambda: None
-    )
+    engine = create_engine(url, allow_unsafe=True, limits=limits)
+    transactions = PostgresTransactions(engine, limits=limits)
+    units = PostgresUnitsOfWork(transactions=transactions, command_log=CommandLog(clock=clock), notify=lambda: None)
     try:
         yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
     finally:
@@ -123,7 +122,7 @@ async def postgres_write_side(url: str) -> AsyncIterator[WriteSide]:
 
 async def race(write_side: WriteSide, *racers: Awaitable[Any]) -> list[Any]:
     """Await all at once, and return answers and exceptions. No racer has a start because its connection is open."""
-    await asyncio.gather(*(write_side.units.outcome_of(context("warm-up")) for _ in range(2 * CONNECTIONS)))
+    await asyncio.gather(*(write_side.units.outcome_of(context("warm-up")) for _ in range(2 * LIMITS.connections)))
     return await asyncio.gather(*racers, return_exceptions=True)
 
 

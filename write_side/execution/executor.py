@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -45,6 +46,8 @@ class CommandExecutor:
         self._units = units
         self._ports = {"clock": clock, "ids": ids}
         self._limits = limits
+        self._keep = timedelta(seconds=limits.keep_seconds)
+        self._keep_bulk = timedelta(seconds=limits.keep_bulk_seconds)
         self._flights = SingleFlight()
         self._admission = Admission(limits)
 
@@ -75,7 +78,7 @@ class CommandExecutor:
             key=invocation.key or uuid7().hex,
             key_was_sent=invocation.key is not None,
             content=_canonical(invocation.command),
-            keep_for=self._limits.keep_bulk_keys if invocation.channel.is_bulk else self._limits.keep_keys,
+            keep_for=self._keep_bulk if invocation.channel.is_bulk else self._keep,
             correlation=invocation.correlation,
             expected_version=invocation.expected_version,
             traceparent=traceparent(),

@@ -1,5 +1,4 @@
 from dataclasses import dataclass
-from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,8 +11,8 @@ class ExecutionLimits:
     :param permit_seconds: for which a command waits for its permit.
     :param attempts: of one command.
     :param retry_seconds: after which no further attempt begins.
-    :param keep_keys: how long the outcome of a command answers its idempotency key.
-    :param keep_bulk_keys: the same for commands of a bulk channel.
+    :param keep_seconds: for which the outcome of a command answers its idempotency key.
+    :param keep_bulk_seconds: the same for commands of a bulk channel.
     """
 
     at_once: int = 10
@@ -21,5 +20,8 @@ class ExecutionLimits:
     permit_seconds: float = 2.0
     attempts: int = 5
     retry_seconds: float = 10.0
-    keep_keys: timedelta = timedelta(days=1)
-    keep_bulk_keys: timedelta = timedelta(days=30)
+    keep_seconds: float = 24 * 3_600.0
+    keep_bulk_seconds: float = 30 * 24 * 3_600.0
+
+
+LIMITS = ExecutionLimits()

@@ -13,7 +13,8 @@ from psycopg.rows import dict_row
 
 from projector.audit.drift import Counterpart, Fields
 from shared.event_log import EventLogUnsound, RecordedEvent
-from shared.event_log.adapters.postgres import connected, hand_json_over, read_snapshot, unavailable
+from shared.event_log.adapters.postgres import read_snapshot
+from shared.postgres.connection import connected, reachable
 
 ROWS = 2_000
 """Fetched at once."""
@@ -30,7 +31,6 @@ class PostgresDirectory:
         async with connected(self._url) as connection:
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
-            hand_json_over(connection)
             yield PostgresSnapshot(connection)
 
 
@@ -69,7 +69,7 @@ class PostgresSnapshot:
         return [str(id_) for (id_,) in await self._all(_SOME, (after, aggregate, limit))]
 
     async def _all(self, query: LiteralString, parameters: Sequence[Any]) -> list[Any]:
-        with unavailable():
+        with reachable():
             return await (await self._connection.execute(query, parameters)).fetchall()
 
 
@@ -99,7 +99,7 @@ def _key(id_: str) -> list[UUID] | None:
 
 @contextmanager
 def _published() -> Iterator[None]:
-    with unavailable():
+    with reachable():
         try:
             yield
         except psycopg.errors.UndefinedTable as error:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from shared.errors import Unavailable
-from shared.event_log.adapters.postgres import connected, hand_json_over, unavailable
+from shared.postgres.connection import connected, reachable
 
 PORTION = 2_000
 """Rows fetched at once."""
@@ -110,6 +110,5 @@ class PostgresTraces:
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:
         async with connected(self._url) as connection:
             await connection.set_read_only(True)
-            hand_json_over(connection)
-            with unavailable():
+            with reachable():
                 yield connection

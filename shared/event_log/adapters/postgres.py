@@ -6,44 +6,39 @@ therefore announces, by an advisory lock, a bound above which all its positions 
 migration), and the reader passes a gap only when no living transaction can still fill it. No time-out, clock or xmin.
 """
 
-import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import Buffer, Params
-from psycopg.adapt import Loader
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.abc import Params
 
-from shared.errors import Unavailable
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import EventLogUnsound, Holder, LogIdentity, RecordedEvent
-from shared.event_log.preconditions import SOUNDNESS, violations
+from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
+from shared.postgres.connection import LIMITS as POSTGRES_LIMITS
+from shared.postgres.connection import PostgresLimits, connected, reachable
+from shared.postgres.terminate import answered_within
 
 CHANNEL = "muster_events"
 """What the write side notifies after a commit; only a hint, so nothing is lost with it."""
 
 
-def connect_args(url: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLogLimits:
     """
-    How every session with PostgreSQL is opened: on the primary, and soon aware that the other end is gone.
+    How much is read at once.
 
-    :param url: any connection string of libpq; several hosts are allowed.
+    :param portion_bytes: of data in one read: a projector writes them in one transaction, for which readers wait.
     """
-    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
-    return {"target_session_attrs": "read-write", "connect_timeout": 5, **alive, **conninfo_to_dict(url)}
+
+    portion_bytes: int = 4 * 1024 * 1024
 
 
-ANSWER_SECONDS = 30.0
-"""Then a server that hangs (a frozen process, a dead disk) counts as lost, although its kernel answers keepalives."""
-
-PORTION_BYTES = 4 * 1024 * 1024
-"""What is read at once at most: a projector writes it in one transaction, for which readers wait."""
+LIMITS = EventLogLimits()
 
 Statement = str | sql.Composed
 
@@ -74,64 +69,12 @@ _OLDEST = "select occurred_at from event_log where position > %s order by positi
 _ERASURE = "select max(position) from event_log where type = 'account-erased' and position > %s"
 
 
-class _RawJson(Loader):
-    """Hands JSON over as bytes: msgspec reads them straight into the event."""
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
-
-
-@asynccontextmanager
-async def connected(url: str, *, autocommit: bool = False) -> AsyncIterator[psycopg.AsyncConnection]:
-    """
-    A connection that is closed at the end, whatever happens; what was not committed is gone with it.
-
-    psycopg's own block asks for COMMIT or ROLLBACK first, and leaves the connection open where that fails or is
-    cancelled.
-
-    :raises Unavailable: there is no connection to be had.
-    """
-    with unavailable():
-        connection = await psycopg.AsyncConnection.connect(autocommit=autocommit, **connect_args(url))
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-def hang_up(connection: psycopg.AsyncConnection) -> None:
-    """
-    Close the line under a connection.
-
-    A waiting caller learns that it is lost, as after a crash. To cancel the statement would ask the server
-    for one more answer; and a COMMIT that is cancelled may take effect all the same.
-    """
-    if not connection.closed:
-        with socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def answered_within(connection: psycopg.AsyncConnection, *, seconds: float) -> Iterator[None]:
-    """Hang up on a server that is so long in answering."""
-    timer = asyncio.get_running_loop().call_later(seconds, hang_up, connection)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def hand_json_over(connection: psycopg.AsyncConnection) -> None:
-    """Have JSON come as bytes, as `read_snapshot` needs it."""
-    connection.adapters.register_loader("json", _RawJson)
-
-
-def _portion(rows: Sequence[Any]) -> Sequence[Any]:
-    """So many of the rows that their data stay within `PORTION_BYTES`, but one at least."""
+def _portion(rows: Sequence[Any], *, limit: int) -> Sequence[Any]:
+    """Return so many of the rows that their data stay within a limit of bytes, but one at least."""
     total = 0
     for nth, row in enumerate(rows):
         total += len(row[_DATA])
-        if total > PORTION_BYTES and nth:
+        if total > limit and nth:
             return rows[:nth]
     return rows
 
@@ -152,52 +95,60 @@ def _recorded(row: Sequence[Any]) -> RecordedEvent:
 
 async def read_snapshot(connection: psycopg.AsyncConnection, *, after: int, limit: int) -> Sequence[RecordedEvent]:
     """
-    The events behind a position that a transaction sees, in order, at most `limit`; gaps are passed over.
+    Return the events behind a position that a transaction sees, in order, at most `limit`; gaps are passed over.
 
-    Only for a transaction with one snapshot (REPEATABLE READ), and to compare it with what else that shows: who goes on
-    from there may have skipped an event.
+    Only for a transaction with one snapshot (REPEATABLE READ), and to compare it with what else that shows: a reader
+    that goes on from there may have skipped an event.
     """
-    with unavailable():
+    with reachable():
         rows = await (await connection.execute(_FOLLOWING, (after, limit))).fetchall()
-    return [_recorded(row) for row in _portion(rows)]
+    return [_recorded(row) for row in _portion(rows, limit=LIMITS.portion_bytes)]
 
 
 class PostgresEventLog:
     """Reads `event_log` on the primary that `url` names; a session is a connection of its own in autocommit."""
 
-    def __init__(self, url: str, *, allow_unsafe: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        allow_unsafe: bool = False,
+        limits: EventLogLimits = LIMITS,
+        postgres: PostgresLimits = POSTGRES_LIMITS,
+    ) -> None:
         """
         :param url: `postgresql://…`; several hosts are allowed.
         :param allow_unsafe: accept a server without `fsync`, as tests use it.
+        :param postgres: the limits of each session.
         """
         self._url = url
         self._allow_unsafe = allow_unsafe
+        self._limits = limits
+        self._postgres = postgres
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:
-        async with connected(self._url, autocommit=True) as connection:
-            with unavailable(), answered_within(connection, seconds=ANSWER_SECONDS):
+        async with connected(self._url, autocommit=True, limits=self._postgres) as connection:
+            with reachable(), answered_within(connection, seconds=self._postgres.answer_seconds):
                 await self._prepare(connection)
-            yield PostgresEventReader(connection)
+            yield PostgresEventReader(connection, self._limits, self._postgres)
 
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
-        hand_json_over(connection)
-        await connection.execute("set default_transaction_isolation = 'read committed'")
         try:
-            row = await (await connection.execute(SOUNDNESS)).fetchone()
+            row = await (await connection.execute(PRECONDITIONS)).fetchone()
         except psycopg.errors.UndefinedTable as error:
-            message = "the database has no event log: run `muster migrate`"
-            raise EventLogUnsound(message) from error
-        if row is not None and (broken := violations(row, allow_unsafe=self._allow_unsafe)):
-            raise EventLogUnsound(broken)
+            raise EventLogUnsound(NO_EVENT_LOG) from error
+        require_all(row or (), allow_unsafe=self._allow_unsafe)
         await connection.execute(f"listen {CHANNEL}")
 
 
 class PostgresEventReader:
     """The three-step reader on one connection."""
 
-    def __init__(self, connection: psycopg.AsyncConnection) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection, limits: EventLogLimits, postgres: PostgresLimits) -> None:
         self._connection = connection
+        self._portion_bytes = limits.portion_bytes
+        self._answer_seconds = postgres.answer_seconds
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         rows = await self._all(_FOLLOWING, (after, limit))
@@ -211,7 +162,7 @@ class PostgresEventReader:
             horizon = last if bound is None else min(last, bound)
             rows = await self._all(_UP_TO_HORIZON, (after, horizon, limit))
             without_gap = len(rows)
-        return [_recorded(row) for row in _portion(rows[:without_gap])]
+        return [_recorded(row) for row in _portion(rows[:without_gap], limit=self._portion_bytes)]
 
     async def head(self) -> int:
         return int(await self._one("select coalesce(max(position), 0) from event_log"))
@@ -233,22 +184,13 @@ class PostgresEventReader:
         return Holder(*rows[0]) if rows else None
 
     async def wait(self, *, seconds: float) -> bool:
-        with unavailable():
+        with reachable():
             return bool([each async for each in self._connection.notifies(timeout=seconds, stop_after=1)])
 
     async def _all(self, query: Statement, parameters: Params | None = None) -> list[Any]:
-        with unavailable(), answered_within(self._connection, seconds=ANSWER_SECONDS):
+        with reachable(), answered_within(self._connection, seconds=self._answer_seconds):
             return await (await self._connection.execute(query, parameters)).fetchall()
 
     async def _one(self, query: Statement) -> Any:
         [(value,)] = await self._all(query)
         return value
-
-
-@contextmanager
-def unavailable() -> Iterator[None]:
-    """Say `Unavailable` for what the driver says of a lost connection or a server that is away."""
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise Unavailable(str(error).strip()) from error

@@ -6,7 +6,8 @@ import psycopg
 import structlog
 
 from shared.errors import Unavailable
-from shared.event_log.adapters.postgres import CHANNEL, connected
+from shared.event_log.adapters.postgres import CHANNEL
+from shared.postgres.connection import connected
 from shared.runtime.retry import repeat
 
 RECONNECT_SECONDS = 0.5

@@ -1,6 +1,7 @@
 """The one place where transactions of the write side begin and end."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,24 +11,35 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.event_log import EventLogUnsound
-from shared.event_log.adapters.postgres import connect_args, hang_up
-from shared.event_log.preconditions import SOUNDNESS, violations
+from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
+from shared.postgres.connection import PINNED_SETTINGS, connect_arguments
+from shared.postgres.terminate import terminate
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
 from write_side.domain.errors import OutcomeUnknown
 from write_side.domain.values import plain
 
-CONNECTIONS = 10
-POOL_WAIT_SECONDS = 5.0
+IDLE_SECONDS = 10
 
-TRANSACTION_SECONDS = 5.0
-"""Then a server that hangs (a frozen process, a dead disk) counts as lost, although its kernel answers keepalives."""
+_PREPARE = f"set idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 
-# The outcome of a command is durable when it is told: a laxer default of the server is overruled, a stricter one kept.
-_PREPARE = """
-    select set_config('idle_in_transaction_session_timeout', '10s', false),
-           case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
-                then set_config('synchronous_commit', 'on', false) end"""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionLimits:
+    """
+    How many transactions run at once, and for how long.
+
+    :param connections: to the database.
+    :param pool_seconds: for which a transaction waits for its connection.
+    :param seconds: of a transaction, after which its connection is terminated: a server that hangs counts as lost.
+    """
+
+    connections: int = 10
+    pool_seconds: float = 5.0
+    seconds: float = 5.0
+
+
+LIMITS = TransactionLimits()
 
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 
@@ -36,19 +48,19 @@ def _as_json(value: Any) -> str:
     return _encode(value).decode()
 
 
-def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
+def create_engine(url: str, *, allow_unsafe: bool = False, limits: TransactionLimits = LIMITS) -> AsyncEngine:
     """
-    Connections to the primary, each checked for what the event log relies on before it is used.
+    Make connections to the primary, each checked for what the event log relies on before it is used.
 
     :param url: `postgresql://…`; several hosts are allowed.
     :param allow_unsafe: accept a server without `fsync`, as tests use it.
     """
     engine = create_async_engine(
         "postgresql+psycopg://",
-        connect_args=connect_args(url),
-        pool_size=CONNECTIONS,
+        connect_args=connect_arguments(url),
+        pool_size=limits.connections,
         max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
+        pool_timeout=limits.pool_seconds,
         isolation_level="READ COMMITTED",
         hide_parameters=True,
         json_serializer=_as_json,
@@ -57,29 +69,30 @@ def create_engine(url: str, *, allow_unsafe: bool = False) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
+        cursor.execute(PINNED_SETTINGS)
         cursor.execute(_PREPARE)
         try:
-            cursor.execute(SOUNDNESS)
+            cursor.execute(PRECONDITIONS)
         except psycopg.errors.UndefinedTable:
-            raise EventLogUnsound("the database has no event log: run `muster migrate`") from None
-        broken = violations(cursor.fetchone(), allow_unsafe=allow_unsafe)
+            raise EventLogUnsound(NO_EVENT_LOG) from None
+        row = cursor.fetchone()
         cursor.close()
         connection.commit()
-        if broken:
-            raise EventLogUnsound(broken)
+        require_all(row, allow_unsafe=allow_unsafe)
 
     map_aggregates()
     return engine
 
 
 class PostgresTransactions:
-    """Begins, commits and rolls back; nobody else does, so that one transaction may serve several commands later."""
+    """Begins, commits and rolls back; nothing else does, so that one transaction may serve several commands later."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, limits: TransactionLimits = LIMITS) -> None:
         self._engine = engine
+        self._seconds = limits.seconds
 
     async def open(self) -> AsyncSession:
-        """A session on a connection that is hung up if the transaction has not ended in time."""
+        """Open a session on a connection that is terminated if the transaction has not ended in time."""
         session = AsyncSession(self._engine, autoflush=False, expire_on_commit=False)
         try:
             with translated():
@@ -88,7 +101,7 @@ class PostgresTransactions:
             await session.close()
             raise
         line: Any = connection.driver_connection
-        session.info["deadline"] = asyncio.get_running_loop().call_later(TRANSACTION_SECONDS, hang_up, line)
+        session.info["deadline"] = asyncio.get_running_loop().call_later(self._seconds, terminate, line)
         return session
 
     async def commit(self, session: AsyncSession) -> None:

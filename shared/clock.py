@@ -1,14 +1,14 @@
-"""Where the time comes from."""
+"""The time, injected so that a test decides it."""
 
 from datetime import UTC, datetime
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time; injected, so that a test says what time it is."""
+    """A source of the present time."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Return the present time, aware, in UTC."""
 
 
 class SystemClock:

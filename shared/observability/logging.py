@@ -22,7 +22,7 @@ GRANIAN_LOGGING: Mapping[str, Any] = {
         "granian.access": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
-"""Granian configures its loggers itself; this sends what they say the way of everything else."""
+"""The configuration of granian's own loggers, which passes their records to the root logger."""
 
 
 def configure(log_format: LogFormat) -> None:
@@ -62,7 +62,7 @@ def _shared_processors() -> list[Processor]:
 
 
 def _renderers(log_format: LogFormat) -> list[Processor]:
-    """Tracebacks without the values of variables: those are people's names and addresses."""
+    """Render tracebacks without the values of variables: those are people's names and addresses."""
     if log_format == "json":
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
@@ -75,12 +75,12 @@ def _renderers(log_format: LogFormat) -> list[Processor]:
 
 
 def _on_one_line(_logger: Any, _name: str, event: EventDict) -> EventDict:
-    """A message may quote what a client sent; of values the renderer sees to that itself."""
+    """Escape a message, which may quote what a client sent; the renderer escapes values itself."""
     return {**event, "event": printable(str(event["event"]))}
 
 
 def _indented_traceback(stream: TextIO, error: ExcInfo) -> None:
-    """What the error says may do so too, over several lines: only events begin at the left."""
+    """Indent and escape an error's text, which may quote a client too: only events begin at the left."""
     traceback = StringIO()
     structlog.dev.plain_traceback(traceback, error)
     lines = map(printable, traceback.getvalue().split("\n"))

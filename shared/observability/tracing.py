@@ -1,7 +1,7 @@
 """
-Traces: a span for each command, and one for each commit of a projection, with links to those whose events it holds.
+Traces: a span for each command, and one for each commit of a projection with links to the commands of its events.
 
-Nothing is recorded unless OpenTelemetry's own variables (`OTEL_…`) say where to; they are no settings of ours.
+Nothing is recorded unless OpenTelemetry's own variables (`OTEL_…`) name an exporter.
 """
 
 import os
@@ -21,10 +21,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 MOST_LINKS = 128
 """Of one span; as many as OpenTelemetry's SDK keeps unless it is told otherwise."""
 
-EXTRA = "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http (the extra `otel`)"
+MISSING = "tracing needs muster[otel]: pip install 'muster[otel]'"
 
 FLUSH_SECONDS = 1.0
-"""What a collector that does not answer may hold a stop up for."""
+"""How long a collector that does not answer may delay a stop."""
 
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HTTP = "http/protobuf"
@@ -36,15 +36,15 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class CannotTrace(Exception):
-    """Spans are asked for in a way that this installation does not know; the message says what to do."""
+    """The OTEL_ variables ask for an exporter that is not supported; the message says what to do."""
 
 
 @contextmanager
 def command_span(name: str, *, sent: str | None) -> Iterator[Span]:
     """
-    The span of one command, current while it is entered.
+    Enter the span of one command.
 
-    What is raised in it is not recorded: it may quote people's data.
+    Errors are not recorded: they may quote people's data.
 
     :param sent: the client's `traceparent`, which is its parent if it is well-formed (W3C Trace Context). `tracestate`
         is left alone: OpenTelemetry quotes a malformed one in the log.
@@ -60,7 +60,7 @@ def command_span(name: str, *, sent: str | None) -> Iterator[Span]:
 
 
 def traceparent() -> str | None:
-    """What an event says of where it comes from: the current span or, if none is recorded, what the client sent."""
+    """Return the origin of an event: the current span or, if none is recorded, the client's `traceparent`."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent")
@@ -86,9 +86,9 @@ def record_commit(
 
 def export_spans(service: str, *, environ: Mapping[str, str] = os.environ) -> None:
     """
-    Send spans to where the environment says, from now on; do nothing if it says nothing.
+    Export spans as the environment asks; do nothing if it does not ask.
 
-    What cannot be done is logged and not raised: no directory should be away because it is not traced.
+    A failure is logged and not raised: a service that cannot be traced still serves.
 
     :param service: the name of this process, unless the environment names it.
     """
@@ -99,11 +99,11 @@ def export_spans(service: str, *, environ: Mapping[str, str] = os.environ) -> No
     except CannotTrace as error:
         log.warning("no traces", reason=str(error))
     except ImportError:
-        log.warning("no traces", reason=f"what is needed is not installed: {EXTRA}; or unset the OTEL_ variables")
+        log.warning("no traces", reason=f"{MISSING}; or unset the OTEL_ variables")
 
 
 def flush() -> None:
-    """Send what waits to be sent, if that can be done soon: a worker that stops takes no other leave."""
+    """Export the waiting spans, if that is done soon: a worker that stops has no other chance."""
     if force := getattr(trace.get_tracer_provider(), "force_flush", None):
         sending = Thread(target=force, daemon=True)  # because its own time-out is not heeded
         sending.start()
@@ -115,7 +115,7 @@ def _context(sent: str | None) -> Context:
 
 
 def _describe(span: Span, projection: str, traceparents: Iterable[str | None], *, position: int, events: int) -> None:
-    """By the conventions for messaging: who takes many messages at once links to where each was sent."""
+    """Follow the conventions for messaging: a consumer of a batch links to the producer of each message."""
     commands = list(dict.fromkeys(filter(None, traceparents)))
     span.set_attributes(
         {
@@ -137,7 +137,7 @@ def _linked(sent: str) -> SpanContext:
 
 
 def _wanted(environ: Mapping[str, str]) -> str | None:
-    """The exporter's name; None if there is to be none."""
+    """Return the exporter's name; None if there is to be none."""
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
     if named := environ.get("OTEL_TRACES_EXPORTER"):
@@ -157,7 +157,7 @@ def _install(exporter: str, service: str, environ: Mapping[str, str]) -> None:
 
 
 def _identity(service: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """What the environment does not say of this process; what is given here would overrule it."""
+    """Return the attributes that the environment leaves open: values given here would overrule it."""
     is_named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     return {} if is_named else {"service.name": service}
 

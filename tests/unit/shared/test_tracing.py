@@ -152,13 +152,13 @@ def test_what_cannot_be_done_is_said_and_stops_nobody(environ, reason):
     assert not hasattr(trace.get_tracer_provider(), "force_flush")
 
 
-def test_without_the_extra_the_way_to_it_is_told(monkeypatch):
+def test_a_missing_extra_is_logged_with_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
 
     with capture_logs() as logged:
         export_spans("muster-write", environ={"OTEL_TRACES_EXPORTER": "console"})
 
-    assert "opentelemetry-sdk" in logged[0]["reason"]
+    assert "pip install 'muster[otel]'" in logged[0]["reason"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from projector.api.app import ops_api
-from projector.audit.sampler import Sampler
+from projector.audit.drift_sampler import DriftSampler
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status_history import StatusHistory
@@ -37,7 +37,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         tasks.start(election.run(), name="leader election")
         for reconciler in reconcilers:
             tasks.start(reconciler.run(), name=f"reconciler of {reconciler.projection.name}")
-        tasks.start(container.get(Sampler).run(), name="sampler")
+        tasks.start(container.get(DriftSampler).run(), name="sampler")
         observers = [container.get(StallDetector).observe]
         if ReadProbe in app.state.registry:
             probe = container.get(ReadProbe)

@@ -14,8 +14,8 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
+from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
-from projector.audit.sampler import Sampler
 from projector.folding.projection import Projection
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
@@ -70,16 +70,17 @@ def register_services(registry: svcs.Registry) -> None:
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read))
     register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
     directory = PostgresDirectory(settings.required("database_url"))
-    registry.register_value(Sampler, sampler_on(settings.required("redis_url"), directory))
+    limits = settings.limits_of(DriftSamplerLimits)
+    registry.register_value(DriftSampler, sampler_on(settings.required("redis_url"), directory, limits=limits))
 
 
-def sampler_on(redis_url: str, directory: Directory) -> Sampler:
-    """What compares a few records a second, on a connection of its own."""
+def sampler_on(redis_url: str, directory: Directory, *, limits: DriftSamplerLimits) -> DriftSampler:
+    """Return what compares a few records a second, on a connection of its own."""
     client = connect(redis_url)
     inspectors = {
         each.name: RedisGenerationInspector(client, projection=each.name, keyspace=HOME) for each in PROJECTIONS
     }
-    return Sampler(inspectors, directory=directory)
+    return DriftSampler(inspectors, directory=directory, limits=limits)
 
 
 def register_redis(
@@ -167,7 +168,7 @@ def _register_monitoring(
     history = StatusHistory(board_on(log=persistent), parked=parked, clock=clock)
     registry.register_value(Clock, clock)
     registry.register_value(StallDetector, StallDetector(), ping=StallDetector.require_moving)
-    registry.register_value(Sampler, Sampler({}, directory=None))
+    registry.register_value(DriftSampler, DriftSampler({}, directory=None))
     registry.register_value(Sessions, MemorySessions())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)

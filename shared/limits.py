@@ -19,6 +19,7 @@ L = TypeVar("L")
 
 COMPONENTS: tuple[str, ...] = (
     "projector.audit.erasure.audit:ErasureLimits",
+    "projector.audit.drift_sampler:DriftSamplerLimits",
     "projector.audit.verify.following:VerifyLimits",
     "projector.processing.limits:LeadershipLimits",
     "projector.processing.limits:ProcessorLimits",

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from projector.adapters.postgres.traces import PostgresTraces
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.traces import RedisTraces
-from projector.audit.erasure.audit import AccountNeverExisted, ErasureAudit
+from projector.audit.erasure.audit import AccountNeverExisted, ErasureAudit, ErasureLimits
 from projector.audit.erasure.report import ErasureReport
 from projector.audit.erasure.search import fields_in_words
 from projector.services import PROJECTIONS
@@ -74,6 +74,7 @@ async def _audit(settings: Settings, account_id: UUID) -> ErasureReport:
             logs=list(_logs(settings.home)),
             erase=lambda id_: _erased(settings, id_),
             progress=progress,
+            limits=settings.limits_of(ErasureLimits),
         )
         with progress:
             return await audit.run(account_id)

@@ -14,8 +14,9 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.live import CANNOT_LOOK
-from projector.audit.verify.differences import Difference, Verified, report
-from projector.audit.verify.verification import Subject, Unsettled, Verification
+from projector.audit.verify.differences import Difference
+from projector.audit.verify.following import VerifyLimits
+from projector.audit.verify.verification import Subject, Unsettled, Verification, Verified, report
 from projector.folding.projection import Projection
 from projector.services import PROJECTIONS
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
@@ -66,6 +67,7 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
                 log=PostgresEventLog(database_url),
                 directory=PostgresDirectory(database_url),
                 progress=progress,
+                limits=settings.limits_of(VerifyLimits),
             )
             return [await verification.verify(_subject(each, client), repair=repair) for each in chosen]
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.audit.sampler import Sampler, SamplerPace
+from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.verify.following import VerifyLimits
 from projector.projections.groups import Groups
 from projector.projections.profiles import Profiles
@@ -23,7 +23,7 @@ from tests.support.random_commands import Writer
 from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, edit, told, verify
 from tests.support.write_side import postgres_write_side
 
-EAGER = SamplerPace(records=50, patience=10.0, again=0.01, looks=1)
+EAGER = DriftSamplerLimits(records=50, patience=10.0, pause=0.01, looks=1)
 """One look would do, but for a row that changes to and fro."""
 
 
@@ -89,7 +89,7 @@ class Scene:
 
     def sampler(self):
         inspections = {each.name: self.hand.subject(each).inspector for each in PROJECTIONS}
-        return Sampler(inspections, directory=self.directory, random=FromTheBeginning(), pace=EAGER)
+        return DriftSampler(inspections, directory=self.directory, random=FromTheBeginning(), limits=EAGER)
 
     def behind_the_log(self, statement):
         """Change state without an event; returns what the statement does."""

@@ -14,9 +14,8 @@ from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.ports import Directory
-from projector.audit.verify.differences import Verified
 from projector.audit.verify.following import VerifyLimits
-from projector.audit.verify.verification import Subject, Verification
+from projector.audit.verify.verification import Subject, Verification, Verified
 from projector.folding.projection import Projection
 from projector.store.collections import Item, StoredCollection
 from projector.store.inspection import GenerationQuery, GenerationSnapshot

@@ -1,15 +1,22 @@
-"""What a verification finds and tells."""
+"""How a document differs from what it should be: entity and field, in words that an operator can read."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from projector.folding.projection import Entry, Key
+from projector.audit.verify.expectation import Expected
+from projector.folding.projection import Entry, Key, SortedEntry, UniqueEntry
+from projector.store.collections import StoredCollection, Variant, index_of
+from projector.store.inspection import GenerationSnapshot
+from shared.read_model.envelope import unseal
+from shared.read_model.keys import VARIANTS
+from shared.read_model.ordering import IndexRow
 
 MOST_DETAILS = 1_000
-"""Told in full; all differences are counted."""
+"""Reported in full; all differences are counted."""
+
+_MISSING = object()
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,29 +37,29 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     found: Any
 
 
-@dataclass(slots=True)
 class Findings:
     """Which documents and entries of one projection are not as they should be."""
 
-    documents: dict[Key, int] = field(default_factory=dict)
-    """How many differences each has."""
-    foreign: dict[Entry, str] = field(default_factory=dict)
-    """Entries that should not be there, and what they lead to: an empty text for those of lists."""
-    state: int = 0
-    """How many there are between the log and PostgreSQL's state."""
-    details: list[Difference] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.documents: dict[Key, int] = {}
+        """How many differences each has."""
+        self.foreign: dict[Entry, str] = {}
+        """Entries that should not be there, and what they lead to: an empty text for those of lists."""
+        self.state = 0
+        """How many there are between the log and PostgreSQL's state."""
+        self.details: list[Difference] = []
 
-    def differs(self, key: Key, differences: list[Difference]) -> None:
+    def add_document(self, key: Key, differences: Sequence[Difference]) -> None:
         self.documents[key] = len(differences)
-        self._tell(differences)
+        self._report(differences)
 
-    def is_foreign(self, entry: Entry, owner: str, difference: Difference) -> None:
+    def add_foreign(self, entry: Entry, owner: str, difference: Difference) -> None:
         self.foreign[entry] = owner
-        self._tell([difference])
+        self._report([difference])
 
-    def state_differs(self, difference: Difference) -> None:
+    def add_state(self, difference: Difference) -> None:
         self.state += 1
-        self._tell([difference])
+        self._report([difference])
 
     @property
     def in_store(self) -> int:
@@ -63,53 +70,180 @@ class Findings:
     def count(self) -> int:
         return self.in_store + self.state
 
-    def _tell(self, differences: Iterable[Difference]) -> None:
+    def _report(self, differences: Sequence[Difference]) -> None:
         room = MOST_DETAILS - len(self.details)
-        self.details += list(differences)[: max(0, room)]
+        self.details += differences[: max(0, room)]
 
 
-class Verified(msgspec.Struct, kw_only=True):
-    """What came of verifying one projection; `seconds` is the time it took."""
+class StoredVariants(NamedTuple):
+    """What is stored of a document."""
 
-    projection: str
-    position: int
-    documents: int
-    entries: int
-    """Look-ups and entries of lists."""
-    rows: int = 0
-    """Of PostgreSQL's state."""
-    stale: int = 0
-    """Documents that events are parked for: they were compared with what they should be without those."""
-    differences: int
-    repaired: int = 0
-    details: list[Difference] = []
-    seconds: float
-
-    @property
-    def stands(self) -> int:
-        """How many differences are left."""
-        return self.differences - self.repaired
+    index_row: bytes | None
+    public: bytes | None
+    full: bytes | None
 
 
-class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The answer of `muster verify --json`: `position` is the lowest that was compared."""
-
-    position: int
-    checked: int
-    stale: int = 0
-    """Documents that events are parked for."""
-    differences: int
-    repaired: int | None = None
-    """Only where repairing was asked for."""
-    details: list[Difference]
+def stored_variants(key: Key, snapshot: GenerationSnapshot) -> StoredVariants:
+    return StoredVariants(*(snapshot.documents[key, variant] for variant in VARIANTS))
 
 
-def report(verified: list[Verified], *, repair: bool) -> Report:
-    return Report(
-        position=min((each.position for each in verified), default=0),
-        checked=sum(each.documents + each.entries + each.rows for each in verified),
-        stale=sum(each.stale for each in verified),
-        differences=sum(each.differences for each in verified),
-        repaired=sum(each.repaired for each in verified) if repair else None,
-        details=[detail for each in verified for detail in each.details][:MOST_DETAILS],
+def differences_of(
+    key: Key, expected: Sequence[Expected], snapshot: GenerationSnapshot, *, projection: str
+) -> list[Difference]:
+    """
+    Every field in which a document, or what leads to it, is none of the things that would be right.
+
+    :param expected: what would be right, at the checkpoint of the snapshot; the nearest of them is reported.
+    """
+    nearest = min((list(_differences(key, each, snapshot)) for each in expected), key=len)
+    entity = f"{key.kind} {key.id}"
+    return [
+        Difference(projection=projection, entity=entity, field=field, expected=due, found=found)
+        for field, due, found in nearest
+    ]
+
+
+def missing_of(key: Key, expected: Expected, snapshot: GenerationSnapshot) -> Iterator[StoredCollection]:
+    """Where a document, or something that leads to it, should stand and nothing does."""
+    yield from (Variant(key.kind, each) for each in expected.variants if snapshot.documents[key, each] is None)
+    yield from (index_of(entry) for entry in expected.entries if snapshot.owners[entry] is None)
+
+
+FieldDifference: TypeAlias = tuple[str, Any, Any]
+"""Field, expected, found."""
+
+
+def _differences(key: Key, expected: Expected, snapshot: GenerationSnapshot) -> Iterator[FieldDifference]:
+    found, position = stored_variants(key, snapshot), snapshot.checkpoint.position
+    yield from sealed_differences("", expected.full, found.full, position=position)
+    yield from sealed_differences("public.", expected.public, found.public, position=position)
+    yield from _index_row_differences(expected, found.index_row)
+    yield from _entry_differences(key, expected.entries, snapshot)
+
+
+def sealed_differences(
+    prefix: str, expected: bytes | None, found: bytes | None, *, position: int
+) -> Iterator[FieldDifference]:
+    """
+    Compare two sealed documents: the bytes that are served, and their entity tag.
+
+    A crash can leave a document that names a lower position than it reflects, which does no harm: what is behind the
+    checkpoint is not folded again. One above the checkpoint's would keep events from being folded.
+    """
+    if expected == found:
+        return
+    if expected is None or found is None:
+        yield f"{prefix}document", _shown(expected), _shown(found)
+        return
+    try:
+        reflected, etag, body, mark = unseal(found)
+    except ValueError:
+        yield f"{prefix}document", _shown(expected), _text(found)
+        return
+    due = unseal(expected)
+    if body != due.body:
+        yield from _field_differences(prefix, due.body, body)
+    elif etag != due.etag:
+        yield f"{prefix}etag", due.etag, etag
+    elif mark != due.stale_since:  # the header's
+        yield f"{prefix}stale_since", due.stale_since, mark
+    if reflected > position:
+        yield f"{prefix}position", due.position, reflected
+
+
+def fields_that_differ(expected: dict[str, Any], found: dict[str, Any]) -> Iterator[FieldDifference]:
+    """Field by field, in the order of what is expected; a field that only one side has is null on the other."""
+    for field in {**expected, **found}:
+        one, other = expected.get(field, _MISSING), found.get(field, _MISSING)
+        if one != other:
+            yield field, None if one is _MISSING else one, None if other is _MISSING else other
+
+
+def foreign(entry: Entry, owner: str, *, projection: str) -> Difference:
+    """An entry that should not be there."""
+    if isinstance(entry, UniqueEntry):
+        return Difference(
+            projection=projection, entity=f"{entry.by} {entry.value}", field=entry.by, expected=None, found=owner
+        )
+    return Difference(
+        projection=projection,
+        entity=f"list:{entry.by} {_text(entry.entry)}",
+        field=f"list:{entry.by}",
+        expected=None,
+        found=_text(entry.entry),
     )
+
+
+def _field_differences(prefix: str, expected: bytes, found: bytes) -> Iterator[FieldDifference]:
+    one, other = _object(expected), _object(found)
+    if one is None or other is None:
+        yield f"{prefix}document", _text(expected), _text(found)
+        return
+    differing = list(fields_that_differ(one, other))
+    for field, due, there in differing:
+        yield f"{prefix}{field}", due, there
+    if not differing:  # the same JSON in other bytes
+        yield f"{prefix}document", _text(expected), _text(found)
+
+
+def _index_row_differences(expected: Expected, found: bytes | None) -> Iterator[FieldDifference]:
+    if expected.packed == found:
+        return
+    try:
+        index_row = None if found is None else msgspec.msgpack.decode(found, type=IndexRow)
+    except msgspec.DecodeError:
+        yield "index_row", _index_row_shown(expected.index_row), _text(found or b"")
+        return
+    if expected.index_row is None or index_row is None:
+        yield "index_row", _index_row_shown(expected.index_row), _index_row_shown(index_row)
+        return
+    yield from (
+        (f"index_row.{field}", one, other)
+        for field, one, other in fields_that_differ(
+            _index_row_shown(expected.index_row) or {}, _index_row_shown(index_row) or {}
+        )
+    )
+
+
+def _entry_differences(key: Key, entries: Iterable[Entry], snapshot: GenerationSnapshot) -> Iterator[FieldDifference]:
+    for entry in entries:
+        owner = snapshot.owners.get(entry)
+        if isinstance(entry, SortedEntry):
+            if owner is None:
+                yield f"list:{entry.by}", _text(entry.entry), None
+        elif owner != key.id:
+            yield f"{entry.by} {entry.value}", key.id, owner
+
+
+def _shown(envelope: bytes | None) -> Any:
+    """A sealed document's JSON; its bytes as text, if it has none."""
+    if envelope is None:
+        return None
+    try:
+        return msgspec.json.decode(unseal(envelope).body)
+    except ValueError:
+        return _text(envelope)
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        decoded = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _index_row_shown(index_row: IndexRow | None) -> dict[str, Any] | None:
+    if index_row is None:
+        return None
+    return {
+        "facets": list(map(_text, index_row.facets)),
+        "status": _text(index_row.status),
+        "keys": list(map(_text, index_row.keys)),
+        "words": _text(index_row.words),
+    }
+
+
+def _text(value: bytes) -> str:
+    """Bytes as text: what is not ASCII is written as Python writes it."""
+    return repr(value)[2:-1]

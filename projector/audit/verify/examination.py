@@ -1,12 +1,11 @@
 """Redis beside the log: every document and what leads to it, and nothing else."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from projector.audit.verify.comparison import differences_of, foreign, missing_of
-from projector.audit.verify.differences import Findings
+from projector.audit.verify.differences import Findings, differences_of, foreign, missing_of
 from projector.audit.verify.expectation import ABSENT, Expected
 from projector.audit.verify.following import Following
 from projector.folding.projection import Entry, Key
@@ -41,13 +40,13 @@ class Examination:
 
     async def examine(self, progress: Progress) -> Findings:
         """:raises Superseded: another generation went live, or the store came back older: begin anew."""
-        seen = 0
+        compared = 0
         stage = f"{self._projection.name}, comparing"
         progress.begin("records", total=len(self._following.fold), stage=stage)
         for bucket in buckets(self._following.fold):
             self._count(await self._judge(bucket))
-            seen += len(bucket)
-            progress.show(seen)
+            compared += len(bucket)
+            progress.show(compared)
         await self._look_for_foreign()
         await self._confirm()
         return self._findings
@@ -62,11 +61,11 @@ class Examination:
         return self._findings
 
     async def _judge(self, keys: Collection[Key]) -> Iterable[Expected]:
-        seen, expected = await self._following.compare(keys)
+        snapshot, expected = await self._following.compare(keys)
         for key in keys:
-            if differences := differences_of(key, expected[key], seen, projection=self._projection.name):
-                self._findings.differs(key, differences)
-                self._missing.update(missing_of(key, expected[key][-1], seen))
+            if differences := differences_of(key, expected[key], snapshot, projection=self._projection.name):
+                self._findings.add_document(key, differences)
+                self._missing.update(missing_of(key, expected[key][-1], snapshot))
         return [each[-1] for each in expected.values()]
 
     def _count(self, expected: Iterable[Expected]) -> None:
@@ -77,10 +76,11 @@ class Examination:
     async def _look_for_foreign(self) -> None:
         await self._fan_outs_ended()
         collections = await self._collections()
-        seen = await self._following.look(GenerationQuery(sizes=collections))
+        snapshot = await self._following.look(GenerationQuery(sizes=collections))
         due = self._census()
         for collection in collections:
-            if seen.sizes[collection] != due[collection] - self._missing[collection] or seen.checkpoint.fan_outs:
+            due_here = due[collection] - self._missing[collection]
+            if snapshot.sizes[collection] != due_here or snapshot.checkpoint.fan_outs:
                 await self._search(collection)
 
     async def _collections(self) -> list[StoredCollection]:
@@ -100,7 +100,7 @@ class Examination:
         for bucket in buckets(findings.documents):
             await self._judge(bucket)
         for entry, owner in findings.foreign.items():
-            self._is_foreign(entry, owner)
+            self._add_foreign(entry, owner)
 
     async def _fan_outs_ended(self) -> None:
         """Wait for fan-outs: until they end there are entries that nobody needs any more."""
@@ -137,17 +137,17 @@ class Examination:
         return key not in self._following.fold and key not in self._findings.documents
 
     async def _search_index(self, index: Index) -> None:
-        search = Search(self._following, index)
+        search = IndexSearch(self._following, index)
         async for items in self._following.inspector.walk(self._following.live, index):
-            await search.look_at(items)
+            await search.examine(items)
         for entry, owner in search.found.items():
-            self._is_foreign(entry, owner)
+            self._add_foreign(entry, owner)
 
-    def _is_foreign(self, entry: Entry, owner: str) -> None:
-        self._findings.is_foreign(entry, owner, foreign(entry, owner, projection=self._projection.name))
+    def _add_foreign(self, entry: Entry, owner: str) -> None:
+        self._findings.add_foreign(entry, owner, foreign(entry, owner, projection=self._projection.name))
 
 
-class Search:
+class IndexSearch:
     """Looks for what is foreign on one hash of unique entries or one list."""
 
     def __init__(self, following: Following, index: Index) -> None:
@@ -158,15 +158,21 @@ class Search:
         self._fan_outs = -1
         self._renew()
 
-    async def look_at(self, items: Collection[Item]) -> None:
+    async def examine(self, items: Collection[Item]) -> None:
         """Find those of the items that should not be there, at a moment at which they are."""
         for entries in buckets(self._index.entry(item) for item in items if item not in self._due):
-            owners = (await self._following.look(GenerationQuery(entries=entries))).owners
-            there = {entry: owner for entry in entries if (owner := owners[entry]) is not None}
-            strange = [entry for entry in there if not self._following.is_owed_to_later(entry)]
-            if strange and self._fan_outs != len(self._following.fold.fan_outs):
-                self._renew()
-            self.found |= {entry: there[entry] for entry in strange if item_of(entry) not in self._due}
+            self.found |= self._foreign(await self._unexplained(entries))
+
+    async def _unexplained(self, entries: Sequence[Entry]) -> dict[Entry, str]:
+        """Return those that are there and that nothing later has put there, with what they lead to."""
+        owners = (await self._following.look(GenerationQuery(entries=entries))).owners
+        there = {entry: owner for entry in entries if (owner := owners[entry]) is not None}
+        return {entry: owner for entry, owner in there.items() if not self._following.is_owed_to_later(entry)}
+
+    def _foreign(self, entries: Mapping[Entry, str]) -> dict[Entry, str]:
+        if entries and self._fan_outs != len(self._following.fold.fan_outs):
+            self._renew()
+        return {entry: owner for entry, owner in entries.items() if item_of(entry) not in self._due}
 
     def _renew(self) -> None:
         """Find out what should be there; an event that concerns many changes that."""

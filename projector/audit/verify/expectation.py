@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from projector.audit.verify.fold import Fold, State
+from projector.audit.verify.fold import DocumentState, Fold
 from projector.folding.index_changes import Indexer
 from projector.folding.projection import Entry, Key, Projection, SortedEntry
 from shared.read_model.envelope import seal
@@ -66,7 +66,7 @@ class Expectations:
         """What the document is once every fan-out has come to it."""
         return self.of(key, fan_outs)[-1]
 
-    def _expected(self, key: Key, state: State) -> Expected:
+    def _expected(self, key: Key, state: DocumentState) -> Expected:
         if (record := state.record) is None:
             return ABSENT
         public = self._projection.public(record)
@@ -81,7 +81,7 @@ class Expectations:
             tolerated=tolerated,
         )
 
-    def _sealed(self, key: Key, state: State, record: msgspec.Struct) -> bytes:
+    def _sealed(self, key: Key, state: DocumentState, record: msgspec.Struct) -> bytes:
         return seal(position=state.position, body=_encode(record), stale_since=self._fold.queue.mark(key))
 
     def _tolerated(self, key: Key, entries: Collection[Entry]) -> frozenset[Entry]:
@@ -91,7 +91,7 @@ class Expectations:
         return frozenset(each for each in entries if not isinstance(each, SortedEntry))
 
 
-def _was_passed_by(state: State, expected: Expected, fan_outs: Sequence[FanOutProgress]) -> bool:
+def _was_passed_by(state: DocumentState, expected: Expected, fan_outs: Sequence[FanOutProgress]) -> bool:
     """Only the first fan-out is on its way; the others wait for it to end."""
     if state.behind is None or not fan_outs or state.behind.position != fan_outs[0].position:
         return False

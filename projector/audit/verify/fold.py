@@ -1,6 +1,6 @@
 """One projection's documents as the log makes them: by its pure functions alone, without engine, batches or store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 from uuid import UUID
@@ -24,7 +24,7 @@ class LoggedFanOut(NamedTuple):
     fan_out: FanOut
 
 
-class State(NamedTuple):
+class DocumentState(NamedTuple):
     """
     What a document is, or may be while fan-outs are under way.
 
@@ -121,7 +121,7 @@ class Fold:
         for kind, documents in self._kept.items():
             yield from (Key(kind, id_) for id_ in list(documents))
 
-    def states(self, key: Key, *, since: int | None = None) -> list[State]:
+    def states(self, key: Key, *, since: int | None = None) -> list[DocumentState]:
         """
         What the document may be, the last state being the one in which it has taken up everything.
 
@@ -129,7 +129,7 @@ class Fold:
         """
         document, states = self._read(key), []
         for logged in self._fan_outs[key.kind][document.taken :]:
-            before = State(document.record, document.position, logged)
+            before = DocumentState(document.record, document.position, logged)
             is_under_way = since is not None and logged.position >= since
             try:
                 self._take_up(key, document, logged)
@@ -138,7 +138,7 @@ class Fold:
                     raise
             if is_under_way and document.record is not before.record:
                 states.append(before)
-        return [*states, State(document.record, document.position)]
+        return [*states, DocumentState(document.record, document.position)]
 
     def body(self, kind: str, id: str) -> bytes | None:
         """The JSON of a record; None if there is none."""
@@ -257,3 +257,55 @@ class Fold:
         else:
             header = b"%d %d\n" % (document.position, document.taken)
             self._kept[key.kind][key.id] = header + _encode(document.record)
+
+
+class RecordsAhead:
+    """
+    Folds on behind the checkpoint, as the projector will: what cannot be folded is put aside with all it would write.
+
+    The fold is of no use to others afterwards.
+    """
+
+    def __init__(self, fold: Fold) -> None:
+        self.position = fold.position
+        self._fold = fold
+        self._keys = set(fold.concerned)
+        self._aside = {key.id for key in self._keys}
+
+    @property
+    def aside(self) -> Collection[str]:
+        return self._aside
+
+    def advance(self, events: Sequence[RecordedEvent]) -> None:
+        """
+        Fold what follows in the log.
+
+        :raises EventNotFoldable: an event does not tell what it would write.
+        """
+        for recorded in events:
+            self._take(recorded)
+            self.position = recorded.position
+
+    def ids(self, kind: str) -> Iterator[str]:
+        return (key.id for key in self._fold if key.kind == kind and self.body(*key) is not None)
+
+    def body(self, kind: str, id: str) -> bytes | None:
+        try:
+            return self._fold.body(kind, id)
+        except EventNotFoldable:  # an event of its group, say: its turn will be parked
+            self._aside.add(id)
+            return None
+
+    def _take(self, recorded: RecordedEvent) -> None:
+        written = self._fold.written(recorded)
+        if not self._keys.isdisjoint(written):
+            self._put_aside(written)
+            return
+        try:
+            self._fold.advance([recorded])
+        except EventNotFoldable:
+            self._put_aside(written)
+
+    def _put_aside(self, keys: Collection[Key]) -> None:
+        self._keys |= set(keys)
+        self._aside |= {key.id for key in keys}

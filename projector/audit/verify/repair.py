@@ -1,11 +1,10 @@
 """Writing anew what is not as it should be, and nothing else."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from projector.audit.verify.comparison import found_of
-from projector.audit.verify.differences import Findings
+from projector.audit.verify.differences import Findings, stored_variants
 from projector.audit.verify.examination import buckets
 from projector.audit.verify.expectation import Expected
 from projector.audit.verify.following import Following
@@ -47,33 +46,37 @@ class Repair:
         raise Superseded("the projector was faster every time: try again")
 
     async def _try(self, keys: Collection[Key], foreign: Collection[Entry]) -> None:
-        seen = await self._following.look(GenerationQuery(documents=keys, entries=foreign))
+        snapshot = await self._following.look(GenerationQuery(documents=keys, entries=foreign))
         expected = {key: self._following.final(key) for key in keys}
-        there = [(entry, owner) for entry in foreign if (owner := seen.owners[entry]) is not None]
+        there = [(entry, owner) for entry in foreign if (owner := snapshot.owners[entry]) is not None]
         removals = [each for each in there if not self._following.is_owed_to_later(each[0])]
-        batch = _batch(expected, removals, seen)
-        async with self._model.commit(self._following.live.generation, expected=seen.checkpoint) as commit:
+        batch = _batch(expected, removals, snapshot)
+        async with self._model.commit(self._following.live.generation, expected=snapshot.checkpoint) as commit:
             await commit.apply(batch)
 
 
-def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], seen: GenerationSnapshot) -> Batch:
+def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], snapshot: GenerationSnapshot) -> Batch:
     there = {key: each for key, each in expected.items() if each.full is not None}
     return Batch(
         removals=removals,
         additions=[(entry, key.id) for key, each in there.items() for entry in each.entries],
-        index_rows={key: each.packed for key, each in there.items() if each.packed is not None},
-        public={key: each.public for key, each in there.items() if each.public is not None},
-        full={key: each.full for key, each in there.items() if each.full is not None},
+        index_rows=_present({key: each.packed for key, each in there.items()}),
+        public=_present({key: each.public for key, each in there.items()}),
+        full=_present({key: each.full for key, each in there.items()}),
         forgotten=[key for key in expected if key not in there],
-        superfluous=list(_superfluous(there, seen)),
-        checkpoint=_revised(seen.checkpoint),
+        superfluous=list(_superfluous(there, snapshot)),
+        checkpoint=_revised(snapshot.checkpoint),
     )
 
 
-def _superfluous(expected: dict[Key, Expected], seen: GenerationSnapshot) -> Iterable[tuple[Key, str]]:
+def _present(values: Mapping[Key, bytes | None]) -> dict[Key, bytes]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _superfluous(expected: dict[Key, Expected], snapshot: GenerationSnapshot) -> Iterable[tuple[Key, str]]:
     """Variants that stand beside a document and should not."""
     for key, each in expected.items():
-        found = zip(VARIANTS, found_of(key, seen), strict=True)
+        found = zip(VARIANTS, stored_variants(key, snapshot), strict=True)
         yield from ((key, variant) for variant, value in found if value is not None and variant not in each.variants)
 
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from time import perf_counter
 
+import msgspec
+
 from projector.audit.drift import COUNTERPARTS, Counterpart, Drift, drifts
 from projector.audit.ports import Directory
-from projector.audit.verify.ahead import RecordsAhead
-from projector.audit.verify.differences import Difference, Findings, Verified
+from projector.audit.verify.differences import MOST_DETAILS, Difference, Findings
 from projector.audit.verify.examination import Examination
-from projector.audit.verify.fold import Fold
+from projector.audit.verify.fold import Fold, RecordsAhead
 from projector.audit.verify.following import PORTION, Following, VerifyLimits
 from projector.audit.verify.repair import Repair
 from projector.folding.projection import Projection
@@ -24,6 +25,53 @@ BEGINNINGS = 3
 
 class Unsettled(Exception):
     """The read model changed so much meanwhile that nothing can be said of it; try again."""
+
+
+class Verified(msgspec.Struct, kw_only=True):
+    """What came of verifying one projection; `seconds` is the time it took."""
+
+    projection: str
+    position: int
+    documents: int
+    entries: int
+    """Look-ups and entries of lists."""
+    rows: int = 0
+    """Of PostgreSQL's state."""
+    stale: int = 0
+    """Documents that events are parked for: they were compared with what they should be without those."""
+    differences: int
+    repaired: int = 0
+    details: list[Difference] = []
+    seconds: float
+
+    @property
+    def stands(self) -> int:
+        """How many differences are left."""
+        return self.differences - self.repaired
+
+
+class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The answer of `muster verify --json`: `position` is the lowest that was compared."""
+
+    position: int
+    checked: int
+    stale: int = 0
+    """Documents that events are parked for."""
+    differences: int
+    repaired: int | None = None
+    """Only where repairing was asked for."""
+    details: list[Difference]
+
+
+def report(verified: list[Verified], *, repair: bool) -> Report:
+    return Report(
+        position=min((each.position for each in verified), default=0),
+        checked=sum(each.documents + each.entries + each.rows for each in verified),
+        stale=sum(each.stale for each in verified),
+        differences=sum(each.differences for each in verified),
+        repaired=sum(each.repaired for each in verified) if repair else None,
+        details=[detail for each in verified for detail in each.details][:MOST_DETAILS],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +154,7 @@ class Verification:
                 async for id_, differing in drifts(records, counterpart.kind, snapshot.rows(counterpart)):
                     count += 1
                     for drift in differing:
-                        findings.state_differs(_difference(fold.projection, counterpart, id_, drift))
+                        findings.add_state(_difference(fold.projection, counterpart, id_, drift))
         return count
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.audit.verify.ahead import RecordsAhead
-from projector.audit.verify.fold import Fold
+from projector.audit.verify.fold import Fold, RecordsAhead
 from projector.audit.verify.verification import Unsettled, Verification
 from projector.folding.parking import Skip
 from projector.processing.parked_events import asking

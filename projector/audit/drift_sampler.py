@@ -18,25 +18,27 @@ from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
 from shared.read_model.envelope import unseal
 from shared.runtime.cancellation import is_cancelled
-
-MOST_KNOWN = 500
-"""Records of a kind that differ: while there are so many, they are looked at again, and no others."""
+from shared.runtime.retry import poll
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SamplerPace:
-    """How much is looked at, and how often; seconds, but for `records`."""
+class DriftSamplerLimits:
+    """How much is compared, and how often."""
 
     records: int = 5
     """Of each kind and at each turn, half of them from the store and half from the log."""
     interval: float = 2.0
+    """Seconds from one turn to the next."""
     patience: float = 2.0
-    """For the store to reach what PostgreSQL has."""
-    again: float = 0.05
+    """Seconds for the store to reach what PostgreSQL has."""
+    pause: float = 0.05
+    """Seconds from one look to the next."""
     looks: int = 3
     """A record differs if it does so each time."""
+    known: int = 500
+    """Records of a kind that differ: while there are so many, they are compared again, and no others."""
 
 
 class _State(NamedTuple):
@@ -46,7 +48,7 @@ class _State(NamedTuple):
     rows: Mapping[str, Fields]
 
 
-class Sampler:
+class DriftSampler:
     """
     Compares records with rows by field. It has no fold, so it waits for a moment that can be compared: the store
     reflects everything that a first look at the state did, and a second look shows that the row has not changed since.
@@ -58,13 +60,13 @@ class Sampler:
         *,
         directory: Directory | None,
         random: Random | None = None,
-        pace: SamplerPace | None = None,
+        limits: DriftSamplerLimits | None = None,
     ) -> None:
         """:param inspectors: of the projections to be sampled; those that no state can be compared with are not."""
         self._inspectors = {name: each for name, each in inspectors.items() if name in COUNTERPARTS}
         self._directory = directory
-        self._random = random or Random()  # noqa: S311 - it is for nobody to guess, and nothing depends on it
-        self._pace = pace or SamplerPace()
+        self._random = random or Random()  # noqa: S311 - it need not be secret
+        self._limits = limits or DriftSamplerLimits()
         self._differing: dict[tuple[str, Counterpart], set[str]] = {}
 
     async def run(self) -> None:
@@ -75,13 +77,13 @@ class Sampler:
                     await self.sample(projection, self._directory)
                 except CANNOT_LOOK as error:
                     log.debug("nothing can be sampled", projection=projection, error=str(error))
-            await asyncio.sleep(self._pace.interval)
+            await asyncio.sleep(self._limits.interval)
 
     async def sample(self, projection: str, directory: Directory) -> None:
         """Look at a few records of each kind, and again at those that differed before."""
         for counterpart in COUNTERPARTS[projection]:
             known = self._differing.setdefault((projection, counterpart), set())
-            more = len(known) < MOST_KNOWN
+            more = len(known) < self._limits.known
             ids = known | (await self._some(projection, counterpart, directory) if more else set())
             differing = await self._settled(projection, counterpart, ids, directory)
             if differing - known:
@@ -102,22 +104,22 @@ class Sampler:
         """Those that the store has may be foreign; those that the log names may be missing."""
         inspector = self._inspectors[projection]
         live = await live_generation(inspector, projection=projection)
-        stored = await inspector.sample(live, counterpart.kind, limit=self._pace.records)
+        stored = await inspector.sample(live, counterpart.kind, limit=self._limits.records)
         if counterpart.aggregate is None:
             return set(stored)
         async with directory.snapshot() as snapshot:
             after = self._random.randint(0, await snapshot.head())
-            return {*stored, *await snapshot.some(counterpart.aggregate, after=after, limit=self._pace.records)}
+            return {*stored, *await snapshot.some(counterpart.aggregate, after=after, limit=self._limits.records)}
 
     async def _settled(
         self, projection: str, counterpart: Counterpart, ids: Collection[str], directory: Directory
     ) -> set[str]:
         """Those that differ at every look."""
         differing = set(ids)
-        for look in range(self._pace.looks):
+        for look in range(self._limits.looks):
             if not differing:
                 break
-            await asyncio.sleep(self._pace.again if look else 0)
+            await asyncio.sleep(self._limits.pause if look else 0)
             differing = await self._look(projection, counterpart, differing, directory)
         return differing
 
@@ -125,27 +127,27 @@ class Sampler:
         self, projection: str, counterpart: Counterpart, ids: Collection[str], directory: Directory
     ) -> set[str]:
         before = await _state(counterpart, ids, directory)
-        seen = await self._seen_at(before.head, projection, [Key(counterpart.kind, id_) for id_ in ids])
+        snapshot = await self._snapshot_at(before.head, projection, [Key(counterpart.kind, id_) for id_ in ids])
         after = await _state(counterpart, ids, directory)
         rows = {id_: row for id_ in ids if before.rows.get(id_) == (row := after.rows.get(id_))}
-        return set(_differing(seen, counterpart.kind, rows))
+        return set(_differing(snapshot, counterpart.kind, rows))
 
-    async def _seen_at(self, head: int, projection: str, keys: Sequence[Key]) -> GenerationSnapshot:
+    async def _snapshot_at(self, head: int, projection: str, keys: Sequence[Key]) -> GenerationSnapshot:
         """
         The documents at a moment at which the store reflects the log up to its head.
 
         :raises Superseded: it does not come there.
         """
         try:
-            async with asyncio.timeout(self._pace.patience):
+            async with asyncio.timeout(self._limits.patience):
                 inspector = self._inspectors[projection]
                 live = await live_generation(inspector, projection=projection)
                 query = GenerationQuery(keys, variants=("full",))
-                while not _reflects(head, seen := await inspect_live(inspector, live, query)):  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(self._pace.again)
+                return await poll(self._limits.pause).until(
+                    lambda snapshot: _reflects(head, snapshot), lambda: inspect_live(inspector, live, query)
+                )
         except TimeoutError:
             raise Superseded("the store is behind the log") from None
-        return seen
 
 
 async def _state(counterpart: Counterpart, ids: Collection[str], directory: Directory) -> _State:
@@ -157,16 +159,16 @@ async def _state_in(snapshot: Snapshot, counterpart: Counterpart, ids: Collectio
     return _State(await snapshot.head(), await snapshot.rows_of(counterpart, ids))
 
 
-def _reflects(head: int, seen: GenerationSnapshot) -> bool:
+def _reflects(head: int, snapshot: GenerationSnapshot) -> bool:
     """Whether all documents that are not stale reflect the log up to its head, retried events included."""
-    return seen.checkpoint.reached >= head and not any(each.since for each in seen.checkpoint.fan_outs)
+    return snapshot.checkpoint.reached >= head and not any(each.since for each in snapshot.checkpoint.fan_outs)
 
 
-def _differing(seen: GenerationSnapshot, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:
+def _differing(snapshot: GenerationSnapshot, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:
     """The ids of documents that are not what their rows say; of what is parked or was skipped they cannot."""
-    aside = {key.id for key in seen.parking.concerned()}
+    aside = {key.id for key in snapshot.parking.concerned()}
     for id_, row in rows.items():
-        sealed = seen.documents[Key(kind, id_), "full"]
+        sealed = snapshot.documents[Key(kind, id_), "full"]
         if not is_about(aside, id_, sealed, row) and _differs(id_, sealed, row):
             yield id_
 

@@ -24,10 +24,7 @@ from projector.monitoring.status_history import StatusHistory
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import ProcessorLimits
 from projector.processing.parked_events import ParkedEvents
-from projector.projections.activity import Activity
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
-from projector.projections.stats import Stats
+from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
@@ -53,8 +50,6 @@ LIMITS_OF_OTHERS = ProcessorLimits(interval=0.02)
 
 READ_PROBE_SECONDS = 3.0
 """What an answer may take beyond the time that a reader may wait."""
-
-PROJECTIONS: tuple[Projection, ...] = (Profiles(), Groups(), Activity(), Stats())
 
 
 def register_services(registry: svcs.Registry) -> None:

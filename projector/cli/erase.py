@@ -17,7 +17,7 @@ from projector.adapters.redis.traces import RedisTraces
 from projector.audit.erasure.audit import AccountNeverExisted, ErasureAudit, ErasureLimits
 from projector.audit.erasure.report import ErasureReport
 from projector.audit.erasure.search import fields_in_words
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from shared.cli.api_client import WRITE_API, ApiFailed, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import console, print_json

@@ -17,7 +17,8 @@ from cyclopts import Parameter, validators
 from projector.api.rebuilds import Arrangement
 from projector.main import projector_app
 from projector.monitoring.status import ProjectionStatus, RebuildStatus, Status
-from projector.services import PROJECTIONS, register_services
+from projector.projections.registry import PROJECTIONS
+from projector.services import register_services
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
 from shared.auth.setup import admit_everyone
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected

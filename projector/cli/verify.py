@@ -18,7 +18,7 @@ from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import Subject, Unsettled, Verification, Verified, report
 from projector.folding.projection import Projection
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import console, print_json
 from shared.event_log.adapters.postgres import PostgresEventLog

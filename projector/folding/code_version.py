@@ -1,4 +1,4 @@
-"""Which code folds: told with what it could not fold, so that other code tries again."""
+"""Which code folds: kept with what it could not fold, so that other code tries again."""
 
 import inspect
 from collections.abc import Iterator
@@ -18,19 +18,20 @@ def code_version(projection: Projection) -> str:
 
     A fix that raises neither number changes the digest.
     """
-    return f"{projection.version}+{version('muster')}.{_digest(type(projection))}"
+    return f"{projection.version}+{version('muster')}.{_digest(projection)}"
 
 
 @cache
-def _digest(projection: type) -> str:
+def _digest(projection: Projection) -> str:
     digest = blake2b(digest_size=4)
     for source in _sources(projection):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
-def _sources(projection: type) -> Iterator[Path]:
-    """The module of the projection, which may be anybody's, and all that it may rely on."""
-    yield Path(inspect.getfile(projection))
+def _sources(projection: Projection) -> Iterator[Path]:
+    """The modules in which the projection is declared, wherever they are, and all that it may rely on."""
+    declared = {inspect.getfile(type(projection)), *map(inspect.getfile, projection.functions())}
+    yield from map(Path, sorted(declared))
     for package in (projector, shared):
         yield from sorted(Path(str(package.__file__)).parent.rglob("*.py"))

@@ -83,10 +83,13 @@ class Document:
     def __post_init__(self) -> None:
         self.position, self.states = self.stored, [self.record]
 
-    def become(self, record: msgspec.Struct | None, *, position: int, reindexes: bool = True) -> None:
+    def become(self, record: msgspec.Struct | None, *, position: int) -> None:
         if position <= self.stored:
             return
-        self._become(record, position, reindexes=reindexes)
+        if self.changed and position == self.position:  # saved by this event before: that state was never anywhere
+            self.record = self.states[-1] = record
+        else:
+            self._become(record, position, reindexes=True)
 
     def revise(self, record: msgspec.Struct | None, *, position: int, reindexes: bool) -> None:
         """Become what an event makes of it that is fanned out: one that was parked may lie behind what it reflects."""
@@ -137,7 +140,7 @@ class DocumentSession:
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
         key = kind.key(id)
         if not self.position and key not in self.envelopes:
-            return None  # asked by `needs`, to which not everything is known yet
+            return None  # asked by what follows, to which not everything is known yet
         return cast("Record | None", self.open(key).record)
 
     def get(self, kind: Kind[Record], id: UUID | str) -> Record:
@@ -208,7 +211,7 @@ class DocumentSession:
         """
         written = {key: each for key, each in self._in_order_of_kinds() if self._is_written(key, each)}
         saved = {key: each.record for key, each in written.items() if each.record}
-        public = {key: self.projection.public(record) for key, record in saved.items()}
+        public = {key: self.projection.public_form(key, record) for key, record in saved.items()}
         changes = {key: each.change(key, indexer) for key, each in written.items() if each.is_reindexed}
         # Of two that claim an entry, the later one has it: the other's leaving it may wait for a parked event.
         changes = {key: changes[key] for key in sorted(changes, key=lambda key: written[key].position)}

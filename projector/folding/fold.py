@@ -11,7 +11,7 @@ from projector.folding.document_session import DocumentSession, Envelopes, Runni
 from projector.folding.errors import EventNotFoldable
 from projector.folding.index_changes import Indexer
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
-from projector.folding.projection import FanOut, Key, NotPrefetched, OwnedEntry, Projection, SortedEntry
+from projector.folding.projection import FanOut, Key, NotPrefetched, OwnedEntry, Projection, SortedEntry, Touched
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased
 from shared.read_model.positions import Checkpoint, FanOutProgress
@@ -44,11 +44,13 @@ class BatchFold:
         self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
-        """The documents that the events touch and that are not among those fetched."""
+        """The documents that the events touch and that are not among those fetched, which it wanted before."""
+        if envelopes and not self.projection.follows:
+            return set()
         wanted, fetched = set[Key](), self._fetched(envelopes)
         for each in events:
             with suppress(EventNotFoldable):  # the fold will come to it, and tell
-                wanted |= self._needed(each, fetched)
+                wanted.update(*self._touched(each, fetched))
         return wanted - envelopes.keys()
 
     def fold(
@@ -170,8 +172,8 @@ class BatchFold:
             return
         try:
             fan_out = self.projection.fan_out(recorded.event)
-            self.projection.project(recorded, documents)
-            documents.require_none_saved(self.projection.reads(recorded))
+            self.projection.react(recorded, documents)
+            documents.require_none_saved(self.projection.read_only(recorded))
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
@@ -189,42 +191,42 @@ class BatchFold:
 
         It would write a document that is behind; or read one of which there is no good state, or none that will do.
         """
-        queue, read = documents.queue, self.projection.reads(recorded)
-        opened = {key: documents.open(key).record for key in self._needed(recorded, self._fetched(documents.envelopes))}
+        queue, touched = documents.queue, self._touched(recorded, self._fetched(documents.envelopes))
+        opened = {key: documents.open(key).record for key in touched.all()}
         _let_go(recorded, documents)
         behind = {key for key in opened if queue.waits(key, before=recorded.position)}
+        written = behind.difference(touched.read)
         needed = behind if self.projection.waits_to_read else {key for key in behind if opened[key] is None}
-        if behind.issubset(read) and not needed:
+        if not written and not needed:
             return None
-        return self._parked(recorded, documents, waits_for=needed)
+        return self._parked(recorded, documents, waits_for=written | needed)
 
     def _parked(
         self, recorded: RecordedEvent, documents: DocumentSession, *, waits_for: Collection[Key] = ()
     ) -> Parked:
         """The event with the documents it would write, which must be there, so that they can be marked."""
-        written = self._needed(recorded, self._fetched(documents.envelopes)) - set(self.projection.reads(recorded))
-        keys = sorted(written.union(waits_for))
-        if not keys:
-            raise self._not_foldable(recorded, "it names no document it writes")
+        touched = self._touched(recorded, self._fetched(documents.envelopes))
         try:
+            there = [key for key in touched.versioned if documents.open(key).record is not None]
+            keys = {*touched.saved, *there, *waits_for}
             for key in keys:
                 documents.open(key)
         except NotPrefetched as error:
-            raise self._not_foldable(recorded, f"its needs are never met: {error}") from error
-        return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(keys))
+            raise self._not_foldable(recorded, f"what it touches is never fetched: {error}") from error
+        if not keys:
+            raise self._not_foldable(recorded, "it names no document it writes")
+        return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(sorted(keys)))
 
-    def _needed(self, recorded: RecordedEvent, fetched: DocumentSession) -> set[Key]:
+    def _touched(self, recorded: RecordedEvent, fetched: DocumentSession) -> Touched:
         """
         What the event touches, as far as can be told from what is stored.
 
         :raises EventNotFoldable: the projection fails on it.
         """
-        if isinstance(recorded.event, UnknownEvent):
-            return set()
         try:
-            return set(self.projection.needs(recorded, fetched))
+            return self.projection.touched(recorded, fetched)
         except Exception as error:
-            raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
+            raise self._not_foldable(recorded, f"what it touches fails with {type(error).__name__}") from error
 
     def _refold_one(self, parked: Parked, recorded: RecordedEvent, documents: DocumentSession) -> None:
         queue = documents.queue

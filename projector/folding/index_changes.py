@@ -54,7 +54,7 @@ class Indexer:
     def _state(self, key: Key, record: Any) -> IndexState:
         if record is None:
             return UNINDEXED
-        return IndexState(frozenset(self._projection.index(key, record)), self._projection.index_row(record))
+        return IndexState(frozenset(self._projection.entries(key, record)), self._projection.index_row(key, record))
 
     def _changes(self, key: Key, states: Iterable[IndexState]) -> dict[Entry, bool]:
         """Every entry that was left or taken on the way, and whether the document stands there at its end."""

@@ -1,14 +1,16 @@
-"""What a projection is: pure functions of events and of the documents they touch."""
+"""What a projection is: a table of reactions to events, and of where its records are found."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from shared.event_log import RecordedEvent
-from shared.events import Event
+from shared.events import Event, Redacted, type_of
 from shared.read_model.ordering import IndexRow
 
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -99,17 +101,17 @@ class DocumentMissing(Exception):
 
 
 class NotPrefetched(Exception):
-    """A projection touches a document that its `needs` does not name."""
+    """A reaction touches a document that is not named beside it."""
 
     def __init__(self, key: Key) -> None:
-        super().__init__(f"needs() does not name {key.kind} {key.id}")
+        super().__init__(f"{key.kind} {key.id} is touched and not named")
 
 
 class ReadOnly(Exception):
-    """A projection saves a document that its `reads` names."""
+    """A reaction saves a document that it only reads, as is said beside it."""
 
     def __init__(self, key: Key) -> None:
-        super().__init__(f"reads() names {key.kind} {key.id}, and project() saves it")
+        super().__init__(f"{key.kind} {key.id} is named to be read, and saved")
 
 
 class Fetched(Protocol):
@@ -131,7 +133,7 @@ class Documents(Protocol):
         """
         The record as all events so far made it, None if there is none.
 
-        :raises NotPrefetched: `needs` did not name it.
+        :raises NotPrefetched: the reaction does not name it.
         """
 
     def get(self, kind: Kind[Record], id: UUID | str) -> Record:
@@ -139,7 +141,7 @@ class Documents(Protocol):
         The record as all events so far made it.
 
         :raises DocumentMissing: there is none.
-        :raises NotPrefetched: `needs` did not name it.
+        :raises NotPrefetched: the reaction does not name it.
         """
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
@@ -149,64 +151,237 @@ class Documents(Protocol):
         """Drop the document; its index entries go with it."""
 
 
-class Projection(Protocol):
-    """A read model as pure functions of events; the engine fetches before and stores after."""
+E = TypeVar("E", bound=Event)
+
+Touches: TypeAlias = Callable[[E, RecordedEvent], Iterable[Key]]
+"""The documents that a reaction touches, by the event alone."""
+
+Follows: TypeAlias = Callable[[E, Fetched], Iterable[Key]]
+"""The documents that a reaction is led to by others; asked again with what it named, until it names nothing more."""
+
+React: TypeAlias = Callable[[E, RecordedEvent, Documents], None]
+"""What a projection makes of an event. Whatever it raises parks the event: nothing that it saved is kept."""
+
+Registering: TypeAlias = Callable[[React[E]], React[E]]
+
+
+class Touched(NamedTuple):
+    """
+    The documents that an event touches.
+
+    :param saved: what its reactions save.
+    :param read: what they only look at.
+    :param versioned: the records of its aggregate, whose version it moves; where there is none, nothing happens.
+    """
+
+    saved: Sequence[Key]
+    read: Sequence[Key]
+    versioned: Sequence[Key]
+
+    def all(self) -> set[Key]:
+        return {*self.saved, *self.read, *self.versioned}
+
+
+def timestamp_of(recorded: RecordedEvent) -> datetime:
+    """When it happened, in UTC, whatever time zone the database's session has: the record's bytes depend on it."""
+    return recorded.occurred_at.astimezone(UTC)
+
+
+@dataclass(slots=True)
+class _Reactions:
+    """Everything there is to one type of event."""
+
+    react: list[React[Any]] = field(default_factory=list)
+    touches: list[Touches[Any]] = field(default_factory=list)
+    reads: list[Touches[Any]] = field(default_factory=list)
+    follows: list[Follows[Any]] = field(default_factory=list)
+
+    def registering(
+        self, touches: Touches[E], reads: Touches[E] | None, follows: Follows[E] | None = None
+    ) -> Registering[E]:
+        def register(react: React[E]) -> React[E]:
+            self.react.append(react)
+            self.touches.append(touches)
+            self.reads.extend(filter(None, (reads,)))
+            self.follows.extend(filter(None, (follows,)))
+            return react
+
+        return register
+
+
+_NONE = _Reactions()
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    kind: Kind[Any]
+    field: str
+    touches_updated_at: bool
+
+    def move(self, id: str, recorded: RecordedEvent, documents: Documents) -> None:
+        record = documents.find(self.kind, id)
+        if record is None or getattr(record, self.field) == recorded.version:  # not there, or just made
+            return
+        change: dict[str, Any] = {self.field: recorded.version}
+        if self.touches_updated_at:
+            change["updated_at"] = timestamp_of(recorded)
+        documents.save(self.kind, id, msgspec.structs.replace(record, **change))
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    entries: Callable[[str, Any], Iterable[Entry]]
+    row: Callable[[Any], IndexRow] | None
+
+
+class Projection:
+    """
+    A read model: pure functions that the engine fetches documents for, and stores what they make of them.
+
+    :param name: in keys and for operators.
+    :param version: raised with every change that makes older documents wrong; a generation is fed by its own version
+        only.
+    :param documents: every kind that it keeps. A commit writes them in this order. After a crash in its middle,
+        documents of the first kinds may be ahead of those of the last: what is counted comes before what tells it
+        apart.
+    :param waits_to_read: whether an event waits for the parked ones of what it reads as well, so that this is no state
+        of earlier.
+    """
+
+    def __init__(self, name: str, *, version: int, documents: Sequence[Kind[Any]], waits_to_read: bool = False) -> None:
+        self.name = name
+        self.version = version
+        self.kinds = documents
+        self.waits_to_read = waits_to_read
+        self.indexes: tuple[str, ...] = ()
+        """What its index entries are by; unique entries begin with `by-`."""
+        self._reactions: dict[type | str, _Reactions] = {}
+        """By type of event; to what was redacted, by the name of what it was."""
+        self._versions: dict[str, list[_Version]] = {}
+        self._fan_outs: dict[type[Event], Callable[[Any], FanOut | None]] = {}
+        self._indexes: dict[str, _Index] = {}
+        self._public: dict[str, Callable[[Any], msgspec.Struct]] = {}
+
+    def on(
+        self, event: type[E], *, touches: Touches[E], reads: Touches[E] | None = None, follows: Follows[E] | None = None
+    ) -> Registering[E]:
+        """
+        React to an event; several reactions to one are called in the order in which they stand.
+
+        :param touches: what it saves. It alone is fetched, with what it reads and what its aggregate's version is in.
+        :param reads: what it only looks at. If what it saves is parked, so is the event; what it reads may be a state
+            of earlier, because events of that document are parked, or of later, because the event was parked itself.
+        """
+        return self._reactions.setdefault(event, _Reactions()).registering(touches, reads, follows)
+
+    def on_redacted(
+        self, event: type[Event], *, touches: Touches[Redacted], reads: Touches[Redacted] | None = None
+    ) -> Registering[Redacted]:
+        """React to what is left of an event whose person was erased: it is still counted."""
+        return self._reactions.setdefault(type_of(event), _Reactions()).registering(touches, reads)
+
+    def versioned(self, kind: Kind[Any], *, by: str, field: str, touches_updated_at: bool = False) -> None:
+        """
+        Have every event of an aggregate, whether there is a reaction to it or not, move the version of its record.
+
+        Otherwise a new event would have readers served a version that `If-Match` refuses. Only a record that is there
+        is moved, and never by what was redacted.
+        """
+        self._versions.setdefault(by, []).append(_Version(kind, field, touches_updated_at))
+
+    def indexed(
+        self,
+        kind: Kind[Record],
+        entries: Callable[[str, Record], Iterable[Entry]],
+        *,
+        by: Collection[str],
+        row: Callable[[Record], IndexRow] | None = None,
+    ) -> None:
+        """
+        Say where records are to be found; the engine stores the difference to where they were.
+
+        :param entries: of the record with an id, each by one of `by`.
+        :param row: what of a record decides in which lists of many orders it stands; the engine keeps those lists.
+        """
+        self.indexes = (*self.indexes, *by)
+        self._indexes[kind.name] = _Index(entries, row)
+
+    def public(self, kind: Kind[Record], form: Callable[[Record], msgspec.Struct]) -> None:
+        """Say what everybody may see of the records of a kind; of the others nothing is stored for everybody."""
+        self._public[kind.name] = form
+
+    def fans_out(self, event: type[E]) -> Callable[[Callable[[E], FanOut | None]], Callable[[E], FanOut | None]]:
+        """Have an event concern more documents than `touches` should name."""
+
+        def register(fan_out: Callable[[E], FanOut | None]) -> Callable[[E], FanOut | None]:
+            self._fan_outs[event] = fan_out
+            return fan_out
+
+        return register
 
     @property
-    def name(self) -> str:
-        """Its name, in keys and for operators."""
+    def follows(self) -> bool:
+        """Whether what is fetched may lead to more."""
+        return any(each.follows for each in self._reactions.values())
 
-    @property
-    def version(self) -> int:
-        """Raised with every change that makes older documents wrong; a generation is fed by its own version only."""
+    def touched(self, recorded: RecordedEvent, fetched: Fetched) -> Touched:
+        """Every document that `react` will touch, as far as can be told from what is fetched."""
+        event, reactions = recorded.event, self._to(recorded)
+        saved = [key for touches in reactions.touches for key in touches(event, recorded)]
+        if reactions.follows:
+            saved += [key for follows in reactions.follows for key in follows(event, fetched)]
+        return Touched(saved, self.read_only(recorded), self._versioned(recorded))
 
-    @property
-    def kinds(self) -> Sequence[Kind[Any]]:
-        """
-        Every kind of document it keeps.
+    def read_only(self, recorded: RecordedEvent) -> Sequence[Key]:
+        """The documents that are only looked at."""
+        return [key for reads in self._to(recorded).reads for key in reads(recorded.event, recorded)]
 
-        A commit writes them in this order. After a crash in its middle, documents of the first kinds may be ahead of
-        those of the last: what is counted comes before what tells it apart.
-        """
-
-    @property
-    def indexes(self) -> Collection[str]:
-        """What the entries that `index` names are by; unique entries begin with `by-`."""
-
-    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:
-        """
-        Every document that `project` will touch, as far as can be told from what is fetched.
-
-        Asked again with what it wanted, until it wants nothing more: three times at most.
-        """
-
-    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
-        """
-        Those of `needs` that `project` does not save.
-
-        If what it would save is parked, so is the event. What it only reads may be a state of earlier, because events
-        of that document are parked, or of later, because the event was parked itself: name only what may be so.
-        """
-
-    @property
-    def waits_to_read(self) -> bool:
-        """Whether an event waits for the parked ones of what it reads as well, so that this is no state of earlier."""
-
-    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        """
-        Fold one event into the documents; events that do not concern the projection are passed over.
-
-        Whatever it raises parks the event: nothing that it saved is kept.
-        """
+    def react(self, recorded: RecordedEvent, documents: Documents) -> None:
+        """Fold one event into the documents; one that does not concern the projection is passed over."""
+        for react in self._to(recorded).react:
+            react(recorded.event, recorded, documents)
+        if versions := self._versions_moved_by(recorded):
+            id_ = str(recorded.aggregate_id)
+            for version in versions:
+                version.move(id_, recorded, documents)
 
     def fan_out(self, event: Event) -> FanOut | None:
-        """What the event does to more documents than `needs` should name; None for nearly all events."""
+        """What the event does to more documents than it touches; None for nearly all events."""
+        fan_out = self._fan_outs.get(type(event))
+        return fan_out(event) if fan_out else None
 
-    def index(self, key: Key, record: Any) -> Iterable[Entry]:
-        """Where the record is to be found; the engine stores the difference to where it was."""
+    def entries(self, key: Key, record: Any) -> Iterable[Entry]:
+        """Where the record is to be found."""
+        index = self._indexes.get(key.kind)
+        return index.entries(key.id, record) if index else ()
 
-    def index_row(self, record: Any) -> IndexRow | None:
-        """What of it decides in which lists of many orders it stands; the engine keeps those lists. None: in none."""
+    def index_row(self, key: Key, record: Any) -> IndexRow | None:
+        """What decides in which lists of many orders it stands; None: in none."""
+        index = self._indexes.get(key.kind)
+        return index.row(record) if index and index.row else None
 
-    def public(self, record: Any) -> msgspec.Struct | None:
-        """What everybody may see of the record; None if it is for the projection alone."""
+    def public_form(self, key: Key, record: Any) -> msgspec.Struct | None:
+        """What everybody may see of the record; None if nothing is stored for everybody."""
+        form = self._public.get(key.kind)
+        return form(record) if form else None
+
+    def functions(self) -> Iterator[Callable[..., Any]]:
+        """Everything that was registered."""
+        for each in self._reactions.values():
+            yield from chain(each.react, each.touches, each.reads, each.follows)
+        yield from chain(self._fan_outs.values(), self._public.values())
+        for index in self._indexes.values():
+            yield from filter(None, (index.entries, index.row))
+
+    def _to(self, recorded: RecordedEvent) -> _Reactions:
+        event = recorded.event
+        return self._reactions.get(event.was if isinstance(event, Redacted) else type(event), _NONE)
+
+    def _versions_moved_by(self, recorded: RecordedEvent) -> Sequence[_Version]:
+        return () if isinstance(recorded.event, Redacted) else self._versions.get(recorded.aggregate, ())
+
+    def _versioned(self, recorded: RecordedEvent) -> Sequence[Key]:
+        if not (versions := self._versions_moved_by(recorded)):
+            return ()
+        id_ = str(recorded.aggregate_id)
+        return [version.kind.key(id_) for version in versions]

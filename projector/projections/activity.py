@@ -1,16 +1,17 @@
-"""What happened to each account, one item an event."""
+"""
+What happened to each account, one item an event.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+Groups have the slug and name in it that they had at the time, also where the item is only folded later.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, SortedEntry
-from projector.projections.group_history import GROUP, NOTHING, GroupHistory, remember
-from projector.projections.group_names import names_needed
-from projector.projections.times import moment_of
+from projector.folding.projection import Documents, FanOut, Key, Kind, Projection, SortedEntry, timestamp_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
@@ -20,34 +21,62 @@ from shared.events import (
     AccountSuspended,
     EmailChanged,
     Event,
+    GroupCreated,
+    GroupDeleted,
+    GroupUpdated,
     HandleChanged,
     MemberAdded,
     MemberRemoved,
     MemberRoleChanged,
     ProfileUpdated,
+    SlugChanged,
     type_of,
 )
-from shared.read_model.ordering import IndexRow
 from shared.read_model.records import ActivityRecord
 
 Details: TypeAlias = dict[str, str | tuple[str, ...] | None]
-Told: TypeAlias = (
-    AccountRegistered
+OfMembership: TypeAlias = MemberAdded | MemberRoleChanged | MemberRemoved
+OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
+Joining = TypeVar("Joining", bound=OfMembership)
+Item = TypeVar(
+    "Item",
+    bound=AccountRegistered
     | HandleChanged
     | EmailChanged
     | AccountSuspended
     | AccountReinstated
     | AccountClosed
     | ProfileUpdated
-    | MemberAdded
-    | MemberRoleChanged
-    | MemberRemoved
+    | OfMembership,
 )
 """The events that are items; the end of a group is its own, not an item of each of its members."""
 
 
+class GroupNames(msgspec.Struct, frozen=True):
+    """What a group is called since a position of the log: nothing once it is deleted."""
+
+    since: int
+    slug: str | None = None
+    name: str | None = None
+
+
+NAMELESS = GroupNames(0)
+
+
+class GroupHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a group has been called, in order; it stays when the group is gone."""
+
+    group_id: UUID
+    called: tuple[GroupNames, ...]
+
+    def at(self, position: int) -> GroupNames:
+        """What it was called then, whatever has been folded since."""
+        return next((each for each in reversed(self.called) if each.since <= position), NAMELESS)
+
+
 ACTIVITY = Kind("activity", ActivityRecord)
 """By position in the log, in decimal."""
+GROUP = Kind("group", GroupHistory)
 
 HIDDEN: Mapping[str, frozenset[str]] = {
     "account-registered": frozenset({"email", "external_id"}),
@@ -58,68 +87,111 @@ HIDDEN: Mapping[str, frozenset[str]] = {
 }
 """The details that only some may see, by type of event."""
 
+activity = Projection("activity", version=2, documents=(ACTIVITY, GROUP), waits_to_read=True)
 
-class Activity:
+
+def item(_: Event, recorded: RecordedEvent) -> Iterable[Key]:
+    return (ACTIVITY.key(str(recorded.position)),)
+
+
+def group(event: OfGroup | OfMembership, _: RecordedEvent) -> Iterable[Key]:
+    return (GROUP.key(event.group_id),)
+
+
+def tells(event: type[Item], details: Callable[[Item], Details]) -> None:
+    """Have each event of a type be an item with these details."""
+
+    @activity.on(event, touches=item)
+    def add(event: Item, recorded: RecordedEvent, documents: Documents) -> None:
+        _save(event, recorded, documents, details(event))
+
+
+def tells_of_group(event: type[Joining], details: Callable[[Joining], Details]) -> None:
     """
-    Projects each event of an account, its profile and its memberships into an item of its own.
+    Have each event of a membership be an item with these details and its group's slug and name.
 
-    Groups have the slug and name in it that they had at the time, also where the item is only folded later.
+    What a group has been called is only read: an item that was parked holds up nobody who joins it.
     """
 
-    name = "activity"
-    version = 2
-    waits_to_read = True
-    kinds: Sequence[Kind[Any]] = (ACTIVITY, GROUP)
-    indexes: Collection[str] = ("activity",)
+    @activity.on(event, touches=item, reads=group)
+    def add(event: Joining, recorded: RecordedEvent, documents: Documents) -> None:
+        _save(event, recorded, documents, _group(event.group_id, recorded.position, documents) | details(event))
 
-    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
-        event = recorded.event
-        if not isinstance(event, Told):
-            return names_needed(event)
-        if isinstance(event, MemberAdded | MemberRoleChanged | MemberRemoved):
-            return (ACTIVITY.key(str(recorded.position)), GROUP.key(event.group_id))
-        return (ACTIVITY.key(str(recorded.position)),)
 
-    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
-        """What a group has been called: an item that was parked holds up nobody who joins it."""
-        event = recorded.event
-        return (
-            (GROUP.key(event.group_id),) if isinstance(event, MemberAdded | MemberRoleChanged | MemberRemoved) else ()
-        )
+def _changes(event: HandleChanged | EmailChanged | MemberRoleChanged) -> Details:
+    return {"old": event.old, "new": event.new}
 
-    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        remember(recorded, documents)
-        if isinstance(event := recorded.event, Told):
-            documents.save(ACTIVITY, str(recorded.position), _item(recorded, event, documents))
 
-    def fan_out(self, event: Event) -> FanOut | None:
-        """An item stays as it was, until the person it is about is erased."""
-        if not isinstance(event, AccountErased):
-            return None
-        account_id = event.account_id
-        return FanOut(
-            by=ACTIVITY.name,
-            prefix=account_id.bytes,
-            kind=ACTIVITY,
-            key=_key_at,
-            revise=lambda _, item: None if item.account_id == account_id else item,
-            stands=lambda _, item, entry: item is not None and entry == _entry(item),
-            reindexes=True,
-        )
+def _reason(event: AccountSuspended | AccountReinstated | AccountClosed) -> Details:
+    return {"reason": event.reason}
 
-    def index(self, key: Key, record: ActivityRecord | GroupHistory) -> Iterable[Entry]:  # noqa: ARG002 - items say it all
-        if isinstance(record, ActivityRecord):
-            yield SortedEntry(ACTIVITY.name, _entry(record))
 
-    def index_row(self, record: Any) -> IndexRow | None:
-        """Items stand in one order only."""
+def _role(event: MemberAdded | MemberRemoved) -> Details:
+    return {"role": event.role}
 
-    def public(self, record: ActivityRecord | GroupHistory) -> ActivityRecord | None:
-        if isinstance(record, GroupHistory):
-            return None
-        hidden = HIDDEN.get(record.type, frozenset())
-        shown = {name: value for name, value in record.details.items() if name not in hidden}
-        return msgspec.structs.replace(record, details=shown)
+
+def _identity(event: AccountRegistered) -> Details:
+    return {"handle": event.handle, "email": event.email, "external_id": event.external_id}
+
+
+def _fields(event: ProfileUpdated) -> Details:
+    changed = msgspec.structs.asdict(event).items()
+    return {"fields": tuple(name for name, value in changed if name != "account_id" and value is not UNSET)}
+
+
+tells(AccountRegistered, _identity)
+tells(HandleChanged, _changes)
+tells(EmailChanged, _changes)
+tells(AccountSuspended, _reason)
+tells(AccountReinstated, _reason)
+tells(AccountClosed, _reason)
+tells(ProfileUpdated, _fields)
+tells_of_group(MemberAdded, _role)
+tells_of_group(MemberRoleChanged, _changes)
+tells_of_group(MemberRemoved, _role)
+
+
+@activity.on(GroupCreated, touches=group)
+def begin_history(event: GroupCreated, recorded: RecordedEvent, documents: Documents) -> None:
+    called = (GroupNames(recorded.position, event.slug, event.name),)
+    documents.save(GROUP, event.group_id, GroupHistory(group_id=event.group_id, called=called))
+
+
+@activity.on(SlugChanged, touches=group)
+def change_slug(event: SlugChanged, recorded: RecordedEvent, documents: Documents) -> None:
+    _call(event.group_id, recorded, documents, slug=event.new)
+
+
+@activity.on(GroupUpdated, touches=group)
+def change_name(event: GroupUpdated, recorded: RecordedEvent, documents: Documents) -> None:
+    if event.name is not UNSET:
+        _call(event.group_id, recorded, documents, name=event.name)
+
+
+@activity.on(GroupDeleted, touches=group)
+def end_history(event: GroupDeleted, recorded: RecordedEvent, documents: Documents) -> None:
+    _call(event.group_id, recorded, documents, slug=None, name=None)
+
+
+@activity.fans_out(AccountErased)
+def drop_items(event: AccountErased) -> FanOut:
+    """What was told stays as it was told, until the account of which it tells is erased."""
+    account_id = event.account_id
+    return FanOut(
+        by=ACTIVITY.name,
+        prefix=account_id.bytes,
+        kind=ACTIVITY,
+        key=_key_at,
+        revise=lambda _, item: None if item.account_id == account_id else item,
+        stands=lambda _, item, entry: item is not None and entry == _entry(item),
+        reindexes=True,
+    )
+
+
+def _shown(item: ActivityRecord) -> ActivityRecord:
+    hidden = HIDDEN.get(item.type, frozenset())
+    shown = {name: value for name, value in item.details.items() if name not in hidden}
+    return msgspec.structs.replace(item, details=shown)
 
 
 def _entry(item: ActivityRecord) -> bytes:
@@ -134,36 +206,29 @@ def _key_at(entry: bytes) -> Key:
 _POSITION = 8
 """Bytes."""
 
+activity.indexed(ACTIVITY, lambda _, item: [SortedEntry(ACTIVITY.name, _entry(item))], by=(ACTIVITY.name,))
+activity.public(ACTIVITY, _shown)
 
-def _item(recorded: RecordedEvent, event: Told, documents: Documents) -> ActivityRecord:
-    return ActivityRecord(
+
+def _save(event: Item, recorded: RecordedEvent, documents: Documents, details: Details) -> None:
+    item = ActivityRecord(
         account_id=event.account_id,
         type=type_of(event),
         position=recorded.position,
-        at=moment_of(recorded),
+        at=timestamp_of(recorded),
         actor=recorded.metadata.actor,
-        details=_details(event, recorded.position, documents),
+        details=details,
     )
-
-
-def _details(event: Told, position: int, documents: Documents) -> Details:
-    match event:
-        case AccountRegistered(handle=handle, email=email, external_id=external_id):
-            return {"handle": handle, "email": email, "external_id": external_id}
-        case HandleChanged(old=old, new=new) | EmailChanged(old=old, new=new):
-            return {"old": old, "new": new}
-        case AccountSuspended(reason=reason) | AccountReinstated(reason=reason) | AccountClosed(reason=reason):
-            return {"reason": reason}
-        case ProfileUpdated():
-            changed = msgspec.structs.asdict(event).items()
-            return {"fields": tuple(name for name, value in changed if name != "account_id" and value is not UNSET)}
-        case MemberAdded(role=role) | MemberRemoved(role=role):
-            return {**_group(event.group_id, position, documents), "role": role}
-        case MemberRoleChanged(old=old, new=new):
-            return {**_group(event.group_id, position, documents), "old": old, "new": new}
+    documents.save(ACTIVITY, str(recorded.position), item)
 
 
 def _group(group_id: UUID, position: int, documents: Documents) -> Details:
-    group = documents.find(GROUP, group_id)
-    called = group.at(position) if group else NOTHING
+    history = documents.find(GROUP, group_id)
+    called = history.at(position) if history else NAMELESS
     return {"group_id": str(group_id), "slug": called.slug, "name": called.name}
+
+
+def _call(group_id: UUID, recorded: RecordedEvent, documents: Documents, **change: Any) -> None:
+    if history := documents.find(GROUP, group_id):
+        now = msgspec.structs.replace(history.called[-1], since=recorded.position, **change)
+        documents.save(GROUP, group_id, msgspec.structs.replace(history, called=(*history.called, now)))

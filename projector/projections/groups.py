@@ -5,33 +5,40 @@ A member's card is kept in two halves, a `Person` and a `Membership`, which the 
 is one write, however many groups a person belongs to.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, UniqueEntry
-from projector.projections.group_memberships import (
-    MEMBER,
-    MEMBER_ROLE,
-    MEMBERSHIP,
-    entries_of,
-    fan_out,
-    join_or_leave,
-    membership_needed,
+from projector.folding.projection import (
+    Documents,
+    Entry,
+    FanOut,
+    Key,
+    Kind,
+    Projection,
+    SortedEntry,
+    UniqueEntry,
+    timestamp_of,
 )
-from projector.projections.group_people import PERSON, REGISTRATION, Registration, know, people_needed
-from projector.projections.times import moment_of
 from shared.event_log import RecordedEvent
 from shared.events import (
-    Event,
+    AccountClosed,
+    AccountErased,
+    AccountRegistered,
+    AccountReinstated,
+    AccountSuspended,
     GroupCreated,
     GroupDeleted,
     GroupUpdated,
+    HandleChanged,
     MemberAdded,
     MemberRemoved,
+    MemberRoleChanged,
+    ProfileCreated,
+    ProfileUpdated,
     Redacted,
     SlugChanged,
 )
@@ -39,88 +46,83 @@ from shared.read_model.ordering import (
     ANY_STATUS,
     EVERYBODY,
     GROUP_ORDERS,
+    NUL,
     IndexRow,
+    name_at,
     number_key,
+    place,
     text_key,
     time_key,
     word_block,
 )
 from shared.read_model.records import GroupRecord, Membership, Person
-from shared.text import unique_slug, words
+from shared.text import composed, unique_slug, words
+
+Keys: TypeAlias = Iterable[Key]
+OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
+OfAccount: TypeAlias = AccountRegistered | HandleChanged | AccountSuspended | AccountReinstated | AccountClosed
+OfMembership: TypeAlias = MemberAdded | MemberRoleChanged | MemberRemoved
+
+
+class RegisteredHandle(msgspec.Struct, frozen=True, kw_only=True):
+    """The handle of an account whose profile has not been folded yet: a batch may end between their events."""
+
+    handle: str
+
 
 GROUP = Kind("group", GroupRecord, orders=GROUP_ORDERS)
+MEMBERSHIP = Kind("membership", Membership)
+"""By group and account: `<group id>:<account id>`."""
+PERSON = Kind("person", Person)
+REGISTRATION = Kind("registration", RegisteredHandle)
 
-Document: TypeAlias = GroupRecord | Person | Membership | Registration
+MEMBER = "member"
+MEMBER_ROLE = "member-role"
 
-
-class Groups:
-    """Projects groups, and who belongs to them."""
-
-    name = "groups"
-    version = 1
-    waits_to_read = False
-    kinds: Sequence[Kind[Any]] = (GROUP, MEMBERSHIP, PERSON, REGISTRATION)
-    indexes: Collection[str] = ("by-slug", MEMBER, MEMBER_ROLE)
-
-    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches
-        match event := recorded.event:
-            case (
-                GroupCreated(group_id=group_id)
-                | SlugChanged(group_id=group_id)
-                | GroupUpdated(group_id=group_id)
-                | GroupDeleted(group_id=group_id)
-            ):
-                return (GROUP.key(group_id),)
-            case MemberAdded(group_id=group_id) | MemberRemoved(group_id=group_id):
-                return (GROUP.key(group_id), *membership_needed(event))
-            case Redacted(was="member-added" | "member-removed", group_id=UUID() as group_id):
-                return (GROUP.key(group_id),)
-            case _:
-                return (*membership_needed(event), *people_needed(event))
-
-    def reads(self, recorded: RecordedEvent) -> Collection[Key]:  # noqa: ARG002 - for no event
-        """Whatever is looked at is changed."""
-        return ()
-
-    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        match recorded.event:
-            case GroupCreated() as event:
-                documents.save(GROUP, event.group_id, _created(event, recorded))
-            case SlugChanged(group_id=group_id, new=new):
-                _change(group_id, recorded, documents, slug=new)
-            case GroupUpdated(group_id=group_id, name=name, description=description):
-                _change(group_id, recorded, documents, name=name, description=description)
-            case GroupDeleted(group_id=group_id):
-                documents.forget(GROUP, group_id)
-            case MemberAdded(group_id=group_id) | Redacted(was="member-added", group_id=UUID() as group_id):
-                _count(group_id, documents, more=1)
-            case MemberRemoved(group_id=group_id) | Redacted(was="member-removed", group_id=UUID() as group_id):
-                _count(group_id, documents, more=-1)
-        join_or_leave(recorded, documents)
-        know(recorded, documents)
-
-    def fan_out(self, event: Event) -> FanOut | None:
-        return fan_out(event)
-
-    def index(self, key: Key, record: Document) -> Iterable[Entry]:
-        match record:
-            case GroupRecord(slug=slug):
-                return (UniqueEntry("by-slug", unique_slug(slug)),)
-            case Membership():
-                return entries_of(key, record)
-            case _:
-                return ()
-
-    def index_row(self, record: Document) -> IndexRow | None:
-        return _index_row(record) if isinstance(record, GroupRecord) else None
-
-    def public(self, record: Document) -> None:
-        """Nothing of a group is for some only: everybody is served the full documents."""
+groups = Projection("groups", version=1, documents=(GROUP, MEMBERSHIP, PERSON, REGISTRATION))
+groups.versioned(GROUP, by="group", field="version", touches_updated_at=True)
 
 
-def _created(event: GroupCreated, recorded: RecordedEvent) -> GroupRecord:
-    at = moment_of(recorded)
-    return GroupRecord(
+def group(event: OfGroup, _: RecordedEvent) -> Keys:
+    return (GROUP.key(event.group_id),)
+
+
+def membership(event: OfMembership, _: RecordedEvent) -> Keys:
+    return (MEMBERSHIP.key(_of(event)),)
+
+
+def group_and_membership(event: MemberAdded | MemberRemoved, _: RecordedEvent) -> Keys:
+    return (GROUP.key(event.group_id), MEMBERSHIP.key(_of(event)))
+
+
+def group_left_to_count(event: Redacted, _: RecordedEvent) -> Keys:
+    return () if event.group_id is None else (GROUP.key(event.group_id),)
+
+
+def person(event: OfAccount | ProfileUpdated, _: RecordedEvent) -> Keys:
+    return (PERSON.key(event.account_id),)
+
+
+def registration(event: AccountRegistered, _: RecordedEvent) -> Keys:
+    return (REGISTRATION.key(event.account_id),)
+
+
+def person_and_registration(event: ProfileCreated, _: RecordedEvent) -> Keys:
+    return (REGISTRATION.key(event.account_id), PERSON.key(event.account_id))
+
+
+def all_of_account(event: AccountErased, _: RecordedEvent) -> Keys:
+    return (
+        *map(MEMBERSHIP.key, _ever_of(event)),
+        REGISTRATION.key(event.account_id),
+        PERSON.key(event.account_id),
+    )
+
+
+@groups.on(GroupCreated, touches=group)
+def create(event: GroupCreated, recorded: RecordedEvent, documents: Documents) -> None:
+    at = timestamp_of(recorded)
+    record = GroupRecord(
         group_id=event.group_id,
         slug=event.slug,
         name=event.name,
@@ -131,26 +133,137 @@ def _created(event: GroupCreated, recorded: RecordedEvent) -> GroupRecord:
         updated_at=at,
         version=recorded.version,
     )
+    documents.save(GROUP, event.group_id, record)
 
 
-def _change(group_id: UUID, recorded: RecordedEvent, documents: Documents, **given: str | UnsetType | None) -> None:
-    change = {field: value for field, value in given.items() if value is not UNSET}
-    _replace(group_id, documents, updated_at=moment_of(recorded), version=recorded.version, **change)
+@groups.on(SlugChanged, touches=group)
+def change_slug(event: SlugChanged, _: RecordedEvent, documents: Documents) -> None:
+    _change_group(event.group_id, documents, slug=event.new)
 
 
-def _count(group_id: UUID, documents: Documents, *, more: int) -> None:
-    """Count members; the group itself is not updated when they come and go."""
-    if group := documents.find(GROUP, group_id):
-        _replace(group_id, documents, member_count=group.member_count + more)
+@groups.on(GroupUpdated, touches=group)
+def update(event: GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
+    given = {"name": event.name, "description": event.description}
+    _change_group(event.group_id, documents, **{name: value for name, value in given.items() if value is not UNSET})
 
 
-def _replace(group_id: UUID, documents: Documents, **change: Any) -> None:
-    # After a crash the store may be ahead of its checkpoint, and the group gone when its older events come again.
-    if group := documents.find(GROUP, group_id):
-        documents.save(GROUP, group_id, msgspec.structs.replace(group, **change))
+@groups.on(GroupDeleted, touches=group)
+def delete(event: GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
+    documents.forget(GROUP, event.group_id)
 
 
-def _index_row(group: GroupRecord) -> IndexRow:
+@groups.on(MemberAdded, touches=group_and_membership)
+def join(event: MemberAdded, recorded: RecordedEvent, documents: Documents) -> None:
+    _count(event.group_id, documents, more=1)
+    documents.save(MEMBERSHIP, _of(event), Membership(role=event.role, since=timestamp_of(recorded)))
+
+
+@groups.on(MemberRoleChanged, touches=membership)
+def change_role(event: MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
+    # After a crash the store may be ahead of its checkpoint, and the membership over when its older events come again.
+    if found := documents.find(MEMBERSHIP, _of(event)):
+        documents.save(MEMBERSHIP, _of(event), msgspec.structs.replace(found, role=event.new))
+
+
+@groups.on(MemberRemoved, touches=group_and_membership)
+def leave(event: MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
+    _count(event.group_id, documents, more=-1)
+    documents.forget(MEMBERSHIP, _of(event))
+
+
+@groups.on_redacted(MemberAdded, touches=group_left_to_count)
+def count_erased_member(event: Redacted, _: RecordedEvent, documents: Documents) -> None:
+    _count(event.group_id, documents, more=1)
+
+
+@groups.on_redacted(MemberRemoved, touches=group_left_to_count)
+def count_erased_member_who_left(event: Redacted, _: RecordedEvent, documents: Documents) -> None:
+    _count(event.group_id, documents, more=-1)
+
+
+@groups.on(AccountRegistered, touches=registration)
+def register(event: AccountRegistered, _: RecordedEvent, documents: Documents) -> None:
+    documents.save(REGISTRATION, event.account_id, RegisteredHandle(handle=event.handle))
+
+
+@groups.on(ProfileCreated, touches=person_and_registration)
+def introduce(event: ProfileCreated, _: RecordedEvent, documents: Documents) -> None:
+    # A store that came back from a crash may have the person and no registration: it is ahead of its checkpoint.
+    found = documents.find(PERSON, event.account_id) or Person(
+        account_id=event.account_id,
+        handle=documents.get(REGISTRATION, event.account_id).handle,
+        display_name=event.display_name,
+        status="active",
+    )
+    documents.save(PERSON, event.account_id, found)
+    documents.forget(REGISTRATION, event.account_id)
+
+
+@groups.on(HandleChanged, touches=person)
+def change_handle(event: HandleChanged, _: RecordedEvent, documents: Documents) -> None:
+    _change_person(event.account_id, documents, handle=event.new)
+
+
+def person_if_renamed(event: ProfileUpdated, recorded: RecordedEvent) -> Keys:
+    return () if event.display_name is UNSET else person(event, recorded)
+
+
+@groups.on(ProfileUpdated, touches=person_if_renamed)
+def rename(event: ProfileUpdated, _: RecordedEvent, documents: Documents) -> None:
+    if event.display_name is not UNSET:
+        _change_person(event.account_id, documents, display_name=event.display_name)
+
+
+@groups.on(AccountSuspended, touches=person)
+def suspend(event: AccountSuspended, _: RecordedEvent, documents: Documents) -> None:
+    _change_person(event.account_id, documents, status="suspended")
+
+
+@groups.on(AccountReinstated, touches=person)
+def reinstate(event: AccountReinstated, _: RecordedEvent, documents: Documents) -> None:
+    _change_person(event.account_id, documents, status="active")
+
+
+@groups.on(AccountClosed, touches=person)
+def close(event: AccountClosed, _: RecordedEvent, documents: Documents) -> None:
+    _change_person(event.account_id, documents, status="closed")
+
+
+@groups.on(AccountErased, touches=all_of_account)
+def erase(event: AccountErased, _: RecordedEvent, documents: Documents) -> None:
+    # Memberships that are over, too: it may be that their end could not be folded.
+    for of in _ever_of(event):
+        documents.forget(MEMBERSHIP, of)
+    documents.forget(PERSON, event.account_id)
+    documents.forget(REGISTRATION, event.account_id)
+
+
+@groups.fans_out(GroupDeleted)
+def end_memberships(event: GroupDeleted) -> FanOut:
+    """Every membership ends with its group."""
+    prefix = _of_group(event.group_id)
+    return FanOut(
+        by=MEMBER,
+        prefix=event.group_id.bytes,
+        kind=MEMBERSHIP,
+        key=lambda entry: MEMBERSHIP.key(prefix + name_at(entry)),
+        revise=lambda of, membership: None if of.startswith(prefix) else membership,
+        stands=lambda of, membership, entry: (
+            membership is not None and SortedEntry(MEMBER, entry) in _member_entries(of, membership)
+        ),
+        reindexes=True,
+    )
+
+
+def _member_entries(of: str, membership: Membership) -> tuple[Entry, ...]:
+    """In the lists of a group's members, and of those with the same role, in the order in which they joined."""
+    group_id, account_id = map(UUID, of.split(":"))
+    joined = place(time_key(membership.since), account_id)
+    role = composed(membership.role).encode() + NUL
+    return (SortedEntry(MEMBER, group_id.bytes + joined), SortedEntry(MEMBER_ROLE, group_id.bytes + role + joined))
+
+
+def _group_row(group: GroupRecord) -> IndexRow:
     return IndexRow(
         facets=(EVERYBODY,),
         status=ANY_STATUS,
@@ -163,3 +276,37 @@ def _index_row(group: GroupRecord) -> IndexRow:
         ),
         words=word_block(words(group.slug) | words(group.name)),
     )
+
+
+groups.indexed(
+    GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",), row=_group_row
+)
+groups.indexed(MEMBERSHIP, _member_entries, by=(MEMBER, MEMBER_ROLE))
+
+
+def _of(event: OfMembership) -> str:
+    return f"{_of_group(event.group_id)}{event.account_id}"
+
+
+def _ever_of(event: AccountErased) -> list[str]:
+    return [f"{_of_group(group_id)}{event.account_id}" for group_id in event.groups]
+
+
+def _of_group(group_id: UUID) -> str:
+    return f"{group_id}:"
+
+
+def _count(group_id: UUID | None, documents: Documents, *, more: int) -> None:
+    """Count members; the group itself is not updated when they come and go."""
+    if group_id is not None and (found := documents.find(GROUP, group_id)):
+        documents.save(GROUP, group_id, msgspec.structs.replace(found, member_count=found.member_count + more))
+
+
+def _change_group(group_id: UUID, documents: Documents, **change: Any) -> None:
+    # After a crash the store may be ahead of its checkpoint, and the group gone when its older events come again.
+    if found := documents.find(GROUP, group_id):
+        documents.save(GROUP, group_id, msgspec.structs.replace(found, **change))
+
+
+def _change_person(account_id: UUID, documents: Documents, **change: str) -> None:
+    documents.save(PERSON, account_id, msgspec.structs.replace(documents.get(PERSON, account_id), **change))

@@ -1,18 +1,18 @@
-"""One record a person, found by id, handle, e-mail address and external id, and in lists of many kinds."""
+"""
+One record a person, found by id, handle, e-mail address and external id, and in lists of many kinds.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+It is made of an account, its profile, and the groups that the account belongs to.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind, UniqueEntry
-from projector.projections.group_names import GROUP, GroupName, follow, names_needed
-from projector.projections.profile_groups import belong, documents_needed, fan_out
-from projector.projections.profile_index import index_row_of, unique_entries_of
-from projector.projections.profile_kinds import PROFILE, REGISTRATION, Registration
-from projector.projections.times import moment_of
+from projector.folding.projection import Documents, Entry, FanOut, Key, Kind, Projection, UniqueEntry, timestamp_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
@@ -21,108 +21,263 @@ from shared.events import (
     AccountReinstated,
     AccountSuspended,
     EmailChanged,
-    Event,
+    GroupCreated,
+    GroupDeleted,
+    GroupUpdated,
     HandleChanged,
     MemberAdded,
+    MemberRemoved,
+    MemberRoleChanged,
     ProfileCreated,
     ProfileUpdated,
+    SlugChanged,
 )
-from shared.read_model.ordering import IndexRow
-from shared.read_model.records import ProfileRecord, PublicProfileRecord
-from shared.text import unique_slug
+from shared.read_model.ordering import (
+    EVERYBODY,
+    PROFILE_ORDERS,
+    STATUSES,
+    IndexRow,
+    group_facet,
+    name_at,
+    place,
+    tag_facet,
+    text_key,
+    time_key,
+    word_block,
+)
+from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfileRecord
+from shared.text import unique_email, unique_external_id, unique_handle, unique_slug, words
 
-Document: TypeAlias = ProfileRecord | GroupName | Registration
-
-
-class Profiles:
-    """Projects accounts, their profiles and the groups they belong to into one record each."""
-
-    name = "profiles"
-    version = 2
-    waits_to_read = False
-    kinds: Sequence[Kind[Any]] = (PROFILE, GROUP, REGISTRATION)
-    indexes: Collection[str] = ("by-handle", "by-email", "by-external-id", "by-slug")
-
-    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - every event names all it touches
-        match event := recorded.event:
-            case AccountRegistered(account_id=account_id):
-                return (REGISTRATION.key(account_id),)
-            case ProfileCreated(account_id=account_id) | AccountErased(account_id=account_id):
-                return (REGISTRATION.key(account_id), PROFILE.key(account_id))
-            case (
-                HandleChanged(account_id=account_id)
-                | EmailChanged(account_id=account_id)
-                | AccountSuspended(account_id=account_id)
-                | AccountReinstated(account_id=account_id)
-                | AccountClosed(account_id=account_id)
-                | ProfileUpdated(account_id=account_id)
-            ):
-                return (PROFILE.key(account_id),)
-            case _:
-                return (*names_needed(event), *documents_needed(event))
-
-    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
-        """A group's name: a member who joins under an older or a later one is brought the right one by a fan-out."""
-        return (GROUP.key(event.group_id),) if isinstance(event := recorded.event, MemberAdded) else ()
-
-    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        match recorded.event:
-            case AccountRegistered() as event:
-                documents.save(REGISTRATION, event.account_id, _registration(event, recorded))
-            case ProfileCreated() as event:
-                _create(event, recorded, documents)
-            case HandleChanged(account_id=account_id, new=new):
-                _change_account(account_id, recorded, documents, handle=new)
-            case EmailChanged(account_id=account_id, new=new):
-                _change_account(account_id, recorded, documents, email=new)
-            case AccountSuspended() | AccountReinstated() | AccountClosed() as event:
-                _change_account(event.account_id, recorded, documents, status=_STATUSES[type(event)])
-            case ProfileUpdated() as event:
-                _update(event, recorded, documents)
-            case AccountErased(account_id=account_id):
-                documents.forget(PROFILE, account_id)
-                documents.forget(REGISTRATION, account_id)
-            case Event() as event:
-                follow(event, documents)
-                belong(event, documents)
-
-    def fan_out(self, event: Event) -> FanOut | None:
-        return fan_out(event)
-
-    def index(self, key: Key, record: Document) -> Iterable[Entry]:  # noqa: ARG002 - records know who they are
-        match record:
-            case ProfileRecord():
-                return unique_entries_of(record)
-            case GroupName(slug=slug):
-                return (UniqueEntry("by-slug", unique_slug(slug)),)
-            case _:
-                return ()
-
-    def index_row(self, record: Document) -> IndexRow | None:
-        return index_row_of(record) if isinstance(record, ProfileRecord) else None
-
-    def public(self, record: Document) -> PublicProfileRecord | None:
-        if not isinstance(record, ProfileRecord):
-            return None
-        return PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
+Keys: TypeAlias = Iterable[Key]
+OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
+OfPerson: TypeAlias = (
+    HandleChanged
+    | EmailChanged
+    | AccountSuspended
+    | AccountReinstated
+    | AccountClosed
+    | ProfileUpdated
+    | MemberAdded
+    | MemberRoleChanged
+    | MemberRemoved
+)
 
 
-def _registration(event: AccountRegistered, recorded: RecordedEvent) -> Registration:
-    return Registration(
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    An account whose profile has not been folded yet.
+
+    Both come from one command, but a batch may end between their events. Half a person is not served: the registration
+    is a kind of its own, without public document or index entries, until the profile takes its place.
+    """
+
+    account_id: UUID
+    handle: str
+    email: str
+    external_id: str | None
+    created_at: datetime
+    version: int
+
+
+class GroupName(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A group's slug and name at present.
+
+    After a crash it may be ahead of the checkpoint: renamed or gone already when an older event of a member is folded
+    again. Nothing is amiss then, so a reaction must do with None.
+    """
+
+    group_id: UUID
+    slug: str
+    name: str
+
+
+REGISTRATION = Kind("registration", Registration)
+PROFILE = Kind("profile", ProfileRecord, orders=PROFILE_ORDERS)
+GROUP = Kind("group", GroupName)
+
+profiles = Projection("profiles", version=2, documents=(PROFILE, GROUP, REGISTRATION))
+profiles.versioned(REGISTRATION, by="account", field="version")
+profiles.versioned(PROFILE, by="account", field="version", touches_updated_at=True)
+profiles.versioned(PROFILE, by="profile", field="profile_version", touches_updated_at=True)
+
+
+def registration(event: AccountRegistered, _: RecordedEvent) -> Keys:
+    return (REGISTRATION.key(event.account_id),)
+
+
+def profile(event: OfPerson, _: RecordedEvent) -> Keys:
+    return (PROFILE.key(event.account_id),)
+
+
+def profile_and_registration(event: ProfileCreated | AccountErased, _: RecordedEvent) -> Keys:
+    return (REGISTRATION.key(event.account_id), PROFILE.key(event.account_id))
+
+
+def group(event: OfGroup | MemberAdded, _: RecordedEvent) -> Keys:
+    return (GROUP.key(event.group_id),)
+
+
+@profiles.on(AccountRegistered, touches=registration)
+def register(event: AccountRegistered, recorded: RecordedEvent, documents: Documents) -> None:
+    record = Registration(
         account_id=event.account_id,
         handle=event.handle,
         email=event.email,
         external_id=event.external_id,
-        created_at=moment_of(recorded),
+        created_at=timestamp_of(recorded),
         version=recorded.version,
+    )
+    documents.save(REGISTRATION, event.account_id, record)
+
+
+@profiles.on(ProfileCreated, touches=profile_and_registration)
+def create(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> None:
+    # A store that came back from a crash may have the profile and no registration: it is ahead of its checkpoint.
+    record = documents.find(PROFILE, event.account_id) or _profile(event, recorded, documents)
+    documents.save(PROFILE, event.account_id, record)
+    documents.forget(REGISTRATION, event.account_id)
+
+
+@profiles.on(HandleChanged, touches=profile)
+def change_handle(event: HandleChanged, _: RecordedEvent, documents: Documents) -> None:
+    _change(event.account_id, documents, handle=event.new)
+
+
+@profiles.on(EmailChanged, touches=profile)
+def change_email(event: EmailChanged, _: RecordedEvent, documents: Documents) -> None:
+    _change(event.account_id, documents, email=event.new)
+
+
+@profiles.on(AccountSuspended, touches=profile)
+def suspend(event: AccountSuspended, _: RecordedEvent, documents: Documents) -> None:
+    _change(event.account_id, documents, status="suspended")
+
+
+@profiles.on(AccountReinstated, touches=profile)
+def reinstate(event: AccountReinstated, _: RecordedEvent, documents: Documents) -> None:
+    _change(event.account_id, documents, status="active")
+
+
+@profiles.on(AccountClosed, touches=profile)
+def close(event: AccountClosed, _: RecordedEvent, documents: Documents) -> None:
+    _change(event.account_id, documents, status="closed")
+
+
+@profiles.on(ProfileUpdated, touches=profile)
+def update(event: ProfileUpdated, _: RecordedEvent, documents: Documents) -> None:
+    given = {name: getattr(event, name) for name in _DESCRIPTION}
+    _change(event.account_id, documents, **{name: value for name, value in given.items() if value is not UNSET})
+
+
+@profiles.on(AccountErased, touches=profile_and_registration)
+def erase(event: AccountErased, _: RecordedEvent, documents: Documents) -> None:
+    documents.forget(PROFILE, event.account_id)
+    documents.forget(REGISTRATION, event.account_id)
+
+
+@profiles.on(GroupCreated, touches=group)
+def name_group(event: GroupCreated, _: RecordedEvent, documents: Documents) -> None:
+    record = GroupName(group_id=event.group_id, slug=event.slug, name=event.name)
+    documents.save(GROUP, event.group_id, record)
+
+
+@profiles.on(SlugChanged, touches=group)
+def change_slug(event: SlugChanged, _: RecordedEvent, documents: Documents) -> None:
+    _rename(event.group_id, documents, slug=event.new)
+
+
+@profiles.on(GroupUpdated, touches=group)
+def rename_group(event: GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
+    if event.name is not UNSET:
+        _rename(event.group_id, documents, name=event.name)
+
+
+@profiles.on(GroupDeleted, touches=group)
+def delete_group(event: GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
+    documents.forget(GROUP, event.group_id)
+
+
+# A group's name is only read: one who joins under an older or a later one is brought the right one by a fan-out.
+@profiles.on(MemberAdded, touches=profile, reads=group)
+def join(event: MemberAdded, _: RecordedEvent, documents: Documents) -> None:
+    # The group may be gone or renamed already, after a crash. Gone: its deletion is still to be folded, and leaves the
+    # record without it. Renamed: the record is ahead with it, and will be brought the same name once more.
+    if (found := documents.find(GROUP, event.group_id)) is None:
+        return
+    record = documents.get(PROFILE, event.account_id)
+    joined = ProfileGroup(group_id=found.group_id, slug=found.slug, name=found.name, role=event.role)
+    documents.save(PROFILE, event.account_id, _with(record, (*record.groups, joined)))
+
+
+@profiles.on(MemberRoleChanged, touches=profile)
+def change_role(event: MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
+    record = documents.get(PROFILE, event.account_id)
+    documents.save(PROFILE, event.account_id, _with_group(record, event.group_id, role=event.new))
+
+
+@profiles.on(MemberRemoved, touches=profile)
+def leave(event: MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
+    record = documents.get(PROFILE, event.account_id)
+    documents.save(PROFILE, event.account_id, _without_group(record, event.group_id))
+
+
+@profiles.fans_out(GroupUpdated)
+def rename_in_members(event: GroupUpdated) -> FanOut | None:
+    if (name := event.name) is UNSET:
+        return None
+    return _to_members(event.group_id, lambda record: _with_group(record, event.group_id, name=name), reindexes=False)
+
+
+@profiles.fans_out(SlugChanged)
+def change_slug_in_members(event: SlugChanged) -> FanOut:
+    change = {"slug": event.new}
+    return _to_members(event.group_id, lambda record: _with_group(record, event.group_id, **change), reindexes=False)
+
+
+@profiles.fans_out(GroupDeleted)
+def take_group_from_members(event: GroupDeleted) -> FanOut:
+    return _to_members(event.group_id, lambda record: _without_group(record, event.group_id), reindexes=True)
+
+
+def _unique_entries(_: str, record: ProfileRecord) -> Iterator[Entry]:
+    yield UniqueEntry("by-handle", unique_handle(record.handle))
+    yield UniqueEntry("by-email", unique_email(record.email))
+    if record.external_id is not None:
+        yield UniqueEntry("by-external-id", unique_external_id(record.external_id))
+
+
+def _row(record: ProfileRecord) -> IndexRow:
+    """In the lists of everybody, of each group and of each tag, in the order of each of `PROFILE_ORDERS`."""
+    return IndexRow(
+        facets=(
+            EVERYBODY,
+            *[group_facet(group.group_id) for group in record.groups],
+            *[tag_facet(tag) for tag in record.tags],
+        ),
+        status=STATUSES[record.status],
+        keys=(
+            text_key(record.display_name),
+            text_key(unique_handle(record.handle)),
+            time_key(record.created_at),
+            time_key(record.updated_at),
+        ),
+        words=word_block(_words(record)),
     )
 
 
-def _create(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> None:
-    # A store that came back from a crash may have the profile and no registration: it is ahead of its checkpoint.
-    profile = documents.find(PROFILE, event.account_id) or _profile(event, recorded, documents)
-    documents.save(PROFILE, event.account_id, profile)
-    documents.forget(REGISTRATION, event.account_id)
+def _words(record: ProfileRecord) -> frozenset[str]:
+    names = (record.handle, record.display_name, record.given_name, record.family_name, record.title)
+    return frozenset().union(*map(words, filter(None, names)), *map(words, record.tags))
+
+
+def _public(record: ProfileRecord) -> PublicProfileRecord:
+    return PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
+
+
+profiles.indexed(PROFILE, _unique_entries, by=("by-handle", "by-email", "by-external-id"), row=_row)
+profiles.indexed(GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",))
+profiles.public(PROFILE, _public)
 
 
 def _profile(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> ProfileRecord:
@@ -130,32 +285,58 @@ def _profile(event: ProfileCreated, recorded: RecordedEvent, documents: Document
         **msgspec.structs.asdict(documents.get(REGISTRATION, event.account_id)),
         **{name: getattr(event, name) for name in _DESCRIPTION},
         status="active",
-        updated_at=moment_of(recorded),
+        updated_at=timestamp_of(recorded),
         profile_version=recorded.version,
     )
 
 
-def _change_account(account_id: UUID, recorded: RecordedEvent, documents: Documents, **change: str) -> None:
-    _replace(account_id, recorded, documents, version=recorded.version, **change)
-
-
-def _update(event: ProfileUpdated, recorded: RecordedEvent, documents: Documents) -> None:
-    given = {name: getattr(event, name) for name in _DESCRIPTION}
-    change = {name: value for name, value in given.items() if value is not UNSET}
-    _replace(event.account_id, recorded, documents, profile_version=recorded.version, **change)
-
-
-def _replace(account_id: UUID, recorded: RecordedEvent, documents: Documents, **change: Any) -> None:
-    profile = documents.get(PROFILE, account_id)
-    documents.save(PROFILE, account_id, msgspec.structs.replace(profile, updated_at=moment_of(recorded), **change))
-
-
-_STATUSES: Mapping[type[Event], str] = {
-    AccountSuspended: "suspended",
-    AccountReinstated: "active",
-    AccountClosed: "closed",
-}
-"""What an account becomes."""
-
 _DESCRIPTION = tuple(name for name in ProfileUpdated.__struct_fields__ if name != "account_id")
 """The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""
+
+
+def _change(account_id: UUID, documents: Documents, **change: Any) -> None:
+    record = documents.get(PROFILE, account_id)
+    documents.save(PROFILE, account_id, msgspec.structs.replace(record, **change))
+
+
+def _rename(group_id: UUID, documents: Documents, **change: Any) -> None:
+    if found := documents.find(GROUP, group_id):
+        documents.save(GROUP, group_id, msgspec.structs.replace(found, **change))
+
+
+def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord], *, reindexes: bool) -> FanOut:
+    return FanOut(
+        by=PROFILE.orders[0],
+        prefix=group_facet(group_id),
+        kind=PROFILE,
+        key=lambda entry: PROFILE.key(name_at(entry)),
+        revise=lambda _, record: revise(record),
+        stands=lambda _, record, entry: record is not None and _stands_at(entry, record, group_id),
+        reindexes=reindexes,
+    )
+
+
+def _stands_at(entry: bytes, record: ProfileRecord, group_id: UUID) -> bool:
+    """See `_row`, without all that is not asked for."""
+    if not any(group.group_id == group_id for group in record.groups):
+        return False
+    name = place(text_key(record.display_name), record.account_id)
+    return entry == group_facet(group_id) + STATUSES[record.status] + name
+
+
+def _with_group(record: ProfileRecord, group_id: UUID, **change: str) -> ProfileRecord:
+    """The record with its group changed; itself if the group is not among its groups."""
+    for nth, group in enumerate(groups := record.groups):
+        if group.group_id == group_id:
+            return _with(record, (*groups[:nth], msgspec.structs.replace(group, **change), *groups[nth + 1 :]))
+    return record
+
+
+def _without_group(record: ProfileRecord, group_id: UUID) -> ProfileRecord:
+    """The record without the group; itself if the group is not among its groups."""
+    left = tuple(group for group in record.groups if group.group_id != group_id)
+    return record if len(left) == len(record.groups) else _with(record, left)
+
+
+def _with(record: ProfileRecord, groups: tuple[ProfileGroup, ...]) -> ProfileRecord:
+    return msgspec.structs.replace(record, groups=groups)

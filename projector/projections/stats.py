@@ -1,22 +1,34 @@
-"""The directory in numbers: one document, counted from events alone."""
+"""
+The directory in numbers: one document, counted from events alone.
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, TypeVar
+Most events say what an account was before: what is suspended was active, what is reinstated was suspended. Only a
+closing leaves it open, and asks for the suspension. After a crash that may be ahead of the numbers, and still gives the
+right answer: nothing changes it after the closing.
+
+What happened is counted although the event was redacted since: that an account was registered stays so when it is
+erased.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from projector.folding.projection import Documents, Entry, FanOut, Fetched, Key, Kind
-from projector.projections.times import moment_of
+from projector.folding.projection import Documents, Key, Kind, Projection, React, Touches, timestamp_of
 from shared.event_log import RecordedEvent
 from shared.events import (
+    AccountClosed,
     AccountErased,
+    AccountRegistered,
+    AccountReinstated,
+    AccountSuspended,
     Event,
+    GroupCreated,
     GroupDeleted,
-    Redacted,
-    type_of,
+    MemberAdded,
+    MemberRemoved,
 )
-from shared.read_model.ordering import IndexRow
 from shared.read_model.records import DayCount, StatsRecord
 
 
@@ -33,115 +45,100 @@ SUSPENSION = Kind("suspension", Suspension)
 """By account, of those that were ever suspended."""
 
 Counts = TypeVar("Counts", bound=msgspec.Struct)
+Keys: TypeAlias = tuple[Key, ...]
+
+stats = Projection("stats", version=1, documents=(STATS, SUSPENSION))
 
 
-class Stats:
-    """
-    Counts accounts by status, groups, memberships and registrations.
-
-    Most events tell what an account was before: who is suspended was active, who is reinstated was suspended. Only a
-    closing leaves it open, and asks for the suspension. After a crash that may be ahead of the numbers, and still
-    gives the right answer: nothing changes it after the closing.
-
-    What happened is counted by its type, so that it does not matter whether the event was redacted since. That a person
-    was registered stays so after an erasure.
-    """
-
-    name = "stats"
-    version = 1
-    waits_to_read = False
-    kinds: Sequence[Kind[Any]] = (STATS, SUSPENSION)
-    indexes: Collection[str] = ()
-
-    def needs(self, recorded: RecordedEvent, fetched: Fetched) -> Iterable[Key]:  # noqa: ARG002 - events name all
-        match _what(recorded):
-            case "account-registered" | "group-created" | "group-deleted" | "member-added" | "member-removed":
-                return (STATS.key(DIRECTORY),)
-            case "account-suspended" | "account-reinstated" | "account-closed" | "account-erased":
-                return (STATS.key(DIRECTORY), SUSPENSION.key(recorded.aggregate_id))
-            case _:
-                return ()
-
-    def reads(self, recorded: RecordedEvent) -> Collection[Key]:
-        """Nothing changes whether an account was suspended once it is closed."""
-        return (SUSPENSION.key(recorded.aggregate_id),) if _what(recorded) == "account-closed" else ()
-
-    def project(self, recorded: RecordedEvent, documents: Documents) -> None:
-        id_ = recorded.aggregate_id
-        match _what(recorded):
-            case "account-registered":
-                _count_accounts(documents, active=1)
-                _count_registration(documents, day=moment_of(recorded).date().isoformat())
-            case "account-suspended":
-                documents.save(SUSPENSION, id_, Suspension(lasts=True))
-                _count_accounts(documents, active=-1, suspended=1)
-            case "account-reinstated":
-                documents.save(SUSPENSION, id_, Suspension(lasts=False))
-                _count_accounts(documents, suspended=-1, active=1)
-            case "account-closed":
-                _count_accounts(documents, closed=1, **{_status_at_closing(id_, documents): -1})
-            case "group-created":
-                _count(documents, groups=1)
-            case "member-added":
-                _count(documents, memberships=1)
-            case "member-removed":
-                _count(documents, memberships=-1)
-        match recorded.event:
-            case GroupDeleted(members=ended):
-                _count(documents, groups=-1, memberships=-ended)
-            case AccountErased(status=status):
-                documents.forget(SUSPENSION, id_)
-                _count_accounts(documents, **{status: -1})
-
-    def fan_out(self, event: Event) -> FanOut | None:
-        """No event touches more than two documents."""
-
-    def index(self, key: Key, record: StatsRecord | Suspension) -> Iterable[Entry]:  # noqa: ARG002 - found by id
-        return ()
-
-    def index_row(self, record: StatsRecord | Suspension) -> IndexRow | None:
-        """It stands in no list."""
-
-    def public(self, record: StatsRecord | Suspension) -> msgspec.Struct | None:
-        """Numbers name nobody, so there is nothing to leave out: everybody is served the full document."""
+def directory(*_: object) -> Keys:
+    return (STATS.key(DIRECTORY),)
 
 
-def _what(recorded: RecordedEvent) -> str:
-    """The type of what happened, also where nothing else is left of it."""
-    match recorded.event:
-        case Redacted(was=was):
-            return was
-        case Event() as event:
-            return type_of(event)
-        case unknown:
-            return unknown.type
+def suspension(_: Event, recorded: RecordedEvent) -> Keys:
+    return (SUSPENSION.key(recorded.aggregate_id),)
+
+
+def directory_and_suspension(event: Event, recorded: RecordedEvent) -> Keys:
+    return directory() + suspension(event, recorded)
+
+
+def counted(
+    event: type[Event], *, touches: Touches[Event], reads: Touches[Event] | None = None
+) -> Callable[[React[Event]], React[Event]]:
+    """React to an event, and to what is left of it once the person was erased."""
+
+    def register(react: React[Event]) -> React[Event]:
+        stats.on(event, touches=touches, reads=reads)(react)
+        stats.on_redacted(event, touches=touches, reads=reads)(react)
+        return react
+
+    return register
+
+
+@counted(AccountRegistered, touches=directory)
+def count_registration(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+    _count_accounts(documents, active=1)
+    numbers, day = _numbers(documents), timestamp_of(recorded).date().isoformat()
+    _save(documents, msgspec.structs.replace(numbers, registrations=_with_one_more(numbers.registrations, day)))
+
+
+@counted(AccountSuspended, touches=directory_and_suspension)
+def suspend(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+    documents.save(SUSPENSION, recorded.aggregate_id, Suspension(lasts=True))
+    _count_accounts(documents, active=-1, suspended=1)
+
+
+@counted(AccountReinstated, touches=directory_and_suspension)
+def reinstate(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+    documents.save(SUSPENSION, recorded.aggregate_id, Suspension(lasts=False))
+    _count_accounts(documents, suspended=-1, active=1)
+
+
+@counted(AccountClosed, touches=directory, reads=suspension)
+def close(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+    _count_accounts(documents, closed=1, **{_status_at_closing(recorded.aggregate_id, documents): -1})
+
+
+@stats.on(AccountErased, touches=directory_and_suspension)
+def erase(event: AccountErased, recorded: RecordedEvent, documents: Documents) -> None:
+    documents.forget(SUSPENSION, recorded.aggregate_id)
+    _count_accounts(documents, **{event.status: -1})
+
+
+@stats.on(GroupDeleted, touches=directory)
+def count_group_and_members_that_go(event: GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
+    _count(documents, groups=-1, memberships=-event.members)
+
+
+def _counting(**more: int) -> React[Event]:
+    return lambda _, __, documents: _count(documents, **more)
+
+
+stats.on(GroupCreated, touches=directory)(_counting(groups=1))
+counted(MemberAdded, touches=directory)(_counting(memberships=1))
+counted(MemberRemoved, touches=directory)(_counting(memberships=-1))
 
 
 def _status_at_closing(account_id: UUID, documents: Documents) -> str:
-    suspension = documents.find(SUSPENSION, account_id)
-    return "suspended" if suspension and suspension.lasts else "active"
+    found = documents.find(SUSPENSION, account_id)
+    return "suspended" if found and found.lasts else "active"
 
 
-def _stats(documents: Documents) -> StatsRecord:
+def _numbers(documents: Documents) -> StatsRecord:
     return documents.find(STATS, DIRECTORY) or StatsRecord()
 
 
-def _save(documents: Documents, stats: StatsRecord) -> None:
-    documents.save(STATS, DIRECTORY, stats)
+def _save(documents: Documents, numbers: StatsRecord) -> None:
+    documents.save(STATS, DIRECTORY, numbers)
 
 
 def _count(documents: Documents, **more: int) -> None:
-    _save(documents, _sum(_stats(documents), more))
+    _save(documents, _sum(_numbers(documents), more))
 
 
 def _count_accounts(documents: Documents, **more: int) -> None:
-    stats = _stats(documents)
-    _save(documents, msgspec.structs.replace(stats, accounts=_sum(stats.accounts, more)))
-
-
-def _count_registration(documents: Documents, *, day: str) -> None:
-    stats = _stats(documents)
-    _save(documents, msgspec.structs.replace(stats, registrations=_with_one_more(stats.registrations, day)))
+    numbers = _numbers(documents)
+    _save(documents, msgspec.structs.replace(numbers, accounts=_sum(numbers.accounts, more)))
 
 
 def _sum(counts: Counts, more: dict[str, int]) -> Counts:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from read_side.http.documentation import document as read_document
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.errors import Overloaded, Unavailable
@@ -84,7 +84,7 @@ def test_every_event_is_projected(event):
     history = History()
     recorded = history.record("any", ANY[UUID], event(**{field.name: ANY[field.type] for field in required}))
 
-    assert [key for projection in PROJECTIONS for key in projection.needs(recorded, {})]
+    assert [key for projection in PROJECTIONS for key in projection.touched(recorded, {}).saved]
 
 
 @pytest.mark.parametrize("problem", EVERY_PROBLEM, ids=lambda each: each.name)

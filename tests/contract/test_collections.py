@@ -8,10 +8,10 @@ import pytest
 
 from projector.folding.index_changes import Indexer
 from projector.folding.projection import Key, SortedEntry
-from projector.projections.activity import Activity
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
-from projector.projections.stats import Stats
+from projector.projections.activity import activity
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
+from projector.projections.stats import stats
 from shared.read_model.records import ActivityRecord, Membership, StatsRecord
 from tests.support.collections import (
     filed_activity,
@@ -32,10 +32,10 @@ EVENT = ActivityRecord(
 @pytest.mark.parametrize(
     ("projection", "filed"),
     [
-        (Profiles(), filed_people(crowd(100))),
-        (Groups(), [*map(filed_group, GROUPS), *(filed_membership(UUID(int=7), UUID(int=8), m) for m in MEMBERSHIPS)]),
-        (Activity(), [filed_activity(EVENT.account_id, EVENT)]),
-        (Stats(), [filed_stats(StatsRecord())]),
+        (profiles, filed_people(crowd(100))),
+        (groups, [*map(filed_group, GROUPS), *(filed_membership(UUID(int=7), UUID(int=8), m) for m in MEMBERSHIPS)]),
+        (activity, [filed_activity(EVENT.account_id, EVENT)]),
+        (stats, [filed_stats(StatsRecord())]),
     ],
     ids=["profiles", "groups", "activity", "stats"],
 )

@@ -6,7 +6,7 @@ import pytest
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis import traces
 from projector.adapters.redis.traces import RedisTraces
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from shared.errors import Unavailable
 from shared.redis.client import connect
 from tests.support.folding import fold_all

@@ -6,7 +6,7 @@ import pytest
 
 from projector.folding.fold import BatchFold
 from projector.folding.projection import Entry, Key, SortedEntry, UniqueEntry
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.store.collections import Index, Variant, collections_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.inspection import GenerationQuery
@@ -17,7 +17,7 @@ from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, fold_
 from tests.support.histories import History
 from tests.support.read_models import on_a_server
 
-NEW, GONE = Pointer("g2", Profiles.version), Pointer("g3", 1)
+NEW, GONE = Pointer("g2", profiles.version), Pointer("g3", 1)
 NOBODY, STRANGER = Key("profile", "nobody"), Key("group", "none")
 
 
@@ -38,7 +38,7 @@ async def inspector(store, history):
     await go_live(model)
     await model.transition(begun(NEW, ORDER, target=4))
     async with model.commit(NEW.generation, expected=Checkpoint()) as commit:
-        batch_fold = BatchFold(Profiles())
+        batch_fold = BatchFold(profiles)
         envelopes = await commit.fetch(batch_fold.wanted(history.events, {}))
         await commit.apply(batch_fold.fold(history.events, envelopes, after=Checkpoint()).batch)
     return store.inspector()

@@ -9,8 +9,8 @@ from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.parking import Parking, Skip
 from projector.folding.projection import UniqueEntry
 from projector.processing.parked_events import Busy, ParkedEvents, asking
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
 from projector.store.errors import Superseded
 from projector.store.transitions import begun
@@ -109,7 +109,7 @@ async def test_a_new_generation_takes_over_what_was_skipped(model, history):
         await commit.apply(asking(asked, before))
     await fold(model, history, planted(PROFILES), code="buggy")
 
-    survey = await model.transition(begun(Pointer("g2", Profiles.version), ORDER, target=9))
+    survey = await model.transition(begun(Pointer("g2", profiles.version), ORDER, target=9))
 
     new = survey.at(survey.roster.building.pointer).checkpoint
     async with model.commit("g2", expected=new) as commit:
@@ -131,7 +131,7 @@ class Crossed:
         found = await self._model.survey()
         self._left -= 1
         if self._left == 0:
-            await self._model.transition(begun(Pointer("g2", Profiles.version), ORDER, target=9))
+            await self._model.transition(begun(Pointer("g2", profiles.version), ORDER, target=9))
         return found
 
 
@@ -199,7 +199,7 @@ async def live(server, history, projection):
 
 async def test_a_parked_record_says_so_however_it_is_found(redis_server, history):
     """By id, by key, in lists and in batches; nobody else does."""
-    await live(redis_server, history, Profiles())
+    await live(redis_server, history, profiles)
 
     async with RedisProfileViews(
         connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
@@ -223,7 +223,7 @@ async def test_a_card_is_marked_once(redis_server, history):
     history.change_role(next(iter(history.slugs)), ADA, "chair")
     fails = of_account(ADA)
     async with connect(redis_server.url) as client:
-        model, projection = RedisReadModel(client, projection=Groups(), keyspace=HOME), Groups()
+        model, projection = RedisReadModel(client, projection=groups, keyspace=HOME), groups
         await begin(model, projection)
         bug = poisoned(projection, lambda recorded: recorded.position in {8, 10} and fails(recorded))
         await fold_all(model, history.events, projection=bug, code="buggy")

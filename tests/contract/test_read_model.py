@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from projector.folding.batch import Batch
 from projector.folding.fold import BatchFold
 from projector.folding.projection import SortedEntry, UniqueEntry
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
@@ -42,7 +42,7 @@ def history():
 
 async def prepared(commit, history, *, after=None):
     """What the engine would commit of a whole history."""
-    batch_fold = BatchFold(Profiles())
+    batch_fold = BatchFold(profiles)
     envelopes = await commit.fetch(batch_fold.wanted(history.events, {}))
     return batch_fold.fold(history.events, envelopes, after=after or Checkpoint()).batch
 
@@ -74,7 +74,7 @@ async def test_a_first_fill_begins_once(store):
 async def test_a_first_fill_that_lost_its_checkpoint_begins_anew(store):
     """A crash in the middle of beginning leaves nothing that would be in the way."""
     model = store.model()
-    lost = Building(pointer=Pointer("g0", Profiles.version), order=ORDER, target=0)
+    lost = Building(pointer=Pointer("g0", profiles.version), order=ORDER, target=0)
     await store.plant("muster:{0}:profiles:roster", msgspec.json.encode(Roster(building=lost)))
 
     await begin(model)
@@ -345,7 +345,7 @@ async def rebuilt(model, history, *, generation="g2"):
     await begin(model)
     await fold_all(model, history.events)
     await go_live(model)
-    return await model.transition(begun(Pointer(generation, Profiles.version), ORDER, target=5))
+    return await model.transition(begun(Pointer(generation, profiles.version), ORDER, target=5))
 
 
 async def test_a_rebuild_begins_with_an_empty_generation(store, history):
@@ -381,7 +381,7 @@ async def test_of_many_who_begin_a_rebuild_one_does(store, history):
 
     async def attempt(number):
         try:
-            await store.model().transition(begun(Pointer(f"g{number}", Profiles.version), ORDER, target=0))
+            await store.model().transition(begun(Pointer(f"g{number}", profiles.version), ORDER, target=0))
         except (RebuildUnderWay, Superseded):
             return False
         return True
@@ -444,7 +444,7 @@ async def test_all_that_is_kept_of_a_generation_goes_with_it(store, history):
     left = await store.keys() - keys_of("g11", await store.keys())
     await fold_all_of(model, history, "g11")
 
-    await model.unlink(Pointer("g11", Profiles.version))
+    await model.unlink(Pointer("g11", profiles.version))
 
     assert await store.keys() == left
     assert (await model.survey()).generations["g11"] == LOST
@@ -458,7 +458,7 @@ async def test_a_generation_of_other_code_goes_whole(store, history):
     await store.plant(keys.contents, msgspec.json.encode([shoes.removeprefix(keys.prefix)]))
     await store.plant(shoes, b"42")
 
-    await model.unlink(Pointer("g2", Profiles.version + 1))
+    await model.unlink(Pointer("g2", profiles.version + 1))
 
     assert keys_of("g2", await store.keys()) == set()
 

@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.traces import PostgresTraces
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from read_side.adapters.redis import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery

@@ -4,9 +4,9 @@ import pytest
 
 from projector.audit.live import NothingToVerify
 from projector.processing.fork_check import LogForked
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
-from projector.services import PROJECTIONS
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
+from projector.projections.registry import PROJECTIONS
 from shared.read_model.envelope import seal
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
@@ -204,9 +204,9 @@ async def test_damage_is_found_named_and_repaired(filled, history, people, damag
     expected = await damage(filled, *people[:2])
     log = log_of(history.events)
 
-    found = await verify(filled, log, Profiles())
-    repaired = await verify(filled, log, Profiles(), repair=True)
-    afterwards = await verify(filled, log, Profiles())
+    found = await verify(filled, log, profiles)
+    repaired = await verify(filled, log, profiles, repair=True)
+    afterwards = await verify(filled, log, profiles)
 
     assert told(found) == expected
     assert (repaired.differences, repaired.repaired) == (len(expected), len(expected))
@@ -221,11 +221,11 @@ async def test_much_of_it_at_once(filled, history, people):
         await damage(filled, *people[:2])
     log = log_of(history.events)
 
-    repaired = await verify(filled, log, Profiles(), repair=True)
+    repaired = await verify(filled, log, profiles, repair=True)
 
     assert repaired.differences > 12
     assert repaired.stands == 0
-    assert told(await verify(filled, log, Profiles())) == set()
+    assert told(await verify(filled, log, profiles)) == set()
 
 
 async def test_a_membership_is_a_record_too(filled, history, people):
@@ -236,7 +236,7 @@ async def test_a_membership_is_a_record_too(filled, history, people):
     [entry, *_] = await filled.entries(GROUPS.sorted_entries("member-role"))
     await filled.strike(GROUPS.sorted_entries("member-role"), entry)
 
-    repaired = await verify(filled, log_of(history.events), Groups(), repair=True)
+    repaired = await verify(filled, log_of(history.events), groups, repair=True)
 
     assert told(repaired) == {(f"membership {membership}", "role"), (f"membership {membership}", "list:member-role")}
     assert repaired.stands == 0
@@ -244,13 +244,13 @@ async def test_a_membership_is_a_record_too(filled, history, people):
 
 async def test_a_repair_raises_the_revision(filled, history, people):
     """So that the processor of the generation looks again; and what is right is not written."""
-    model = filled.subject(Profiles()).model
+    model = filled.subject(profiles).model
     before = (await model.survey()).checkpoint
     await record_edited(filled, *people[:2])
 
-    await verify(filled, log_of(history.events), Profiles(), repair=True)
+    await verify(filled, log_of(history.events), profiles, repair=True)
     once = (await model.survey()).checkpoint
-    await verify(filled, log_of(history.events), Profiles(), repair=True)
+    await verify(filled, log_of(history.events), profiles, repair=True)
 
     assert (once.position, once.count, once.revision) == (before.position, before.count, before.revision + 1)
     assert (await model.survey()).checkpoint == once
@@ -262,9 +262,9 @@ async def test_another_log_is_no_difference_but_an_error(filled):
     history.register("ada")
 
     with pytest.raises(LogForked, match="the log is not the one that was projected"):
-        await verify(filled, log_of(history.events), Profiles())
+        await verify(filled, log_of(history.events), profiles)
 
 
 async def test_a_generation_that_is_not_there_cannot_be_verified(hand):
     with pytest.raises(NothingToVerify, match="no generation is live yet"):
-        await verify(hand, log_of([]), Profiles())
+        await verify(hand, log_of([]), profiles)

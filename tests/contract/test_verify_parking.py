@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
 from tests.support.bugs import of_account, poisoned
@@ -46,18 +46,18 @@ def buggy(projection):
 @pytest.fixture
 async def behind(hand, history):
     """A live generation of profiles in which Ada waits for a release that can fold what happened to her."""
-    await be_live(hand, Profiles())
-    await fold(hand, history, buggy(Profiles()), code="buggy")
+    await be_live(hand, profiles)
+    await fold(hand, history, buggy(profiles), code="buggy")
     return hand
 
 
 async def test_what_is_parked_is_no_difference(behind, history):
     """Neither by the code that cannot fold it nor by one that can; nor once that has."""
     log = log_of(history.events)
-    one, other = await verify(behind, log, Profiles()), await verify(behind, log, buggy(Profiles()))
+    one, other = await verify(behind, log, profiles), await verify(behind, log, buggy(profiles))
 
-    await fold(behind, history, Profiles(), code="mended")
-    afterwards = await verify(behind, log, Profiles())
+    await fold(behind, history, profiles, code="mended")
+    afterwards = await verify(behind, log, profiles)
 
     assert [(told(each), each.stale) for each in (one, other, afterwards)] == [(set(), 1), (set(), 1), (set(), 0)]
 
@@ -134,11 +134,11 @@ async def test_damage_is_found_named_and_repaired(behind, history, damage):
     """Of parked records and of others; what was parked still is, and is right once it can be folded."""
     expected, log = await damage(behind), log_of(history.events)
 
-    found = await verify(behind, log, Profiles())
-    repaired = await verify(behind, log, Profiles(), repair=True)
-    afterwards = await verify(behind, log, Profiles())
-    await fold(behind, history, Profiles(), code="mended")
-    mended = await verify(behind, log, Profiles())
+    found = await verify(behind, log, profiles)
+    repaired = await verify(behind, log, profiles, repair=True)
+    afterwards = await verify(behind, log, profiles)
+    await fold(behind, history, profiles, code="mended")
+    mended = await verify(behind, log, profiles)
 
     assert told(found) == expected
     assert repaired.stands == 0
@@ -148,11 +148,11 @@ async def test_damage_is_found_named_and_repaired(behind, history, damage):
 
 async def test_a_group_that_is_parked_is_stale_with_those_who_join_it(hand, history):
     """In the projection of groups an event is folded into the group and the membership, or into neither."""
-    await be_live(hand, Groups())
-    fails = poisoned(Groups(), lambda recorded: recorded.position == SEATED)
+    await be_live(hand, groups)
+    fails = poisoned(groups, lambda recorded: recorded.position == SEATED)
     await fold(hand, history, fails, code="buggy")
 
-    verified = await verify(hand, log_of(history.events), Groups())
+    verified = await verify(hand, log_of(history.events), groups)
 
     assert told(verified) == set()
     assert verified.stale == len({f"group {BOARD}", f"membership {BOARD}:{ADA}", f"membership {BOARD}:{CYD}"})
@@ -162,6 +162,6 @@ async def test_whose_unique_entry_it_is_is_unknown_while_the_record_is_parked(be
     """So that of the parked is left out: another may have had it since, and have left it."""
     await behind.take(PROFILES.unique_entries("by-email"), "ada@example.org")
 
-    verified = await verify(behind, log_of(history.events), Profiles())
+    verified = await verify(behind, log_of(history.events), profiles)
 
     assert told(verified) == set()

@@ -10,9 +10,9 @@ import pytest
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.verify.following import VerifyLimits
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
-from projector.services import PROJECTIONS
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
+from projector.projections.registry import PROJECTIONS
 from projector.store.errors import Superseded
 from shared.event_log import EventLogUnsound
 from shared.events import AccountErased
@@ -147,8 +147,8 @@ async def test_damage_is_repaired_while_everything_goes_on(scene):
     await scene.hand.put(PROFILES.unique_entries("by-handle"), foreign, str(account).encode())
 
     async with scene.going_on():
-        repaired = await scene.verify(Profiles(), repair=True)
-        afterwards = await scene.verify(Profiles())
+        repaired = await scene.verify(profiles, repair=True)
+        afterwards = await scene.verify(profiles)
 
     assert {(f"profile {account}", "bio"), ("by-handle ghost", "by-handle")} == told(repaired)
     assert repaired.stands == 0
@@ -161,7 +161,7 @@ async def test_state_that_was_changed_behind_the_log_is_found_and_not_repaired(s
         "update profiles set title = 'Usurper' where id = (select min(id::text)::uuid from profiles) returning id"
     )
 
-    verified = await scene.verify(Profiles(), repair=True)
+    verified = await scene.verify(profiles, repair=True)
 
     assert told(verified) == {(f"profile {account}", "state.title")}
     assert verified.details[0].found == "Usurper"
@@ -175,8 +175,8 @@ async def test_a_membership_that_ended_behind_the_log_is_found(scene):
         " returning group_id, account_id"
     )
 
-    assert told(await scene.verify(Profiles())) == {(f"profile {account}", "state.groups")}
-    assert told(await scene.verify(Groups())) == {
+    assert told(await scene.verify(profiles)) == {(f"profile {account}", "state.groups")}
+    assert told(await scene.verify(groups)) == {
         (f"group {group}", "state.member_count"),
         (f"membership {group}:{account}", "state.record"),
     }
@@ -193,8 +193,8 @@ async def test_a_log_that_lacks_an_event_is_no_excuse(scene, database_url):
         f" values ('{account}', 1, 'X', '{{}}', '{{}}', '{{}}') returning id"
     )
 
-    assert told(await scene.verify(Profiles())) == {(f"profile {account}", "state.record")}
-    assert told(await scene.verify(Groups())) == {(f"person {account}", "state.record")}
+    assert told(await scene.verify(profiles)) == {(f"profile {account}", "state.record")}
+    assert told(await scene.verify(groups)) == {(f"person {account}", "state.record")}
 
 
 async def test_a_database_that_publishes_nothing_is_told(scene):
@@ -203,7 +203,7 @@ async def test_a_database_that_publishes_nothing_is_told(scene):
         connection.execute("drop view directory_profiles")
 
     with pytest.raises(EventLogUnsound, match="run `muster migrate`"):
-        await scene.verify(Profiles())
+        await scene.verify(profiles)
 
 
 async def park(scene):
@@ -241,7 +241,7 @@ async def test_what_has_not_been_parked_yet_is_no_difference(scene):
     await park(scene)
     await scene.writer.send(60, erasing=False)
 
-    verified = [await scene.verify(poisoned(projection, scene.fails)) for projection in (Profiles(), Groups())]
+    verified = [await scene.verify(poisoned(projection, scene.fails)) for projection in (profiles, groups)]
 
     assert [told(each) for each in verified] == [set(), set()]
 
@@ -286,7 +286,7 @@ async def test_a_sampler_finds_what_differs_until_it_is_repaired(scene):
 
     await sampler.sample("profiles", scene.directory)
     found = sampler.differing("profiles")
-    await scene.verify(Profiles(), repair=True)
+    await scene.verify(profiles, repair=True)
     await sampler.sample("profiles", scene.directory)
 
     assert found == {("profile", id_) for id_ in (str(one), str(other), "ghost", str(third))}

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from projector.main import projector_app
-from projector.projections.activity import Activity
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
-from projector.projections.stats import Stats
+from projector.projections.activity import activity
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
+from projector.projections.stats import stats
 from projector.services import register_redis
 from shared.auth.setup import admit_everyone
 from shared.dev_stack.embedded_redis import EmbeddedRedis
@@ -23,7 +23,7 @@ from tests.support.http import client_of
 from tests.support.stack import MUSTER, environment, service, until
 
 PEOPLE = 1_000
-OTHERS = (Groups(), Activity(), Stats())
+OTHERS = (groups, activity, stats)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def records(read, ids, *, position):
 
 async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is_mended(stack, redis, tmp_path):
     """Everybody is given a title; one change cannot be folded. Then the release that can is started."""
-    async with projector(stack, redis, Profiles()) as ops:
+    async with projector(stack, redis, profiles) as ops:
         await until(lambda: is_filled(ops))
     async with (
         httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, trust_env=False) as write,
@@ -100,7 +100,7 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
         ids, begun = [each["id"] for each in registered], registered[-1]["position"]
         bad = ids[500]
         fails = of_account(UUID(bad))
-        planted = poisoned(Profiles(), lambda recorded: recorded.position > begun and fails(recorded))
+        planted = poisoned(profiles, lambda recorded: recorded.position > begun and fails(recorded))
         async with projector(stack, redis, planted) as ops:
             head = (await post(write, changes(ids, bad)))[-1]["position"]
             found = await records(read, ids, position=head)
@@ -118,7 +118,7 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
         [document] = listed["parked"]
         assert (document["id"], len(document["waiting"])) == (bad, 2)
 
-        async with projector(stack, redis, Profiles()) as ops:
+        async with projector(stack, redis, profiles) as ops:
             await until(lambda: is_filled(ops))
             found = await records(read, ids, position=head)
             mended = await verified(stack, redis)

@@ -9,8 +9,8 @@ from redis import Redis
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import State
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
 from shared.read_model.keys import HOME
@@ -22,7 +22,7 @@ from tests.support.projectors import projector_with, running, store_in_redis, un
 from tests.support.read_models import everything
 
 MEMBERS = 36
-PROJECTIONS = (Profiles(), Groups())
+PROJECTIONS = (profiles, groups)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from redis import Redis
 
 from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import State
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
 from shared.event_log import MemoryEventLog
@@ -59,8 +59,8 @@ def washing_server(binary, tmp_path):
 async def projector(server, log, *, batch=500):
     """A projector that has caught up with the log, in batches of a size."""
     async with connect(server.url) as client:
-        store, limits = store_in_redis(client, Profiles()), ProcessorLimits(batch=batch, poll=0.01)
-        async with running(projector_with(Profiles(), store=store, log=log, limits=limits)) as projector:
+        store, limits = store_in_redis(client, profiles), ProcessorLimits(batch=batch, poll=0.01)
+        async with running(projector_with(profiles, store=store, log=log, limits=limits)) as projector:
             await until_state(projector, State.RUNNING)
             await until(lambda: checkpoint(server).position == log.next_position - 1)
             yield

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from projector.folding.projection import Projection
 from shared.event_log import RecordedEvent
 from tests.support.histories import nth_id
+from tests.support.projections import derived
 
 EVERYBODY = [str(nth_id(number)) for number in (1, 2, 3)]
 
@@ -16,12 +17,12 @@ def poisoned(projection: Projection, is_poison: Callable[[RecordedEvent], bool])
     """The projection, but that it fails on some of the events that concern it, when it has saved all it has to save."""
 
     class Poisoned(type(projection)):
-        def project(self, recorded, documents):
-            super().project(recorded, documents)
-            if is_poison(recorded) and set(self.needs(recorded, documents)):
+        def react(self, recorded, documents):
+            super().react(recorded, documents)
+            if is_poison(recorded) and self.touched(recorded, documents).saved:
                 raise ValueError(f"planted: {recorded.event}")
 
-    return Poisoned()
+    return derived(projection, Poisoned)
 
 
 def unrevising(projection: Projection, is_poison: Callable[[str], bool]) -> Projection:
@@ -32,7 +33,7 @@ def unrevising(projection: Projection, is_poison: Callable[[str], bool]) -> Proj
             fan_out = super().fan_out(event)
             return fan_out and fan_out._replace(revise=_failing(fan_out.revise, is_poison))
 
-    return Unrevising()
+    return derived(projection, Unrevising)
 
 
 def of_account(account_id) -> Callable[[RecordedEvent], bool]:

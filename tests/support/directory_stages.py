@@ -17,7 +17,7 @@ from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis import read_model
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from projector.store.errors import Superseded
 from projector.store.ports import ReadModel
 from projector.store.writes import writes

@@ -15,7 +15,7 @@ from projector.folding.parking import Parking
 from projector.folding.projection import Entry, Key, Projection, SortedEntry, UniqueEntry
 from projector.processing.commit import commit_next, fan_out_next
 from projector.processing.retry import retry_next
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
 from projector.store.generations import Order
 from projector.store.ports import ReadModel
@@ -29,8 +29,8 @@ Result = TypeVar("Result")
 Held: TypeAlias = Mapping[str, dict[str, bytes] | set[bytes]]
 """What a generation holds: hashes and lists, by the end of their keys."""
 
-PROFILES = Profiles()
-POINTER = Pointer("g1", Profiles.version)
+PROFILES = profiles
+POINTER = Pointer("g1", profiles.version)
 ORDER = Order(by="a test", at=datetime(2026, 11, 25, tzinfo=UTC))
 PREFIX = "muster:{0}:profiles:g1:"
 

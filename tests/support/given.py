@@ -23,8 +23,8 @@ class Given:
     """
     Documents as a projection makes them, one event after the other.
 
-    It is as strict as the engine: what `needs` does not name cannot be touched. What an event does to many is done at
-    once, and is seen to concern exactly the documents that its list leads to.
+    It is as strict as the engine: what is not named beside a reaction cannot be touched. What an event does to many is
+    done at once, and is seen to concern exactly the documents that its list leads to.
     """
 
     def __init__(self, projection: Projection, events: Iterable[RecordedEvent] = ()) -> None:
@@ -37,8 +37,8 @@ class Given:
 
     def fold(self, recorded: RecordedEvent) -> None:
         self._named = None
-        self._named = set(self._projection.needs(recorded, self))
-        self._projection.project(recorded, self)
+        self._named = self._projection.touched(recorded, self).all()
+        self._projection.react(recorded, self)
         if fan_out := self._projection.fan_out(recorded.event):
             self._fan_out(fan_out)
 

@@ -23,7 +23,7 @@ from projector.monitoring.status import RebuildStatus
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.progress import Progress, State
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
@@ -123,7 +123,7 @@ def projector_on(
     leading: LeadershipLimits = EAGER,
     rebuilds_by_itself: bool = False,
 ) -> Projector:
-    projection = projection or Profiles()
+    projection = projection or profiles
     return projector_with(
         projection,
         store=store_in_memory(around.store, projection),

@@ -9,8 +9,8 @@ from projector.main import projector_app
 from projector.monitoring.status import Status
 from projector.monitoring.status_history import REMEMBERED, StatusHistory, StatusSnapshot
 from projector.processing.parked_events import ParkedReport
-from projector.projections.groups import Groups
-from projector.projections.stats import Stats
+from projector.projections.groups import groups
+from projector.projections.stats import stats
 from shared.auth.setup import admit_everyone
 from shared.clock import SystemClock
 from tests.support.bugs import of_account, poisoned
@@ -148,7 +148,7 @@ def create_poisoned():
         history.register(handle)
     around.log.append(history.events)
     profiles = poisoned(PROFILES, of_account(nth_id(2)))
-    projections = (profiles, Groups(), Stats())
+    projections = (profiles, groups, stats)
     return projector_app(
         admit_everyone,
         lambda registry: register_on(registry, around, clock=SystemClock(), projections=projections),

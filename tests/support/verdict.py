@@ -7,7 +7,7 @@ import httpx
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.audit.verify.verification import Verification
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
 from tests.support.bench import Bench

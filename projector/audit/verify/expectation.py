@@ -69,7 +69,7 @@ class Expectations:
     def _expected(self, key: Key, state: DocumentState) -> Expected:
         if (record := state.record) is None:
             return ABSENT
-        public = self._projection.public(record)
+        public = self._projection.public_form(key, record)
         change = self._indexer.change(key, (None, record), anew=False)
         tolerated = self._tolerated(key, change.additions)
         return Expected(

@@ -154,9 +154,10 @@ class Fold:
         if isinstance(event := recorded.event, UnknownEvent):
             raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
         try:
-            return set(self.projection.needs(recorded, self)) - set(self.projection.reads(recorded))
+            touched = self.projection.touched(recorded, self)
         except Exception as error:
-            raise self._not_foldable(recorded, f"needs() fails with {type(error).__name__}") from error
+            raise self._not_foldable(recorded, f"what it touches fails with {type(error).__name__}") from error
+        return {*touched.saved, *touched.versioned}
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
         return cast("Record | None", self._opened(kind.key(id)).record)
@@ -199,7 +200,7 @@ class Fold:
         """
         self._before.clear()
         try:
-            self.projection.project(recorded, self)
+            self.projection.react(recorded, self)
         except Exception as error:
             self._undo()
             if not self.concerned.isdisjoint(self.written(recorded)):

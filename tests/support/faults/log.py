@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from shared.dev_stack.embedded_server import end_leftovers
 from shared.events.accounts import AccountSuspended
 from tests.support.bench import Bench

@@ -12,7 +12,7 @@ from typing import Literal
 
 import httpx
 
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from shared.read_model.keys import HOME
 from tests.faults.test_two_projectors import holders, is_held_by, other_than
 from tests.support.bench import Bench

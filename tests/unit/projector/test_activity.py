@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from projector.folding.projection import SortedEntry
-from projector.projections.activity import ACTIVITY, HIDDEN, Activity, Told
-from projector.projections.group_history import GROUP, Called, GroupHistory
+from projector.projections.activity import ACTIVITY, GROUP, HIDDEN, GroupHistory, GroupNames, Item, activity
 from shared.events import type_of
+from shared.read_model.records import ActivityRecord
 from tests.support.given import Given
 from tests.support.histories import DAWN, History, nth_id
 
@@ -24,13 +24,20 @@ def history():
 
 
 def given(history):
-    return Given(Activity(), history.events)
+    return Given(activity, history.events)
+
+
+def shown(item):
+    """What everybody sees of it."""
+    public = activity.public_form(ACTIVITY.key(str(item.position)), item)
+    assert isinstance(public, ActivityRecord)
+    return public.details
 
 
 def last(history):
     """What is told of the last event: to those who may see everything, and to everybody."""
     item = given(history).all(ACTIVITY)[str(history.events[-1].position)]
-    return (item.type, item.details), Activity().public(item).details
+    return (item.type, item.details), shown(item)
 
 
 def test_a_registration_is_one_item(history):
@@ -40,7 +47,7 @@ def test_a_registration_is_one_item(history):
     assert (item.account_id, item.type, item.position) == (ADA, "account-registered", 1)
     assert (item.at, item.actor) == (DAWN + timedelta(seconds=1), "test")
     assert item.details == {"handle": "ada", "email": "ada@x.org", "external_id": "A1"}
-    assert Activity().public(item).details == {"handle": "ada"}
+    assert shown(item) == {"handle": "ada"}
 
 
 def test_a_changed_handle_is_told_to_everybody(history):
@@ -122,7 +129,7 @@ def test_what_a_group_was_called_outlives_it(history):
 
     remembered = given(history).all(GROUP)[str(board)]
 
-    called = (Called(3, "board", "Board"), Called(4, "board", "Elders"), Called(5))
+    called = (GroupNames(3, "board", "Board"), GroupNames(4, "board", "Elders"), GroupNames(5))
     assert GroupHistory(group_id=board, called=called) == remembered
     assert [remembered.at(position).name for position in (2, 3, 4, 5, 6)] == [None, "Board", "Elders", None, None]
 
@@ -135,13 +142,13 @@ def test_items_stand_in_the_order_of_their_positions(history):
 
     assert {SortedEntry("activity", ADA.bytes + (4).to_bytes(8, "big"))} == folded.entries(ACTIVITY, "4")
     assert folded.entries(GROUP, board) == set()
-    assert Activity().public(folded.all(GROUP)[str(board)]) is None
+    assert activity.public_form(GROUP.key(board), folded.all(GROUP)[str(board)]) is None
 
 
 def test_a_group_that_never_was_stops_nothing(history):
     """An operator may have decided that its beginning shall have no effect."""
     history.add_member(history.create_group("board"), ADA)
-    ahead = Given(Activity(), history.events[:2])
+    ahead = Given(activity, history.events[:2])
 
     ahead.fold(history.events[-1])
 
@@ -150,4 +157,4 @@ def test_a_group_that_never_was_stops_nothing(history):
 
 
 def test_what_is_hidden_belongs_to_what_is_told():
-    assert set(HIDDEN) <= {type_of(each) for each in Told.__args__}
+    assert set(HIDDEN) <= {type_of(each) for each in Item.__bound__.__args__}

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from projector.store.collections import collection_at, collections_of, key_of, prefix_of
 from shared.read_model.keys import HOME
 from tests.support.folding import at_once, cleanly_folded

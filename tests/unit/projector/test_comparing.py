@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from projector.folding.parking import NOTHING
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.rebuilding.comparison import Comparer, ComparisonLimits, OneComparison, reason_to_hold
 from projector.store.generations import Comparison, Order
 from projector.store.inspection import GenerationSnapshot
@@ -56,7 +56,7 @@ def look(live, other):
 async def compared(*looks, confirmed=500):
     inspector = Scripted(*looks)
     limits = ComparisonLimits(confirmed=confirmed, side_by_side=poll(0, attempts=LOOKS))
-    return await Comparer(Profiles(), inspector, limits=limits).compare(LIVE, OTHER), inspector
+    return await Comparer(profiles, inspector, limits=limits).compare(LIVE, OTHER), inspector
 
 
 async def test_equal_records_are_equal_wherever_their_events_stand():

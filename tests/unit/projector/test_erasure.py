@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.projections.activity import Activity
-from projector.projections.groups import Groups
-from projector.projections.stats import Stats
-from projector.services import PROJECTIONS
+from projector.projections.activity import activity
+from projector.projections.groups import groups
+from projector.projections.registry import PROJECTIONS
+from projector.projections.stats import stats
 from shared.errors import Unavailable
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import NOTHING_TOLD
@@ -169,7 +169,7 @@ def test_nothing_that_was_known_of_the_person_is_left(projection, history, posit
     assert [told for told in TOLD if told in everything(store)] == []
 
 
-@pytest.mark.parametrize("projection", [PROFILES, Groups(), Activity()], ids=lambda each: each.name)
+@pytest.mark.parametrize("projection", [PROFILES, groups, activity], ids=lambda each: each.name)
 def test_not_even_the_id_is_left(projection, history):
     store, account = MemoryStore(), history.events[-1].aggregate_id
 
@@ -183,22 +183,22 @@ def test_a_group_does_not_count_the_erased(history):
     """Nor does another fold, which never knew of the person."""
     store = MemoryStore()
 
-    at_once(fold_in_two(store, history, Groups(), history.events[-1].position - 2))
+    at_once(fold_in_two(store, history, groups, history.events[-1].position - 2))
 
-    groups = held(store.content, Groups())["group:full"].values()
-    counts = {each["slug"]: each["member_count"] for each in (msgspec.json.decode(unseal(one).body) for one in groups)}
+    found = held(store.content, groups)["group:full"].values()
+    counts = {each["slug"]: each["member_count"] for each in (msgspec.json.decode(unseal(one).body) for one in found)}
     assert counts == {"here": 1, "there": 0}
 
 
 def test_the_numbers_keep_that_a_person_was_registered(history):
     store = MemoryStore()
 
-    at_once(fold_in_two(store, history, Stats(), 0))
+    at_once(fold_in_two(store, history, stats, 0))
 
-    sealed = held(store.content, Stats())["stats:full"]["directory"]
-    stats = msgspec.json.decode(unseal(sealed).body, type=StatsRecord)
-    assert (stats.accounts.active, stats.accounts.suspended, stats.memberships) == (1, 0, 1)
-    assert [each.count for each in stats.registrations] == [2]
+    sealed = held(store.content, stats)["stats:full"]["directory"]
+    numbers = msgspec.json.decode(unseal(sealed).body, type=StatsRecord)
+    assert (numbers.accounts.active, numbers.accounts.suspended, numbers.memberships) == (1, 0, 1)
+    assert [each.count for each in numbers.registrations] == [2]
 
 
 @on_every_projection
@@ -219,11 +219,11 @@ def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
     """The card goes at once; the count waits, as it cannot change before what came before it."""
     account, store = history.events[-1].aggregate_id, MemoryStore()
     [here, *_] = history.slugs
-    release = poisoned(Groups(), lambda each: getattr(each.event, "slug", None) == "here")
+    release = poisoned(groups, lambda each: getattr(each.event, "slug", None) == "here")
 
     at_once(fold_in_two(store, history, release, 0, code="the first"))
 
-    left = at_once(parked(MemoryReadModel(store, projection=Groups()), Groups()))
+    left = at_once(parked(MemoryReadModel(store, projection=groups), groups))
     assert {key.id for key in left.documents()} >= {str(here)}
     assert str(account) not in everything(store)
 

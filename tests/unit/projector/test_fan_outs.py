@@ -10,8 +10,8 @@ from projector.adapters.memory.store import MemoryStore
 from projector.folding.fold import MOST_FAN_OUTS
 from projector.processing.commit import MOST_WRITES
 from projector.processing.progress import State
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
 from shared.read_model.envelope import unseal
 from shared.read_model.ordering import group_facet
 from shared.read_model.records import ProfileRecord
@@ -154,7 +154,7 @@ def test_several_fan_outs_are_taken_up_in_the_order_of_their_events(directory):
     assert directory.clean == directory.held
 
 
-@pytest.mark.parametrize("projection", [Profiles(), Groups()], ids=lambda projection: projection.name)
+@pytest.mark.parametrize("projection", [profiles, groups], ids=lambda projection: projection.name)
 def test_a_deletion_takes_its_members_out_of_every_list(projection):
     directory = Directory(projection)
     directory.history.delete_group(directory.group)

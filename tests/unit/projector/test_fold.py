@@ -8,28 +8,27 @@ import pytest
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fold import BatchFold
 from projector.folding.parking import Parking
-from projector.folding.projection import Kind, UniqueEntry
-from projector.projections.profile_kinds import PROFILE
-from projector.projections.profiles import Profiles
-from shared.event_log import UnknownEvent
-from shared.events import AccountSuspended
+from projector.folding.projection import Kind, Projection, UniqueEntry
+from projector.projections.profiles import PROFILE, REGISTRATION, Registration, profiles
+from shared.events import AccountRegistered, AccountSuspended
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
 from shared.read_model.records import ProfileRecord
 from tests.support.folding import at_once, cleanly_folded
-from tests.support.histories import History, nth_id
+from tests.support.histories import DAWN, History, nth_id
+from tests.support.projections import derived
 
 START = Checkpoint()
 
 
 def nothing_stored(events):
     """Envelopes of a store that is empty."""
-    return dict.fromkeys(BatchFold(Profiles()).wanted(events, {}))
+    return dict.fromkeys(BatchFold(profiles).wanted(events, {}))
 
 
 def folded(events, envelopes=None, *, after=START):
     envelopes = nothing_stored(events) if envelopes is None else envelopes
-    return BatchFold(Profiles()).fold(events, envelopes, after=after).batch
+    return BatchFold(profiles).fold(events, envelopes, after=after).batch
 
 
 @pytest.fixture
@@ -72,7 +71,8 @@ def test_what_a_document_reflects_is_not_folded_into_it_again(history):
     key = PROFILE.key(nth_id(1))
     ahead = folded(history.events).full[key]
 
-    batch = folded(history.events[2:3], {key: ahead}, after=Checkpoint(2, None, 2))
+    envelopes = {key: ahead, REGISTRATION.key(nth_id(1)): None}
+    batch = folded(history.events[2:3], envelopes, after=Checkpoint(2, None, 2))
 
     assert ahead == batch.full[key]
     unique_entries = {entry.value for entry, _ in batch.additions if isinstance(entry, UniqueEntry)}
@@ -117,11 +117,11 @@ def test_an_event_without_its_person_is_parked():
 def test_an_error_of_a_projection_is_told_without_its_text(history):
     """It may quote people's data."""
 
-    class Clumsy(Profiles):
-        def project(self, recorded, documents):
+    class Clumsy(Projection):
+        def react(self, recorded, documents):
             raise ValueError("ada@example.org")
 
-    batch = BatchFold(Clumsy()).fold(history.events, nothing_stored(history.events), after=START).batch
+    batch = BatchFold(derived(profiles, Clumsy)).fold(history.events, nothing_stored(history.events), after=START).batch
 
     assert "ValueError" in {each.failure.error for each in parked_by(batch).events if each.failure}
     assert b"ada" not in b"".join(batch.parked.values())
@@ -129,64 +129,65 @@ def test_an_error_of_a_projection_is_told_without_its_text(history):
 
 def test_an_event_that_names_no_document_stops_the_projection(history):
     """Whom should it wait for?"""
+    idle = Projection("idle", version=1, documents=(PROFILE,))
 
-    class Idle(Profiles):
-        def needs(self, recorded, fetched):
-            return ()
+    @idle.on(AccountRegistered, touches=lambda *_: ())
+    def fail(*_):
+        raise ValueError
 
-    with pytest.raises(EventNotFoldable, match=r"profiles.*position 1.*names no document it writes"):
-        BatchFold(Idle()).fold(history.events, {}, after=START)
+    with pytest.raises(EventNotFoldable, match=r"idle.*position 1.*names no document it writes"):
+        BatchFold(idle).fold(history.events, {}, after=START)
 
 
 def test_what_an_event_only_reads_it_may_not_save(history):
     """A projection that breaks its word is found out, and nothing of it is kept."""
+    sly = Projection("sly", version=1, documents=(REGISTRATION, PROFILE))
 
-    class Sly(Profiles):
-        def reads(self, recorded):
-            return (PROFILE.key(nth_id(1)),)
+    @sly.on(
+        AccountRegistered,
+        touches=lambda event, _: [PROFILE.key(event.account_id)],
+        reads=lambda event, _: [REGISTRATION.key(event.account_id)],
+    )
+    def save_what_is_read(event, _, documents):
+        record = Registration(**msgspec.structs.asdict(event), created_at=DAWN, version=1)
+        documents.save(REGISTRATION, event.account_id, record)
 
-    batch = BatchFold(Sly()).fold(history.events, nothing_stored(history.events), after=START).batch
+    batch_fold = BatchFold(sly)
+    batch = batch_fold.fold(history.events, dict.fromkeys(batch_fold.wanted(history.events, {})), after=START).batch
 
-    assert {each.position: each.failure.error for each in parked_by(batch).events} == {2: "ReadOnly"}
-    assert {"registration"} == {key.kind for key in batch.full}
+    assert {each.position: each.failure.error for each in parked_by(batch).events} == {1: "ReadOnly"}
+    assert batch.full == {}
 
 
-def test_a_document_that_needs_does_not_name_is_missed(history):
-    """Even if it does not exist: nobody has looked."""
-    with pytest.raises(EventNotFoldable, match=r"needs\(\) does not name registration"):
+def test_a_document_that_was_not_fetched_is_missed(history):
+    """Even if it does not exist: the store was not asked."""
+    with pytest.raises(EventNotFoldable, match=r"registration .* is touched and not named"):
         folded(history.events, {})
 
 
-def test_needs_are_asked_for_in_rounds():
-    """What a projection wants may depend on what it got before."""
+def test_documents_are_fetched_in_rounds():
+    """What a reaction touches may depend on what was fetched before."""
     first, second = Kind("first", ProfileRecord), Kind("second", ProfileRecord)
+    two_steps = Projection("two-steps", version=1, documents=(first, second))
 
-    class TwoSteps(Profiles):
-        kinds = (first, second)
-
-        def needs(self, recorded, fetched):
-            yield first.key(recorded.event.account_id)
-            if fetched.find(first, recorded.event.account_id):
-                yield second.key(recorded.event.account_id)
+    @two_steps.on(
+        AccountRegistered,
+        touches=lambda event, _: [first.key(event.account_id)],
+        follows=lambda event, fetched: [second.key(event.account_id)] if fetched.find(first, event.account_id) else [],
+    )
+    def nothing(*_):
+        pass
 
     history = History()
     history.register("ada")
     envelope = folded(history.events).full[PROFILE.key(nth_id(1))]
-    batch_fold = BatchFold(TwoSteps())
+    batch_fold = BatchFold(two_steps)
 
     asked = batch_fold.wanted(history.events, {})
 
     assert {first.key(nth_id(1))} == asked
     assert {second.key(nth_id(1))} == batch_fold.wanted(history.events, {first.key(nth_id(1)): envelope})
     assert set() == batch_fold.wanted(history.events, {first.key(nth_id(1)): None})
-
-
-def test_an_unknown_event_needs_nothing():
-    history = History()
-    history.meet_the_unknown()
-
-    assert isinstance(history.events[0].event, UnknownEvent)
-    assert set() == BatchFold(Profiles()).wanted(history.events, {})
 
 
 def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given as for_all
 
 from projector.folding.projection import SortedEntry, UniqueEntry
-from projector.projections.group_memberships import MEMBERSHIP
-from projector.projections.group_people import PERSON, REGISTRATION
-from projector.projections.groups import GROUP, Groups
+from projector.projections.groups import GROUP, MEMBERSHIP, PERSON, REGISTRATION, groups
 from shared.events import GroupDeleted, MemberAdded, MemberRemoved
 from shared.read_model.ordering import GROUP_ORDERS, NUL, number_key, place, text_key, time_key
 from shared.read_model.records import GroupRecord, Membership, Person
@@ -44,7 +42,7 @@ def board(history):
 
 
 def given(history):
-    return Given(Groups(), history.events)
+    return Given(groups, history.events)
 
 
 def group_of(history, group_id):
@@ -121,11 +119,11 @@ def test_a_group_is_found_by_its_slug_and_in_every_order(history, board, ada):
 
 def test_a_person_is_there_with_the_profile(history, ada):
     """Half a person is nobody, and leads nowhere."""
-    half = Given(Groups(), history.events[:1])
+    half = Given(groups, history.events[:1])
     assert half.all(PERSON) == {}
     assert half.entries(REGISTRATION, ada) == set()
 
-    whole = Given(Groups(), history.events[:2])
+    whole = Given(groups, history.events[:2])
     assert {str(ada): Person(account_id=ada, handle="ada", display_name="Ada Lovelace", status="active")} == whole.all(
         PERSON
     )
@@ -198,7 +196,7 @@ def test_what_concerns_a_group_that_is_gone_already_is_passed_over(history, boar
     history.rename_group(board, "Elders")
     history.add_member(board, ada)
     history.delete_group(board)
-    ahead = Given(Groups(), history.events[:4])
+    ahead = Given(groups, history.events[:4])
 
     for recorded in history.events[5:]:
         ahead.fold(recorded)
@@ -211,7 +209,7 @@ def test_a_membership_that_is_over_already_is_not_changed(history, board, ada):
     """The same for a membership whose end was folded before the crash."""
     history.add_member(board, ada)
     history.change_role(board, ada, "chair")
-    ahead = Given(Groups(), history.events[:5])
+    ahead = Given(groups, history.events[:5])
 
     ahead.fold(history.events[-1])
 
@@ -220,7 +218,7 @@ def test_a_membership_that_is_over_already_is_not_changed(history, board, ada):
 
 def test_everybody_may_see_all_of_a_group(history, board):
     """There is no second document: what is served is the full one."""
-    assert not Groups().public(group_of(history, board))
+    assert not groups.public_form(GROUP.key(board), group_of(history, board))
 
 
 @for_all(log=group_histories())
@@ -236,7 +234,7 @@ def test_members_are_what_all_events_together_tell(log):
             case GroupDeleted():
                 ended += Counter({each: 1 for each in begun - ended if each[0] == event.group_id})
 
-    folded = Given(Groups(), log)
+    folded = Given(groups, log)
 
     members = begun - ended
     assert {f"{group}:{account}" for group, account in members} == set(folded.all(MEMBERSHIP))

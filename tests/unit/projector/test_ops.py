@@ -13,7 +13,7 @@ from projector.cli import status as cli
 from projector.main import projector_app
 from projector.monitoring.status import Status
 from projector.processing.progress import State
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.store.ports import Candidate
 from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiUnavailable
@@ -79,20 +79,20 @@ async def test_status_tells_how_far_each_projection_is(client, around):
     """Shape and names are those of the contract; what is beyond it is additional."""
     told = (await client.get("/status")).json()
 
-    profiles, *others = told["projections"]
+    first, *others = told["projections"]
     assert [each["name"] for each in others] == ["groups", "activity", "stats"]
     assert told["head"] == 4
     assert {"name", "version", "generation", "checkpoint", "lag_events", "lag_seconds", "parked", "rebuild"} <= set(
-        profiles
+        first
     )
-    assert tuple(profiles[name] for name in ("name", "version", "checkpoint", "lag_events", "lag_seconds")) == (
+    assert tuple(first[name] for name in ("name", "version", "checkpoint", "lag_events", "lag_seconds")) == (
         "profiles",
-        Profiles.version,
+        profiles.version,
         4,
         0,
         0.0,
     )
-    assert (profiles["parked"], profiles["rebuild"], profiles["error"]) == (0, None, None)
+    assert (first["parked"], first["rebuild"], first["error"]) == (0, None, None)
     assert [each["role"] for each in told["projectors"]] == ["holder"]
     assert (told["held_by"], told["error"]) == (None, None)
 
@@ -105,9 +105,9 @@ async def test_lag_is_told_in_events_and_in_the_age_of_the_oldest(client, around
 
     told = await in_state(client, State.STOPPED)
 
-    profiles, *_ = told["projections"]
-    assert (told["head"], profiles["checkpoint"], profiles["lag_events"], profiles["lag_seconds"]) == (6, 4, 2, 3595.0)
-    assert "account-enchanted" in profiles["error"]
+    first, *_ = told["projections"]
+    assert (told["head"], first["checkpoint"], first["lag_events"], first["lag_seconds"]) == (6, 4, 2, 3595.0)
+    assert "account-enchanted" in first["error"]
 
 
 async def test_a_standby_is_told_beside_the_holder(client, around):

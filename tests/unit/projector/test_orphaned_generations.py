@@ -5,17 +5,14 @@ from dataclasses import replace
 import pytest
 
 from projector.processing.progress import State
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.store.generations import Order
 from projector.store.ports import Candidate, LeaseName
 from tests.support.histories import History
+from tests.support.projections import newer
 from tests.support.projectors import Surroundings, projector_on, running, until, until_state
 
 pytestmark = pytest.mark.anyio
-
-
-class Newer(Profiles):
-    version = Profiles.version + 1
 
 
 class Scene:
@@ -62,7 +59,7 @@ async def rebuilt(projector, scene):
 async def test_one_that_is_kept_goes_at_the_first_erasure(scene):
     """It could be switched back to for an hour, and nobody would erase her there."""
     await by_the_release_before(scene)
-    async with running(projector_on(scene.around, projection=Newer())) as projector:
+    async with running(projector_on(scene.around, projection=newer(profiles))) as projector:
         await rebuilt(projector, scene)
 
         scene.erase()
@@ -74,7 +71,7 @@ async def test_one_that_is_kept_goes_at_the_first_erasure(scene):
 
 async def test_without_an_erasure_it_is_kept(scene):
     await by_the_release_before(scene)
-    async with running(projector_on(scene.around, projection=Newer())) as projector:
+    async with running(projector_on(scene.around, projection=newer(profiles))) as projector:
         await rebuilt(projector, scene)
 
         scene.history.register("cyd")
@@ -88,9 +85,9 @@ async def test_without_an_erasure_it_is_kept(scene):
 async def test_one_that_another_process_feeds_is_left_to_that(scene):
     """It will come to the erasure by itself."""
     await by_the_release_before(scene)
-    async with running(projector_on(scene.around, projection=Newer())) as projector:
+    async with running(projector_on(scene.around, projection=newer(profiles))) as projector:
         await rebuilt(projector, scene)
-        scene.around.lease.holders[LeaseName("profiles", Profiles.version)] = Candidate("the one before", "")
+        scene.around.lease.holders[LeaseName("profiles", profiles.version)] = Candidate("the one before", "")
 
         scene.erase()
         await until(lambda: projector.progress.reached == 5)
@@ -101,7 +98,7 @@ async def test_one_that_another_process_feeds_is_left_to_that(scene):
 async def test_the_live_one_is_replaced_while_it_is_being_read(scene):
     """Though nobody has ordered it: readers are not refused, and she is gone as soon as that can be."""
     await by_the_release_before(scene)
-    async with running(projector_on(scene.around, projection=Newer())):
+    async with running(projector_on(scene.around, projection=newer(profiles))):
         scene.erase()
 
         await until(lambda: scene.generations == ["g2"])
@@ -118,7 +115,7 @@ async def test_one_that_was_begun_and_left_goes_too(scene):
         await until(lambda: scene.generations == ["g1", "g2"])
         await until(lambda: "held" in str(scene.around.store.content["muster:{0}:profiles:roster"]))
 
-    async with running(projector_on(scene.around, projection=Newer())):
+    async with running(projector_on(scene.around, projection=newer(profiles))):
         scene.erase()
         await until(lambda: not scene.holds("ada"))
     assert scene.holds("bob")

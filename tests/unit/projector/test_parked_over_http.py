@@ -9,7 +9,7 @@ import pytest
 
 from projector.cli import parked as cli
 from projector.main import projector_app
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiRefused
 from tests.support.bugs import poisoned
@@ -47,7 +47,7 @@ def app_on(around, profiles):
 @pytest.fixture
 async def client(around):
     """A projector that cannot fold the first of Ada's changes."""
-    async with client_of(app_on(around, poisoned(Profiles(), lambda recorded: recorded.position == 5))) as client:
+    async with client_of(app_on(around, poisoned(profiles, lambda recorded: recorded.position == 5))) as client:
         await until_parked(client, 1)
         yield client
 
@@ -86,7 +86,7 @@ async def test_what_is_parked_is_listed_with_why_and_since_when(client):
         "waiting": [5, 6],
     }
     assert (failed["position"], failed["error"]) == (5, "ValueError")
-    assert failed["code"].startswith(f"{Profiles.version}+")
+    assert failed["code"].startswith(f"{profiles.version}+")
     assert told["skipped"] == []
 
 
@@ -129,7 +129,7 @@ async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around
     """A new release is started after the old one; nobody asked for anything."""
     around.lease.holders.clear()
 
-    async with client_of(app_on(around, Profiles())) as mended:
+    async with client_of(app_on(around, profiles)) as mended:
         told = await until_parked(mended, 0)
 
     assert told == {"parked": [], "skipped": []}

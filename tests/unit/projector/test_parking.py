@@ -18,15 +18,16 @@ from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import commit_next
 from projector.processing.parked_events import asking
-from projector.projections.activity import Activity
-from projector.projections.stats import Stats
-from projector.services import PROJECTIONS
+from projector.projections.activity import activity
+from projector.projections.registry import PROJECTIONS
+from projector.projections.stats import stats
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.envelope import unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.folding import PROFILES, as_served, at_once, begin, cleanly_folded, fold_all, fold_next, held, parked
 from tests.support.histories import DAWN, History, nth_id
+from tests.support.projections import derived
 from tests.support.random_histories import group_histories, histories
 
 logs = histories() | group_histories()
@@ -220,9 +221,9 @@ def test_activity_tells_the_name_of_the_time_however_late(history):
     history.change_role(group_of(history), BOB, "clerk")
     history.rename_group(group_of(history), "Elders")
     history.delete_group(group_of(history))
-    directory = Directory(history.events, Activity())
+    directory = Directory(history.events, activity)
 
-    directory.fold(poisoned(Activity(), lambda recorded: recorded.position == 8))
+    directory.fold(poisoned(activity, lambda recorded: recorded.position == 8))
     assert [each.position for each in directory.parking.events] == [8]
     directory.fold(code="mended")
 
@@ -235,9 +236,9 @@ def test_what_happens_in_a_group_whose_name_is_parked_waits(history):
     history.rename_group(group_of(history), "Elders")
     history.change_role(group_of(history), ADA, "chair")
     history.update(ADA, title="Dr")
-    directory = Directory(history.events, Activity())
+    directory = Directory(history.events, activity)
 
-    directory.fold(poisoned(Activity(), lambda recorded: recorded.position == 8))
+    directory.fold(poisoned(activity, lambda recorded: recorded.position == 8))
     assert [each.position for each in directory.parking.events] == [8, 9]
     directory.fold(code="mended")
 
@@ -448,8 +449,8 @@ def test_what_waits_behind_one_failure_is_counted_as_well(breaker, monkeypatch):
     history = History()
     for number in range(7):
         history.register(f"p{number}")
-    directory, first = Directory(history.events, Stats()), history.events[0].position
-    fails = BatchFold(poisoned(Stats(), lambda recorded: recorded.position == first), code="buggy")
+    directory, first = Directory(history.events, stats), history.events[0].position
+    fails = BatchFold(poisoned(stats, lambda recorded: recorded.position == first), code="buggy")
 
     async def commit_one_by_one():
         for event in history.events:
@@ -459,13 +460,13 @@ def test_what_waits_behind_one_failure_is_counted_as_well(breaker, monkeypatch):
     with pytest.raises(TooManyParked, match="more than 5 events are parked"):
         at_once(commit_one_by_one())
 
-    assert len(at_once(parked(directory.model, Stats())).events) == 5
+    assert len(at_once(parked(directory.model, stats)).events) == 5
 
 
 def test_other_code_has_another_name():
     """A fix that raises no number is other code all the same; the same code is the same after a restart."""
     other = poisoned(PROFILES, lambda _: False)
 
-    assert code_version(PROFILES) == code_version(type(PROFILES)())
+    assert code_version(PROFILES) == code_version(derived(PROFILES, Projection))
     assert code_version(PROFILES) != code_version(other)
     assert code_version(PROFILES).startswith(f"{PROFILES.version}+")

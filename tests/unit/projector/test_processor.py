@@ -11,7 +11,7 @@ from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.progress import State
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.rebuilding.reconcilers import NotFed
 from projector.services import Store
 from projector.store.ports import Candidate, LeaseName
@@ -21,6 +21,7 @@ from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, PROFILES, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
+from tests.support.projections import newer
 from tests.support.projectors import (
     HASTE,
     SECONDS,
@@ -33,7 +34,7 @@ from tests.support.projectors import (
 )
 
 LIVE = "muster:{0}:profiles:live"
-NAME = LeaseName("profiles", Profiles.version)
+NAME = LeaseName("profiles", profiles.version)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
     """Stopping a projector waits for it; no commit is left in doubt."""
     model = Hesitant(around.store)
     store = Store(model, MemoryGenerationInspector(around.store, projection="profiles"))
-    projector = projector_with(Profiles(), store=store, log=around.log, lease=around.lease)
+    projector = projector_with(profiles, store=store, log=around.log, lease=around.lease)
 
     async def run():
         async with running(projector):
@@ -252,7 +253,7 @@ async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_
     history.update(nth_id(1), title="Dr")
     history.suspend(nth_id(2))
     told(around, history.events[6:])
-    planted = poisoned(Profiles(), lambda recorded: recorded.position == 7)
+    planted = poisoned(profiles, lambda recorded: recorded.position == 7)
 
     async with running(projector_on(around, projection=planted)) as projector:
         await until_state(projector, State.RUNNING)
@@ -318,7 +319,7 @@ async def test_a_damaged_first_fill_is_begun_anew(around, history):
 
 
 async def test_a_generation_without_its_checkpoint_is_damaged(around):
-    around.store.content[LIVE] = msgspec.json.encode(Pointer("g7", Profiles.version))
+    around.store.content[LIVE] = msgspec.json.encode(Pointer("g7", profiles.version))
     projector = projector_on(around)
 
     async with stopped(projector, "g7 has lost its checkpoint"):
@@ -329,15 +330,11 @@ async def test_a_generation_without_its_checkpoint_is_damaged(around):
 
 async def test_a_generation_of_another_version_is_frozen(around, history):
     """A newer projector leaves it alone until the keys are deleted."""
-
-    class Newer(Profiles):
-        version = Profiles.version + 1
-
     async with running(projector_on(around)) as older:
         await until_state(older, State.RUNNING)
-    projector = projector_on(around, projection=Newer())
+    projector = projector_on(around, projection=newer(profiles))
 
-    async with stopped(projector, f"made by version {Profiles.version} and is frozen"):
+    async with stopped(projector, f"made by version {profiles.version} and is frozen"):
         history.suspend(nth_id(1))
         told(around, history.events[6:])
         assert reached(around, 6)

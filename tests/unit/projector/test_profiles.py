@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given as for_all
 
 from projector.folding.projection import DocumentMissing, SortedEntry, UniqueEntry
-from projector.projections.group_names import GROUP
-from projector.projections.profile_kinds import PROFILE, REGISTRATION
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import GROUP, PROFILE, REGISTRATION, profiles
 from shared.events import (
     GroupCreated,
     GroupDeleted,
@@ -48,7 +46,7 @@ def history():
 
 
 def given(history):
-    return Given(Profiles(), history.events)
+    return Given(profiles, history.events)
 
 
 def person(history, account_id=ADA):
@@ -92,12 +90,12 @@ def test_a_registration_and_its_profile_make_one_record(history):
 
 def test_half_a_person_is_served_to_nobody(history):
     """A batch may end between registration and profile: until then there is no record, and nothing leads to one."""
-    half = Given(Profiles(), history.events[:1])
+    half = Given(profiles, history.events[:1])
 
     [(account_id, registration)] = half.all(REGISTRATION).items()
     assert half.all(PROFILE) == {}
     assert half.entries(REGISTRATION, account_id) == set()
-    assert Profiles().public(registration) is None
+    assert profiles.public_form(REGISTRATION.key(ADA), registration) is None
 
 
 def test_the_registration_goes_when_the_record_is_there(history):
@@ -158,7 +156,7 @@ def test_who_has_no_external_id_is_found_by_none():
 
 def test_everybody_sees_all_but_email_external_id_and_attributes(history):
     """The public document is the full one without what only some may see."""
-    public = Profiles().public(person(history))
+    public = profiles.public_form(PROFILE.key(ADA), person(history))
 
     hidden = set(ProfileRecord.__struct_fields__) - set(public.__struct_fields__)
     assert {"email", "external_id", "attributes"} == hidden
@@ -170,7 +168,7 @@ def test_times_are_in_utc_whatever_the_database_says(history):
     tokyo = timezone(timedelta(hours=9))
     elsewhere = [replace(each, occurred_at=each.occurred_at.astimezone(tokyo)) for each in history.events]
 
-    there = Given(Profiles(), elsewhere).all(PROFILE)
+    there = Given(profiles, elsewhere).all(PROFILE)
     assert msgspec.json.encode(given(history).all(PROFILE)) == msgspec.json.encode(there)
 
 
@@ -248,7 +246,7 @@ def test_a_description_concerns_no_member(history):
     """It stands in no record."""
     history.update_group(history.create_group("board"), description="Those who decide")
 
-    assert Profiles().fan_out(history.events[-1].event) is None
+    assert profiles.fan_out(history.events[-1].event) is None
 
 
 def test_a_record_that_is_not_concerned_stays_itself(history):
@@ -260,7 +258,7 @@ def test_a_record_that_is_not_concerned_stays_itself(history):
     history.delete_group(group)
 
     for recorded in history.events[-3:]:
-        assert Profiles().fan_out(recorded.event).revise(str(ADA), record) is record
+        assert profiles.fan_out(recorded.event).revise(str(ADA), record) is record
 
 
 def test_a_group_that_is_gone_already_is_joined_by_nobody(history):
@@ -269,7 +267,7 @@ def test_a_group_that_is_gone_already_is_joined_by_nobody(history):
     history.add_member(group, ADA)
     history.change_role(group, ADA, "chair")
     joined, promoted = history.events[-2:]
-    ahead = Given(Profiles(), history.events[:2])
+    ahead = Given(profiles, history.events[:2])
 
     ahead.fold(joined)
     ahead.fold(promoted)
@@ -284,7 +282,7 @@ def test_a_group_is_found_by_its_slug(history):
     folded = given(history)
 
     assert {UniqueEntry("by-slug", "elders")} == folded.entries(GROUP, group)
-    assert Profiles().public(folded.all(GROUP)[str(group)]) is None
+    assert profiles.public_form(GROUP.key(group), folded.all(GROUP)[str(group)]) is None
 
 
 def test_a_person_stands_in_every_list_in_every_order(history):
@@ -314,7 +312,7 @@ def test_a_person_is_found_by_the_words_of_handle_names_title_and_tags(history):
     history.update(ADA, given_name="Augusta", family_name="Byron", bio="Analyst", tags=("poet", "Éire"))
     history.add_member(history.create_group("board"), ADA)
 
-    found = Profiles().index_row(person(history)).words.split(b"\0")[1:-1]
+    found = profiles.index_row(PROFILE.key(ADA), person(history)).words.split(b"\0")[1:-1]
 
     assert found == [b"ada", b"augusta", b"byron", b"countess", b"eire", b"lovelace", b"poet"]
 
@@ -344,7 +342,7 @@ def recomputed_groups(events, account_id):
 @for_all(log=group_histories())
 def test_groups_are_what_all_events_together_tell(log):
     """However joining, renaming, leaving and deleting are mixed."""
-    for account_id, profile in Given(Profiles(), log).all(PROFILE).items():
+    for account_id, profile in Given(profiles, log).all(PROFILE).items():
         told = [(each.slug, each.name, each.role) for each in profile.groups]
 
         assert recomputed_groups(log, profile.account_id) == told, account_id

@@ -5,7 +5,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from projector.monitoring.read_probe import QUESTIONS, ReadProbe
-from projector.services import PROJECTIONS
+from projector.projections.registry import PROJECTIONS
 from shared.event_log import MemoryEventLog
 from tests.support.histories import History
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from projector.folding.projection import Projection
 from projector.processing.progress import State
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.rebuilding import reconciler
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
@@ -18,16 +19,15 @@ from projector.store.transitions import NotReached, RebuildUnderWay, aborted, ro
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
+from tests.support.projections import derived
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until, until_state
 
 
-class Newer(Profiles):
+class Newer(Projection):
     """What the next release may bring: titles are shouted."""
 
-    version = Profiles.version + 1
-
-    def project(self, recorded, documents):
-        super().project(recorded, Shouting(documents))
+    def react(self, recorded, documents):
+        super().react(recorded, Shouting(documents))
 
 
 class Shouting:
@@ -46,9 +46,13 @@ class Shouting:
 class Forgetful(Newer):
     """A release that loses people."""
 
-    def project(self, recorded, documents):
+    def react(self, recorded, documents):
         if recorded.aggregate_id == nth_id(1):
-            Profiles.project(self, recorded, documents)
+            Projection.react(self, recorded, documents)
+
+
+def released(kind):
+    return derived(profiles, kind, version=profiles.version + 1)
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ class Looking:
     """At what the store holds of a projection."""
 
     def __init__(self, around, projection=None):
-        self.model, self.reader = store_in_memory(around.store, projection or Profiles())
+        self.model, self.reader = store_in_memory(around.store, projection or profiles)
         self._store, self._prefix = around.store, "muster:{0}:profiles:"
 
     @property
@@ -138,7 +142,7 @@ async def test_the_comparison_tells_what_changes(around, history):
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
     look = Looking(around)
-    async with running(projector_on(around, projection=Newer(), name="newer")) as projector:
+    async with running(projector_on(around, projection=released(Newer), name="newer")) as projector:
         await until(lambda: projector.progress.state is State.STOPPED)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
@@ -166,7 +170,7 @@ async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-    async with running(projector_on(around, projection=Forgetful(), name="newer")) as projector:
+    async with running(projector_on(around, projection=released(Forgetful), name="newer")) as projector:
         await until_state(projector, State.STOPPED)
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.is_held)
@@ -253,7 +257,7 @@ async def replaced_and_rebuilt(around, look):
     """Newer code, by which the live generation is made, and has to be held when it is rebuilt once more."""
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-    async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
+    async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
         await until_state(newer, State.STOPPED)
         await newer.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
@@ -295,7 +299,7 @@ async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
-    async with running(projector_on(around, projection=Newer(), name="newer", rebuilds_by_itself=True)):
+    async with running(projector_on(around, projection=released(Newer), name="newer", rebuilds_by_itself=True)):
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
         tell(around, history)
@@ -312,7 +316,8 @@ async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself):
     async with running(projector_on(around)) as projector:
         await until_state(projector, State.RUNNING)
 
-    async with running(projector_on(around, projection=Newer(), name="new", rebuilds_by_itself=by_itself)) as newer:
+    newest = projector_on(around, projection=released(Newer), name="new", rebuilds_by_itself=by_itself)
+    async with running(newest) as newer:
         if by_itself:
             await until(lambda: look.live == "g2")
         else:
@@ -327,7 +332,7 @@ async def test_an_older_projector_feeds_the_live_generation_while_newer_code_reb
     look = Looking(around)
     async with running(projector_on(around)) as older:
         await until_state(older, State.RUNNING)
-        async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
+        async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
             await until_state(newer, State.STANDBY)
             await newer.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
             await until(lambda: look.is_held)
@@ -345,7 +350,7 @@ async def test_an_older_projector_feeds_the_live_generation_while_newer_code_reb
 async def test_older_code_does_not_rebuild_what_newer_code_made(around):
     """Or two releases side by side would replace each other's generations for ever."""
     look = Looking(around)
-    async with running(projector_on(around, projection=Newer(), name="newer")) as newer:
+    async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
         await until_state(newer, State.RUNNING)
     async with running(projector_on(around, rebuilds_by_itself=True)) as older:
         await until_state(older, State.STOPPED)

@@ -5,13 +5,14 @@ import pytest
 from projector.folding.parking import Skip
 from projector.processing.parked_events import Busy, ParkedEvents, parking_of
 from projector.processing.progress import State
-from projector.projections.profiles import Profiles
+from projector.projections.profiles import profiles
 from projector.store.generations import Order
 from shared.read_model.envelope import unseal
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
+from tests.support.projections import newer
 from tests.support.projectors import Surroundings, projector_on, running, store_in_memory, until, until_state
 
 ADA, BOB = nth_id(1), nth_id(2)
@@ -32,11 +33,11 @@ def around():
 
 
 def buggy():
-    return poisoned(Profiles(), lambda recorded: recorded.position == BAD)
+    return poisoned(profiles, lambda recorded: recorded.position == BAD)
 
 
 def model(around):
-    return store_in_memory(around.store, Profiles()).model
+    return store_in_memory(around.store, profiles).model
 
 
 def live(around):
@@ -76,7 +77,7 @@ async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(ar
     """The comparison tells that a record is not stale any more, and what else has changed."""
     async with running(projector_on(around, projection=buggy())) as projector:
         await until_state(projector, State.RUNNING)
-    mended = newer()
+    mended = newer(profiles)
     async with running(projector_on(around, projection=mended, name="newer")) as projector:
         await until(lambda: projector.reconciler.progress.state is State.STOPPED)
         await projector.reconciler.begin(ORDER)
@@ -87,13 +88,6 @@ async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(ar
     assert {"stale_since", "title", "given_name"} <= set(sample.fields)
     assert waiting(around) == []
     assert b'"stale_since"' not in record(around, ADA)
-
-
-def newer():
-    class Newer(Profiles):
-        version = Profiles.version + 1
-
-    return Newer()
 
 
 async def test_what_was_skipped_is_not_parked_again(around):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import given as for_all
 
-from projector.projections.stats import DIRECTORY, STATS, SUSPENSION, Stats, Suspension
+from projector.projections.stats import DIRECTORY, STATS, SUSPENSION, Suspension, stats
 from shared.events import (
     AccountClosed,
     AccountRegistered,
@@ -46,20 +46,20 @@ def ada(history):
 
 
 def given(history):
-    return Given(Stats(), history.events)
+    return Given(stats, history.events)
 
 
-def stats(history):
+def counted(history):
     return given(history).all(STATS)[DIRECTORY]
 
 
 def accounts(history):
-    counts = stats(history).accounts
+    counts = counted(history).accounts
     return counts.active, counts.suspended, counts.closed
 
 
 def test_nothing_is_counted_before_there_is_anything():
-    assert Given(Stats()).all(STATS) == {}
+    assert Given(stats).all(STATS) == {}
 
 
 def test_an_account_is_counted_under_its_status(history, ada):
@@ -86,7 +86,7 @@ def test_a_suspension_that_is_ahead_of_the_numbers_does_no_harm(history, ada):
     """After a crash the closing may be folded again: what the account was before can still be told."""
     history.suspend(ada)
     history.close(ada)
-    before = Given(Stats(), history.events[:-1])
+    before = Given(stats, history.events[:-1])
     after = given(history)
 
     assert before.all(SUSPENSION) == after.all(SUSPENSION) == {str(ada): Suspension(lasts=True)}
@@ -102,7 +102,7 @@ def test_registrations_are_counted_by_day_in_utc():
     times = [late, early, late, early]
     events = [replace(each, occurred_at=at) for each, at in zip(history.events[::2], times, strict=True)]
 
-    registrations = Given(Stats(), events).all(STATS)[DIRECTORY].registrations
+    registrations = Given(stats, events).all(STATS)[DIRECTORY].registrations
 
     assert registrations == (DayCount("2026-11-25", 2), DayCount("2026-11-26", 2))
 
@@ -116,17 +116,17 @@ def test_groups_and_memberships_are_counted(history, ada):
     history.remove_member(board, ada)
     history.change_role(choir, ada, "alto")
     history.rename_group(choir, "Singers")
-    assert (stats(history).groups, stats(history).memberships) == (2, 5)
+    assert (counted(history).groups, counted(history).memberships) == (2, 5)
 
     history.delete_group(board)
-    assert (stats(history).groups, stats(history).memberships) == (1, 3)
+    assert (counted(history).groups, counted(history).memberships) == (1, 3)
 
 
 def test_numbers_are_served_to_everybody_as_they_are(history):
     """There is no second document, and no list."""
     folded = given(history)
 
-    assert Stats().public(folded.all(STATS)[DIRECTORY]) is None
+    assert stats.public_form(STATS.key(DIRECTORY), folded.all(STATS)[DIRECTORY]) is None
     assert folded.entries(STATS, DIRECTORY) == set()
 
 
@@ -154,4 +154,4 @@ def test_numbers_are_what_all_events_together_tell(log):
             DayCount("2026-11-25", len({each.aggregate_id for each in log if each.aggregate == "account"})),
         ),
     )
-    assert expected == Given(Stats(), log).all(STATS)[DIRECTORY]
+    assert expected == Given(stats, log).all(STATS)[DIRECTORY]

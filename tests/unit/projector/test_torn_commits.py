@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore, head
 from projector.folding.projection import Projection
-from projector.projections.groups import Groups
-from projector.services import PROJECTIONS
+from projector.projections.groups import groups
+from projector.projections.registry import PROJECTIONS
 from projector.store.writes import Write
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
@@ -283,7 +283,7 @@ def _torn(store, log, steps, projection):
     return look(store.content, projection)
 
 
-@pytest.mark.parametrize("projection", [PROFILES, Groups()], ids=lambda each: each.name)
+@pytest.mark.parametrize("projection", [PROFILES, groups], ids=lambda each: each.name)
 def test_a_step_of_a_fan_out_that_tears_finds_its_documents_again(board, projection):
     """No member leaves the list that is walked before the document has left the group."""
     board.delete_group(next(iter(board.slugs)))

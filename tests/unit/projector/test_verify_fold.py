@@ -15,14 +15,16 @@ from projector.audit.verify.expectation import Expectations
 from projector.audit.verify.fold import Fold
 from projector.audit.verify.verification import Unsettled, Verification
 from projector.folding.errors import EventNotFoldable
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
-from projector.services import PROJECTIONS
+from projector.folding.projection import Projection
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
+from projector.projections.registry import PROJECTIONS
 from projector.store.collections import Index, Variant, index_of, item_of, key_of, prefix_of
 from shared.read_model.keys import HOME, INDEX_ROW
 from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded, fold_next
 from tests.support.histories import History
+from tests.support.projections import derived
 from tests.support.random_histories import SETTLED, group_histories, histories
 from tests.support.verifying import (
     IMPATIENT,
@@ -39,22 +41,23 @@ from tests.support.verifying import (
 )
 
 
-class ListedByGroup(Profiles):
+class ListedByGroup(Projection):
     """A projection as there is none yet: what becomes of a group moves its members in a list."""
 
     def fan_out(self, event):
         logged = super().fan_out(event)
         return logged and logged._replace(reindexes=True)
 
-    def index_row(self, record):
-        if (index_row := super().index_row(record)) is None:
+    def index_row(self, key, record):
+        if (index_row := super().index_row(key, record)) is None:
             return None
         names = " ".join(group.name for group in record.groups)
         return msgspec.structs.replace(index_row, keys=(index_row.keys[0], text_key(names), *index_row.keys[2:]))
 
 
-projections = st.sampled_from([*PROJECTIONS, ListedByGroup()])
-fanned_out = st.sampled_from([Profiles(), ListedByGroup(), Groups()])
+listed_by_group = derived(profiles, ListedByGroup)
+projections = st.sampled_from([*PROJECTIONS, listed_by_group])
+fanned_out = st.sampled_from([profiles, listed_by_group, groups])
 
 
 def folded(log, projection, *, portion):
@@ -158,7 +161,7 @@ def test_what_a_fan_out_moves_during_a_walk_is_no_stranger():
     history.add_member(board, history.register("ada"))
     history.rename_group(board, "Elders")
     history.rename_group(board, "Singers")
-    hand, projection = HandInMemory(), ListedByGroup()
+    hand, projection = HandInMemory(), listed_by_group
     model = MemoryReadModel(hand.store, projection=projection)
     at_once(be_live(hand, projection))
     at_once(fold_next(model, history.events, size=len(history.events) - 1, projection=projection, fan_out=0))
@@ -182,8 +185,8 @@ def renamed():
     before = len(history.events)
     history.rename_group(board, "Elders")
     hand = HandInMemory()
-    model = MemoryReadModel(hand.store, projection=Profiles())
-    at_once(be_live(hand, Profiles()))
+    model = MemoryReadModel(hand.store, projection=profiles)
+    at_once(be_live(hand, profiles))
     at_once(fold_next(model, history.events, size=before, fan_out=0))
     at_once(fold_next(model, history.events, size=1, fan_out=1))
     return hand, history, board
@@ -198,7 +201,7 @@ def test_what_a_fan_out_has_passed_by_must_have_taken_it_up(renamed):
         at_once(edit(hand, PROFILES, "profile", variant, ada, groups=old))
         at_once(edit(hand, PROFILES, "profile", variant, bob, groups=old))
 
-    found = asyncio.run(verify(hand, log_of(history.events), Profiles(), limits=IMPATIENT))
+    found = asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))
 
     assert told(found) == {(f"profile {ada}", "groups"), (f"profile {ada}", "public.groups")}
 
@@ -210,13 +213,13 @@ def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):
     at_once(edit(hand, PROFILES, "profile", "full", bob, title="Dr"))
     at_once(edit(hand, PROFILES, "profile", "full", cyd, groups=[]))
 
-    repaired = asyncio.run(verify(hand, log_of(history.events), Profiles(), repair=True, limits=IMPATIENT))
-    model = MemoryReadModel(hand.store, projection=Profiles())
+    repaired = asyncio.run(verify(hand, log_of(history.events), profiles, repair=True, limits=IMPATIENT))
+    model = MemoryReadModel(hand.store, projection=profiles)
     while at_once(fold_next(model, history.events, size=9)):
         pass
 
     assert (repaired.differences, repaired.stands) == (2, 0)
-    assert told(asyncio.run(verify(hand, log_of(history.events), Profiles(), limits=IMPATIENT))) == set()
+    assert told(asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))) == set()
 
 
 def test_what_it_cannot_fold_it_names():
@@ -225,4 +228,4 @@ def test_what_it_cannot_fold_it_names():
     history.meet_the_unknown()
 
     with pytest.raises(EventNotFoldable, match=r"position 1 .*'account-enchanted' is unknown"):
-        Fold(Profiles()).advance(history.events)
+        Fold(profiles).advance(history.events)

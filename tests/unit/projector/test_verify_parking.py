@@ -13,10 +13,10 @@ from projector.audit.verify.fold import Fold, RecordsAhead
 from projector.audit.verify.verification import Unsettled, Verification
 from projector.folding.parking import Skip
 from projector.processing.parked_events import asking
-from projector.projections.activity import Activity
-from projector.projections.groups import Groups
-from projector.projections.profiles import Profiles
-from projector.services import PROJECTIONS
+from projector.projections.activity import activity
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
+from projector.projections.registry import PROJECTIONS
 from tests.support.bugs import bugs, poisoned
 from tests.support.folding import PROFILES, at_once, fold_all, fold_next, parked
 from tests.support.histories import DAWN, History
@@ -109,7 +109,7 @@ def _require_clean(scene):
         assert verified.stale == len(scene.parking.documents())
 
 
-@pytest.mark.parametrize("projection", [Profiles(), Groups(), Activity()], ids=lambda each: each.name)
+@pytest.mark.parametrize("projection", [profiles, groups, activity], ids=lambda each: each.name)
 @given(
     log=group_histories(),
     bug=bugs,
@@ -160,7 +160,7 @@ def test_behind_the_checkpoint_all_is_put_aside_that_the_projector_will_park():
     board, choir = history.create_group("board"), history.create_group("choir")
     for group, person in ((board, ada), (board, bob), (choir, cyd)):
         history.add_member(group, person)
-    fold = Fold(poisoned(Groups(), lambda recorded: recorded.position == 9))
+    fold = Fold(poisoned(groups, lambda recorded: recorded.position == 9))
     fold.advance(history.events[:8])
     records = RecordsAhead(fold)
 

@@ -1,8 +1,9 @@
 """
 The how-tos do what they say: their steps are applied to one copy of the repository, and everything stays green.
 
-A step is a code block below a line such as "New file `path`:", "In `path`, at the end:", "In `path`, after `line`:" or
-"In `path`, instead of `line`:". Lines are compared without the blanks around them, and stand once in their file.
+A step is a code block below a line such as "New file `path`:" or "In `path`, after `line`:"; it may also stand at the
+end, before a line, instead of it, or after each. Lines are compared without the blanks around them, and stand once in
+their file unless each is meant.
 """
 
 import re
@@ -23,10 +24,17 @@ MOST_FILES = {"add-a-command": 3}
 """Files of the product that a page may touch, its tests and docs left out."""
 MYPY_CACHE = ".mypy_cache"
 STEP = re.compile(
-    r"^(?P<how>New file|In) `(?P<path>[^`]+)`(?:, (?P<where>at the end|after|instead of)(?: `(?P<line>[^`]+)`)?)?:\n\n"
+    r"^(?P<how>New file|In) `(?P<path>[^`]+)`(?:, (?P<where>at the end|before|after|after each|instead of)"
+    r"(?: `(?P<line>[^`]+)`)?)?:\n\n"
     r"```\w+\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+AROUND = {
+    "before": lambda line, text: text + line,
+    "after": lambda line, text: line + text,
+    "after each": lambda line, text: line + text,
+    "instead of": lambda _, text: text,
+}
 TOOLS = {
     "ruff": ("ruff", "check", "."),
     "format": ("ruff", "format", "--check", "."),
@@ -55,9 +63,11 @@ class Step:
     def _changed(self, lines: list[str]) -> list[str]:
         if self.where == "at the end":
             return [*lines, self.text]
-        [place] = [nth for nth, line in enumerate(lines) if line.strip() == self.line]
-        kept = place + (self.where == "after")
-        return [*lines[:kept], self.text, *lines[place + 1 :]]
+        places = [nth for nth, line in enumerate(lines) if line.strip() == self.line]
+        assert len(places) == 1 or (self.where == "after each" and places), self
+        for place in places:
+            lines[place] = AROUND[self.where](lines[place], self.text)
+        return lines
 
 
 def page(name):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import svcs
@@ -11,11 +12,9 @@ from prometheus_client import Gauge
 
 from read_side.http.documentation import document
 from read_side.http.problems import PROBLEMS
-from read_side.http.resources.batch import batch_get
-from read_side.http.resources.groups import group_routes
-from read_side.http.resources.profiles import profile_routes
-from read_side.http.resources.stats import stats_routes
-from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
+from read_side.http.resources import RESOURCES
+from read_side.http.router import Router
+from read_side.views import Views
 from shared.auth.principal import READ
 from shared.http.app import assemble
 from shared.http.auth_middleware import Policy
@@ -28,10 +27,10 @@ def read_api(*registers: Register) -> ASGIApp:
     """
     The read API on the adapters that `registers` name; what is registered last wins.
 
-    Needs `ProfileViews`, `GroupViews`, `ActivityViews` and `StatsViews`, and opens them; and an `Authentication`.
+    Needs the port of each resource, and opens it; and an `Authentication`.
     """
     return assemble(
-        handlers=[batch_get, *map(_mounted, ("/profiles", "/groups", "/stats"))],
+        handlers=[*_body_handlers(), *map(_mounted, _roots())],
         registers=registers,
         problems=PROBLEMS,
         document=document(),
@@ -40,10 +39,19 @@ def read_api(*registers: Register) -> ASGIApp:
     )
 
 
+def _body_handlers() -> list[Any]:
+    return [route.handler for resource in RESOURCES for route in resource.body_routes]
+
+
+def _roots() -> list[str]:
+    """The first word of each path."""
+    return sorted({f"/{route.path.split('/')[1]}" for resource in RESOURCES for route in resource.routes})
+
+
 def _mounted(path: str) -> Any:
     @asgi(path, is_mount=True, copy_scope=False)
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["litestar_app"].state[path](scope, receive, send)
+        await scope["litestar_app"].state["router"](scope, receive, send)
 
     return application
 
@@ -51,14 +59,14 @@ def _mounted(path: str) -> Any:
 @asynccontextmanager
 async def _open_views(app: Litestar) -> AsyncIterator[None]:
     async with svcs.Container(app.state.registry) as container, AsyncExitStack() as stack:
-
-        async def opened(kind: type[Any], projection: str) -> Any:
-            views: Views = await stack.enter_async_context(await container.aget_abstract(kind))
-            _WAITERS.labels(projection).set_function(lambda: views.freshness.waiting)
-            return views
-
-        activity, groups = await opened(ActivityViews, "activity"), await opened(GroupViews, "groups")
-        app.state["/profiles"] = profile_routes(await opened(ProfileViews, "profiles"), activity, groups)
-        app.state["/groups"] = group_routes(groups)
-        app.state["/stats"] = stats_routes(await opened(StatsViews, "stats"))
+        opened: dict[type[Any], Views] = {}
+        for resource in RESOURCES:
+            views: Views = await stack.enter_async_context(await container.aget_abstract(resource.port))
+            _WAITERS.labels(resource.name).set_function(partial(_waiting, views))
+            opened[resource.port] = views
+        app.state["router"] = Router(RESOURCES, opened)
         yield
+
+
+def _waiting(views: Views) -> float:
+    return views.freshness.waiting

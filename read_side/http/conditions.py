@@ -1,15 +1,33 @@
 """What a reader may ask of an answer: how fresh it must be, and whether it is wanted if nothing changed."""
 
 import re
+from typing import Annotated
 
 from litestar.types import Scope
+from msgspec import Meta
 
-from read_side.http.parameters import Malformed, Parameters
+from shared.http.openapi import Parameter
+from shared.http.parameters import Malformed, Parameters
 from shared.http.requests import header
 
 MIN_POSITION = "Muster-Min-Position"
 MIN_POSITION_PARAMETER = "min_position"
 GREATEST_POSITION = 2**63 - 1
+
+_FRESHNESS = "Wait until the answer reflects the event log up to this position; 503 if that takes too long."
+_Position = Annotated[int, Meta(ge=0, le=GREATEST_POSITION)]
+
+CONDITIONS = (
+    Parameter(name=MIN_POSITION, place="header", type=_Position, text=_FRESHNESS),
+    Parameter(name=MIN_POSITION_PARAMETER, place="query", type=_Position, text=_FRESHNESS),
+    Parameter(
+        name="If-None-Match",
+        place="header",
+        type=str,
+        text="Entity tags of what you have, or `*`: if one is that of the answer, it is 304 and has no body.",
+    ),
+)
+"""As the documentation says them of every operation."""
 
 _NUMBER = re.compile(r"[0-9]{1,19}").fullmatch
 _ENTITY_TAG = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
@@ -17,22 +35,22 @@ _ENTITY_TAG = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
 
 def minimum_position(scope: Scope) -> int:
     """
-    Return the position that an answer must have reached for which nothing else can be asked.
+    Return the position that an answer must have reached for which nothing else can be parameters.
 
     :raises Rejection: 422, one is no position, or the query says something else.
     """
     if not scope["query_string"] and header(scope, b"muster-min-position") is None:
         return 0
-    asked = Parameters(scope)
-    minimum = wanted_position(asked)
-    asked.require_valid()
+    parameters = Parameters(scope)
+    minimum = wanted_position(parameters)
+    parameters.require_valid()
     return minimum
 
 
-def wanted_position(asked: Parameters) -> int:
+def wanted_position(parameters: Parameters) -> int:
     """Return the position that the answer must have reached, by header or by query; the higher if both are sent."""
-    sent = asked.header(MIN_POSITION, _position, 0)
-    return max(sent, asked.one(MIN_POSITION_PARAMETER, _position, 0))
+    sent = parameters.header(MIN_POSITION, _position, 0)
+    return max(sent, parameters.one(MIN_POSITION_PARAMETER, _position, 0))
 
 
 def is_known(scope: Scope, etag: str) -> bool:

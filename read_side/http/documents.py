@@ -1,22 +1,24 @@
 """One document by its keys; `GET /profiles/{id}`, the hot path, is one of these."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from litestar.types import HTTPScope
 
 from read_side.freshness import Freshness
 from read_side.http.conditions import minimum_position
-from read_side.http.parameters import Parse
+from read_side.http.endpoints import Outcomes, PathKeys
+from read_side.http.resource import Opened, Route
 from read_side.http.responses import DocumentResponse
-from read_side.http.router import Outcomes, PathKeys
+from read_side.views import Variant, Views
 from shared.http.problems import Rejection
 from shared.read_model.envelope import Sealed
 
 
 class DocumentMatch(Protocol):
-    """A view's answer: a document, or None."""
+    """What a view found: a document, or None."""
 
     @property
     def position(self) -> int: ...
@@ -25,38 +27,46 @@ class DocumentMatch(Protocol):
     def document(self) -> Sealed | None: ...
 
 
-F = TypeVar("F", bound=DocumentMatch)
+V = TypeVar("V", bound=Views)
+M = TypeVar("M", bound=DocumentMatch)
 
 
-class DocumentRoute(Generic[F]):
+def _never_missing(match: DocumentMatch) -> Rejection:
+    raise AssertionError(f"there is always a document, also as of position {match.position}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentRoute(Route, Generic[V, M]):
     """
     Answers with one document.
 
-    :param parse: each of the keys in the path.
-    :param find: asks a view, with these keys.
-    :param missing: says what is not there.
+    :param find: makes what asks the views for a variant, with the keys in the path.
+    :param missing: says what is not there; not needed where there is always a document.
     """
 
-    def __init__(
-        self,
-        template: str,
-        *parse: Parse[str],
-        find: Callable[..., Awaitable[F]],
-        freshness: Freshness,
-        missing: Callable[[F], Rejection],
-    ) -> None:
-        self.template = template
-        self._keys = PathKeys(template, *parse)
-        self.outcomes = Outcomes(template)
-        self._find, self._freshness, self._missing = find, freshness, missing
+    find: Callable[[V, Variant], Callable[..., Awaitable[M]]]
+    missing: Callable[[M], Rejection] = _never_missing
+
+    def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "DocumentEndpoint[V, M]":
+        views: V = opened[port]
+        return DocumentEndpoint(self, find=self.find(views, variant), freshness=views.freshness)
+
+
+class DocumentEndpoint(Generic[V, M]):
+    """A document route on open views."""
+
+    def __init__(self, route: DocumentRoute[V, M], *, find: Callable[..., Awaitable[M]], freshness: Freshness) -> None:
+        self._keys = PathKeys(route.path, route.keys)
+        self.outcomes = Outcomes(route.path)
+        self._find, self._freshness, self._missing = find, freshness, route.missing
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         keys = self._keys.of(segments)
         if minimum := minimum_position(scope):
-            answer = await self._freshness.reach(minimum, partial(self._find, *keys))
+            match = await self._freshness.reach(minimum, partial(self._find, *keys))
         else:
-            answer = await self._find(*keys)
-        if answer.document is None:
+            match = await self._find(*keys)
+        if match.document is None:
             self.outcomes.misses.inc()
-            raise self._missing(answer)
-        return DocumentResponse(answer.position, answer.document)
+            raise self._missing(match)
+        return DocumentResponse(match.position, match.document)

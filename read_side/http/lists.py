@@ -1,78 +1,31 @@
 """Pages of lists: `{"items": […], "next_cursor": …}`, put together from documents as they are stored."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from litestar.types import HTTPScope
 
 from read_side.freshness import Freshness
-from read_side.http import filters
 from read_side.http.conditions import wanted_position
-from read_side.http.cursors import NOT_A_CURSOR, Cursor
-from read_side.http.parameters import Parameters, Parse, invalid
+from read_side.http.endpoints import Outcomes, PathKeys
+from read_side.http.filters import CURSOR, DEFAULT_LIMIT, LIMIT
+from read_side.http.resource import Opened, Route
 from read_side.http.responses import DocumentResponse
-from read_side.http.router import Outcomes, PathKeys
-from read_side.views import Page
+from read_side.views import Page, Variant, Views
+from shared.http.cursors import NOT_A_CURSOR, Cursor
+from shared.http.parameters import Parameters, invalid
 from shared.http.problems import Rejection
 from shared.problems import FieldError
 from shared.read_model.envelope import Sealed, entity_tag
 
 _encode = msgspec.msgpack.Encoder().encode
 
-
+V = TypeVar("V", bound=Views)
 Q = TypeVar("Q", bound=msgspec.Struct)
 """What a list is asked; it has the fields `limit` and `after`."""
-
-
-class ListRoute(Generic[Q]):
-    """
-    Answers with pages of a list.
-
-    :param parse: each of the keys in the path.
-    :param query: makes the question of a request's parameters; limit and cursor are seen to here.
-    :param find: asks a view, with the keys and the question.
-    :param is_place: whether there can be such a place in the list.
-    :param missing: says that what the list belongs to is not there, as of a position.
-    """
-
-    def __init__(
-        self,
-        template: str,
-        *parse: Parse[str],
-        query: Callable[[Parameters], Q],
-        find: Callable[..., Awaitable[Page]],
-        freshness: Freshness,
-        is_place: Callable[[bytes], bool],
-        missing: Callable[[int], Rejection],
-    ) -> None:
-        self.template = template
-        self._keys = PathKeys(template, *parse)
-        self.outcomes = Outcomes(template)
-        self._query, self._find, self._freshness = query, find, freshness
-        self._is_place, self._missing = is_place, missing
-
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
-        keys = self._keys.of(segments)
-        asked = Parameters(scope)
-        minimum, bound, query = self._question(asked, keys)
-        page = await self._freshness.reach(minimum, partial(self._find, *keys, query))
-        if page.documents is None:
-            self.outcomes.misses.inc()
-            raise self._missing(page.position)
-        return _page_response(page, page.documents, asked, bound)
-
-    def _question(self, asked: Parameters, keys: Sequence[str]) -> tuple[int, bytes, Q]:
-        """Return the position wanted, what a cursor is bound to, and the question."""
-        minimum, query = wanted_position(asked), self._query(asked)
-        limit = asked.one("limit", filters.limit, filters.DEFAULT_LIMIT)
-        cursor = asked.one("cursor", Cursor.parse, None)
-        asked.require_valid()
-        bound = _encode((self.template, keys, query))
-        if cursor and not (cursor.is_of(bound) and self._is_place(cursor.place)):
-            raise invalid(FieldError("?cursor", NOT_A_CURSOR))
-        return minimum, bound, msgspec.structs.replace(query, limit=limit, after=cursor and cursor.place)
 
 
 def ends_in_id(place: bytes) -> bool:
@@ -80,9 +33,61 @@ def ends_in_id(place: bytes) -> bool:
     return place[-17:-16] == b"\0"
 
 
-def _page_response(page: Page, documents: Sequence[Sealed], asked: Parameters, bound: bytes) -> DocumentResponse:
-    cursor = None if page.after is None else str(Cursor.behind(page.after, asked=bound))
+@dataclass(frozen=True, kw_only=True)
+class ListRoute(Route, Generic[V, Q]):
+    """
+    Answers with pages of a list.
+
+    :param query: makes the query of a request's parameters; limit and cursor are seen to here.
+    :param find: makes what asks the views for a variant, with the keys in the path and the query.
+    :param missing: says that what the list belongs to is not there, as of a position.
+    :param is_place: whether there can be such a place in the list.
+    """
+
+    query: Callable[[Parameters], Q]
+    find: Callable[[V, Variant], Callable[..., Awaitable[Page]]]
+    missing: Callable[[int], Rejection]
+    is_place: Callable[[bytes], bool] = ends_in_id
+
+    def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "ListEndpoint[V, Q]":
+        views: V = opened[port]
+        return ListEndpoint(self, find=self.find(views, variant), freshness=views.freshness)
+
+
+class ListEndpoint(Generic[V, Q]):
+    """A list route on open views."""
+
+    def __init__(self, route: ListRoute[V, Q], *, find: Callable[..., Awaitable[Page]], freshness: Freshness) -> None:
+        self._route, self._find, self._freshness = route, find, freshness
+        self._keys = PathKeys(route.path, route.keys)
+        self.outcomes = Outcomes(route.path)
+
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
+        keys = self._keys.of(segments)
+        parameters = Parameters(scope)
+        minimum, bound, query = self._query(parameters, keys)
+        page = await self._freshness.reach(minimum, partial(self._find, *keys, query))
+        if page.documents is None:
+            self.outcomes.misses.inc()
+            raise self._route.missing(page.position)
+        return _response(page, page.documents, parameters, bound)
+
+    def _query(self, parameters: Parameters, keys: Sequence[str]) -> tuple[int, bytes, Q]:
+        """Return the position wanted, what a cursor is bound to, and the query."""
+        minimum, query = wanted_position(parameters), self._route.query(parameters)
+        limit = LIMIT.of(parameters, DEFAULT_LIMIT)
+        cursor = CURSOR.of(parameters, None)
+        parameters.require_valid()
+        bound = _encode((self._route.path, keys, query))
+        if cursor and not (cursor.is_of(bound) and self._route.is_place(cursor.place)):
+            raise invalid(FieldError("?cursor", NOT_A_CURSOR))
+        return minimum, bound, msgspec.structs.replace(query, limit=limit, after=cursor and cursor.place)
+
+
+def _response(page: Page, documents: Sequence[Sealed], parameters: Parameters, bound: bytes) -> DocumentResponse:
+    cursor = None if page.after is None else str(Cursor.behind(page.after, query=bound))
     items, end = b",".join(each.body for each in documents), b"null" if cursor is None else b'"%b"' % cursor.encode()
     body = b'{"items":[%b],"next_cursor":%b}' % (items, end)
     document = Sealed(page.position, entity_tag(body), body)
-    return DocumentResponse(page.position, document, None if cursor is None else asked.address_with("cursor", cursor))
+    next_page = None if cursor is None else parameters.address_with("cursor", cursor)
+    return DocumentResponse(page.position, document, next_page)

@@ -10,6 +10,7 @@ import pytest
 from projector.projections.registry import PROJECTIONS
 from read_side.http.documentation import document as read_document
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
+from read_side.http.resources import RESOURCES
 from shared.errors import Overloaded, Unavailable
 from shared.events import EVENTS
 from shared.http.auth_middleware import AUTH_PROBLEMS
@@ -71,9 +72,19 @@ def test_every_use_case_is_one_file_named_like_its_command():
         assert use_case.command.__name__ == "".join(word.title() for word in module.split("_"))
 
 
-def test_every_question_has_a_route():
-    assert {re.sub(r"{[^}]*}", "{}", path) for path in read_document()["paths"]} == {
-        re.sub(r"{[^}]*}", "{}", path) for path in READ_ROUTES
+def test_every_read_of_the_contract_has_a_route():
+    """A resource that is added needs no line here; one that the contract names cannot go."""
+    assert {re.sub(r"{[^}]*}", "{}", path) for path in READ_ROUTES} <= {
+        re.sub(r"{[^}]*}", "{}", path) for path in read_document()["paths"]
+    }
+
+
+def test_every_projection_is_served_and_probed():
+    """By a resource of its name."""
+    assert {each.name for each in PROJECTIONS} == {each.name for each in RESOURCES}
+    assert read_document()["x-probes"] == {each.name: each.probe for each in RESOURCES}
+    assert {each.probe.partition("?")[0].split("/")[1] for each in RESOURCES} <= {
+        path.split("/")[1] for path in read_document()["paths"]
     }
 
 

@@ -16,12 +16,12 @@ from read_side.adapters.redis import (
 )
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.http.cursors import Cursor
 from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.setup import admit_everyone
+from shared.http.cursors import Cursor
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from shared.settings import Rate
@@ -143,7 +143,7 @@ async def test_a_forged_cursor_leads_nowhere_else(read_side, monkeypatch, path):
     """Although it has the right check: what is shown is on the list, which has Ada alone."""
     monkeypatch.setattr(Cursor, "is_of", lambda *_: True)
 
-    cursors = [Cursor.behind(each + b"\0" + OTHER.account_id.bytes, asked=b"") for each in FORGED]
+    cursors = [Cursor.behind(each + b"\0" + OTHER.account_id.bytes, query=b"") for each in FORGED]
     answers = [await read_side.get(f"{path}&cursor={each}") for each in cursors]
 
     assert {each.status_code for each in answers} == {200}

@@ -18,10 +18,10 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from read_side.http import filters
 from read_side.http.conditions import GREATEST_POSITION
 from read_side.http.documentation import document
-from read_side.http.parameters import Malformed
 from shared.auth.principal import PRIVATE, READ
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import free_port
+from shared.http.parameters import Malformed
 from tests.support.access import Keys
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
 from tests.support.examples import examples

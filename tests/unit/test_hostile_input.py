@@ -13,19 +13,22 @@ from hypothesis import strategies as st
 from projector.api import csrf_check as guard
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
-from read_side.http import filters, queries
+from read_side.http import filters
 from read_side.http.conditions import is_known, minimum_position
-from read_side.http.cursors import Cursor
-from read_side.http.parameters import Malformed, Parameters
 from read_side.http.resources import batch
+from read_side.http.resources.groups import group_query, member_query
+from read_side.http.resources.profiles import profile_query
 from shared.auth.tokens import InvalidToken, unverified
 from shared.http import requests
 from shared.http.auth_middleware import _cookie, _token, session_cookie
 from shared.http.bodies import decoder, require_media_type
+from shared.http.cursors import Cursor
 from shared.http.negotiation import require_acceptable
+from shared.http.parameters import Malformed, Parameters
 from shared.http.problems import MOST_ERRORS, details_of
 from shared.observability.tracing import command_span, traceparent
 from shared.problems import Refusal
+from shared.read_model.ordering import PROFILE_ORDERS
 from tests.support.hostile import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import InvalidValue, Text, parse_value
@@ -59,7 +62,7 @@ TEXT_READERS = {
         for each in (filters.account_id, filters.group, filters.statuses, filters.tag, filters.role, filters.search)
     },
     "limit": (filters.limit, Malformed),
-    "sort": (filters.sort_among(filters.PROFILE_SORTS), Malformed),
+    "sort": (filters.sort_among(filters.sorts_of(PROFILE_ORDERS)), Malformed),
     "cursor": (Cursor.parse, Malformed),
     "token": (unverified, InvalidToken),
     "idempotency key": (_well_formed_key, Refusal),
@@ -67,7 +70,7 @@ TEXT_READERS = {
     "command": (_named, Refusal),
     **{
         f"{make.__name__} {name}": (question(make, name), Refusal)
-        for make in (queries.profile_query, queries.group_query, queries.member_query)
+        for make in (profile_query, group_query, member_query)
         for name in ("q", "sort", "status", "tag", "role", "group", "cursor")
     },
 }

@@ -9,16 +9,17 @@ from litestar.types import Scope
 from msgspec import Meta
 
 from read_side.http.conditions import is_known, minimum_position
+from read_side.http.endpoints import Outcomes
 from read_side.http.problems import UNANSWERED, rejection
+from read_side.http.resource import BodyRoute
 from read_side.http.responses import CACHE_CONTROL
-from read_side.http.router import Outcomes
 from read_side.views import Matches, ProfileKeys, ProfileViews, Variant
 from shared.auth.principal import PRIVATE
 from shared.http.auth_middleware import caller, require_scope
 from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import Rejection
+from shared.http.problems import NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.problems import INVALID, FieldError
 from shared.read_model.envelope import entity_tag
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
@@ -109,3 +110,16 @@ def _answer(batch: Matches, scope: Scope) -> Response[bytes]:
 def _count(batch: Matches, *, is_news: bool) -> None:
     (_outcomes.hits if is_news else _outcomes.unchanged).inc(len(batch.found))
     _outcomes.misses.inc(sum(map(len, msgspec.structs.astuple(batch.missing))))
+
+
+BATCH_GET = BodyRoute(
+    path=PATH,
+    summary="Get up to 500 profiles by any keys",
+    description="Everybody who is found is there once, in the order asked for; keys that nobody has are under "
+    "`missing`. It reads like a GET, If-None-Match included; it is a POST because an address cannot hold so many keys.",
+    handler=batch_get,
+    body=BatchGet,
+    answer=FoundAndMissing,
+    public_answer=PublicFoundAndMissing,
+    problems=(NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
+)

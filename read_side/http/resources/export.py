@@ -1,7 +1,9 @@
 """`GET /profiles/{id}/export`: everything that the read models hold of one person, in one document."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -9,15 +11,14 @@ from litestar.types import HTTPScope
 
 from read_side.http import filters
 from read_side.http.conditions import minimum_position
-from read_side.http.problems import profile_not_found
+from read_side.http.endpoints import ACCOUNT, Outcomes, PathKeys
+from read_side.http.problems import PROFILE_NOT_FOUND, profile_not_found
+from read_side.http.resource import Opened, Route
 from read_side.http.responses import DocumentResponse
-from read_side.http.router import Outcomes, PathKeys
-from read_side.views import ActivityViews, GroupViews, ProfileViews
+from read_side.views import ActivityViews, GroupViews, ProfileViews, Variant
 from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle
-
-EXPORT = "/profiles/{id}/export"
 
 
 class LookUps(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,15 +65,21 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ProfileRecord).decode
 
 
-class ExportRoute:
+@dataclass(frozen=True, kw_only=True)
+class ExportRoute(Route):
+    """Answers with all that three read models hold."""
+
+    def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "ExportEndpoint":  # noqa: ARG002 - private
+        return ExportEndpoint(self, opened[ProfileViews], opened[GroupViews], opened[ActivityViews])
+
+
+class ExportEndpoint:
     """Asks three read models, one after the other, and is as fresh as the oldest of their answers."""
 
-    template = EXPORT
-
-    def __init__(self, profiles: ProfileViews, groups: GroupViews, activity: ActivityViews) -> None:
+    def __init__(self, route: ExportRoute, profiles: ProfileViews, groups: GroupViews, activity: ActivityViews) -> None:
         self._profiles, self._groups, self._activity = profiles, groups, activity
-        self._keys = PathKeys(EXPORT, filters.account_id)
-        self.outcomes = Outcomes(EXPORT)
+        self._keys = PathKeys(route.path, route.keys)
+        self.outcomes = Outcomes(route.path)
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         [account_id], minimum = self._keys.of(segments), minimum_position(scope)
@@ -125,3 +132,13 @@ def _look_ups(record: ProfileRecord) -> LookUps:
         email=unique_email(record.email),
         external_id=None if external_id is None else unique_external_id(external_id),
     )
+
+
+EXPORT = ExportRoute(
+    path="/profiles/{id}/export",
+    summary="Get what the read models hold of one person; former values are in the event log alone",
+    answer=Export,
+    keys=(ACCOUNT,),
+    problems=(PROFILE_NOT_FOUND,),
+    is_private=True,
+)

@@ -1,75 +1,102 @@
 """`GET /groups…`: groups, and who belongs to them."""
 
-from read_side.http import filters
+import msgspec
+
 from read_side.http.documents import DocumentRoute
-from read_side.http.lists import ListRoute, ends_in_id
-from read_side.http.problems import group_not_found, member_not_found
-from read_side.http.queries import group_query, member_query
-from read_side.http.router import Destination, Route, Router
-from read_side.views import GroupViews, Match, MemberMatch
+from read_side.http.endpoints import ACCOUNT, GROUP
+from read_side.http.filters import BY_WORD, ROLE, Sort, search_in, sort_by
+from read_side.http.lists import ListRoute
+from read_side.http.problems import (
+    GROUP_NOT_FOUND,
+    MEMBER_NOT_FOUND,
+    QUERY_TOO_BROAD,
+    group_not_found,
+    member_not_found,
+)
+from read_side.http.resource import Resource
+from read_side.views import GroupQuery, GroupViews, Match, MemberMatch, MemberQuery
+from shared.http.parameters import Parameters
 from shared.http.problems import Rejection
-from shared.text import unique_slug
+from shared.read_model.ordering import GROUP_ORDERS
+from shared.read_model.records import GroupRecord, MemberCard
 
-ALL = "/groups"
-ONE = "/groups/{group}"
-MEMBERS = "/groups/{group}/members"
-MEMBER = "/groups/{group}/members/{account_id}"
-
-
-def group_routes(views: GroupViews) -> Router:
-    """Make the application mounted at `/groups`."""
-    one, member = _group(views), _member(views)
-    all_groups, members = _list(views), _members(views)
-
-    def find(path: list[bytes]) -> Destination | None:
-        match path:
-            case [b"", b"groups"]:
-                return all_groups, ()
-            case [b"", b"groups", group] if group:
-                return one, (group,)
-            case [b"", b"groups", group, b"members"] if group:
-                return members, (group,)
-            case [b"", b"groups", group, b"members", account] if group and account:
-                return member, (group, account)
-        return None
-
-    return Router(find)
+SEARCH = search_in("slug or name")
+SORT = sort_by(GROUP_ORDERS, "By what: name if nothing is looked for, else by the word that matches and then by name")
 
 
-def _group(views: GroupViews) -> Route:
-    def missing(answer: Match) -> Rejection:
-        return group_not_found(answer.position)
+class GroupPage(msgspec.Struct, frozen=True):
+    """Groups in order; `next_cursor` is null on the last page."""
 
-    return DocumentRoute(ONE, unique_slug, find=views.get, freshness=views.freshness, missing=missing)
-
-
-def _member(views: GroupViews) -> Route:
-    def missing(answer: MemberMatch) -> Rejection:
-        return (member_not_found if answer.group_exists else group_not_found)(answer.position)
-
-    return DocumentRoute(
-        MEMBER, unique_slug, filters.account_id, find=views.member, freshness=views.freshness, missing=missing
-    )
+    items: tuple[GroupRecord, ...]
+    next_cursor: str | None
 
 
-def _list(views: GroupViews) -> Route:
-    return ListRoute(
-        ALL,
-        query=group_query,
-        find=views.list,
-        freshness=views.freshness,
-        is_place=ends_in_id,
-        missing=group_not_found,
-    )
+class MemberPage(msgspec.Struct, frozen=True):
+    """Members in the order in which they joined; `next_cursor` is null on the last page."""
+
+    items: tuple[MemberCard, ...]
+    next_cursor: str | None
 
 
-def _members(views: GroupViews) -> Route:
-    return ListRoute(
+def group_query(parameters: Parameters) -> GroupQuery:
+    words = SEARCH.of(parameters, ())
+    sort = SORT.of(parameters, BY_WORD if words else Sort("name"))
+    return GroupQuery(words=words, order=sort.order, descending=sort.descending)
+
+
+def member_query(parameters: Parameters) -> MemberQuery:
+    return MemberQuery(role=ROLE.of(parameters, None))
+
+
+def _missing_member(match: MemberMatch) -> Rejection:
+    return (member_not_found if match.group_exists else group_not_found)(match.position)
+
+
+MEMBERS = ListRoute[GroupViews, MemberQuery](
+    path="/groups/{group}/members",
+    summary="List a group's members",
+    answer=MemberPage,
+    keys=(GROUP,),
+    parameters=(ROLE.parameter,),
+    problems=(GROUP_NOT_FOUND,),
+    query=member_query,
+    find=lambda views, _: views.members,
+    missing=group_not_found,
+)
+
+GROUPS = Resource(
+    name="groups",
+    port=GroupViews,
+    routes=(
+        ListRoute[GroupViews, GroupQuery](
+            path="/groups",
+            summary="List and search groups",
+            answer=GroupPage,
+            parameters=(SEARCH.parameter, SORT.parameter),
+            problems=(QUERY_TOO_BROAD,),
+            query=group_query,
+            find=lambda views, _: views.list,
+            missing=group_not_found,
+        ),
+        DocumentRoute[GroupViews, Match](
+            path="/groups/{group}",
+            summary="Get the group with an id or a slug",
+            answer=GroupRecord,
+            keys=(GROUP,),
+            problems=(GROUP_NOT_FOUND,),
+            find=lambda views, _: views.get,
+            missing=lambda match: group_not_found(match.position),
+        ),
         MEMBERS,
-        unique_slug,
-        query=member_query,
-        find=views.members,
-        freshness=views.freshness,
-        is_place=ends_in_id,
-        missing=group_not_found,
-    )
+        DocumentRoute[GroupViews, MemberMatch](
+            path="/groups/{group}/members/{account_id}",
+            summary="Get one member of a group",
+            answer=MemberCard,
+            keys=(GROUP, ACCOUNT),
+            problems=(GROUP_NOT_FOUND, MEMBER_NOT_FOUND),
+            find=lambda views, _: views.member,
+            missing=_missing_member,
+        ),
+    ),
+    probe="/groups?limit=1",
+)

@@ -1,119 +1,113 @@
-"""`GET /profiles…`: people by their keys and in lists, and what happened to them."""
+"""`GET /profiles…`: people by their keys and in lists."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import msgspec
 
-from read_side.http import filters
 from read_side.http.documents import DocumentRoute
-from read_side.http.lists import ListRoute, ends_in_id
-from read_side.http.problems import profile_not_found
-from read_side.http.queries import profile_query
-from read_side.http.resources.export import EXPORT, ExportRoute
-from read_side.http.router import Destination, Find, Forbidden, Route, Router
-from read_side.views import ActivityViews, GroupViews, Match, Page, ProfileViews, Variant
+from read_side.http.endpoints import ACCOUNT, TEXT
+from read_side.http.filters import BY_WORD, GROUP, MOST_TAGS, STATUS, TAG, Sort, search_in, sort_by
+from read_side.http.lists import ListRoute
+from read_side.http.problems import PROFILE_NOT_FOUND, QUERY_TOO_BROAD, profile_not_found
+from read_side.http.resource import Resource
+from read_side.http.resources.batch import BATCH_GET
+from read_side.http.resources.export import EXPORT
+from read_side.views import Match, ProfileQuery, ProfileViews
+from shared.http.parameters import Parameters
 from shared.http.problems import Rejection
+from shared.read_model.ordering import PROFILE_ORDERS
+from shared.read_model.records import ProfileRecord, PublicProfileRecord
 
-BY_ID = "/profiles/{id}"
-BY_HANDLE = "/profiles/by-handle/{handle}"
-BY_EMAIL = "/profiles/by-email/{email}"
-BY_EXTERNAL_ID = "/profiles/by-external-id/{external_id}"
-ALL = "/profiles"
-ACTIVITY = "/profiles/{id}/activity"
-
-
-class ActivityQuery(msgspec.Struct, frozen=True):
-    """How much of what happened to an account."""
-
-    limit: int = filters.DEFAULT_LIMIT
-    after: bytes | None = None
+SEARCH = search_in("handle, names, title or tags")
+SORT = sort_by(
+    PROFILE_ORDERS,
+    "By what: display_name if nothing is looked for, else by the word that matches and then by display_name. What is "
+    "looked for can be sorted in another way if at most 10,000 match",
+)
 
 
-def profile_routes(views: ProfileViews, activity: ActivityViews, groups: GroupViews) -> Router:
-    """Make the application mounted at `/profiles`."""
-    return Router(
-        _finder(views, activity, groups, "full"),
-        public=_finder(views, activity, groups, "public"),
+class ProfilePage(msgspec.Struct, frozen=True):
+    """People in order; `next_cursor` is null on the last page."""
+
+    items: tuple[ProfileRecord, ...]
+    next_cursor: str | None
+
+
+class PublicProfilePage(msgspec.Struct, frozen=True):
+    """The same for those who may see only what everybody may."""
+
+    items: tuple[PublicProfileRecord, ...]
+    next_cursor: str | None
+
+
+def profile_query(parameters: Parameters) -> ProfileQuery:
+    words = SEARCH.of(parameters, ())
+    sort = SORT.of(parameters, BY_WORD if words else Sort("display_name"))
+    return ProfileQuery(
+        statuses=STATUS.of(parameters, ("active",)),
+        group=GROUP.of(parameters, None),
+        tags=parameters.many(TAG.name, TAG.parse, most=MOST_TAGS),
+        words=words,
+        order=sort.order,
+        descending=sort.descending,
     )
 
 
-def _finder(views: ProfileViews, activity: ActivityViews, groups: GroupViews, variant: Variant) -> Find:
-    by_id = _look_up(BY_ID, views.by_id, views, variant, filters.account_id)
-    everybody, happened = _list(views, variant), _activity(activity, variant)
-    export: Route = ExportRoute(views, groups, activity) if variant == "full" else Forbidden(EXPORT)
-    by_key = _by_key(views, variant)
-
-    def find(path: list[bytes]) -> Destination | None:
-        match path:
-            case [b"", b"profiles", segment] if segment:
-                return by_id, (segment,)
-            case [b"", b"profiles", by, segment] if segment and by in by_key:
-                return by_key[by], (segment,)
-            case [b"", b"profiles"]:
-                return everybody, ()
-            case [b"", b"profiles", segment, b"activity"] if segment:
-                return happened, (segment,)
-            case [b"", b"profiles", segment, b"export"] if segment:
-                return export, (segment,)
-        return None
-
-    return find
+def _missing(match: Match) -> Rejection:
+    return profile_not_found(match.position)
 
 
-def _by_key(views: ProfileViews, variant: Variant) -> Mapping[bytes, Route]:
-    """What only some may see nobody else may look up by: the answer would tell whose it is."""
-    routes: Mapping[bytes, Route] = {
-        b"by-handle": _look_up(BY_HANDLE, views.by_handle, views, variant),
-        b"by-email": _look_up(BY_EMAIL, views.by_email, views, variant),
-        b"by-external-id": _look_up(BY_EXTERNAL_ID, views.by_external_id, views, variant),
-    }
-    barred = (
-        {} if variant == "full" else {b"by-email": Forbidden(BY_EMAIL), b"by-external-id": Forbidden(BY_EXTERNAL_ID)}
-    )
-    return {**routes, **barred}
+_by_key = partial(
+    DocumentRoute[ProfileViews, Match],
+    answer=ProfileRecord,
+    public_answer=PublicProfileRecord,
+    problems=(PROFILE_NOT_FOUND,),
+    missing=_missing,
+)
 
-
-def _look_up(
-    template: str,
-    find: Callable[..., Awaitable[Match]],
-    views: ProfileViews,
-    variant: Variant,
-    parse: Callable[[str], str] = str,
-) -> Route:
-    def missing(answer: Match) -> Rejection:
-        return profile_not_found(answer.position)
-
-    return DocumentRoute(
-        template, parse, find=partial(find, variant=variant), freshness=views.freshness, missing=missing
-    )
-
-
-def _list(views: ProfileViews, variant: Variant) -> Route:
-    return ListRoute(
-        ALL,
-        query=profile_query,
-        find=partial(views.list, variant=variant),
-        freshness=views.freshness,
-        is_place=ends_in_id,
-        missing=profile_not_found,
-    )
-
-
-def _activity(views: ActivityViews, variant: Variant) -> Route:
-    async def find(account_id: str, query: ActivityQuery) -> Page:
-        return await views.of(account_id, limit=query.limit, after=query.after, variant=variant)
-
-    return ListRoute(
-        ACTIVITY,
-        filters.account_id,
-        query=lambda _: ActivityQuery(),
-        find=find,
-        freshness=views.freshness,
-        is_place=lambda place: len(place) == _POSITION,
-        missing=profile_not_found,
-    )
-
-
-_POSITION = 8
-"""Bytes: what happened is listed by its position in the log."""
+PROFILES = Resource(
+    name="profiles",
+    port=ProfileViews,
+    routes=(
+        _by_key(
+            path="/profiles/{id}",
+            summary="Get the profile with an id",
+            keys=(ACCOUNT,),
+            find=lambda views, variant: partial(views.by_id, variant=variant),
+        ),
+        _by_key(
+            path="/profiles/by-handle/{handle}",
+            summary="Get the profile with a handle, in whatever case",
+            keys=(TEXT,),
+            find=lambda views, variant: partial(views.by_handle, variant=variant),
+        ),
+        _by_key(
+            path="/profiles/by-email/{email}",
+            summary="Get the profile with an e-mail address, in whatever case",
+            keys=(TEXT,),
+            is_private=True,
+            find=lambda views, variant: partial(views.by_email, variant=variant),
+        ),
+        _by_key(
+            path="/profiles/by-external-id/{external_id}",
+            summary="Get the profile with an external id",
+            keys=(TEXT,),
+            is_private=True,
+            find=lambda views, variant: partial(views.by_external_id, variant=variant),
+        ),
+        ListRoute[ProfileViews, ProfileQuery](
+            path="/profiles",
+            summary="List and search people",
+            answer=ProfilePage,
+            public_answer=PublicProfilePage,
+            parameters=tuple(each.parameter for each in (STATUS, GROUP, TAG, SEARCH, SORT)),
+            problems=(QUERY_TOO_BROAD,),
+            query=profile_query,
+            find=lambda views, variant: partial(views.list, variant=variant),
+            missing=profile_not_found,
+        ),
+        EXPORT,
+    ),
+    body_routes=(BATCH_GET,),
+    probe="/profiles?limit=1",
+)

@@ -5,33 +5,33 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from read_side.http.cursors import Cursor
 from read_side.http.lists import ends_in_id
-from read_side.http.parameters import Malformed
+from shared.http.cursors import Cursor
+from shared.http.parameters import Malformed
 from shared.read_model.ordering import place
 
 places = st.binary(min_size=1, max_size=100)
 questions = st.binary(max_size=40)
 
 
-@given(place=places, asked=questions)
-def test_a_cursor_carries_its_place(place, asked):
+@given(place=places, query=questions)
+def test_a_cursor_carries_its_place(place, query):
     """In characters that an address takes as they are."""
-    text = str(Cursor.behind(place, asked=asked))
+    text = str(Cursor.behind(place, query=query))
 
     cursor = Cursor.parse(text)
 
     assert place == cursor.place
-    assert cursor.is_of(asked)
+    assert cursor.is_of(query)
     assert re.fullmatch(r"[A-Za-z0-9._~-]+", text)
 
 
-@given(place=places, asked=questions, other=questions)
-def test_a_cursor_belongs_to_one_question(place, asked, other):
+@given(place=places, query=questions, other=questions)
+def test_a_cursor_belongs_to_one_question(place, query, other):
     """And to no other."""
-    cursor = Cursor.parse(str(Cursor.behind(place, asked=asked)))
+    cursor = Cursor.parse(str(Cursor.behind(place, query=query)))
 
-    assert cursor.is_of(other) == (asked == other)
+    assert cursor.is_of(other) == (query == other)
 
 
 @given(
@@ -48,19 +48,19 @@ def test_what_is_no_cursor_is_malformed_and_nothing_worse(text):
     assert not cursor.is_of(b"")
 
 
-@given(place=places, asked=questions, data=st.data())
-def test_a_cursor_that_was_changed_is_found_out(place, asked, data):
+@given(place=places, query=questions, data=st.data())
+def test_a_cursor_that_was_changed_is_found_out(place, query, data):
     """One character is enough."""
-    text = str(Cursor.behind(place, asked=asked))
+    text = str(Cursor.behind(place, query=query))
     at = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from("ABCabc012_-.").filter(lambda each: each != text[at]))
 
-    assert not leads_on(text[:at] + other + text[at + 1 :], asked)
+    assert not leads_on(text[:at] + other + text[at + 1 :], query)
 
 
-def leads_on(text, asked):
+def leads_on(text, query):
     try:
-        return Cursor.parse(text).is_of(asked)
+        return Cursor.parse(text).is_of(query)
     except Malformed:
         return False
 

@@ -4,6 +4,7 @@ import pytest
 
 from read_side.freshness import ProjectionBehind
 from read_side.http.problems import PROBLEMS, rejection
+from read_side.http.resources import RESOURCES
 from read_side.views import NeverFilled
 from shared.errors import EvictionPossible, Overloaded, Unavailable
 from tests.support.measures import counts
@@ -86,19 +87,7 @@ async def test_the_documentation_names_every_route(client):
 
     assert document["openapi"] == "3.1.0"
     assert list(document["paths"]) == [
-        "/profiles/{id}",
-        "/profiles/by-handle/{handle}",
-        "/profiles/by-email/{email}",
-        "/profiles/by-external-id/{external_id}",
-        "/profiles/batch-get",
-        "/profiles",
-        "/profiles/{id}/activity",
-        "/profiles/{id}/export",
-        "/groups",
-        "/groups/{group}",
-        "/groups/{group}/members",
-        "/groups/{group}/members/{account_id}",
-        "/stats",
+        operation.path for resource in RESOURCES for operation in (*resource.routes, *resource.body_routes)
     ]
     assert all(path in page for path in document["paths"])
 

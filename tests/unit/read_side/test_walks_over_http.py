@@ -5,10 +5,10 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 
-from read_side.http.cursors import Cursor
+from read_side.http.resources.activity import OF_ACCOUNT, ActivityQuery
 from read_side.http.resources.groups import MEMBERS
-from read_side.http.resources.profiles import ACTIVITY, ActivityQuery
 from read_side.views import MemberQuery, ProfileQuery
+from shared.http.cursors import Cursor
 from tests.support.directory import JUDICIARY, crowd, member_of
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.unit.read_side.test_look_ups_over_http import problem
@@ -140,14 +140,14 @@ async def test_a_cursor_knows_a_question_however_it_is_written(client, empty_vie
     ("path", "asked"),
     [
         ("/profiles", ("/profiles", (), ProfileQuery())),
-        (f"/profiles/{ADA.account_id}/activity", (ACTIVITY, (str(ADA.account_id),), ActivityQuery())),
-        ("/groups/ssju/members", (MEMBERS, ("ssju",), MemberQuery())),
+        (f"/profiles/{ADA.account_id}/activity", (OF_ACCOUNT.path, (str(ADA.account_id),), ActivityQuery())),
+        ("/groups/ssju/members", (MEMBERS.path, ("ssju",), MemberQuery())),
     ],
 )
 async def test_a_forged_place_is_refused(client, directory, path, asked):
     """A client that knows how cursors are made gets no further than to places that can be there."""
     bound = msgspec.msgpack.encode(asked)
-    cursors = [Cursor.behind(place, asked=bound) for place in (b"x", b"x" * 16, b"\0" * 7, b"x" * 40)]
+    cursors = [Cursor.behind(place, query=bound) for place in (b"x", b"x" * 16, b"\0" * 7, b"x" * 40)]
 
     responses = [await client.get(f"{path}?cursor={cursor}") for cursor in cursors]
 

@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from typing import NamedTuple, Self
 
-from read_side.http.parameters import Malformed
+from shared.http.parameters import Malformed
 
 PATTERN = r"[A-Za-z0-9_-]+"
 NOT_A_CURSOR = "must be the cursor of a page of this list, asked in the same way"
@@ -30,13 +30,13 @@ class Cursor(NamedTuple):
     place: bytes
 
     @classmethod
-    def behind(cls, place: bytes, *, asked: bytes) -> Self:
+    def behind(cls, place: bytes, *, query: bytes) -> Self:
         """
         Make a cursor.
 
-        :param asked: what the list was asked, but for how much of it.
+        :param query: what the list was asked, but for how much of it.
         """
-        return cls(_check(place, asked), place)
+        return cls(_check(place, query), place)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -47,16 +47,16 @@ class Cursor(NamedTuple):
             raise Malformed(NOT_A_CURSOR)
         return cls(content[1 : 1 + _CHECK], content[1 + _CHECK :])
 
-    def is_of(self, asked: bytes) -> bool:
-        """Whether it was made for the same question."""
-        return self.check == _check(self.place, asked)
+    def is_of(self, query: bytes) -> bool:
+        """Whether it was made for the same query."""
+        return self.check == _check(self.place, query)
 
     def __str__(self) -> str:
         return _text(_VERSION + self.check + self.place)
 
 
-def _check(place: bytes, asked: bytes) -> bytes:
-    return blake2b(len(place).to_bytes(8, "big") + place + asked, digest_size=_CHECK).digest()
+def _check(place: bytes, query: bytes) -> bytes:
+    return blake2b(len(place).to_bytes(8, "big") + place + query, digest_size=_CHECK).digest()
 
 
 def _text(content: bytes) -> str:

@@ -1,0 +1,79 @@
+"""A read resource as a value, from which the application, its documentation, its gauges and its probe are derived."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from read_side.http.endpoints import Endpoint, PathKey
+from read_side.views import Variant
+from shared.http.openapi import Parameter
+from shared.problems import Problem
+
+Opened: TypeAlias = Mapping[type[Any], Any]
+"""The views that are open, by their ports."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """
+    What a client can do at one path, as the documentation says it.
+
+    :param path: with the names of its keys in braces.
+    :param public_answer: the answer to callers without the private scope, if it is another.
+    :param is_private: other callers may not ask at all: the answer would say whose a private key is.
+    """
+
+    path: str
+    summary: str
+    answer: Any
+    public_answer: Any = None
+    description: str = ""
+    parameters: Sequence[Parameter] = ()
+    problems: Sequence[Problem] = ()
+    is_private: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Operation, ABC):
+    """
+    What `GET` answers at one path.
+
+    :param keys: of the path, in its order.
+    """
+
+    keys: Sequence[PathKey] = ()
+
+    @abstractmethod
+    def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> Endpoint:
+        """Make what answers, of the variant that callers may see, on the views of `port`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyRoute(Operation):
+    """
+    What `POST` reads at one path.
+
+    :param handler: answers, as a handler of the framework.
+    :param body: what it takes.
+    """
+
+    handler: Any
+    body: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """
+    What one projection serves.
+
+    :param name: of the projection.
+    :param port: the views that it is read through.
+    :param probe: a question that only the whole way from the log can answer; 404 is an answer too.
+    """
+
+    name: str
+    port: type[Any]
+    routes: Sequence[Route]
+    body_routes: Sequence[BodyRoute] = ()
+    probe: str

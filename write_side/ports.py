@@ -25,7 +25,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Who asks for what, once.
+    A command with its idempotency key, and on whose behalf it came.
 
     :param token_id: of the token with which it was asked for.
     :param key: the caller's idempotency key, or one made for this command alone.
@@ -54,13 +54,6 @@ class AlreadyDone(Exception):
         self.outcome = outcome
 
 
-class Ids(Protocol):
-    """Makes identities; injected, so that a test knows them."""
-
-    def new(self) -> UUID:
-        """A new UUID that sorts by time (RFC 9562, version 7)."""
-
-
 class Accounts(Protocol):
     """All accounts."""
 
@@ -69,14 +62,14 @@ class Accounts(Protocol):
 
     async def get_unchanging(self, ref: AccountRef) -> Account:
         """
-        The account, kept from changing until the unit of work ends: for those who rely on it without changing it.
+        The account, kept from changing until the unit of work ends: for use cases that rely on it without changing it.
 
         :raises AccountNotFound: there is none.
         """
 
     async def get_exclusive(self, ref: AccountRef) -> Account:
         """
-        The account, to erase it: once nobody changes it or relies on it any more, and before anybody who asks later.
+        The account, to erase it: locked once no other unit of work changes it or relies on it, in the order asked for.
 
         :raises AccountNotFound: there is none.
         """
@@ -88,7 +81,7 @@ class Accounts(Protocol):
         """
         Let go of an erased account that is held exclusively and in no group any more, and of its profile.
 
-        With commit, nothing is left of what the log tells of account, profile and memberships but that it happened:
+        With commit, nothing is left of the events of account, profile and memberships but that they happened:
         see `shared.event_log.redaction`. What is recorded in the same unit of work is no exception, but for the
         `AccountErased` itself.
         """
@@ -105,7 +98,7 @@ class Profiles(Protocol):
 
 
 class Groups(Protocol):
-    """All groups. Who needs a group and an account takes the account first: all lock in one order."""
+    """All groups. A use case that needs a group and an account takes the account first: all lock in one order."""
 
     async def get_unchanging(self, ref: GroupRef) -> Group:
         """
@@ -116,7 +109,7 @@ class Groups(Protocol):
 
     async def get_exclusive(self, ref: GroupRef) -> Group:
         """
-        The group, to change or delete it: when nobody relies on it any more, and before anybody who asks later.
+        The group, to change or delete it: locked once no other unit of work relies on it, in the order asked for.
 
         :raises GroupNotFound: there is none.
         """
@@ -191,7 +184,7 @@ class UnitOfWork(Protocol):
         :raises VersionMismatch: the caller expected another version of `of`.
         :raises Conflict: something that must be unique is taken: the subclass says what.
         :raises StaleAggregate: an aggregate changed since it was read.
-        :raises OutcomeUnknown: the connection was lost after COMMIT was sent; the key will tell.
+        :raises OutcomeUnknown: the connection was lost after COMMIT was sent; ask the key.
         """
 
 
@@ -208,5 +201,5 @@ class UnitsOfWork(Protocol):
         Waits for a transaction that holds the key.
 
         :raises IdempotencyMismatch: the key was used for another command.
-        :raises Unavailable: it cannot be told now.
+        :raises Unavailable: it cannot be asked for now.
         """

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.http.limits import HttpLimits
+from shared.ids import Ids, TimeOrderedIds
 from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog
@@ -21,12 +22,11 @@ from write_side.adapters.postgres.purge import purge_expired_keys
 from write_side.adapters.postgres.transactions import LIMITS as TRANSACTION_LIMITS
 from write_side.adapters.postgres.transactions import PostgresTransactions, TransactionLimits, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.limits import LIMITS as EXECUTION_LIMITS
 from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import Background, write_api
-from write_side.ports import Ids, UnitsOfWork
+from write_side.ports import UnitsOfWork
 
 
 def create_app() -> ASGIApp:
@@ -78,6 +78,6 @@ def register_executor(
 
 
 async def _answers(engine: AsyncEngine) -> None:
-    with translated():  # what the driver says names the server and the user, and anybody may ask
+    with translated():  # the driver's message names the server and the user, and /readyz is open to all
         async with engine.connect() as connection:
             await connection.execute(text("select 1"))

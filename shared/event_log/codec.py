@@ -1,10 +1,10 @@
-"""What the log holds of an event, and how it is read."""
+"""Decodes what the log holds of an event."""
 
 from typing import Union
 
 import msgspec
 
-from shared.event_log.ports import NOTHING_TOLD, Metadata, UnknownEvent
+from shared.event_log.ports import UNKNOWN_ORIGIN, Metadata, UnknownEvent
 from shared.events import EVENTS, Event, Redacted, type_of
 from shared.events.upcasters import schema_of, upcast
 
@@ -37,8 +37,8 @@ def _too_new(type_name: str, schema: int) -> str | None:
 
 
 def decode_metadata(data: bytes) -> Metadata:
-    """Where an event came from; what was redacted, or we cannot read, says nothing and stops nobody."""
+    """Return where an event came from; `UNKNOWN_ORIGIN` where it was redacted or cannot be read."""
     try:
         return _metadata_decoder.decode(data)
     except msgspec.DecodeError:
-        return NOTHING_TOLD
+        return UNKNOWN_ORIGIN

@@ -32,8 +32,8 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str | None = None
 
 
-NOTHING_TOLD = Metadata(command="", actor="", correlation="")
-"""Of an event that does not tell where it came from (any more)."""
+UNKNOWN_ORIGIN = Metadata(command="", actor="", correlation="")
+"""Of an event whose metadata was redacted, or cannot be read."""
 
 
 class UnknownEvent(msgspec.Struct, frozen=True):
@@ -60,14 +60,14 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class LogIdentity:
-    """What tells one history of the log from another: the event at a position and how many lead up to it."""
+    """What distinguishes one history of the log from another: the event at a position, and how many lead up to it."""
 
     event_id: UUID | None
     count: int
 
 
 class Holder(NamedTuple):
-    """Who keeps the log from being read further: a transaction that appended, or is about to, and has not ended."""
+    """What keeps the log from being read further: a transaction that appended, or is about to, and has not ended."""
 
     position: int
     pid: int | None

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from shared.event_log.ports import NOTHING_TOLD, RecordedEvent, UnknownEvent
+from shared.event_log.ports import UNKNOWN_ORIGIN, RecordedEvent, UnknownEvent
 from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged, Redacted, type_of
 
 
 def redacted(recorded: RecordedEvent, *, by: int) -> RecordedEvent:
     """
-    The event without what it told; everything else of it stays.
+    Return the event without its content; everything else of it stays.
 
     :param by: the position of the `AccountErased`.
     """
@@ -21,4 +21,4 @@ def redacted(recorded: RecordedEvent, *, by: int) -> RecordedEvent:
             left = Redacted(was=type_of(event), by=by, group_id=group_id)
         case _:
             left = Redacted(was=type_of(event), by=by)
-    return replace(recorded, event=left, metadata=NOTHING_TOLD)
+    return replace(recorded, event=left, metadata=UNKNOWN_ORIGIN)

@@ -1,4 +1,4 @@
-"""What happens to a group and to who belongs to it."""
+"""What happens to a group and its members."""
 
 from uuid import UUID
 
@@ -31,9 +31,9 @@ class GroupUpdated(Event, frozen=True, kw_only=True, tag="group-updated"):
 
 class GroupDeleted(Event, frozen=True, kw_only=True, tag="group-deleted"):
     """
-    A group is gone, and every membership in it ended with it: no `MemberRemoved` tells of them.
+    A group is gone, and every membership in it ended with it, without a `MemberRemoved` of its own.
 
-    `members` says how many they were.
+    :param members: how many they were.
     """
 
     group_id: UUID

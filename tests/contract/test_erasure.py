@@ -5,7 +5,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from shared.event_log.ports import NOTHING_TOLD
+from shared.event_log.ports import UNKNOWN_ORIGIN
 from shared.events import AccountErased, Redacted
 from tests.support.write_side import ANDRE, create_groups, postgres_write_side, race, register
 from write_side.adapters.postgres.command_log import CommandLog
@@ -118,7 +118,7 @@ async def test_the_log_keeps_that_something_happened_and_not_what(write_side):
     assert last.event == AccountErased(account_id=account, status="suspended", groups=tuple(groups))
     assert {type(each.event) for each in redacted} == {Redacted}
     assert {each.event.by for each in redacted} == {last.position}
-    assert {each.metadata for each in redacted} == {NOTHING_TOLD}
+    assert {each.metadata for each in redacted} == {UNKNOWN_ORIGIN}
     assert [_frame(each) for each in before] == [_frame(each) for each in redacted[: len(before)]]
     assert [each.event.was for each in redacted[len(before) :]] == ["member-removed"]
     assert sorted({each.event.group_id for each in redacted} - {None}) == groups

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from shared.events import AccountClosed, AccountErased, GroupDeleted, MemberAdded
+from shared.ids import TimeOrderedIds
 from tests.support.write_side import context, create_groups, postgres_write_side, register
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import GroupNotFound
 from write_side.domain.membership import Membership

@@ -8,13 +8,13 @@ from read_side.services import register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.authentication import Authentication
 from shared.auth.rate_limits import RateLimiter
+from shared.ids import TimeOrderedIds
 from shared.settings import Settings
 from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
 from tests.support.read_side import ADA, BOB, PATIENCE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.http.app import write_api
 from write_side.services import register_executor
 

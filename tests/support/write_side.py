@@ -14,13 +14,13 @@ import msgspec
 from shared.auth.principal import Principal
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.ids import TimeOrderedIds
 from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.transactions import LIMITS, PostgresTransactions, TransactionLimits, create_engine
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.values import parse_value, plain
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Channel, Invocation

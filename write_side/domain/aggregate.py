@@ -9,7 +9,7 @@ from shared.events import Event
 
 
 class PendingEvent(NamedTuple):
-    """An event that its aggregate caused and nobody stored yet."""
+    """An event that its aggregate caused, and that is not stored yet."""
 
     version: int
     event: Event

@@ -35,7 +35,7 @@ class AccountNotFound(Exception):
     """No account has that id, handle or external id."""
 
     def __init__(self, ref: AccountRef) -> None:
-        # Says how it was looked for and not for whom: what is told may end in a log.
+        # Says how it was looked for and not for whom: the message may end in a log.
         super().__init__(f"No account has this {ref.kind}")
 
 

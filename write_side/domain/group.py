@@ -12,7 +12,7 @@ from write_side.domain.values import Description, ExternalId, Name, Slug, plain
 
 @dataclass(eq=False, kw_only=True)
 class Group(Aggregate):
-    """What people can belong to. Who does is for `Membership` to say: a group knows nothing of its members."""
+    """What people can belong to. It knows nothing of its members: each is a `Membership`."""
 
     kind = "group"
 

@@ -12,7 +12,7 @@ from write_side.domain.values import Role
 
 @dataclass(eq=False, kw_only=True)
 class Membership(Aggregate):
-    """One account in one group, from when it was added until it is removed; who comes back begins a new one."""
+    """One account in one group, from when it was added until it is removed; one that comes back begins a new one."""
 
     kind = "membership"
 

@@ -173,7 +173,7 @@ class Url(Text):
     """
     An absolute address with an authority (RFC 3986, section 3), of any scheme.
 
-    People's links are taken as published, misspelt or not. Who shows one as a link must look at its scheme.
+    People's links are taken as published, misspelt or not. A page that shows one as a link must look at its scheme.
     """
 
     __slots__ = ()

@@ -9,10 +9,10 @@ from weakref import WeakValueDictionary
 import msgspec
 import stamina
 from prometheus_client import Counter
-from uuid_utils import uuid7
 
 from shared.clock import Clock
 from shared.errors import Unavailable
+from shared.ids import Ids
 from shared.observability.tracing import traceparent
 from write_side.domain.errors import Contention, OutcomeUnknown, StaleAggregate
 from write_side.domain.values import plain
@@ -21,7 +21,7 @@ from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
 from write_side.execution.observation import Observation, observed
 from write_side.execution.refusals import REFUSED, refusal_of
-from write_side.ports import AlreadyDone, CommandContext, Ids, Outcome, UnitsOfWork
+from write_side.ports import AlreadyDone, CommandContext, Outcome, UnitsOfWork
 
 _RETRIES = Counter(
     "muster_command_retries_total",
@@ -44,6 +44,7 @@ class CommandExecutor:
 
     def __init__(self, *, units: UnitsOfWork, clock: Clock, ids: Ids, limits: ExecutionLimits) -> None:
         self._units = units
+        self._ids = ids
         self._ports = {"clock": clock, "ids": ids}
         self._limits = limits
         self._keep = timedelta(seconds=limits.keep_seconds)
@@ -70,12 +71,12 @@ class CommandExecutor:
         return answer
 
     def _context(self, invocation: Invocation) -> CommandContext:
-        """Say who asks for what, once; the span of the command is current."""
+        """Return what the ports know of the command; its span is current."""
         return CommandContext(
             command=invocation.use_case.name,
             subject=invocation.principal.subject,
             token_id=invocation.principal.token_id,
-            key=invocation.key or uuid7().hex,
+            key=invocation.key or self._ids.new().hex,
             key_was_sent=invocation.key is not None,
             content=_canonical(invocation.command),
             keep_for=self._keep_bulk if invocation.channel.is_bulk else self._keep,

@@ -34,7 +34,7 @@ def invocation_of(
     use_case: UseCase, command: Command, *, scope: Scope, key: str | None, if_match: str | None, channel: Channel
 ) -> Invocation:
     """
-    Put together who asks for what.
+    Translate what a request, or a line of one, says into an invocation.
 
     :raises Rejection: 422, the key or the expected version is malformed.
     """

@@ -96,7 +96,7 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
 
 
 def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
-    """Answer while the request is being read; Litestar's `Stream` would read the body away to see who hung up."""
+    """Answer while the request is being read; Litestar's `Stream` would read the body away to see a disconnection."""
 
     async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
         headers = [(b"content-type", NDJSON.encode())]
@@ -139,7 +139,7 @@ class CommandLines:
             stopping = Refusal(STOPPING, "Neither this line nor any after it was carried out")
             yield _encode(_failed(number + 1, stopping)) + b"\n"
         except ClientGone:
-            return  # nobody is there to be told
+            return  # the client is gone
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         await wait_for_rate_limit(self._scope)

@@ -3,17 +3,18 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from shared.clock import Clock
+from shared.ids import Ids
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
-from write_side.ports import Ids, Outcome, UnitOfWork
+from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
 
 _MEMBER = "member"
 
 
 class AddGroupMember(Command, frozen=True, kw_only=True):
-    """Add an account to a group; a member who is added again takes the role that is given now."""
+    """Add an account to a group; a member that is added again takes the role that is given now."""
 
     group: GroupRef
     account: AccountRef

@@ -1,9 +1,10 @@
 from uuid import UUID
 
 from shared.clock import Clock
+from shared.ids import Ids
 from write_side.domain.group import Group
 from write_side.domain.values import Description, ExternalId, Name, Slug
-from write_side.ports import Ids, Outcome, UnitOfWork
+from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
 
 

@@ -2,10 +2,11 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.clock import Clock
+from shared.ids import Ids
 from write_side.domain.account import Account
 from write_side.domain.profile import Profile
 from write_side.domain.values import Bio, EmailAddress, ExternalId, Handle, Locale, Name, TimeZone, Title, Url
-from write_side.ports import Ids, Outcome, UnitOfWork
+from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
 from write_side.use_cases.profile_fields import Attributes, Links, Tags
 

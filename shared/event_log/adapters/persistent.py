@@ -24,7 +24,7 @@ class PersistentEventLog:
             if self._reader is None:
                 self._reader = await self._open.enter_async_context(self._log.connect())
             else:
-                await self._reader.wait(seconds=0)  # notifications that nobody reads would pile up
+                await self._reader.wait(seconds=0)  # unread notifications would pile up
             yield self._reader
         except BaseException:
             await self.aclose()

@@ -154,9 +154,9 @@ class PostgresEventReader:
         rows = await self._all(_FOLLOWING, (after, limit))
         without_gap = sum(1 for nth, row in enumerate(rows, start=1) if row[0] == after + nth)
         if rows and not without_gap:
-            # Three statements in this order, each with a snapshot of its own; any other order loses commits: who was
-            # not among the announced announces later, so draws above `last`; an announced one is above its bound; and
-            # one that had ended by then is visible to the third.
+            # Three statements in this order, each with a snapshot of its own; any other order loses commits: a
+            # transaction that was not announced announces later, so draws above `last`; an announced one is above its
+            # bound; and one that had ended by then is visible to the third.
             last = await self._one(_LAST_DRAWN)
             bound = await self._one(_LOWEST_ANNOUNCED)
             horizon = last if bound is None else min(last, bound)

@@ -13,7 +13,7 @@ from projector.projections.registry import PROJECTIONS
 from projector.projections.stats import stats
 from shared.errors import Unavailable
 from shared.event_log.codec import decode, decode_metadata
-from shared.event_log.ports import NOTHING_TOLD
+from shared.event_log.ports import UNKNOWN_ORIGIN
 from shared.events import EVENTS, AccountErased, Redacted
 from shared.read_model.envelope import unseal
 from shared.read_model.records import StatsRecord
@@ -249,4 +249,4 @@ def test_a_redacted_event_can_be_read_whatever_it_was(event, schema):
     tag = event.__struct_config__.tag
 
     assert decode(b'{"type" : "redacted", "by" : 7}', type_name=tag, schema=schema) == Redacted(was=tag, by=7)
-    assert decode_metadata(b'{"redacted": true}') == NOTHING_TOLD
+    assert decode_metadata(b'{"redacted": true}') == UNKNOWN_ORIGIN

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from shared.auth.principal import Principal
+from shared.ids import TimeOrderedIds
 from shared.problems import INVALID, Refusal
 from tests.support.clock import SettableClock
 from tests.support.measures import counts, named
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Channel, Invocation

@@ -8,12 +8,12 @@ from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
 from shared.http.app import MAX_BODY_BYTES
+from shared.ids import TimeOrderedIds
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.measures import counts, every_attribute, named
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.http.app import write_api
 from write_side.services import register_executor
 

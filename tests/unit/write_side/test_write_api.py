@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
 from shared.http.limits import HttpLimits
+from shared.ids import TimeOrderedIds
 from tests.support.clock import SettableClock
 from tests.support.http import client_of
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import write_api
 from write_side.http.stream import MAX_LINE_BYTES, split_lines

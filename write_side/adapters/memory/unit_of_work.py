@@ -30,7 +30,7 @@ class MemoryUnitOfWork:
     """
     Works on copies, which commit puts in place of the originals if those have not changed meanwhile.
 
-    It locks nothing: who relied on something that changed finds out at commit, and is stale.
+    It locks nothing: a use case that relied on something that changed finds out at commit, and is stale.
     """
 
     def __init__(self, store: MemoryDatabase, context: CommandContext) -> None:

@@ -1,4 +1,4 @@
-"""What PostgreSQL, its driver and SQLAlchemy say, in the words of the ports."""
+"""Translates what PostgreSQL, its driver and SQLAlchemy raise into what the ports promise."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,11 +1,7 @@
-"""
-The repositories on a session.
-
-They keep what they touched: SQLAlchemy's identity map is weak, and an aggregate that it forgets takes its events along.
-"""
+"""The repositories on a session."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, cast, delete, func, select, text
@@ -23,6 +19,8 @@ from write_side.domain.profile import Profile
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import ExternalId, Handle, Slug
 
+A = TypeVar("A", bound=Aggregate)
+
 _GROUPS_QUEUE = 0x47525053
 """Keeps these advisory locks, of two numbers each, apart from others. Two groups may share one: they wait in vain."""
 
@@ -33,10 +31,36 @@ _GROUPS_EVER = text("""
 """)
 
 
-class PostgresAccounts:
+class Repository:
+    """
+    Aggregates of one kind on a session.
+
+    It keeps what it touched: SQLAlchemy's identity map is weak, and an aggregate that it forgets takes its events
+    along.
+    """
+
     def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
         self._session = session
         self._touched = touched
+
+    def add(self, aggregate: Aggregate) -> None:
+        self._session.add(aggregate)
+        self._touched.append(aggregate)
+
+    def remove(self, aggregate: Aggregate) -> None:
+        self._session.sync_session.delete(aggregate)
+
+    async def _find(self, query: Select[A]) -> A | None:
+        with translated():
+            aggregate = (await self._session.execute(query)).scalar_one_or_none()
+        if aggregate is not None:
+            self._touched.append(aggregate)
+        return aggregate
+
+
+class PostgresAccounts(Repository):
+    def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
+        super().__init__(session, touched)
         self.erased: list[Account] = []
 
     async def get(self, ref: AccountRef) -> Account:
@@ -48,29 +72,18 @@ class PostgresAccounts:
     async def get_exclusive(self, ref: AccountRef) -> Account:
         return await self._one(select(Account).where(_names_account(ref)).with_for_update(), ref)
 
-    def add(self, account: Account) -> None:
-        self._session.add(account)
-        self._touched.append(account)
-
     def erase(self, account: Account) -> None:
         self.erased.append(account)
         self._touched.remove(account)
         self._touched.append(account)  # the erasure is recorded after all else
 
-    async def _one(self, query: Select[Any], ref: AccountRef) -> Account:
-        with translated():
-            account: Account | None = (await self._session.execute(query)).scalar_one_or_none()
-        if account is None:
+    async def _one(self, query: Select[Account], ref: AccountRef) -> Account:
+        if (account := await self._find(query)) is None:
             raise AccountNotFound(ref)
-        self._touched.append(account)
         return account
 
 
-class PostgresProfiles:
-    def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
-        self._session = session
-        self._touched = touched
-
+class PostgresProfiles(Repository):
     async def of(self, account: Account) -> Profile:
         query = select(Profile).where(profiles.c.id == account.id)
         with translated():
@@ -78,16 +91,8 @@ class PostgresProfiles:
         self._touched.append(profile)
         return profile
 
-    def add(self, profile: Profile) -> None:
-        self._session.add(profile)
-        self._touched.append(profile)
 
-
-class PostgresGroups:
-    def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
-        self._session = session
-        self._touched = touched
-
+class PostgresGroups(Repository):
     async def get_unchanging(self, ref: GroupRef) -> Group:
         await self._queue(func.pg_advisory_xact_lock_shared, ref)
         return await self._one(select(Group).where(_names_group(ref)).with_for_update(read=True), ref)
@@ -96,46 +101,27 @@ class PostgresGroups:
         await self._queue(func.pg_advisory_xact_lock, ref)
         return await self._one(select(Group).where(_names_group(ref)).with_for_update(), ref)
 
-    def add(self, group: Group) -> None:
-        self._session.add(group)
-        self._touched.append(group)
-
-    def remove(self, group: Group) -> None:
-        self._session.sync_session.delete(group)
-
-    async def _one(self, query: Select[Any], ref: GroupRef) -> Group:
-        with translated():
-            group: Group | None = (await self._session.execute(query)).scalar_one_or_none()
-        if group is None:
+    async def _one(self, query: Select[Group], ref: GroupRef) -> Group:
+        if (group := await self._find(query)) is None:
             raise GroupNotFound(ref)
-        self._touched.append(group)
         return group
 
     async def _queue(self, lock: Callable[..., Any], ref: GroupRef) -> None:
         """
         Stand in line for the group. It is the row's lock that counts; this one only keeps the order.
 
-        Who asks for a row FOR SHARE overtakes those who wait for it FOR UPDATE, so that a group to which ten clients
-        went on adding members could not be deleted. Advisory locks are given in the order in which they are asked for.
+        A transaction that asks for a row FOR SHARE overtakes those that wait for it FOR UPDATE, so that a group to
+        which ten clients went on adding members could not be deleted. Advisory locks are given in the order asked for.
         """
         number = func.hashtext(cast(groups.c.id, TextColumn))
         with translated():
             await self._session.execute(select(lock(_GROUPS_QUEUE, number)).where(_names_group(ref)))
 
 
-class PostgresMemberships:
-    def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
-        self._session = session
-        self._touched = touched
-
+class PostgresMemberships(Repository):
     async def find(self, group: Group, account: Account) -> Membership | None:
         within = (memberships.c.group_id == group.id, memberships.c.account_id == account.id)
-        with translated():
-            query = select(Membership).where(*within)
-            membership: Membership | None = (await self._session.execute(query)).scalar_one_or_none()
-        if membership is not None:
-            self._touched.append(membership)
-        return membership
+        return await self._find(select(Membership).where(*within))
 
     async def of(self, group: Group, account: Account) -> Membership:
         if (membership := await self.find(group, account)) is None:
@@ -153,13 +139,6 @@ class PostgresMemberships:
         with translated():
             found = await self._session.execute(_GROUPS_EVER, {"account": str(account.id)})
         return sorted(map(UUID, found.scalars()))
-
-    def add(self, membership: Membership) -> None:
-        self._session.add(membership)
-        self._touched.append(membership)
-
-    def remove(self, membership: Membership) -> None:
-        self._session.sync_session.delete(membership)
 
     async def end_all_of(self, group: Group) -> int:
         with translated():

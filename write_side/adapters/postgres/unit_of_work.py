@@ -108,13 +108,13 @@ class PostgresUnitOfWork:
             await self._session.flush()
 
     async def _redact(self) -> None:
-        """Leave nothing of what the log tells of erased accounts, up to and without the event that says so."""
+        """Redact all events of erased accounts, up to and without the event that says so."""
         for account in self.accounts.erased:
             erased_at = await self._last_position(account)
             await self._session.execute(_REDACT, {"account": account.id, "erased_at": erased_at})
 
     async def _append(self, of: Aggregate) -> int:
-        """Append all pending events at once; answers the position that reflects `of`."""
+        """Append all pending events in one insert; return the position that reflects `of`."""
         rows = [row for aggregate in self._touched for row in _rows(aggregate, self._context)]
         if not rows:
             return await self._last_position(of)

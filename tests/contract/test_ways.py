@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import pytest
 
 from shared.auth.setup import admit_everyone
+from shared.ids import TimeOrderedIds
 from tests.support.http import client_of
 from tests.support.pages import ROOT
 from tests.support.write_side import ANDRE, postgres_write_side
-from write_side.adapters.system.ids import TimeOrderedIds
 from write_side.http.app import write_api
 from write_side.services import register_executor
 

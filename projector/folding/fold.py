@@ -261,12 +261,20 @@ def _let_go(recorded: RecordedEvent, documents: DocumentSession) -> None:
         documents.queue.let_go_of(recorded.event.account_id, try_others=is_new)
 
 
-def _strays(entries: Iterable[bytes], way: FanOut, documents: DocumentSession) -> Iterator[OwnedEntry]:
-    """Bring the event to each document on the way; tell the entries at which none stands (any more)."""
+def _strays(entries: Iterable[bytes], fan_out: FanOut, documents: DocumentSession) -> Iterator[OwnedEntry]:
+    """
+    Bring the event to each document on the way; give the entries at which none stands (any more).
+
+    Where there is no document, a crash may have left a part of one, whose event does not come again if it was redacted
+    meanwhile: it is removed with the entry that leads to it.
+    """
     for entry in entries:
-        key = way.key(entry)
-        if not way.stands(key.id, documents.open(key).record, entry):
-            yield SortedEntry(way.by, entry), key.id
+        key = fan_out.key(entry)
+        record = documents.open(key).record
+        if record is None:
+            documents.open_whole(key)
+        if not fan_out.stands(key.id, record, entry):
+            yield SortedEntry(fan_out.by, entry), key.id
 
 
 def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> RunningFanOut:

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from projector.adapters.memory.read_model import MemoryReadModel
@@ -31,7 +31,7 @@ from tests.support.folding import (
     parked,
 )
 from tests.support.histories import History
-from tests.support.random_histories import members, people, steps
+from tests.support.random_histories import Step, members, people, steps
 
 TOLD = ("Zebedee", "zebedee", "quagga", "Okapi", "axolotl", "numbat", "aardwolf", "because")
 
@@ -54,6 +54,13 @@ def zebedee(history):
     history.update(account, display_name="Zebedee Quagga", title="axolotl")
     history.suspend(account)
     return account
+
+
+def soon_erased():
+    """Of the first item only its entry and what everybody sees of it may be written when the person is erased."""
+    history = History()
+    history.erase(history.register("ada"))
+    return history
 
 
 @pytest.fixture
@@ -116,6 +123,7 @@ def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_sa
 
 @on_every_projection
 @given(history=people() | members(), position=st.integers(0, 40), crashes=steps)
+@example(history=soon_erased(), position=1, crashes=[Step(0), Step(1, crash_after=2)])
 def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, history, position, crashes):
     """What a crash left of events that do not come again as they were."""
     store = MemoryStore()

@@ -46,7 +46,7 @@ from shared.settings import Settings
 
 LIMITS = {"profiles": ProcessorLimits()}
 LIMITS_OF_OTHERS = ProcessorLimits(interval=0.02)
-"""While commands stream in, a few share a commit, as nobody waits for a number as for a person."""
+"""While commands stream in, a few share a commit, as no reader waits for a number as for a person."""
 
 READ_PROBE_SECONDS = 3.0
 """What an answer may take beyond the time that a reader may wait."""

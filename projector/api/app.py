@@ -38,7 +38,7 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
     The ops API on the adapters that `registers` name; what is registered last wins.
 
     Answers by `Reconcilers`, `StatusBoard`, `StatusHistory` and `ParkedEvents`, to whom `Authentication` and `Sessions`
-    let in. `Settings` are asked where browsers find the page, if they are registered.
+    let in. `Settings`, if they are registered, say where browsers find the page.
 
     :param beside: what runs as long as the API is served.
     """
@@ -89,7 +89,7 @@ def readiness_details(history: StatusHistory) -> Mapping[str, str]:
     if latest.held_by:
         lines["event log"] = latest.held_by.text
     if latest.error:
-        lines["error"] = "not everything can be asked: `muster status` says why"
+        lines["error"] = "not everything can be read: `muster status` says why"
     return lines
 
 
@@ -120,7 +120,7 @@ def _document() -> dict[str, Any]:
                 method="GET",
                 path="/status",
                 summary="Get the state of every projection",
-                description="Answers while PostgreSQL or Redis is away, too: what cannot be found out then is null.",
+                description="Answers while PostgreSQL or Redis is away, too: what is unknown then is null.",
                 answer=Status,
                 answer_headers={"Request-Id": "The id of the request."},
             ),

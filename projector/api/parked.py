@@ -68,7 +68,7 @@ async def parked_document(projection: FromPath[str], id: FromPath[str], services
 async def retry(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    await _asked(request, _decode_retry)
+    await _body(request, _decode_retry)
     with _as_problems():
         return _answer(await services.get(ParkedEvents).retry(projection, id))
 
@@ -77,11 +77,11 @@ async def retry(
 async def skip(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    asked = await _asked(request, _decode_skip)
-    if not asked.reason.strip():
+    wanted = await _body(request, _decode_skip)
+    if not wanted.reason.strip():
         raise Rejection(INVALID, "Not valid: /reason", errors=[FieldError("/reason", "must say why")])
     with _as_problems():
-        return _answer(await services.get(ParkedEvents).skip(projection, id, reason=asked.reason, by=asked.by))
+        return _answer(await services.get(ParkedEvents).skip(projection, id, reason=wanted.reason, by=wanted.by))
 
 
 HANDLERS = (parked, parked_document, retry, skip)
@@ -118,7 +118,7 @@ OPERATIONS = (
         method="POST",
         path=f"{_ONE}/retry",
         summary="Try again what keeps a document waiting",
-        description="Answers once a projector has looked, or after some seconds with `settled` false.",
+        description="Answers once a projector has tried, or after some seconds with `settled` false.",
         parameters=_PATH,
         body=Retry,
         answer=ParkedReply,
@@ -139,7 +139,7 @@ OPERATIONS = (
 )
 
 
-async def _asked(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
+async def _body(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
     require_media_type(request.scope, "application/json")
     return decode(await body_of(request))
 
@@ -158,5 +158,5 @@ def _as_problems() -> Iterator[None]:
         raise Rejection(NOT_PARKED, str(error)) from error
 
 
-def _answer(told: ParkedReport | ParkedReply) -> Response[bytes]:
-    return json(told, headers={"Cache-Control": "no-store"})
+def _answer(report: ParkedReport | ParkedReply) -> Response[bytes]:
+    return json(report, headers={"Cache-Control": "no-store"})

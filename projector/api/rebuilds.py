@@ -33,9 +33,7 @@ REBUILD_UNDER_WAY = Problem(
     "A rebuild is under way",
     "The detail says who is at it, and since when. Wait until it has ended, see GET /status, or abort it.",
 )
-REFUSED = Problem(
-    "refused", 409, "That is not possible now", "The detail says why; GET /status tells which generations there are."
-)
+REFUSED = Problem("refused", 409, "That is not possible now", "The detail says why; GET /status lists the generations.")
 UNAVAILABLE = Problem(
     "storage-unavailable", 503, "A server is away", "Nothing was changed. See `muster doctor`, and try again."
 )
@@ -83,7 +81,7 @@ class Arrangement(msgspec.Struct, frozen=True):
 
 @post("/projections/{name:str}/rebuild", status_code=200, guards=GUARDS)
 async def rebuild(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    reconciler, wanted = await _asked(request, services, name, _decode_rebuild)
+    reconciler, wanted = await _read_order(request, services, name, _decode_rebuild)
     order = Order(
         by=wanted.by,
         at=services.get(Clock).now(),
@@ -91,21 +89,21 @@ async def rebuild(request: Request[Any, Any, Any], services: Services, name: Fro
         force=wanted.force,
         keep_old=wanted.keep_old,
     )
-    return await _arranged(reconciler, lambda: reconciler.begin(order))
+    return await _respond(reconciler, lambda: reconciler.begin(order))
 
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    reconciler, wanted = await _asked(request, services, name, _decode_abort)
+    reconciler, wanted = await _read_order(request, services, name, _decode_abort)
     if wanted.dry_run is not None:
-        return await _arranged(reconciler, lambda: reconciler.withdraw(wanted.dry_run))
-    return await _arranged(reconciler, reconciler.abort)
+        return await _respond(reconciler, lambda: reconciler.withdraw(wanted.dry_run))
+    return await _respond(reconciler, reconciler.abort)
 
 
 @post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
 async def rollback(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    reconciler, wanted = await _asked(request, services, name, _decode_rollback)
-    return await _arranged(reconciler, lambda: reconciler.roll_back(force=wanted.force))
+    reconciler, wanted = await _read_order(request, services, name, _decode_rollback)
+    return await _respond(reconciler, lambda: reconciler.roll_back(force=wanted.force))
 
 
 HANDLERS = (rebuild, abort, rollback)
@@ -126,7 +124,7 @@ OPERATIONS = tuple(
         (
             "rebuild",
             "Rebuild a projection beside the live generation",
-            "Answers once the rebuild is ordered; `GET /status` tells how far it is. One that is held goes on.",
+            "Answers once the rebuild is ordered; `GET /status` says how far it is. One that is held goes on.",
             Rebuild,
         ),
         ("abort", "Give up a rebuild", "The live generation is untouched.", Abort),
@@ -137,7 +135,7 @@ OPERATIONS = tuple(
 _decode_rebuild, _decode_abort, _decode_rollback = decoder(Rebuild), decoder(Abort), decoder(RollBack)
 
 
-async def _asked(
+async def _read_order(
     request: Request[Any, Any, Any], services: Services, name: str, decode: Callable[[bytes], Any]
 ) -> tuple[Reconciler, Any]:
     require_media_type(request.scope, "application/json")
@@ -147,7 +145,7 @@ async def _asked(
     return reconciler, wanted
 
 
-async def _arranged(reconciler: Reconciler, change: Callable[[], Awaitable[Survey]]) -> Response[bytes]:
+async def _respond(reconciler: Reconciler, change: Callable[[], Awaitable[Survey]]) -> Response[bytes]:
     try:
         survey = await change()
     except RebuildUnderWay as error:
@@ -158,10 +156,10 @@ async def _arranged(reconciler: Reconciler, change: Callable[[], Awaitable[Surve
         raise Rejection(REFUSED, str(error)) from error
     except Superseded as error:
         raise Rejection(REFUSED, f"another change was faster ({error}): see GET /status") from error
-    return json(_told(reconciler, survey))
+    return json(_response(reconciler, survey))
 
 
-def _told(reconciler: Reconciler, survey: Survey) -> Arrangement:
+def _response(reconciler: Reconciler, survey: Survey) -> Arrangement:
     building, kept = survey.roster.building, survey.roster.kept
     return Arrangement(
         projection=reconciler.projection.name,

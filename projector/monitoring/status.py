@@ -22,7 +22,7 @@ from shared.event_log import EventLog, EventReader, Holder
 from shared.read_model.positions import Pointer
 
 PATIENCE_SECONDS = 1.5
-"""A status that waits for a server that is away is of no use to anybody."""
+"""A status that waits for a server that is away is of no use."""
 
 
 class GenerationStatus(msgspec.Struct, kw_only=True):
@@ -65,7 +65,7 @@ class RebuildStatus(msgspec.Struct, kw_only=True):
 
 
 class ProjectionStatus(msgspec.Struct, kw_only=True):
-    """One projection; what cannot be found out now is null."""
+    """One projection; what is unknown now is null."""
 
     name: str
     version: int
@@ -110,11 +110,11 @@ class Status(msgspec.Struct, kw_only=True):
     projectors: list[ProjectorStatus] = []
     error: str | None = None
     read_probe: str | None = None
-    """What was not answered when the read API was last asked for all that is in the log."""
+    """What the read API did not answer when it was last asked for all that is in the log."""
 
 
 class StatusBoard:
-    """Asks the log and the store anew each time, and answers even if neither can be reached."""
+    """Ask the log and the store anew each time, and answer even if neither can be reached."""
 
     def __init__(
         self,
@@ -133,20 +133,20 @@ class StatusBoard:
         self._clock = clock
 
     async def read(self) -> Status:
-        """What holds at this moment."""
-        status = Status(projections=[_as_told(each) for each in self._reconcilers])
-        outcomes = [await self._ask_store(status), await self._ask_log(status)]
-        status.error = "; ".join(filter(None, outcomes)) or None
+        """Read the status now."""
+        status = Status(projections=[_from_progress(each) for each in self._reconcilers])
+        errors = [await self._read_store(status), await self._read_log(status)]
+        status.error = "; ".join(filter(None, errors)) or None
         return status
 
     def measure(self, status: Status) -> None:
         """Set the metrics to what was read."""
-        for told in status.projections:
-            if told.lag_events is not None and told.lag_seconds is not None:
-                metrics.LAG_EVENTS.labels(told.name).set(told.lag_events)
-                metrics.LAG_SECONDS.labels(told.name).set(told.lag_seconds)
-            _measure_rebuild(told)
-            metrics.PARKED.labels(told.name).set(told.parked)
+        for projection in status.projections:
+            if projection.lag_events is not None and projection.lag_seconds is not None:
+                metrics.LAG_EVENTS.labels(projection.name).set(projection.lag_events)
+                metrics.LAG_SECONDS.labels(projection.name).set(projection.lag_seconds)
+            _measure_rebuild(projection)
+            metrics.PARKED.labels(projection.name).set(projection.parked)
         self._measure_log(status)
 
     def _measure_log(self, status: Status) -> None:
@@ -156,13 +156,13 @@ class StatusBoard:
         held = status.held_by
         metrics.HELD_SECONDS.set(max(0.0, (self._clock.now() - held.since).total_seconds()) if held else 0.0)
 
-    async def _ask_store(self, status: Status) -> str | None:
+    async def _read_store(self, status: Status) -> str | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                for told, reconciler in zip(status.projections, self._reconcilers, strict=True):
-                    await self._tell(told, reconciler)
-                    parking = await parking_of(reconciler.model, projection=told.name)
-                    told.parked = len(parking.documents())
+                for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
+                    await self._add_survey(projection, reconciler)
+                    parking = await parking_of(reconciler.model, projection=projection.name)
+                    projection.parked = len(parking.documents())
                 status.projectors = await self._projectors()
         except (Unavailable, Unsound, Busy) as error:
             return str(error)
@@ -170,13 +170,15 @@ class StatusBoard:
             return f"Redis does not answer within {PATIENCE_SECONDS} s"
         return None
 
-    async def _ask_log(self, status: Status) -> str | None:
+    async def _read_log(self, status: Status) -> str | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), self._log.connect() as reader:
                 status.head = await reader.head()
-                for told in status.projections:
-                    await self._measure(told, reader, head=status.head)
-                reached = [told.checkpoint for told in status.projections if told.checkpoint is not None]
+                for projection in status.projections:
+                    await self._add_lag(projection, reader, head=status.head)
+                reached = [
+                    projection.checkpoint for projection in status.projections if projection.checkpoint is not None
+                ]
                 holder = await reader.holder(after=min(reached, default=status.head))
                 status.held_by = _held_by(holder) if holder else None
         except (Unavailable, Unsound) as error:
@@ -185,45 +187,45 @@ class StatusBoard:
             return f"PostgreSQL does not answer within {PATIENCE_SECONDS} s"
         return None
 
-    async def _tell(self, told: ProjectionStatus, reconciler: Reconciler) -> None:
+    async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler) -> None:
         survey = await reconciler.model.survey()
-        _tell(told, survey, reconciler)
+        _add_survey(projection, survey, reconciler)
         collections = list(collections_of(reconciler.projection))
-        for pointer, generation in zip(roles(survey), told.generations, strict=True):
-            size = await self._inspectors[told.name].size(pointer, collections)
+        for pointer, generation in zip(roles(survey), projection.generations, strict=True):
+            size = await self._inspectors[projection.name].size(pointer, collections)
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:
         names = [LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers]
         candidates = await self._lease.candidates(names)
         roles = {each.id: "standby" for each in candidates.all}
-        everybody = {each.id: each for each in candidates.all}
+        known = {each.id: each for each in candidates.all}
         for holder in candidates.holders.values():
             roles[holder.id] = "holder"
-            everybody[holder.id] = holder
-        return [ProjectorStatus(id=id_, role=roles[id_], since=each.since) for id_, each in everybody.items()]
+            known[holder.id] = holder
+        return [ProjectorStatus(id=id_, role=roles[id_], since=each.since) for id_, each in known.items()]
 
-    async def _measure(self, told: ProjectionStatus, reader: EventReader, *, head: int) -> None:
-        if told.checkpoint is None:
+    async def _add_lag(self, projection: ProjectionStatus, reader: EventReader, *, head: int) -> None:
+        if projection.checkpoint is None:
             return
-        told.lag_events = (await reader.identity(position=head, since=told.checkpoint)).count
-        oldest = await reader.oldest(after=told.checkpoint)
-        told.lag_seconds = max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0
+        projection.lag_events = (await reader.identity(position=head, since=projection.checkpoint)).count
+        oldest = await reader.oldest(after=projection.checkpoint)
+        projection.lag_seconds = max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0
 
 
-def _measure_rebuild(told: ProjectionStatus) -> None:
-    metrics.REBUILD_HELD.labels(told.name).set(1 if told.rebuild and told.rebuild.held else 0)
-    if rebuild := told.rebuild:
+def _measure_rebuild(status: ProjectionStatus) -> None:
+    metrics.REBUILD_HELD.labels(status.name).set(1 if status.rebuild and status.rebuild.held else 0)
+    if rebuild := status.rebuild:
         ratio = rebuild.position / rebuild.target if rebuild.target else 1.0
-        metrics.REBUILD_POSITION.labels(told.name).set(rebuild.position)
-        metrics.REBUILD_PROGRESS.labels(told.name).set(min(1.0, ratio))
+        metrics.REBUILD_POSITION.labels(status.name).set(rebuild.position)
+        metrics.REBUILD_PROGRESS.labels(status.name).set(min(1.0, ratio))
         return
     for gauge in (metrics.REBUILD_POSITION, metrics.REBUILD_PROGRESS):
         with suppress(KeyError):
-            gauge.remove(told.name)
+            gauge.remove(status.name)
 
 
-def _as_told(reconciler: Reconciler) -> ProjectionStatus:
+def _from_progress(reconciler: Reconciler) -> ProjectionStatus:
     progress = reconciler.progress
     return ProjectionStatus(
         name=reconciler.projection.name,
@@ -234,13 +236,13 @@ def _as_told(reconciler: Reconciler) -> ProjectionStatus:
     )
 
 
-def _tell(told: ProjectionStatus, survey: Survey, reconciler: Reconciler) -> None:
-    told.generation = survey.main.generation if survey.main else None
-    told.checkpoint = survey.checkpoint.reached if survey.checkpoint else None
-    told.revision = survey.checkpoint.revision if survey.checkpoint else None
-    told.generations = [_generation(pointer, role, survey, reconciler) for pointer, role in roles(survey).items()]
+def _add_survey(status: ProjectionStatus, survey: Survey, reconciler: Reconciler) -> None:
+    status.generation = survey.main.generation if survey.main else None
+    status.checkpoint = survey.checkpoint.reached if survey.checkpoint else None
+    status.revision = survey.checkpoint.revision if survey.checkpoint else None
+    status.generations = [_generation(pointer, role, survey, reconciler) for pointer, role in roles(survey).items()]
     if building := survey.roster.building:
-        told.rebuild = _rebuild(building, survey, reconciler.progress_of(building.pointer))
+        status.rebuild = _rebuild(building, survey, reconciler.progress_of(building.pointer))
 
 
 def _generation(pointer: Pointer, role: Role, survey: Survey, reconciler: Reconciler) -> GenerationStatus:

@@ -14,7 +14,7 @@ from projector.monitoring.status import PATIENCE_SECONDS, ProjectionStatus, Stat
 from projector.processing.parked_events import Busy, ParkedEvents, ParkedReport
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
-from shared.runtime.cancellation import is_cancelled
+from shared.runtime.retry import repeat
 
 INTERVAL_SECONDS = 1.0
 REMEMBERED = 600
@@ -32,7 +32,7 @@ class StatusSnapshot:
     at: datetime
     status: Status
     parked: ParkedReport | None = None
-    """None where it could not be found out."""
+    """None where it is unknown."""
 
 
 class Figures(NamedTuple):
@@ -85,7 +85,8 @@ class StatusHistory:
 
         :param observers: take note of each status, or add to it.
         """
-        while not is_cancelled():
+
+        async def take() -> None:
             began = perf_counter()
             status = await self._board.read()
             for observe in (*observers, self._board.measure):
@@ -94,14 +95,16 @@ class StatusHistory:
             took = perf_counter() - began
             await asyncio.sleep(max(self._interval - took, min(LEISURE * took, LONGEST_REST_SECONDS)))
 
+        await repeat(take)
+
     @property
     def latest(self) -> Status | None:
         """The last status; None before the first snapshot."""
         return self._latest.status if self._latest else None
 
-    async def after(self, seen: StatusSnapshot | None, *, patience: float) -> StatusSnapshot | None:
-        """Wait for another snapshot than the one seen; return None if none comes within so many seconds, or ever."""
-        while self._latest in {None, seen} and not self.has_ended:
+    async def after(self, last: StatusSnapshot | None, *, patience: float) -> StatusSnapshot | None:
+        """Wait for another snapshot than the last one; return None if none comes within so many seconds, or ever."""
+        while self._latest in {None, last} and not self.has_ended:
             try:
                 async with asyncio.timeout(patience):
                     await self._news.wait()

@@ -1,4 +1,4 @@
-"""One commit: read what it touches, fold, store what comes of it."""
+"""One commit: fetch what the events touch, fold, store what comes of it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -42,15 +42,15 @@ async def commit_next(
     :raises TooManyParked: the circuit breaker is open.
     """
     async with model.commit(generation, expected=after) as commit:
-        there = await look(commit, after, batch_fold=batch_fold)
+        before = await read_parked(commit, after, batch_fold=batch_fold)
         envelopes = await prefetch(events, batch_fold=batch_fold, commit=commit)
         try:
-            folded = _fold(events, batch_fold, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
+            folded = _fold(events, batch_fold, envelopes, after=after, fan_outs=fan_outs, parking=before.parking)
         except EventNotFoldable:
-            # It may be no wonder: another processor may have committed between our reads.
+            # Another projector may have committed between our reads.
             await commit.confirm()
             raise
-        await store(folded, commit=commit, there=there, breaker=breaker)
+        await store(folded, commit=commit, before=before, breaker=breaker)
     return folded
 
 
@@ -74,42 +74,42 @@ async def fan_out_next(
     """
     first = fan_outs[0]
     async with model.commit(generation, expected=after) as commit:
-        there = await look(commit, after, batch_fold=batch_fold)
+        before = await read_parked(commit, after, batch_fold=batch_fold)
         way = first.fan_out
         entries = await commit.entries(way.by, prefix=way.prefix, after=first.progress.done, limit=limit)
         documents = list(dict.fromkeys(map(way.key, entries)))
         envelopes = await commit.fetch(documents) if documents else {}
-        folded = batch_fold.fan_out(entries, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
+        folded = batch_fold.fan_out(entries, envelopes, after=after, fan_outs=fan_outs, parking=before.parking)
         while folded.batch.weight > MOST_WRITES and len(entries) > 1:
             entries = entries[: len(entries) // 2]
-            folded = batch_fold.fan_out(entries, envelopes, after=after, fan_outs=fan_outs, parking=there.parking)
-        await store(folded, commit=commit, there=there, breaker=breaker)
+            folded = batch_fold.fan_out(entries, envelopes, after=after, fan_outs=fan_outs, parking=before.parking)
+        await store(folded, commit=commit, before=before, breaker=breaker)
     return folded
 
 
-class There(NamedTuple):
+class ParkedState(NamedTuple):
     """What is parked at the checkpoint, and names under which older states of it are kept."""
 
     parking: Parking
     outdated: Collection[str]
 
 
-async def look(commit: Commit, after: Checkpoint, *, batch_fold: BatchFold) -> There:
+async def read_parked(commit: Commit, after: Checkpoint, *, batch_fold: BatchFold) -> ParkedState:
     """Read what is parked, if anything is."""
     if not after.parked:
-        return There(NOTHING, ())
+        return ParkedState(NOTHING, ())
     stored = await commit.parked()
     parking = parking_at(after, stored, projection=batch_fold.projection.name)
-    return There(parking, stored.keys() - {str(after.parked)})
+    return ParkedState(parking, stored.keys() - {str(after.parked)})
 
 
-async def store(folded: Folded, *, commit: Commit, there: There, breaker: CircuitBreaker | None = None) -> None:
+async def store(folded: Folded, *, commit: Commit, before: ParkedState, breaker: CircuitBreaker | None = None) -> None:
     """Apply what was folded, unless it parks too much: what waits behind a failed event counts as well."""
-    if breaker and (folded.failed or len(folded.parking.events) > len(there.parking.events)):
+    if breaker and (folded.failed or len(folded.parking.events) > len(before.parking.events)):
         await commit.confirm()
         breaker.check(failed=folded.failed, parked=len(folded.parking.events))
     # What a crash left under the name that is written now is no older state.
-    outdated = [each for each in there.outdated if each not in folded.batch.parked]
+    outdated = [each for each in before.outdated if each not in folded.batch.parked]
     await commit.apply(replace(folded.batch, outdated=outdated))
 
 

@@ -1,4 +1,4 @@
-"""Whether the events behind a checkpoint are those of the log."""
+"""Check that the events behind a checkpoint are those of the log."""
 
 from projector.store.hints import forced_rebuild
 from shared.errors import Unsound
@@ -14,10 +14,10 @@ class LogForked(Unsound):
 
 class ForkCheck:
     """
-    Compares the event at a checkpoint and the number of events up to it with the log.
+    Compare the event at a checkpoint and the number of events up to it with the log.
 
     After an asynchronous failover or a restore the log can hold the same last event and lack one before it. The first
-    check counts everything; later ones count from an anchor at least `RECENT` events back that was found right before.
+    check counts everything; later ones count from an anchor at least `RECENT` events back that was known to be right.
     """
 
     def __init__(self, *, projection: str) -> None:
@@ -43,16 +43,16 @@ class ForkCheck:
     async def _require_by_counting_all(self, reader: EventReader, checkpoint: Checkpoint) -> None:
         """What is remembered may be of a log that was replaced together with the checkpoint."""
         self._anchor = self._next_anchor = Checkpoint()
-        if found := await _differs(reader, checkpoint, since=Checkpoint()):
+        if actual := await _differs(reader, checkpoint, since=Checkpoint()):
             raise LogForked(
                 f"projection {self._projection}: the log is not the one that was projected."
                 f" The checkpoint says {checkpoint.count} events up to position {checkpoint.position}, the last of them"
-                f" {checkpoint.event_id}; the log has {found.count}, with {found.event_id} there."
+                f" {checkpoint.event_id}; the log has {actual.count}, with {actual.event_id} there."
                 f" Was it restored, or did it fail over? If the log is right, {forced_rebuild(self._projection)}"
             )
 
 
 async def _differs(reader: EventReader, checkpoint: Checkpoint, *, since: Checkpoint) -> LogIdentity | None:
-    found = await reader.identity(position=checkpoint.position, since=since.position)
+    actual = await reader.identity(position=checkpoint.position, since=since.position)
     expected = LogIdentity(checkpoint.event_id, checkpoint.count - since.count)
-    return None if found == expected else found
+    return None if actual == expected else actual

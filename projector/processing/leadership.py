@@ -19,7 +19,7 @@ class Leadership:
     def __init__(self, projection: str, version: int) -> None:
         self.lease = LeaseName(projection, version)
         self.trouble: str | None = None
-        """Why nobody can hold the lease now."""
+        """Why no projector can hold the lease now."""
         self._held = asyncio.Event()
 
     @property
@@ -67,7 +67,7 @@ class LeaderElection:
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()
-        now, trouble = loop.time(), None  # the answer may be long in coming: it held from before it was asked for
+        now, trouble = loop.time(), None  # the answer may be long in coming: the lease runs from before the question
         try:
             self._held = await self._lease.hold(self._candidate, self._names)
             self._until = now + self._limits.lease

@@ -22,10 +22,10 @@ class ProcessorLimits:
     attest: float = 5.0
     """From one check of the store's settings to the next."""
     recheck: float = 3.0
-    """From one look at what stopped a projection to the next."""
+    """From one attempt to go on to the next, once a projection has stopped."""
     retry: RetryPolicy = RETRY
     grace: float = 10.0
-    """For which a generation lives on that nobody should read any more: longer than the longest read."""
+    """For which a generation lives on that no reader should read any more: longer than the longest read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +37,4 @@ class LeadershipLimits:
     renew: float = 0.5
     """From one renewal to the next; also how long a leader that stops waits for Redis to take the lease back."""
     listed: float = 5.0
-    """For which a projector is listed after it was last seen."""
+    """For which a projector is listed after it last reported."""

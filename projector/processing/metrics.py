@@ -1,4 +1,4 @@
-"""What the projector counts and measures; every name carries its unit."""
+"""The projector's metrics; every name carries its unit."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -20,7 +20,7 @@ FANNED_OUT = Counter("muster_projection_fanned_out_documents", "Documents that a
 SUPERSEDED = Counter("muster_projection_superseded_commits", "Commits that the compare-and-set refused.", _BY)
 REBUILD_POSITION = Gauge("muster_rebuild_position", "Position that the generation being built reflects.", _BY)
 REBUILD_PROGRESS = Gauge("muster_rebuild_progress_ratio", "Part of the log that it reflects; none without one.", _BY)
-REBUILD_HELD = Gauge("muster_rebuild_held", "1 while a rebuild waits for an operator to order it again, else 0.", _BY)
+REBUILD_HELD = Gauge("muster_rebuild_held", "1 while a rebuild waits to be ordered again or aborted, else 0.", _BY)
 READ_PROBE_SECONDS = Gauge(
     "muster_read_probe_seconds", "Time in which the read API last answered for all of the log.", _BY
 )

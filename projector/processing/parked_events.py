@@ -1,4 +1,4 @@
-"""Parked events, for operators: to be seen, tried again and skipped."""
+"""Parked events, for operators: list, retry and skip them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
 STILL = poll(0.02, attempts=50)
 """Until a generation that is being written holds still for a read, or for a change."""
 RETRIED = poll(0.02, within=5.0)
-"""Until a projector that feeds has tried what it was asked to try."""
+"""Until a projector that feeds has tried what is to be tried."""
 
 
 class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ async def parking_of(model: ReadModel, *, projection: str) -> Parking:
 
     :raises Busy: it does not hold still.
     """
-    return await _while_it_holds_still(lambda: _look(model, projection))
+    return await _while_it_holds_still(lambda: _read(model, projection))
 
 
 class ParkedEvents:
@@ -135,7 +135,7 @@ class ParkedEvents:
         """
         Have all that keeps documents with an id waiting tried again.
 
-        :raises UnknownProjection, NotParked, Busy: nothing was asked.
+        :raises UnknownProjection, NotParked, Busy: nothing was changed.
         """
         return await self._ask(projection, id, lambda _, parking: parking.to_be_retried(id))
 
@@ -143,8 +143,8 @@ class ParkedEvents:
         """
         Have the first event that waits for a document with an id dropped for all its documents, and the next tried.
 
-        :raises UnknownProjection, NotParked, Busy: nothing was asked; a rebuild is under way, say, that has taken over
-            what had been skipped when it began.
+        :raises UnknownProjection, NotParked, Busy: nothing was changed; a rebuild is under way, say, that has
+            taken over what had been skipped when it began.
         """
         skip = Skip(reason=reason, by=by, at=self._clock.now())
 
@@ -176,7 +176,7 @@ async def _while_it_holds_still(work: Callable[[], Awaitable[Parking]]) -> Parki
         raise Busy("The projector is writing all the time; try again") from error
 
 
-async def _look(model: ReadModel, projection: str) -> Parking:
+async def _read(model: ReadModel, projection: str) -> Parking:
     survey = await model.survey()
     if not survey.main or not survey.checkpoint or not survey.checkpoint.parked:
         return NOTHING
@@ -194,7 +194,7 @@ def _require_no_rebuild(projection: str, survey: Survey) -> None:
 
 async def _change(model: ReadModel, projection: str, id: str, change: ParkingChange) -> Parking:
     """
-    Write down what is asked, through the same compare-and-set as everybody.
+    Write down what is to be tried, through the same compare-and-set as every commit.
 
     It is written before it is done, so that what a crash leaves of the doing is done again.
     """
@@ -205,21 +205,21 @@ async def _change(model: ReadModel, projection: str, id: str, change: ParkingCha
         parking = parking_at(survey.checkpoint, await commit.parked(), projection=projection)
         if not _waiting_for(id, parking):
             raise NotParked(f"Nothing is parked in {projection} for {id}")
-        # Looked at once more: what there is now is so when the commit takes effect, or it takes none.
-        asked = change(await model.survey(), parking)
-        await commit.apply(asking(asked, survey.checkpoint))
-    return asked
+        # Surveyed once more: the commit takes effect on this survey, or not at all.
+        changed = change(await model.survey(), parking)
+        await commit.apply(commit_of(changed, survey.checkpoint))
+    return changed
 
 
-def asking(asked: Parking, after: Checkpoint) -> Batch:
+def commit_of(changed: Parking, after: Checkpoint) -> Batch:
     """A commit that changes nothing but what is parked."""
     revision = after.revision + 1
     checkpoint = msgspec.structs.replace(after, revision=revision, parked=revision)
-    return Batch(parked={str(revision): msgspec.json.encode(asked)}, checkpoint=checkpoint)
+    return Batch(parked={str(revision): msgspec.json.encode(changed)}, checkpoint=checkpoint)
 
 
 def _is_pending(id: str, parking: Parking) -> bool:
-    """Whether no projector has tried yet what was asked of the events that wait for documents with an id."""
+    """Whether no projector has tried yet the events that were marked and wait for documents with an id."""
     return any(
         each.skip is not None or (each.failure is not None and not each.failure.code)
         for each in _waiting_for(id, parking)

@@ -1,4 +1,4 @@
-"""The loop that feeds one generation: read, fold, commit, and look again whenever something is not as expected."""
+"""The loop that feeds one generation: read, fold, commit, and survey the store anew when it is not as expected."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ from shared.runtime.cancellation import is_cancelled, to_the_end
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the loop believes the store to stand; every commit finds out whether it does."""
+    """What the loop believes of the store; every commit finds out whether it is so."""
 
     checkpoint: Checkpoint
     fan_outs: Sequence[RunningFanOut] = ()
@@ -48,7 +48,7 @@ BESIDE_OTHERS = 4
 
 
 class Processor:
-    """Feeds one generation for as long as it is there."""
+    """Feed one generation for as long as it is there."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Processor:
         limits: ProcessorLimits,
         after_commit: Callable[[float], Awaitable[None]],
     ) -> None:
-        """:param after_commit: told how long each commit of events took (seconds), and may have it rest."""
+        """:param after_commit: called after each commit of events with the seconds it took; may have the loop rest."""
         self._pointer = pointer
         self._name = projection.name
         self._batch_fold = BatchFold(projection, code=code_version(projection))
@@ -80,7 +80,7 @@ class Processor:
         self._size = limits.batch
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
-        self._looked = self._committed = float("-inf")
+        self._verified = self._committed = float("-inf")
 
     async def run(self) -> None:
         """Feed while this process leads, until cancelled."""
@@ -130,7 +130,7 @@ class Processor:
         if events:
             standing = await self._commit_what_can_be_folded(standing, events)
         else:
-            await self._look(standing)
+            await self._verify(standing)
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
         if not events and not standing.fan_outs and not standing.is_due:
@@ -166,17 +166,17 @@ class Processor:
         )
         folded = await to_the_end(commit)
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
-        self._looked = self._committed = perf_counter()
+        self._verified = self._committed = perf_counter()
         self._size = self._fitting(applied, folded.batch.weight) if applied == len(events) else max(1, applied)
-        self.progress.committed(folded.batch, events=applied, seconds=self._looked - began)
-        self._trace(events[:applied], seconds=self._looked - began)
+        self.progress.committed(folded.batch, events=applied, seconds=self._verified - began)
+        self._trace(events[:applied], seconds=self._verified - began)
         self._fork_check.passed(folded.batch.checkpoint)
         self.progress.behind(self._clock.now() - events[applied - 1].occurred_at)
-        await self._after_commit(self._looked - began)
+        await self._after_commit(self._verified - began)
         return standing.after(folded)
 
     def _trace(self, events: Sequence[RecordedEvent], *, seconds: float) -> None:
-        """A rebuild is left out: its events are of commands that have long been seen."""
+        """Trace a commit, unless it is one of a rebuild: the commands of its events are long done."""
         if self.progress.is_measured:
             commands = (each.metadata.traceparent for each in events)
             position = events[-1].position
@@ -200,9 +200,9 @@ class Processor:
             limit=self._at_once(self._limits.fan_out),
             breaker=self._breaker,
         )
-        self._looked = perf_counter()
+        self._verified = perf_counter()
         self.progress.fanned_out(folded.batch)
-        await self._after_commit(self._looked - began)
+        await self._after_commit(self._verified - began)
         return standing.after(folded)
 
     async def _retry_parked(self, reader: EventReader, standing: Standing) -> Standing:
@@ -215,17 +215,17 @@ class Processor:
             limit=self._limits.batch,
             breaker=self._breaker,
         )
-        self._looked = perf_counter()
+        self._verified = perf_counter()
         return replace(standing, is_due=False) if folded is None else standing.after(folded)
 
-    async def _look(self, standing: Standing) -> None:
+    async def _verify(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
         self.progress.caught_up()
-        if perf_counter() - self._looked < self._limits.poll:
+        if perf_counter() - self._verified < self._limits.poll:
             return
         if await self._surveyed() != standing.checkpoint:
             raise Superseded("the store is not as it was left")
-        self._looked = perf_counter()
+        self._verified = perf_counter()
 
     async def _stand(self, reader: EventReader) -> Standing:
         """Take what the store says, having made sure that it can be gone on from."""
@@ -249,7 +249,7 @@ class Processor:
         return checkpoint
 
     async def _taken_up(self, progress: FanOutProgress, reader: EventReader) -> RunningFanOut:
-        """A fan-out that was under way when the generation was left: the log tells what it does."""
+        """Take up a fan-out that was under way when the generation was left: the log has what it does."""
         for recorded in await reader.read(after=progress.position - 1, limit=1):
             if recorded.position == progress.position and (fan_out := self._batch_fold.fan_out_of(recorded)):
                 return RunningFanOut(progress, fan_out, recorded.occurred_at)

@@ -1,4 +1,4 @@
-"""The processors of one projection: one for each generation that this code can feed."""
+"""The processors of one projection, one for each generation that this code can feed."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ from shared.runtime.tasks import Tasks
 
 
 def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Role]:
-    """What each generation is; only those that code of a version can feed, if one is given."""
+    """Return the role of each generation; only of those that code of a version can feed, if one is given."""
     live, building, kept = survey.live, survey.roster.building, survey.roster.kept
-    found = {
+    all_roles = {
         **({live: Role.LIVE} if live else {}),
         **({building.pointer: Role.BUILDING if live else Role.FILLING} if building else {}),
         **({kept.pointer: Role.KEPT} if kept else {}),
     }
-    return {pointer: role for pointer, role in found.items() if version in {None, pointer.version}}
+    return {pointer: role for pointer, role in all_roles.items() if version in {None, pointer.version}}
 
 
 class Processors:
@@ -31,17 +31,17 @@ class Processors:
         self._running: dict[Pointer, tuple[Processor, asyncio.Task[None]]] = {}
 
     def progress_of(self, pointer: Pointer | None) -> Progress | None:
-        """Of a generation, if it is fed here."""
+        """Return the progress of a generation, if it is fed here."""
         running = self._running.get(pointer) if pointer else None
         return running[0].progress if running else None
 
     def held(self, pointer: Pointer | None) -> AbstractContextManager[None]:
-        """Have nothing written to a generation meanwhile, if it is fed here."""
+        """Write nothing to a generation meanwhile, if it is fed here."""
         running = self._running.get(pointer) if pointer else None
         return running[0].held() if running else nullcontext()
 
     async def run_for(self, wanted: Mapping[Pointer, Role]) -> None:
-        """Have these generations fed, and no others."""
+        """Feed these generations, and no others."""
         ended = [each for each in self._running if each not in wanted]
         await self._tasks.stop(*(self._running.pop(each)[1] for each in ended))
         for pointer, role in wanted.items():

@@ -1,4 +1,4 @@
-"""What a projection's loop is doing: told in logs, metrics, health and status."""
+"""What a projection's loop is doing, for logs, metrics, health and status."""
 
 from collections import deque
 from datetime import timedelta
@@ -46,7 +46,7 @@ class Role(StrEnum):
 
 class Progress:
     """
-    Where one generation stands, as its loop tells it.
+    How far one generation is, as its loop reports it.
 
     Metrics are those of the generation that readers use, or will once it is filled.
     """
@@ -74,7 +74,7 @@ class Progress:
         return sum(events for _, events in self._lately) / RATE_SECONDS
 
     def start(self) -> None:
-        """Nothing is amiss, and nothing to be told yet."""
+        """Note that nothing is amiss, and nothing known yet."""
         self._become(State.STARTING)
 
     def stand_by(self) -> None:
@@ -87,14 +87,14 @@ class Progress:
             self.go_on()
 
     def stand(self, checkpoint: Checkpoint) -> None:
-        """All is well, and the generation reflects the log up to a checkpoint."""
+        """Note that all is well, and that the generation reflects the log up to a checkpoint."""
         self.reached = checkpoint.reached
         if self.is_measured:
             metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.reached)
         self.go_on()
 
     def go_on(self) -> None:
-        """All is well."""
+        """Note that all is well."""
         self._become(State.FILLING if self.role in {Role.FILLING, Role.BUILDING} else State.RUNNING)
 
     def behind(self, lag: timedelta) -> None:
@@ -104,18 +104,18 @@ class Progress:
         self.lag = timedelta()
 
     def wait(self, error: Exception) -> None:
-        """Something is away and will be back."""
+        """Note that a server is away and will be back."""
         if self._become(State.WAITING, str(error)):
             self._log.warning("waiting", error=self.error)
 
     def stop(self, error: Exception) -> None:
-        """Nothing goes on until an operator acts."""
-        self.caught_up()  # it is nobody's way that a rebuild could be in
+        """Note that nothing goes on until an operator acts."""
+        self.caught_up()  # a rebuild need not make way for it
         if self._become(State.STOPPED, str(error)):
             self._log.error("stopped", error=self.error)
 
     def break_down(self, error: Exception) -> None:
-        """Nothing goes on because of a defect in Muster."""
+        """Note that nothing goes on because of a defect in Muster."""
         self.caught_up()
         if self._become(State.STOPPED, f"defect: {type(error).__name__}; the log says more"):
             self._log.error("stopped by a defect", exc_info=error)
@@ -140,7 +140,7 @@ class Progress:
             metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
 
     def _become(self, state: State, error: str | None = None) -> bool:
-        """Take note of a state; says whether it is news."""
+        """Take note of a state; return whether it is news."""
         if (state, error) == (self.state, self.error):
             return False
         if error is None:
@@ -151,6 +151,6 @@ class Progress:
                 metrics.STATE.labels(self.projection, each).set(each is state)
         return True
 
-    def _forget_before(self, moment: float) -> None:
-        while self._lately and self._lately[0][0] < moment:
+    def _forget_before(self, time: float) -> None:
+        while self._lately and self._lately[0][0] < time:
             self._lately.popleft()

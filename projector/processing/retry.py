@@ -1,4 +1,4 @@
-"""Looking again at what is parked: events are read from the log once more, in their order, and tried or dropped."""
+"""Retry parked events: read them from the log once more, in their order, and fold or drop them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import Parked, Parking
 from projector.folding.projection import Key, OwnedEntry, UniqueEntry
 from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.commit import MOST_WRITES, look, prefetch, store
+from projector.processing.commit import MOST_WRITES, prefetch, read_parked, store
 from projector.processing.fork_check import LogForked
 from projector.store.hints import rebuild
 from projector.store.ports import Commit, ReadModel
@@ -40,37 +40,37 @@ async def retry_next(
     :raises LogForked: an event that is parked is not in the log.
     """
     async with model.commit(generation, expected=after) as commit:
-        there = await look(commit, after, batch_fold=batch_fold)
-        if not (parked := there.parking.due(batch_fold.code)[:limit]):
+        before = await read_parked(commit, after, batch_fold=batch_fold)
+        if not (parked := before.parking.due(batch_fold.code)[:limit]):
             return None
         due = await _recorded(parked, reader, batch_fold=batch_fold)
         envelopes = await _prefetch(due, batch_fold=batch_fold, commit=commit)
-        folded = batch_fold.refold(due, envelopes, after=after, parking=there.parking)
+        folded = batch_fold.refold(due, envelopes, after=after, parking=before.parking)
         while folded.batch.weight > MOST_WRITES and len(due) > 1:
             due = due[: len(due) // 2]
-            folded = batch_fold.refold(due, envelopes, after=after, parking=there.parking)
-        batch = await _without_taken_since(folded, before=there.parking, commit=commit, batch_fold=batch_fold)
+            folded = batch_fold.refold(due, envelopes, after=after, parking=before.parking)
+        batch = await _without_taken_since(folded, before=before.parking, commit=commit, batch_fold=batch_fold)
         folded = folded._replace(batch=batch)
-        await store(folded, commit=commit, there=there, breaker=breaker)
+        await store(folded, commit=commit, before=before, breaker=breaker)
     return folded
 
 
 async def _recorded(
     parked: Iterable[Parked], reader: EventReader, *, batch_fold: BatchFold
 ) -> Sequence[tuple[Parked, RecordedEvent]]:
-    found: dict[int, RecordedEvent] = {}
+    known: dict[int, RecordedEvent] = {}
     pairs = []
     for each in parked:
-        if each.position not in found:
+        if each.position not in known:
             read = await reader.read(after=each.position - 1, limit=NEIGHBOURS)
-            found = {recorded.position: recorded for recorded in read}
-        if each.position not in found:
+            known = {recorded.position: recorded for recorded in read}
+        if each.position not in known:
             name = batch_fold.projection.name
             raise LogForked(
                 f"projection {name}: the event that is parked at position {each.position} is not in the log;"
                 f" {rebuild(name)}"
             )
-        pairs.append((each, found[each.position]))
+        pairs.append((each, known[each.position]))
     return pairs
 
 
@@ -107,8 +107,8 @@ async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commi
 
 def _rivals(batch: Batch, owners: Mapping[UniqueEntry, str | None]) -> Mapping[OwnedEntry, str]:
     """Return who else owns an entry now that the batch would add."""
-    found = {(entry, owner): owners.get(entry) for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
-    return {addition: rival for addition, rival in found.items() if rival is not None and rival != addition[1]}
+    current = {(entry, owner): owners.get(entry) for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
+    return {addition: rival for addition, rival in current.items() if rival is not None and rival != addition[1]}
 
 
 def _ids(keys: Iterable[Key]) -> set[str]:

@@ -44,9 +44,9 @@ class ComparisonLimits:
 
 class Comparer:
     """
-    Compares two generations of one projection.
+    Compare two generations of one projection.
 
-    First the entity tags, walking both; then what differs is read again side by side, until the two are seen at places
+    First the entity tags, walking both; then what differs is read again side by side, until the two stand at places
     at which nothing but a difference in the records themselves can explain it.
     """
 
@@ -78,9 +78,9 @@ class Comparer:
 
     async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, str]) -> list[tuple[Key, RecordChange]]:
         """What is not the same in a generation as these entity tags say."""
-        found = await self._tags(pointer, kind)
-        suspects: list[tuple[Key, RecordChange]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in found]
-        differing = [id_ for id_, tag in found.items() if tags.get(id_) != tag]
+        others = await self._tags(pointer, kind)
+        suspects: list[tuple[Key, RecordChange]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in others]
+        differing = [id_ for id_, tag in others.items() if tags.get(id_) != tag]
         return suspects + [(Key(kind, id_), "changed" if id_ in tags else "new") for id_ in differing]
 
     async def _confirmed(self, live: Pointer, other: Pointer, keys: Sequence[Key]) -> list[Sample]:
@@ -101,7 +101,7 @@ class Comparer:
 
 
 class OneComparison:
-    """At most one comparison, in the background: the one that was asked for last."""
+    """At most one comparison in the background: the last one wanted."""
 
     def __init__(self, compare: Compare, *, when_done: Callable[[], None]) -> None:
         self._compare = compare
@@ -110,7 +110,7 @@ class OneComparison:
         self._pair: tuple[Pointer, Pointer] | None = None
 
     def of(self, live: Pointer, other: Pointer) -> Comparison | None:
-        """Its outcome, once; None while it is under way, which it is from when it is first asked for."""
+        """Return its outcome, once; begin it if it is not under way, and return None while it is."""
         if self._pair != (live, other):
             self.stop()
         if self._task is None:
@@ -138,7 +138,7 @@ class Judgement(Enum):
 
 
 def reason_to_hold(comparison: Comparison, order: Order) -> str | None:
-    """Why an operator has to look before readers use the new generation; None if there is no need."""
+    """Return why an operator has to decide before readers use the new generation, None if they need not."""
     if comparison.gone > MOST_GONE * comparison.records and not order.force:
         return (
             f"{comparison.gone} of {comparison.records} records would be gone: if that is right, order the rebuild"

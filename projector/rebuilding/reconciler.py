@@ -1,4 +1,4 @@
-"""Has every generation of a projection fed that this code can feed, and brings new ones about."""
+"""The reconciler of a projection: feed each generation that this code can feed, and bring new ones about."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +45,7 @@ from shared.runtime.retry import poll
 HOLD = poll(0.01, within=1.0)
 """While nothing new is shown to readers, so that a switch comes about however much is new."""
 STANDBY_SECONDS = 1.0
-"""How soon it is told that Redis is away, and not another projector there."""
+"""How soon a projector that stands by notices that it is Redis that is away."""
 
 
 class VersionDiffers(Unsound):
@@ -53,7 +53,7 @@ class VersionDiffers(Unsound):
 
 
 class Reconciler:
-    """Looks after one projection, for ever."""
+    """Take the next step from the generations of one projection to those that shall be, for ever."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Reconciler:
     ) -> None:
         """
         :param ids: makes the names of generations.
-        :param name: of this projector, for those who ask who began a rebuild.
+        :param name: of this projector, the one that began a rebuild.
         :param rebuilds_by_itself: replace the live generation if an older version has made it.
         """
         self.projection = projection
@@ -103,7 +103,7 @@ class Reconciler:
         return self._processors.progress_of(pointer)
 
     async def run(self) -> None:
-        """Look after it while this process leads, until cancelled."""
+        """Reconcile while this process leads, until cancelled."""
         try:
             await Recovery(self._own, self._limits).repeat(self._turn)
         finally:
@@ -128,9 +128,9 @@ class Reconciler:
 
     async def withdraw(self, generation: str) -> Survey:
         """
-        Give up a generation that was only to be looked at.
+        Give up the generation of a dry run.
 
-        :raises Refused: it is not there any more, or an operator has ordered it to go on.
+        :raises Refused: it is not there any more, or was ordered to go on.
         """
         return await self._transition(withdrawn(generation, at=self._clock.now()))
 
@@ -151,12 +151,12 @@ class Reconciler:
         self._news.clear()
         survey = await self.model.survey()
         await self._processors.run_for(roles(survey, version=self.projection.version))
-        await self._tell(survey)
+        await self._report(survey)
         if not await self._step(survey):
             await self._rest(self._limits.poll)
 
     async def _stand_by(self) -> None:
-        """:raises Unavailable: nobody can hold the lease."""
+        """:raises Unavailable: no projector can hold the lease."""
         if self._leadership.trouble:
             raise Unavailable(self._leadership.trouble)
         self._own.stand_by()
@@ -164,7 +164,7 @@ class Reconciler:
             async with asyncio.timeout(STANDBY_SECONDS):
                 await self._leadership.begun()
 
-    async def _tell(self, survey: Survey) -> None:
+    async def _report(self, survey: Survey) -> None:
         self._main = main = survey.main
         self._target = survey.roster.building.target if survey.roster.building else 0
         if main is None or main.version == self.projection.version:
@@ -175,13 +175,13 @@ class Reconciler:
             self._own.stop(VersionDiffers(frozen(self.projection.name, main, self.projection.version)))
 
     async def _step(self, survey: Survey) -> bool:
-        """Take the next step there is to take; says whether there was one."""
+        """Take the next step there is to take; return whether there was one."""
         change = await self._beginning(survey) or await self._erasing(survey) or self._advance(survey)
         if (change := change or await self._clearance(survey)) is None:
             return False
         try:
             await self._transition(change)
-        except (Refused, Superseded):  # not yet, or another reconciler was faster
+        except (Refused, Superseded):  # not yet, or another projector was faster
             return False
         return True
 
@@ -206,7 +206,7 @@ class Reconciler:
         return await self._begun(self._order()) if is_due else None
 
     async def _erasing(self, survey: Survey) -> Transition | None:
-        """Give up an orphaned generation that keeps an erased person, or begin to replace it."""
+        """Give up an orphaned generation that misses an erasure, or begin to replace it."""
         for pointer in await self._orphaned.missing_an_erasure(survey):
             if pointer != survey.live:
                 return given_up(pointer, at=self._clock.now())
@@ -237,7 +237,7 @@ class Reconciler:
         return compared(building.pointer, comparison, held=reason_to_hold(comparison, building.order))
 
     async def _clearance(self, survey: Survey) -> Transition | None:
-        """Make room: what was kept long enough, and what nobody can be reading any more."""
+        """Make room: drop what was kept long enough, and what no reader can be reading any more."""
         now, kept = self._clock.now(), survey.roster.kept
         if kept and kept.until <= now:
             return expired(at=now)

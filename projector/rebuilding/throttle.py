@@ -8,7 +8,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleLimits:
-    """What nobody minds; beyond it a rebuild rests."""
+    """What is tolerable; beyond it a rebuild rests."""
 
     lag: timedelta = timedelta(milliseconds=250)
     """From an event's time until the live generation reflects it."""
@@ -20,7 +20,7 @@ class ThrottleLimits:
 
 class Throttle:
     """
-    Rests after each piece of work: twice as long each time while others suffer, soon not at all while they do not.
+    Rest after each piece of work: ever longer while readers or the live generation suffer, else soon not at all.
 
     :param lag: how far the live generation lags behind.
     :param answer: measures how long Redis takes to answer, in seconds.

@@ -8,7 +8,7 @@ from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.parking import Parking, Skip
 from projector.folding.projection import UniqueEntry
-from projector.processing.parked_events import Busy, ParkedEvents, asking
+from projector.processing.parked_events import Busy, ParkedEvents, commit_of
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
@@ -86,7 +86,7 @@ async def test_a_request_goes_through_the_same_compare_and_set(model, history):
     before = (await model.survey()).checkpoint
     asked = (await parked(model)).to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=DAWN))
     async with model.commit("g1", expected=before) as commit:
-        await commit.apply(asking(asked, before))
+        await commit.apply(commit_of(asked, before))
 
     with pytest.raises(Superseded):
         async with model.commit("g1", expected=before):
@@ -106,7 +106,7 @@ async def test_a_new_generation_takes_over_what_was_skipped(model, history):
     before = (await model.survey()).checkpoint
     asked = (await parked(model)).to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=DAWN))
     async with model.commit("g1", expected=before) as commit:
-        await commit.apply(asking(asked, before))
+        await commit.apply(commit_of(asked, before))
     await fold(model, history, planted(PROFILES), code="buggy")
 
     survey = await model.transition(begun(Pointer("g2", profiles.version), ORDER, target=9))
@@ -169,11 +169,11 @@ async def test_a_commit_that_is_left_lets_go_of_what_it_watches(model, history):
     before = (await model.survey()).checkpoint
     async with model.commit("g1", expected=before) as commit:
         parking = await parked(model)
-        await commit.apply(asking(parking, before))
+        await commit.apply(commit_of(parking, before))
 
     now = (await model.survey()).checkpoint
     async with model.commit("g1", expected=now), model.commit("g1", expected=now) as commit:
-        await commit.apply(asking(parking, now))
+        await commit.apply(commit_of(parking, now))
 
     assert now.revision + 1 == (await model.survey()).checkpoint.revision
 

@@ -17,7 +17,7 @@ from projector.folding.parking import Skip
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import commit_next
-from projector.processing.parked_events import asking
+from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
 from projector.projections.registry import PROJECTIONS
 from projector.projections.stats import stats
@@ -53,7 +53,7 @@ class Directory:
     async def ask(self, parking):
         """Write down what operators want, as the ops API does."""
         async with self.model.commit("g1", expected=self.checkpoint) as commit:
-            await commit.apply(asking(parking, self.checkpoint))
+            await commit.apply(commit_of(parking, self.checkpoint))
 
     @property
     def held(self):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from projector.audit.verify.fold import Fold, RecordsAhead
 from projector.audit.verify.verification import Unsettled, Verification
 from projector.folding.parking import Skip
-from projector.processing.parked_events import asking
+from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
@@ -75,7 +75,7 @@ class Scene:
 
     async def _ask(self, parking, checkpoint):
         async with self.model.commit("g1", expected=checkpoint) as commit:
-            await commit.apply(asking(parking, checkpoint))
+            await commit.apply(commit_of(parking, checkpoint))
 
 
 on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)

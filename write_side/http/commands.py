@@ -13,7 +13,7 @@ from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import observed
-from write_side.http.requests import HttpChannel, invocation_of, sent_traceparent
+from write_side.http.requests import HttpChannel, invocation_of
 from write_side.use_cases import UseCase
 
 
@@ -25,7 +25,7 @@ def command_route(use_case: UseCase) -> Any:
 
     @post(route, status_code=200)
     async def handle(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
-        with observed(channel, traceparent=sent_traceparent(request.scope)) as observation:
+        with observed(channel, traceparent=header(request.scope, b"traceparent")) as observation:
             observation.is_of(use_case)
             invocation = await read(request)
             executor = await services.aget(CommandExecutor)

@@ -25,11 +25,6 @@ class HttpChannel(Channel, frozen=True, kw_only=True):
         return {"http.request.method": "POST", "http.route": self.route, "http.response.status_code": status}
 
 
-def sent_traceparent(scope: Scope) -> str | None:
-    """Return the client's `traceparent` as it was sent."""
-    return header(scope, b"traceparent")
-
-
 def invocation_of(
     use_case: UseCase, command: Command, *, scope: Scope, key: str | None, if_match: str | None, channel: Channel
 ) -> Invocation:
@@ -45,7 +40,7 @@ def invocation_of(
         channel=channel,
         key=_well_formed_key(key),
         expected_version=_version(if_match),
-        traceparent=sent_traceparent(scope),
+        traceparent=header(scope, b"traceparent"),
         correlation=request_id(scope) or "",
     )
 

@@ -17,7 +17,7 @@ from shared.http.bodies import ClientGone, body_chunks, decoder, require_media_t
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
-from shared.http.requests import request_id
+from shared.http.requests import header, request_id
 from shared.lines import LineSplitter
 from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal
 from shared.server.shutdown import Stopped, StopSignal
@@ -25,7 +25,7 @@ from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import Observation, observed
-from write_side.http.requests import HttpChannel, invocation_of, sent_traceparent
+from write_side.http.requests import HttpChannel, invocation_of
 from write_side.use_cases import USE_CASES, Command, UseCase
 
 NDJSON = "application/x-ndjson"
@@ -123,6 +123,7 @@ class CommandLines:
     ) -> None:
         self._executor = executor
         self._scope = scope
+        self._traceparent = header(scope, b"traceparent")
         self._may_go_on = may_go_on
         self._stopping = stopping
         self._halted: Refusal | None = None
@@ -148,7 +149,7 @@ class CommandLines:
         if self._halted is not None:
             return _failed(number, self._halted)
         try:
-            with observed(CHANNEL, traceparent=sent_traceparent(self._scope)) as observation:
+            with observed(CHANNEL, traceparent=self._traceparent) as observation:
                 invocation = self._read(line, observation)
                 return _done(number, await self._executor.execute(invocation, observation))
         except Refusal as refusal:

@@ -10,7 +10,7 @@ import msgspec
 from projector.processing import metrics
 from projector.processing.parked_events import Busy, parking_of
 from projector.processing.processors import roles
-from projector.processing.progress import Progress, Role
+from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.rebuilding.reconciler import Reconciler
 from projector.store.collections import collections_of
 from projector.store.generations import Building, Comparison, Survey
@@ -245,9 +245,9 @@ def _add_survey(status: ProjectionStatus, survey: Survey, reconciler: Reconciler
         status.rebuild = _rebuild(building, survey, reconciler.progress_of(building.pointer))
 
 
-def _generation(pointer: Pointer, role: Role, survey: Survey, reconciler: Reconciler) -> GenerationStatus:
+def _generation(pointer: Pointer, role: GenerationRole, survey: Survey, reconciler: Reconciler) -> GenerationStatus:
     progress, checkpoint = reconciler.progress_of(pointer), survey.at(pointer).checkpoint
-    kept = survey.roster.kept if role is Role.KEPT else None
+    kept = survey.roster.kept if role is GenerationRole.KEPT else None
     return GenerationStatus(
         name=pointer.generation,
         version=pointer.version,
@@ -260,7 +260,7 @@ def _generation(pointer: Pointer, role: Role, survey: Survey, reconciler: Reconc
     )
 
 
-def _rebuild(building: Building, survey: Survey, progress: Progress | None) -> RebuildStatus:
+def _rebuild(building: Building, survey: Survey, progress: ProjectionProgress | None) -> RebuildStatus:
     reached = survey.at(building.pointer).reached
     return RebuildStatus(
         generation=building.pointer.generation,

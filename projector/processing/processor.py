@@ -16,7 +16,7 @@ from projector.processing.commit import MOST_WRITES, commit_next, fan_out_next
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
-from projector.processing.progress import Progress, Role
+from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.processing.recovery import Recovery
 from projector.processing.retry import retry_next
 from projector.store.errors import GenerationDamaged, Superseded
@@ -58,7 +58,7 @@ class Processor:
         log: EventLog,
         model: ReadModel,
         leadership: Leadership,
-        progress: Progress,
+        progress: ProjectionProgress,
         clock: Clock,
         limits: ProcessorLimits,
         after_commit: Callable[[float], Awaitable[None]],
@@ -187,7 +187,7 @@ class Processor:
         return max(1, min(self._limits.batch, events * self._at_once(MOST_WRITES) // max(1, weight)))
 
     def _at_once(self, most: int) -> int:
-        return most // BESIDE_OTHERS if self.progress.role is Role.BUILDING else most
+        return most // BESIDE_OTHERS if self.progress.role is GenerationRole.BUILDING else most
 
     async def _fan_out(self, standing: Standing) -> Standing:
         began = perf_counter()

@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from projector.processing.processor import Processor
-from projector.processing.progress import Progress, Role
+from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.store.generations import Survey
 from shared.read_model.positions import Pointer
 from shared.runtime.tasks import Tasks
 
 
-def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Role]:
+def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, GenerationRole]:
     """Return the role of each generation; only of those that code of a version can feed, if one is given."""
     live, building, kept = survey.live, survey.roster.building, survey.roster.kept
     all_roles = {
-        **({live: Role.LIVE} if live else {}),
-        **({building.pointer: Role.BUILDING if live else Role.FILLING} if building else {}),
-        **({kept.pointer: Role.KEPT} if kept else {}),
+        **({live: GenerationRole.LIVE} if live else {}),
+        **({building.pointer: GenerationRole.BUILDING if live else GenerationRole.FILLING} if building else {}),
+        **({kept.pointer: GenerationRole.KEPT} if kept else {}),
     }
     return {pointer: role for pointer, role in all_roles.items() if version in {None, pointer.version}}
 
@@ -25,12 +25,12 @@ def roles(survey: Survey, *, version: int | None = None) -> Mapping[Pointer, Rol
 class Processors:
     """Run a processor as long as its generation is there."""
 
-    def __init__(self, make: Callable[[Pointer, Role], Processor]) -> None:
+    def __init__(self, make: Callable[[Pointer, GenerationRole], Processor]) -> None:
         self._make = make
         self._tasks = Tasks()
         self._running: dict[Pointer, tuple[Processor, asyncio.Task[None]]] = {}
 
-    def progress_of(self, pointer: Pointer | None) -> Progress | None:
+    def progress_of(self, pointer: Pointer | None) -> ProjectionProgress | None:
         """Return the progress of a generation, if it is fed here."""
         running = self._running.get(pointer) if pointer else None
         return running[0].progress if running else None
@@ -40,7 +40,7 @@ class Processors:
         running = self._running.get(pointer) if pointer else None
         return running[0].held() if running else nullcontext()
 
-    async def run_for(self, wanted: Mapping[Pointer, Role]) -> None:
+    async def run_for(self, wanted: Mapping[Pointer, GenerationRole]) -> None:
         """Feed these generations, and no others."""
         ended = [each for each in self._running if each not in wanted]
         await self._tasks.stop(*(self._running.pop(each)[1] for each in ended))

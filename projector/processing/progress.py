@@ -16,7 +16,7 @@ RATE_SECONDS = 10.0
 log = structlog.get_logger()
 
 
-class State(StrEnum):
+class ProjectionState(StrEnum):
     """What a loop is doing."""
 
     STARTING = "starting"
@@ -31,7 +31,7 @@ class State(StrEnum):
     """An operator must act; the error says how."""
 
 
-class Role(StrEnum):
+class GenerationRole(StrEnum):
     """What a loop feeds, or that it is the one that has others feed."""
 
     RECONCILER = "reconciler"
@@ -44,17 +44,17 @@ class Role(StrEnum):
     """It was live."""
 
 
-class Progress:
+class ProjectionProgress:
     """
     How far one generation is, as its loop reports it.
 
     Metrics are those of the generation that readers use, or will once it is filled.
     """
 
-    def __init__(self, projection: str, role: Role, generation: str | None = None) -> None:
+    def __init__(self, projection: str, role: GenerationRole, generation: str | None = None) -> None:
         self.projection = projection
         self.role = role
-        self.state = State.STARTING
+        self.state = ProjectionState.STARTING
         self.error: str | None = None
         self.reached = 0
         """The position that the generation reflects."""
@@ -65,7 +65,7 @@ class Progress:
 
     @property
     def is_measured(self) -> bool:
-        return self.role in {Role.LIVE, Role.FILLING}
+        return self.role in {GenerationRole.LIVE, GenerationRole.FILLING}
 
     @property
     def events_per_second(self) -> float:
@@ -75,15 +75,15 @@ class Progress:
 
     def start(self) -> None:
         """Note that nothing is amiss, and nothing known yet."""
-        self._become(State.STARTING)
+        self._become(ProjectionState.STARTING)
 
     def stand_by(self) -> None:
-        self._become(State.STANDBY)
+        self._become(ProjectionState.STANDBY)
 
-    def take(self, role: Role) -> None:
+    def take(self, role: GenerationRole) -> None:
         """Feed from now on as what the generation has become."""
         self.role = role
-        if self.state in {State.FILLING, State.RUNNING}:
+        if self.state in {ProjectionState.FILLING, ProjectionState.RUNNING}:
             self.go_on()
 
     def stand(self, checkpoint: Checkpoint) -> None:
@@ -95,7 +95,8 @@ class Progress:
 
     def go_on(self) -> None:
         """Note that all is well."""
-        self._become(State.FILLING if self.role in {Role.FILLING, Role.BUILDING} else State.RUNNING)
+        is_filling = self.role in {GenerationRole.FILLING, GenerationRole.BUILDING}
+        self._become(ProjectionState.FILLING if is_filling else ProjectionState.RUNNING)
 
     def behind(self, lag: timedelta) -> None:
         self.lag = lag
@@ -105,19 +106,19 @@ class Progress:
 
     def wait(self, error: Exception) -> None:
         """Note that a server is away and will be back."""
-        if self._become(State.WAITING, str(error)):
+        if self._become(ProjectionState.WAITING, str(error)):
             self._log.warning("waiting", error=self.error)
 
     def stop(self, error: Exception) -> None:
         """Note that nothing goes on until an operator acts."""
         self.caught_up()  # a rebuild need not make way for it
-        if self._become(State.STOPPED, str(error)):
+        if self._become(ProjectionState.STOPPED, str(error)):
             self._log.error("stopped", error=self.error)
 
     def break_down(self, error: Exception) -> None:
         """Note that nothing goes on because of a defect in Muster."""
         self.caught_up()
-        if self._become(State.STOPPED, f"defect: {type(error).__name__}; the log says more"):
+        if self._become(ProjectionState.STOPPED, f"defect: {type(error).__name__}; the log says more"):
             self._log.error("stopped by a defect", exc_info=error)
 
     def superseded(self, error: Exception) -> None:
@@ -139,7 +140,7 @@ class Progress:
             metrics.FANNED_OUT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
             metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
 
-    def _become(self, state: State, error: str | None = None) -> bool:
+    def _become(self, state: ProjectionState, error: str | None = None) -> bool:
         """Take note of a state; return whether it is news."""
         if (state, error) == (self.state, self.error):
             return False
@@ -147,7 +148,7 @@ class Progress:
             self._log.info("projection", state=state, was=self.state)
         self.state, self.error = state, error
         if self.is_measured:
-            for each in State:
+            for each in ProjectionState:
                 metrics.STATE.labels(self.projection, each).set(each is state)
         return True
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from projector.processing.limits import ProcessorLimits
-from projector.processing.progress import Progress
+from projector.processing.progress import ProjectionProgress
 from shared.errors import Unavailable, Unsound
 from shared.runtime.retry import Backoff, repeat
 
@@ -11,7 +11,7 @@ from shared.runtime.retry import Backoff, repeat
 class Recovery:
     """Report an error in the progress, and try again: soon where a server is away, else every few seconds."""
 
-    def __init__(self, progress: Progress, limits: ProcessorLimits) -> None:
+    def __init__(self, progress: ProjectionProgress, limits: ProcessorLimits) -> None:
         self._progress = progress
         self._recheck = limits.recheck
         self.backoff = Backoff(limits.retry)

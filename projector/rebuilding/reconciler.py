@@ -11,7 +11,7 @@ from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
 from projector.processing.processor import Processor
 from projector.processing.processors import Processors, roles
-from projector.processing.progress import Progress, Role
+from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.processing.recovery import Recovery
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
 from projector.rebuilding.orphans import OrphanedGenerations
@@ -86,7 +86,7 @@ class Reconciler:
         self._limits = limits
         self._rebuilds_by_itself = rebuilds_by_itself
         self._orphaned = OrphanedGenerations(projection, lease=lease, log=log, interval=limits.recheck)
-        self._own = Progress(projection.name, Role.RECONCILER)
+        self._own = ProjectionProgress(projection.name, GenerationRole.RECONCILER)
         self._processors = Processors(self._processor_of)
         self._main: Pointer | None = None
         self._target = 0
@@ -94,11 +94,11 @@ class Reconciler:
         self._comparison = OneComparison(compare, when_done=self._news.set)
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ProjectionProgress:
         """Of the generation that readers use; of the reconciler itself, if there is none or something is amiss."""
         return self._own if self._own.error else self._processors.progress_of(self._main) or self._own
 
-    def progress_of(self, pointer: Pointer) -> Progress | None:
+    def progress_of(self, pointer: Pointer) -> ProjectionProgress | None:
         """Of a generation, if it is fed here."""
         return self._processors.progress_of(pointer)
 
@@ -257,14 +257,14 @@ class Reconciler:
         async with self._log.connect() as reader:
             return await reader.head()
 
-    def _processor_of(self, pointer: Pointer, role: Role) -> Processor:
-        progress = Progress(self.projection.name, role, pointer.generation)
+    def _processor_of(self, pointer: Pointer, role: GenerationRole) -> Processor:
+        progress = ProjectionProgress(self.projection.name, role, pointer.generation)
         throttle = Throttle(lag=self._lag, answer=self._answer)
 
         async def after_commit(seconds: float) -> None:
-            if progress.role in {Role.BUILDING, Role.FILLING}:
+            if progress.role in {GenerationRole.BUILDING, GenerationRole.FILLING}:
                 self._news.set()
-            if progress.role is Role.BUILDING and progress.reached < self._target:
+            if progress.role is GenerationRole.BUILDING and progress.reached < self._target:
                 await throttle.rest(seconds)
 
         return Processor(

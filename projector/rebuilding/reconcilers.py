@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.rebuilding.reconciler import Reconciler
 
 
@@ -30,5 +30,5 @@ class Reconcilers:
         :raises NotFed: one is not, and why.
         """
         for progress in (reconciler.progress for reconciler in self):
-            if progress.state in {State.STARTING, State.STOPPED}:
+            if progress.state in {ProjectionState.STARTING, ProjectionState.STOPPED}:
                 raise NotFed(progress.error or f"projection {progress.projection} is starting")

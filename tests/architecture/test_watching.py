@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 import projector.services
 import read_side.services
 import write_side.services
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from write_side.execution.refusals import PROBLEMS as WRITE_PROBLEMS
@@ -22,7 +22,7 @@ MEASURING = (write_side.services, projector.services, read_side.services)
 
 SAMPLES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 PROBLEMS = {each.name for each in (*COMMON_PROBLEMS, *READ_PROBLEMS, *WRITE_PROBLEMS)}
-VALUES = {"state": set(State), "problem": PROBLEMS, "outcome": PROBLEMS | {"behind"}}
+VALUES = {"state": set(ProjectionState), "problem": PROBLEMS, "outcome": PROBLEMS | {"behind"}}
 """What the labels that rules select by may be."""
 OF_PROMETHEUS = {"job", "le", "status"}
 

@@ -8,7 +8,7 @@ from redis import Redis
 
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.processing.limits import ProcessorLimits
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
@@ -70,7 +70,7 @@ async def fan_out_with_kills(server, log, projection, kill):
     kills = 0
     while not await has_fanned_out(server, log, projection):
         async with projector(server, log, projection) as feeding:
-            await until_state(feeding, State.RUNNING)
+            await until_state(feeding, ProjectionState.RUNNING)
             await asyncio.sleep(0.001 * (kills % 5))  # the kill shall come at another moment each time
             kill(server)
         kills += 1
@@ -93,7 +93,7 @@ async def test_renames_and_a_deletion_end_right(server, history, projection, kil
     log = MemoryEventLog()
     log.append(history.events)
     async with projector(server, log, projection) as feeding:
-        await until_state(feeding, State.RUNNING)
+        await until_state(feeding, ProjectionState.RUNNING)
     [group, other] = history.slugs
     settled = len(history.events)
     history.rename_group(group, "All of us")
@@ -114,7 +114,7 @@ async def test_events_go_on_while_a_group_is_renamed(server, history):
     log, projection = MemoryEventLog(), PROJECTIONS[0]
     log.append(history.events)
     async with projector(server, log, projection) as feeding:
-        await until_state(feeding, State.RUNNING)
+        await until_state(feeding, ProjectionState.RUNNING)
         settled = len(history.events)
         history.rename_group(next(iter(history.slugs)), "All of us")
         newcomer = history.register("newcomer")

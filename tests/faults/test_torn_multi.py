@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from projector.processing.limits import ProcessorLimits
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
@@ -61,7 +61,7 @@ async def projector(server, log, *, batch=500):
     async with connect(server.url) as client:
         store, limits = store_in_redis(client, profiles), ProcessorLimits(batch=batch, poll=0.01)
         async with running(projector_with(profiles, store=store, log=log, limits=limits)) as projector:
-            await until_state(projector, State.RUNNING)
+            await until_state(projector, ProjectionState.RUNNING)
             await until(lambda: checkpoint(server).position == log.next_position - 1)
             yield
 

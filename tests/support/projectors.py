@@ -22,7 +22,7 @@ from projector.folding.projection import Projection
 from projector.monitoring.status import RebuildStatus
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
-from projector.processing.progress import Progress, State
+from projector.processing.progress import ProjectionProgress, ProjectionState
 from projector.projections.profiles import profiles
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.reconciler import Reconciler
@@ -75,7 +75,7 @@ class Projector:
         return Reconcilers([self.reconciler])
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ProjectionProgress:
         return self.reconciler.progress
 
 
@@ -188,5 +188,5 @@ async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> Non
             await asyncio.sleep(0.001)
 
 
-async def until_state(projector: Projector, state: State) -> None:
+async def until_state(projector: Projector, state: ProjectionState) -> None:
     await until(lambda: projector.progress.state is state)

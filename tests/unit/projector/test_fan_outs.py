@@ -9,7 +9,7 @@ from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
 from projector.folding.fold import MOST_FAN_OUTS
 from projector.processing.commit import MOST_WRITES
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from shared.read_model.envelope import unseal
@@ -188,7 +188,7 @@ async def test_a_projector_that_is_killed_goes_on_where_the_fan_out_stands(direc
     around.log.append(directory.history.events)
 
     async with running(projector_on(around, limits=replace(HASTE, fan_out=2))) as successor:
-        await until_state(successor, State.RUNNING)
+        await until_state(successor, ProjectionState.RUNNING)
         await until(lambda: not directory.store.string(CHECKPOINT).count(b"sweeps"))
 
     assert directory.clean == around.content()
@@ -202,7 +202,7 @@ async def test_a_fan_out_whose_event_is_not_in_the_log_stops_the_projection(dire
     around.log.append(other)
 
     async with running(projector_on(around)) as successor:
-        await until_state(successor, State.STOPPED)
+        await until_state(successor, ProjectionState.STOPPED)
 
         assert "profiles" in successor.progress.error
 
@@ -215,7 +215,7 @@ async def test_what_came_before_an_event_that_cannot_be_folded_is_fanned_out(dir
     around.log.append(directory.history.events)
 
     async with running(projector_on(around, limits=replace(HASTE, fan_out=2, recheck=60))) as projector:
-        await until_state(projector, State.STOPPED)
+        await until_state(projector, ProjectionState.STOPPED)
 
     assert directory.names() == ["All of us"] * PEOPLE
     assert directory.checkpoint.reached == directory.history.events[-2].position
@@ -231,7 +231,7 @@ async def test_what_would_be_too_much_for_one_commit_is_halved():
     around.store.apply = weighing(around.store.apply, weights)
 
     async with running(projector_on(around, limits=replace(HASTE, batch=500))) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     assert await cleanly_folded(history.events) == around.content()
     assert max(weights) <= MOST_WRITES + 10 < sum(weights)

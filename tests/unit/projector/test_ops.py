@@ -12,7 +12,7 @@ from rich.console import Console
 from projector.cli import status as cli
 from projector.main import projector_app
 from projector.monitoring.status import Status
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.store.ports import Candidate
 from shared.auth.setup import admit_everyone
@@ -47,7 +47,7 @@ def app_on(around, *, log=None):
 @pytest.fixture
 async def client(around):
     async with client_of(app_on(around)) as client:
-        await in_state(client, State.RUNNING)
+        await in_state(client, ProjectionState.RUNNING)
         yield client
 
 
@@ -103,7 +103,7 @@ async def test_lag_is_told_in_events_and_in_the_age_of_the_oldest(client, around
     around.history.suspend(nth_id(1))
     around.log.append(around.history.events[4:])
 
-    told = await in_state(client, State.STOPPED)
+    told = await in_state(client, ProjectionState.STOPPED)
 
     first, *_ = told["projections"]
     assert (told["head"], first["checkpoint"], first["lag_events"], first["lag_seconds"]) == (6, 4, 2, 3595.0)
@@ -152,7 +152,7 @@ async def test_who_holds_the_log_up_is_named(around):
     """A sentence for people, and its parts for programs."""
     log = held_log(around, since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC))
     async with client_of(app_on(around, log=log)) as client:
-        told = await in_state(client, State.RUNNING)
+        told = await in_state(client, ProjectionState.RUNNING)
         ready = await readiness(client, lambda details: details.get("event log") == told["held_by"]["text"])
 
     assert ready.status_code == 200
@@ -164,7 +164,7 @@ async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(aro
     """Since half an hour before: the projector's clock says an hour after dawn."""
     log = held_log(around, since=DAWN + timedelta(minutes=30))
     async with client_of(app_on(around, log=log)) as client:
-        await in_state(client, State.RUNNING)
+        await in_state(client, ProjectionState.RUNNING)
 
         text = (await client.get("/metrics")).text
 
@@ -182,7 +182,7 @@ async def test_a_projector_that_feeds_is_ready_and_tells_its_lag(client):
 async def test_a_projector_is_ready_while_postgresql_is_away(client, around):
     """Nothing it could do would be done better by another one."""
     around.log.available = False
-    await in_state(client, State.WAITING)
+    await in_state(client, ProjectionState.WAITING)
 
     response = await readiness(client, lambda details: "error" in details)
 
@@ -192,7 +192,7 @@ async def test_a_projector_is_ready_while_postgresql_is_away(client, around):
 
 async def test_a_projection_that_stopped_is_not_ready(client, around):
     around.store.evicts = True
-    await in_state(client, State.STOPPED)
+    await in_state(client, ProjectionState.STOPPED)
 
     response = await client.get("/readyz")
 

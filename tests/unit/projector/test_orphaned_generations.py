@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.store.generations import Order
 from projector.store.ports import Candidate, LeaseName
@@ -46,7 +46,7 @@ def scene():
 
 async def by_the_release_before(scene):
     async with running(projector_on(scene.around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
 
 async def rebuilt(projector, scene):

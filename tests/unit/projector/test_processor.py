@@ -10,7 +10,7 @@ import pytest
 from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.rebuilding.reconcilers import NotFed
 from projector.services import Store
@@ -77,7 +77,7 @@ def reached(around, position, generation="g1"):
 async def test_the_first_fill_goes_live_when_it_has_reached_the_head(around, history):
     """All that was committed when it began is there before any reader sees any of it."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     assert live(around) == "g1"
     assert await cleanly_folded(history.events) == around.content()
@@ -90,7 +90,7 @@ async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
     around = Surroundings()
 
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     assert ("g1", Checkpoint()) == (live(around), checkpoint(around))
 
@@ -98,7 +98,7 @@ async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
 async def test_a_bell_is_answered_before_the_next_poll(around, history):
     """The poll is an hour away."""
     async with running(projector_on(around, limits=ProcessorLimits(poll=3600))) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         history.suspend(nth_id(1))
         told(around, history.events[6:])
 
@@ -107,7 +107,7 @@ async def test_a_bell_is_answered_before_the_next_poll(around, history):
 
 async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         history.suspend(nth_id(1))
         around.log.append(history.events[6:])
 
@@ -117,7 +117,7 @@ async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
 async def test_a_restarted_projector_goes_on_where_the_store_stands(around, history):
     """Nothing is folded again: the revision tells."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     before = checkpoint(around)
     history.suspend(nth_id(1))
     told(around, history.events[6:])
@@ -169,7 +169,7 @@ async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
 async def test_an_emptied_store_is_filled_anew(around, history):
     """FLUSHALL: another generation, and no reader until it is complete."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         around.store.content.clear()
 
         await until(lambda: live(around) == "g2")
@@ -182,7 +182,7 @@ async def test_an_emptied_store_is_filled_anew(around, history):
 async def test_a_store_that_came_back_older_is_gone_on_from_there(around, history):
     """Records and checkpoint of before the last event; the event is folded again."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         older = dict(around.store.content)
         older = {key: dict(value) if isinstance(value, dict) else value for key, value in older.items()}
         history.change_handle(nth_id(1), "countess")
@@ -202,7 +202,7 @@ async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
     await fold_next(model, history.events, size=1)
 
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     assert (live(around), checkpoint(around).count) == ("g1", 6)
 
@@ -211,9 +211,9 @@ async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
 async def test_what_is_away_is_waited_for(around, history, away):
     """PostgreSQL or Redis: the projector says what it waits for, and goes on by itself."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         getattr(around, away).available = False
-        await until_state(projector, State.WAITING)
+        await until_state(projector, ProjectionState.WAITING)
         error = projector.progress.error
         projector.reconcilers.require_feeding()
         history.suspend(nth_id(1))
@@ -221,7 +221,7 @@ async def test_what_is_away_is_waited_for(around, history, away):
         getattr(around, away).available = True
 
         await until(lambda: reached(around, 7))
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     assert "was made unavailable" in error
     assert projector.progress.error is None
@@ -231,7 +231,7 @@ async def test_what_is_away_is_waited_for(around, history, away):
 async def stopped(projector, because):
     """The projector once it has stopped for a reason."""
     async with running(projector):
-        await until_state(projector, State.STOPPED)
+        await until_state(projector, ProjectionState.STOPPED)
         assert because in projector.progress.error
         assert "profiles" in projector.progress.error
         with pytest.raises(NotFed, match="profiles"):
@@ -256,7 +256,7 @@ async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_
     planted = poisoned(profiles, lambda recorded: recorded.position == 7)
 
     async with running(projector_on(around, projection=planted)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await until(lambda: reached(around, 8))
         projector.reconcilers.require_feeding()
     assert checkpoint(around).parked
@@ -287,13 +287,13 @@ async def test_a_projection_stops_while_the_store_may_evict(around):
         assert live(around) is None
         around.store.evicts = False
 
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
 
 async def test_a_damaged_generation_is_not_fed(around, history):
     """A rebuild, as the message says, replaces it."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
     history.register("dan")
     told(around, history.events[6:])
@@ -313,7 +313,7 @@ async def test_a_damaged_first_fill_is_begun_anew(around, history):
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
 
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     assert live(around) == "g2"
 
@@ -325,13 +325,13 @@ async def test_a_generation_without_its_checkpoint_is_damaged(around):
     async with stopped(projector, "g7 has lost its checkpoint"):
         del around.store.content[LIVE]
 
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
 
 async def test_a_generation_of_another_version_is_frozen(around, history):
     """A newer projector leaves it alone until the keys are deleted."""
     async with running(projector_on(around)) as older:
-        await until_state(older, State.RUNNING)
+        await until_state(older, ProjectionState.RUNNING)
     projector = projector_on(around, projection=newer(profiles))
 
     async with stopped(projector, f"made by version {profiles.version} and is frozen"):
@@ -347,7 +347,7 @@ async def test_a_generation_of_another_version_is_frozen(around, history):
 async def test_a_fork_stops_the_projection(around, history, lost):
     """The database came back without an event that was projected; another took its place."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     forked = MemoryEventLog()
     forked.append([each for each in history.events if each is not history.events[lost]])
     projector = projector_on(around, log=forked)
@@ -358,7 +358,7 @@ async def test_a_fork_stops_the_projection(around, history, lost):
 
 async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     projector = projector_on(around, log=MemoryEventLog())
 
     async with stopped(projector, "the log has 0"):
@@ -368,15 +368,15 @@ async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
 async def test_a_fork_that_is_mended_is_noticed(around, history):
     """The right log is back; no restart is needed."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         right, around.log._events[:] = list(around.log._events), []
         around.log.available = False
-        await until_state(projector, State.WAITING)
+        await until_state(projector, ProjectionState.WAITING)
         around.log.available = True
-        await until_state(projector, State.STOPPED)
+        await until_state(projector, ProjectionState.STOPPED)
         around.log._events[:] = right
 
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
 
 async def test_an_unsound_log_stops_the_projection(around):
@@ -396,7 +396,7 @@ async def test_a_defect_is_told_and_does_not_end_the_loop(around):
             raise ZeroDivisionError
 
     async with running(projector_on(around, log=Defective())) as projector:
-        await until_state(projector, State.STOPPED)
+        await until_state(projector, ProjectionState.STOPPED)
 
     assert "defect: ZeroDivisionError" in projector.progress.error
 
@@ -404,19 +404,19 @@ async def test_a_defect_is_told_and_does_not_end_the_loop(around):
 async def test_a_second_projector_stands_by(around):
     """It takes over as soon as the first has stopped."""
     async with running(projector_on(around, name="second", limits=ProcessorLimits(poll=0.005))) as second:
-        await until_state(second, State.RUNNING)
+        await until_state(second, ProjectionState.RUNNING)
         async with running(projector_on(around, name="third")) as third:
-            await until_state(third, State.STANDBY)
+            await until_state(third, ProjectionState.STANDBY)
             third.reconcilers.require_feeding()
             around.lease.holders[NAME] = Candidate("third", "2026-11-25T08:00:00+00:00")
 
-            await until_state(third, State.RUNNING)
-            await until_state(second, State.STANDBY)
+            await until_state(third, ProjectionState.RUNNING)
+            await until_state(second, ProjectionState.STANDBY)
 
 
 async def test_a_projector_that_stops_gives_the_lease_up(around):
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     assert tuple(await around.lease.candidates([NAME])) == ({}, [])
 
@@ -440,7 +440,7 @@ async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):
             yield SwallowingReader(self, around.log._events, asyncio.Event())
 
     async with asyncio.timeout(SECONDS), running(projector_on(around, log=Swallowing())) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await waits.wait()
 
     assert swallowed.is_set()
@@ -467,10 +467,10 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
 async def test_a_projector_that_cannot_reach_the_lease_waits_for_it(around):
     """To stand by would say that another one leads."""
     async with running(projector_on(around, leading=LeadershipLimits(lease=0.01, renew=0.005))) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         around.lease.available = False
 
-        await until_state(projector, State.WAITING)
+        await until_state(projector, ProjectionState.WAITING)
         assert "the lease in memory was made unavailable" in projector.progress.error
         around.lease.available = True
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)

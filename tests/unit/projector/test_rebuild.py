@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from projector.folding.projection import Projection
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.rebuilding import reconciler
 from projector.rebuilding.comparison import Comparer
@@ -108,7 +108,7 @@ async def test_a_rebuild_replaces_the_live_generation(around, history):
     """What it holds in the end is what a clean fold of the log holds; the old one is kept, and kept fed."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
@@ -128,7 +128,7 @@ async def test_readers_never_see_anything_but_a_whole_generation(around, history
     """At each announcement the live one has all that was committed when the rebuild began."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         told = len(around.store.announced)
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
@@ -140,10 +140,10 @@ async def test_readers_never_see_anything_but_a_whole_generation(around, history
 async def test_the_comparison_tells_what_changes(around, history):
     """Six doctors are shouted; nobody is new or gone."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     look = Looking(around)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as projector:
-        await until(lambda: projector.progress.state is State.STOPPED)
+        await until(lambda: projector.progress.state is ProjectionState.STOPPED)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
 
@@ -157,7 +157,7 @@ async def test_the_comparison_tells_what_changes(around, history):
 async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
         await projector.reconciler.begin(ORDER)
@@ -169,9 +169,9 @@ async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
     """Unless it is forced: an operator has to look first."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Forgetful), name="newer")) as projector:
-        await until_state(projector, State.STOPPED)
+        await until_state(projector, ProjectionState.STOPPED)
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.is_held)
         building = look.roster.building
@@ -185,7 +185,7 @@ async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
 async def test_an_aborted_rebuild_leaves_nothing(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
         await until(lambda: look.is_held)
         await look.model.transition(aborted(at=around.clock.now()))
@@ -198,7 +198,7 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
 
 async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="ada@console", at=ORDER.at, hold=True))
 
         with pytest.raises(RebuildUnderWay, match="ada@console is at it, since"):
@@ -208,7 +208,7 @@ async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
 async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=60))
         await until(lambda: look.live == "g2")
         assert look.keys_of("g1")
@@ -223,7 +223,7 @@ async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
     """Longer than the longest read."""
     look = Looking(around)
     async with running(projector_on(around, limits=replace(HASTE, grace=10))) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await until(lambda: look.live == "g2")
         await until(lambda: look.roster.leaving)
@@ -237,7 +237,7 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
     """The kept generation is fed, so it is where the live one is."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
@@ -256,9 +256,9 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
 async def replaced_and_rebuilt(around, look):
     """Newer code, by which the live generation is made, and has to be held when it is rebuilt once more."""
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
-        await until_state(newer, State.STOPPED)
+        await until_state(newer, ProjectionState.STOPPED)
         await newer.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
         await newer.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
@@ -298,7 +298,7 @@ async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
     """The release that made it is gone, and nobody feeds it."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer", rebuilds_by_itself=True)):
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
@@ -314,14 +314,14 @@ async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself):
     """With MUSTER_REBUILD=auto; otherwise the live generation stays frozen, and status says so."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
 
     newest = projector_on(around, projection=released(Newer), name="new", rebuilds_by_itself=by_itself)
     async with running(newest) as newer:
         if by_itself:
             await until(lambda: look.live == "g2")
         else:
-            await until_state(newer, State.STOPPED)
+            await until_state(newer, ProjectionState.STOPPED)
             assert "is frozen" in newer.progress.error
             assert "`muster rebuild profiles`" in newer.progress.error
             assert look.live == "g1"
@@ -331,9 +331,9 @@ async def test_an_older_projector_feeds_the_live_generation_while_newer_code_reb
     """Each feeds what it has made; neither is stopped."""
     look = Looking(around)
     async with running(projector_on(around)) as older:
-        await until_state(older, State.RUNNING)
+        await until_state(older, ProjectionState.RUNNING)
         async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
-            await until_state(newer, State.STANDBY)
+            await until_state(newer, ProjectionState.STANDBY)
             await newer.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
             await until(lambda: look.is_held)
             history.suspend(nth_id(1))
@@ -351,9 +351,9 @@ async def test_older_code_does_not_rebuild_what_newer_code_made(around):
     """Or two releases side by side would replace each other's generations for ever."""
     look = Looking(around)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
-        await until_state(newer, State.RUNNING)
+        await until_state(newer, ProjectionState.RUNNING)
     async with running(projector_on(around, rebuilds_by_itself=True)) as older:
-        await until_state(older, State.STOPPED)
+        await until_state(older, ProjectionState.STOPPED)
 
     assert look.live == "g1"
     assert look.roster.building is None
@@ -363,7 +363,7 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
     """It is cancelled at every commit; nothing is replayed twice, and the live generation is untouched."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         live_before = {key: around.store.content[key] for key in look.keys_of("g1")}
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
     positions = []
@@ -396,10 +396,10 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
 
     monkeypatch.setattr(Comparer, "compare", compare)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(ORDER)
         await asked.wait()
-        await until_state(projector, State.WAITING)
+        await until_state(projector, ProjectionState.WAITING)
         around.store.available = True
 
         await until(lambda: look.live == "g2")
@@ -416,7 +416,7 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
     monkeypatch.setattr(reconciler, "Throttle", Recording)
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         assert asked == []
         monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
         projector.progress.behind(timedelta(hours=1))
@@ -430,7 +430,7 @@ async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch):
     """The projector dies when half of the keys are gone; the next one removes the others."""
     look = Looking(around)
     async with running(projector_on(around)) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         interrupted = asyncio.Event()
 
         async def half(pointer):

@@ -4,7 +4,7 @@ import pytest
 
 from projector.folding.parking import Skip
 from projector.processing.parked_events import Busy, ParkedEvents, parking_of
-from projector.processing.progress import State
+from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.store.generations import Order
 from shared.read_model.envelope import unseal
@@ -57,7 +57,7 @@ def record(around, account):
 
 async def rebuilt(around, projector):
     """Have a new generation take the place of the live one; what differed."""
-    await until_state(projector, State.RUNNING)
+    await until_state(projector, ProjectionState.RUNNING)
     await projector.reconciler.begin(ORDER)
     await until(lambda: live(around) == "g2")
     return at_once(model(around).survey()).roster.kept.comparison
@@ -76,10 +76,10 @@ async def test_the_same_code_parks_the_same_again(around):
 async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(around):
     """The comparison tells that a record is not stale any more, and what else has changed."""
     async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     mended = newer(profiles)
     async with running(projector_on(around, projection=mended, name="newer")) as projector:
-        await until(lambda: projector.reconciler.progress.state is State.STOPPED)
+        await until(lambda: projector.reconciler.progress.state is ProjectionState.STOPPED)
         await projector.reconciler.begin(ORDER)
         await until(lambda: live(around) == "g2")
         [sample] = at_once(model(around).survey()).roster.kept.comparison.samples
@@ -93,7 +93,7 @@ async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(ar
 async def test_what_was_skipped_is_not_parked_again(around):
     """The new generation knows from its beginning who decided so, when and why."""
     async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         asked = await operators(around).skip("profiles", str(ADA), reason="it never was", by="olga")
         comparison = await rebuilt(around, projector)
         told = await operators(around).read()
@@ -109,7 +109,7 @@ async def test_what_was_skipped_is_not_parked_again(around):
 async def test_what_is_to_be_skipped_is_taken_over_too(around):
     """An operator has decided, and no processor has come to it yet."""
     async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
     parking = at_once(parking_of(model(around), projection="profiles"))
     asked = parking.to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=ORDER.at))
 
@@ -121,7 +121,7 @@ async def test_nothing_is_skipped_while_a_rebuild_is_under_way(around):
     """It has taken over what was skipped when it began."""
     order = Order(by="olga", at=ORDER.at, hold=True)
     async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, State.RUNNING)
+        await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(order)
         await until(lambda: at_once(model(around).survey()).roster.building.held)
 

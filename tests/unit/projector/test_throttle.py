@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from projector.processing.progress import Progress, Role
+from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.rebuilding.throttle import Throttle, ThrottleLimits
 
 LIMITS = ThrottleLimits(lag=timedelta(seconds=1), answer=0.01, longest_rest=10.0)
@@ -58,10 +58,10 @@ async def test_it_rests_the_longer_the_longer_readers_suffer(rests, what):
     assert [round(each, 3) for each in rests] == [0.1, 0.3, 0.7, 1.0, 1.0, 1.0, 0.5, 0.2, 0.1, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("end", [Progress.stop, Progress.break_down])
+@pytest.mark.parametrize("end", [ProjectionProgress.stop, ProjectionProgress.break_down])
 async def test_what_stands_still_does_not_slow_down_what_is_to_replace_it(rests, end):
     """However far behind it was when it stopped."""
-    live = Progress("profiles", Role.LIVE, "g1")
+    live = ProjectionProgress("profiles", GenerationRole.LIVE, "g1")
     live.behind(timedelta(seconds=9))
     end(live, ValueError("damaged"))
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from shared.auth.principal import ANYBODY
+from shared.auth.principal import ANONYMOUS
 from shared.http.auth_middleware import caller
 from shared.http.problems import Rejection
 from shared.http.requests import header
@@ -43,7 +43,7 @@ def require_local_host(connection: Connection, _: BaseRouteHandler) -> None:
 
     :raises Rejection: 403.
     """
-    if caller(connection.scope) is not ANYBODY:
+    if caller(connection.scope) is not ANONYMOUS:
         return
     host = header(connection.scope, b"host") or ""
     if not _is_loopback(host):

@@ -39,7 +39,7 @@ class CookiePolicy(NamedTuple):
 @get(PATH)
 async def sign_in(request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "") -> Response[bytes]:
     authentication = await services.aget_abstract(Authentication)
-    if authentication.anybody is not None:
+    if authentication.anonymous is not None:
         return _to_the_page({})
     if wants_head_only(request.scope):  # sent by what looks at links before people do: it must not use one up
         return _refused()

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from shared.auth.openid import OpenIdIssuer, UnknownKey
-from shared.auth.principal import ANYBODY, Principal
+from shared.auth.principal import ANONYMOUS, Principal
 from shared.auth.signing_keys import KeyDirectory, KeysUnusable
 from shared.auth.tokens import (
     ALGORITHM,
@@ -40,10 +40,10 @@ class Authentication(Protocol):
     """
     Identify callers by their tokens.
 
-    A caller without a token is `anybody`; None where each needs one.
+    A caller without a token is `anonymous`; None where each needs one.
     """
 
-    anybody: Principal | None
+    anonymous: Principal | None
 
     def known(self, token: str) -> Principal | None:
         """Return the principal of a token that was verified before and is still good: no more than a look-up."""
@@ -73,7 +73,7 @@ class Authentication(Protocol):
 class TokenAuthentication:
     """Accept tokens signed by our keys or by an OpenID issuer."""
 
-    anybody = None
+    anonymous = None
 
     def __init__(
         self,
@@ -169,16 +169,16 @@ class TokenAuthentication:
 class NoAuthentication:
     """Let every caller that reaches the port do everything."""
 
-    anybody = ANYBODY
+    anonymous = ANONYMOUS
 
     def known(self, token: str) -> Principal | None:  # noqa: ARG002 - every token is good
-        return ANYBODY
+        return ANONYMOUS
 
     async def authenticate(self, token: str) -> Principal:  # noqa: ARG002 - likewise
-        return ANYBODY
+        return ANONYMOUS
 
     async def sign_in(self, token: str) -> Principal:  # noqa: ARG002 - likewise
-        return ANYBODY
+        return ANONYMOUS
 
     def stands(self, principal: Principal) -> bool:  # noqa: ARG002 - likewise
         return True

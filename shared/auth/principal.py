@@ -37,5 +37,5 @@ class Principal(NamedTuple):
     is_limited: bool = True
 
 
-ANYBODY = Principal("anybody", frozenset(SCOPES), is_limited=False)
+ANONYMOUS = Principal("anybody", frozenset(SCOPES), is_limited=False)
 """Every caller where there is no authentication."""

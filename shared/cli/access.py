@@ -99,7 +99,7 @@ def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
     """
     Have a token refused, within 5 s and for good.
 
-    :param id: its id, as `muster token` told it, or the token itself.
+    :param id: its id, as `muster token` showed it, or the token itself.
     """
     try:
         token_id = unverified(id).token_id if id.count(".") == 2 else id  # noqa: PLR2004 - the dots of a JWT

@@ -2,17 +2,18 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import psycopg
 import redis
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.cli.extras import ExtraMissing
-from shared.dev_stack.migrations import pending_migrations
 from shared.dev_stack.programs import (
     ProgramMissingError,
     postgres_binaries,
@@ -32,6 +33,8 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 15
 OLDEST_REDIS = (7, 0)
 CONNECT_SECONDS = 3
+MIGRATIONS = "write_side:adapters/postgres/migrations"
+"""Found by name, as the command line finds its commands: nothing shared imports the write side."""
 
 
 class Check(NamedTuple):
@@ -160,6 +163,16 @@ def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
     yield _check(not pending, "migrations are current", f"run `muster migrate` for {', '.join(pending)}")
     row = connection.execute(PRECONDITIONS).fetchone()
     yield from (_check(each.holds, each.name, each.hint) for each in findings(row or ()))
+
+
+def pending_migrations(connection: psycopg.Connection) -> Sequence[str]:
+    """Return the revisions that `muster migrate` would apply, the next one first."""
+    configuration = Config()
+    configuration.set_main_option("script_location", MIGRATIONS)
+    scripts = ScriptDirectory.from_config(configuration)
+    applied = tuple(revision for (revision,) in connection.execute("select version_num from alembic_version"))
+    missing = scripts.iterate_revisions("heads", applied or "base")
+    return [script.revision for script in missing][::-1]
 
 
 def _redis(url: str | None) -> Iterator[Check]:

@@ -133,8 +133,8 @@ class AuthMiddleware:
 
     async def _authenticate(self, scope: Any) -> Principal:
         authentication = self._authentication
-        if authentication.anybody is not None:
-            return authentication.anybody
+        if authentication.anonymous is not None:
+            return authentication.anonymous
         if (token := _token(scope)) is not None:
             return authentication.known(token) or await self._verified(token)
         if self._sessions and (principal := await self._signed_in(self._sessions, scope)):

@@ -149,7 +149,7 @@ def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, A
 def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer an unexpected error; log where it arose but not its text, which may quote people's data."""
     log_defect(error, request_id=request_id(request.scope))
-    return answer_refusal(request, Rejection(INTERNAL_ERROR, "The request failed; nothing more is told here"))
+    return answer_refusal(request, Rejection(INTERNAL_ERROR, "The request failed; the log says why"))
 
 
 def log_defect(error: BaseException, *, request_id: str | None) -> None:

@@ -80,7 +80,7 @@ async def is_refused(url: str, token: str) -> bool:
 
 
 async def test_nobody_is_let_in_without_a_token(stack):
-    """Everywhere but where nothing of the directory is told."""
+    """Everywhere but at addresses that show nothing of the directory."""
     urls = (stack.addresses.write, stack.addresses.read, stack.addresses.ops)
 
     closed = [await status_of(f"{url}{path}", None) for url in urls for path in ("/commands", "/profiles", "/status")]
@@ -112,7 +112,7 @@ async def answered(url: str, request: str) -> int:
 
 
 async def test_the_homes_token_is_its_owners_and_opens_everything(stack):
-    """Also for the commands of this machine, without being told."""
+    """Also for the commands of this machine, which need no token to be set."""
     path = stack.home / "token"
     token = path.read_text().strip()
 
@@ -139,12 +139,12 @@ async def test_a_command_that_is_not_let_in_says_what_to_do(stack):
 
 
 async def test_the_read_probe_is_let_in(stack):
-    """By the home's token, as a client would."""
+    """By the local token, as a client would."""
     async with httpx.AsyncClient(trust_env=False, headers=stack.headers, timeout=20) as client:
-        told = await until(lambda: seconds_of_the_read_probe(client, stack.addresses.ops))
+        seconds = await until(lambda: seconds_of_the_read_probe(client, stack.addresses.ops))
         await until(lambda: is_silent(client, stack.addresses.ops))
 
-    assert told
+    assert seconds
 
 
 async def is_silent(client: httpx.AsyncClient, url: str) -> bool:

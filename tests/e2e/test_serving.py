@@ -50,8 +50,8 @@ def create():
             while (await receive())["type"] != "http.disconnect":
                 pass
             gone.append(scope["client"])
-        told = len(gone) if scope["path"] == "/gone" else os.getpid()
-        await send({"type": "http.response.body", "body": str(told).encode()})
+        answer = len(gone) if scope["path"] == "/gone" else os.getpid()
+        await send({"type": "http.response.body", "body": str(answer).encode()})
     return application
 
 def broken():
@@ -166,11 +166,11 @@ def _connected(port, sent=b""):
 
 def _told(connection):
     """All that comes until the server hangs up, in whichever way."""
-    told = b""
+    received = b""
     with contextlib.suppress(ConnectionResetError):
         while more := connection.recv(1_000):
-            told += more
-    return told
+            received += more
+    return received
 
 
 def test_headers_are_kept_in_bounds(serve, port):
@@ -193,7 +193,7 @@ def test_a_client_that_does_not_read_is_disconnected(serve, port):
     with ExitStack() as clients:
         while httpx.get(f"http://127.0.0.1:{port}/gone").text == "0":
             assert time.monotonic() < deadline
-            clients.enter_context(_unreading(port))  # the first may have come before the kernel was told
+            clients.enter_context(_unreading(port))  # the first may have come before the kernel was configured
             time.sleep(0.3)
 
 

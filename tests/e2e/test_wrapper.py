@@ -214,7 +214,7 @@ def test_a_clone_that_was_moved_gets_another_environment(call, clone, environ, p
 
 
 def test_an_installer_that_fails_is_not_the_last_word(call, environ, clone):
-    """The next one is tried; with none left the reason is told, and nothing half-made is used."""
+    """The next one is tried; with none left the reason is shown, and nothing half-made is used."""
     (clone / "requirements-clone.lock").write_text("no-such-package==0 --hash=sha256:" + 64 * "0" + "\n")
 
     ran = call("status", FAIL="1", PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull)

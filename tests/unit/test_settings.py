@@ -1,4 +1,4 @@
-"""What the environment may say, and what the person at the terminal is told when it says something else."""
+"""The settings in the environment, and the line that refuses a wrong one."""
 
 import stat
 from pathlib import Path

@@ -7,8 +7,8 @@ import pytest
 from shared.auth.principal import COMMANDS, PRIVATE, READ
 from shared.auth.tokens import unverified
 from tests.support.access import bearing
+from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.clock import SettableClock
-from tests.support.guarded import GuardedApps
 from tests.support.http import client_of
 from tests.support.read_side import ADA
 from write_side.adapters.memory import MemoryDatabase
@@ -16,7 +16,7 @@ from write_side.adapters.memory import MemoryDatabase
 
 @pytest.fixture
 def apps(authentication):
-    return GuardedApps(authentication)
+    return AuthenticatedApps(authentication)
 
 
 class TestWhoMaySeeOnlyWhatEverybodyMay:
@@ -98,7 +98,7 @@ async def test_events_name_the_caller_and_the_token(keys, authentication):
     """And their idempotency keys are their own."""
     store = MemoryDatabase(clock=SettableClock())
 
-    async with client_of(GuardedApps(authentication, store=store)["write"]) as client:
+    async with client_of(AuthenticatedApps(authentication, store=store)["write"]) as client:
         for subject in ("ada", "bob"):
             token = keys.token(COMMANDS, subject=subject)
             body = {"handle": subject, "email": f"{subject}@example.org", "display_name": subject}
@@ -106,9 +106,9 @@ async def test_events_name_the_caller_and_the_token(keys, authentication):
             answer = await client.post("/commands/register-account", json=body, headers=headers)
             assert (answer.status_code, answer.headers.get("Idempotency-Replayed")) == (200, None)
 
-    told = [each.metadata for each in store.log._events]
-    assert [each.actor for each in told] == ["ada", "ada", "bob", "bob"]
-    assert len({each.token for each in told} - {None}) == 2
+    metadata = [each.metadata for each in store.log._events]
+    assert [each.actor for each in metadata] == ["ada", "ada", "bob", "bob"]
+    assert len({each.token for each in metadata} - {None}) == 2
 
 
 async def test_a_stream_of_commands_ends_with_its_token(keys, authentication, apps):
@@ -129,5 +129,10 @@ async def test_a_stream_of_commands_ends_with_its_token(keys, authentication, ap
 
 
 def line(handle):
-    told = {"command": "register-account", "handle": handle, "email": f"{handle}@example.org", "display_name": handle}
-    return json.dumps(told).encode() + b"\n"
+    command = {
+        "command": "register-account",
+        "handle": handle,
+        "email": f"{handle}@example.org",
+        "display_name": handle,
+    }
+    return json.dumps(command).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""What clients are told of the limit of requests (draft-ietf-httpapi-ratelimit-headers-10)."""
+"""The headers of rate limits (draft-ietf-httpapi-ratelimit-headers-10)."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from shared.auth.principal import COMMANDS, OPS, READ
 from shared.auth.rate_limits import RateLimiter
 from shared.settings import Rate
 from tests.support.access import bearing
-from tests.support.guarded import GuardedApps
+from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.http import client_of
 
 RATE = Rate(3, 3_600)
@@ -18,7 +18,7 @@ RATE = Rate(3, 3_600)
 
 @pytest.fixture
 def apps(authentication):
-    return GuardedApps(authentication, limiter=RateLimiter(RATE, MemoryBuckets(RATE)))
+    return AuthenticatedApps(authentication, limiter=RateLimiter(RATE, MemoryBuckets(RATE)))
 
 
 async def test_every_answer_says_how_many_are_left_and_then_there_are_none(apps, keys):
@@ -57,7 +57,7 @@ async def test_what_is_open_to_all_is_not_limited(apps, keys):
 async def test_a_stream_of_commands_is_slowed_down_rather_than_refused(authentication, keys):
     """Each line counts like a request: six take a second at least, after the three that may be made at once."""
     rate = Rate(3, 1)
-    apps = GuardedApps(authentication, limiter=RateLimiter(rate, MemoryBuckets(rate)))
+    apps = AuthenticatedApps(authentication, limiter=RateLimiter(rate, MemoryBuckets(rate)))
     lines = b"".join(
         json.dumps({"command": "suspend-account", "account": "@nobody"}).encode() + b"\n" for _ in range(6)
     )

@@ -7,7 +7,7 @@ import pytest
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
 from tests.support.access import Keys, bearing
-from tests.support.guarded import GuardedApps
+from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.http import client_of
 from tests.support.read_side import ADA
 from write_side.use_cases import USE_CASES
@@ -17,7 +17,7 @@ COMMON = {
     f"GET {path}": EVERYBODY
     for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/problems/{name}")
 }
-"""What every service tells everybody."""
+"""What every service shows to every caller."""
 
 ROUTES = {
     "write": {
@@ -72,7 +72,7 @@ def keys(tmp_path_factory):
 @pytest.fixture(scope="module")
 async def clients(keys):
     """Of each service, which serves all tests of this module."""
-    apps = GuardedApps(TokenAuthentication(keys.directory, audience="muster"))
+    apps = AuthenticatedApps(TokenAuthentication(keys.directory, audience="muster"))
     async with AsyncExitStack() as stack:
         yield {name: await stack.enter_async_context(client_of(apps[name])) for name in ROUTES}
 

@@ -125,7 +125,7 @@ def test_a_record_is_met_once_by_every_prefix(some_words, id_, prefix):
 
 
 def test_very_long_words_are_met_once():
-    """The last byte says 255 at most, which is more than anybody may look for."""
+    """The last byte says 255 at most, which is more than a query may ask for."""
     long = "x" * 300
     entries = list(word_entries(index_row_with([long + "a", long + "b"]), UUID(int=1)))
 

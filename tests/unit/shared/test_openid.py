@@ -62,9 +62,9 @@ async def test_each_of_an_issuers_keys_lets_in(issuer, running, authentication, 
     assert authentication.stands(principal)
 
 
-@pytest.mark.parametrize("told", [{"scp": [READ]}, {"scp": READ}, {"scope": [READ, 7]}])
-async def test_scopes_are_found_where_issuers_put_them(issuer, running, authentication, told):
-    assert (await authentication.authenticate(issuer.token("rsa", **told))).scopes == {READ}
+@pytest.mark.parametrize("claims", [{"scp": [READ]}, {"scp": READ}, {"scope": [READ, 7]}])
+async def test_scopes_are_found_where_issuers_put_them(issuer, running, authentication, claims):
+    assert (await authentication.authenticate(issuer.token("rsa", **claims))).scopes == {READ}
 
 
 async def test_an_issuer_cannot_lift_the_limit_of_requests(issuer, running, authentication):

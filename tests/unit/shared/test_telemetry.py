@@ -1,4 +1,4 @@
-"""A line of the log is one event, whatever is told in it."""
+"""A line of the log is one event, whatever its values are."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ configure(sys.argv[1])
 log, foreign = structlog.get_logger(), logging.getLogger("foreign")
 for text in json.load(sys.stdin):
     log.warning(text, error=text, many=[text], raw=text.encode(), by={text: text})
-    foreign.warning("told: %s", text)
+    foreign.warning("said: %s", text)
     try:
         raise RuntimeError(text)
     except RuntimeError as error:
@@ -24,14 +24,14 @@ for text in json.load(sys.stdin):
         foreign.exception(text)
 """
 LINES_A_TEXT = 4
-TOLD = list(TEXTS.values())
+MESSAGES = list(TEXTS.values())
 
 
 def logged(log_format):
     """What a process writes that tells of all texts, in each way in which there is something to tell."""
     program = [sys.executable, "-c", PROGRAM, log_format]
     ran = subprocess.run(
-        program, input=json.dumps(TOLD).encode(), capture_output=True, check=True, cwd=Path(__file__).parents[3]
+        program, input=json.dumps(MESSAGES).encode(), capture_output=True, check=True, cwd=Path(__file__).parents[3]
     )
     return ran.stderr.decode()
 
@@ -45,7 +45,7 @@ def test_no_text_begins_a_line_of_its_own(console):
     """What an error says and the way to it stand below its event, further to the right."""
     events = [line for line in console.split("\n")[:-1] if line and not line.startswith("    ")]
 
-    assert len(events) == LINES_A_TEXT * len(TOLD)
+    assert len(events) == LINES_A_TEXT * len(MESSAGES)
     assert all(line.startswith("20") for line in events)
 
 
@@ -57,8 +57,8 @@ def test_every_line_is_json_and_tells_the_text_as_it_is():
     """In characters that nobody takes for anything else."""
     lines = logged("json").split("\n")[:-1]
 
-    told = [json.loads(line) for line in lines]
+    events = [json.loads(line) for line in lines]
 
-    assert len(told) == LINES_A_TEXT * len(TOLD)
-    assert [each["error"] for each in told[::LINES_A_TEXT]] == TOLD
+    assert len(events) == LINES_A_TEXT * len(MESSAGES)
+    assert [each["error"] for each in events[::LINES_A_TEXT]] == MESSAGES
     assert all(line.isascii() and line.isprintable() for line in lines)

@@ -21,12 +21,12 @@ NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 def signed(keys, *, key=None, kid=None, headers=None, without=(), **claims):
-    """A token as anybody could make it who has the key."""
+    """A token as every owner of the key could make it."""
     mine, now = keys.directory.newest(), int(time.time())
     usual = {"iss": "muster", "aud": "muster", "sub": "ada", "jti": "t1", "exp": now + 60, "scope": READ}
-    told = {name: value for name, value in {**usual, **claims}.items() if name not in without}
+    payload = {name: value for name, value in {**usual, **claims}.items() if name not in without}
     about = {"kid": kid or mine.id, **(headers or {})}
-    return jwt.encode(told, key or mine.private, algorithm="EdDSA", headers=about)
+    return jwt.encode(payload, key or mine.private, algorithm="EdDSA", headers=about)
 
 
 async def refusal(authentication, token):
@@ -116,7 +116,7 @@ async def test_a_token_without_a_signature_is_refused(keys, authentication, algo
 
 
 async def test_a_public_key_is_no_shared_secret(keys, authentication):
-    """RFC 8725, section 2.1: everybody knows the public key, and could sign with it as a secret."""
+    """RFC 8725, section 2.1: every client knows the public key and could sign with it as a secret."""
     public = keys.directory.newest().private.public_key()
     secret = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     token = forged(keys, algorithm="HS256", secret=secret)
@@ -188,7 +188,7 @@ async def test_a_token_is_revoked_whatever_else_stands_in_the_file(keys, authent
 
 
 async def test_two_keys_are_good_at_once_and_a_retired_one_is_not(keys, authentication):
-    """So that keys can be changed without anybody being kept out."""
+    """So that keys can be changed without refusing a good token."""
     old = keys.directory.newest().id
     before = keys.token(READ)
     keys.directory.new(now=datetime.now(UTC) + timedelta(seconds=1))

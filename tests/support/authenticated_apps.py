@@ -19,7 +19,7 @@ from write_side.http.app import write_api
 from write_side.services import register_executor
 
 
-class GuardedApps:
+class AuthenticatedApps:
     """By name: `write`, `read` and `ops`; each is made when it is asked for."""
 
     def __init__(self, authentication, *, store=None, limiter=None, ops_url=None):

@@ -1,15 +1,23 @@
 """Tell bad code from a bad event, by how many events cannot be folded."""
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 
 from projector.folding.errors import EventNotFoldable
 
 MINUTE = 60.0
-MOST_FAILURES = 100
-"""Events that cannot be folded, within a minute."""
-MOST_PARKED = 10_000
-"""Events that are parked at all: each commit that parks one more writes them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerLimits:
+    """How much a projection may park."""
+
+    failures: int = 100
+    """Events that cannot be folded, within a minute."""
+    parked: int = 10_000
+    """Events that are parked at all: each commit that parks one more writes them all."""
 
 
 class TooManyParked(EventNotFoldable):
@@ -19,8 +27,12 @@ class TooManyParked(EventNotFoldable):
 class CircuitBreaker:
     """Count what a projection parks; once that is too much, stop the projection until another process takes over."""
 
-    def __init__(self, *, projection: str) -> None:
+    def __init__(
+        self, *, projection: str, limits: BreakerLimits | None = None, now: Callable[[], float] = monotonic
+    ) -> None:
         self._projection = projection
+        self._limits = limits or BreakerLimits()
+        self._now = now
         self._lately: deque[tuple[float, int]] = deque()
         self._error: str | None = None
 
@@ -38,18 +50,18 @@ class CircuitBreaker:
             raise TooManyParked(f"projection {self._projection}: {self._error}")
 
     def _too_many(self, failed: int, parked: int) -> str | None:
-        now = monotonic()
+        now = self._now()
         while self._lately and self._lately[0][0] < now - MINUTE:
             self._lately.popleft()
-        if sum(each for _, each in self._lately) + failed > MOST_FAILURES:
+        if sum(each for _, each in self._lately) + failed > self._limits.failures:
             return (
-                f"more than {MOST_FAILURES} events could not be folded within a minute, so it is the release and not"
-                " the events; deploy one that can fold them: what is parked is retried by itself then"
+                f"more than {self._limits.failures} events could not be folded within a minute, so it is the release and"
+                " not the events; deploy one that can fold them: what is parked is retried by itself then"
             )
-        if parked > MOST_PARKED:
+        if parked > self._limits.parked:
             return (
-                f"more than {MOST_PARKED} events are parked; see `muster parked list`, and deploy a release that can"
-                " fold them, or skip what never can be, and start the projector again"
+                f"more than {self._limits.parked} events are parked; see `muster parked list`, and deploy a release that"
+                " can fold them, or skip what never can be, and start the projector again"
             )
         if failed:
             self._lately.append((now, failed))

@@ -6,6 +6,7 @@ from shared.event_log import EventReader, LogIdentity
 from shared.read_model.positions import Checkpoint
 
 RECENT = 10_000
+"""Events that are counted at most when a checkpoint is checked once more."""
 
 
 class LogForked(Unsound):
@@ -17,10 +18,11 @@ class ForkCheck:
     Compare the event at a checkpoint and the number of events up to it with the log.
 
     After an asynchronous failover or a restore the log can hold the same last event and lack one before it. The first
-    check counts everything; later ones count from an anchor at least `RECENT` events back that was known to be right.
+    check counts everything; later ones count from an anchor at least `recent` events back that was known to be right.
     """
 
-    def __init__(self, *, projection: str) -> None:
+    def __init__(self, *, projection: str, recent: int = RECENT) -> None:
+        self._recent = recent
         self._projection = projection
         self._anchor = self._next_anchor = Checkpoint()
 
@@ -37,7 +39,7 @@ class ForkCheck:
 
     def passed(self, checkpoint: Checkpoint) -> None:
         """Take note of a checkpoint that is known to lie on the log."""
-        if checkpoint.count - self._next_anchor.count >= RECENT:
+        if checkpoint.count - self._next_anchor.count >= self._recent:
             self._anchor, self._next_anchor = self._next_anchor, checkpoint
 
     async def _require_by_counting_all(self, reader: EventReader, checkpoint: Checkpoint) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from time import monotonic
 
 import msgspec
 import pytest
@@ -15,7 +14,7 @@ from projector.folding.code_version import code_version
 from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
-from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
+from projector.processing.circuit_breaker import BreakerLimits, CircuitBreaker, TooManyParked
 from projector.processing.commit import commit_next
 from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
@@ -430,10 +429,10 @@ def test_more_than_so_many_failures_in_a_minute_stop_the_projection(breaker):
             breaker.check(failed=1, parked=101)
 
 
-def test_failures_of_long_ago_are_no_sign_of_bad_code(breaker, monkeypatch):
+def test_failures_of_long_ago_are_no_sign_of_bad_code():
+    times = iter([0.0, 61.0])
+    breaker = CircuitBreaker(projection="profiles", now=lambda: next(times))
     breaker.check(failed=100, parked=100)
-    later = monotonic() + 61
-    monkeypatch.setattr("projector.processing.circuit_breaker.monotonic", lambda: later)
 
     breaker.check(failed=100, parked=200)
 
@@ -443,9 +442,9 @@ def test_a_queue_that_grows_without_end_stops_the_projection(breaker):
         breaker.check(failed=1, parked=10_001)
 
 
-def test_what_waits_behind_one_failure_is_counted_as_well(breaker, monkeypatch):
+def test_what_waits_behind_one_failure_is_counted_as_well():
     """All that the directory's numbers count waits, once they are stale."""
-    monkeypatch.setattr("projector.processing.circuit_breaker.MOST_PARKED", 5)
+    breaker = CircuitBreaker(projection="stats", limits=BreakerLimits(parked=5))
     history = History()
     for number in range(7):
         history.register(f"p{number}")

@@ -53,15 +53,16 @@ class CircuitBreaker:
         now = self._now()
         while self._lately and self._lately[0][0] < now - MINUTE:
             self._lately.popleft()
-        if sum(each for _, each in self._lately) + failed > self._limits.failures:
+        most = self._limits
+        if sum(each for _, each in self._lately) + failed > most.failures:
             return (
-                f"more than {self._limits.failures} events could not be folded within a minute, so it is the release and"
-                " not the events; deploy one that can fold them: what is parked is retried by itself then"
+                f"more than {most.failures} events could not be folded within a minute, so it is the release and not"
+                " the events; deploy one that can fold them: what is parked is retried by itself then"
             )
-        if parked > self._limits.parked:
+        if parked > most.parked:
             return (
-                f"more than {self._limits.parked} events are parked; see `muster parked list`, and deploy a release that"
-                " can fold them, or skip what never can be, and start the projector again"
+                f"more than {most.parked} events are parked; see `muster parked list`, and deploy a release that can"
+                " fold them, or skip what never can be, and start the projector again"
             )
         if failed:
             self._lately.append((now, failed))

@@ -22,8 +22,8 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
 """What every command of a clone needs, `up` and `seed` among them; what its tests and its linters need besides."""
-IN_TWO_PROCESSES = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
-"""How pytest runs all tests: file by file, in two processes with servers of their own."""
+SHARED_OUT = ("--numprocesses=3", "--dist=loadgroup", "--no-loadscope-reorder")
+"""How pytest runs all tests: in one process more than two cores, as tests often wait, each with its own servers."""
 LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
 HELP_OF_A_CLONE = """
 In a clone only:
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         case ["check"]:
             check()
         case ["test", *chosen]:
-            run_tool(["pytest", *(chosen or IN_TWO_PROCESSES)])
+            run_tool(["pytest", *(chosen or SHARED_OUT)])
         case [] | ["--help"] | ["-h"]:
             show_help(arguments)
         case _:

@@ -11,6 +11,7 @@ import pytest
 from read_side.views import NeverFilled, ProfileQuery
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
 from tests.support.crowds import GROUPS, circumstances, crowd, listed, made_person, where
+from tests.support.examples import examples
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.support.view_sides import ADAPTERS, side_on
 
@@ -93,17 +94,23 @@ def queries():
             )
 
 
-async def test_every_combination_of_filters_and_orders_is_as_brute_force_says(crowded):
-    """Who is on the pages, and in which order; every page but the last is full."""
+async def test_filters_and_orders_combined_are_as_brute_force_says(crowded, request):
+    """
+    Who is on the pages, and in which order; every page but the last is full.
+
+    Every adapter tries combinations of its own, and at night every combination.
+    """
+    every_query = list(queries())
+    tried = Random(request.node.name).sample(every_query, k=min(examples(250), len(every_query)))
     found = 0
-    for query in queries():
+    for query in tried:
         seen = [page async for page in pages(crowded, query)]
 
         people = [record for page in seen for record in read(page)]
         assert handles(listed(PEOPLE, query)) == handles(people), query
         assert {query.limit} >= {len(page.documents) for page in seen[:-1]}, query
         found += bool(people)
-    assert found > 700
+    assert found > len(tried) / 2
 
 
 async def test_a_page_is_made_of_documents_as_they_are_stored(crowded):

@@ -14,6 +14,10 @@ def register_profiles() -> None:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def at_night() -> bool:
+    return settings().max_examples > FEW
+
+
 def examples(few: int) -> int:
     """The number for a property that is tried on so few examples in every run: at night in the same proportion more."""
     return few * settings().max_examples // FEW

@@ -59,7 +59,7 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="ops", keyspace=HOME)
-    log = PostgresEventLog(settings.required("database_url"))
+    log = PostgresEventLog.from_settings(settings)
     if settings.read_url:
         read = httpx_client(READ_API, settings, timeout=settings.read_wait + READ_PROBE_SECONDS)
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read))

@@ -48,7 +48,7 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
 
     settings = Settings.load(os.environ).with_addresses()
     require_access(settings, host=host or settings.write_host)
-    asyncio.run(_require_sound(settings.required("database_url")))
+    asyncio.run(_require_preconditions(settings))
     serve(
         "write_side.services:create_app",
         host=host or settings.write_host,
@@ -60,13 +60,13 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
     )
 
 
-async def _require_sound(url: str) -> None:
+async def _require_preconditions(settings: Settings) -> None:
     """A database that is away is no reason not to start; one whose event log could skip events is."""
     from shared.event_log import EventLogUnsound  # noqa: PLC0415 - likewise
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
 
     try:
-        async with PostgresEventLog(url).connect():
+        async with PostgresEventLog.from_settings(settings).connect():
             return
     except Unavailable:
         return

@@ -13,6 +13,8 @@ from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.http.limits import HttpLimits
 from shared.ids import Ids, TimeOrderedIds
+from shared.postgres.connection import LIMITS as POSTGRES_LIMITS
+from shared.postgres.connection import PostgresLimits
 from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog
@@ -45,6 +47,7 @@ def register_services(registry: svcs.Registry) -> None:
         url=settings.required("database_url"),
         execution=replace(settings.limits_of(ExecutionLimits), keep_seconds=settings.idempotency_ttl),
         transactions=settings.limits_of(TransactionLimits),
+        postgres=settings.limits_of(PostgresLimits),
     )
 
 
@@ -55,13 +58,14 @@ def register_postgres(
     allow_unsafe: bool = False,
     execution: ExecutionLimits = EXECUTION_LIMITS,
     transactions: TransactionLimits = TRANSACTION_LIMITS,
+    postgres: PostgresLimits = POSTGRES_LIMITS,
 ) -> None:
     """Register everything that stands on one database."""
     clock = SystemClock()
-    engine = create_engine(url, allow_unsafe=allow_unsafe, limits=transactions)
+    engine = create_engine(url, allow_unsafe=allow_unsafe, limits=transactions, postgres=postgres)
     begin = PostgresTransactions(engine, limits=transactions)
     command_log = CommandLog(clock=clock)
-    notifier = PostgresNotifier(url)
+    notifier = PostgresNotifier(url, limits=postgres)
     units = PostgresUnitsOfWork(transactions=begin, command_log=command_log, notify=notifier.notify)
     registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
     background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, begin, command_log))

@@ -64,7 +64,7 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
     async with connect(redis_url) as client:
         with Progress(sys.stderr) as progress:
             verification = Verification(
-                log=PostgresEventLog(database_url),
+                log=PostgresEventLog.from_settings(settings),
                 directory=PostgresDirectory(database_url),
                 progress=progress,
                 limits=settings.limits_of(VerifyLimits),

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import sql
@@ -22,6 +22,7 @@ from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_
 from shared.postgres.connection import LIMITS as POSTGRES_LIMITS
 from shared.postgres.connection import PostgresLimits, connected, reachable
 from shared.postgres.terminate import answered_within
+from shared.settings import Settings
 
 CHANNEL = "muster_events"
 """What the write side notifies after a commit; only a hint, so nothing is lost with it."""
@@ -125,6 +126,12 @@ class PostgresEventLog:
         self._allow_unsafe = allow_unsafe
         self._limits = limits
         self._postgres = postgres
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Return the log in the database that the settings name, with the limits that they say."""
+        limits, postgres = settings.limits_of(EventLogLimits), settings.limits_of(PostgresLimits)
+        return cls(settings.required("database_url"), limits=limits, postgres=postgres)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:

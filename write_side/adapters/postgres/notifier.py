@@ -7,7 +7,7 @@ import structlog
 
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import CHANNEL
-from shared.postgres.connection import connected
+from shared.postgres.connection import LIMITS, PostgresLimits, connected
 from shared.runtime.retry import repeat
 
 RECONNECT_SECONDS = 0.5
@@ -23,8 +23,9 @@ class PostgresNotifier:
     a hint: readers poll as well, so a notification that is lost costs time and no event.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, limits: PostgresLimits = LIMITS) -> None:
         self._url = url
+        self._limits = limits
         self._is_due = asyncio.Event()
 
     def notify(self) -> None:
@@ -36,7 +37,7 @@ class PostgresNotifier:
         await repeat(self._connect_and_send, after_error=_reconnect)
 
     async def _connect_and_send(self) -> None:
-        async with connected(self._url, autocommit=True) as connection:
+        async with connected(self._url, autocommit=True, limits=self._limits) as connection:
             while True:
                 await self._is_due.wait()
                 self._is_due.clear()

@@ -12,16 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from shared.event_log import EventLogUnsound
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
-from shared.postgres.connection import PINNED_SETTINGS, connect_arguments
+from shared.postgres.connection import LIMITS as POSTGRES_LIMITS
+from shared.postgres.connection import PINNED_SETTINGS, PostgresLimits, connect_arguments
 from shared.postgres.terminate import terminate
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
 from write_side.domain.errors import OutcomeUnknown
 from write_side.domain.values import plain
-
-IDLE_SECONDS = 10
-
-_PREPARE = f"set idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +29,13 @@ class TransactionLimits:
     :param connections: to the database.
     :param pool_seconds: for which a transaction waits for its connection.
     :param seconds: of a transaction, after which its connection is terminated: a server that hangs counts as lost.
+    :param idle_seconds: after which the server ends a transaction whose process says nothing any more.
     """
 
     connections: int = 10
     pool_seconds: float = 5.0
     seconds: float = 5.0
+    idle_seconds: int = 10
 
 
 LIMITS = TransactionLimits()
@@ -48,7 +47,13 @@ def _as_json(value: Any) -> str:
     return _encode(value).decode()
 
 
-def create_engine(url: str, *, allow_unsafe: bool = False, limits: TransactionLimits = LIMITS) -> AsyncEngine:
+def create_engine(
+    url: str,
+    *,
+    allow_unsafe: bool = False,
+    limits: TransactionLimits = LIMITS,
+    postgres: PostgresLimits = POSTGRES_LIMITS,
+) -> AsyncEngine:
     """
     Make connections to the primary, each checked for what the event log relies on before it is used.
 
@@ -57,7 +62,7 @@ def create_engine(url: str, *, allow_unsafe: bool = False, limits: TransactionLi
     """
     engine = create_async_engine(
         "postgresql+psycopg://",
-        connect_args=connect_arguments(url),
+        connect_args=connect_arguments(url, limits=postgres),
         pool_size=limits.connections,
         max_overflow=0,
         pool_timeout=limits.pool_seconds,
@@ -70,7 +75,7 @@ def create_engine(url: str, *, allow_unsafe: bool = False, limits: TransactionLi
     def prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute(PINNED_SETTINGS)
-        cursor.execute(_PREPARE)
+        cursor.execute(f"set idle_in_transaction_session_timeout = '{limits.idle_seconds}s'")
         try:
             cursor.execute(PRECONDITIONS)
         except psycopg.errors.UndefinedTable:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from time import perf_counter
 
 import httpx
+import msgspec
 import structlog
 
 from projector.monitoring.status import Status
@@ -13,18 +14,18 @@ from shared.event_log import EventLog
 from shared.runtime.retry import repeat
 
 SECONDS = 10.0
-NOBODY = "00000000-0000-7000-8000-000000000000"
-QUESTIONS: Mapping[str, str] = {
-    "profiles": "/profiles?limit=1",
-    "groups": "/groups?limit=1",
-    "activity": f"/profiles/{NOBODY}/activity?limit=1",
-    "stats": "/stats",
-}
-"""A question to each projection; 404 is an answer like any other."""
+QUESTIONS = "/openapi.json"
+"""Where the read API says, under `x-probes`, what can be asked of each projection."""
 
 ANSWERED = frozenset({200, 404})
 
 log = structlog.get_logger()
+
+
+class _Document(msgspec.Struct, frozen=True):
+    """What the read API says of itself, as far as it matters here."""
+
+    probes: dict[str, str] = msgspec.field(name="x-probes")
 
 
 class ReadProbe:
@@ -37,6 +38,7 @@ class ReadProbe:
     def __init__(self, *, log: EventLog, read: httpx.AsyncClient) -> None:
         self._log = log
         self._read = read
+        self._questions: Mapping[str, str] = {}
         self.error: str | None = None
         """Why the last question was not answered."""
 
@@ -56,11 +58,25 @@ class ReadProbe:
                 head = await reader.head()
         except (Unavailable, Unsound):
             return  # the status says so; what a reader should see is unknown
-        errors = [await self._question(projection, path, head) for projection, path in QUESTIONS.items()]
-        error = "; ".join(filter(None, errors)) or None
+        error = await self._errors(head)
         if error != self.error:
             log.warning("the read probe", error=error)
         self.error = error
+
+    async def _errors(self, head: int) -> str | None:
+        """What was not answered; then the read API is asked for its questions again: it may have become another."""
+        try:
+            questions = self._questions or await self._look_up_questions()
+        except (httpx.HTTPError, msgspec.DecodeError) as failure:
+            return f"{QUESTIONS}: {type(failure).__name__}"
+        errors = [await self._question(projection, path, head) for projection, path in questions.items()]
+        error = "; ".join(filter(None, errors)) or None
+        self._questions = questions if error is None else {}
+        return error
+
+    async def _look_up_questions(self) -> Mapping[str, str]:
+        document = (await self._read.get(QUESTIONS)).raise_for_status()
+        return msgspec.json.decode(document.content, type=_Document).probes
 
     async def _question(self, projection: str, path: str, head: int) -> str | None:
         began = perf_counter()

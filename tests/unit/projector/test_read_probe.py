@@ -4,10 +4,11 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from projector.monitoring.read_probe import QUESTIONS, ReadProbe
-from projector.projections.registry import PROJECTIONS
+from projector.monitoring.read_probe import ReadProbe
 from shared.event_log import MemoryEventLog
 from tests.support.histories import History
+
+PROBES = {"profiles": "/profiles?limit=1", "groups": "/groups?limit=1", "stats": "/stats"}
 
 
 @pytest.fixture
@@ -20,33 +21,34 @@ def log():
 
 def failures():
     return sum(
-        REGISTRY.get_sample_value("muster_read_probe_failures_total", {"projection": each}) or 0.0 for each in QUESTIONS
+        REGISTRY.get_sample_value("muster_read_probe_failures_total", {"projection": each}) or 0.0 for each in PROBES
     )
 
 
-def probing(log, answer):
-    """A read probe whose read API answers each request as told."""
-    read = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://read")
+def probing(log, answer, *, document=None):
+    """A read probe whose read API says what can be asked, and answers as told."""
+    document = document or (lambda: httpx.Response(200, json={"x-probes": PROBES}))
+
+    def respond(request):
+        return document() if request.url.path == "/openapi.json" else answer(request)
+
+    read = httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url="http://read")
     return ReadProbe(log=log, read=read)
 
 
-def test_every_projection_is_asked():
-    assert set(QUESTIONS) == {each.name for each in PROJECTIONS}
-
-
 async def test_all_that_is_in_the_log_is_asked_for(log):
+    """Of each projection that the read API serves; that there is no such thing is an answer too."""
     asked = []
 
     def answer(request):
-        asked.append((request.url.path, request.headers["Muster-Min-Position"]))
-        return httpx.Response(404 if "activity" in request.url.path else 200)
+        asked.append((request.url.raw_path.decode(), request.headers["Muster-Min-Position"]))
+        return httpx.Response(404 if "groups" in request.url.path else 200)
 
     probe, before = probing(log, answer), failures()
     await probe.ask()
 
     assert probe.error is None
-    assert {position for _, position in asked} == {"2"}
-    assert {path for path, _ in asked} == {path.partition("?")[0] for path in QUESTIONS.values()}
+    assert asked == [(path, "2") for path in PROBES.values()]
     assert failures() == before
 
 
@@ -63,6 +65,39 @@ async def test_what_is_not_answered_is_told_and_counted(log):
 
     assert probe.error == "groups: 503; stats: ConnectError"
     assert failures() == before + 2
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        (httpx.Response(503), "/openapi.json: HTTPStatusError"),
+        (httpx.Response(200, text="<html>"), "/openapi.json: DecodeError"),
+        (httpx.Response(200, json={"paths": {}}), "/openapi.json: ValidationError"),
+    ],
+)
+async def test_a_read_api_that_does_not_say_what_can_be_asked_is_told(log, document, error):
+    """It may be another service, or a release that is older than the probe."""
+    document.request = httpx.Request("GET", "http://read/openapi.json")
+    probe = probing(log, lambda request: pytest.fail("it asked"), document=lambda: document)
+
+    await probe.ask()
+
+    assert probe.error == error
+
+
+async def test_questions_are_looked_up_again_after_a_failure(log):
+    """Not each time; a read API of another release may serve others."""
+    looked_up, statuses = [], [200, 200, 200, 503, 200, 200]
+
+    def document():
+        looked_up.append(1)
+        return httpx.Response(200, json={"x-probes": {"stats": "/stats"}})
+
+    probe = probing(log, lambda request: httpx.Response(statuses.pop(0)), document=document)
+    for _ in range(6):
+        await probe.ask()
+
+    assert len(looked_up) == 2
 
 
 async def test_while_postgresql_is_away_nobody_can_say_what_should_be_seen(log):

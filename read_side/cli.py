@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from read_side.adapters.redis import EvictionWatch
+from read_side.adapters.redis.transport.eviction import EvictionWatch
 from shared.auth.setup import require_access
 from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry

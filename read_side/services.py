@@ -1,25 +1,26 @@
 """The composition root of the read side: which adapter stands for which port."""
 
 import os
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
 
 import svcs
 from litestar.types import ASGIApp
 
-from read_side.adapters.redis import (
-    EvictionWatch,
-    RedisActivityViews,
-    RedisGroupViews,
-    RedisProfileViews,
-    RedisStatsViews,
-)
+from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews, Views
+from read_side.http.resource import Resource
+from read_side.http.resources import RESOURCES
+from read_side.views import Views
 from shared.auth.setup import register_authentication, register_limits
 from shared.http.limits import HttpLimits
-from shared.read_model.keys import HOME
-from shared.redis.client import connector
+from shared.read_model.keys import HOME, Keyspace
+from shared.redis.client import Connect, connector
 from shared.settings import Settings
+
+REDIS, MEMORY = "read_side.adapters.redis.views", "read_side.adapters.memory"
 
 
 def create_app() -> ASGIApp:
@@ -34,20 +35,39 @@ def register_services(registry: svcs.Registry) -> None:
     register_authentication(registry, settings)
     register_limits(registry, settings, api="read", keyspace=HOME)
     connect = connector(settings.required("redis_url"))
+    register_views(registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait))
+
+
+def redis_views(connect: Connect, *, keyspace: Keyspace, patience: float) -> Mapping[str, Any]:
+    """
+    The views of all resources in Redis, by the names of these; not yet open.
+
+    :param patience: how long a reader may wait, in seconds.
+    """
     eviction = EvictionWatch(connect)
-    for port, adapter in (
-        (ProfileViews, RedisProfileViews),
-        (GroupViews, RedisGroupViews),
-        (ActivityViews, RedisActivityViews),
-        (StatsViews, RedisStatsViews),
-    ):
-        views = adapter(connect, keyspace=HOME, freshness=Freshness(patience=settings.read_wait), eviction=eviction)
-        register_views(registry, port, views)
+    return {
+        each.name: _adapter(REDIS, each)(
+            connect, keyspace=keyspace, freshness=Freshness(patience=patience), eviction=eviction
+        )
+        for each in RESOURCES
+    }
 
 
-def register_views(registry: svcs.Registry, port: type[Views], views: Views) -> None:
-    """Register the views of a projection on any adapter; they are ready once they can say where they stand."""
-    registry.register_value(port, views, ping=_stands_somewhere)
+def memory_views(*, patience: float) -> Mapping[str, Any]:
+    """The same in memory, never filled."""
+    return {each.name: _adapter(MEMORY, each)(freshness=Freshness(patience=patience)) for each in RESOURCES}
+
+
+def register_views(registry: svcs.Registry, views: Mapping[str, Views]) -> None:
+    """Register views of all resources, by their names; they are ready once they can say where they stand."""
+    for resource in RESOURCES:
+        registry.register_value(resource.port, views[resource.name], ping=_stands_somewhere)
+
+
+def _adapter(package: str, resource: Resource) -> Any:
+    """The class that is named after the technology and the port, in the module that is named after the resource."""
+    technology = package.split(".")[2].capitalize()
+    return getattr(import_module(f"{package}.{resource.name}"), f"{technology}{resource.port.__name__}")
 
 
 async def _stands_somewhere(views: Views) -> None:

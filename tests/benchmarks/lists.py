@@ -25,7 +25,7 @@ from uuid import UUID
 import msgspec
 from redis import Redis
 
-from read_side.adapters.redis import RedisProfileViews
+from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery, QueryTooBroad
 from shared.dev_stack.embedded_redis import EmbeddedRedis

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from read_side.adapters.redis import RedisProfileViews
+from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary

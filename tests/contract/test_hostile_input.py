@@ -8,16 +8,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, event
 
-from read_side.adapters.redis import (
-    RedisActivityViews,
-    RedisGroupViews,
-    RedisProfileViews,
-    RedisStatsViews,
-)
-from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.services import register_views
-from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from read_side.services import redis_views, register_views
 from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.setup import admit_everyone
@@ -47,12 +39,6 @@ MARK = "zq7"
 
 OTHER = changed(BOB, display_name="Bob", given_name=None, family_name=None, tags=("logic",))
 MARKED = [MARK + text for text in TEXTS.values()]
-VIEWS = {
-    ProfileViews: RedisProfileViews,
-    GroupViews: RedisGroupViews,
-    ActivityViews: RedisActivityViews,
-    StatsViews: RedisStatsViews,
-}
 _arguments = re.compile(r'"((?:[^"\\]|\\.)*)"').findall
 KEYLESS = {"AUTH", "CLIENT", "ECHO", "EXEC", "HELLO", "INFO", "MULTI", "PING", "TIME"}
 SCRIPT = {"EVALSHA", "EVAL", "SCRIPT"}
@@ -90,9 +76,7 @@ async def read_side(server, valkey):
     RedisStats(server).commit(STATS, position=7)
 
     def register_redis(registry):
-        for port, adapter in VIEWS.items():
-            views = adapter(connector(valkey.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE))
-            register_views(registry, port, views)
+        register_views(registry, redis_views(connector(valkey.url), keyspace=HOME, patience=PATIENCE))
 
     async with client_of(read_api(admit_everyone, register_redis)) as client:
         yield client
@@ -100,7 +84,7 @@ async def read_side(server, valkey):
 
 def our_keys():
     """All that the read side may read, as `shared.read_model.keys` names them."""
-    for views in VIEWS.values():
+    for views in redis_views(connector("redis://"), keyspace=HOME, patience=PATIENCE).values():
         keys = HOME.projection(views.projection)
         generation = keys.generation("g1")
         yield from (keys.live, keys.announce, generation.checkpoint, *views.names(generation).values())

@@ -14,7 +14,8 @@ from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
 from projector.store.errors import Superseded
 from projector.store.transitions import begun
-from read_side.adapters.redis import RedisGroupViews, RedisProfileViews
+from read_side.adapters.redis.views.groups import RedisGroupViews
+from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.keys import HOME

@@ -9,8 +9,8 @@ from fakeredis import FakeRedis, FakeServer
 from fakeredis.aioredis import FakeAsyncRedisConnection
 from redis import Redis
 
-from read_side.adapters.memory import MemoryProfileViews
-from read_side.adapters.redis import RedisProfileViews
+from read_side.adapters.memory.profiles import MemoryProfileViews
+from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.read_model.keys import HOME

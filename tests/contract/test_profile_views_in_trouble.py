@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from read_side.adapters.redis import RedisProfileViews
+from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled
 from shared.dev_stack.embedded_redis import EmbeddedRedis

@@ -6,14 +6,11 @@ from itertools import product
 import pytest
 from redis import Redis
 
-from read_side.adapters.redis import (
-    EvictionWatch,
-    RedisActivityViews,
-    RedisGroupViews,
-    RedisProfileViews,
-    RedisStatsViews,
-)
+from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.adapters.redis.views.profiles import RedisProfileViews
+from read_side.adapters.redis.views.stats import RedisStatsViews
 from read_side.freshness import Freshness
+from read_side.services import redis_views
 from read_side.views import GroupQuery, MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.keys import HOME
 from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS
@@ -40,7 +37,7 @@ def filled(redis_server):
         yield client
 
 
-async def every_look_up(profiles, groups, activity, stats):
+async def every_look_up(*, profiles, groups, activity, stats, **_):
     person = PEOPLE[0]
     await profiles.by_id(str(person.account_id))
     await profiles.by_handle(person.handle)
@@ -68,17 +65,12 @@ async def every_list(profiles, groups):
 
 async def test_only_commands_that_read_a_bounded_part_are_sent(filled, redis_server):
     """No KEYS, no SCAN, no script, no whole hash or list, and nothing that writes."""
-    connect = connector(redis_server.url)
-    eviction = EvictionWatch(connect)
+    views = redis_views(connector(redis_server.url), keyspace=HOME, patience=PATIENCE)
     async with AsyncExitStack() as stack:
-        kinds = (RedisProfileViews, RedisGroupViews, RedisActivityViews, RedisStatsViews)
-        views = [
-            kind(connect, keyspace=HOME, freshness=Freshness(patience=PATIENCE), eviction=eviction) for kind in kinds
-        ]
-        for each in views:
+        for each in views.values():
             await stack.enter_async_context(each)
-        await every_look_up(*views)
-        await every_list(*views[:2])
+        await every_look_up(**views)
+        await every_list(views["profiles"], views["groups"])
 
     sent = {name.removeprefix("cmdstat_") for name in filled.info("commandstats")}
 

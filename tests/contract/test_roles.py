@@ -12,7 +12,7 @@ from redis.exceptions import NoPermissionError
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.traces import PostgresTraces
 from projector.projections.registry import PROJECTIONS
-from read_side.adapters.redis import RedisProfileViews
+from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
 from shared.dev_stack.embedded_redis import EmbeddedRedis

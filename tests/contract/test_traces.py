@@ -8,16 +8,8 @@ import pytest
 
 from projector.main import projector_app
 from projector.services import register_redis
-from read_side.adapters.redis import (
-    RedisActivityViews,
-    RedisGroupViews,
-    RedisProfileViews,
-    RedisStatsViews,
-)
-from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.services import register_views
-from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.read_model.keys import HOME
@@ -40,12 +32,6 @@ ADA = {
     "attributes": {"team": "difference-engine"},
 }
 PRIVATE = ("countess", "lovelace", "augusta", "byron", "books", "mathematician", "difference-engine", "impostor")
-VIEWS = (
-    (ProfileViews, RedisProfileViews),
-    (GroupViews, RedisGroupViews),
-    (ActivityViews, RedisActivityViews),
-    (StatsViews, RedisStatsViews),
-)
 
 
 class Muster:
@@ -72,9 +58,7 @@ async def muster(database_url, redis_server):
         register_redis(registry, url=redis_server.url, log=PostgresEventLog(database_url, allow_unsafe=True))
 
     def read(registry):
-        for port, adapter in VIEWS:
-            views = adapter(connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE))
-            register_views(registry, port, views)
+        register_views(registry, redis_views(connector(redis_server.url), keyspace=HOME, patience=PATIENCE))
 
     async with AsyncExitStack() as stack:
         apps = (

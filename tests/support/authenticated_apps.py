@@ -1,11 +1,8 @@
 """The three APIs on adapters in memory, with authentication."""
 
 from projector.main import projector_app
-from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
-from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.services import register_views
-from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from read_side.services import memory_views, register_views
 from shared.auth.authentication import Authentication
 from shared.auth.rate_limits import RateLimiter
 from shared.ids import TimeOrderedIds
@@ -49,21 +46,12 @@ def _write_on(store):
 
 
 def _read(registry):
-    profiles = MemoryProfileViews(freshness=Freshness(patience=PATIENCE))
-    groups = MemoryGroupViews(freshness=Freshness(patience=PATIENCE))
-    activity = MemoryActivityViews(freshness=Freshness(patience=PATIENCE))
-    stats = MemoryStatsViews(freshness=Freshness(patience=PATIENCE))
-    profiles.commit(ADA, BOB, position=7)
-    groups.commit(*GROUPS, people=PEOPLE, memberships=MEMBERSHIPS, position=8)
-    activity.commit(*((ADA.account_id, each) for each in HAPPENED), position=9)
-    stats.commit(STATS, position=6)
-    for port, views in (
-        (ProfileViews, profiles),
-        (GroupViews, groups),
-        (ActivityViews, activity),
-        (StatsViews, stats),
-    ):
-        register_views(registry, port, views)
+    views = memory_views(patience=PATIENCE)
+    views["profiles"].commit(ADA, BOB, position=7)
+    views["groups"].commit(*GROUPS, people=PEOPLE, memberships=MEMBERSHIPS, position=8)
+    views["activity"].commit(*((ADA.account_id, each) for each in HAPPENED), position=9)
+    views["stats"].commit(STATS, position=6)
+    register_views(registry, views)
 
 
 def _ops(registry):

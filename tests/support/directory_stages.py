@@ -21,16 +21,12 @@ from projector.projections.registry import PROJECTIONS
 from projector.store.errors import Superseded
 from projector.store.ports import ReadModel
 from projector.store.writes import writes
-from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
-from read_side.adapters.redis import (
-    RedisActivityViews,
-    RedisGroupViews,
-    RedisProfileViews,
-    RedisStatsViews,
-)
-from read_side.freshness import Freshness
+from read_side.adapters.memory.activity import MemoryActivityViews
+from read_side.adapters.memory.groups import MemoryGroupViews
+from read_side.adapters.memory.profiles import MemoryProfileViews
+from read_side.adapters.memory.stats import MemoryStatsViews
 from read_side.http.app import read_api
-from read_side.services import register_views
+from read_side.services import memory_views, redis_views, register_views
 from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
@@ -187,29 +183,14 @@ async def _fold(model: ReadModel, projection: str, log: Sequence[RecordedEvent],
 
 @asynccontextmanager
 async def memory_stage() -> AsyncIterator[MemoryStage]:
-    kinds = {
-        "profiles": MemoryProfileViews,
-        "groups": MemoryGroupViews,
-        "activity": MemoryActivityViews,
-        "stats": MemoryStatsViews,
-    }
-    views = {name: kind(freshness=Freshness(patience=PATIENCE)) for name, kind in kinds.items()}
+    views = memory_views(patience=PATIENCE)
     async with _reader(views) as read:
         yield MemoryStage(read, views)
 
 
 @asynccontextmanager
 async def real_stage(database_url: str, redis_url: str) -> AsyncIterator[RealStage]:
-    kinds = {
-        "profiles": RedisProfileViews,
-        "groups": RedisGroupViews,
-        "activity": RedisActivityViews,
-        "stats": RedisStatsViews,
-    }
-    views = {
-        name: kind(connector(redis_url), keyspace=HOME, freshness=Freshness(patience=PATIENCE))
-        for name, kind in kinds.items()
-    }
+    views = redis_views(connector(redis_url), keyspace=HOME, patience=PATIENCE)
     async with (
         postgres_write_side(database_url) as write_side,
         connect(redis_url) as redis,
@@ -223,8 +204,7 @@ async def _reader(views: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the read API on these views."""
 
     def register(registry: Any) -> None:
-        for name, port in PORTS.items():
-            register_views(registry, port, views[name])
+        register_views(registry, views)
 
     async with client_of(read_api(admit_everyone, register)) as client:
         yield client

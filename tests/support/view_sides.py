@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from redis import Redis
 
-from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
-from read_side.adapters.redis import (
-    RedisActivityViews,
-    RedisGroupViews,
-    RedisProfileViews,
-    RedisStatsViews,
-)
-from read_side.freshness import Freshness
+from read_side.services import memory_views, redis_views
 from shared.read_model.keys import HOME
 from shared.redis.client import connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
@@ -29,30 +22,18 @@ class Side(NamedTuple):
     projection: Any
 
 
-class _Kind(NamedTuple):
-    memory: Any
-    redis: Any
-    projection: Any
-
-
-KINDS = {
-    "profiles": _Kind(MemoryProfileViews, RedisProfileViews, RedisProjection),
-    "groups": _Kind(MemoryGroupViews, RedisGroupViews, RedisGroups),
-    "activity": _Kind(MemoryActivityViews, RedisActivityViews, RedisActivity),
-    "stats": _Kind(MemoryStatsViews, RedisStatsViews, RedisStats),
-}
+PROJECTIONS = {"profiles": RedisProjection, "groups": RedisGroups, "activity": RedisActivity, "stats": RedisStats}
 
 
 @asynccontextmanager
 async def side_on(adapter: str, kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Side]:
     """Open the views of one projection on an adapter that nobody has filled yet."""
-    makes = KINDS[kind]
     if adapter == "memory":
-        views = makes.memory(freshness=Freshness(patience=PATIENCE))
+        views = memory_views(patience=PATIENCE)[kind]
         yield Side(views, views)
         return
     server = request.getfixturevalue(adapter).start()
     with Redis.from_url(server.url) as client:
         client.flushall()
-        async with makes.redis(connector(server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)) as views:
-            yield Side(views, makes.projection(client))
+        async with redis_views(connector(server.url), keyspace=HOME, patience=PATIENCE)[kind] as views:
+            yield Side(views, PROJECTIONS[kind](client))

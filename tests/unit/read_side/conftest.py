@@ -2,11 +2,8 @@
 
 import pytest
 
-from read_side.adapters.memory import MemoryActivityViews, MemoryGroupViews, MemoryProfileViews, MemoryStatsViews
-from read_side.freshness import Freshness
 from read_side.http.app import read_api
-from read_side.services import register_views
-from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
+from read_side.services import memory_views, register_views
 from shared.auth.setup import admit_everyone
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.http import client_of
@@ -20,23 +17,29 @@ def patience():
 
 
 @pytest.fixture
-def empty_views(patience):
-    return MemoryProfileViews(freshness=Freshness(patience=patience))
+def empty_directory(patience):
+    """The views of every projection, never filled."""
+    return memory_views(patience=patience)
 
 
 @pytest.fixture
-def empty_groups(patience):
-    return MemoryGroupViews(freshness=Freshness(patience=patience))
+def empty_views(empty_directory):
+    return empty_directory["profiles"]
 
 
 @pytest.fixture
-def empty_activity(patience):
-    return MemoryActivityViews(freshness=Freshness(patience=patience))
+def empty_groups(empty_directory):
+    return empty_directory["groups"]
 
 
 @pytest.fixture
-def empty_stats(patience):
-    return MemoryStatsViews(freshness=Freshness(patience=patience))
+def empty_activity(empty_directory):
+    return empty_directory["activity"]
+
+
+@pytest.fixture
+def empty_stats(empty_directory):
+    return empty_directory["stats"]
 
 
 @pytest.fixture
@@ -74,17 +77,9 @@ def directory(views, groups, activity, stats):
 
 
 @pytest.fixture
-async def client(empty_views, empty_groups, empty_activity, empty_stats):
-    ports = {
-        ProfileViews: empty_views,
-        GroupViews: empty_groups,
-        ActivityViews: empty_activity,
-        StatsViews: empty_stats,
-    }
-
+async def client(empty_directory):
     def register(registry):
-        for port, adapter in ports.items():
-            register_views(registry, port, adapter)
+        register_views(registry, empty_directory)
 
     async with client_of(read_api(admit_everyone, register)) as client:
         yield client

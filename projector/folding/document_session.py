@@ -1,6 +1,6 @@
 """The documents of one batch on their way from event to event."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +54,8 @@ class RunningFanOut(NamedTuple):
         """
         return position > self.progress.since if self.progress.since else position >= self.position
 
+
+IndexChanges: TypeAlias = Sequence[tuple[Key, IndexChange]]
 
 Kept: TypeAlias = tuple[msgspec.Struct | None, int, bool, int]
 
@@ -209,25 +211,37 @@ class DocumentSession:
 
         :param strays: entries at which no document stands.
         """
-        written = {key: each for key, each in self._in_order_of_kinds() if self._is_written(key, each)}
-        saved = {key: each.record for key, each in written.items() if each.record}
-        public = {key: self.projection.public_form(key, record) for key, record in saved.items()}
-        changes = {key: each.change(key, indexer) for key, each in written.items() if each.is_reindexed}
-        # Of two that claim an entry, the later one has it: the other's leaving it may wait for a parked event.
-        changes = {key: changes[key] for key in sorted(changes, key=lambda key: written[key].position)}
-        removals = [(entry, key.id) for key, change in changes.items() for entry in change.removals]
+        written = dict(self._written())
+        changes = _index_changes(written, indexer)
+        records = {key: each.record for key, each in written.items() if each.record}
         return Batch(
-            removals=[each for each in removals if not self._is_ahead_of_fan_out(each[0])],
-            additions=[(entry, key.id) for key, change in changes.items() for entry in change.additions],
-            index_rows={key: _pack(change.index_row) for key, change in changes.items() if change.index_row},
-            public={key: self._sealed(key, record) for key, record in public.items() if record is not None},
-            full={key: self._sealed(key, record) for key, record in saved.items()},
+            removals=self._removals(changes),
+            additions=[(entry, key.id) for key, change in changes for entry in change.additions],
+            index_rows={key: _pack(change.index_row) for key, change in changes if change.index_row},
+            public=dict(self._public(records)),
+            full={key: self._sealed(key, record) for key, record in records.items()},
             # Even those the store does not have: a crash may put them there, before this commit.
-            forgotten=[key for key, each in written.items() if not each.record],
+            forgotten=[key for key in written if key not in records],
             parked=self._parked(checkpoint),
             strays=strays,
             checkpoint=checkpoint,
         )
+
+    def _written(self) -> Iterator[tuple[Key, Document]]:
+        """In the order of the projection's kinds."""
+        for kind in self.projection.kinds:
+            documents = [(key, each) for key, each in self._documents.items() if key.kind == kind.name]
+            yield from ((key, each) for key, each in documents if self._is_written(key, each))
+
+    def _removals(self, changes: IndexChanges) -> Sequence[OwnedEntry]:
+        """What is given up, but for entries by which a fan-out is still to come: it strikes those itself."""
+        given_up = [(entry, key.id) for key, change in changes for entry in change.removals]
+        return [each for each in given_up if not self._is_ahead_of_fan_out(each[0])] if self.fan_outs else given_up
+
+    def _public(self, records: Mapping[Key, msgspec.Struct]) -> Iterator[tuple[Key, bytes]]:
+        for key, record in records.items():
+            if (form := self.projection.public_form(key, record)) is not None:
+                yield key, self._sealed(key, form)
 
     def _change(self, key: Key, record: msgspec.Struct | None) -> None:
         document = self.open(key)
@@ -263,10 +277,6 @@ class DocumentSession:
         """Whether a fan-out is still to come by: it finds documents by such entries, and strikes the others."""
         return any(each.fan_out.is_ahead(entry, done=each.progress.done) for each in self.fan_outs)
 
-    def _in_order_of_kinds(self) -> Iterator[tuple[Key, Document]]:
-        for kind in self.projection.kinds:
-            yield from ((key, each) for key, each in self._documents.items() if key.kind == kind.name)
-
     def _opened(self, key: Key) -> Document:
         if key not in self.envelopes:
             raise NotPrefetched(key)
@@ -283,3 +293,9 @@ class DocumentSession:
 
     def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
         return seal(position=self._documents[key].position, body=_encode(record), stale_since=self.queue.mark(key))
+
+
+def _index_changes(written: Mapping[Key, Document], indexer: Indexer) -> IndexChanges:
+    """In the order of positions: of two that claim an entry the later one has it, as the other may wait to leave it."""
+    reindexed = [(key, each) for key, each in written.items() if each.is_reindexed]
+    return [(key, each.change(key, indexer)) for key, each in sorted(reindexed, key=lambda pair: pair[1].position)]

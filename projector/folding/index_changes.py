@@ -1,11 +1,11 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from projector.folding.projection import Entry, Key, Kind, Projection, SortedEntry
+from projector.folding.projection import Entry, Key, Projection, SortedEntry
 from shared.read_model.ordering import WORD, IndexRow, place, word_entries
 
 
@@ -20,7 +20,7 @@ UNINDEXED = IndexState(frozenset(), None)
 
 
 class IndexChange(NamedTuple):
-    """How a document moved: the entries it has given up, those it has taken (or taken again), and its index row."""
+    """The entries that a document has given up, those that it has taken (or taken again), and its index row."""
 
     removals: Sequence[Entry]
     additions: Sequence[Entry]
@@ -28,17 +28,17 @@ class IndexChange(NamedTuple):
 
 
 class Indexer:
-    """Places the documents of one projection."""
+    """Indexes the documents of one projection."""
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
-        self._kinds = {kind.name: kind for kind in projection.kinds}
+        self._orders = {kind.name: kind.orders for kind in projection.kinds}
 
     def change(self, key: Key, records: Iterable[Any], *, anew: bool) -> IndexChange:
         """
-        The way from the first of a document's states to the last.
+        Compare the first of a document's states with the last.
 
-        An entry that was left and taken again on the way is taken anew: another may have had it in between, and
+        An entry that was left and taken again in between is taken anew: another document may have had it meanwhile, and
         a commit that broke off may have removed it.
 
         :param anew: take all entries of the last state, also those it had from the first.
@@ -60,34 +60,36 @@ class Indexer:
         """Every entry that was left or taken on the way, and whether the document stands there at its end."""
         stands: dict[Entry, bool] = {}
         for before, now in pairwise(states):
-            gone, come = _crossed(before.index_row, now.index_row, kind=self._kinds[key.kind], id=key.id)
+            gone, come = self._crossed(key, before.index_row, now.index_row)
             stands |= dict.fromkeys(chain(before.direct - now.direct, gone), False)
             stands |= dict.fromkeys(chain(now.direct - before.direct, come), True)
         return stands
 
-
-def _crossed(
-    old: IndexRow | None, new: IndexRow | None, *, kind: Kind[Any], id: str
-) -> tuple[Iterable[SortedEntry], Iterable[SortedEntry]]:
-    """The entries of an index row that only the old one has, and those that only the new one has."""
-    if old == new:
-        return (), ()
-    gone = set(_entries(old, unlike=new, kind=kind, id=id))
-    come = set(_entries(new, unlike=old, kind=kind, id=id))
-    return gone - come, come - gone
+    def _crossed(self, key: Key, old: IndexRow | None, new: IndexRow | None) -> tuple[set[Entry], set[Entry]]:
+        """Tell the entries that only the old index row has from those that only the new one has."""
+        if old == new:
+            return set(), set()
+        orders, id_ = self._orders[key.kind], UUID(key.id)
+        gone = set(_entries(old, orders, id_, unlike=new))
+        come = set(_entries(new, orders, id_, unlike=old))
+        return gone - come, come - gone
 
 
-def _entries(index_row: IndexRow | None, *, unlike: IndexRow | None, kind: Kind[Any], id: str) -> Iterator[SortedEntry]:
-    """The entries of an index row, without most of those that the other has too."""
-    if index_row is None:
+def _entries(row: IndexRow | None, orders: Sequence[str], id: UUID, *, unlike: IndexRow | None) -> Iterator[Entry]:
+    """List the entries of an index row, without most of those that the other has too."""
+    if row is None:
         return
-    other = unlike if unlike and unlike.status == index_row.status else None
-    prefixes = index_row.prefixes()
-    new_prefixes = [each for each in prefixes if each not in other.prefixes()] if other else prefixes
-    account = UUID(id)
-    for nth, (order, key) in enumerate(zip(kind.orders, index_row.keys, strict=True)):
-        stands_at = place(key, account)
-        crossing = new_prefixes if other and other.keys[nth] == key else prefixes
-        yield from (SortedEntry(order, prefix + stands_at) for prefix in crossing)
-    if not other or (other.words, other.keys[0]) != (index_row.words, index_row.keys[0]):
-        yield from (SortedEntry(WORD, entry) for entry in word_entries(index_row, account))
+    other = unlike if unlike and unlike.status == row.status else None
+    yield from _entries_by_key(row, orders, id, other)
+    if other is None or (other.words, other.keys[0]) != (row.words, row.keys[0]):
+        yield from (SortedEntry(WORD, entry) for entry in word_entries(row, id))
+
+
+def _entries_by_key(row: IndexRow, orders: Sequence[str], id: UUID, other: IndexRow | None) -> Iterator[Entry]:
+    """List those in the order of each key: of a key that the other has too, only those of other facets."""
+    prefixes, others = row.prefixes(), other.prefixes() if other else ()
+    new_prefixes = [each for each in prefixes if each not in others]
+    for order, key, other_key in zip(orders, row.keys, other.keys if other else repeat(None), strict=False):
+        if crossing := new_prefixes if key == other_key else prefixes:
+            stands_at = place(key, id)
+            yield from [SortedEntry(order, prefix + stands_at) for prefix in crossing]

@@ -89,28 +89,51 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
 
     A crash that lets any prefix of it survive is harmless only in this order: see `Batch`.
     """
+    yield from _removals(batch, keys)
+    yield from _additions(batch, keys)
+    yield from _documents(batch, keys)
+    yield from _forgotten(batch, keys)
+    yield from _strikes(batch.strays, keys)
+    yield from _parked(batch, keys)
+    yield Set(keys.checkpoint, msgspec.json.encode(batch.checkpoint))
+
+
+def _removals(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     for by, values in by_hash(unique_entries_in(batch.removals)).items():
         yield Remove(keys.unique_entries(by), values)
-    for by, entries in _by_list(batch.removals).items():
-        yield Strike(keys.sorted_entries(by), entries)
+    yield from _strikes(batch.removals, keys)
+
+
+def _additions(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
     for by, values in by_hash(owners).items():
         yield Put(keys.unique_entries(by), {value: owners[UniqueEntry(by, value)] for value in values})
     for by, entries in _by_list(batch.additions).items():
         yield Enlist(keys.sorted_entries(by), entries)
+
+
+def _documents(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     for variant, documents in zip(VARIANTS, (batch.index_rows, batch.public, batch.full), strict=True):
         for kind, fields in _by_kind(documents).items():
             yield Put(keys.documents(kind, variant), fields)
+
+
+def _forgotten(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     yield from (Remove(keys.documents(key.kind, variant), [key.id]) for key, variant in batch.superfluous)
-    forgotten = _by_kind(dict.fromkeys(batch.forgotten, b""))
-    yield from (Remove(keys.documents(kind, each), list(ids)) for kind, ids in forgotten.items() for each in VARIANTS)
-    for by, entries in _by_list(batch.strays).items():
+    for kind, ids in _by_kind(dict.fromkeys(batch.forgotten, b"")).items():
+        yield from (Remove(keys.documents(kind, variant), list(ids)) for variant in VARIANTS)
+
+
+def _strikes(owned: Iterable[OwnedEntry], keys: GenerationKeys) -> Iterator[Write]:
+    for by, entries in _by_list(owned).items():
         yield Strike(keys.sorted_entries(by), entries)
+
+
+def _parked(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     if batch.parked:
         yield Put(keys.parked, batch.parked)
     if batch.outdated:
         yield Remove(keys.parked, list(batch.outdated))
-    yield Set(keys.checkpoint, msgspec.json.encode(batch.checkpoint))
 
 
 def _by_list(owned: Iterable[OwnedEntry]) -> Mapping[str, list[bytes]]:

@@ -18,9 +18,10 @@ import msgspec
 L = TypeVar("L")
 
 COMPONENTS: tuple[str, ...] = (
-    "projector.audit.erasure.audit:ErasureLimits",
     "projector.audit.drift_sampler:DriftSamplerLimits",
+    "projector.audit.erasure.audit:ErasureLimits",
     "projector.audit.verify.following:VerifyLimits",
+    "projector.processing.circuit_breaker:BreakerLimits",
     "projector.processing.limits:LeadershipLimits",
     "projector.processing.limits:ProcessorLimits",
     "projector.rebuilding.comparison:ComparisonLimits",
@@ -28,10 +29,10 @@ COMPONENTS: tuple[str, ...] = (
     "shared.auth.authentication:AuthenticationLimits",
     "shared.auth.openid:OpenIdLimits",
     "shared.auth.rate_limits:RateLimiterLimits",
-    "shared.http.limits:HttpLimits",
-    "shared.server.limits:ServerLimits",
     "shared.event_log.adapters.postgres:EventLogLimits",
+    "shared.http.limits:HttpLimits",
     "shared.postgres.connection:PostgresLimits",
+    "shared.server.limits:ServerLimits",
     "write_side.adapters.postgres.transactions:TransactionLimits",
     "write_side.execution.limits:ExecutionLimits",
 )

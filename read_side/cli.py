@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-import sys
 
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from shared.auth.setup import require_access
+from shared.cli.exit_codes import CommandFailed
 from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry
 from shared.redis.client import connector
@@ -43,4 +43,5 @@ async def _refuse_eviction(url: str) -> None:
         try:
             watch.require_none()
         except EvictionPossible as error:
-            sys.exit(f"{error}; run `CONFIG SET maxmemory-policy noeviction` and write it into Redis' configuration")
+            remedy = "run `CONFIG SET maxmemory-policy noeviction` and write it into Redis' configuration"
+            raise CommandFailed(f"{error}; {remedy}") from error

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from shared.cli.exit_codes import CommandFailed
 from shared.cli.extras import require_extra
 from shared.errors import Unavailable
 from shared.settings import Settings, masked
@@ -29,9 +29,9 @@ def migrate() -> None:
     try:
         run_migrations(url)
     except OperationalError as error:
-        sys.exit(
+        raise CommandFailed(
             f"PostgreSQL does not answer at {masked(url)} ({type(error.orig).__name__}): `muster doctor` says more"
-        )
+        ) from error
 
 
 def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
@@ -71,7 +71,7 @@ async def _require_preconditions(settings: Settings) -> None:
     except Unavailable:
         return
     except EventLogUnsound as error:
-        sys.exit(str(error))
+        raise CommandFailed(str(error)) from error
 
 
 def import_commands(
@@ -89,9 +89,11 @@ def import_commands(
     :param json: print the result as JSON.
     """
     from shared.client.importing import import_file  # noqa: PLC0415 - likewise
+    from shared.client.sender import SenderLimits  # noqa: PLC0415 - likewise
 
-    with _connected(write_url) as client:
-        return import_file(file, client=client, as_json=json)
+    settings = _settings(write_url)
+    with _connected(settings) as client:
+        return import_file(file, client=client, limits=settings.limits_of(SenderLimits), as_json=json)
 
 
 def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
@@ -106,15 +108,21 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     """
     require_extra("seed", "seed", module="faker")
     from shared.client.seeding import seed_people  # noqa: PLC0415 - faker least of all
+    from shared.client.sender import SenderLimits  # noqa: PLC0415 - likewise
 
-    with _connected(write_url) as client:
-        return seed_people(people, groups=groups, seed=seed, client=client, as_json=json)
+    settings = _settings(write_url)
+    with _connected(settings) as client:
+        limits = settings.limits_of(SenderLimits)
+        return seed_people(people, groups=groups, seed=seed, client=client, limits=limits, as_json=json)
 
 
-def _connected(write_url: str | None) -> "httpx.Client":
+def _settings(write_url: str | None) -> Settings:
+    environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}
+    return Settings.load(environment).with_addresses()
+
+
+def _connected(settings: Settings) -> "httpx.Client":
     from shared.cli.api_client import WRITE_API, blocking_httpx_client  # noqa: PLC0415 - nor an HTTP client to serve
     from shared.client.sender import TIMEOUT  # noqa: PLC0415 - likewise
 
-    environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}
-    settings = Settings.load(environment).with_addresses()
     return blocking_httpx_client(WRITE_API, settings, timeout=TIMEOUT)

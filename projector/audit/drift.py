@@ -40,21 +40,21 @@ COUNTERPARTS: Mapping[str, Sequence[Counterpart]] = {
         Counterpart("membership", "directory_memberships", ("group_id", "account_id"), None),
     ),
 }
-"""By projection. The others tell what happened, which no state does."""
+"""By projection. The others hold what happened, which no state does."""
 
 
 class Records(Protocol):
     """The records of a projection, in JSON."""
 
     def ids(self, kind: str) -> Iterator[str]:
-        """Of all records of a kind."""
+        """Give the ids of all records of a kind."""
 
     def body(self, kind: str, id: str) -> bytes | None:
-        """None if there is no such record."""
+        """Return the JSON of a record; None if there is none."""
 
     @property
-    def aside(self) -> Collection[str]:
-        """The ids of those that do not reflect the whole log, as far as is known: the last `body` may have told."""
+    def incomplete(self) -> Collection[str]:
+        """The ids of those that do not reflect the whole log, as far as is known: `body` may add to them."""
 
 
 class Drift(NamedTuple):
@@ -71,7 +71,7 @@ class Drift(NamedTuple):
 async def drifts(
     records: Records, kind: str, rows: AsyncIterator[tuple[str, Fields]]
 ) -> AsyncIterator[tuple[str, list[Drift]]]:
-    """What differs between the records of a kind and the rows of its counterpart, id by id; mostly nothing."""
+    """Give what differs between the records of a kind and the rows of its counterpart, id by id; mostly nothing."""
     left = set(records.ids(kind))
     async for id_, row in rows:
         left.discard(id_)
@@ -82,18 +82,18 @@ async def drifts(
 
 def is_about(ids: Collection[str], id: str, body: bytes | None, row: Fields | None) -> bool:
     """
-    Whether a record or a row is, or tells of, one of those with some ids.
+    Whether a record or a row is, or names, one of those with some ids.
 
     A group that is parked stands in the records of all its members, which are not parked themselves.
     """
     if not ids:
         return False
-    told = (id.encode(), body or b"", msgspec.json.encode(row))
-    return id in ids or any(each.decode() in ids for text in told for each in _IDS.findall(text))
+    texts = (id.encode(), body or b"", msgspec.json.encode(row))
+    return id in ids or any(each.decode() in ids for text in texts for each in _IDS.findall(text))
 
 
 def drifts_of(id: str, record: Fields | None, row: Fields | None) -> Iterator[Drift]:
-    """The fields of a record that are not as the row has them; a view may have more."""
+    """Give the fields of a record that are not as the row has them; a view may have more."""
     if record is None or row is None:
         if record is not row:
             yield Drift(id, "record", record, row)
@@ -105,6 +105,6 @@ def drifts_of(id: str, record: Fields | None, row: Fields | None) -> Iterator[Dr
 
 def _drifts(records: Records, kind: str, id: str, row: Fields | None) -> list[Drift]:
     body = records.body(kind, id)
-    if is_about(records.aside, id, body, row):
+    if is_about(records.incomplete, id, body, row):
         return []
     return list(drifts_of(id, None if body is None else _decode(body), row))

@@ -32,12 +32,12 @@ class Directory(Protocol):
     """
     The write side's state, as it publishes it.
 
-    Whatever is asked raises `Unavailable` if PostgreSQL cannot be reached, and `EventLogUnsound` if it has no
+    Every method raises `Unavailable` if PostgreSQL cannot be reached, and `EventLogUnsound` if it has no
     such views.
     """
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
-        """Look at one moment of it, however long that takes; nobody waits for it."""
+        """Look at one moment of it, however long that takes; nothing waits for it."""
 
 
 class DatabaseTraces(Protocol):

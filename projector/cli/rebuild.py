@@ -65,7 +65,7 @@ def rebuild(
 
     :param projection: which one.
     :param all: all of them, one after the other.
-    :param dry_run: tell what would change, and switch nothing.
+    :param dry_run: say what would change, and switch nothing.
     :param force: switch even if records would be gone, or readers be taken back.
     :param keep_old: seconds for which --rollback can switch back.
     :param abort: give up the rebuild that is under way.

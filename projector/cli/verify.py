@@ -37,7 +37,7 @@ LONGEST = 60
 
 def verify(projection: str | None = None, /, *, repair: bool = False, json: bool = False) -> int:
     """
-    Compare what readers get with the log, and the log with the database; nobody has to stop for it.
+    Compare what readers get with the log, and the log with the database, while everything goes on.
 
     :param projection: one of them; all, if none is named.
     :param repair: write anew what differs in Redis.

@@ -46,7 +46,7 @@ class ApiProblem(msgspec.Struct, frozen=True):
 
 
 class ApiFailed(CommandFailed):
-    """An API did not do what it was asked for."""
+    """A request to an API failed."""
 
 
 class ApiUnavailable(ApiFailed):
@@ -130,7 +130,7 @@ async def connected(api: Api, settings: Settings, *, timeout: float = ANSWER_SEC
     """
     Give a client of one API.
 
-    :raises SettingMissingError: nobody says where it is.
+    :raises SettingMissingError: its URL is not known.
     """
     async with httpx_client(api, settings, timeout=timeout) as http:
         yield ApiClient(api, http)
@@ -155,7 +155,7 @@ def problem_of(response: httpx.Response) -> ApiProblem | None:
 
 
 def not_let_in(response: httpx.Response) -> ApiFailed:
-    """Say what to do where a token is missing, or does not allow what was asked for."""
+    """Say what to do where a token is missing, or does not allow the request."""
     problem = problem_of(response)
     why = problem.detail if problem else f"it answers {response.status_code}"
     return ApiFailed(f"{response.url.copy_with(query=None)} {NOT_LET_IN}: {why}")

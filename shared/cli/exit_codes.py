@@ -4,7 +4,7 @@ DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class CommandFailed(Exception):
-    """What was asked for cannot be done; the message says why, and what to do."""
+    """A command cannot be carried out; the message says why, and what to do."""
 
     exit_code = FAILED
 

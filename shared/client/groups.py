@@ -10,7 +10,7 @@ Fields = dict[str, Any]
 MOST_GROUPS_EACH = 6
 """Of one person."""
 KNOWN_GROUPS = 10_000
-"""People are drawn to the groups up to this one; there may be fewer, or more that nobody joins."""
+"""People are drawn to the groups up to this one; there may be fewer, or more, which have no members."""
 
 _CITIES: Mapping[str, str] = {
     "Athens": "athens",

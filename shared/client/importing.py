@@ -11,12 +11,13 @@ import httpx
 from shared.cli.exit_codes import WrongUsage
 from shared.client.lines import read_chunks
 from shared.client.run import post_all
+from shared.client.sender import SenderLimits
 from shared.runtime.progress import Progress
 
 STDIN = "-"
 
 
-def import_file(file: str, *, client: httpx.Client, as_json: bool) -> int:
+def import_file(file: str, *, client: httpx.Client, limits: SenderLimits | None = None, as_json: bool) -> int:
     """
     Post the commands of a file and return the exit status; running it again does nothing twice.
 
@@ -28,7 +29,7 @@ def import_file(file: str, *, client: httpx.Client, as_json: bool) -> int:
         raise WrongUsage(f"{file} cannot be read: {error.strerror}") from error
     with source:
         progress = Progress(sys.stderr).begin("lines", total=_size(source))
-        return post_all(read_chunks(source), client=client, progress=progress, as_json=as_json)
+        return post_all(read_chunks(source), client=client, progress=progress, limits=limits, as_json=as_json)
 
 
 def _opened(file: str) -> BufferedReader:

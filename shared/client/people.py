@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from faker import Faker
 
 POOL = 100
-"""Names of a kind that are drawn from faker once, because it is too slow to be asked for each person."""
+"""Names of a kind that are drawn from faker once, because it is too slow to draw each person's."""
 
 PLACES: Mapping[str, tuple[str, ...]] = {
     "ar_SA": ("Asia/Riyadh",),

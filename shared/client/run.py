@@ -10,7 +10,7 @@ import msgspec
 from shared.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from shared.cli.output import print_json, print_line
 from shared.client.lines import Chunk, Line
-from shared.client.sender import Answer, GaveUp, Sender
+from shared.client.sender import GaveUp, LineResult, Sender, SenderLimits
 from shared.runtime.progress import Progress
 from shared.text import printable
 
@@ -34,14 +34,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """Counts the lines that are settled, and tells of those that failed."""
+    """Counts the lines that are settled, and reports those that failed."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._start = time.monotonic()
         self._applied = self._replayed = self._failed = self._position = 0
 
-    def settled(self, line: Line, answer: Answer) -> None:
+    def settled(self, line: Line, answer: LineResult) -> None:
         if answer.status != HTTPStatus.OK:
             self._failed += 1
             self._progress.say(failure(line, answer))
@@ -70,18 +70,20 @@ class Tally:
         return self._applied + self._replayed + self._failed
 
 
-def failure(line: Line, answer: Answer) -> str:
+def failure(line: Line, answer: LineResult) -> str:
     """What to tell of a line that failed: a line, and one more for each wrong field."""
     first = f"line {line.number}: {answer.status} {answer.title}: {answer.detail}"
     others = (f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)
     return "\n".join(map(printable, [first, *others]))
 
 
-def post_all(chunks: Iterable[Chunk], *, client: httpx.Client, progress: Progress, as_json: bool) -> int:
+def post_all(
+    chunks: Iterable[Chunk], *, client: httpx.Client, progress: Progress, limits: SenderLimits | None, as_json: bool
+) -> int:
     """Post everything, print the summary, and return the exit status."""
     with progress:
         tally = Tally(progress)
-        status = send_all(chunks, sender=Sender(client=client, watch=tally), progress=progress)
+        status = send_all(chunks, sender=Sender(client=client, observer=tally, limits=limits), progress=progress)
     summary = tally.summary()
     if as_json:
         print_json(msgspec.json.encode(summary))

@@ -11,22 +11,24 @@ from shared.client.groups import Belonging, Fields, belongings, groups
 from shared.client.lines import Keys, Line, in_chunks
 from shared.client.people import people
 from shared.client.run import post_all
+from shared.client.sender import SenderLimits
 from shared.runtime.progress import Progress
 
 _encode = msgspec.json.Encoder().encode
 
 
-def seed_people(count: int, *, groups: int = 0, seed: int, client: httpx.Client, as_json: bool) -> int:
+def seed_people(
+    count: int, *, groups: int = 0, seed: int, client: httpx.Client, limits: SenderLimits | None = None, as_json: bool
+) -> int:
     """Register people in groups and return the exit status; the same again change nothing, more of them go on."""
     progress = Progress(sys.stderr).begin("lines", total=groups + count)
-    return post_all(
-        in_chunks(commands(count, groups=groups, seed=seed)), client=client, progress=progress, as_json=as_json
-    )
+    lines = in_chunks(commands(count, groups=groups, seed=seed))
+    return post_all(lines, client=client, progress=progress, limits=limits, as_json=as_json)
 
 
 def commands(count: int, *, groups: int = 0, seed: int) -> Iterator[Line]:
     """
-    The commands that make the first groups and people of a seed, each made as it is asked for.
+    The commands that make the first groups and people of a seed, each made when it is taken.
 
     Groups come first, then each person before their memberships, so references lead somewhere. A call that asks for
     more people or more groups gets all commands of those who ask for fewer, with the same keys.

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
@@ -14,19 +15,27 @@ from shared.cli.api_client import not_let_in
 from shared.cli.exit_codes import CommandFailed
 from shared.client.lines import MAX_LINE_BYTES, Chunk, Line
 from shared.lines import LineSplitter
+from shared.runtime.retry import Backoff, RetryPolicy
 
 PATH = "/commands"
 NDJSON = "application/x-ndjson"
 
-PATIENCE_SECONDS = 60.0
-"""How long to go on although no line is settled."""
-
 TIMEOUT = httpx.Timeout(10.0, read=30.0)
 """The write API tries for some 20 seconds before it gives a line up."""
 
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderLimits:
+    """How long commands are sent again, in seconds."""
+
+    patience: float = 60.0
+    """To go on for although no line is settled."""
+    first_wait: float = 0.1
+    longest_wait: float = 2.0
+    """Each wait is twice as long as the one before, until it is so long."""
 
 
 class WrongField(msgspec.Struct, frozen=True):
@@ -34,8 +43,8 @@ class WrongField(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What the write API says to a line, or to a request that it refuses whole."""
+class LineResult(msgspec.Struct, frozen=True):
+    """What the write API answers to a line, or to a request that it refuses whole."""
 
     status: int
     line: int = 0
@@ -50,10 +59,10 @@ class GaveUp(CommandFailed):
     """Nothing more can be sent; the text says why and what to do."""
 
 
-class Watch(Protocol):
-    """Is told what becomes of the lines."""
+class SendObserver(Protocol):
+    """Takes note of what becomes of the lines."""
 
-    def settled(self, line: Line, answer: Answer) -> None:
+    def settled(self, line: Line, answer: LineResult) -> None:
         """The line has the answer that it will always have: it took effect, once, or never will as it is."""
 
     def waiting(self, why: str) -> None:
@@ -68,11 +77,11 @@ class _Unsettled(Exception):
         self.retry_after = retry_after
 
 
-TOO_LONG = Answer(
+TOO_LONG = LineResult(
     413, title="The line is too long", detail=f"A line is at most {MAX_LINE_BYTES} bytes, its idempotency key included"
 )
 
-_decode_line = msgspec.json.Decoder(Answer).decode
+_decode_line = msgspec.json.Decoder(LineResult).decode
 
 
 class Sender:
@@ -87,17 +96,17 @@ class Sender:
         self,
         *,
         client: httpx.Client,
-        watch: Watch,
+        observer: SendObserver,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        patience: float = PATIENCE_SECONDS,
+        limits: SenderLimits | None = None,
     ) -> None:
         self._client = client
-        self._watch = watch
+        self._observer = observer
         self._clock = clock
         self._sleep = sleep
-        self._patience = patience
-        self._wait = _FIRST_WAIT_SECONDS
+        self._limits = limits or SenderLimits()
+        self._waits = Backoff(RetryPolicy(first=self._limits.first_wait, longest=self._limits.longest_wait))
         self._progress_at = 0.0
 
     def send(self, chunk: Chunk) -> None:
@@ -106,7 +115,7 @@ class Sender:
 
         The next chunk may rely on this one, so there is never more than one request under way.
 
-        :raises GaveUp: no line was settled for as long as patience lasts, or nobody there will ever take one.
+        :raises GaveUp: no line was settled for as long as patience lasts, or what answers will never take one.
         """
         self._progress_at = self._clock()
         remaining = deque(chunk)
@@ -125,11 +134,12 @@ class Sender:
                     raise _Unsettled("the answer ended too early")
                 if answer.status in _TRY_AGAIN:
                     raise _Unsettled(_said(answer))
-                self._progress_at, self._wait = self._clock(), _FIRST_WAIT_SECONDS
-                self._watch.settled(remaining.popleft(), answer)
+                self._progress_at = self._clock()
+                self._waits.reset()
+                self._observer.settled(remaining.popleft(), answer)
             next(answers, None)  # to its very end, or the connection could not be used again
 
-    def _answers(self, bodies: list[bytes]) -> Generator[Answer]:
+    def _answers(self, bodies: list[bytes]) -> Generator[LineResult]:
         if not bodies:
             return
         headers = {"Content-Type": NDJSON, "Accept": NDJSON}
@@ -152,7 +162,7 @@ class Sender:
             raise GaveUp(str(not_let_in(response)))
         raise GaveUp(f"{self._url} answers {_said(answer)}: see that this is the address of Muster's write API")
 
-    def _decoded(self, line: bytes, number: int) -> Answer:
+    def _decoded(self, line: bytes, number: int) -> LineResult:
         try:
             answer = _decode_line(line)
         except msgspec.DecodeError as error:
@@ -162,16 +172,15 @@ class Sender:
         return answer
 
     def _wait_a_little(self, unsettled: _Unsettled, *, number: int) -> None:
-        seconds = max(self._wait, unsettled.retry_after)
+        seconds = max(self._waits.next(), unsettled.retry_after)
         waited = self._clock() - self._progress_at
-        if waited + seconds > self._patience:
+        if waited + seconds > self._limits.patience:
             raise GaveUp(
                 f"{self._url} has taken nothing from line {number} on for {waited:.0f} s ({unsettled}): see that the "
                 "write API and its database run, then run this again; what was applied is not applied twice"
             )
-        self._watch.waiting(str(unsettled))
+        self._observer.waiting(str(unsettled))
         self._sleep(seconds)
-        self._wait = min(2 * self._wait, _LONGEST_WAIT_SECONDS)
 
     @property
     def _url(self) -> str:
@@ -186,16 +195,16 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
         raise _Unsettled("the answer ended in the middle of a line")
 
 
-def _refusal(response: httpx.Response) -> Answer:
+def _refusal(response: httpx.Response) -> LineResult:
     """Why the whole request was refused; a proxy may say so in another form than ours."""
     try:
         problem = _decode_line(response.read())
     except msgspec.DecodeError:
-        return Answer(response.status_code, title=response.reason_phrase)
+        return LineResult(response.status_code, title=response.reason_phrase)
     return msgspec.structs.replace(problem, status=response.status_code)
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: LineResult) -> str:
     return f"{answer.status} {answer.title}"
 
 

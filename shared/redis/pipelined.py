@@ -21,7 +21,7 @@ class PipelinedConnection:
     """
     Sends commands in one go, and returns their replies as bytes.
 
-    After an error it has to be disconnected before it is used again: there may be replies that nobody has read.
+    After an error it has to be disconnected before it is used again: there may be replies that were not read.
 
     :param timeout: of one exchange, in seconds; None where the connection limits each reply.
     """
@@ -49,7 +49,7 @@ class PipelinedConnection:
         """
         Execute commands in one transaction, and return their replies; one that failed has its error there.
 
-        :raises WatchError: what is watched was changed and nothing was executed, or nobody knows whether it was.
+        :raises WatchError: what is watched was changed and nothing was executed, or it is not known whether it was.
         """
         try:
             *_, replies = await self.execute(("MULTI",), *commands, ("EXEC",))

@@ -22,7 +22,7 @@ from shared.read_model.positions import Pointer
 
 
 class MemoryGenerationInspector:
-    """Reads a store of which nobody has to be kept waiting."""
+    """Reads a store at once: nothing else waits for it."""
 
     def __init__(self, store: MemoryStore, *, projection: str) -> None:
         self._store = store

@@ -31,7 +31,7 @@ class MemoryReadModel:
     async def attest(self) -> None:
         self._store.check()
         if self._store.evicts:
-            raise EvictionPossible(f"projection {self._keys.projection}: the store in memory was told to evict")
+            raise EvictionPossible(f"projection {self._keys.projection}: the store in memory may evict")
 
     async def survey(self) -> Survey:
         self._store.check()

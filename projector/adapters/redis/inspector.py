@@ -129,7 +129,7 @@ class RedisGenerationInspector:
 
 
 class _Read:
-    """A query of one generation as commands, and their replies as what was asked for, in the same order."""
+    """A query of one generation as commands, and their replies as what it wants, in the same order."""
 
     def __init__(self, query: GenerationQuery, keys: GenerationKeys) -> None:
         self._keys = keys

@@ -139,8 +139,8 @@ class RedisReadModel:
             yield ("SET", self._keys.live, msgspec.json.encode(state.live))
         yield ("SET", self._keys.roster, msgspec.json.encode(state.roster))
         if state.live is not None and state.live != survey.live:
-            told = _announcement(state.live.generation, survey.at(state.live).reached)
-            yield ("PUBLISH", self._keys.announce, told)
+            announcement = _announcement(state.live.generation, survey.at(state.live).reached)
+            yield ("PUBLISH", self._keys.announce, announcement)
 
     def _beginning(self, keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
         checkpoint, parked = codec.begun(skips)
@@ -252,8 +252,8 @@ class RedisCommit:
         if not (values := by_hash(entries)):
             return {}
         found = await self._fields({self._keys.unique_entries(by): names for by, names in values.items()})
-        asked = [UniqueEntry(by, name) for by, names in values.items() for name in names]
-        pairs = zip(asked, chain.from_iterable(found), strict=True)
+        wanted = [UniqueEntry(by, name) for by, names in values.items() for name in names]
+        pairs = zip(wanted, chain.from_iterable(found), strict=True)
         return {entry: owner.decode() if owner else None for entry, owner in pairs}
 
     async def _fields(self, hashes: Mapping[str, Sequence[str]]) -> list[list[bytes | None]]:

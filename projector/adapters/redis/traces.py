@@ -58,7 +58,7 @@ class RedisTraces:
                 yield messages
         elif kind != b"none":  # gone since it was listed
             name = key.decode("utf-8", "replace")
-            raise Unavailable(f"Redis: nobody can look into {name}, which is a {kind.decode()}")
+            raise Unavailable(f"Redis: {name} cannot be read, it is a {kind.decode()}")
 
     async def _messages(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
         found: Any = await self._client.xrange(key, count=PORTION)

@@ -68,7 +68,7 @@ def values_of(events: Iterable[Mapping[str, Any]]) -> list[PersonalValue]:
 
 
 class PersonalSearch:
-    """The values of one person that can be told from those of others."""
+    """The values of one person that no other has."""
 
     def __init__(self, values: Iterable[PersonalValue]) -> None:
         self._terms: dict[tuple[str, ...], SearchTerm] = {}

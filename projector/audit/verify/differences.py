@@ -23,7 +23,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """
     One field of one entity that is not as it should be.
 
-    :param entity: kind and id, such as `profile 0198…`; of an entry that leads to nobody, where it stands.
+    :param entity: kind and id, such as `profile 0198…`; of an entry that leads nowhere, where it stands.
     :param field: of the record; `public.…` of its public variant, `by-…` and `list:…` of what leads to it, `state.…`
         where PostgreSQL's state is not what the log tells.
     :param expected: null if there should be nothing.

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from projector.audit.verify.differences import Findings, differences_of, foreign, missing_of
 from projector.audit.verify.expectation import ABSENT, Expected
-from projector.audit.verify.following import Following
+from projector.audit.verify.following import FollowingFold
 from projector.folding.projection import Entry, Key
 from projector.store.collections import Index, Item, StoredCollection, Variant, index_of, item_of
 from projector.store.inspection import GenerationQuery
@@ -29,7 +29,7 @@ class Examination:
     that does not come out is it walked, and what is foreign on it is looked at once more, at one moment.
     """
 
-    def __init__(self, following: Following) -> None:
+    def __init__(self, following: FollowingFold) -> None:
         self.documents = self.entries = 0
         """How much was compared."""
         self._findings = Findings()
@@ -103,7 +103,7 @@ class Examination:
             self._add_foreign(entry, owner)
 
     async def _fan_outs_ended(self) -> None:
-        """Wait for fan-outs: until they end there are entries that nobody needs any more."""
+        """Wait for fan-outs: until they end there are entries that lead nowhere any more."""
         limits = self._following.limits
         policy = poll(limits.pause, within=limits.fan_out)
         await policy.until(
@@ -150,7 +150,7 @@ class Examination:
 class IndexSearch:
     """Looks for what is foreign on one hash of unique entries or one list."""
 
-    def __init__(self, following: Following, index: Index) -> None:
+    def __init__(self, following: FollowingFold, index: Index) -> None:
         self.found: dict[Entry, str] = {}
         self._following = following
         self._index = index

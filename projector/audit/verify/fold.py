@@ -271,11 +271,11 @@ class RecordsAhead:
         self.position = fold.position
         self._fold = fold
         self._keys = set(fold.concerned)
-        self._aside = {key.id for key in self._keys}
+        self._incomplete = {key.id for key in self._keys}
 
     @property
-    def aside(self) -> Collection[str]:
-        return self._aside
+    def incomplete(self) -> Collection[str]:
+        return self._incomplete
 
     def advance(self, events: Sequence[RecordedEvent]) -> None:
         """
@@ -294,7 +294,7 @@ class RecordsAhead:
         try:
             return self._fold.body(kind, id)
         except EventNotFoldable:  # an event of its group, say: its turn will be parked
-            self._aside.add(id)
+            self._incomplete.add(id)
             return None
 
     def _take(self, recorded: RecordedEvent) -> None:
@@ -309,4 +309,4 @@ class RecordsAhead:
 
     def _put_aside(self, keys: Collection[Key]) -> None:
         self._keys |= set(keys)
-        self._aside |= {key.id for key in keys}
+        self._incomplete |= {key.id for key in keys}

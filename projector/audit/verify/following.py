@@ -37,9 +37,9 @@ class VerifyLimits:
     """To do something while documents change: each takes a few milliseconds."""
 
 
-class Following:
+class FollowingFold:
     """
-    Looks at a generation, and folds the log up to exactly the checkpoint that was seen before anything is compared.
+    Looks at a generation, and folds the log up to exactly the checkpoint that was read before anything is compared.
 
     So nothing has to stand still, and nothing that is found is owed to something that was under way.
     """
@@ -58,7 +58,7 @@ class Following:
         self.live = Pointer("", 0)
         """The generation that is looked at, from `begin` on."""
         self.checkpoint = Checkpoint()
-        """The last that was seen; the fold is there."""
+        """The last that was read; the fold is there."""
         self._late: dict[Key, frozenset[Entry]] = {}
         """What leads to the documents that were touched since `begin`."""
         self._expectations = Expectations(fold)
@@ -75,11 +75,11 @@ class Following:
         """
         self.live = await live_generation(self.inspector, projection=self.fold.projection.name)
         self._require_version(self.live)
-        seen = await self._settled()
-        await self._fork_check.require(self._reader, seen.checkpoint)
+        snapshot = await self._settled()
+        await self._fork_check.require(self._reader, snapshot.checkpoint)
         stage = f"{self.fold.projection.name}, folding the log"
-        progress.begin("events", total=seen.checkpoint.position, stage=stage)
-        async for _ in self._catch_up(seen):
+        progress.begin("events", total=snapshot.checkpoint.position, stage=stage)
+        async for _ in self._catch_up(snapshot):
             progress.show(self.fold.identity.count, reached=self.fold.position)
         await self._all_erased()
 
@@ -90,8 +90,8 @@ class Following:
         :raises Superseded: readers were sent to another generation, the store came back older, or what the fold has
             left out was folded into it by now, or the other way round.
         """
-        seen, _ = await self._look(query)
-        return seen
+        snapshot, _ = await self._look(query)
+        return snapshot
 
     async def compare(self, keys: Collection[Key]) -> tuple[GenerationSnapshot, dict[Key, list[Expected]]]:
         """
@@ -103,11 +103,11 @@ class Following:
         for _ in range(self.limits.attempts):
             entries = {entry for key in keys for entry in _entries(expected[key])}
             before = self._moment
-            seen, touched = await self._look(GenerationQuery(documents=keys, entries=entries))
+            snapshot, touched = await self._look(GenerationQuery(documents=keys, entries=entries))
             stale = keys if self._moment != before else touched.intersection(keys)
             expected |= {key: self.expected(key) for key in stale}
-            if all(entry in seen.owners for key in stale for entry in _entries(expected[key])):
-                return seen, expected
+            if all(entry in snapshot.owners for key in stale for entry in _entries(expected[key])):
+                return snapshot, expected
         raise Superseded("documents change faster than they can be read")
 
     def expected(self, key: Key) -> list[Expected]:
@@ -120,9 +120,9 @@ class Following:
 
     def is_owed_to_later(self, entry: Entry) -> bool:
         """Whether events since `begin` put the entry there, or a fan-out is still to come by and to strike it."""
-        return any(entry in each for each in self._late.values()) or self._is_on_a_way(entry)
+        return any(entry in each for each in self._late.values()) or self._is_ahead_of_a_fan_out(entry)
 
-    def _is_on_a_way(self, entry: Entry) -> bool:
+    def _is_ahead_of_a_fan_out(self, entry: Entry) -> bool:
         done = {each.position: each.done for each in self.checkpoint.fan_outs}
         fan_outs = [each for each in self.fold.fan_outs if each.position in done]
         return any(each.fan_out.is_ahead(entry, done=done[each.position]) for each in fan_outs)
@@ -158,20 +158,20 @@ class Following:
 
     async def _look(self, query: GenerationQuery) -> tuple[GenerationSnapshot, set[Key]]:
         """Also the documents that were touched since the last look."""
-        seen = await self._inspect(query)
-        touched = {key async for portion in self._catch_up(seen) for key in portion}
+        snapshot = await self._inspect(query)
+        touched = {key async for portion in self._catch_up(snapshot) for key in portion}
         if self._is_erasing:
             raise Superseded("a person was erased whom the store still has")
         self._late |= {key: frozenset(_entries(self.expected(key))) for key in touched}
-        return seen, touched
+        return snapshot, touched
 
-    async def _catch_up(self, seen: GenerationSnapshot) -> AsyncIterator[set[Key]]:
+    async def _catch_up(self, snapshot: GenerationSnapshot) -> AsyncIterator[set[Key]]:
         """Fold up to the checkpoint, without what is parked; gives what is touched, portion by portion."""
-        if (checkpoint := seen.checkpoint).position < self.fold.position:
+        if (checkpoint := snapshot.checkpoint).position < self.fold.position:
             raise Superseded("the store came back older")
-        if _is_retrying(seen):
+        if _is_retrying(snapshot):
             raise Superseded("an event that was parked is being brought to many documents")
-        self.fold.leave_out(seen.parking)
+        self.fold.leave_out(snapshot.parking)
         while self.fold.position < checkpoint.position:
             events = await self._reader.read(after=self.fold.position, limit=PORTION)
             if not (within := [each for each in events if each.position <= checkpoint.position]):
@@ -194,13 +194,13 @@ class Following:
             )
 
 
-def _is_retrying(seen: GenerationSnapshot) -> bool:
+def _is_retrying(snapshot: GenerationSnapshot) -> bool:
     """
     Whether a fan-out is under way that lies behind what documents reflect.
 
     What a document is before it comes by, no fold in the order of the log can tell.
     """
-    return any(each.since for each in seen.checkpoint.fan_outs)
+    return any(each.since for each in snapshot.checkpoint.fan_outs)
 
 
 def _entries(expected: Sequence[Expected]) -> list[Entry]:

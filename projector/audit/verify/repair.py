@@ -7,7 +7,7 @@ import msgspec
 from projector.audit.verify.differences import Findings, stored_variants
 from projector.audit.verify.examination import buckets
 from projector.audit.verify.expectation import Expected
-from projector.audit.verify.following import Following
+from projector.audit.verify.following import FollowingFold
 from projector.folding.batch import Batch
 from projector.folding.projection import Entry, Key, OwnedEntry
 from projector.store.errors import Superseded
@@ -25,7 +25,7 @@ class Repair:
     the repair was, the projector looks again.
     """
 
-    def __init__(self, following: Following, *, model: ReadModel) -> None:
+    def __init__(self, following: FollowingFold, *, model: ReadModel) -> None:
         self._following = following
         self._model = model
 

@@ -10,7 +10,7 @@ from projector.audit.ports import Directory
 from projector.audit.verify.differences import MOST_DETAILS, Difference, Findings
 from projector.audit.verify.examination import Examination
 from projector.audit.verify.fold import Fold, RecordsAhead
-from projector.audit.verify.following import PORTION, Following, VerifyLimits
+from projector.audit.verify.following import PORTION, FollowingFold, VerifyLimits
 from projector.audit.verify.repair import Repair
 from projector.folding.projection import Projection
 from projector.store.errors import Superseded
@@ -20,7 +20,7 @@ from shared.event_log import EventLog
 from shared.runtime.progress import Progress
 
 BEGINNINGS = 3
-"""How often a verification begins anew: see `Following.look`."""
+"""How often a verification begins anew: see `FollowingFold.look`."""
 
 
 class Unsettled(Exception):
@@ -120,7 +120,7 @@ class Verification:
     async def _verify(self, subject: Subject, *, repair: bool) -> Verified:
         began, fold = perf_counter(), Fold(subject.projection)
         async with self._log.connect() as reader:
-            following = Following(fold, reader=reader, inspector=subject.inspector, limits=self._limits)
+            following = FollowingFold(fold, reader=reader, inspector=subject.inspector, limits=self._limits)
             await following.begin(self._progress)
             examination = Examination(following)
             findings = await examination.examine(self._progress)
@@ -158,7 +158,9 @@ class Verification:
         return count
 
 
-async def _repaired(findings: Findings, examination: Examination, following: Following, subject: Subject) -> Findings:
+async def _repaired(
+    findings: Findings, examination: Examination, following: FollowingFold, subject: Subject
+) -> Findings:
     """Write anew what was found, and give what is still not as it should be."""
     if not findings.in_store:
         return findings

@@ -166,6 +166,6 @@ def test_behind_the_checkpoint_all_is_put_aside_that_the_projector_will_park():
 
     records.advance(history.events[8:])
 
-    assert {str(board), f"{board}:{ada}", f"{board}:{bob}"} == set(records.aside)
+    assert {str(board), f"{board}:{ada}", f"{board}:{bob}"} == set(records.incomplete)
     assert [f"{choir}:{cyd}"] == list(records.ids("membership"))
     assert records.position == 11

@@ -13,7 +13,7 @@ from shared.cli.exit_codes import FAILED, WrongUsage
 from shared.client.importing import import_file
 from shared.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
 from shared.client.run import failure, send_all
-from shared.client.sender import PATIENCE_SECONDS, TIMEOUT, Answer, GaveUp, Sender, WrongField
+from shared.client.sender import TIMEOUT, GaveUp, LineResult, Sender, SenderLimits, WrongField
 from shared.runtime.progress import Progress
 from shared.settings import Settings
 from tests.support.clock import Time
@@ -76,7 +76,7 @@ def told():
 
 @pytest.fixture
 def sender(api, time, told):
-    return Sender(client=api.client(), watch=told, clock=time, sleep=time.sleep)
+    return Sender(client=api.client(), observer=told, clock=time, sleep=time.sleep)
 
 
 def chunk_of(*lines):
@@ -148,7 +148,7 @@ def test_a_name_in_the_file_passes_for_no_answer():
     """Its author may have called a field what would look like another line, and steer a terminal."""
     wrong = WrongField(pointer="/x\nline 2: 200\x1b[2J", detail="is not a field here")
 
-    said = failure(Line(1, b"", 0), Answer(422, title="Invalid", detail="No", errors=(wrong,)))
+    said = failure(Line(1, b"", 0), LineResult(422, title="Invalid", detail="No", errors=(wrong,)))
 
     assert said == "line 1: 422 Invalid: No\n    /x\\u000aline 2: 200\\u001b[2J is not a field here"
 
@@ -252,7 +252,7 @@ def test_patience_ends_when_nothing_moves(sender, api, told, time):
     with pytest.raises(GaveUp, match=r"from line 1 on .*Connection refused.*run this again"):
         sender.send(chunk_of(ONE))
 
-    assert PATIENCE_SECONDS - 2 <= sum(time.slept) <= PATIENCE_SECONDS
+    assert SenderLimits().patience - 2 <= sum(time.slept) <= SenderLimits().patience
 
 
 def test_patience_begins_anew_with_each_line(sender, api, told, time):
@@ -263,7 +263,7 @@ def test_patience_begins_anew_with_each_line(sender, api, told, time):
     sender.send(chunk_of(*[ONE, TWO] * 4))
 
     assert len(told.settled_lines) == 8
-    assert sum(time.slept) > 2 * PATIENCE_SECONDS
+    assert sum(time.slept) > 2 * SenderLimits().patience
 
 
 @pytest.mark.parametrize(

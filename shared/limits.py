@@ -30,8 +30,6 @@ COMPONENTS: tuple[str, ...] = (
     "shared.auth.openid:OpenIdLimits",
     "shared.auth.rate_limits:RateLimiterLimits",
     "shared.client.sender:SenderLimits",
-    "shared.http.limits:HttpLimits",
-    "shared.server.limits:ServerLimits",
     "shared.event_log.adapters.postgres:EventLogLimits",
     "shared.http.limits:HttpLimits",
     "shared.postgres.connection:PostgresLimits",

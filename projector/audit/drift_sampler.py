@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -17,8 +18,7 @@ from projector.processing import metrics
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
 from shared.read_model.envelope import unseal
-from shared.runtime.cancellation import is_cancelled
-from shared.runtime.retry import poll
+from shared.runtime.retry import poll, repeat
 
 log = structlog.get_logger()
 
@@ -71,13 +71,15 @@ class DriftSampler:
 
     async def run(self) -> None:
         """Sample until cancelled; what is away is looked for again at the next turn."""
-        while not is_cancelled() and self._directory is not None:
-            for projection in self._inspectors:
-                try:
-                    await self.sample(projection, self._directory)
-                except CANNOT_LOOK as error:
-                    log.debug("nothing can be sampled", projection=projection, error=str(error))
-            await asyncio.sleep(self._limits.interval)
+        if self._directory is not None:
+            await repeat(partial(self._sample_all, self._directory), every=self._limits.interval)
+
+    async def _sample_all(self, directory: Directory) -> None:
+        for projection in self._inspectors:
+            try:
+                await self.sample(projection, directory)
+            except CANNOT_LOOK as error:
+                log.debug("nothing can be sampled", projection=projection, error=str(error))
 
     async def sample(self, projection: str, directory: Directory) -> None:
         """Look at a few records of each kind, and again at those that differed before."""

@@ -92,15 +92,20 @@ async def repeat(
     turn: Callable[[], Awaitable[object]],
     *,
     every: float = 0.0,
+    delay: float = 0.0,
     after_error: Callable[[Exception], float] | None = None,
 ) -> None:
     """
     Take one turn after the other, until cancelled.
 
     :param every: seconds from the end of a turn to the next one.
+    :param delay: seconds before the first turn.
     :param after_error: takes note of an error and returns the seconds to the next turn, or raises what is not retried.
     """
+    pause = delay
     while not is_cancelled():
+        if pause:
+            await asyncio.sleep(pause)
         pause = every
         try:
             await turn()
@@ -108,5 +113,3 @@ async def repeat(
             if after_error is None:
                 raise
             pause = after_error(error)
-        if pause:
-            await asyncio.sleep(pause)

@@ -23,7 +23,7 @@ class Tasks:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop(*self._running)
+        await self.stop_all()
 
     def start(self, loop: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """:param name: of the loop, in the log."""
@@ -38,6 +38,10 @@ class Tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def stop_all(self) -> None:
+        """Cancel all loops, and wait for their end."""
+        await self.stop(*self._running)
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

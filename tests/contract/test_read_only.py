@@ -88,9 +88,9 @@ async def test_one_watch_serves_all_views_of_a_process(redis_server):
     )
 
     async with one:
-        watching = eviction._task
+        [watching] = eviction._tasks._running
         async with other:
-            assert watching is eviction._task
+            assert {watching} == eviction._tasks._running
         assert not watching.done()
 
     assert watching.done()

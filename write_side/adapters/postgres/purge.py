@@ -1,7 +1,5 @@
 """Deletes idempotency keys whose time is over."""
 
-import asyncio
-
 import structlog
 
 from shared.runtime.retry import repeat
@@ -21,8 +19,7 @@ async def purge_expired_keys(transactions: PostgresTransactions, command_log: Co
         while await _purge_batch(transactions, command_log) == PURGED_AT_ONCE:
             pass
 
-    await asyncio.sleep(PURGE_EVERY_SECONDS)
-    await repeat(purge, every=PURGE_EVERY_SECONDS, after_error=_later)
+    await repeat(purge, every=PURGE_EVERY_SECONDS, delay=PURGE_EVERY_SECONDS, after_error=_later)
 
 
 def _later(error: Exception) -> float:

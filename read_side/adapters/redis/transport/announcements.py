@@ -1,6 +1,5 @@
 """Hearing what the projector announces."""
 
-import asyncio
 from typing import Self
 
 import msgspec
@@ -12,11 +11,13 @@ from read_side.freshness import Freshness
 from shared.read_model.positions import Announcement
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection
+from shared.runtime.retry import Backoff, RetryPolicy, repeat
+from shared.runtime.tasks import Tasks
 
 SILENCE_SECONDS = 2.0
 """After so long without a word we ask whether anybody is there, and after as long again we believe that nobody is."""
 
-BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+RECONNECT = RetryPolicy(first=0.05, longest=1.0)
 
 log = structlog.get_logger()
 _decode = msgspec.json.Decoder(Announcement).decode
@@ -33,31 +34,31 @@ class Announcements:
         self._connect = connect
         self._channel = channel
         self._freshness = freshness
-        self._task: asyncio.Task[None] | None = None
+        self._backoff = Backoff(RECONNECT)
+        self._tasks = Tasks()
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._listen_for_ever(), name="announcements")
+        self._tasks.start(repeat(self._follow, every=RECONNECT.first, after_error=self._pause), name="announcements")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._tasks.stop_all()
 
-    async def _listen_for_ever(self) -> None:
-        failures = 0
-        while True:
-            connection = self._connect()
-            try:
-                await self._subscribe(connection)
-                failures = 0
-                await self._listen(connection)
-            except (RedisError, OSError, msgspec.DecodeError) as error:
-                log.warning("announcements are not heard", channel=self._channel, error=describe(error))
-            finally:
-                await connection.disconnect()
-            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
-            failures += 1
+    async def _follow(self) -> None:
+        """Listen on one connection, until it is lost or outdated."""
+        connection = self._connect()
+        try:
+            await self._subscribe(connection)
+            self._backoff.reset()
+            await self._listen(connection)
+        finally:
+            await connection.disconnect()
+
+    def _pause(self, error: Exception) -> float:
+        if not isinstance(error, (RedisError, OSError, msgspec.DecodeError)):
+            raise error
+        log.warning("announcements are not heard", channel=self._channel, error=describe(error))
+        return self._backoff.next()
 
     async def _subscribe(self, connection: PipelinedConnection) -> None:
         await connection.send("SUBSCRIBE", self._channel)

@@ -23,6 +23,7 @@ from shared.errors import Overloaded, Unavailable
 from shared.read_model.keys import ProjectionKeys
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
+from shared.runtime.tasks import Tasks
 
 AT_ONCE = 2
 """Batcher under way; one is being read while Redis works on the other."""
@@ -117,16 +118,15 @@ class Batcher:
         self._queued = 0
         self._is_failing = False
         self._list_query = asyncio.Event()
-        self._workers: list[asyncio.Task[None]] = []
+        self._workers = Tasks()
 
     async def __aenter__(self) -> Self:
-        self._workers = [asyncio.create_task(self._work(), name="trips") for _ in range(AT_ONCE)]
+        for _ in range(AT_ONCE):
+            self._workers.start(self._work(), name=f"batches of {self._lane}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.wait(self._workers)
+        await self._workers.stop_all()
         while self._questions:
             _fail(self._questions.popleft(), Unavailable("The read side is stopping"))
 

@@ -4,7 +4,6 @@ Whether Redis may evict, and is still the one to be read.
 Under `allkeys-lru` records go and the checkpoint stays: a look-up that finds nothing would be a lie.
 """
 
-import asyncio
 import re
 from typing import Self
 
@@ -14,6 +13,8 @@ from redis.exceptions import RedisError
 from shared.errors import EvictionPossible
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
+from shared.runtime.retry import repeat
+from shared.runtime.tasks import Tasks
 
 CHECK_SECONDS = 5.0
 
@@ -29,22 +30,20 @@ class EvictionWatch:
         self._connection = connect()
         self._policy: str | None = None
         self._inside = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     async def __aenter__(self) -> Self:
         self._inside += 1
         if self._inside == 1:
             await self._look()
-            self._task = asyncio.create_task(self._watch(), name="eviction")
+            self._tasks.start(repeat(self._look, every=CHECK_SECONDS, delay=CHECK_SECONDS), name="eviction watch")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._inside -= 1
-        if self._inside or self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        await self._connection.disconnect()
+        if not self._inside:
+            await self._tasks.stop_all()
+            await self._connection.disconnect()
 
     def require_none(self) -> None:
         """
@@ -54,11 +53,6 @@ class EvictionWatch:
         """
         if self._policy is not None:
             raise EvictionPossible(f"Redis may evict records: its maxmemory-policy is {self._policy}")
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            await self._look()
 
     async def _look(self) -> None:
         """Without an answer the last one stands: the next read will find out that Redis is away."""

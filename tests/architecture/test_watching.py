@@ -12,13 +12,14 @@ import projector.services
 import read_side.services
 import write_side.services
 from projector.processing.progress import ProjectionState
+from read_side.adapters.redis.views import source
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from write_side.execution.refusals import PROBLEMS as WRITE_PROBLEMS
 
 DOCS = Path(__file__).parents[2] / "docs"
-MEASURING = (write_side.services, projector.services, read_side.services)
-"""Importing the three services defines every metric there is."""
+MEASURING = (write_side.services, projector.services, read_side.services, source)
+"""Importing the services, and what views in Redis have in common, defines every metric there is."""
 
 SAMPLES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 PROBLEMS = {each.name for each in (*COMMON_PROBLEMS, *READ_PROBLEMS, *WRITE_PROBLEMS)}

@@ -261,6 +261,7 @@ class Projection:
         self._fan_outs: dict[type[Event], Callable[[Any], FanOut | None]] = {}
         self._indexes: dict[str, _Index] = {}
         self._public: dict[str, Callable[[Any], msgspec.Struct]] = {}
+        self.open_kinds: frozenset[str] = frozenset()
 
     def on(
         self, event: type[E], *, touches: Touches[E], reads: Touches[E] | None = None, follows: Follows[E] | None = None
@@ -307,8 +308,16 @@ class Projection:
         self._indexes[kind.name] = _Index(entries, row)
 
     def public(self, kind: Kind[Record], form: Callable[[Record], msgspec.Struct]) -> None:
-        """Say what everybody may see of the records of a kind; of the others nothing is stored for everybody."""
+        """Say what everybody may see of the records of a kind; it is stored beside them."""
         self._public[kind.name] = form
+
+    def open(self, *kinds: Kind[Any]) -> None:
+        """
+        Say that everybody may see the full records of some kinds: nothing is stored beside them.
+
+        What is neither open nor has a public form is for the private scope alone; no view may read it for others.
+        """
+        self.open_kinds |= {kind.name for kind in kinds}
 
     def fans_out(self, event: type[E]) -> Callable[[Callable[[E], FanOut | None]], Callable[[E], FanOut | None]]:
         """Have an event concern more documents than `touches` should name."""

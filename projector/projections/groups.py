@@ -282,6 +282,7 @@ groups.indexed(
     GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",), row=_group_row
 )
 groups.indexed(MEMBERSHIP, _member_entries, by=(MEMBER, MEMBER_ROLE))
+groups.open(GROUP, MEMBERSHIP, PERSON)
 
 
 def _of(event: OfMembership) -> str:

@@ -278,6 +278,7 @@ def _public(record: ProfileRecord) -> PublicProfileRecord:
 profiles.indexed(PROFILE, _unique_entries, by=("by-handle", "by-email", "by-external-id"), row=_row)
 profiles.indexed(GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",))
 profiles.public(PROFILE, _public)
+profiles.open(GROUP)
 
 
 def _profile(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> ProfileRecord:

@@ -48,6 +48,7 @@ Counts = TypeVar("Counts", bound=msgspec.Struct)
 Keys: TypeAlias = tuple[Key, ...]
 
 stats = Projection("stats", version=1, documents=(STATS, SUSPENSION))
+stats.open(STATS)
 
 
 def directory(*_: object) -> Keys:

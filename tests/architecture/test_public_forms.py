@@ -1,0 +1,31 @@
+"""What callers without the private scope are served is said by the projection; saying nothing serves nothing."""
+
+import pytest
+
+from projector.folding.projection import Kind, Projection
+from projector.projections.registry import PROJECTIONS
+from read_side.services import redis_views
+from shared.read_model.keys import HOME
+from shared.read_model.records import StatsRecord
+from shared.redis.client import connector
+
+VIEWS = redis_views(connector("redis://nowhere.invalid"), keyspace=HOME, patience=0)
+
+
+def not_open(projection: Projection) -> set[str]:
+    """The kinds of which its view reads full documents for everybody, although nobody has said that they are open."""
+    keys = HOME.projection(projection.name).generation("g")
+    read = {key.removeprefix(keys.prefix) for key in VIEWS[projection.name].names(keys).values()}
+    full = {key.removesuffix(":full") for key in read if key.endswith(":full")}
+    return {kind for kind in full if f"{kind}:public" not in read} - projection.open_kinds
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+def test_a_view_reads_full_documents_for_everybody_only_where_they_are_open(projection):
+    assert not_open(projection) == set()
+
+
+def test_full_documents_of_a_projection_that_says_nothing_are_not_for_everybody():
+    silent = Projection("stats", version=1, documents=(Kind("stats", StatsRecord),))
+
+    assert not_open(silent) == {"stats"}

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -104,16 +104,18 @@ def _short(value: Any) -> str:
 
 
 def _summary(verified: Sequence[Verified], *, shown: int, repair: bool) -> str:
-    differences, stands = sum(each.differences for each in verified), sum(each.stands for each in verified)
+    differences, stale = sum(each.differences for each in verified), sum(each.stale for each in verified)
     parts = ["1 difference" if differences == 1 else f"{differences:,} differences"]
-    if stale := sum(each.stale for each in verified):
+    if stale:
         parts.append(f"{stale:,} stale, see `muster parked list`")
     if shown < differences:
         parts.append(f"{shown} of them shown")
     if repair:
-        parts.append(f"{differences - stands:,} repaired")
-    if repair and stands:
-        parts.append(
-            f"{stands:,} left: what differs between the log and the database is not for a repair of Redis to mend"
-        )
+        parts += _repaired(differences, sum(each.stands for each in verified))
     return ", ".join(parts)
+
+
+def _repaired(differences: int, left: int) -> Iterator[str]:
+    yield f"{differences - left:,} repaired"
+    if left:
+        yield f"{left:,} left: what differs between the log and the database is not for a repair of Redis to mend"

@@ -198,7 +198,7 @@ async def test_a_proof_looks_into_whatever_there_is_in_redis(client, monkeypatch
     assert found == {"string", "hash", "zset", "set", "list", "stream"}
 
 
-async def test_what_nobody_can_look_into_proves_nothing(client, monkeypatch):
+async def test_what_cannot_be_read_proves_nothing(client, monkeypatch):
     """A kind of value that a module of the server has brought along."""
 
     async def type_of(_):
@@ -207,5 +207,5 @@ async def test_what_nobody_can_look_into_proves_nothing(client, monkeypatch):
     await client.set("others", "x")
     monkeypatch.setattr(client, "type", type_of)
 
-    with pytest.raises(Unavailable, match="nobody can look into others, which is a graphdata"):
+    with pytest.raises(Unavailable, match="others cannot be read, it is a graphdata"):
         await RedisTraces(client).require_readable()

@@ -1,7 +1,8 @@
 """All that Redis holds, in portions that keep no other client waiting."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -20,10 +21,13 @@ class RedisTraces:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._scans: dict[bytes, Callable[..., Awaitable[Any]]] = {
-            b"hash": client.hscan,
-            b"set": client.sscan,
-            b"zset": client.zscan,
+        self._readers: Mapping[bytes, Callable[[bytes], AsyncIterator[Sequence[bytes]]]] = {
+            b"hash": partial(self._scanned, client.hscan),
+            b"set": partial(self._scanned, client.sscan),
+            b"zset": partial(self._scanned, client.zscan),
+            b"string": self._string,
+            b"list": self._list,
+            b"stream": self._messages,
         }
 
     async def require_readable(self) -> None:
@@ -44,21 +48,24 @@ class RedisTraces:
 
     async def _entries(self, key: bytes) -> AsyncGenerator[Sequence[bytes], None]:
         kind: Any = await self._client.type(key)
-        if kind in self._scans:
-            async for entries in self._portions(self._scans[kind], key):
-                yield [_joined(each) for each in (entries.items() if kind == b"hash" else entries)]
-        elif kind == b"string":
-            value: Any = await self._client.get(key)
-            yield [value or b""]
-        elif kind == b"list":
-            found: Any = self._client.lrange(key, 0, -1)
-            yield list(await found)
-        elif kind == b"stream":
-            async for messages in self._messages(key):
-                yield messages
-        elif kind != b"none":  # gone since it was listed
-            name = key.decode("utf-8", "replace")
-            raise Unavailable(f"Redis: {name} cannot be read, it is a {kind.decode()}")
+        if kind == b"none":  # gone since it was listed
+            return
+        if (read := self._readers.get(kind)) is None:
+            raise Unavailable(f"Redis: {key.decode('utf-8', 'replace')} cannot be read, it is a {kind.decode()}")
+        async for entries in read(key):
+            yield entries
+
+    async def _scanned(self, scan: Callable[..., Awaitable[Any]], key: bytes) -> AsyncIterator[Sequence[bytes]]:
+        async for entries in self._portions(scan, key):
+            yield [_joined(each) for each in (entries.items() if isinstance(entries, dict) else entries)]
+
+    async def _string(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
+        value: Any = await self._client.get(key)
+        yield [value or b""]
+
+    async def _list(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
+        found: Any = self._client.lrange(key, 0, -1)
+        yield list(await found)
 
     async def _messages(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
         found: Any = await self._client.xrange(key, count=PORTION)

@@ -189,20 +189,19 @@ def _field_differences(prefix: str, expected: bytes, found: bytes) -> Iterator[F
 def _index_row_differences(expected: Expected, found: bytes | None) -> Iterator[FieldDifference]:
     if expected.packed == found:
         return
+    due, there = _index_row_shown(expected.index_row), _unpacked(found)
+    if isinstance(due, dict) and isinstance(there, dict):
+        yield from ((f"index_row.{field}", one, other) for field, one, other in fields_that_differ(due, there))
+    else:
+        yield "index_row", due, there
+
+
+def _unpacked(packed: bytes | None) -> dict[str, Any] | str | None:
+    """Return a stored index row as it is shown; its bytes as text, if it is none."""
     try:
-        index_row = None if found is None else msgspec.msgpack.decode(found, type=IndexRow)
+        return None if packed is None else _index_row_shown(msgspec.msgpack.decode(packed, type=IndexRow))
     except msgspec.DecodeError:
-        yield "index_row", _index_row_shown(expected.index_row), _text(found or b"")
-        return
-    if expected.index_row is None or index_row is None:
-        yield "index_row", _index_row_shown(expected.index_row), _index_row_shown(index_row)
-        return
-    yield from (
-        (f"index_row.{field}", one, other)
-        for field, one, other in fields_that_differ(
-            _index_row_shown(expected.index_row) or {}, _index_row_shown(index_row) or {}
-        )
-    )
+        return _text(packed or b"")
 
 
 def _entry_differences(key: Key, entries: Iterable[Entry], snapshot: GenerationSnapshot) -> Iterator[FieldDifference]:

@@ -38,7 +38,7 @@ class DocumentState(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Document:
+class _FoldedDocument:
     """A document that is being folded; `taken` counts the fan-outs of its kind that it has taken up."""
 
     record: msgspec.Struct | None
@@ -83,8 +83,8 @@ class Fold:
         self.concerned: set[Key] = set()
         """Documents that do not reflect the whole log because of that."""
         self._left_out: set[int] = set()
-        self._open: dict[Key, _Document] = {}
-        self._before: list[tuple[_Document, _Document]] = []
+        self._open: dict[Key, _FoldedDocument] = {}
+        self._before: list[tuple[_FoldedDocument, _FoldedDocument]] = []
         """What the event at hand has changed, and what that was before."""
 
     def leave_out(self, parking: Parking) -> None:
@@ -219,14 +219,14 @@ class Fold:
             f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why}"
         )
 
-    def _opened(self, key: Key) -> _Document:
+    def _opened(self, key: Key) -> _FoldedDocument:
         if (document := self._open.get(key)) is None:
             document = self._open[key] = self._read(key)
         for logged in self._fan_outs[key.kind][document.taken :]:
             self._take_up(key, document, logged)
         return document
 
-    def _take_up(self, key: Key, document: _Document, logged: LoggedFanOut) -> None:
+    def _take_up(self, key: Key, document: _FoldedDocument, logged: LoggedFanOut) -> None:
         document.taken += 1
         if self.queue.leaves_out(logged.position, key):
             return
@@ -238,12 +238,12 @@ class Fold:
                 f" {key.id}: {type(error).__name__}"
             ) from error
 
-    def _read(self, key: Key) -> _Document:
+    def _read(self, key: Key) -> _FoldedDocument:
         if (kept := self._kept[key.kind].get(key.id)) is None:
-            return _Document(None, 0, len(self._fan_outs[key.kind]))
+            return _FoldedDocument(None, 0, len(self._fan_outs[key.kind]))
         header, _, body = kept.partition(b"\n")
         position, taken = map(int, header.split())
-        return _Document(self._decoders[key.kind].decode(body), position, taken)
+        return _FoldedDocument(self._decoders[key.kind].decode(body), position, taken)
 
     def _close(self) -> set[Key]:
         changed = {key: document for key, document in self._open.items() if document.changed}
@@ -252,7 +252,7 @@ class Fold:
             self._keep(key, document)
         return set(changed)
 
-    def _keep(self, key: Key, document: _Document) -> None:
+    def _keep(self, key: Key, document: _FoldedDocument) -> None:
         if document.record is None:
             self._kept[key.kind].pop(key.id, None)
         else:

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from projector.folding.projection import Key, OwnedEntry
+from projector.folding.documents import Key
+from projector.folding.index_entries import OwnedEntry
 from shared.read_model.positions import Checkpoint
 
 

@@ -3,56 +3,26 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
 
 from projector.folding.batch import Batch
+from projector.folding.documents import DocumentMissing, Key, Kind, NotPrefetched, ReadOnly, Record
+from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import IndexChange, Indexer
+from projector.folding.index_entries import Entry, OwnedEntry
 from projector.folding.parking import Parked, ParkedQueue
-from projector.folding.projection import (
-    DocumentMissing,
-    Entry,
-    FanOut,
-    Key,
-    Kind,
-    NotPrefetched,
-    OwnedEntry,
-    Projection,
-    ReadOnly,
-    Record,
-)
+from projector.folding.projection import Projection
 from shared.read_model.envelope import seal, unseal, without_mark
-from shared.read_model.positions import Checkpoint, FanOutProgress
+from shared.read_model.positions import Checkpoint
 
 Envelopes = Mapping[Key, bytes | None]
 """Sealed full documents as the store has them; None for what does not exist."""
 
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
-
-
-class RunningFanOut(NamedTuple):
-    """How far a fan-out under way has come, what it does, and when its event occurred."""
-
-    progress: FanOutProgress
-    fan_out: FanOut
-    occurred_at: datetime
-
-    @property
-    def position(self) -> int:
-        return self.progress.position
-
-    def is_reflected_at(self, position: int) -> bool:
-        """
-        Whether a document that reflects a position has taken up the event.
-
-        The event of a retried fan-out lies behind what most documents reflect. Those that have changed since the
-        fan-out began were caught up first; the others take it up, once more if they have done so already.
-        """
-        return position > self.progress.since if self.progress.since else position >= self.position
 
 
 IndexChanges: TypeAlias = Sequence[tuple[Key, IndexChange]]

@@ -7,11 +7,14 @@ from typing import NamedTuple
 import msgspec
 
 from projector.folding.batch import Batch
-from projector.folding.document_session import DocumentSession, Envelopes, RunningFanOut
+from projector.folding.document_session import DocumentSession, Envelopes
+from projector.folding.documents import Key, NotPrefetched
 from projector.folding.errors import EventNotFoldable
+from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
+from projector.folding.index_entries import OwnedEntry, SortedEntry
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
-from projector.folding.projection import FanOut, Key, NotPrefetched, OwnedEntry, Projection, SortedEntry, Touched
+from projector.folding.projection import Projection, Touched
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import AccountErased
 from shared.read_model.positions import Checkpoint, FanOutProgress

@@ -5,7 +5,9 @@ from itertools import chain, pairwise, repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from projector.folding.projection import Entry, Key, Projection, SortedEntry
+from projector.folding.documents import Key
+from projector.folding.index_entries import Entry, SortedEntry
+from projector.folding.projection import Projection
 from shared.read_model.ordering import WORD, IndexRow, place, word_entries
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.projection import Key
+from projector.folding.documents import Key
 
 
 class Failure(msgspec.Struct, frozen=True):

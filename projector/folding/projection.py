@@ -4,152 +4,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
-from uuid import UUID
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
+from projector.folding.documents import Documents, Fetched, Key, Kind, Record
+from projector.folding.fan_out import FanOut
+from projector.folding.index_entries import Entry
 from shared.event_log import RecordedEvent
 from shared.events import Event, Redacted, type_of
 from shared.read_model.ordering import IndexRow
-
-Record = TypeVar("Record", bound=msgspec.Struct)
-
-
-class Key(NamedTuple):
-    """Which document: one of a kind, by the id of what it describes in the form that keys have."""
-
-    kind: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[Record]):
-    """
-    A kind of document: its name in Redis keys and the record it holds.
-
-    :param orders: the lists in which its index rows stand, one for each of an index row's keys.
-    """
-
-    name: str
-    record: type[Record]
-    orders: tuple[str, ...] = ()
-
-    def key(self, id: UUID | str) -> Key:
-        return Key(self.name, str(id))
-
-
-class UniqueEntry(NamedTuple):
-    """An index entry that finds one document: by what, and the value in its normalised form."""
-
-    by: str
-    value: str
-
-
-class SortedEntry(NamedTuple):
-    """An index entry that stands in a sorted list: which (see `GenerationKeys.listing`), and its bytes."""
-
-    by: str
-    entry: bytes
-
-
-Entry: TypeAlias = UniqueEntry | SortedEntry
-"""Where a record is to be found."""
-
-OwnedEntry: TypeAlias = tuple[Entry, str]
-"""An index entry and the id of the document it leads to."""
-
-
-class FanOut(NamedTuple):
-    """
-    What an event does to every document of a list, however many they are.
-
-    The engine brings it to them in chunks, while other events go on. A document that is touched meanwhile is brought up
-    to date first, so that each one takes up all events in their order; readers are told a position before the event
-    until the last is done.
-
-    :param by: the list, see `GenerationKeys.listing`.
-    :param prefix: of the entries concerned.
-    :param kind: of the documents concerned. Every document of the kind may be offered to `revise`.
-    :param key: the document that an entry leads to.
-    :param revise: what the event makes of the document with an id: None to drop it, itself if it is not concerned. The
-        event may have been parked: then it comes late, and maybe twice, to documents that reflect events after it.
-    :param stands: whether the document with an id, which may have been dropped, stands at an entry of the list.
-    :param reindexes: whether what is revised changes its place in lists or unique entries.
-    """
-
-    by: str
-    prefix: bytes
-    kind: "Kind[Any]"
-    key: Callable[[bytes], Key]
-    revise: Callable[[str, Any], Any]
-    stands: Callable[[str, Any, bytes], bool]
-    reindexes: bool
-
-    def is_ahead(self, entry: Entry, *, done: bytes | None) -> bool:
-        """Whether the way still leads over an entry, from the last one that was `done`."""
-        if not isinstance(entry, SortedEntry) or entry.by != self.by:
-            return False
-        return entry.entry.startswith(self.prefix) and (done is None or entry.entry > done)
-
-
-class DocumentMissing(Exception):
-    """A fold needs a document that does not exist: the log does not tell how it came to be."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"there is no {key.kind} {key.id}")
-
-
-class NotPrefetched(Exception):
-    """A reaction touches a document that is not named beside it."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"{key.kind} {key.id} is touched and not named")
-
-
-class ReadOnly(Exception):
-    """A reaction saves a document that it only reads, as is said beside it."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"{key.kind} {key.id} is named to be read, and saved")
-
-
-class Fetched(Protocol):
-    """The documents read so far."""
-
-    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
-        """The record, None if there is none or it was not read yet."""
-
-
-class Documents(Protocol):
-    """
-    What a fold reads and saves.
-
-    It knows the position each document reflects: what is saved or forgotten because of an event at or below that
-    position is passed over, since the document reflects the event already.
-    """
-
-    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
-        """
-        The record as all events so far made it, None if there is none.
-
-        :raises NotPrefetched: the reaction does not name it.
-        """
-
-    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
-        """
-        The record as all events so far made it.
-
-        :raises DocumentMissing: there is none.
-        :raises NotPrefetched: the reaction does not name it.
-        """
-
-    def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
-        """Keep what the present event made of the record."""
-
-    def forget(self, kind: Kind[Record], id: UUID | str) -> None:
-        """Drop the document; its index entries go with it."""
-
 
 E = TypeVar("E", bound=Event)
 

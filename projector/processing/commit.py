@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from projector.folding.document_session import Envelopes, RunningFanOut
+from projector.folding.document_session import Envelopes
+from projector.folding.documents import Key
 from projector.folding.errors import EventNotFoldable
+from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import BatchFold, Folded
 from projector.folding.parking import NOTHING, Parking
-from projector.folding.projection import Key
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import msgspec
 
 from projector.folding.batch import Batch
+from projector.folding.documents import Key
 from projector.folding.parking import NOTHING, Parked, Parking, Skip, Skipped
-from projector.folding.projection import Key
 from projector.store.codec import parking_at
 from projector.store.errors import Superseded
 from projector.store.generations import Survey

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from projector.folding.code_version import code_version
-from projector.folding.document_session import RunningFanOut
 from projector.folding.errors import EventNotFoldable
+from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from projector.folding.batch import Batch
 from projector.folding.document_session import Envelopes
+from projector.folding.documents import Key
 from projector.folding.fold import BatchFold, Folded
+from projector.folding.index_entries import OwnedEntry, UniqueEntry
 from projector.folding.parking import Parked, Parking
-from projector.folding.projection import Key, OwnedEntry, UniqueEntry
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.commit import MOST_WRITES, prefetch, read_parked, store
 from projector.processing.fork_check import LogForked

@@ -11,7 +11,10 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.projection import Documents, FanOut, Key, Kind, Projection, SortedEntry, timestamp_of
+from projector.folding.documents import Documents, Key, Kind
+from projector.folding.fan_out import FanOut
+from projector.folding.index_entries import SortedEntry
+from projector.folding.projection import Projection, timestamp_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,

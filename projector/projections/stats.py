@@ -15,7 +15,8 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.projection import Documents, Key, Kind, Projection, React, Touches, timestamp_of
+from projector.folding.documents import Documents, Key, Kind
+from projector.folding.projection import Projection, React, Touches, timestamp_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from projector.folding.projection import Key, Projection
+from projector.folding.documents import Key
+from projector.folding.projection import Projection
 from projector.store.collections import Variant
 from projector.store.generations import Comparison, Order, RecordChange, Sample
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot

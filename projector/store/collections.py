@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from projector.folding.projection import Entry, Projection, SortedEntry, UniqueEntry
+from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
+from projector.folding.projection import Projection
 from shared.read_model.keys import VARIANTS, GenerationKeys
 from shared.read_model.ordering import WORD
 

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from projector.folding.batch import Batch
-from projector.folding.projection import Key, UniqueEntry
+from projector.folding.documents import Key
+from projector.folding.index_entries import UniqueEntry
 from projector.store.generations import Survey
 from projector.store.transitions import Transition
 from shared.read_model.positions import Checkpoint, Pointer

@@ -7,7 +7,8 @@ from typing import TypeAlias
 import msgspec
 
 from projector.folding.batch import Batch
-from projector.folding.projection import Entry, Key, OwnedEntry, SortedEntry, UniqueEntry
+from projector.folding.documents import Key
+from projector.folding.index_entries import Entry, OwnedEntry, SortedEntry, UniqueEntry
 from shared.read_model.keys import VARIANTS, GenerationKeys
 
 

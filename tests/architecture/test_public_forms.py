@@ -2,7 +2,8 @@
 
 import pytest
 
-from projector.folding.projection import Kind, Projection
+from projector.folding.documents import Kind
+from projector.folding.projection import Projection
 from projector.projections.registry import PROJECTIONS
 from read_side.services import redis_views
 from shared.read_model.keys import HOME

@@ -6,8 +6,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from projector.folding.documents import Key
 from projector.folding.index_changes import Indexer
-from projector.folding.projection import Key, SortedEntry
+from projector.folding.index_entries import SortedEntry
 from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles

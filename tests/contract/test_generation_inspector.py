@@ -4,8 +4,9 @@ from itertools import chain
 
 import pytest
 
+from projector.folding.documents import Key
 from projector.folding.fold import BatchFold
-from projector.folding.projection import Entry, Key, SortedEntry, UniqueEntry
+from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import Index, Variant, collections_of
 from projector.store.errors import GenerationDamaged, Superseded

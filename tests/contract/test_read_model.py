@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.folding.batch import Batch
 from projector.folding.fold import BatchFold
-from projector.folding.projection import SortedEntry, UniqueEntry
+from projector.folding.index_entries import SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded

@@ -8,11 +8,13 @@ import msgspec
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.folding.document_session import RunningFanOut
+from projector.folding.documents import Key
+from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
 from projector.folding.index_changes import Indexer
+from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.parking import Parking
-from projector.folding.projection import Entry, Key, Projection, SortedEntry, UniqueEntry
+from projector.folding.projection import Projection
 from projector.processing.commit import commit_next, fan_out_next
 from projector.processing.retry import retry_next
 from projector.projections.profiles import profiles

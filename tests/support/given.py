@@ -4,18 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from projector.folding.documents import DocumentMissing, Key, Kind, NotPrefetched, Record
+from projector.folding.fan_out import FanOut
 from projector.folding.index_changes import Indexer
-from projector.folding.projection import (
-    DocumentMissing,
-    Entry,
-    FanOut,
-    Key,
-    Kind,
-    NotPrefetched,
-    Projection,
-    Record,
-    SortedEntry,
-)
+from projector.folding.index_entries import Entry, SortedEntry
+from projector.folding.projection import Projection
 from shared.event_log import RecordedEvent
 
 

@@ -7,7 +7,9 @@ import msgspec
 
 from projector.adapters.memory.store import MemoryStore
 from projector.folding.batch import Batch
-from projector.folding.projection import Key, Projection, UniqueEntry
+from projector.folding.documents import Key
+from projector.folding.index_entries import UniqueEntry
+from projector.folding.projection import Projection
 from projector.store.codec import Stored, all_keys, begun, contents, decoded, generation, inherited
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded

@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from projector.adapters.redis.failures import ported
-from projector.folding.projection import Entry, Key
+from projector.folding.documents import Key
+from projector.folding.index_entries import Entry
 from projector.store.codec import checkpoint_of, decoded, parking_at
 from projector.store.collections import (
     Item,

@@ -13,8 +13,10 @@ from redis.exceptions import ResponseError
 
 from projector.adapters.redis.failures import ported
 from projector.folding.batch import Batch
+from projector.folding.documents import Key
+from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import NOTHING, Parking
-from projector.folding.projection import Key, Projection, UniqueEntry
+from projector.folding.projection import Projection
 from projector.store import codec
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import msgspec
 
 from projector.audit.verify.fold import DocumentState, Fold
+from projector.folding.documents import Key
 from projector.folding.index_changes import Indexer
-from projector.folding.projection import Entry, Key, Projection, SortedEntry
+from projector.folding.index_entries import Entry, SortedEntry
+from projector.folding.projection import Projection
 from shared.read_model.envelope import seal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import IndexRow

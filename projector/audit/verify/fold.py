@@ -7,9 +7,11 @@ from uuid import UUID
 
 import msgspec
 
+from projector.folding.documents import DocumentMissing, Key, Kind, Record
 from projector.folding.errors import EventNotFoldable
+from projector.folding.fan_out import FanOut
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
-from projector.folding.projection import DocumentMissing, FanOut, Key, Kind, Projection, Record
+from projector.folding.projection import Projection
 from projector.store.errors import Superseded
 from shared.event_log import LogIdentity, RecordedEvent, UnknownEvent
 from shared.events import Redacted

@@ -9,7 +9,8 @@ from projector.audit.verify.examination import buckets
 from projector.audit.verify.expectation import Expected
 from projector.audit.verify.following import FollowingFold
 from projector.folding.batch import Batch
-from projector.folding.projection import Entry, Key, OwnedEntry
+from projector.folding.documents import Key
+from projector.folding.index_entries import Entry, OwnedEntry
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ReadModel

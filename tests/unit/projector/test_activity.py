@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from projector.folding.projection import SortedEntry
+from projector.folding.index_entries import SortedEntry
 from projector.projections.activity import ACTIVITY, GROUP, HIDDEN, GroupHistory, GroupNames, Item, activity
 from shared.events import type_of
 from shared.read_model.records import ActivityRecord

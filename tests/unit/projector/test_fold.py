@@ -5,10 +5,12 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from projector.folding.documents import Kind
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fold import BatchFold
+from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import Parking
-from projector.folding.projection import Kind, Projection, UniqueEntry
+from projector.folding.projection import Projection
 from projector.projections.profiles import PROFILE, REGISTRATION, Registration, profiles
 from shared.events import AccountRegistered, AccountSuspended
 from shared.read_model.envelope import unseal

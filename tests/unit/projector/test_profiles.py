@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from hypothesis import given as for_all
 
-from projector.folding.projection import DocumentMissing, SortedEntry, UniqueEntry
+from projector.folding.documents import DocumentMissing
+from projector.folding.index_entries import SortedEntry, UniqueEntry
 from projector.projections.profiles import GROUP, PROFILE, REGISTRATION, profiles
 from shared.events import (
     GroupCreated,

@@ -1,0 +1,90 @@
+"""The documents of a projection, as its reactions read and save them."""
+
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class Key(NamedTuple):
+    """Which document: one of a kind, by the id of what it describes in the form that keys have."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Record]):
+    """
+    A kind of document: its name in Redis keys and the record it holds.
+
+    :param orders: the lists in which its index rows stand, one for each of an index row's keys.
+    """
+
+    name: str
+    record: type[Record]
+    orders: tuple[str, ...] = ()
+
+    def key(self, id: UUID | str) -> Key:
+        return Key(self.name, str(id))
+
+
+class DocumentMissing(Exception):
+    """A fold needs a document that does not exist: the log does not tell how it came to be."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"there is no {key.kind} {key.id}")
+
+
+class NotPrefetched(Exception):
+    """A reaction touches a document that is not named beside it."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"{key.kind} {key.id} is touched and not named")
+
+
+class ReadOnly(Exception):
+    """A reaction saves a document that it only reads, as is said beside it."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"{key.kind} {key.id} is named to be read, and saved")
+
+
+class Fetched(Protocol):
+    """The documents read so far."""
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        """The record, None if there is none or it was not read yet."""
+
+
+class Documents(Protocol):
+    """
+    What a fold reads and saves.
+
+    It knows the position each document reflects: what is saved or forgotten because of an event at or below that
+    position is passed over, since the document reflects the event already.
+    """
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        """
+        The record as all events so far made it, None if there is none.
+
+        :raises NotPrefetched: the reaction does not name it.
+        """
+
+    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
+        """
+        The record as all events so far made it.
+
+        :raises DocumentMissing: there is none.
+        :raises NotPrefetched: the reaction does not name it.
+        """
+
+    def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
+        """Keep what the present event made of the record."""
+
+    def forget(self, kind: Kind[Record], id: UUID | str) -> None:
+        """Drop the document; its index entries go with it."""

@@ -1,4 +1,4 @@
-"""The documents of one batch on their way from event to event."""
+"""The documents of one batch, as one event after the other changes them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -33,7 +33,7 @@ Kept: TypeAlias = tuple[msgspec.Struct | None, int, bool, int]
 @dataclass(slots=True)
 class Document:
     """
-    A document on its way through a batch.
+    A document while a batch is folded.
 
     A server that comes back from a crash in the middle of a commit may hold a document that is ahead of the
     checkpoint. An event the document reflects already is not folded into it again, but the document is written once
@@ -154,22 +154,22 @@ class DocumentSession:
                 self._catch_up(key, document, running)
         return document
 
-    def take_turn(self, turn: Parked, fan_out: FanOut, *, again: bool = False) -> None:
+    def revise(self, part: Parked, fan_out: FanOut, *, again: bool = False) -> None:
         """
         Bring what a fan-out does to one document, or park it.
 
         :param again: it was parked before.
         """
-        (key,) = turn.documents
+        (key,) = part.documents
         document = self._documents.get(key) or self._opened(key)
         try:
             revised = None if document.record is None else fan_out.revise(key.id, document.record)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
-            self.queue.fail(turn, error, again=again)
+            self.queue.fail(part, error, again=again)
         else:
-            document.revise(revised, position=turn.position, reindexes=fan_out.reindexes)
+            document.revise(revised, position=part.position, reindexes=fan_out.reindexes)
 
     def open_whole(self, key: Key) -> None:
         """Have a document written whatever becomes of it, with everything that leads to it."""
@@ -222,17 +222,17 @@ class DocumentSession:
         """Take up an event that is being fanned out, unless the document reflects it or is not concerned."""
         if document.record is None or running.is_reflected_at(document.position):
             return
-        turn = Parked(position=running.position, since=running.occurred_at, documents=(key,), is_fan_out=True)
+        part = Parked(position=running.position, since=running.occurred_at, documents=(key,), is_fan_out=True)
         if self.queue.is_parked(key):
-            self._wait_if_concerned(turn, document.record, running.fan_out)
+            self._wait_if_concerned(part, document.record, running.fan_out)
         elif not self.queue.is_skipped(running.position, key):
-            self.take_turn(turn, running.fan_out)
+            self.revise(part, running.fan_out)
 
-    def _wait_if_concerned(self, turn: Parked, record: msgspec.Struct, fan_out: FanOut) -> None:
+    def _wait_if_concerned(self, part: Parked, record: msgspec.Struct, fan_out: FanOut) -> None:
         with suppress(Exception):
-            if fan_out.revise(turn.documents[0].id, record) is record:
+            if fan_out.revise(part.documents[0].id, record) is record:
                 return
-        self.queue.wait(turn)
+        self.queue.wait(part)
 
     def _is_written(self, key: Key, document: Document) -> bool:
         return document.is_written or (document.record is not None and document.mark != self.queue.mark(key))

@@ -33,7 +33,7 @@ class Kind(Generic[Record]):
 
 
 class DocumentMissing(Exception):
-    """A fold needs a document that does not exist: the log does not tell how it came to be."""
+    """A fold needs a document that does not exist: nothing in the log says how it came to be."""
 
     def __init__(self, key: Key) -> None:
         super().__init__(f"there is no {key.kind} {key.id}")

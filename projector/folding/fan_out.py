@@ -14,8 +14,8 @@ class FanOut(NamedTuple):
     What an event does to every document of a list, however many they are.
 
     The engine brings it to them in chunks, while other events go on. A document that is touched meanwhile is brought up
-    to date first, so that each one takes up all events in their order; readers are told a position before the event
-    until the last is done.
+    to date first, so that each one takes up all events in their order; readers see a position before the event until
+    the last is done.
 
     :param by: the list, see `GenerationKeys.listing`.
     :param prefix: of the entries concerned.
@@ -36,7 +36,7 @@ class FanOut(NamedTuple):
     reindexes: bool
 
     def is_ahead(self, entry: Entry, *, done: bytes | None) -> bool:
-        """Whether the way still leads over an entry, from the last one that was `done`."""
+        """Whether an entry is still to come, after the last one that was `done`."""
         if not isinstance(entry, SortedEntry) or entry.by != self.by:
             return False
         return entry.entry.startswith(self.prefix) and (done is None or entry.entry > done)

@@ -20,7 +20,7 @@ from shared.events import AccountErased
 from shared.read_model.positions import Checkpoint, FanOutProgress
 
 MOST_FAN_OUTS = 16
-"""Under way at once: each is a question to every document that is opened."""
+"""Under way at once: each is looked at for every document that is opened."""
 
 
 class Folded(NamedTuple):
@@ -40,7 +40,7 @@ class BatchFold:
     """Folds batches of events for one projection."""
 
     def __init__(self, projection: Projection, *, code: str = "unnamed") -> None:
-        """:param code: which code folds, see `projector.folding.code_version`; it is told with what it cannot fold."""
+        """:param code: which code folds, see `projector.folding.code_version`; it is kept with what it cannot fold."""
         self.projection = projection
         self.code = code
         self._indexer = Indexer(projection)
@@ -52,7 +52,7 @@ class BatchFold:
             return set()
         wanted, fetched = set[Key](), self._fetched(envelopes)
         for each in events:
-            with suppress(EventNotFoldable):  # the fold will come to it, and tell
+            with suppress(EventNotFoldable):  # the fold will come to it, and raise
                 wanted.update(*self._touched(each, fetched))
         return wanted - envelopes.keys()
 
@@ -73,7 +73,7 @@ class BatchFold:
 
         :param fan_outs: what is under way: fewer than `MOST_FAN_OUTS`.
         :param parking: what is parked.
-        :raises EventNotFoldable: the first event is of an unknown type, or does not tell which documents it writes.
+        :raises EventNotFoldable: the first event is of an unknown type, or names no document it writes.
         """
         documents = self._documents(envelopes, after, fan_outs, parking)
         for nth, recorded in enumerate(events):
@@ -121,7 +121,7 @@ class BatchFold:
         parking: Parking = NOTHING,
     ) -> Folded:
         """
-        What the first of the fan-outs under way makes of the next documents on its way.
+        What the first of the fan-outs under way makes of the next documents of its list.
 
         :param entries: of its list, none if its end is reached.
         :param envelopes: of the documents they lead to.
@@ -222,7 +222,7 @@ class BatchFold:
 
     def _touched(self, recorded: RecordedEvent, fetched: DocumentSession) -> Touched:
         """
-        What the event touches, as far as can be told from what is stored.
+        What the event touches, as far as can be known from what is stored.
 
         :raises EventNotFoldable: the projection fails on it.
         """
@@ -242,7 +242,7 @@ class BatchFold:
         elif queue.waits(parked.documents[0], before=parked.position):
             queue.wait(parked)
         elif fan_out := self.fan_out_of(recorded):
-            documents.take_turn(parked, fan_out, again=parked.failure is not None)
+            documents.revise(parked, fan_out, again=parked.failure is not None)
 
     def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
         return EventNotFoldable(
@@ -266,7 +266,7 @@ def _let_go(recorded: RecordedEvent, documents: DocumentSession) -> None:
 
 def _strays(entries: Iterable[bytes], fan_out: FanOut, documents: DocumentSession) -> Iterator[OwnedEntry]:
     """
-    Bring the event to each document on the way; give the entries at which none stands (any more).
+    Bring the event to each document of the list; give the entries at which none stands (any more).
 
     Where there is no document, a crash may have left a part of one, whose event does not come again if it was redacted
     meanwhile: it is removed with the entry that leads to it.

@@ -59,7 +59,7 @@ class Indexer:
         return IndexState(frozenset(self._projection.entries(key, record)), self._projection.index_row(key, record))
 
     def _changes(self, key: Key, states: Iterable[IndexState]) -> dict[Entry, bool]:
-        """Every entry that was left or taken on the way, and whether the document stands there at its end."""
+        """Every entry that was left or taken, and whether the document stands there in the end."""
         stands: dict[Entry, bool] = {}
         for before, now in pairwise(states):
             gone, come = self._crossed(key, before.index_row, now.index_row)
@@ -68,7 +68,7 @@ class Indexer:
         return stands
 
     def _crossed(self, key: Key, old: IndexRow | None, new: IndexRow | None) -> tuple[set[Entry], set[Entry]]:
-        """Tell the entries that only the old index row has from those that only the new one has."""
+        """List the entries that only the old index row has, and those that only the new one has."""
         if old == new:
             return set(), set()
         orders, id_ = self._orders[key.kind], UUID(key.id)

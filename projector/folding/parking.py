@@ -102,7 +102,7 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         What is to be looked at by some code, in order: nothing that it has failed on, nor what waits behind that.
 
-        What is to be skipped waits for nobody.
+        What is to be skipped waits for nothing.
         """
         due, blocked = [], set[Key]()
         for each in self.events:
@@ -136,14 +136,14 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
 NOTHING = Parking()
 
 Name: TypeAlias = tuple[int, Key | None]
-"""What tells one that waits from another: the event, and the document that its fan-out passed by."""
+"""What identifies one that waits: the event, and the document that its fan-out passed by."""
 
 
 class ParkedQueue:
     """The parked queue of a generation, while a batch is folded."""
 
     def __init__(self, parking: Parking, *, code: str) -> None:
-        """:param code: what folds, as it is told with each failure."""
+        """:param code: which code folds; it is kept with each failure."""
         self._events: dict[Name, Parked] = {}
         self._queues: dict[Key, list[tuple[int, datetime]]] = {}
         self._skipped = list(parking.skipped)
@@ -170,16 +170,16 @@ class ParkedQueue:
         return queue is not None and queue[0][0] < before
 
     def mark(self, key: Key) -> str | None:
-        """When the first event occurred that waits for a document, as records tell times; None if none does."""
+        """When the first event occurred that waits for a document, in the form of records; None if none does."""
         queue = self._queues.get(key)
         return _moment(queue[0][1]) if queue else None
 
     def is_skipped(self, position: int, document: Key | None = None) -> bool:
-        """Whether an operator has decided that an event, or one turn of its fan-out, shall have no effect."""
+        """Whether an operator has decided that an event, or one part of its fan-out, shall have no effect."""
         return (position, document) in self._passed_over
 
     def leaves_out(self, position: int, document: Key | None = None) -> bool:
-        """Whether an event, or one turn of its fan-out, has had no effect: not yet, or it never will."""
+        """Whether an event, or one part of its fan-out, has had no effect: not yet, or it never will."""
         return (position, document) in self._events or (position, document) in self._passed_over
 
     def left_out(self, *, until: int) -> set[int]:
@@ -203,7 +203,7 @@ class ParkedQueue:
         self.failed += not again
 
     def release(self, parked: Parked) -> None:
-        """Take an event out, to try it; whatever becomes of it then is told anew."""
+        """Take an event out, to try it; it is parked anew if it fails."""
         taken = self._events.pop(_name(parked))
         for key in taken.documents:
             self._queues[key].remove((taken.position, taken.since))

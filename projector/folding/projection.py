@@ -21,7 +21,7 @@ Touches: TypeAlias = Callable[[E, RecordedEvent], Iterable[Key]]
 """The documents that a reaction touches, by the event alone."""
 
 Follows: TypeAlias = Callable[[E, Fetched], Iterable[Key]]
-"""The documents that a reaction is led to by others; asked again with what it named, until it names nothing more."""
+"""The documents that a reaction is led to by those already fetched; called again until it names nothing more."""
 
 React: TypeAlias = Callable[[E, RecordedEvent, Documents], None]
 """What a projection makes of an event. Whatever it raises parks the event: nothing that it saved is kept."""
@@ -106,8 +106,8 @@ class Projection:
     :param version: raised with every change that makes older documents wrong; a generation is fed by its own version
         only.
     :param documents: every kind that it keeps. A commit writes them in this order. After a crash in its middle,
-        documents of the first kinds may be ahead of those of the last: what is counted comes before what tells it
-        apart.
+        documents of the first kinds may be ahead of those of the last: what is counted comes before what its
+        counting depends on.
     :param waits_to_read: whether an event waits for the parked ones of what it reads as well, so that this is no state
         of earlier.
     """
@@ -198,7 +198,7 @@ class Projection:
         return any(each.follows for each in self._reactions.values())
 
     def touched(self, recorded: RecordedEvent, fetched: Fetched) -> Touched:
-        """Every document that `react` will touch, as far as can be told from what is fetched."""
+        """Every document that `react` will touch, as far as can be known from what is fetched."""
         event, reactions = recorded.event, self._to(recorded)
         saved = [key for touches in reactions.touches for key in touches(event, recorded)]
         if reactions.follows:

@@ -101,7 +101,7 @@ def group(event: OfGroup | OfMembership, _: RecordedEvent) -> Iterable[Key]:
     return (GROUP.key(event.group_id),)
 
 
-def tells(event: type[Item], details: Callable[[Item], Details]) -> None:
+def records(event: type[Item], details: Callable[[Item], Details]) -> None:
     """Have each event of a type be an item with these details."""
 
     @activity.on(event, touches=item)
@@ -109,11 +109,11 @@ def tells(event: type[Item], details: Callable[[Item], Details]) -> None:
         _save(event, recorded, documents, details(event))
 
 
-def tells_of_group(event: type[Joining], details: Callable[[Joining], Details]) -> None:
+def records_of_group(event: type[Joining], details: Callable[[Joining], Details]) -> None:
     """
     Have each event of a membership be an item with these details and its group's slug and name.
 
-    What a group has been called is only read: an item that was parked holds up nobody who joins it.
+    What a group has been called is only read: an item that was parked holds up no later event of it.
     """
 
     @activity.on(event, touches=item, reads=group)
@@ -142,16 +142,16 @@ def _fields(event: ProfileUpdated) -> Details:
     return {"fields": tuple(name for name, value in changed if name != "account_id" and value is not UNSET)}
 
 
-tells(AccountRegistered, _identity)
-tells(HandleChanged, _changes)
-tells(EmailChanged, _changes)
-tells(AccountSuspended, _reason)
-tells(AccountReinstated, _reason)
-tells(AccountClosed, _reason)
-tells(ProfileUpdated, _fields)
-tells_of_group(MemberAdded, _role)
-tells_of_group(MemberRoleChanged, _changes)
-tells_of_group(MemberRemoved, _role)
+records(AccountRegistered, _identity)
+records(HandleChanged, _changes)
+records(EmailChanged, _changes)
+records(AccountSuspended, _reason)
+records(AccountReinstated, _reason)
+records(AccountClosed, _reason)
+records(ProfileUpdated, _fields)
+records_of_group(MemberAdded, _role)
+records_of_group(MemberRoleChanged, _changes)
+records_of_group(MemberRemoved, _role)
 
 
 @activity.on(GroupCreated, touches=group)
@@ -178,7 +178,7 @@ def end_history(event: GroupDeleted, recorded: RecordedEvent, documents: Documen
 
 @activity.fans_out(AccountErased)
 def drop_items(event: AccountErased) -> FanOut:
-    """What was told stays as it was told, until the account of which it tells is erased."""
+    """Items stay as they were, until the account that they are of is erased."""
     account_id = event.account_id
     return FanOut(
         by=ACTIVITY.name,

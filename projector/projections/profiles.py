@@ -321,7 +321,7 @@ def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord]
 
 
 def _stands_at(entry: bytes, record: ProfileRecord, group_id: UUID) -> bool:
-    """See `_row`, without all that is not asked for."""
+    """See `_row`, without what is not needed here."""
     if not any(group.group_id == group_id for group in record.groups):
         return False
     name = place(text_key(record.display_name), record.account_id)

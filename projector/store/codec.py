@@ -47,7 +47,7 @@ def inherited(checkpoint: Checkpoint | None, stored: Mapping[str, bytes], *, key
     """
     What a new generation takes over from another: that events were skipped, by whom and why.
 
-    Where that is lost they are parked again, and seen.
+    Where that is lost they are parked again, and an operator sees them.
     """
     try:
         parking = parking_at(checkpoint or Checkpoint(), stored, projection=keys.projection)

@@ -79,7 +79,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):
-    """A generation that nobody writes any more; its keys go once nobody can be reading it any more."""
+    """A generation that is not written any more; its keys go once no reader can be in it any more."""
 
     pointer: Pointer
     since: datetime
@@ -114,7 +114,7 @@ class Size(NamedTuple):
     What a generation holds.
 
     :param documents: of all kinds.
-    :param bytes: in memory, about; None where the server does not tell.
+    :param bytes: in memory, about; None where the server does not say.
     """
 
     documents: int

@@ -1,4 +1,4 @@
-"""What an operator is told when a projection stops, and what to do then."""
+"""What to do when a projection stops, for messages to operators."""
 
 from collections.abc import Sequence
 

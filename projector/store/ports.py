@@ -71,7 +71,7 @@ class ReadModel(Protocol):
         """
 
     async def unlink(self, pointer: Pointer) -> None:
-        """Remove all that is kept of a generation, without holding anybody up."""
+        """Remove all that is kept of a generation, without holding up the server."""
 
     def commit(self, generation: str, *, expected: Checkpoint) -> AbstractAsyncContextManager[Commit]:
         """
@@ -97,7 +97,7 @@ class LeaseName(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """The projectors seen in the last seconds, and who of them feeds what."""
+    """The projectors of the last seconds, and which of them feeds what."""
 
     holders: Mapping[LeaseName, Candidate]
     all: Sequence[Candidate]

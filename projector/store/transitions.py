@@ -52,7 +52,7 @@ def begun(pointer: Pointer, order: Order, *, target: int) -> Transition:
 
 
 def filling(pointer: Pointer, order: Order, *, target: int) -> Transition:
-    """Begin the first fill; one of another version that nobody reads yet gives way."""
+    """Begin the first fill; one of another version that is not read yet gives way."""
 
     def transition(survey: Survey) -> NextState:
         if survey.live or survey.is_filling(pointer.version):

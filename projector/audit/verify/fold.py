@@ -151,7 +151,7 @@ class Fold:
         """
         The documents that an event writes.
 
-        :raises EventNotFoldable: it does not tell.
+        :raises EventNotFoldable: that cannot be known.
         """
         if isinstance(event := recorded.event, UnknownEvent):
             raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
@@ -283,7 +283,7 @@ class RecordsAhead:
         """
         Fold what follows in the log.
 
-        :raises EventNotFoldable: an event does not tell what it would write.
+        :raises EventNotFoldable: it cannot be known what an event would write.
         """
         for recorded in events:
             self._take(recorded)
@@ -295,7 +295,7 @@ class RecordsAhead:
     def body(self, kind: str, id: str) -> bytes | None:
         try:
             return self._fold.body(kind, id)
-        except EventNotFoldable:  # an event of its group, say: its turn will be parked
+        except EventNotFoldable:  # an event of its group, say: its part will be parked
             self._incomplete.add(id)
             return None
 

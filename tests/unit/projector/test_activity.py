@@ -1,4 +1,4 @@
-"""What is told of each event of an account, and to whom."""
+"""What is shown of each event of an account, and to which readers."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def shown(item):
 
 
 def last(history):
-    """What is told of the last event: to those who may see everything, and to everybody."""
+    """The item of the last event: for readers who may see everything, and for everybody."""
     item = given(history).all(ACTIVITY)[str(history.events[-1].position)]
     return (item.type, item.details), shown(item)
 
@@ -84,7 +84,7 @@ def test_of_a_changed_profile_only_the_names_of_fields_are_told(history):
 
 
 def test_groups_are_told_as_they_were_called_then(history):
-    """Later names do not change what was told."""
+    """Later names do not change an item."""
     board = history.create_group("board")
     history.add_member(board, ADA)
     history.rename_group(board, "Elders")
@@ -92,9 +92,9 @@ def test_groups_are_told_as_they_were_called_then(history):
     history.change_slug(board, "elders")
     history.remove_member(board, ADA)
 
-    told = [(each.type, each.details) for each in given(history).all(ACTIVITY).values()]
+    items = [(each.type, each.details) for each in given(history).all(ACTIVITY).values()]
 
-    assert told[1:] == [
+    assert items[1:] == [
         ("member-added", BOARD | {"role": "member"}),
         ("member-role-changed", BOARD | {"name": "Elders", "old": "member", "new": "chair"}),
         ("member-removed", BOARD | {"name": "Elders", "slug": "elders", "role": "chair"}),
@@ -102,7 +102,7 @@ def test_groups_are_told_as_they_were_called_then(history):
 
 
 def test_memberships_are_told_to_everybody(history):
-    """Records of people tell of them too."""
+    """Records of people have them too."""
     history.add_member(history.create_group("board"), ADA)
     (_, details), public = last(history)
 
@@ -122,7 +122,7 @@ def test_the_end_of_a_group_is_no_item_of_its_members(history):
 
 
 def test_what_a_group_was_called_outlives_it(history):
-    """An item that is folded late tells what it was called then; after its end there is nothing to tell."""
+    """An item that is folded late has what it was called then; after its end there is no name."""
     board = history.create_group("board")
     history.rename_group(board, "Elders")
     history.delete_group(board)

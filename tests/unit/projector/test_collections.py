@@ -1,4 +1,4 @@
-"""What a generation can hold is named by its projection, so that its size can be told without searching Redis."""
+"""What a generation can hold is named by its projection, so that its size is known without searching Redis."""
 
 import pytest
 from hypothesis import given

@@ -100,7 +100,7 @@ def parked_by(batch):
 
 
 def test_an_event_without_its_person_is_parked():
-    """The log does not tell how the account came to be; the checkpoint moves on."""
+    """Nothing in the log says how the account came to be; the checkpoint moves on."""
     history = History()
     history.record("account", nth_id(1), AccountSuspended(account_id=nth_id(1)))
 
@@ -130,7 +130,7 @@ def test_an_error_of_a_projection_is_told_without_its_text(history):
 
 
 def test_an_event_that_names_no_document_stops_the_projection(history):
-    """Whom should it wait for?"""
+    """There is no document that it could wait for."""
     idle = Projection("idle", version=1, documents=(PROFILE,))
 
     @idle.on(AccountRegistered, touches=lambda *_: ())
@@ -185,9 +185,9 @@ def test_documents_are_fetched_in_rounds():
     envelope = folded(history.events).full[PROFILE.key(nth_id(1))]
     batch_fold = BatchFold(two_steps)
 
-    asked = batch_fold.wanted(history.events, {})
+    wanted = batch_fold.wanted(history.events, {})
 
-    assert {first.key(nth_id(1))} == asked
+    assert {first.key(nth_id(1))} == wanted
     assert {second.key(nth_id(1))} == batch_fold.wanted(history.events, {first.key(nth_id(1)): envelope})
     assert set() == batch_fold.wanted(history.events, {first.key(nth_id(1)): None})
 

@@ -118,7 +118,7 @@ def test_a_group_is_found_by_its_slug_and_in_every_order(history, board, ada):
 
 
 def test_a_person_is_there_with_the_profile(history, ada):
-    """Half a person is nobody, and leads nowhere."""
+    """Half a person is none, and is found nowhere."""
     half = Given(groups, history.events[:1])
     assert half.all(PERSON) == {}
     assert half.entries(REGISTRATION, ada) == set()

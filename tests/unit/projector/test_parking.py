@@ -215,7 +215,7 @@ def test_who_only_reads_a_parked_document_goes_on_with_its_last_good_state(histo
 
 
 def test_activity_tells_the_name_of_the_time_however_late(history):
-    """Ada's item is folded after the group was renamed and deleted; it holds up neither of these, nor anybody else."""
+    """Ada's item is folded after the group was renamed and deleted; it holds up neither of these, nor another."""
     history.change_role(group_of(history), ADA, "chair")
     history.change_role(group_of(history), BOB, "clerk")
     history.rename_group(group_of(history), "Elders")
@@ -274,8 +274,8 @@ def test_a_fan_out_that_fails_for_one_document_parks_that_document(history):
     directory.fold(unrevising(PROFILES, lambda id_: id_ == str(ADA)))
 
     assert tuple(profile(directory, each)["groups"][0]["name"] for each in (ADA, BOB)) == ("Board", "Elders")
-    (turn,) = directory.parking.events
-    assert (turn.is_fan_out, turn.documents[0].id, turn.failure.error) == (True, str(ADA), "KeyError")
+    (part,) = directory.parking.events
+    assert (part.is_fan_out, part.documents[0].id, part.failure.error) == (True, str(ADA), "KeyError")
     assert profile(directory, ADA)["stale_since"] == "2026-11-25T08:00:08Z"
 
 

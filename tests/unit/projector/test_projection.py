@@ -52,7 +52,7 @@ def test_an_event_without_a_reaction_moves_the_version_it_names(history, aggrega
 
 
 def test_an_event_of_an_unknown_type_moves_the_version_it_names(history):
-    """The row of the log tells aggregate, id and version, whatever the event is."""
+    """The row of the log has aggregate, id and version, whatever the event is."""
     history.meet_the_unknown()
 
     assert the_profile(history).version == 2

@@ -25,13 +25,13 @@ from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import ORDER
 
 NOW = ORDER.at + timedelta(minutes=1)
-NOBODY = Roster()
+EMPTY = Roster()
 OLD, NEW, THIRD = Pointer("g1", 1), Pointer("g2", 2), Pointer("g3", 2)
 BUILDING = Building(pointer=NEW, order=ORDER, target=5, replaces=OLD)
 KEPT = Kept(pointer=OLD, until=NOW + timedelta(hours=1), seconds=3600, replaced_by=NEW)
 
 
-def survey(live=OLD, roster=NOBODY, **reached):
+def survey(live=OLD, roster=EMPTY, **reached):
     """What there is, with how far each generation has come."""
     return Survey(live, roster, {name: Generation(Checkpoint(position=at)) for name, at in reached.items()})
 
@@ -183,7 +183,7 @@ def test_a_dry_run_gives_up_what_it_has_begun():
 @pytest.mark.parametrize(
     ("generation", "there", "why"),
     [
-        ("g2", NOBODY, "generation g2 is not being built any more"),
+        ("g2", EMPTY, "generation g2 is not being built any more"),
         ("g3", Roster(building=BUILDING), "generation g3 is not being built any more"),
         ("g2", Roster(building=BUILDING), "a test has ordered generation g2 to go on"),
     ],
@@ -203,7 +203,7 @@ def test_a_kept_generation_leaves_when_its_time_is_over():
 
 
 def test_a_first_fill_of_another_version_gives_way():
-    """Nobody reads it, and nobody may feed it."""
+    """It has no readers, and may not be fed."""
     state = filling(THIRD, ORDER, target=5)(survey(None, Roster(building=Building(pointer=OLD, order=ORDER, target=2))))
 
     assert (state.live, state.roster.building.pointer) == (None, THIRD)

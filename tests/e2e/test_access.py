@@ -12,6 +12,7 @@ from projector.monitoring.status_history import LONGEST_REST_SECONDS
 from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
 from tests.support.load import Load
+from tests.support.patience import SECONDS
 from tests.support.stack import MUSTER, Stack, environment, not_behind, running_stack, until
 
 WITHIN_SECONDS = 5.0
@@ -71,7 +72,7 @@ def made_token(stack: Stack, *scopes: str) -> str:
 
 
 async def status_of(url: str, token: str | None) -> int:
-    async with httpx.AsyncClient(trust_env=False, headers=bearing(token) if token else {}, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, headers=bearing(token) if token else {}, timeout=SECONDS) as client:
         return (await client.get(url)).status_code
 
 
@@ -140,7 +141,7 @@ async def test_a_command_that_is_not_let_in_says_what_to_do(stack):
 
 async def test_the_read_probe_is_let_in(stack):
     """By the local token, as a client would."""
-    async with httpx.AsyncClient(trust_env=False, headers=stack.headers, timeout=20) as client:
+    async with stack.client() as client:
         seconds = await until(lambda: seconds_of_the_read_probe(client, stack.addresses.ops))
         await until(lambda: is_silent(client, stack.addresses.ops))
 
@@ -200,7 +201,7 @@ async def test_what_happened_is_told_without_what_is_private(stack):
     [person] = load.accepted
     url = f"{stack.addresses.read}/profiles/{person.id}/activity?min_position={person.position}"
     token = made_token(stack, READ)
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as client:
         less = await not_behind(lambda: client.get(url, headers=bearing(token)))
         more = await not_behind(lambda: client.get(url, headers=stack.headers))
 
@@ -214,7 +215,7 @@ async def test_a_stream_of_the_ops_page_ends_with_its_token(stack):
     """A client that looks on for long is checked again."""
     token = made_token(stack, OPS)
     async with (
-        httpx.AsyncClient(trust_env=False, headers=bearing(token), timeout=20) as client,
+        httpx.AsyncClient(trust_env=False, headers=bearing(token), timeout=SECONDS) as client,
         client.stream("GET", f"{stack.addresses.ops}/status/events") as answer,
     ):
         chunks = answer.aiter_bytes()

@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.hostile import header_values
+from tests.support.patience import SECONDS
 from tests.support.unharmed import Unharmed
-
-SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")

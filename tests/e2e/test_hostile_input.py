@@ -12,6 +12,7 @@ import pytest
 
 from shared.text import composed
 from tests.support.hostile import BYTES, JSON, SEGMENTS, TEXTS, addresses
+from tests.support.patience import SECONDS
 from tests.support.stack import Stack
 from tests.support.unharmed import Unharmed
 from write_side.domain.values import Bio, InvalidValue
@@ -21,8 +22,6 @@ is_trace = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullm
 NDJSON = "application/x-ndjson"
 HANDLE, SLUG = "person1500", "group1500"
 LINES = 200
-SECONDS = 20.0
-"""For which a hostile request may hold up the answer to any; the slowest took minutes once."""
 
 
 class Answered(NamedTuple):

@@ -11,6 +11,7 @@ import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.event_log.adapters.postgres import CHANNEL
+from tests.support.patience import SECONDS
 from tests.support.write_process import ROOT, migrated_database, write_process
 from write_side.adapters.postgres.migrate import migrate
 
@@ -18,7 +19,6 @@ CONGRESS = ROOT.parent / "shared" / "data" / "congress.jsonl"
 SAMPLE = ROOT / "docs" / "sample.jsonl"
 MEMBERS = 537
 COMMITTEES = frozenset({"ssaf", "ssju"})
-SECONDS = 300.0
 
 
 @pytest.fixture(scope="module")

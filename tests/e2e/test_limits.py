@@ -6,6 +6,7 @@ import httpx
 
 from shared.auth.principal import READ
 from tests.support.access import Keys, bearing
+from tests.support.patience import SECONDS
 from tests.support.stack import service, until
 
 QUOTA, LEASE = 40, 2
@@ -40,7 +41,7 @@ async def told_in_turn(keys, *urls, logs):
     """The statuses of more requests than one subject may make; None if Redis was away meanwhile."""
     before = times_away(logs)
     headers = bearing(keys.token(READ, subject=f"limited-{uuid4().hex}"))
-    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=SECONDS) as client:
         told = [(await client.get(f"{url}/stats")).status_code for _ in range(QUOTA) for url in urls]
     return told if times_away(logs) == before else None
 

@@ -67,9 +67,7 @@ async def showcase():
 @pytest.fixture
 async def ops(stack):
     """The API that the page uses, too."""
-    async with httpx.AsyncClient(
-        headers=stack.headers, base_url=stack.addresses.ops, timeout=20, trust_env=False
-    ) as client:
+    async with stack.client(stack.addresses.ops) as client:
         yield client
         await client.post("/projections/profiles/abort", json={})
 

@@ -20,6 +20,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.bugs import of_account, poisoned
 from tests.support.http import client_of
+from tests.support.patience import SECONDS
 from tests.support.stack import MUSTER, environment, service, until
 
 PEOPLE = 200
@@ -89,9 +90,9 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
     async with projector(stack, redis, profiles) as ops:
         await until(lambda: is_filled(ops))
     async with (
-        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, trust_env=False) as write,
+        stack.client(stack.addresses.write) as write,
         service("read", tmp_path / "read.log", MUSTER_REDIS_URL=redis.url, MUSTER_HOME=str(tmp_path)) as (url, _),
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as read,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=SECONDS) as read,
     ):
         registered = await post(write, registrations())
         ids, begun = [each["id"] for each in registered], registered[-1]["position"]

@@ -25,10 +25,10 @@ from shared.http.parameters import Malformed
 from tests.support.access import Keys
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
 from tests.support.examples import at_night, examples
+from tests.support.patience import SECONDS
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +66,12 @@ def read_url(redis_url, keys):
         yield ready(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        assert process.wait(START_SECONDS) == 0
+        assert process.wait(SECONDS) == 0
 
 
 def ready(url):
     """Return the address once it is served."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + SECONDS
     while True:
         try:
             if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:

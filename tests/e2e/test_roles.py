@@ -22,6 +22,7 @@ from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
 from tests.support.load import registration
 from tests.support.mixed_load import MixedLoad
+from tests.support.patience import SECONDS
 from tests.support.stack import MUSTER, environment, not_behind, service
 from write_side.use_cases import USE_CASES
 
@@ -142,7 +143,7 @@ async def running(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
 
 async def asked(running: Running, method: str, url: str, **more: object) -> httpx.Response:
     """The answer, once no projection is behind."""
-    async with httpx.AsyncClient(headers=headers_for(url), trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(headers=headers_for(url), trust_env=False, timeout=SECONDS) as client:
         return (await not_behind(lambda: client.request(method, url, **more))).raise_for_status()
 
 
@@ -206,11 +207,11 @@ async def test_an_erasure_is_proven_by_a_role_that_reads_everything(running):
 async def test_an_operator_signs_in_by_a_link_from_behind_a_proxy(running):
     """Whose address the projector is told, so that the cookie is sent by https alone."""
     link = running.muster("token", "--link").stdout.strip()
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as client:
         answer = await client.get(link)
     [(name, cookie)] = SimpleCookie(answer.headers["Set-Cookie"]).items()
     headers = {"Cookie": f"{name}={cookie.value}"}
-    async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=SECONDS) as client:
         page = await client.get(f"{running.addresses.ops}/")
         again = await client.get(link)
 

@@ -6,7 +6,6 @@ import os
 import signal
 from contextlib import AsyncExitStack
 
-import httpx
 import pytest
 
 from projector.api.status_events import MOST_STREAMS
@@ -44,7 +43,7 @@ async def test_the_state_comes_every_second_and_is_that_of_status(stack):
     """
     async with (
         followed(stack.addresses.ops) as (answer, events),
-        httpx.AsyncClient(headers=stack.headers, trust_env=False, timeout=20) as client,
+        stack.client() as client,
     ):
         beginning, history = await anext(events), await first(events, "history")
         told = [await first(events, "status") for _ in range(3)]
@@ -78,7 +77,7 @@ async def test_those_who_look_on_are_limited_and_make_room_when_they_go(stack):
     url = stack.addresses.ops
     async with (
         AsyncExitStack() as open_streams,
-        httpx.AsyncClient(headers=stack.headers, trust_env=False, timeout=20) as client,
+        stack.client() as client,
     ):
         for _ in range(MOST_STREAMS):
             await until(lambda: is_opened(open_streams, url))  # one that was closed before may still have its place

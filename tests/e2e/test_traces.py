@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
-import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -64,9 +63,7 @@ def listening(collector: Collector) -> Iterator[str]:
 
 async def register(stack: Stack, name: str, **headers: str) -> None:
     body = {"email": f"{name}@example.org", "handle": name, "display_name": name}
-    async with httpx.AsyncClient(
-        headers=stack.headers, base_url=stack.addresses.write, timeout=20, trust_env=False
-    ) as client:
+    async with stack.client(stack.addresses.write) as client:
         (await client.post("/commands/register-account", json=body, headers=headers)).raise_for_status()
 
 

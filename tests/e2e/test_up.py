@@ -23,8 +23,8 @@ from shared.dev_stack.supervisor import console_script
 from shared.server.serving import require_free
 from shared.settings import read_addresses
 from tests.support.access import headers_for, register_home
+from tests.support.patience import SECONDS
 
-SECONDS = 120
 MUSTER = [sys.executable, console_script()]
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
 ENVIRON = {name: text for name, text in os.environ.items() if not name.startswith("MUSTER_")}

@@ -12,6 +12,7 @@ import pytest
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
+from tests.support.patience import SECONDS
 from tests.support.stack import MUSTER, Stack, environment, until
 
 tells_how_far = re.compile("(folding the log|comparing): ").search
@@ -27,7 +28,7 @@ class Directory:
     def register(self, handle: str) -> str:
         """Register a person whom every view shows, and return the id."""
         sent = {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
-        with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=60) as client:
+        with httpx.Client(headers=self._stack.headers, trust_env=False, timeout=SECONDS) as client:
             answer = client.post(f"{self._stack.addresses.write}/commands/register-account", json=sent)
             account = answer.raise_for_status().json()
             url, minimum = f"{self._stack.addresses.read}/profiles/{account['id']}", str(account["position"])
@@ -49,7 +50,7 @@ class Directory:
 
     async def drift(self, projection: str) -> float | None:
         """What the projector says of it; None if it does not."""
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as client:
             metrics = (await client.get(f"{self._stack.addresses.ops}/metrics")).text
         found = re.search(rf'^muster_drift_records{{projection="{projection}"}} (\S+)$', metrics, re.MULTILINE)
         return float(found[1]) if found else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-import httpx
 from redis import Redis
 
 from tests.support.load import Load, Readers, ways_to
@@ -63,9 +62,7 @@ async def is_partly_filled(stack: Stack) -> bool:
 
 async def assert_nobody_is_shown(stack: Stack, load: Load) -> None:
     """Not even those who are there again: nobody can tell them from those who are not."""
-    async with httpx.AsyncClient(
-        headers=stack.headers, base_url=stack.addresses.read, timeout=10, trust_env=False
-    ) as client:
+    async with stack.client(stack.addresses.read) as client:
         answers = [await client.get(path) for path in ways_to(load.accepted[0])]
     assert {(each.status_code, each.json()["type"]) for each in answers} == {(503, "/problems/read-model-not-filled")}
 

@@ -118,9 +118,7 @@ async def assert_old_primary_accepts_nothing(stack: Stack, servers: ReplicatedPo
     servers.primary.start()
     killed = stack.kill(Child.WRITE)
     await stack.replaced(Child.WRITE, instead_of=killed)
-    async with httpx.AsyncClient(
-        base_url=stack.addresses.write, headers=stack.headers, timeout=30, trust_env=False
-    ) as client:
+    async with stack.client(stack.addresses.write) as client:
         refused = await until(lambda: _answered(client, "split"))
         servers.primary.stop()
         await stack.ready()

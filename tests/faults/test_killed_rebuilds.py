@@ -17,9 +17,7 @@ class Operator:
     """Orders rebuilds of profiles, and looks how far they are."""
 
     def __init__(self, stack: Stack) -> None:
-        self._client = httpx.AsyncClient(
-            headers=stack.headers, base_url=stack.addresses.ops, timeout=10, trust_env=False
-        )
+        self._client = stack.client(stack.addresses.ops)
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,7 +37,7 @@ class Operator:
             answer = await self._client.get("/status")
         except httpx.TransportError:
             return {}
-        projections: list[dict[str, Any]] = answer.json()["projections"]
+        projections: list[dict[str, Any]] = answer.json().get("projections", [{}])
         return projections[0]
 
     async def is_live(self, generation: str) -> bool:
@@ -72,7 +70,11 @@ async def test_a_rebuild_is_taken_up_by_the_next_projector(mortal_stack, latest)
 
 
 async def test_nobody_notices_a_rebuild(mortal_stack):
-    """Nor a switch back: each reader gets what it asked for, however often the generation changes meanwhile."""
+    """
+    Nor a switch back: each reader gets what it asked for, however often the generation changes meanwhile.
+
+    One that asks for the newest may be told to come again where the machine is too busy to project it in time.
+    """
     async with Operator(mortal_stack) as operator, under_load(mortal_stack, seed=790) as (load, readers):
         for _ in range(ROUNDS):
             await load.grown(by=20)
@@ -83,5 +85,6 @@ async def test_nobody_notices_a_rebuild(mortal_stack):
         await load.grown(by=20)
 
     assert load.troubles == {}
-    assert set(readers.answers) == {200}
+    assert set(readers.refusals) <= {"/problems/projection-behind"}
+    assert readers.answers[200] > 50
     assert readers.taken_back == []

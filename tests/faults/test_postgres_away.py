@@ -36,7 +36,7 @@ async def test_without_postgres_writing_is_503_and_reading_goes_on(stack_on_it, 
     await assert_people_are_found(addresses.read, load.accepted, position=load.position)
 
     own_postgres.stop()
-    async with httpx.AsyncClient(headers=stack_on_it.headers, timeout=30, trust_env=False) as client:
+    async with stack_on_it.client() as client:
         await assert_writing_is_refused(client, addresses.write)
         killed = stack_on_it.kill(Child.READ)
         await stack_on_it.replaced(Child.READ, instead_of=killed)

@@ -132,7 +132,7 @@ async def test_a_command_that_was_accepted_is_answered_before_the_end(mortal_sta
     """It waits for a lock when the signal comes; nobody new is let in meanwhile."""
     async with (
         beside(mortal_stack, "write") as (url, pid),
-        httpx.AsyncClient(base_url=url, headers=mortal_stack.headers, timeout=30, trust_env=False) as client,
+        mortal_stack.client(url) as client,
     ):
         person = registration("p1442.0.1")
         (await client.post("/commands/register-account", json=person)).raise_for_status()

@@ -45,13 +45,9 @@ class Database:
         connection.execute("update pg_database set datallowconn = %s where datname = %s", [connections, self._name])
 
 
-def client_of(stack: Stack, url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, headers=stack.headers, timeout=10, trust_env=False)
-
-
 async def register(stack: Stack, *names: str) -> int:
     """Register people, however long it takes until the write side is back; returns the last position."""
-    async with client_of(stack, stack.addresses.write) as client:
+    async with stack.client(stack.addresses.write) as client:
         for name in names:
             ask = {"json": registration(name), "headers": {"Idempotency-Key": name}}
             answer = await client.post("/commands/register-account", **ask)
@@ -62,7 +58,7 @@ async def register(stack: Stack, *names: str) -> int:
 
 
 async def read(stack: Stack, path: str, *, position: int = 0) -> httpx.Response:
-    async with client_of(stack, stack.addresses.read) as client:
+    async with stack.client(stack.addresses.read) as client:
         return await client.get(path, headers={"Muster-Min-Position": str(position)})
 
 

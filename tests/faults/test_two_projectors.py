@@ -14,7 +14,7 @@ from tests.support.stack import Child, Stack, service, until
 
 @pytest.fixture
 async def ops(mortal_stack):
-    async with httpx.AsyncClient(headers=mortal_stack.headers, timeout=10, trust_env=False) as client:
+    async with mortal_stack.client() as client:
         yield client
 
 

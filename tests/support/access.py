@@ -11,6 +11,7 @@ from shared.auth.local_access import TOKEN, bearer, sign_in_link
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import issue
 from shared.settings import Addresses, Settings
+from tests.support.patience import SECONDS
 
 _HOMES: dict[str, Path] = {}
 """Of the stacks that run, by the hosts and ports at which they serve."""
@@ -83,4 +84,4 @@ def headers_of_home(url: str) -> dict[str, str]:
 
 def client_at(url: str) -> httpx.AsyncClient:
     """A client for a benchmark."""
-    return httpx.AsyncClient(base_url=url, headers=headers_of_home(url), timeout=30)
+    return httpx.AsyncClient(base_url=url, headers=headers_of_home(url), timeout=SECONDS)

@@ -39,7 +39,7 @@ class Muster:
 @pytest.fixture
 async def muster(stack: Stack) -> AsyncIterator[Muster]:
     async with (
-        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.write, timeout=60, trust_env=False) as write,
-        httpx.AsyncClient(headers=stack.headers, base_url=stack.addresses.read, timeout=20, trust_env=False) as read,
+        stack.client(stack.addresses.write) as write,
+        stack.client(stack.addresses.read) as read,
     ):
         yield Muster(write, read)

@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.support.access import headers_for
+from tests.support.patience import SECONDS
 from tests.support.people import Group, Person, registration, ways_to
-
-ASK_SECONDS = 30.0
-"""How long the same request is sent again; a stack that is not back by then does not come back."""
 
 
 class Hand(NamedTuple):
@@ -90,7 +88,7 @@ class Load:
     async def grown(self, *, by: int) -> None:
         """Return once so many more commands have their outcome."""
         wanted = min(self.done + by, self.commands)
-        async with asyncio.timeout(ASK_SECONDS * 2):
+        async with asyncio.timeout(SECONDS):
             while self.done < wanted:
                 await self._moved.wait()
 
@@ -109,7 +107,7 @@ class Load:
         return httpx.AsyncClient(
             base_url=self.write_url,
             headers=headers_for(self.write_url),
-            timeout=ASK_SECONDS,
+            timeout=SECONDS,
             trust_env=False,
             transport=self.transport,
         )
@@ -167,7 +165,7 @@ class Load:
     async def _outcome(self, command: str, body: dict[str, Any], key: str | None, hand: Hand, **headers: str) -> Any:
         """Send the same request until its outcome is known; without a key only where nothing was stored for certain."""
         headers |= {"Idempotency-Key": key} if key else {}
-        async with asyncio.timeout(ASK_SECONDS):
+        async with asyncio.timeout(SECONDS):
             while (answer := await self._asked(command, body, headers, hand.client)) is None:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(self.patience)
             return answer
@@ -222,6 +220,8 @@ class Readers:
     pause: float = 0.01
     transport: httpx.AsyncBaseTransport | None = None
     answers: Counter[int] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Problems that were answered with 503, by type."""
     taken_back: list[str] = field(default_factory=list)
     """Answers of an earlier position than the same client had seen; there are some where Redis has lost data."""
     false: list[str] = field(default_factory=list)
@@ -236,7 +236,7 @@ class Readers:
             httpx.AsyncClient(
                 base_url=self.read_url,
                 headers=headers,
-                timeout=ASK_SECONDS,
+                timeout=SECONDS,
                 trust_env=False,
                 transport=self.transport,
             ) as client,
@@ -288,5 +288,6 @@ class Readers:
 
     def _is_right(self, answer: httpx.Response, account_id: str) -> bool:
         if answer.status_code == 503:
+            self.refusals[answer.json()["type"]] += 1
             return "Retry-After" in answer.headers
         return answer.status_code == 200 and answer.json()["account_id"] == account_id

@@ -13,6 +13,7 @@ from shared.read_model.keys import HOME
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.access import headers_for
 from tests.support.load import Load, Person
+from tests.support.patience import SECONDS
 from tests.support.stack import Stack, until
 
 AT_ONCE = 500
@@ -144,7 +145,7 @@ def _parts(things: Sequence[T]) -> list[Sequence[T]]:
 async def _batch(read_url: str, wanted: dict[str, Any], position: int) -> list[dict[str, Any]]:
     """The records found once the read side has come so far."""
     async with httpx.AsyncClient(
-        base_url=read_url, headers=headers_for(read_url), timeout=10, trust_env=False
+        base_url=read_url, headers=headers_for(read_url), timeout=SECONDS, trust_env=False
     ) as client:
         answer = await until(lambda: _answer(client, wanted, position))
     found: list[dict[str, Any]] = answer.raise_for_status().json()["found"]

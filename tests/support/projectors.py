@@ -37,9 +37,7 @@ from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
 from tests.support.folding import held
 from tests.support.histories import History
-
-SECONDS = 30.0
-"""Whatever takes longer has failed."""
+from tests.support.patience import SECONDS
 
 HASTE = ProcessorLimits(
     batch=3, poll=0.005, attest=0.0, recheck=0.005, retry=RetryPolicy(first=0.001, longest=0.005), grace=0.0

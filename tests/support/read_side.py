@@ -32,6 +32,7 @@ from tests.support.collections import (
     filed_person,
     filed_stats,
 )
+from tests.support.patience import SECONDS
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -104,7 +105,7 @@ async def every_question(views: ProfileViews) -> list[Any]:
 
 async def until(holds: Callable[[], object]) -> None:
     """Let everybody else go on until something holds that nobody tells of."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         while not holds():  # noqa: ASYNC110 - production tells nobody, and for a test alone it should not
             await asyncio.sleep(0)
 

@@ -29,9 +29,7 @@ from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from tests.support.access import forget_home, headers_for, register_home
-
-SECONDS = 120.0
-"""Whatever takes longer has failed."""
+from tests.support.patience import SECONDS
 
 MUSTER = [sys.executable, console_script()]
 TOKENS_BEGIN = b"eyJ"
@@ -76,6 +74,10 @@ class Stack:
     def headers(self) -> dict[str, str]:
         """What lets a client in everywhere."""
         return headers_for(self.addresses.read)
+
+    def client(self, url: str = "") -> httpx.AsyncClient:
+        """One that is let in."""
+        return httpx.AsyncClient(base_url=url, headers=self.headers, timeout=SECONDS, trust_env=False)
 
     def pid(self, child: Child) -> int | None:
         """The process that the supervisor itself started; None while there is none."""
@@ -125,7 +127,7 @@ class Stack:
 
     async def status(self) -> dict[str, Any]:
         """What the ops API tells."""
-        async with httpx.AsyncClient(headers=self.headers, timeout=20, trust_env=False) as client:
+        async with self.client() as client:
             told: dict[str, Any] = (await client.get(f"{self.addresses.ops}/status")).raise_for_status().json()
         return told
 

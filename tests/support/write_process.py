@@ -17,12 +17,12 @@ from shared.auth.setup import register_authentication
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_server import free_port
 from shared.settings import Settings
+from tests.support.patience import SECONDS
 from write_side.adapters.postgres.migrate import migrate
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60.0
 
 
 class WriteProcess:
@@ -43,7 +43,7 @@ class WriteProcess:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
         )
-        self._await_answer(time.monotonic() + START_SECONDS)
+        self._await_answer(time.monotonic() + SECONDS)
 
     def kill(self) -> None:
         """End it as a crash would, and its worker with it."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.bench import Bench
-from tests.support.stack import SECONDS
+from tests.support.patience import SECONDS
 
 
 @asynccontextmanager

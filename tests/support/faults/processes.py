@@ -17,7 +17,8 @@ from shared.read_model.keys import HOME
 from tests.faults.test_two_projectors import holders, is_held_by, other_than
 from tests.support.bench import Bench
 from tests.support.oracle import goes_on
-from tests.support.stack import SECONDS, Child, service, until
+from tests.support.patience import SECONDS
+from tests.support.stack import Child, service, until
 
 Server = Literal["postgres", "redis"]
 

@@ -23,7 +23,8 @@ from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, nth_id
 from tests.support.http import client_of
 from tests.support.own_apis import answer_commands
-from tests.support.projectors import SECONDS, Surroundings, register_on
+from tests.support.patience import SECONDS
+from tests.support.projectors import Surroundings, register_on
 
 
 @pytest.fixture

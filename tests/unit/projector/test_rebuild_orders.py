@@ -15,7 +15,8 @@ from shared.cli.exit_codes import WrongUsage
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
 from tests.support.http import client_of
-from tests.support.projectors import SECONDS, Surroundings, register_on
+from tests.support.patience import SECONDS
+from tests.support.projectors import Surroundings, register_on
 
 JSON = {"Content-Type": "application/json"}
 

@@ -46,14 +46,14 @@ def test_the_contracts_hold():
         ("shared/client/lines.py", "import shared.dev_stack.programs", LAYERS_OF_SHARED),
         ("shared/new_room.py", "import shared.text", LAYERS_OF_SHARED),
         ("write_side/use_cases/command.py", "import write_side.execution.executor", "The write side is a hexagon"),
-        ("write_side/adapters/memory/store.py", "import write_side.http.stream", "The write side is a hexagon"),
+        ("write_side/adapters/memory/database.py", "import write_side.http.stream", "The write side is a hexagon"),
         (
             "write_side/execution/admission.py",
             "import shared.http.problems",
             "Commands are executed alike, whichever way they came",
         ),
         (
-            "write_side/adapters/memory/store.py",
+            "write_side/adapters/memory/database.py",
             "import write_side.execution.limits",
             "What stores knows not what executes",
         ),

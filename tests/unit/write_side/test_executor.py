@@ -145,7 +145,7 @@ async def test_the_loser_of_a_race_under_one_key_answers_as_the_winner(write_sid
 async def test_who_gave_up_answers_as_the_winner_too(write_side):
     """Every attempt met contention, with another process that carried the same request out."""
     won = await write_side.run("register-account", key="k", **ANDRE)
-    store = write_side.units._store
+    store = write_side.units._database
     outcomes, store.outcomes = store.outcomes, {}
     write_side.units.before = [Contention("busy") for _ in range(ExecutionLimits().attempts)]
     asked = write_side.units.outcome_of

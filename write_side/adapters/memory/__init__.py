@@ -1,6 +1,6 @@
 """The write side in memory: for tests and for trying things out."""
 
-from write_side.adapters.memory.store import MemoryDatabase
+from write_side.adapters.memory.database import MemoryDatabase
 from write_side.adapters.memory.unit_of_work import MemoryUnitOfWork, MemoryUnitsOfWork
 
 __all__ = ["MemoryDatabase", "MemoryUnitOfWork", "MemoryUnitsOfWork"]

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from write_side.adapters.memory.store import MemoryDatabase
+from write_side.adapters.memory.database import MemoryDatabase
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import (
@@ -78,10 +78,10 @@ class Copies(Generic[A]):
 
 
 class MemoryAccounts(Copies[Account]):
-    def __init__(self, store: MemoryDatabase) -> None:
-        super().__init__(store.accounts)
-        self._had_events = store.had_events
-        self._profiles = store.profiles
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database.accounts)
+        self._had_events = database.had_events
+        self._profiles = database.profiles
         self.erased: list[Account] = []
 
     async def get(self, ref: AccountRef) -> Account:
@@ -122,8 +122,8 @@ class MemoryAccounts(Copies[Account]):
 
 
 class MemoryProfiles(Copies[Profile]):
-    def __init__(self, store: MemoryDatabase) -> None:
-        super().__init__(store.profiles)
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database.profiles)
 
     async def of(self, account: Account) -> Profile:
         self.touched.append(found := copy(self._originals[account.id]))
@@ -131,9 +131,9 @@ class MemoryProfiles(Copies[Profile]):
 
 
 class MemoryGroups(Copies[Group]):
-    def __init__(self, store: MemoryDatabase) -> None:
-        super().__init__(store.groups)
-        self._had_events = store.had_events
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database.groups)
+        self._had_events = database.had_events
 
     async def get_unchanging(self, ref: GroupRef) -> Group:
         if (group := self._found(lambda each: _names_group(ref, each))) is None:
@@ -159,9 +159,9 @@ class MemoryGroups(Copies[Group]):
 
 
 class MemoryMemberships(Copies[Membership]):
-    def __init__(self, store: MemoryDatabase) -> None:
-        super().__init__(store.memberships, key=attrgetter("group_id", "account_id"))
-        self._groups_ever_of = store.groups_ever_of
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database.memberships, key=attrgetter("group_id", "account_id"))
+        self._groups_ever_of = database.groups_ever_of
         self._ended: dict[UUID, set[Hashable]] = {}
         self._all: dict[UUID, set[Hashable]] = {}
 

@@ -2,28 +2,28 @@
 
 from typing import Self
 
+from write_side.adapters.memory.database import MemoryDatabase
 from write_side.adapters.memory.repositories import (
     MemoryAccounts,
     MemoryGroups,
     MemoryMemberships,
     MemoryProfiles,
 )
-from write_side.adapters.memory.store import MemoryDatabase
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import VersionMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
 
 class MemoryUnitsOfWork:
-    def __init__(self, store: MemoryDatabase) -> None:
-        self._store = store
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
 
     def under(self, context: CommandContext) -> "MemoryUnitOfWork":
-        return MemoryUnitOfWork(self._store, context)
+        return MemoryUnitOfWork(self._database, context)
 
     async def outcome_of(self, context: CommandContext) -> Outcome | None:
-        async with self._store.claims[context.subject, context.key]:
-            return self._store.outcome(context)
+        async with self._database.claims[context.subject, context.key]:
+            return self._database.outcome(context)
 
 
 class MemoryUnitOfWork:
@@ -33,19 +33,19 @@ class MemoryUnitOfWork:
     It locks nothing: a use case that relied on something that changed finds out at commit, and is stale.
     """
 
-    def __init__(self, store: MemoryDatabase, context: CommandContext) -> None:
-        self._store = store
+    def __init__(self, database: MemoryDatabase, context: CommandContext) -> None:
+        self._database = database
         self._context = context
-        self._claim = store.claims[context.subject, context.key]
-        self.accounts = MemoryAccounts(store)
-        self.profiles = MemoryProfiles(store)
-        self.groups = MemoryGroups(store)
-        self.memberships = MemoryMemberships(store)
+        self._claim = database.claims[context.subject, context.key]
+        self.accounts = MemoryAccounts(database)
+        self.profiles = MemoryProfiles(database)
+        self.groups = MemoryGroups(database)
+        self.memberships = MemoryMemberships(database)
 
     async def __aenter__(self) -> Self:
         await self._claim.acquire()
         try:
-            outcome = self._store.outcome(self._context)
+            outcome = self._database.outcome(self._context)
         except BaseException:
             self._claim.release()
             raise
@@ -67,14 +67,14 @@ class MemoryUnitOfWork:
         touched = [each for one in repositories for each in one.touched]
         # An erasure is recorded after all else.
         touched.sort(key=lambda each: each in self.accounts.erased)
-        appended = self._store.append(touched, self._context)
+        appended = self._database.append(touched, self._context)
         for repository in repositories:
             repository.store()
         for account in self.accounts.erased:
-            self._store.redact(account, by=self._store.positions[account.kind, account.id, account.version])
-        return self._keep(Outcome(of.id, of.version, appended or self._store.positions[of.kind, of.id, of.version]))
+            self._database.redact(account, by=self._database.positions[account.kind, account.id, account.version])
+        return self._keep(Outcome(of.id, of.version, appended or self._database.positions[of.kind, of.id, of.version]))
 
     def _keep(self, outcome: Outcome) -> Outcome:
-        until = self._store.clock.now() + self._context.keep_for
-        self._store.outcomes[self._context.subject, self._context.key] = (self._context, outcome, until)
+        until = self._database.clock.now() + self._context.keep_for
+        self._database.outcomes[self._context.subject, self._context.key] = (self._context, outcome, until)
         return outcome

@@ -40,7 +40,7 @@ class MemoryDatabase:
 
     def outcome(self, context: CommandContext) -> Outcome | None:
         if not self.available:
-            raise Unavailable("the store in memory was made unavailable")
+            raise Unavailable("the database in memory was made unavailable")
         found = self.outcomes.get((context.subject, context.key))
         if found is None or found[2] <= self.clock.now():
             return None

@@ -1,17 +1,22 @@
 """A command is carried out once, and what cannot be known is not claimed."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from msgspec import structs
 
 from shared.errors import Unavailable
+from shared.ids import TimeOrderedIds
+from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from tests.support.measures import counts
-from tests.support.write_side import ANDRE, WriteSide, memory_write_side
+from tests.support.write_side import ANDRE, SSAF, WriteSide, invocation, memory_write_side
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.domain.errors import AccountNotFound, Contention, EmailTaken, OutcomeUnknown, StaleAggregate
-from write_side.execution.invocation import Answer
+from write_side.execution.executor import CommandExecutor
+from write_side.execution.invocation import Answer, Channel
 from write_side.execution.limits import ExecutionLimits
 from write_side.ports import Outcome
 
@@ -27,13 +32,16 @@ class FailingUnits(MemoryUnitsOfWork):
         self.after: list[Exception] = []
         self.asked: list[Exception] = []
         self.attempts = 0
+        self.gate: asyncio.Event | None = None
 
     def under(self, context):
         unit = super().under(context)
-        commit = unit.commit
+        commit, gate = unit.commit, self.gate
 
         async def failing_commit(of) -> Outcome:
             self.attempts += 1
+            if gate:
+                await gate.wait()
             if self.before:
                 raise self.before.pop(0)
             outcome = await commit(of)
@@ -171,3 +179,33 @@ async def test_requests_with_one_key_run_one_after_another(write_side):
 
     assert write_side.units.attempts == 1
     assert len({answer.outcome for answer in answers}) == 1
+
+
+async def test_what_waits_for_its_key_holds_no_permit(write_side):
+    """Two permits, two commands under one key: a third command has its turn before they end."""
+    executor = CommandExecutor(
+        units=write_side.units, clock=write_side.clock, ids=TimeOrderedIds(), limits=ExecutionLimits(at_once=2)
+    )
+    write_side.units.gate = asyncio.Event()
+    waiting = [asyncio.create_task(write_side.run("register-account", key="k", by=executor, **ANDRE)) for _ in range(2)]
+    await asyncio.sleep(0)
+    write_side.units.gate, held = None, write_side.units.gate
+
+    async with asyncio.timeout(5):
+        other = await write_side.run("create-group", by=executor, **SSAF)
+    held.set()
+
+    assert not other.replayed
+    assert sorted(answer.replayed for answer in await asyncio.gather(*waiting)) == [False, True]
+
+
+@pytest.mark.parametrize(("is_bulk", "days"), [(False, 1), (True, 30)])
+async def test_a_key_answers_for_as_long_as_its_channel_keeps_it(write_side, is_bulk, days):
+    sent = structs.replace(invocation("register-account", key="k", **ANDRE), channel=Channel("test", is_bulk=is_bulk))
+    await write_side.executor.execute(sent)
+
+    write_side.clock.advance(timedelta(days=days, seconds=-1))
+    assert (await write_side.executor.execute(sent)).replayed
+    write_side.clock.advance(timedelta(seconds=1))
+    with pytest.raises(Refusal, match="e-mail address is taken"):
+        await write_side.executor.execute(sent)

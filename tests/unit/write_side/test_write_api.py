@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -103,6 +104,18 @@ async def test_a_store_that_is_away_is_503_and_comes_back(client, store):
     assert (away.status_code, away.headers["retry-after"]) == (503, "1")
     assert away.json()["type"] == "/problems/storage-unavailable"
     assert back.status_code == 200
+
+
+async def test_the_key_of_a_line_answers_for_30_days(client, store):
+    """An import may be sent again long after it was broken off."""
+    line = json.dumps({"command": "register-account", "idempotency_key": "one", **ANDRE})
+    headers = {"Content-Type": "application/x-ndjson"}
+    await client.post("/commands", content=line, headers=headers)
+    store.clock.advance(timedelta(days=29))
+
+    again = await client.post("/commands", content=line, headers=headers)
+
+    assert json.loads(again.text)["replayed"]
 
 
 async def test_a_stream_runs_line_by_line(client):
@@ -270,12 +283,12 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
     """With the time after which to come again."""
 
     def register(registry) -> None:
-        limits = ExecutionLimits(at_once=0, most_waiting=0)
+        limits = ExecutionLimits(at_once=0, most_waiting=0, permit_seconds=60)
         units = MemoryUnitsOfWork(store)
         register_executor(registry, units=units, clock=store.clock, ids=TimeOrderedIds(), limits=limits)
         admit_everyone(registry)
 
-    async with client_of(write_api(register)) as client:
+    async with asyncio.timeout(10), client_of(write_api(register)) as client:
         answer = await post(client, "register-account", **ANDRE)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -73,16 +73,16 @@ async def ops(stack):
 
 
 async def profiles(ops):
-    told, *_ = (await ops.get("/status")).json()["projections"]
-    return told
+    status, *_ = (await ops.get("/status")).json()["projections"]
+    return status
 
 
 async def in_phase(ops, phase):
     """What status says of profiles once its rebuild is in a phase; None is none."""
 
     async def reached():
-        told = await profiles(ops)
-        return told if (told["rebuild"] and told["rebuild"]["phase"]) == phase else None
+        status = await profiles(ops)
+        return status if (status["rebuild"] and status["rebuild"]["phase"]) == phase else None
 
     return await until(reached)
 
@@ -91,24 +91,24 @@ async def test_the_figures_are_those_of_status(stack, browser, ops):
     """Of each projection, when nothing happens any more; with its generation, and who feeds it."""
     async with visited(browser, stack.addresses.ops) as page:
         await is_live(page)
-        told = await until(lambda: at_rest(ops))
+        status = await until(lambda: at_rest(ops))
         await is_as_of(page, time.time() * 1_000)
 
-        for each in told["projections"]:
+        for each in status["projections"]:
             card = page.locator(f"article[aria-labelledby={each['name']}]")
             shown = dict(await card.locator("dl > div").evaluate_all("all => all.map(e => e.innerText.split('\\n'))"))
             assert {label: float(shown[label].replace(",", "")) for label in FIGURES} == {
                 label: each[name] for label, name in FIGURES.items()
             }
             assert await card.get_by_role("cell", name=each["generation"]).count() == 1
-        assert f"Head of the event log: {told['head']}" in await page.locator("#log").inner_text()
-        assert told["projectors"][0]["id"] in await page.locator("#projectors").inner_text()
+        assert f"Head of the event log: {status['head']}" in await page.locator("#log").inner_text()
+        assert status["projectors"][0]["id"] in await page.locator("#projectors").inner_text()
 
 
 async def at_rest(ops):
     """What status says once every projection has come to the end of the log."""
-    told = (await ops.get("/status")).json()
-    return told if {each["lag_events"] for each in told["projections"]} == {0} else None
+    status = (await ops.get("/status")).json()
+    return status if {each["lag_events"] for each in status["projections"]} == {0} else None
 
 
 async def drawn(page, measure):
@@ -127,32 +127,32 @@ async def drawn(page, measure):
     return [((1 - x / 600) * SECONDS_SHOWN, (78 - y) / 76 * most) for x, y in pairs], most
 
 
-async def test_the_charts_show_what_status_told(stack, browser):
+async def test_the_charts_show_the_figures_of_status(stack, browser):
     """Under load, point by point; and on another page at once, since the server remembers."""
     load = Load(stack.addresses.write, seed=601, clients=8, changes=0.3, pause=0)
     async with visited(browser, stack.addresses.ops) as page, followed(stack.addresses.ops) as (_, events):
         await is_live(page)
         async with load.running():
             await load.grown(by=100)
-            told = [await first(events, "status") for _ in range(4)]
-        await is_as_of(page, int(told[-1].id))
+            sent = [await first(events, "status") for _ in range(4)]
+        await is_as_of(page, int(sent[-1].id))
 
         async with visited(browser, stack.addresses.ops) as another:
             await is_live(another)
             for measure in MEASURES:
                 for each in (page, another):
-                    await assert_drawn(each, measure, told)
-    assert max(each.data["projections"][0]["events_per_second"] for each in told) > 1
+                    await assert_drawn(each, measure, sent)
+    assert max(each.data["projections"][0]["events_per_second"] for each in sent) > 1
     assert load.troubles == {}
 
 
-async def assert_drawn(page, measure, told):
+async def assert_drawn(page, measure, sent):
     """The figures of these moments stand side by side in the chart, as exactly as a tenth of a pixel is."""
     points, most = await drawn(page, measure)
-    figures = [each.data["projections"][0][measure] for each in told]
-    times = [int(each.id) / 1_000 for each in told]
+    figures = [each.data["projections"][0][measure] for each in sent]
+    times = [int(each.id) / 1_000 for each in sent]
     wanted = [(time - times[-1], figure) for time, figure in zip(times, figures, strict=True)]
-    runs = [points[start : start + len(told)] for start in range(len(points) - len(told) + 1)]
+    runs = [points[start : start + len(sent)] for start in range(len(points) - len(sent) + 1)]
 
     def fits(run):
         return all(
@@ -225,8 +225,8 @@ async def test_a_rebuild_is_ordered_looked_at_switched_and_taken_back_by_keyboar
 
 
 async def is_live_generation(ops, generation):
-    told = await profiles(ops)
-    return told if told["generation"] == generation and told["rebuild"] is None else None
+    status = await profiles(ops)
+    return status if status["generation"] == generation and status["rebuild"] is None else None
 
 
 async def test_a_rebuild_that_is_under_way_is_shown_and_aborted(stack, browser, ops):
@@ -283,14 +283,14 @@ async def test_what_is_refused_is_told_with_its_reason(stack, browser, ops):
 
 async def test_without_a_script_the_page_shows_the_state_of_now(stack, browser, ops):
     """And no button that would do nothing."""
-    told = await profiles(ops)
+    status = await profiles(ops)
     async with followed(stack.addresses.ops) as (_, events):
         await is_later(events, than=time.time() * 1_000)
     async with visited(browser, stack.addresses.ops, java_script_enabled=False) as page:
         text = await page.locator("body").inner_text()
 
         assert f"Head of the event log: {(await ops.get('/status')).json()['head']:,}" in text
-        assert told["generation"] in text
+        assert status["generation"] in text
         assert "Without JavaScript" in text
         assert await page.locator("button:visible").count() == 0
 
@@ -305,12 +305,12 @@ async def test_the_page_goes_on_when_the_projector_comes_back(stack, browser):
 
         await is_live(page)
         async with followed(stack.addresses.ops) as (_, events):
-            told = await first(events, "status")
-        await is_as_of(page, int(told.id))
+            sent = await first(events, "status")
+        await is_as_of(page, int(sent.id))
 
 
 async def is_later(events, *, than):
-    """Return once the state is told as of a later moment."""
+    """Return once the state is as of a later time."""
     while int((await first(events, "status")).id) < than:
         pass
 
@@ -379,8 +379,8 @@ async def test_an_event_that_is_parked_is_retried_and_skipped_with_a_reason(brow
         await row.first.wait_for()
 
         assert "ada" in await row.first.inner_text()
-        told = await (await page.request.get(f"{url}/parked")).json()
-        assert [each["reason"] for each in told["skipped"]] == ["bob is a test"]
+        status = await (await page.request.get(f"{url}/parked")).json()
+        assert [each["reason"] for each in status["skipped"]] == ["bob is a test"]
 
 
 async def test_a_browser_that_has_not_signed_in_is_told_how(stack, browser):
@@ -403,7 +403,7 @@ async def test_a_browser_that_has_not_signed_in_is_told_how(stack, browser):
     await context.close()
 
 
-async def test_a_browser_that_is_signed_out_is_told(stack, browser):
+async def test_a_browser_that_is_signed_out_is_asked_to_sign_in(stack, browser):
     """The page stays as it is, and says so."""
     async with visited(browser, stack.addresses.ops, may_complain=("status of 401", "net::ERR")) as page:
         await is_live(page)

@@ -27,11 +27,11 @@ async def a_history(stack):
         await first(events, "status")
 
 
-def at_rest(told):
+def at_rest(status):
     """What does not change while nothing happens."""
     return {
-        "head": told["head"],
-        "projections": [(each["name"], each["generation"], each["checkpoint"]) for each in told["projections"]],
+        "head": status["head"],
+        "projections": [(each["name"], each["generation"], each["checkpoint"]) for each in status["projections"]],
     }
 
 
@@ -46,7 +46,7 @@ async def test_the_state_comes_every_second_and_is_that_of_status(stack):
         stack.client() as client,
     ):
         beginning, history = await anext(events), await first(events, "history")
-        told = [await first(events, "status") for _ in range(3)]
+        sent = [await first(events, "status") for _ in range(3)]
         status = (await client.get(f"{stack.addresses.ops}/status")).json()
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
@@ -58,9 +58,9 @@ async def test_the_state_comes_every_second_and_is_that_of_status(stack):
     assert {len(series) for each in history.data["projections"].values() for series in each.values()} == {
         len(history.data["at"])
     }
-    assert set(told[-1].data) == set(status)
-    assert at_rest(told[-1].data) == at_rest(status)
-    times = [int(event.id) for event in told]
+    assert set(sent[-1].data) == set(status)
+    assert at_rest(sent[-1].data) == at_rest(status)
+    times = [int(event.id) for event in sent]
     assert times[0] >= history.data["at"][-1]
     seconds = [(later - earlier) / 1_000 for earlier, later in itertools.pairwise(times)]
     assert [SHORTEST - 0.1 < each < PATIENCE_SECONDS for each in seconds] == [True, True], seconds
@@ -73,7 +73,7 @@ async def test_what_a_browser_says_when_it_comes_back_does_no_harm(stack):
 
 
 async def test_those_who_look_on_are_limited_and_make_room_when_they_go(stack):
-    """One more is told to come again."""
+    """One more has to come again."""
     url = stack.addresses.ops
     async with (
         AsyncExitStack() as open_streams,

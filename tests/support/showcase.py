@@ -30,20 +30,27 @@ ERROR = "event 1042 (account-enchanted) is not known to this release: deploy the
 
 
 def generation(name: str, role: str, **more: object) -> dict[str, object]:
-    told = {"name": name, "role": role, "version": 2, "checkpoint": 1_041_377, "events": 1_041_377, "state": "running"}
-    return {**told, **more}
+    fields = {
+        "name": name,
+        "role": role,
+        "version": 2,
+        "checkpoint": 1_041_377,
+        "events": 1_041_377,
+        "state": "running",
+    }
+    return {**fields, **more}
 
 
 def projection(name: str, **more: object) -> dict[str, object]:
-    told = {"name": name, "version": 2, "generation": LIVE, "checkpoint": 1_041_377, "lag_events": 3}
-    told |= {"lag_seconds": 0.4, "state": "running", "error": None, "events_per_second": 812.5}
-    return {**told, "generations": [generation(LIVE, "live")], **more}
+    fields = {"name": name, "version": 2, "generation": LIVE, "checkpoint": 1_041_377, "lag_events": 3}
+    fields |= {"lag_seconds": 0.4, "state": "running", "error": None, "events_per_second": 812.5}
+    return {**fields, "generations": [generation(LIVE, "live")], **more}
 
 
 def rebuild(phase: str, **more: object) -> dict[str, object]:
-    told = {"generation": NEW, "version": 2, "phase": phase, "position": 1_041_377, "target": 1_041_377}
-    told |= {"events_per_second": 23_410.0, "by": "ada@example", "since": NOW - timedelta(seconds=40)}
-    return {**told, "held": None, "comparison": None, "error": None, **more}
+    fields = {"generation": NEW, "version": 2, "phase": phase, "position": 1_041_377, "target": 1_041_377}
+    fields |= {"events_per_second": 23_410.0, "by": "ada@example", "since": NOW - timedelta(seconds=40)}
+    return {**fields, "held": None, "comparison": None, "error": None, **more}
 
 
 COMPARISON = {"records": 100_000, "new": 2, "gone": 21_000, "changed": 37, "samples": SAMPLES}

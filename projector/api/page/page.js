@@ -65,16 +65,16 @@ function focus(id) {
   (element(id) ?? element(id.split("-")[0]) ?? document.querySelector("h1"))?.focus();
 }
 
-// What changes is told, once, to those who do not see it.
-const told = new Map();
+// A change is announced, once, to those who do not see it.
+const announced = new Map();
 
 function announce(status) {
   const news = [];
   for (const each of status.projections) {
     const rebuild = each.rebuild ? `, rebuild ${each.rebuild.phase}` : "";
     const state = `${each.name} is ${each.state}${rebuild}, generation ${each.generation}`;
-    if (told.has(each.name) && told.get(each.name) !== state) news.push(state);
-    told.set(each.name, state);
+    if (announced.has(each.name) && announced.get(each.name) !== state) news.push(state);
+    announced.set(each.name, state);
   }
   if (news.length) element("news").textContent = `${news.join(". ")}.`;
 }

@@ -1,4 +1,4 @@
-"""What operators are told over HTTP and on the command line."""
+"""What operators see over HTTP and on the command line."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -52,7 +52,7 @@ async def client(around):
         yield client
 
 
-def told_live(around):
+def live_pointer(around):
     return around.store.string("muster:{0}:profiles:live").decode()
 
 
@@ -60,9 +60,9 @@ async def in_state(client, state):
     """The status once the projection is in a state."""
     async with asyncio.timeout(SECONDS):
         while True:
-            told = (await client.get("/status")).json()
-            if {each["state"] for each in told["projections"]} == {state}:
-                return told
+            shown = (await client.get("/status")).json()
+            if {each["state"] for each in shown["projections"]} == {state}:
+                return shown
             await asyncio.sleep(0)  # asking in this process never gives way by itself
 
 
@@ -78,11 +78,11 @@ async def readiness(client, holds):
 
 async def test_status_tells_how_far_each_projection_is(client, around):
     """Shape and names are those of the contract; what is beyond it is additional."""
-    told = (await client.get("/status")).json()
+    shown = (await client.get("/status")).json()
 
-    first, *others = told["projections"]
+    first, *others = shown["projections"]
     assert [each["name"] for each in others] == ["groups", "activity", "stats"]
-    assert told["head"] == 4
+    assert shown["head"] == 4
     assert {"name", "version", "generation", "checkpoint", "lag_events", "lag_seconds", "parked", "rebuild"} <= set(
         first
     )
@@ -94,30 +94,30 @@ async def test_status_tells_how_far_each_projection_is(client, around):
         0.0,
     )
     assert (first["parked"], first["rebuild"], first["error"]) == (0, None, None)
-    assert [each["role"] for each in told["projectors"]] == ["holder"]
-    assert (told["held_by"], told["error"]) == (None, None)
+    assert [each["role"] for each in shown["projectors"]] == ["holder"]
+    assert (shown["held_by"], shown["error"]) == (None, None)
 
 
-async def test_lag_is_told_in_events_and_in_the_age_of_the_oldest(client, around):
+async def test_lag_is_shown_in_events_and_in_the_age_of_the_oldest(client, around):
     """The third event cannot be folded, so that it and the fourth stay."""
     around.history.meet_the_unknown()
     around.history.suspend(nth_id(1))
     around.log.append(around.history.events[4:])
 
-    told = await in_state(client, ProjectionState.STOPPED)
+    shown = await in_state(client, ProjectionState.STOPPED)
 
-    first, *_ = told["projections"]
-    assert (told["head"], first["checkpoint"], first["lag_events"], first["lag_seconds"]) == (6, 4, 2, 3595.0)
+    first, *_ = shown["projections"]
+    assert (shown["head"], first["checkpoint"], first["lag_events"], first["lag_seconds"]) == (6, 4, 2, 3595.0)
     assert "account-enchanted" in first["error"]
 
 
-async def test_a_standby_is_told_beside_the_holder(client, around):
+async def test_a_standby_is_shown_beside_the_holder(client, around):
     await around.lease.hold(Candidate("spare", "2026-11-25T09:00:00+00:00"), [])
 
-    told = (await client.get("/status")).json()
+    shown = (await client.get("/status")).json()
 
-    assert {"holder", "standby"} == {each["role"] for each in told["projectors"]}
-    assert {"id": "spare", "role": "standby", "since": "2026-11-25T09:00:00+00:00"} in told["projectors"]
+    assert {"holder", "standby"} == {each["role"] for each in shown["projectors"]}
+    assert {"id": "spare", "role": "standby", "since": "2026-11-25T09:00:00+00:00"} in shown["projectors"]
 
 
 @pytest.mark.parametrize(("away", "known"), [("log", {"head": None}), ("store", {"projectors": []})])
@@ -153,12 +153,12 @@ async def test_who_holds_the_log_up_is_named(around):
     """A sentence for people, and its parts for programs."""
     log = held_log(around, since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC))
     async with client_of(app_on(around, log=log)) as client:
-        told = await in_state(client, ProjectionState.RUNNING)
-        ready = await readiness(client, lambda details: details.get("event log") == told["held_by"]["text"])
+        shown = await in_state(client, ProjectionState.RUNNING)
+        ready = await readiness(client, lambda details: details.get("event log") == shown["held_by"]["text"])
 
     assert ready.status_code == 200
-    assert told["held_by"]["text"] == "held at 5 by pid 77 since 2026-11-25T09:30:00+00:00"
-    assert (told["held_by"]["position"], told["held_by"]["pid"]) == (5, 77)
+    assert shown["held_by"]["text"] == "held at 5 by pid 77 since 2026-11-25T09:30:00+00:00"
+    assert (shown["held_by"]["position"], shown["held_by"]["pid"]) == (5, 77)
 
 
 async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(around):
@@ -175,9 +175,9 @@ async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(aro
 
 async def test_a_projector_that_feeds_is_ready_and_tells_its_lag(client):
     names = ("profiles", "groups", "activity", "stats")
-    told = dict.fromkeys(names, "running, at 4, 0 events behind")
+    shown = dict.fromkeys(names, "running, at 4, 0 events behind")
 
-    assert (await readiness(client, lambda details: details == told)).status_code == 200
+    assert (await readiness(client, lambda details: details == shown)).status_code == 200
 
 
 async def test_a_projector_is_ready_while_postgresql_is_away(client, around):
@@ -234,7 +234,7 @@ async def test_the_openapi_document_describes_every_route(client):
 
 def test_the_table_names_what_stands_still(capsys):
     """A stopped projection, a transaction that holds the log up, a server that is away."""
-    told = msgspec.convert(
+    shown = msgspec.convert(
         {
             "head": None,
             "projections": [
@@ -246,7 +246,7 @@ def test_the_table_names_what_stands_still(capsys):
         Status,
     )
 
-    cli._show(told, Console(width=120))
+    cli._show(shown, Console(width=120))
 
     shown = capsys.readouterr().out
     assert "head of the log: ?" in shown
@@ -267,8 +267,8 @@ def test_the_name_of_an_operator_is_shown_as_it_is(monkeypatch, capsys):
         "events_per_second": 0.0,
         "rebuild": rebuild,
     }
-    told = msgspec.convert({"head": 2, "projections": [projection], "held_by": None, "error": None}, Status)
-    answer_commands(monkeypatch, lambda _: httpx.Response(200, content=msgspec.json.encode(told)))
+    shown = msgspec.convert({"head": 2, "projections": [projection], "held_by": None, "error": None}, Status)
+    answer_commands(monkeypatch, lambda _: httpx.Response(200, content=msgspec.json.encode(shown)))
 
     cli.status()
 

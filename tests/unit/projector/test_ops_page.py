@@ -117,38 +117,43 @@ def test_the_page_says_what_status_says():
     """Without any script; figures as people read them."""
     text = page(snapshot()).decode()
 
-    for told in ("1,041,380", "1,041,377", "812.5", "held at 1041378 by pid 77", "does not answer within 1.5 s"):
-        assert told in text
-    for told in ("replaying", 'max="1041377" value="412000"', "40%", "ada@example"):
-        assert told in text
-    for told in ("21,000 gone and 37 changed, 2 new", "<code>display_name</code>", "machine:77:abcdef01", "standby"):
-        assert told in text
+    for part in ("1,041,380", "1,041,377", "812.5", "held at 1041378 by pid 77", "does not answer within 1.5 s"):
+        assert part in text
+    for part in ("replaying", 'max="1041377" value="412000"', "40%", "ada@example"):
+        assert part in text
+    for part in (
+        "21,000 gone and 37 changed, 2 new",
+        "<code>display_name</code>",
+        "machine:77:abcdef01",
+        "standby",
+    ):
+        assert part in text
     assert "<noscript>" in text
 
 
-def test_what_is_told_stays_text():
+def test_what_is_status_stays_text():
     """An error, a name of an operator or of a record may say anything."""
     nasty = '"><script>alert(1)</script>'
     sample = {"kind": nasty, "id": nasty, "difference": "changed", "fields": [nasty]}
     rebuilt = rebuild(nasty, by=nasty, held=nasty, error=nasty, comparison={"records": 1, "samples": [sample]})
-    told = projection("profiles", error=nasty, rebuild=rebuilt, generations=[generation(nasty, "live", state=nasty)])
+    status = projection("profiles", error=nasty, rebuild=rebuilt, generations=[generation(nasty, "live", state=nasty)])
 
-    text = page(snapshot({**STATUS, "projections": [told], "error": nasty, "read_probe": nasty})).decode()
+    text = page(snapshot({**STATUS, "projections": [status], "error": nasty, "read_probe": nasty})).decode()
 
     assert "<script>" not in text
     assert text.count("&lt;script&gt;") >= 10
     assert ERROR not in page(snapshot()).decode()
 
 
-def button(told, action):
+def button(status, action):
     """The data of a button; None if it is not there."""
-    html = parts(snapshot({"projections": [told]}))["profiles-actions"]
+    html = parts(snapshot({"projections": [status]}))["profiles-actions"]
     found = re.search(rf'<button[^>]* id="profiles-{action}"[^>]*>', html)
     return dict(re.findall(r'data-(\w+)="([^"]*)"', found[0])) if found else None
 
 
 @pytest.mark.parametrize(
-    ("told", "actions"),
+    ("status", "actions"),
     [
         (projection("profiles"), {"rebuild"}),
         (projection("profiles", rebuild=rebuild("replaying")), {"abort"}),
@@ -161,16 +166,16 @@ def button(told, action):
         (projection("profiles", generations=[]), set()),
     ],
 )
-def test_there_is_a_button_for_what_can_be_done(told, actions):
+def test_there_is_a_button_for_what_can_be_done(status, actions):
     known = ("rebuild", "switch", "abort", "rollback")
 
-    assert {action for action in known if button(told, action)} == actions
+    assert {action for action in known if button(status, action)} == actions
 
 
 def test_a_button_says_what_will_happen():
-    told = projection("profiles", rebuild=rebuild("held", held="wait", comparison={"records": 9, "changed": 2}))
+    status = projection("profiles", rebuild=rebuild("held", held="wait", comparison={"records": 9, "changed": 2}))
 
-    data = button(told, "switch")
+    data = button(status, "switch")
 
     assert data["path"] == "/projections/profiles/rebuild"
     assert "of 9 records 0 gone and 2 changed, 0 new" in data["text"]
@@ -178,9 +183,9 @@ def test_a_button_says_what_will_happen():
 
 
 def test_a_switch_that_would_shrink_the_directory_is_confirmed_apart():
-    told = projection("profiles", rebuild=rebuild("held", held="21000 gone", comparison=COMPARISON))
+    status = projection("profiles", rebuild=rebuild("held", held="21000 gone", comparison=COMPARISON))
 
-    data = button(told, "switch")
+    data = button(status, "switch")
 
     assert (data["fields"], data["force"]) == ("by force", RECORDS_GO)
 
@@ -190,10 +195,10 @@ def test_a_switch_that_would_shrink_the_directory_is_confirmed_apart():
     [(0, 100, 10, None), (50, 100, 10, 10), (25, 100, 1, 3), (100, 100, 10, None), (50, 100, 0, None)],
 )
 def test_the_time_left_follows_from_the_time_spent(position, target, spent, left):
-    told = msgspec.convert(rebuild("replaying", position=position, target=target, since=NOW), RebuildStatus)
+    status = msgspec.convert(rebuild("replaying", position=position, target=target, since=NOW), RebuildStatus)
 
     expected = None if left is None else timedelta(seconds=left)
-    assert time_left(told, now=NOW + timedelta(seconds=spent)) == expected
+    assert time_left(status, now=NOW + timedelta(seconds=spent)) == expected
 
 
 def test_a_page_is_sent_what_has_changed():
@@ -229,11 +234,11 @@ async def test_a_head_of_the_stream_ends(client):
     assert answer.content == b""
 
 
-def test_a_comparison_is_told_in_words():
-    told = projection(
+def test_a_comparison_is_status_in_words():
+    status = projection(
         "profiles", generations=[generation("a", "live"), generation("b", "kept", comparison={"records": 3})]
     )
 
-    html = parts(snapshot({"projections": [told]}))["profiles-generations"]
+    html = parts(snapshot({"projections": [status]}))["profiles-generations"]
 
     assert "Of 3 records 0 gone and 0 changed, 0 new." in html

@@ -30,8 +30,8 @@ class Scene:
         self.around.log.append([erased])
         self.around.log.notify()
 
-    def holds(self, told):
-        return told in str(self.around.store.content)
+    def holds(self, text):
+        return text in str(self.around.store.content)
 
     @property
     def generations(self):

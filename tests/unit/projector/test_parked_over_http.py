@@ -67,17 +67,17 @@ async def until_parked(client, documents):
     """The answer of `GET /parked` once so many documents are."""
     async with asyncio.timeout(SECONDS):
         while True:
-            told = (await client.get("/parked")).json()
-            if len(told["parked"]) == documents:
-                return told
+            report = (await client.get("/parked")).json()
+            if len(report["parked"]) == documents:
+                return report
             await asyncio.sleep(0)  # asking in this process never gives way by itself
 
 
 async def test_what_is_parked_is_listed_with_why_and_since_when(client):
-    told = (await client.get("/parked")).json()
+    report = (await client.get("/parked")).json()
 
-    assert told == (await client.get(ONE)).json()
-    [document] = told["parked"]
+    assert report == (await client.get(ONE)).json()
+    [document] = report["parked"]
     [failed] = document.pop("failed")
     assert document == {
         "projection": "profiles",
@@ -88,7 +88,7 @@ async def test_what_is_parked_is_listed_with_why_and_since_when(client):
     }
     assert (failed["position"], failed["error"]) == (5, "ValueError")
     assert failed["code"].startswith(f"{profiles.version}+")
-    assert told["skipped"] == []
+    assert report["skipped"] == []
 
 
 async def test_status_readiness_and_metrics_tell_how_many_are_parked(client):
@@ -111,16 +111,16 @@ async def test_what_is_skipped_is_listed_with_its_reason(client, around):
     """The change that waited behind it has its effect."""
     answer = await client.post(f"{ONE}/skip", json={"reason": "it never was", "by": "olga"})
 
-    told = answer.json()
-    assert (answer.status_code, told["settled"], told["parked"]) == (200, True, [])
-    [skipped] = told["skipped"]
+    report = answer.json()
+    assert (answer.status_code, report["settled"], report["parked"]) == (200, True, [])
+    [skipped] = report["skipped"]
     assert (skipped["position"], skipped["reason"], skipped["by"], skipped["at"]) == (
         5,
         "it never was",
         "olga",
         "2026-11-25T09:00:00Z",
     )
-    assert told["skipped"] == (await client.get("/parked")).json()["skipped"]
+    assert report["skipped"] == (await client.get("/parked")).json()["skipped"]
     [stored] = [value[str(ADA)] for key, value in around.store.content.items() if key.endswith(":profile:full")]
     assert b'"given_name":"Augusta"' in stored
     assert b"Dr" not in stored
@@ -131,9 +131,9 @@ async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around
     around.lease.holders.clear()
 
     async with client_of(app_on(around, profiles)) as mended:
-        told = await until_parked(mended, 0)
+        report = await until_parked(mended, 0)
 
-    assert told == {"parked": [], "skipped": []}
+    assert report == {"parked": [], "skipped": []}
 
 
 @pytest.mark.parametrize(
@@ -238,11 +238,11 @@ def test_a_reason_is_shown_as_it_was_given(answering, capsys):
 
 
 def test_json_is_one_document(answering, capsys):
-    answering(told := {"parked": [PARKED], "skipped": []})
+    answering(report := {"parked": [PARKED], "skipped": []})
 
     cli.list_parked(json=True)
 
-    assert told == msgspec.json.decode(capsys.readouterr().out)
+    assert report == msgspec.json.decode(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(("left", "status"), [([], 0), ([PARKED], 1)])

@@ -53,7 +53,7 @@ def around(history):
     return around
 
 
-def told(around, more):
+def append(around, more):
     """Append and notify, as the write side does."""
     around.log.append(more)
     around.log.notify()
@@ -81,12 +81,12 @@ async def test_the_first_fill_goes_live_when_it_has_reached_the_head(around, his
 
     assert live(around) == "g1"
     assert await cleanly_folded(history.events) == around.content()
-    first_told_live = next(each for each in around.store.announced[1:] if each == Announcement("g1", 6))
-    assert first_told_live.position == 6
+    first_append_live = next(each for each in around.store.announced[1:] if each == Announcement("g1", 6))
+    assert first_append_live.position == 6
 
 
 async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
-    """Readers are told that there is nobody, not that nobody knows."""
+    """Readers learn that there is no record, not that it is unknown."""
     around = Surroundings()
 
     async with running(projector_on(around)) as projector:
@@ -100,7 +100,7 @@ async def test_a_bell_is_answered_before_the_next_poll(around, history):
     async with running(projector_on(around, limits=ProcessorLimits(poll=3600))) as projector:
         await until_state(projector, ProjectionState.RUNNING)
         history.suspend(nth_id(1))
-        told(around, history.events[6:])
+        append(around, history.events[6:])
 
         await until(lambda: reached(around, 7))
 
@@ -120,7 +120,7 @@ async def test_a_restarted_projector_goes_on_where_the_store_stands(around, hist
         await until_state(projector, ProjectionState.RUNNING)
     before = checkpoint(around)
     history.suspend(nth_id(1))
-    told(around, history.events[6:])
+    append(around, history.events[6:])
 
     async with running(projector_on(around, name="another")):
         await until(lambda: reached(around, 7))
@@ -186,7 +186,7 @@ async def test_a_store_that_came_back_older_is_gone_on_from_there(around, histor
         older = dict(around.store.content)
         older = {key: dict(value) if isinstance(value, dict) else value for key, value in older.items()}
         history.change_handle(nth_id(1), "countess")
-        told(around, history.events[6:])
+        append(around, history.events[6:])
         await until(lambda: reached(around, 7))
         around.store.content = older
 
@@ -242,7 +242,7 @@ async def stopped(projector, because):
 async def test_an_unknown_event_stops_the_projection_until_it_is_known(around, history):
     """Everything before it is projected; nothing is skipped."""
     history.meet_the_unknown()
-    told(around, history.events[6:])
+    append(around, history.events[6:])
 
     async with stopped(projector_on(around), "account-enchanted"):
         await until(lambda: reached(around, 6))
@@ -252,7 +252,7 @@ async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_
     """The operator of the next release need not do anything."""
     history.update(nth_id(1), title="Dr")
     history.suspend(nth_id(2))
-    told(around, history.events[6:])
+    append(around, history.events[6:])
     planted = poisoned(profiles, lambda recorded: recorded.position == 7)
 
     async with running(projector_on(around, projection=planted)) as projector:
@@ -270,7 +270,7 @@ async def test_too_many_that_cannot_be_folded_stop_the_projection(around, histor
     """It must be the code: what was committed stands, the message says what to do, and it does not go on by itself."""
     for number in range(10, 120):
         history.suspend(nth_id(number))
-    told(around, history.events[6:])
+    append(around, history.events[6:])
 
     async with stopped(
         projector_on(around, limits=replace(HASTE, batch=50)), "more than 100 events could not be folded"
@@ -296,7 +296,7 @@ async def test_a_damaged_generation_is_not_fed(around, history):
         await until_state(projector, ProjectionState.RUNNING)
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
     history.register("dan")
-    told(around, history.events[6:])
+    append(around, history.events[6:])
     projector = projector_on(around)
 
     async with stopped(projector, "applied in part"):
@@ -336,7 +336,7 @@ async def test_a_generation_of_another_version_is_frozen(around, history):
 
     async with stopped(projector, f"made by version {profiles.version} and is frozen"):
         history.suspend(nth_id(1))
-        told(around, history.events[6:])
+        append(around, history.events[6:])
         assert reached(around, 6)
         around.store.content.clear()
 
@@ -390,7 +390,7 @@ async def test_an_unsound_log_stops_the_projection(around):
         assert live(around) is None
 
 
-async def test_a_defect_is_told_and_does_not_end_the_loop(around):
+async def test_a_defect_is_append_and_does_not_end_the_loop(around):
     class Defective(MemoryEventLog):
         def connect(self):
             raise ZeroDivisionError
@@ -455,7 +455,7 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
 
     async with running(projector_on(around, name="one")), running(projector_on(other, name="zombie")):
         for event in history.events[6:]:
-            told(around, [event])
+            append(around, [event])
             await asyncio.sleep(0)
         await until(lambda: live(around) and reached(around, 36, live(around)))
 

@@ -129,12 +129,12 @@ async def test_readers_never_see_anything_but_a_whole_generation(around, history
     look = Looking(around)
     async with running(projector_on(around)) as projector:
         await until_state(projector, ProjectionState.RUNNING)
-        told = len(around.store.announced)
+        announced = len(around.store.announced)
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
 
     assert around.store.announced[-1].position == 24
-    assert [each.position for each in around.store.announced[told:] if each.generation == "g1"] == []
+    assert [each.position for each in around.store.announced[announced:] if each.generation == "g1"] == []
 
 
 async def test_the_comparison_tells_what_changes(around, history):
@@ -196,7 +196,7 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
     assert look.roster.leaving == ()
 
 
-async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
+async def test_of_two_operators_the_second_is_announced_who_is_at_it(around):
     async with running(projector_on(around)) as projector:
         await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="ada@console", at=ORDER.at, hold=True))
@@ -406,7 +406,7 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
 
 
 async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch):
-    """It is asked to rest after each commit but the last, and told the lag; feeding the live one never rests."""
+    """It has to rest after each commit but the last, with the lag at hand; feeding the live one never rests."""
     asked = []
 
     class Recording(Throttle):

@@ -1,4 +1,4 @@
-"""What is measured of a rebuild, so that nobody has to look at it to be told that it stands still."""
+"""What is measured of a rebuild, so that an alert says that it stands still."""
 
 import msgspec
 import pytest
@@ -17,10 +17,10 @@ def measured():
     board = StatusBoard(log=around.log, lease=around.lease, reconcilers=[], inspectors={}, clock=around.clock)
 
     def measure(rebuild):
-        told = ProjectionStatus(
+        status = ProjectionStatus(
             name="people", version=1, state="running", error=None, events_per_second=0, rebuild=rebuild
         )
-        board.measure(Status(projections=[told]))
+        board.measure(Status(projections=[status]))
         names = ("muster_rebuild_held", "muster_rebuild_position", "muster_rebuild_progress_ratio")
         return tuple(REGISTRY.get_sample_value(name, {"projection": "people"}) for name in names)
 

@@ -37,11 +37,11 @@ async def client(around):
         register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)))
 
     async with client_of(projector_app(admit_everyone, register)) as client:
-        await told(client, lambda profiles: profiles["state"] == "running")
+        await reached(client, lambda profiles: profiles["state"] == "running")
         yield client
 
 
-async def told(client, holds):
+async def reached(client, holds):
     """What status says of profiles, once something holds."""
     async with asyncio.timeout(SECONDS):
         while True:
@@ -60,7 +60,7 @@ async def test_a_rebuild_is_ordered_and_can_be_followed(client):
     assert answer.status_code == 200
     ordered = answer.json()
     assert (ordered["projection"], ordered["live"], ordered["kept"]) == ("profiles", before["generation"], None)
-    after = await told(client, lambda profiles: profiles["generation"] == ordered["building"])
+    after = await reached(client, lambda profiles: profiles["generation"] == ordered["building"])
     roles = {each["role"]: each for each in after["generations"]}
     assert set(roles) == {"live", "kept"}
     assert roles["kept"]["name"] == before["generation"]
@@ -72,7 +72,7 @@ async def test_a_rebuild_is_ordered_and_can_be_followed(client):
 async def test_a_held_rebuild_is_shown_with_its_comparison(client):
     await client.post("/projections/profiles/rebuild", json={"by": "ada", "hold": True})
 
-    profiles = await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["phase"] == "held")
+    profiles = await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["phase"] == "held")
 
     rebuild = profiles["rebuild"]
     assert (rebuild["by"], rebuild["position"], rebuild["target"], rebuild["error"]) == ("ada", 40, 40, None)
@@ -80,7 +80,7 @@ async def test_a_held_rebuild_is_shown_with_its_comparison(client):
     assert rebuild["comparison"] == {"records": 20, "new": 0, "gone": 0, "changed": 0, "samples": []}
 
 
-async def test_the_second_operator_is_told_who_is_at_it(client, around):
+async def test_the_second_operator_is_reached_who_is_at_it(client, around):
     """A rebuild of so many, three events at a time, is not over before the second one comes."""
     known = len(around.history.events)
     for number in range(500):
@@ -108,7 +108,7 @@ async def test_a_rebuild_is_aborted(client):
 
 async def test_a_rollback_swaps_the_generations(client):
     first = (await client.post("/projections/profiles/rebuild", json={})).json()
-    await told(client, lambda profiles: profiles["generation"] == first["building"])
+    await reached(client, lambda profiles: profiles["generation"] == first["building"])
 
     answer = (await client.post("/projections/profiles/rollback", json={})).json()
 
@@ -197,13 +197,13 @@ ORDER = {"by": "ada", "hold": False, "force": False, "keep_old": 60.0}
 async def test_the_command_follows_to_the_end(command, capsys):
     status = await rebuilding._rebuild(["profiles"], ORDER, as_json=True)
 
-    told, said = capsys.readouterr()
-    outcome = json.loads(told.splitlines()[-1])
+    output, progress = capsys.readouterr()
+    outcome = json.loads(output.splitlines()[-1])
     assert status == 0
     assert outcome["projection"] == "profiles"
     assert {"from", "to", "events", "seconds", "records"} <= set(outcome)
     assert (outcome["events"], outcome["records"]) == (40, {"new": 0, "gone": 0, "changed": 0})
-    assert f"generation {outcome['to']} is live" in said
+    assert f"generation {outcome['to']} is live" in progress
 
 
 async def test_the_command_rebuilds_all_one_after_the_other(command, capsys):
@@ -237,9 +237,9 @@ async def test_a_dry_run_that_is_forced_switches_nothing_either(command, client)
 
 
 async def test_a_dry_run_leaves_a_held_rebuild_of_another_order_alone(command, client, capsys):
-    """It is told whose it is, since when, and what can be done."""
+    """The refusal says whose it is, since when, and what can be done."""
     await client.post("/projections/profiles/rebuild", json={"by": "ada", "hold": True})
-    before = await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
+    before = await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
 
     status = await rebuilding._rebuild(["profiles"], {**ORDER, "by": "bob", "hold": True}, as_json=False)
 
@@ -251,13 +251,13 @@ async def test_a_dry_run_leaves_a_held_rebuild_of_another_order_alone(command, c
 async def test_a_dry_run_does_not_give_up_what_was_ordered_to_go_on(client):
     """A dry run gives it up in the end, and another order may have been faster."""
     ordered = (await client.post("/projections/profiles/rebuild", json={"hold": True})).json()["building"]
-    await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
+    await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
     await client.post("/projections/profiles/rebuild", json={})
 
     answer = await client.post("/projections/profiles/abort", json={"dry_run": ordered})
 
     assert answer.status_code == 409
-    await told(client, lambda profiles: profiles["generation"] == ordered)
+    await reached(client, lambda profiles: profiles["generation"] == ordered)
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ async def interrupted(work):
 async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client):
     """As by Ctrl-C, before it has come to the comparison."""
     work = asyncio.create_task(rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False))
-    await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
+    await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
 
     await interrupted(work)
 
@@ -313,11 +313,11 @@ async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_
 @pytest.mark.usefixtures("command", "many")
 async def test_a_rebuild_whose_command_is_interrupted_goes_on(client):
     work = asyncio.create_task(rebuilding._rebuild(["profiles"], ORDER, as_json=False))
-    under_way = await told(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
+    under_way = await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
 
     await interrupted(work)
 
-    await told(client, lambda profiles: profiles["generation"] == under_way["rebuild"]["generation"])
+    await reached(client, lambda profiles: profiles["generation"] == under_way["rebuild"]["generation"])
 
 
 async def test_the_command_aborts_and_says_if_there_is_nothing_to_abort(command, client, capsys):

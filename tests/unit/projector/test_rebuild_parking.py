@@ -96,12 +96,12 @@ async def test_what_was_skipped_is_not_parked_again(around):
         await until_state(projector, ProjectionState.RUNNING)
         asked = await operators(around).skip("profiles", str(ADA), reason="it never was", by="olga")
         comparison = await rebuilt(around, projector)
-        told = await operators(around).read()
+        report = await operators(around).read()
 
     assert comparison.changed == 0
-    assert told.parked == ()
-    assert told.skipped == asked.skipped
-    assert [(each.position, each.reason, each.by) for each in told.skipped] == [(BAD, "it never was", "olga")]
+    assert report.parked == ()
+    assert report.skipped == asked.skipped
+    assert [(each.position, each.reason, each.by) for each in report.skipped] == [(BAD, "it never was", "olga")]
     assert b'"Augusta"' in record(around, ADA)
     assert b"Dr" not in record(around, ADA)
 

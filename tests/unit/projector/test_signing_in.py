@@ -109,10 +109,10 @@ async def test_a_made_up_cookie_is_no_session(client, cookie):
 
 async def test_a_session_ends_with_the_link_that_began_it(client, keys, authentication):
     """By revoking the id of the link."""
-    told = link(keys)
-    answer = await client.get(told)
+    address = link(keys)
+    answer = await client.get(address)
     cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-    keys.directory.revoke(unverified(told.partition("=")[2]).token_id)
+    keys.directory.revoke(unverified(address.partition("=")[2]).token_id)
     authentication.refresh()
     client.cookies.clear()
 

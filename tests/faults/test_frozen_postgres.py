@@ -53,7 +53,7 @@ async def test_a_connection_is_closed_though_the_database_is_frozen(postgres, da
 
 
 async def test_a_rollback_is_given_up_in_time(postgres, database_url):
-    """Of a command that was refused; who waits for its connection and its turn waits no longer."""
+    """Of a command that was refused; what waits for its connection and its permit waits no longer."""
     async with postgres_write_side(database_url, limits=HASTY) as write_side:
         with ExitStack() as thawed_later:
 

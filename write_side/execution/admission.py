@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from shared.errors import Overloaded
 from write_side.execution.limits import ExecutionLimits
 
-_IN_FLIGHT = Gauge("muster_commands_taken_on", "Commands that are carried out or wait for their turn.")
+_IN_FLIGHT = Gauge("muster_commands_in_flight", "Commands that are carried out or wait for a permit.")
 
 
 class Admission:

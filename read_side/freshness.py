@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -10,8 +11,14 @@ from prometheus_client import Histogram
 
 from shared.errors import Overloaded
 
-MOST_WAITING = 1_000
-"""Who may wait for one projection at a time; each is woken, and reads again, with what it waits for."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshnessLimits:
+    """How many readers may wait."""
+
+    waiting: int = 1_000
+    """For one projection at a time; each is woken, and reads again, with what it waits for."""
+
 
 _WAITED = Histogram(
     "muster_read_wait_seconds",
@@ -50,8 +57,9 @@ class Freshness:
     :param patience: how long a reader may wait, in seconds.
     """
 
-    def __init__(self, *, patience: float) -> None:
+    def __init__(self, *, patience: float, limits: FreshnessLimits | None = None) -> None:
         self._patience = patience
+        self._most_waiting = (limits or FreshnessLimits()).waiting
         self._waiters: dict[asyncio.Future[None], int] = {}
 
     @property
@@ -69,7 +77,7 @@ class Freshness:
         answer = await read()
         if answer.position >= minimum:
             return answer
-        if self.waiting >= MOST_WAITING:
+        if self.waiting >= self._most_waiting:
             raise Overloaded(f"{self.waiting} wait for it already")
         began = perf_counter()
         try:

@@ -1,15 +1,17 @@
 """The composition root of the read side: which adapter stands for which port."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 import svcs
 from litestar.types import ASGIApp
 
+from read_side.adapters.list_query import ListLimits
+from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.eviction import EvictionWatch
-from read_side.freshness import Freshness
+from read_side.freshness import Freshness, FreshnessLimits
 from read_side.http.app import read_api
 from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
@@ -19,6 +21,13 @@ from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import Connect, connector
 from shared.settings import Settings
+
+LimitsOf: TypeAlias = Callable[[type[Any]], Any]
+
+
+def _defaults(kind: type[Any]) -> Any:
+    return kind()
+
 
 REDIS, MEMORY = "read_side.adapters.redis.views", "read_side.adapters.memory"
 
@@ -35,27 +44,44 @@ def register_services(registry: svcs.Registry) -> None:
     register_authentication(registry, settings)
     register_limits(registry, settings, api="read", keyspace=HOME)
     connect = connector(settings.required("redis_url"))
-    register_views(registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait))
+    register_views(
+        registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait, limits_of=settings.limits_of)
+    )
 
 
-def redis_views(connect: Connect, *, keyspace: Keyspace, patience: float) -> Mapping[str, Any]:
+def redis_views(
+    connect: Connect, *, keyspace: Keyspace, patience: float, limits_of: LimitsOf = _defaults
+) -> Mapping[str, Any]:
     """
     The views of all resources in Redis, by the names of these; not yet open.
 
     :param patience: how long a reader may wait, in seconds.
+    :param limits_of: the limits of a component.
     """
-    eviction = EvictionWatch(connect)
+    limits, list_limits = limits_of(RedisReadLimits), limits_of(ListLimits)
+    eviction = EvictionWatch(connect, limits=limits)
     return {
         each.name: _adapter(REDIS, each)(
-            connect, keyspace=keyspace, freshness=Freshness(patience=patience), eviction=eviction
+            connect,
+            keyspace=keyspace,
+            freshness=Freshness(patience=patience, limits=limits_of(FreshnessLimits)),
+            eviction=eviction,
+            limits=limits,
+            list_limits=list_limits,
         )
         for each in RESOURCES
     }
 
 
-def memory_views(*, patience: float) -> Mapping[str, Any]:
+def memory_views(*, patience: float, limits_of: LimitsOf = _defaults) -> Mapping[str, Any]:
     """The same in memory, never filled."""
-    return {each.name: _adapter(MEMORY, each)(freshness=Freshness(patience=patience)) for each in RESOURCES}
+    return {
+        each.name: _adapter(MEMORY, each)(
+            freshness=Freshness(patience=patience, limits=limits_of(FreshnessLimits)),
+            list_limits=limits_of(ListLimits),
+        )
+        for each in RESOURCES
+    }
 
 
 def register_views(registry: svcs.Registry, views: Mapping[str, Views]) -> None:

@@ -35,21 +35,16 @@ from shared.events import (
     Redacted,
     SlugChanged,
 )
+from shared.read_model.index_rows import group_row
 from shared.read_model.ordering import (
-    ANY_STATUS,
-    EVERYBODY,
     GROUP_ORDERS,
     NUL,
-    IndexRow,
     name_at,
-    number_key,
     place,
-    text_key,
     time_key,
-    word_block,
 )
 from shared.read_model.records import GroupRecord, Membership, Person
-from shared.text import composed, unique_slug, words
+from shared.text import composed, unique_slug
 
 Keys: TypeAlias = Iterable[Key]
 OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
@@ -256,23 +251,8 @@ def _member_entries(of: str, membership: Membership) -> tuple[Entry, ...]:
     return (SortedEntry(MEMBER, group_id.bytes + joined), SortedEntry(MEMBER_ROLE, group_id.bytes + role + joined))
 
 
-def _group_row(group: GroupRecord) -> IndexRow:
-    return IndexRow(
-        facets=(EVERYBODY,),
-        status=ANY_STATUS,
-        keys=(
-            text_key(group.name),
-            text_key(group.slug),
-            time_key(group.created_at),
-            time_key(group.updated_at),
-            number_key(group.member_count),
-        ),
-        words=word_block(words(group.slug) | words(group.name)),
-    )
-
-
 groups.indexed(
-    GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",), row=_group_row
+    GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",), row=group_row
 )
 groups.indexed(MEMBERSHIP, _member_entries, by=(MEMBER, MEMBER_ROLE))
 groups.open(GROUP, MEMBERSHIP, PERSON)

@@ -35,21 +35,17 @@ from shared.events import (
     ProfileUpdated,
     SlugChanged,
 )
+from shared.read_model.index_rows import profile_row
 from shared.read_model.ordering import (
-    EVERYBODY,
     PROFILE_ORDERS,
     STATUSES,
-    IndexRow,
     group_facet,
     name_at,
     place,
-    tag_facet,
     text_key,
-    time_key,
-    word_block,
 )
 from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfileRecord
-from shared.text import unique_email, unique_external_id, unique_handle, unique_slug, words
+from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
 
 Keys: TypeAlias = Iterable[Key]
 OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
@@ -250,35 +246,11 @@ def _unique_entries(_: str, record: ProfileRecord) -> Iterator[Entry]:
         yield UniqueEntry("by-external-id", unique_external_id(record.external_id))
 
 
-def _row(record: ProfileRecord) -> IndexRow:
-    """In the lists of everybody, of each group and of each tag, in the order of each of `PROFILE_ORDERS`."""
-    return IndexRow(
-        facets=(
-            EVERYBODY,
-            *[group_facet(group.group_id) for group in record.groups],
-            *[tag_facet(tag) for tag in record.tags],
-        ),
-        status=STATUSES[record.status],
-        keys=(
-            text_key(record.display_name),
-            text_key(unique_handle(record.handle)),
-            time_key(record.created_at),
-            time_key(record.updated_at),
-        ),
-        words=word_block(_words(record)),
-    )
-
-
-def _words(record: ProfileRecord) -> frozenset[str]:
-    names = (record.handle, record.display_name, record.given_name, record.family_name, record.title)
-    return frozenset().union(*map(words, filter(None, names)), *map(words, record.tags))
-
-
 def _public(record: ProfileRecord) -> PublicProfileRecord:
     return PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
 
 
-profiles.indexed(PROFILE, _unique_entries, by=("by-handle", "by-email", "by-external-id"), row=_row)
+profiles.indexed(PROFILE, _unique_entries, by=("by-handle", "by-email", "by-external-id"), row=profile_row)
 profiles.indexed(GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",))
 profiles.public(PROFILE, _public)
 profiles.open(GROUP)
@@ -321,7 +293,7 @@ def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord]
 
 
 def _stands_at(entry: bytes, record: ProfileRecord, group_id: UUID) -> bool:
-    """See `_row`, without what is not needed here."""
+    """See `profile_row`, without what is not needed here."""
     if not any(group.group_id == group_id for group in record.groups):
         return False
     name = place(text_key(record.display_name), record.account_id)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from read_side.adapters.list_query import ListLimits
+from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from shared.dev_stack.embedded_redis import EmbeddedRedis
@@ -49,10 +51,26 @@ def redis_projection(redis_server: EmbeddedRedis) -> Iterator[RedisProjection]:
 
 
 @pytest.fixture
-async def redis_views(redis_server: EmbeddedRedis) -> AsyncIterator[RedisProfileViews]:
+def limits() -> RedisReadLimits:
+    """The limits of `redis_views`."""
+    return RedisReadLimits()
+
+
+@pytest.fixture
+def list_limits() -> ListLimits:
+    """The limits of the lists of `redis_views`."""
+    return ListLimits()
+
+
+@pytest.fixture
+async def redis_views(
+    redis_server: EmbeddedRedis, limits: RedisReadLimits, list_limits: ListLimits
+) -> AsyncIterator[RedisProfileViews]:
     """Readers that bear it that the server waits for its disk after every write."""
-    patient = connector(redis_server.url, timeouts=RedisTimeouts(reply=30.0))
-    async with RedisProfileViews(patient, keyspace=HOME, freshness=Freshness(patience=PATIENCE)) as views:
+    patient, freshness = connector(redis_server.url, timeouts=RedisTimeouts(reply=30.0)), Freshness(patience=PATIENCE)
+    async with RedisProfileViews(
+        patient, keyspace=HOME, freshness=freshness, limits=limits, list_limits=list_limits
+    ) as views:
         yield views
 
 

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from read_side.adapters.redis.transport import batcher as trips
+from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.views import ProfileQuery
 from shared.errors import Unavailable
 from shared.read_model.keys import INDEX_ROW
@@ -49,9 +49,9 @@ async def test_a_page_takes_so_many_trips_however_deep_it_is(redis_views, redis_
     assert handles(first) + handles(deep) == [each.handle for each in listed(PEOPLE, query)][:8]
 
 
-async def test_a_page_that_is_heavy_travels_alone(redis_views, redis_projection, monkeypatch):
-    """No writer waits for a trip that carries several; light ones share theirs."""
-    monkeypatch.setattr(trips, "FIELDS", 10)
+@pytest.mark.parametrize("limits", [RedisReadLimits(fields=10)])
+async def test_a_page_that_is_heavy_travels_alone(redis_views, redis_projection):
+    """No writer waits for a batch that carries several; light ones share theirs."""
     redis_projection.commit(*PEOPLE, position=7)
     await redis_views.list(ProfileQuery())
     limits = (1, 1, 1, 20, 21)

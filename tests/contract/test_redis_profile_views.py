@@ -8,7 +8,7 @@ from itertools import count
 import msgspec
 import pytest
 
-from read_side.adapters.redis.transport import batcher as trips
+from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.errors import Overloaded, Unavailable
 from tests.support.read_side import (
@@ -109,10 +109,10 @@ async def test_more_than_one_trip_carries_is_split(redis_views, redis_projection
     assert trips_made == 3
 
 
-async def test_more_than_can_wait_is_refused(redis_views, redis_projection, monkeypatch):
+@pytest.mark.parametrize("limits", [RedisReadLimits(queued_fields=10)])
+async def test_more_than_can_wait_is_refused(redis_views, redis_projection):
     """`Overloaded` at once, instead of an answer too late; who was let in is answered."""
     redis_projection.commit(ADA, position=7)
-    monkeypatch.setattr(trips, "QUEUED_FIELDS", 10)
 
     answers = await asyncio.gather(*(redis_views.by_id(ID) for _ in range(12)), return_exceptions=True)
 

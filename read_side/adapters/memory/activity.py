@@ -1,8 +1,9 @@
 from collections import defaultdict
 from uuid import UUID
 
+from read_side.adapters.list_query import ListLimits
 from read_side.adapters.memory.committed import Committed
-from read_side.adapters.memory.pages import Placed, page, sealed
+from read_side.adapters.memory.pages import page, sealed
 from read_side.freshness import Freshness
 from read_side.views import Page, Variant
 from shared.read_model.records import ActivityRecord
@@ -11,8 +12,8 @@ from shared.read_model.records import ActivityRecord
 class MemoryActivityViews(Committed):
     projection = "activity"
 
-    def __init__(self, *, freshness: Freshness) -> None:
-        super().__init__(freshness=freshness)
+    def __init__(self, *, freshness: Freshness, list_limits: ListLimits | None = None) -> None:
+        super().__init__(freshness=freshness, list_limits=list_limits)
         self._happened: dict[str, dict[int, ActivityRecord]] = defaultdict(dict)
 
     def commit(self, *happened: tuple[UUID, ActivityRecord], position: int) -> None:
@@ -29,7 +30,6 @@ class MemoryActivityViews(Committed):
         position = await self.position()
         if account_id not in self._happened:
             return Page(position, None)
-        placed = [
-            Placed(at.to_bytes(8, "big"), sealed(at, record)) for at, record in self._happened[account_id].items()
-        ]
+        happened = self._happened[account_id]
+        placed = {at.to_bytes(8, "big"): sealed(at, record) for at, record in happened.items()}
         return page(placed, position=position, limit=limit, after=after, descending=True)

@@ -2,6 +2,7 @@
 
 from typing import Self
 
+from read_side.adapters.list_query import ListLimits
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled
 
@@ -11,8 +12,9 @@ class Committed:
 
     projection: str
 
-    def __init__(self, *, freshness: Freshness) -> None:
+    def __init__(self, *, freshness: Freshness, list_limits: ListLimits | None = None) -> None:
         self.freshness = freshness
+        self._list_limits = list_limits or ListLimits()
         self._position: int | None = None
 
     async def __aenter__(self) -> Self:

@@ -1,14 +1,16 @@
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from read_side.adapters.list_query import ListLimits, ListQuery
 from read_side.adapters.memory.committed import Committed
-from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable, sealed
+from read_side.adapters.memory.pages import Listed, listed, page, sealed
 from read_side.freshness import Freshness
 from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, Page
 from shared.read_model.envelope import Sealed
-from shared.read_model.ordering import NUL, number_key, place, text_key, time_key
+from shared.read_model.index_rows import group_row
+from shared.read_model.ordering import place, time_key
 from shared.read_model.records import GroupRecord, Membership, Person
-from shared.text import composed, unique_slug, words
+from shared.text import composed, unique_slug
 
 Belongs = tuple[UUID, UUID]
 """A group's id and an account's."""
@@ -17,8 +19,8 @@ Belongs = tuple[UUID, UUID]
 class MemoryGroupViews(Committed):
     projection = "groups"
 
-    def __init__(self, *, freshness: Freshness) -> None:
-        super().__init__(freshness=freshness)
+    def __init__(self, *, freshness: Freshness, list_limits: ListLimits | None = None) -> None:
+        super().__init__(freshness=freshness, list_limits=list_limits)
         self._groups: dict[UUID, tuple[GroupRecord, Sealed]] = {}
         self._people: dict[UUID, Person] = {}
         self._memberships: dict[Belongs, Membership] = {}
@@ -60,25 +62,18 @@ class MemoryGroupViews(Committed):
         return Match(await self.position(), None if group_id is None else self._groups[group_id][1])
 
     async def list(self, query: GroupQuery) -> Page:
-        placed = [
-            Placed(at, document)
-            for group, document in self._groups.values()
-            if (at := _place(group, query)) is not None
-        ]
-        position = await self.position()
-        if query.words:
-            require_sortable(len(placed), order=query.order)
-        return page(placed, position=position, limit=query.limit, after=query.after, descending=query.descending)
+        records = [Listed(id_.bytes, group_row(group), document) for id_, (group, document) in self._groups.items()]
+        return listed(records, ListQuery.of_groups(query), position=await self.position(), limits=self._list_limits)
 
     async def members(self, group: str, query: MemberQuery) -> Page:
         position, group_id = await self.position(), self._id_of(group)
         if group_id is None:
             return Page(position, None)
-        placed = [
-            Placed(place(time_key(membership.since), account_id), self._card(account_id, membership))
+        placed = {
+            place(time_key(membership.since), account_id): self._card(account_id, membership)
             for (of, account_id), membership in self._memberships.items()
             if of == group_id and (query.role is None or composed(query.role) == membership.role)
-        ]
+        }
         return page(placed, position=position, limit=query.limit, after=query.after)
 
     async def member(self, group: str, account_id: str) -> MemberMatch:
@@ -97,22 +92,3 @@ class MemoryGroupViews(Committed):
         named = unique_slug(group)
         matching = (id_ for id_, (record, _) in self._groups.items() if named in {str(id_), unique_slug(record.slug)})
         return next(matching, None)
-
-
-def _place(group: GroupRecord, query: GroupQuery) -> bytes | None:
-    """Where the group stands in the list; None if it does not fit."""
-    word = first_match(words(group.slug) | words(group.name), query.words) if query.words else b""
-    if word is None:
-        return None
-    if query.order is None:
-        return place(word + NUL + text_key(group.name), group.group_id)
-    return place(_KEYS[query.order](group), group.group_id)
-
-
-_KEYS: Mapping[str, Callable[[GroupRecord], bytes]] = {
-    "name": lambda group: text_key(group.name),
-    "slug": lambda group: text_key(group.slug),
-    "created_at": lambda group: time_key(group.created_at),
-    "updated_at": lambda group: time_key(group.updated_at),
-    "member_count": lambda group: number_key(group.member_count),
-}

@@ -1,22 +1,23 @@
 """Pages by brute force: everything that fits is put in order, and what lies behind the last page is shown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from read_side.views import Page, QueryTooBroad
+from read_side.adapters.list_query import ListLimits, ListQuery, page_of
+from read_side.views import Page
 from shared.read_model.envelope import Sealed, entity_tag
-
-MOST_SORTED = 10_000
+from shared.read_model.ordering import IndexRow
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Placed(NamedTuple):
-    """A document and where it stands in a list: see `shared.read_model.ordering`."""
+class Listed(NamedTuple):
+    """A record as lists know it: its id in bytes, its index row, and what is shown of it."""
 
-    place: bytes
+    id: bytes
+    row: IndexRow
     document: Sealed
 
 
@@ -26,31 +27,29 @@ def sealed(position: int, *records: msgspec.Struct) -> Sealed:
     return Sealed(position, entity_tag(body), body)
 
 
-def page(placed: Iterable[Placed], *, position: int, limit: int, after: bytes | None, descending: bool = False) -> Page:
-    """Show what comes after a place."""
-    ordered = sorted(placed, key=lambda each: each.place, reverse=descending)
-    left = [each for each in ordered if after is None or _is_behind(each.place, after, descending=descending)]
-    shown = left[:limit]
-    documents = tuple(each.document for each in shown)
-    return Page(position, documents, shown[-1].place if len(left) > len(shown) else None)
-
-
-def _is_behind(place: bytes, after: bytes, *, descending: bool) -> bool:
-    return place < after if descending else place > after
-
-
-def first_match(words: Iterable[str], looked_for: Sequence[str]) -> bytes | None:
+def listed(records: Collection[Listed], query: ListQuery, *, position: int, limits: ListLimits) -> Page:
     """
-    The first word that begins with the longest one looked for, the first of equally long ones.
+    Show a page of a list.
 
-    :returns: None if one of those looked for is the beginning of none.
+    :raises QueryTooBroad: so many match the words that no other order than the default is kept for them.
     """
-    ordered = sorted(word.encode() for word in words)
-    begun = {prefix: [word for word in ordered if word.startswith(prefix.encode())] for prefix in looked_for}
-    return begun[max(looked_for, key=len)][0] if all(begun.values()) else None
+    if query.finds_nothing:
+        return Page(position, ())
+    if query.words and query.key is not None and len(_placed(records, query.without_facets())) > limits.sorted:
+        raise limits.too_broad()
+    found = _placed(records, query)
+    return page(found, position=position, limit=query.limit, after=query.after, descending=query.descending)
 
 
-def require_sortable(count: int, *, order: str | None) -> None:
-    """:raises QueryTooBroad: so many match the words that no other order than the default is kept for them."""
-    if order is not None and count > MOST_SORTED:
-        raise QueryTooBroad(f"More than {MOST_SORTED:,} match")
+def _placed(records: Collection[Listed], query: ListQuery) -> Mapping[bytes, Sealed]:
+    places = ((query.place_of(each.row, each.id), each.document) for each in records)
+    return {place: document for place, document in places if place is not None}
+
+
+def page(
+    placed: Mapping[bytes, Sealed], *, position: int, limit: int, after: bytes | None, descending: bool = False
+) -> Page:
+    """Show the documents that stand behind a place."""
+    found = page_of(placed, limit=limit, after=after, descending=descending)
+    shown = found[:limit]
+    return Page(position, tuple(placed[each] for each in shown), shown[-1] if len(found) > limit else None)

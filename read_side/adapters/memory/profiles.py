@@ -1,15 +1,17 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from uuid import UUID
 
 import msgspec
 
+from read_side.adapters.list_query import ListLimits, ListQuery
 from read_side.adapters.memory.committed import Committed
-from read_side.adapters.memory.pages import Placed, first_match, page, require_sortable
+from read_side.adapters.memory.pages import Listed, listed
 from read_side.freshness import Freshness
 from read_side.views import Match, Matches, Page, ProfileKeys, ProfileQuery, Variant
 from shared.read_model.envelope import Sealed, entity_tag
-from shared.read_model.ordering import NUL, place, text_key, time_key
+from shared.read_model.index_rows import profile_row
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
-from shared.text import composed, unique_email, unique_external_id, unique_handle, unique_slug, words
+from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
 
 _encode = msgspec.json.Encoder().encode
 
@@ -17,8 +19,8 @@ _encode = msgspec.json.Encoder().encode
 class MemoryProfileViews(Committed):
     projection = "profiles"
 
-    def __init__(self, *, freshness: Freshness) -> None:
-        super().__init__(freshness=freshness)
+    def __init__(self, *, freshness: Freshness, list_limits: ListLimits | None = None) -> None:
+        super().__init__(freshness=freshness, list_limits=list_limits)
         self._records: dict[str, ProfileRecord] = {}
         self._documents: dict[tuple[str, Variant], Sealed] = {}
 
@@ -59,16 +61,20 @@ class MemoryProfileViews(Committed):
         return Matches(position, tuple(found.values()), ProfileKeys(**missing))
 
     async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
-        position = await self.position()
-        matching = [record for record in self._records.values() if _matches(record, query)]
-        if query.words:
-            require_sortable(len(matching), order=query.order)
-        placed = [
-            Placed(_place(record, query), self._documents[str(record.account_id), variant])
-            for record in matching
-            if _belongs(record, query.group) and set(map(composed, query.tags)) <= set(record.tags)
+        position, group = await self.position(), None
+        if query.group is not None and (group := self._group_named(query.group)) is None:
+            return Page(position, ())
+        records = [
+            Listed(record.account_id.bytes, profile_row(record), self._documents[account, variant])
+            for account, record in self._records.items()
         ]
-        return page(placed, position=position, limit=query.limit, after=query.after, descending=query.descending)
+        return listed(records, ListQuery.of_profiles(query, group=group), position=position, limits=self._list_limits)
+
+    def _group_named(self, group: str) -> UUID | None:
+        named = unique_slug(group)
+        groups = (each for record in self._records.values() for each in record.groups)
+        matching = (each.group_id for each in groups if named in {str(each.group_id), unique_slug(each.slug)})
+        return next(matching, None)
 
     async def _first(self, kind: str, key: str, variant: Variant) -> Match:
         batch = await self.by_keys(ProfileKeys(**{kind: (key,)}), variant=variant)
@@ -78,36 +84,6 @@ class MemoryProfileViews(Committed):
         unique, carried = _UNIQUE[kind], _CARRIED[kind]
         matching = (account for account, record in self._records.items() if unique(key) in map(unique, carried(record)))
         return next(matching, None)
-
-
-def _matches(record: ProfileRecord, query: ProfileQuery) -> bool:
-    return record.status in query.statuses and (not query.words or _word(record, query) is not None)
-
-
-def _belongs(record: ProfileRecord, group: str | None) -> bool:
-    named = None if group is None else unique_slug(group)
-    return named is None or any(named in {str(each.group_id), unique_slug(each.slug)} for each in record.groups)
-
-
-def _word(record: ProfileRecord, query: ProfileQuery) -> bytes | None:
-    names = (record.handle, record.display_name, record.given_name, record.family_name, record.title, *record.tags)
-    return first_match((word for name in names if name is not None for word in words(name)), query.words)
-
-
-def _place(record: ProfileRecord, query: ProfileQuery) -> bytes:
-    """Where the record stands in the list; it fits."""
-    if query.order is not None:
-        return place(_KEYS[query.order](record), record.account_id)
-    word = _word(record, query) if query.words else None
-    return place((word or b"") + NUL + text_key(record.display_name), record.account_id)
-
-
-_KEYS: Mapping[str, Callable[[ProfileRecord], bytes]] = {
-    "display_name": lambda record: text_key(record.display_name),
-    "handle": lambda record: text_key(unique_handle(record.handle)),
-    "created_at": lambda record: time_key(record.created_at),
-    "updated_at": lambda record: time_key(record.updated_at),
-}
 
 
 def _external_id(record: ProfileRecord) -> Iterator[str]:

@@ -1,3 +1,4 @@
+from read_side.adapters.list_query import ListLimits
 from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import sealed
 from read_side.freshness import Freshness
@@ -9,8 +10,8 @@ from shared.read_model.records import StatsRecord
 class MemoryStatsViews(Committed):
     projection = "stats"
 
-    def __init__(self, *, freshness: Freshness) -> None:
-        super().__init__(freshness=freshness)
+    def __init__(self, *, freshness: Freshness, list_limits: ListLimits | None = None) -> None:
+        super().__init__(freshness=freshness, list_limits=list_limits)
         self._document: Sealed | None = None
 
     def commit(self, record: StatsRecord | None = None, *, position: int) -> None:

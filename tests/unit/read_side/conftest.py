@@ -2,6 +2,7 @@
 
 import pytest
 
+from read_side.adapters.list_query import ListLimits
 from read_side.http.app import read_api
 from read_side.services import memory_views, register_views
 from shared.auth.setup import admit_everyone
@@ -17,9 +18,15 @@ def patience():
 
 
 @pytest.fixture
-def empty_directory(patience):
+def list_limits():
+    """What finding one page may cost."""
+    return ListLimits()
+
+
+@pytest.fixture
+def empty_directory(patience, list_limits):
     """The views of every projection, never filled."""
-    return memory_views(patience=patience)
+    return memory_views(patience=patience, limits_of=lambda kind: list_limits if kind is ListLimits else kind())
 
 
 @pytest.fixture

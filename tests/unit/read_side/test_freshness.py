@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-import read_side.freshness
-from read_side.freshness import Freshness, ProjectionBehind
+from read_side.freshness import Freshness, FreshnessLimits, ProjectionBehind
 from shared.errors import Overloaded
 from tests.support.measures import counts
 
@@ -159,9 +158,9 @@ async def test_a_reader_that_meets_an_error_does_not_wait_on(freshness):
     assert freshness.waiting == 0
 
 
-async def test_more_than_can_be_woken_are_turned_away(freshness, monkeypatch):
+async def test_more_than_can_be_woken_are_turned_away():
     """At once; a read with nothing to wait for is answered all the same."""
-    monkeypatch.setattr(read_side.freshness, "MOST_WAITING", 1)
+    freshness = Freshness(patience=60, limits=FreshnessLimits(waiting=1))
     reader = await waiting(freshness, Checkpoint(3), 5)
 
     with pytest.raises(Overloaded):

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from read_side.adapters.list_query import ListLimits
 from shared.read_model.records import GroupRecord, MemberCard, Membership, Person
 from tests.support.directory import FINANCE, JUDICIARY, MEMBERSHIPS, PEOPLE
 from tests.support.read_side import ADA, BOB, changed
@@ -98,9 +99,9 @@ async def test_a_walk_meets_every_group_once(client, empty_groups, query):
     assert len({each["slug"] for page in pages for each in page.json()["items"]}) == 5
 
 
-async def test_too_many_matches_are_not_sorted(client, empty_groups, monkeypatch):
+@pytest.mark.parametrize("list_limits", [ListLimits(sorted=2)])
+async def test_too_many_matches_are_not_sorted(client, empty_groups):
     """As with people."""
-    monkeypatch.setattr("read_side.adapters.memory.pages.MOST_SORTED", 2)
     empty_groups.commit(*map(group, range(3)), position=1)
 
     assert problem(await client.get("/groups?q=group&sort=slug")) == ("query-too-broad", ["?q"])

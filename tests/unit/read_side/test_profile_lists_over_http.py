@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from read_side.adapters.list_query import ListLimits
 from tests.support.directory import FINANCE, JUDICIARY, crowd, member_of
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.unit.read_side.test_look_ups_over_http import problem
@@ -156,9 +157,9 @@ async def test_the_longest_search_is_answered(client, empty_views):
     assert await handles(client, f"?q={'+'.join(words).ljust(200, '+')}") == ["person1"]
 
 
-async def test_too_many_matches_are_not_sorted(client, empty_views, monkeypatch):
+@pytest.mark.parametrize("list_limits", [ListLimits(sorted=5)])
+async def test_too_many_matches_are_not_sorted(client, empty_views):
     """But in their own order, which is kept for them."""
-    monkeypatch.setattr("read_side.adapters.memory.pages.MOST_SORTED", 5)
     empty_views.commit(*crowd(6), position=1)
 
     refused = await client.get("/profiles?q=person&sort=display_name")

@@ -1,17 +1,15 @@
 """
 Pages of lists, for all kinds of records that have index rows.
 
-Whatever finds a page, the last trip reads its documents and index rows in one transaction and drops those that do not
+However a page is found, the last trip reads its documents and index rows in one transaction and drops those that do not
 fit any more, or stand elsewhere by now.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from read_side.adapters.redis.lists.index_rows import INDEX_ROWS, fields, places
-from read_side.adapters.redis.lists.plan import find
-from read_side.adapters.redis.lists.query import ListQuery
-from read_side.adapters.redis.lists.scan import Found
+from read_side.adapters.list_query import ListLimits, ListQuery
+from read_side.adapters.redis.lists.search import INDEX_ROWS, Places, Search, fields, places_of
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
 from read_side.views import Page
@@ -37,7 +35,7 @@ def list_names(keys: GenerationKeys, *, kind: str, orders: Sequence[str]) -> dic
 
 
 async def page(
-    journey: ConsistentRead, asked: ListQuery, *, documents: str, guards: Sequence[Field] = ()
+    read: ConsistentRead, query: ListQuery, *, limits: ListLimits, documents: str, guards: Sequence[Field] = ()
 ) -> GuardedPage:
     """
     Find a page and read it.
@@ -46,15 +44,15 @@ async def page(
     :param guards: what has to be read in the moment in which the page is.
     :raises QueryTooBroad: see `read_side.views.ProfileViews.list`.
     """
-    return await _shown(journey, asked, await find(journey, asked), documents, guards)
+    return await _shown(read, query, await Search(read, query, limits).page(), documents, guards)
 
 
 async def _shown(
-    journey: ConsistentRead, asked: ListQuery, found: Found, documents: str, guards: Sequence[Field]
+    read: ConsistentRead, query: ListQuery, found: Places, documents: str, guards: Sequence[Field]
 ) -> GuardedPage:
     ids = list(map(id_at, found.places))
-    seen = await journey.ask(*guards, reads=(fields(documents, ids), fields(INDEX_ROWS, ids)) if ids else ())
-    envelopes, index_rows = seen.replies or ((), ())
-    stand = zip(found.places, places(asked, ids, index_rows), envelopes, strict=True)
+    reply = await read.ask(*guards, reads=(fields(documents, ids), fields(INDEX_ROWS, ids)) if ids else ())
+    envelopes, rows = reply.results or ((), ())
+    stand = zip(found.places, places_of(query, ids, rows), envelopes, strict=True)
     shown = (unseal(envelope) for place, at, envelope in stand if place == at and envelope is not None)
-    return GuardedPage(Page(journey.position, tuple(shown), found.after), seen.values)
+    return GuardedPage(Page(read.position, tuple(shown), found.after), reply.values)

@@ -58,19 +58,19 @@ class RangeScan(NamedTuple):
         """Comes after whatever an entry has behind its place."""
         return b"\xff" if self.word else b""
 
-    def chunk(self, replies: Sequence[Sequence[bytes]], *, limit: int, descending: bool) -> Chunk:
+    def chunk(self, results: Sequence[Sequence[bytes]], *, limit: int, descending: bool) -> Chunk:
         """
         Put together what `ranges` were answered.
 
         Where a list goes on, nothing is known of what stands behind the last of its entries, in the other lists too.
         """
-        parts = [self._places(reply, prefix) for reply, prefix in zip(replies, self.prefixes, strict=True)]
+        parts = [self._places(reply, prefix) for reply, prefix in zip(results, self.prefixes, strict=True)]
         going_on = [
             self._place(reply[-1], prefix)
-            for reply, prefix in zip(replies, self.prefixes, strict=True)
+            for reply, prefix in zip(results, self.prefixes, strict=True)
             if len(reply) == limit
         ]
-        places, read = dict.fromkeys(merged(parts, descending=descending)), sum(map(len, replies))
+        places, read = dict.fromkeys(merged(parts, descending=descending)), sum(map(len, results))
         if not going_on:
             return Chunk(list(places), None, read)
         end = max(going_on) if descending else min(going_on)

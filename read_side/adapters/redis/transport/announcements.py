@@ -7,6 +7,7 @@ import structlog
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
+from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.freshness import Freshness
 from shared.read_model.positions import Announcement
 from shared.redis.client import Connect, describe
@@ -14,38 +15,37 @@ from shared.redis.pipelined import PipelinedConnection
 from shared.runtime.retry import Backoff, RetryPolicy, repeat
 from shared.runtime.tasks import Tasks
 
-SILENCE_SECONDS = 2.0
-"""After so long without a word we ask whether anybody is there, and after as long again we believe that nobody is."""
-
-RECONNECT = RetryPolicy(first=0.05, longest=1.0)
-
 log = structlog.get_logger()
 _decode = msgspec.json.Decoder(Announcement).decode
 
 
 class Announcements:
     """
-    Listens on a channel for as long as it is entered, and wakes those who wait.
+    Listens on a channel for as long as it is entered, and wakes the readers that wait.
 
-    What is said while nobody listens is lost, therefore everybody reads again once it listens (again).
+    What is said while nothing listens is lost, therefore all readers read again once it listens (again).
     """
 
-    def __init__(self, connect: Connect, *, channel: str, freshness: Freshness) -> None:
+    def __init__(self, connect: Connect, *, channel: str, freshness: Freshness, limits: RedisReadLimits) -> None:
         self._connect = connect
         self._channel = channel
         self._freshness = freshness
-        self._backoff = Backoff(RECONNECT)
+        self._silence = limits.silence
+        self._first_pause = limits.first_pause
+        self._backoff = Backoff(RetryPolicy(first=limits.first_pause, longest=limits.longest_pause))
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Self:
-        self._tasks.start(repeat(self._follow, every=RECONNECT.first, after_error=self._pause), name="announcements")
+        self._tasks.start(
+            repeat(self._listen_once, every=self._first_pause, after_error=self._note), name="announcements"
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.stop_all()
 
-    async def _follow(self) -> None:
-        """Listen on one connection, until it is lost or outdated."""
+    async def _listen_once(self) -> None:
+        """Listen until the connection leads to a master that was replaced."""
         connection = self._connect()
         try:
             await self._subscribe(connection)
@@ -54,22 +54,22 @@ class Announcements:
         finally:
             await connection.disconnect()
 
-    def _pause(self, error: Exception) -> float:
-        if not isinstance(error, (RedisError, OSError, msgspec.DecodeError)):
+    def _note(self, error: Exception) -> float:
+        if not isinstance(error, RedisError | OSError | msgspec.DecodeError):
             raise error
         log.warning("announcements are not heard", channel=self._channel, error=describe(error))
         return self._backoff.next()
 
     async def _subscribe(self, connection: PipelinedConnection) -> None:
         await connection.send("SUBSCRIBE", self._channel)
-        if await connection.receive(timeout=SILENCE_SECONDS) is None:
+        if await connection.receive(timeout=self._silence) is None:
             raise ConnectionLost("SUBSCRIBE is not answered")
         self._freshness.read_again()
 
     async def _listen(self, connection: PipelinedConnection) -> None:
         asked = False
         while not connection.is_outdated:
-            reply = await connection.receive(timeout=SILENCE_SECONDS)
+            reply = await connection.receive(timeout=self._silence)
             if reply is not None:
                 self._hear(reply)
                 asked = False

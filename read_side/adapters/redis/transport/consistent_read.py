@@ -8,9 +8,6 @@ from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Positioned
 from shared.errors import Unavailable
 
-LOOKS = 3
-"""How often something is looked for that moves between two trips; it is not there only if nothing else moved."""
-
 A = TypeVar("A")
 P = TypeVar("P", bound=Positioned)
 
@@ -18,7 +15,7 @@ P = TypeVar("P", bound=Positioned)
 class Ask(Protocol):
     """Makes one trip."""
 
-    async def __call__(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply: ...
+    async def __call__(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply: ...
 
 
 class Attempt(NamedTuple, Generic[A]):
@@ -46,13 +43,13 @@ class ConsistentRead:
             raise RuntimeError("nothing was read yet")
         return self._earliest.position
 
-    async def ask(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply:
+    async def ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         """
         Make another trip.
 
         :raises GenerationMoved: it saw another generation than those before.
         """
-        seen, before = await self._ask(*wants, reads=reads), self._earliest
+        seen, before = await self._ask(*fields, reads=reads), self._earliest
         if before is not None and seen.generation != before.generation:
             raise GenerationMoved
         if before is None or seen.position < before.position:
@@ -60,20 +57,20 @@ class ConsistentRead:
         return seen
 
 
-async def until_consistent(look: Callable[[], Awaitable[Attempt[P]]]) -> P:
+async def until_consistent(look: Callable[[], Awaitable[Attempt[P]]], *, attempts: int) -> P:
     """
     Look until nothing moves meanwhile, or nothing else does.
 
     :raises Unavailable: it keeps moving.
     """
-    unsettled: list[P | None] = []
-    for _ in range(LOOKS):
-        answer, is_settled = await _looked(look)
-        if answer and is_settled:
+    inconsistent: list[P | None] = []
+    for _ in range(attempts):
+        answer, is_consistent = await _looked(look)
+        if answer and is_consistent:
             return answer
-        unsettled.append(answer)
-    last = unsettled[-1]
-    if last is None or any(each is None or each.position != last.position for each in unsettled):
+        inconsistent.append(answer)
+    last = inconsistent[-1]
+    if last is None or any(each is None or each.position != last.position for each in inconsistent):
         raise Unavailable("What is looked for keeps moving")
     return last
 

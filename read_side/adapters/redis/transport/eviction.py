@@ -10,13 +10,12 @@ from typing import Self
 import structlog
 from redis.exceptions import RedisError
 
+from read_side.adapters.redis.limits import RedisReadLimits
 from shared.errors import EvictionPossible
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
 from shared.runtime.retry import repeat
 from shared.runtime.tasks import Tasks
-
-CHECK_SECONDS = 5.0
 
 log = structlog.get_logger()
 _INFO = pack("INFO", "memory")
@@ -24,10 +23,11 @@ _POLICY = re.compile(rb"^maxmemory_policy:(\S+)", re.MULTILINE)
 
 
 class EvictionWatch:
-    """Asks Redis for its policy as long as anybody has entered it."""
+    """Asks Redis for its policy as long as any view has entered it."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, *, limits: RedisReadLimits | None = None) -> None:
         self._connection = connect()
+        self._every = (limits or RedisReadLimits()).eviction_check
         self._policy: str | None = None
         self._inside = 0
         self._tasks = Tasks()
@@ -36,7 +36,7 @@ class EvictionWatch:
         self._inside += 1
         if self._inside == 1:
             await self._look()
-            self._tasks.start(repeat(self._look, every=CHECK_SECONDS, delay=CHECK_SECONDS), name="eviction watch")
+            self._tasks.start(repeat(self._look, every=self._every, delay=self._every), name="eviction watch")
         return self
 
     async def __aexit__(self, *_: object) -> None:

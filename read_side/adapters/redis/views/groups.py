@@ -2,56 +2,57 @@
 
 from collections.abc import Mapping
 
+from read_side.adapters.list_query import ListQuery
 from read_side.adapters.redis.lists.page import list_names, page
-from read_side.adapters.redis.lists.query import ListQuery
-from read_side.adapters.redis.transport.consistent_read import Attempt, ConsistentRead, until_consistent
+from read_side.adapters.redis.transport.consistent_read import Attempt, ConsistentRead
 from read_side.adapters.redis.views.group_references import GroupReference
 from read_side.adapters.redis.views.members import card, find_members, member_names, of_member
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.adapters.redis.views.unique_entries import BY_SLUG
 from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, Page
 from shared.read_model.keys import GenerationKeys
-from shared.read_model.ordering import ANY_STATUS, GROUP_ORDERS
+from shared.read_model.ordering import GROUP_ORDERS
 
 
 class RedisGroupViews(RedisViews):
     projection = "groups"
 
     async def get(self, group: str) -> Match:
-        return await _reference(group).document(self._ask)
+        return await _reference(group).document(self._ask, self._consistently)
 
     async def list(self, query: GroupQuery) -> Page:
-        return await until_consistent(lambda: self._list(query))
+        return await self._consistently(lambda: self._list(query))
 
     async def members(self, group: str, query: MemberQuery) -> Page:
-        return await until_consistent(lambda: self._members(_reference(group), query))
+        return await self._consistently(lambda: self._members(_reference(group), query))
 
     async def member(self, group: str, account_id: str) -> MemberMatch:
-        return await until_consistent(lambda: self._member(_reference(group), account_id))
+        return await self._consistently(lambda: self._member(_reference(group), account_id))
 
     async def _list(self, query: GroupQuery) -> Attempt[Page]:
-        asked = ListQuery.of(query, orders=GROUP_ORDERS, statuses=(ANY_STATUS,))
-        return Attempt((await page(ConsistentRead(self._ask_for_list), asked, documents="full")).page, consistent=True)
+        read = ConsistentRead(self._ask_for_list)
+        shown = await page(read, ListQuery.of_groups(query), limits=self._list_limits, documents="full")
+        return Attempt(shown.page, consistent=True)
 
     async def _members(self, group: GroupReference, query: MemberQuery) -> Attempt[Page]:
-        journey = ConsistentRead(self._ask_for_list)
-        lead = await group.lead(journey)
+        read = ConsistentRead(self._ask_for_list)
+        lead = await group.lead(read)
         if lead is None:
-            return Attempt(Page(journey.position, None), consistent=True)
-        shown = await find_members(journey, lead, query, guard=group.want(lead))
+            return Attempt(Page(read.position, None), consistent=True)
+        shown = await find_members(read, lead, query, guard=group.field(lead))
         if not all(map(group.is_of, shown.guards)):
-            return Attempt(Page(journey.position, None), consistent=group.is_id)
+            return Attempt(Page(read.position, None), consistent=group.is_id)
         return Attempt(shown.page, consistent=True)
 
     async def _member(self, group: GroupReference, account_id: str) -> Attempt[MemberMatch]:
-        journey = ConsistentRead(self._ask)
-        lead = await group.lead(journey)
+        read = ConsistentRead(self._ask)
+        lead = await group.lead(read)
         if lead is None:
-            return Attempt(MemberMatch(journey.position, None, group_exists=False), consistent=True)
-        document, *halves = (await journey.ask(group.want(lead), *of_member(lead, account_id.encode()))).values
+            return Attempt(MemberMatch(read.position, None, group_exists=False), consistent=True)
+        document, *halves = (await read.ask(group.field(lead), *of_member(lead, account_id.encode()))).values
         if not group.is_of(document):
-            return Attempt(MemberMatch(journey.position, None, group_exists=False), consistent=group.is_id)
-        return Attempt(MemberMatch(journey.position, card(*halves), group_exists=True), consistent=True)
+            return Attempt(MemberMatch(read.position, None, group_exists=False), consistent=group.is_id)
+        return Attempt(MemberMatch(read.position, card(*halves), group_exists=True), consistent=True)
 
     @staticmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import msgspec
 
+from read_side.adapters.list_query import cannot_be
 from read_side.adapters.redis.lists.page import GuardedPage
-from read_side.adapters.redis.lists.query import cannot_be
 from read_side.adapters.redis.lists.range_scan import Chunk, RangeScan
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Field, Fields
@@ -52,29 +52,29 @@ def card(person: bytes | None, membership: bytes | None) -> Sealed | None:
     return Sealed(max(one.position, other.position), entity_tag(body), body, since)
 
 
-async def find_members(journey: ConsistentRead, group: bytes, query: MemberQuery, *, guard: Field) -> GuardedPage:
+async def find_members(read: ConsistentRead, group: bytes, query: MemberQuery, *, guard: Field) -> GuardedPage:
     """
     Find a page of a group's members in the order in which they joined, and read it.
 
     :param guard: what has to be read in the moment in which the page is.
     """
-    stretch = Chunk((), None, 0) if cannot_be(query.role or "") else await _stretch(journey, group, query)
-    shown, is_last = stretch.places[: query.limit], len(stretch.places) <= query.limit
-    seen = await journey.ask(guard, reads=_cards(group, shown) if shown else ())
-    people, memberships = seen.replies or ((), ())
+    chunk = Chunk((), None, 0) if cannot_be(query.role or "") else await _chunk(read, group, query)
+    shown, is_last = chunk.places[: query.limit], len(chunk.places) <= query.limit
+    reply = await read.ask(guard, reads=_cards(group, shown) if shown else ())
+    people, memberships = reply.results or ((), ())
     cards = [
         card(person, membership)
         for place, person, membership in zip(shown, people, memberships, strict=True)
         if membership is not None and _stands(membership, place, query)
     ]
     after = None if is_last else shown[-1]
-    return GuardedPage(Page(journey.position, tuple(filter(None, cards)), after), seen.values)
+    return GuardedPage(Page(read.position, tuple(filter(None, cards)), after), reply.values)
 
 
-async def _stretch(journey: ConsistentRead, group: bytes, query: MemberQuery) -> Chunk:
-    course, limit = _range_scan(group, query.role), query.limit + 1
-    replies = (await journey.ask(reads=course.ranges(after=query.after, limit=limit, descending=False))).replies
-    return course.chunk(replies, limit=limit, descending=False)
+async def _chunk(read: ConsistentRead, group: bytes, query: MemberQuery) -> Chunk:
+    scan, limit = _range_scan(group, query.role), query.limit + 1
+    results = (await read.ask(reads=scan.ranges(after=query.after, limit=limit, descending=False))).results
+    return scan.chunk(results, limit=limit, descending=False)
 
 
 def _range_scan(group: bytes, role: str | None) -> RangeScan:

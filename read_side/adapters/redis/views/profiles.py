@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from uuid import UUID
 
+from read_side.adapters.list_query import ListQuery, cannot_be
 from read_side.adapters.redis.lists.page import list_names, page
-from read_side.adapters.redis.lists.query import ListQuery, cannot_be
-from read_side.adapters.redis.transport.consistent_read import Attempt, ConsistentRead, until_consistent
+from read_side.adapters.redis.transport.consistent_read import Attempt, ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
 from read_side.adapters.redis.views.group_references import GroupReference
 from read_side.adapters.redis.views.source import RedisViews
@@ -22,57 +22,59 @@ from read_side.adapters.redis.views.unique_entries import (
 from read_side.views import Match, Matches, Page, ProfileKeys, ProfileQuery, Variant
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
-from shared.read_model.ordering import PROFILE_ORDERS, STATUSES, group_facet, tag_facet
+from shared.read_model.ordering import PROFILE_ORDERS
 
 
 class RedisProfileViews(RedisViews):
     projection = "profiles"
 
     async def by_id(self, account_id: str, *, variant: Variant = "full") -> Match:
-        seen = await self._ask(Field(variant, account_id.encode()))
-        (envelope,) = seen.values
-        return Match(seen.position, None if envelope is None else unseal(envelope))
+        reply = await self._ask(Field(variant, account_id.encode()))
+        (envelope,) = reply.values
+        return Match(reply.position, None if envelope is None else unseal(envelope))
 
     async def by_handle(self, handle: str, *, variant: Variant = "full") -> Match:
-        return await until_consistent(lambda: find_by_key(self._ask, BY_HANDLE, handle, variant))
+        return await self._consistently(lambda: find_by_key(self._ask, BY_HANDLE, handle, variant))
 
     async def by_email(self, email: str, *, variant: Variant = "full") -> Match:
-        return await until_consistent(lambda: find_by_key(self._ask, BY_EMAIL, email, variant))
+        return await self._consistently(lambda: find_by_key(self._ask, BY_EMAIL, email, variant))
 
     async def by_external_id(self, external_id: str, *, variant: Variant = "full") -> Match:
-        return await until_consistent(lambda: find_by_key(self._ask, BY_EXTERNAL_ID, external_id, variant))
+        return await self._consistently(lambda: find_by_key(self._ask, BY_EXTERNAL_ID, external_id, variant))
 
     async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Matches:
-        asked = BatchQuery(keys)
-        return await until_consistent(lambda: self._look_for_all(asked, variant))
+        query = BatchQuery(keys)
+        return await self._consistently(lambda: self._find_all(query, variant))
 
     async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
-        return await until_consistent(lambda: self._list(query, variant))
+        return await self._consistently(lambda: self._list(query, variant))
 
-    async def _look_for_all(self, asked: BatchQuery, variant: Variant) -> Attempt[Matches]:
-        journey, wants = ConsistentRead(self._ask), asked.look_ups()
-        leads = (await journey.ask(*wants)).values if wants else []
-        found = (await journey.ask(*documents(asked.accounts(leads), variant))).values
-        return asked.outcome(leads, found, position=journey.position)
+    async def _find_all(self, query: BatchQuery, variant: Variant) -> Attempt[Matches]:
+        read, entries = ConsistentRead(self._ask), query.unique_entries()
+        leads = (await read.ask(*entries)).values if entries else []
+        found = (await read.ask(*documents(query.accounts(leads), variant))).values
+        return query.attempt(leads, found, position=read.position)
 
     async def _list(self, query: ProfileQuery, variant: Variant) -> Attempt[Page]:
-        journey = ConsistentRead(self._ask_for_list)
+        read = ConsistentRead(self._ask_for_list)
         if cannot_be(*query.tags):
-            return await _nobody(journey)
+            return await _nobody(read)
         if query.group is None:
-            return Attempt((await page(journey, _list_query(query), documents=variant)).page, consistent=True)
-        return await self._list_of_group(query, GroupReference(query.group, documents="group"), variant, journey)
+            shown = await page(read, ListQuery.of_profiles(query), limits=self._list_limits, documents=variant)
+            return Attempt(shown.page, consistent=True)
+        return await self._list_of_group(query, GroupReference(query.group, documents="group"), variant, read)
 
     async def _list_of_group(
-        self, query: ProfileQuery, group: GroupReference, variant: Variant, journey: ConsistentRead
+        self, query: ProfileQuery, group: GroupReference, variant: Variant, read: ConsistentRead
     ) -> Attempt[Page]:
-        lead = await group.lead(journey)
+        lead = await group.lead(read)
         if lead is None:
-            return await _nobody(journey)
-        guards = () if group.is_id else (group.want(lead),)
-        shown = await page(journey, _list_query(query, group=lead), documents=variant, guards=guards)
+            return await _nobody(read)
+        members = ListQuery.of_profiles(query, group=UUID(lead.decode()))
+        guards = () if group.is_id else (group.field(lead),)
+        shown = await page(read, members, limits=self._list_limits, documents=variant, guards=guards)
         if not all(map(group.is_of, shown.guards)):
-            return Attempt(Page(journey.position, ()), consistent=False)
+            return Attempt(Page(read.position, ()), consistent=False)
         return Attempt(shown.page, consistent=True)
 
     @staticmethod
@@ -85,17 +87,6 @@ class RedisProfileViews(RedisViews):
         }
 
 
-def _list_query(query: ProfileQuery, *, group: bytes | None = None) -> ListQuery:
-    facets = [] if group is None else [group_facet(UUID(group.decode()))]
-    facets += [tag_facet(tag) for tag in query.tags]
-    return ListQuery.of(
-        query,
-        orders=PROFILE_ORDERS,
-        statuses=tuple(STATUSES[status] for status in query.statuses),
-        facets=tuple(dict.fromkeys(facets)),
-    )
-
-
-async def _nobody(journey: ConsistentRead) -> Attempt[Page]:
-    await journey.ask()
-    return Attempt(Page(journey.position, ()), consistent=True)
+async def _nobody(read: ConsistentRead) -> Attempt[Page]:
+    await read.ask()
+    return Attempt(Page(read.position, ()), consistent=True)

@@ -1,20 +1,23 @@
 """Where all views of one projection read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Self
+from functools import partial
+from typing import Self, TypeVar
 
+from read_side.adapters.list_query import ListLimits
+from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.batcher import Batcher, Reply
+from read_side.adapters.redis.transport.consistent_read import Attempt, until_consistent
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.reads import Field, Read
-from read_side.freshness import Freshness
+from read_side.freshness import Freshness, Positioned
 from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.redis.client import Connect
 
-LISTS_QUEUED = 10
-"""How many times as much as look-ups lists may have waiting: a page takes its time, and that many are still in time."""
+P = TypeVar("P", bound=Positioned)
 
 
 class RedisViews(ABC):
@@ -32,16 +35,23 @@ class RedisViews(ABC):
     projection: str
 
     def __init__(
-        self, connect: Connect, *, keyspace: Keyspace, freshness: Freshness, eviction: EvictionWatch | None = None
+        self,
+        connect: Connect,
+        *,
+        keyspace: Keyspace,
+        freshness: Freshness,
+        eviction: EvictionWatch | None = None,
+        limits: RedisReadLimits | None = None,
+        list_limits: ListLimits | None = None,
     ) -> None:
-        keys = keyspace.projection(self.projection)
+        limits, keys = limits or RedisReadLimits(), keyspace.projection(self.projection)
         self.freshness = freshness
-        self._eviction = eviction or EvictionWatch(connect)
-        self._batcher = Batcher(connect, keys=keys, names=self.names, freshness=freshness)
-        self._list_batcher = Batcher(
-            connect, keys=keys, names=self.names, freshness=freshness, lane="lists", most_queued=LISTS_QUEUED
-        )
-        self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness)
+        self._limits = limits
+        self._list_limits = list_limits or ListLimits()
+        self._eviction = eviction or EvictionWatch(connect, limits=limits)
+        batcher = partial(Batcher, connect, keys=keys, names=self.names, freshness=freshness, limits=limits)
+        self._batcher, self._list_batcher = batcher(), batcher(lane="lists", most_queued=limits.queued_lists)
+        self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness, limits=limits)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -60,10 +70,13 @@ class RedisViews(ABC):
     def names(keys: GenerationKeys) -> Mapping[str, str]:
         """What is read of the projection: see `generation.Names`."""
 
-    async def _ask(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply:
-        self._eviction.require_none()
-        return await self._batcher.ask(*wants, reads=reads)
+    async def _consistently(self, look: Callable[[], Awaitable[Attempt[P]]]) -> P:
+        return await until_consistent(look, attempts=self._limits.attempts)
 
-    async def _ask_for_list(self, *wants: Field, reads: Sequence[Read] = ()) -> Reply:
+    async def _ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
-        return await self._list_batcher.ask(*wants, reads=reads)
+        return await self._batcher.ask(*fields, reads=reads)
+
+    async def _ask_for_list(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
+        self._eviction.require_none()
+        return await self._list_batcher.ask(*fields, reads=reads)

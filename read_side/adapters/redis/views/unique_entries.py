@@ -43,7 +43,7 @@ class UniqueKey(NamedTuple, Generic[Whose]):
     identity: Callable[[bytes], Whose]
     carried: Callable[[Whose], str | None]
 
-    def want(self, key: str) -> Field:
+    def field(self, key: str) -> Field:
         return Field(self.hash, self.unique(key).encode())
 
     def finds(self, key: str, envelope: bytes | None) -> bool:
@@ -86,15 +86,15 @@ def documents(accounts: Sequence[bytes], variant: Variant) -> list[Field]:
 
 async def find_by_key(ask: Ask, by: UniqueKey[Any], key: str, variant: Variant = "full") -> Attempt[Match]:
     """Find where a key leads, then the document there."""
-    journey = ConsistentRead(ask)
-    (lead,) = (await journey.ask(by.want(key))).values
+    read = ConsistentRead(ask)
+    (lead,) = (await read.ask(by.field(key))).values
     if lead is None:
-        return Attempt(Match(journey.position, None), consistent=True)
-    values = (await journey.ask(*documents([lead], variant))).values
+        return Attempt(Match(read.position, None), consistent=True)
+    values = (await read.ask(*documents([lead], variant))).values
     full, served = values[0], values[-1]
     if served is None or not by.finds(key, full):
-        return Attempt(Match(journey.position, None), consistent=False)
-    return Attempt(Match(journey.position, unseal(served)), consistent=True)
+        return Attempt(Match(read.position, None), consistent=False)
+    return Attempt(Match(read.position, unseal(served)), consistent=True)
 
 
 class _Named(NamedTuple):
@@ -115,26 +115,26 @@ class BatchQuery:
 
     def __init__(self, keys: ProfileKeys) -> None:
         self._ids = list(dict.fromkeys(keys.ids))
-        self._look_ups = [(kind, key) for kind in UNIQUE_KEYS for key in dict.fromkeys(getattr(keys, kind))]
+        self._unique = [(kind, key) for kind in UNIQUE_KEYS for key in dict.fromkeys(getattr(keys, kind))]
 
-    def look_ups(self) -> list[Field]:
+    def unique_entries(self) -> list[Field]:
         """What the first trip asks; nothing if only ids are wanted."""
-        return [UNIQUE_KEYS[kind].want(key) for kind, key in self._look_ups]
+        return [UNIQUE_KEYS[kind].field(key) for kind, key in self._unique]
 
     def accounts(self, leads: Sequence[bytes | None]) -> list[bytes]:
         """Whose documents the second trip asks for, when this is where the first led."""
         return list(dict.fromkeys([*map(str.encode, self._ids), *filter(None, leads)]))
 
-    def outcome(
+    def attempt(
         self, leads: Sequence[bytes | None], values: Sequence[bytes | None], *, position: int
     ) -> Attempt[Matches]:
         """
-        Sort what was asked into found and missing.
+        Sort what was asked for into found and missing.
 
         :param values: the answer to `documents` of `accounts`.
         """
         there = _there(self.accounts(leads), values)
-        named = [*self._named_by_id(there), *self._named_by_look_up(leads, there)]
+        named = [*self._named_by_id(there), *self._named_by_unique_key(leads, there)]
         found = [unseal(there[account].served) for account in dict.fromkeys(each.account for each in named) if account]
         moved = any(lead and not each.account for lead, each in zip(leads, named[len(self._ids) :], strict=True))
         return Attempt(Matches(position, tuple(found), _missing(named)), consistent=not moved)
@@ -144,8 +144,10 @@ class BatchQuery:
             account = key.encode()
             yield _Named("ids", key, account if account in there else None)
 
-    def _named_by_look_up(self, leads: Sequence[bytes | None], there: Mapping[bytes, _Documents]) -> Iterator[_Named]:
-        for (kind, key), lead in zip(self._look_ups, leads, strict=True):
+    def _named_by_unique_key(
+        self, leads: Sequence[bytes | None], there: Mapping[bytes, _Documents]
+    ) -> Iterator[_Named]:
+        for (kind, key), lead in zip(self._unique, leads, strict=True):
             has_key = lead is not None and lead in there and UNIQUE_KEYS[kind].finds(key, there[lead].full)
             yield _Named(kind, key, lead if has_key else None)
 

@@ -1,0 +1,148 @@
+"""What a list is asked, in terms of index rows and places: one meaning for every adapter, and for people and groups."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from read_side.views import GroupQuery, ProfileQuery, QueryTooBroad
+from shared.read_model.ordering import (
+    ANY_STATUS,
+    GROUP_ORDERS,
+    NUL,
+    PROFILE_ORDERS,
+    STATUSES,
+    IndexRow,
+    group_facet,
+    tag_facet,
+)
+from shared.text import composed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListLimits:
+    """What finding one page may cost."""
+
+    sorted: int = 10_000
+    """Records that are put into order for a page."""
+    read: int = 40_000
+    """Entries that are read to find them: a record has several if several of its words begin alike."""
+    chunk: int = 1000
+    """Entries that are read in one trip to put records into order."""
+    rows_chunk: int = 500
+    """Index rows that are read in one trip then."""
+    gathered: int = 2500
+    """Records of a narrow list that are put into order, rather than looked for along one that is in order…"""
+    narrower: int = 4
+    """…and has this many times as many."""
+    looked_at: int = 10_000
+    """Entries that one page looks at; a page may be short because of it, and says where to go on."""
+    first_chunk: int = 100
+    """Candidates whose index rows are read in the first trip; each trip may be twice as long as the one before."""
+    greatest_chunk: int = 500
+    words_a_record: int = 4
+    """Entries of the index by word that are read for each record wanted: several words of one may begin alike."""
+    fewest_words: int = 200
+
+    def too_broad(self) -> QueryTooBroad:
+        return QueryTooBroad(f"More than {self.sorted:,} match")
+
+
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which records, in which order.
+
+    :param statuses: the bytes that divide each list; a record has one of them.
+    :param facets: it has all of them.
+    :param words: it has a word that begins with each of them.
+    :param order: the sorted set whose order is asked for, or, if `key` is None, any.
+    :param key: which of an index row's keys makes that order; None: the word that `lead` begins, then the name.
+    """
+
+    statuses: tuple[bytes, ...]
+    facets: tuple[bytes, ...] = ()
+    words: tuple[str, ...] = ()
+    order: str
+    key: int | None
+    descending: bool
+    limit: int
+    after: bytes | None
+
+    @classmethod
+    def of_profiles(cls, query: ProfileQuery, *, group: UUID | None = None) -> Self:
+        """:param group: the group to which they belong; that of the query, which may be named by its slug."""
+        facets = [] if group is None else [group_facet(group)]
+        facets += [tag_facet(tag) for tag in query.tags]
+        statuses = tuple(STATUSES[status] for status in query.statuses)
+        return cls._of(query, orders=PROFILE_ORDERS, statuses=statuses, facets=tuple(dict.fromkeys(facets)))
+
+    @classmethod
+    def of_groups(cls, query: GroupQuery) -> Self:
+        return cls._of(query, orders=GROUP_ORDERS, statuses=(ANY_STATUS,))
+
+    @classmethod
+    def _of(
+        cls,
+        query: ProfileQuery | GroupQuery,
+        *,
+        orders: Sequence[str],
+        statuses: tuple[bytes, ...],
+        facets: tuple[bytes, ...] = (),
+    ) -> Self:
+        words = tuple(filter(None, query.words))
+        order = query.order or orders[0]
+        by_word = query.order is None and words
+        return cls(
+            statuses=statuses,
+            facets=facets,
+            words=words,
+            order=order,
+            key=None if by_word else orders.index(order),
+            descending=query.descending,
+            limit=query.limit,
+            after=query.after,
+        )
+
+    @property
+    def lead(self) -> str:
+        """The longest of the words, the first of equally long ones."""
+        return max(self.words, key=len)
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether no record can fit, whatever there is."""
+        return not self.statuses or cannot_be(*self.words)
+
+    def without_facets(self) -> Self:
+        return msgspec.structs.replace(self, facets=())
+
+    def place_of(self, row: IndexRow, id: bytes) -> bytes | None:
+        """Where a record stands in what is asked for; None if it does not fit. Thousands may be asked for one page."""
+        if row.status not in self.statuses:
+            return None
+        for facet in self.facets:
+            if facet not in row.facets:
+                return None
+        for word in self.words:
+            if row.matched(word) is None:
+                return None
+        if self.key is not None:
+            return row.keys[self.key] + NUL + id
+        return (row.matched(self.lead) or b"") + NUL + row.keys[0] + NUL + id
+
+    def page_of(self, places: Iterable[bytes]) -> list[bytes]:
+        """The first of these places behind the last page, in order; one more than the page has if there is one."""
+        return page_of(places, limit=self.limit, after=self.after, descending=self.descending)
+
+
+def page_of(places: Iterable[bytes], *, limit: int, after: bytes | None, descending: bool = False) -> list[bytes]:
+    """The first places behind another, in order; one more than `limit` if there is one."""
+    behind = [each for each in places if after is None or (each < after if descending else each > after)]
+    return sorted(behind, reverse=descending)[: limit + 1]
+
+
+def cannot_be(*texts: str) -> bool:
+    """Whether one of them stands in no list, because it has a NUL: in a prefix it would lead into another list."""
+    return any("\0" in composed(text) for text in texts)

@@ -1,0 +1,238 @@
+"""
+How a page is found: along a list that is in the order asked for, or by putting a small one into order.
+
+The index by word is in the order of words only, the lists of facets are in every other.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import msgspec
+
+from read_side.adapters.list_query import ListLimits, ListQuery
+from read_side.adapters.redis.lists.range_scan import Chunk, RangeScan
+from read_side.adapters.redis.transport.consistent_read import ConsistentRead
+from read_side.adapters.redis.transport.reads import Fields, Range
+from shared.errors import Unavailable
+from shared.read_model.ordering import EVERYBODY, WORD, IndexRow, id_at, name_at
+
+INDEX_ROWS = "index rows"
+"""What a view that has lists calls the hash of its index rows."""
+
+_decode = msgspec.msgpack.Decoder(IndexRow).decode
+
+
+class Places(NamedTuple):
+    """
+    What a page is to show.
+
+    :param after: where the next one begins; None if there is none.
+    """
+
+    places: Sequence[bytes]
+    after: bytes | None
+
+
+NOTHING = Places((), None)
+
+
+def fields(of: str, ids: Sequence[bytes]) -> Fields:
+    """Read what a hash has of these ids."""
+    return Fields(of, tuple(name_at(each).encode() for each in ids))
+
+
+def places_of(query: ListQuery, ids: Sequence[bytes], rows: Sequence[bytes | None]) -> list[bytes | None]:
+    """Where each of these records stands; None for those that do not fit, or are not there."""
+    return [None if row is None else query.place_of(_row(row), own) for own, row in zip(ids, rows, strict=True)]
+
+
+def _row(stored: bytes) -> IndexRow:
+    try:
+        return _decode(stored)
+    except msgspec.MsgspecError as error:
+        raise Unavailable("An index row cannot be read") from error
+
+
+class TooManyToSort(Exception):
+    """
+    They are too many.
+
+    :param records: whether there are too many records; otherwise only so many entries that nobody knows.
+    """
+
+    def __init__(self, *, records: bool) -> None:
+        super().__init__("More than can be put into order")
+        self.records = records
+
+
+class Search:
+    """The search for one page."""
+
+    def __init__(self, read: ConsistentRead, query: ListQuery, limits: ListLimits) -> None:
+        self._read, self._query, self._limits = read, query, limits
+
+    async def page(self) -> Places:
+        """
+        Find which places the page shows.
+
+        :raises QueryTooBroad: see `read_side.views.ProfileViews.list`.
+        """
+        query = self._query
+        if query.finds_nothing:
+            return NOTHING
+        if query.key is None:
+            return await self._by_word()
+        if query.words:
+            return await self._sorted()
+        facets = self._facets()
+        return await self._along(facets, await self._lengths(facets), checked=len(facets) > 1)
+
+    async def _by_word(self) -> Places:
+        """In the order of the words that match: along their index, or from a much narrower list."""
+        lead = self._word(self._query.lead)
+        others = [self._word(word) for word in self._query.words if word != self._query.lead]
+        others += self._facets() if self._query.facets else []
+        lengths = await self._lengths([lead, *others])
+        if not others:
+            return await self._along([lead], lengths, checked=False)
+        shortest = min(lengths[1:])
+        if shortest <= self._limits.gathered and shortest * self._limits.narrower <= lengths[0]:
+            with suppress(TooManyToSort):  # it has grown since
+                return await self._gather(others[lengths[1:].index(shortest)])
+        return await self._along([lead], lengths[:1], checked=True)
+
+    async def _sorted(self) -> Places:
+        """Records that words find, in another order than that of the words."""
+        words, facets = [self._word(word) for word in dict.fromkeys(self._query.words)], self._facets()
+        scans = [*words, *facets] if self._query.facets else words
+        lengths = await self._lengths(scans)
+        by_word, by_facet = lengths[: len(words)], lengths[len(words) :]
+        if by_facet and min(by_facet) <= min(by_word):
+            return await self._along(facets, by_facet, checked=True)
+        try:
+            return await self._gather(words[by_word.index(min(by_word))])
+        except TooManyToSort as error:
+            if error.records and len(scans) == 1:
+                raise self._limits.too_broad() from error
+        # So many have the word that those who fit are not far apart. Where they are, pages are short.
+        return await self._along(facets, by_facet or [0], checked=True)
+
+    async def _along(self, scans: Sequence[RangeScan], lengths: Sequence[int], *, checked: bool) -> Places:
+        shortest = scans[lengths.index(min(lengths))]
+        return await PageScan(self._read, self._query, self._limits, shortest, checked=checked).page()
+
+    async def _lengths(self, scans: Sequence[RangeScan]) -> list[int]:
+        """How many entries each has; where there is no choice, nothing is read."""
+        if len(scans) == 1:
+            return [0]
+        counts = [scan.counts() for scan in scans]
+        results = iter((await self._read.ask(reads=[each for own in counts for each in own])).results)
+        return [sum(next(results) for _ in own) for own in counts]
+
+    def _facets(self) -> list[RangeScan]:
+        return [self._scan(self._query.order, facet) for facet in self._query.facets or (EVERYBODY,)]
+
+    def _word(self, word: str) -> RangeScan:
+        return self._scan(WORD, b"")._replace(word=word.encode())
+
+    def _scan(self, of: str, facet: bytes) -> RangeScan:
+        return RangeScan(of, tuple(facet + status for status in self._query.statuses))
+
+    async def _gather(self, scan: RangeScan) -> Places:
+        """
+        Find the page among all that a scan meets, in whatever order.
+
+        :raises TooManyToSort: there are too many.
+        """
+        ids, there, size = await self._ids(scan), set[bytes](), self._limits.rows_chunk
+        for nth in range(0, len(ids), size):
+            chunk = ids[nth : nth + size]
+            (rows,) = (await self._read.ask(reads=(fields(INDEX_ROWS, chunk),))).results
+            there.update(filter(None, places_of(self._query, chunk, rows)))
+        page, limit = self._query.page_of(there), self._query.limit
+        return Places(page[:limit], page[limit - 1] if len(page) > limit else None)
+
+    async def _ids(self, scan: RangeScan) -> Sequence[bytes]:
+        """
+        All records that a scan meets.
+
+        Between two trips one may move from what is still to be read to what was read already, although its place in the
+        order asked for stays the same. So if anything has moved they are read once more, and all met are taken: the
+        index rows decide.
+        """
+        ids, moved = await self._ids_once(scan)
+        return [*dict.fromkeys([*ids, *(await self._ids_once(scan))[0]])] if moved else ids
+
+    async def _ids_once(self, scan: RangeScan) -> tuple[Sequence[bytes], bool]:
+        """All records that a scan meets once, and whether anything has moved meanwhile."""
+        limits, ids, positions = self._limits, dict[bytes, None](), set[int]()
+        read, after, goes_on = 0, None, True
+        while goes_on:
+            reply = await self._read.ask(reads=scan.ranges(after=after, limit=limits.chunk, descending=False))
+            positions.add(reply.position)
+            chunk = scan.chunk(reply.results, limit=limits.chunk, descending=False)
+            ids.update(dict.fromkeys(map(id_at, chunk.places)))
+            read, after, goes_on = read + chunk.read, chunk.end, chunk.end is not None
+            if len(ids) > limits.sorted or (goes_on and read >= limits.read):
+                raise TooManyToSort(records=len(ids) > limits.sorted)
+        return list(ids), len(positions) > 1
+
+
+class PageScan:
+    """
+    Going along a list that is in the order asked for, until a page is full.
+
+    :param checked: whether there are filters that the scan does not know of, so that index rows have to be looked at.
+    """
+
+    def __init__(
+        self, read: ConsistentRead, query: ListQuery, limits: ListLimits, scan: RangeScan, *, checked: bool
+    ) -> None:
+        self._read, self._query, self._limits, self._scan = read, query, limits, scan
+        self._checked = checked
+        self._size = self._first_size()
+
+    async def page(self) -> Places:
+        found: list[bytes] = []
+        looked_at, limit = 0, self._query.limit
+        chunk = await self._chunk(self._query.after)
+        while True:
+            looked_at += chunk.read
+            is_last = chunk.end is None or looked_at >= self._limits.looked_at
+            fitting, following = await self._fitting(chunk, go_on=not is_last)
+            found += fitting
+            if len(found) > limit:
+                return Places(found[:limit], found[limit - 1])
+            if is_last:
+                return Places(found, chunk.end)
+            chunk = following or await self._chunk(chunk.end)
+
+    async def _fitting(self, chunk: Chunk, *, go_on: bool) -> tuple[Sequence[bytes], Chunk | None]:
+        """Those of a chunk that fit; if that takes a trip, the next chunk travels along."""
+        if not self._checked or not chunk.places:
+            return chunk.places, None
+        ids, size = list(map(id_at, chunk.places)), self._size
+        ahead = self._ranges(chunk.end) if go_on else []
+        rows, *results = (await self._read.ask(reads=(fields(INDEX_ROWS, ids), *ahead))).results
+        stand = places_of(self._query, ids, rows)
+        fitting = [place for place, at in zip(chunk.places, stand, strict=True) if at == place]
+        return fitting, self._put_together(results, size) if ahead else None
+
+    async def _chunk(self, after: bytes | None) -> Chunk:
+        size = self._size
+        return self._put_together((await self._read.ask(reads=self._ranges(after))).results, size)
+
+    def _ranges(self, after: bytes | None) -> Sequence[Range]:
+        ranges = self._scan.ranges(after=after, limit=self._size, descending=self._query.descending)
+        self._size = max(self._size, min(2 * self._size, self._limits.greatest_chunk))
+        return ranges
+
+    def _put_together(self, results: Sequence[Sequence[bytes]], size: int) -> Chunk:
+        return self._scan.chunk(results, limit=size, descending=self._query.descending)
+
+    def _first_size(self) -> int:
+        limits, wanted = self._limits, self._query.limit + 1
+        if self._scan.word:
+            wanted = max(limits.words_a_record * wanted, limits.fewest_words)
+        return min(max(wanted, limits.first_chunk), limits.greatest_chunk) if self._checked else wanted

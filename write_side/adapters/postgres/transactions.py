@@ -71,22 +71,25 @@ def create_engine(
         json_serializer=_as_json,
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(PINNED_SETTINGS)
-        cursor.execute(f"set idle_in_transaction_session_timeout = '{limits.idle_seconds}s'")
-        try:
-            cursor.execute(PRECONDITIONS)
-        except psycopg.errors.UndefinedTable:
-            raise EventLogUnsound(NO_EVENT_LOG) from None
-        row = cursor.fetchone()
-        cursor.close()
-        connection.commit()
-        require_all(row, allow_unsafe=allow_unsafe)
-
+    event.listen(
+        engine.sync_engine, "connect", lambda connection, _: _prepare(connection, limits, allow_unsafe=allow_unsafe)
+    )
     map_aggregates()
     return engine
+
+
+def _prepare(connection: Any, limits: TransactionLimits, *, allow_unsafe: bool) -> None:
+    cursor = connection.cursor()
+    cursor.execute(PINNED_SETTINGS)
+    cursor.execute(f"set idle_in_transaction_session_timeout = '{limits.idle_seconds}s'")
+    try:
+        cursor.execute(PRECONDITIONS)
+    except psycopg.errors.UndefinedTable:
+        raise EventLogUnsound(NO_EVENT_LOG) from None
+    row = cursor.fetchone()
+    cursor.close()
+    connection.commit()
+    require_all(row, allow_unsafe=allow_unsafe)
 
 
 class PostgresTransactions:

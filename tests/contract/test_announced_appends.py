@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 _APPEND = """
     insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
     values (gen_random_uuid(), 'account', %s, %s, 'account-suspended', 1, %s,
-            '{"command": "suspend-account", "actor": "anybody", "correlation": ""}', now()) returning position"""
+            '{"command": "suspend-account", "actor": "test", "correlation": ""}', now()) returning position"""
 
 Connect = Callable[[], psycopg.Connection]
 

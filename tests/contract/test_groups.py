@@ -108,7 +108,7 @@ async def test_a_group_and_an_account_may_share_an_external_id(write_side):
 
 
 async def test_of_twenty_racing_groups_one_gets_the_slug(write_side):
-    """The others are told that it is taken, and leave nothing behind."""
+    """The others are refused because it is taken, and leave nothing behind."""
     racers = [write_side.run("create-group", slug="same", name=f"{n}") for n in range(20)]
 
     outcomes = await race(write_side, *racers)
@@ -143,7 +143,7 @@ async def test_a_deleted_group_is_gone_and_its_slug_free(write_side):
 
 
 async def test_memberships_end_with_their_group_and_no_other(write_side):
-    """One event tells of all of them."""
+    """One event stands for all of them."""
     await register(write_side, "ada", "bob", "cyd")
     [group_id, _] = await create_groups(write_side, "one", "two")
     for handle in ("ada", "bob", "cyd"):
@@ -190,7 +190,7 @@ async def test_the_expected_version_of_a_group_is_compared(write_side):
 
 
 async def test_a_deletion_is_replayed(write_side):
-    """Who lost the answer gets it again, though there is no group any more, or another one of that slug."""
+    """A client that lost the answer gets it again, though the group is gone, or another one has its slug."""
     await create_groups(write_side, "ssaf")
     first = await write_side.run("delete-group", key="k", group="ssaf")
     await create_groups(write_side, "ssaf")

@@ -70,7 +70,7 @@ async def test_twenty_requests_with_one_key_are_one_command(write_side):
 
 
 async def test_asking_for_an_outcome_waits_for_the_key(write_side):
-    """While a transaction holds the key, nobody can say that nothing was done."""
+    """While a transaction holds the key, it is not known that nothing was done."""
     await write_side.run("register-account", **ANDRE)
     running = context("suspend-account", key="k")
 

@@ -44,7 +44,7 @@ async def session(database_url):
 
 @pytest.fixture
 async def waits(database_url):
-    """Whether a command comes to wait for a lock before it ends; `behind` so many who wait already."""
+    """Whether a command comes to wait for a lock before it ends; `behind` so many that wait already."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as spy:
 
         async def waits(command, *, behind=0):
@@ -166,7 +166,7 @@ async def test_an_erasure_waits_for_all_that_rely_on_the_account(write_side, ses
 
 @pytest.mark.parametrize(("command", "fields"), [("delete-group", {}), ("update-group", {"slug": "farms"})])
 async def test_nobody_overtakes_who_waits_for_a_group(write_side, waits, command, fields):
-    """However many go on being added: who came later is added later, if there is anything to be added to."""
+    """However many go on being added: a later one is added later, if there is still a group to be added to."""
     await register(write_side, "bob")
 
     async with addition(write_side) as (uow, membership):
@@ -198,7 +198,7 @@ async def test_a_change_of_a_membership_waits_for_the_deletion_of_the_group(writ
 
 
 async def test_two_who_are_added_do_not_wait_for_one_another(write_side):
-    """What is held is shared: also between those who add the same person to other groups."""
+    """What is held is shared: also between commands that add the same person to other groups."""
     await register(write_side, "bob")
     await create_groups(write_side, "other")
 

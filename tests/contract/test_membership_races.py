@@ -1,4 +1,4 @@
-"""Whatever is done to a group and its members at once, the event log tells a story that can have happened."""
+"""Whatever is done to a group and its members at once, the event log holds a history that can have happened."""
 
 from collections import Counter
 from uuid import uuid4
@@ -56,7 +56,7 @@ async def test_a_closed_account_is_added_to_no_group(write_side):
 
 
 async def test_a_deleted_group_takes_nobody_up(write_side):
-    """And its last event counts everybody who was added in time."""
+    """And its last event counts all that were added in time."""
     await register(write_side, *names("p"))
     await create_groups(write_side, "ssaf")
     additions = [write_side.run("add-group-member", group="ssaf", account=f"@{handle}") for handle in names("p")]

@@ -86,7 +86,7 @@ async def test_what_changes_nothing_of_a_member_records_nothing(write_side):
 
 @pytest.mark.parametrize("command", ["add-group-member", "change-member-role"])
 async def test_another_role_is_a_change(write_side, command):
-    """Also for who is added again."""
+    """Also for an account that is added again."""
     [account_id] = await register(write_side, "ada")
     [group_id] = await create_groups(write_side, "ssaf")
     added = await write_side.run("add-group-member", **ADA, role="Member")
@@ -119,7 +119,7 @@ async def test_who_comes_back_begins_a_new_membership(write_side):
 
 @pytest.mark.parametrize("command", ["change-member-role", "remove-group-member"])
 async def test_who_is_no_member_is_not_found(write_side, command):
-    """Neither who never was, nor who was removed, nor who belongs to another group, nor who belonged to a deleted."""
+    """Neither one that never was, nor a removed one, nor a member of another group or of a deleted one."""
     await register(write_side, "ada", "bob")
     await create_groups(write_side, "ssaf", "other")
     await write_side.run("add-group-member", group="other", account="@ada")

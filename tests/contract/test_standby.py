@@ -1,4 +1,4 @@
-"""A standby has the events and not the locks that tell which of them may be read: it is never read."""
+"""A standby has the events and not the locks that decide which of them may be read: it is never read."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""After a storm of commands on the same few people and groups, the tables hold what the event log tells."""
+"""After a storm of commands on the same few people and groups, the tables hold what the event log says."""
 
 import random
 
@@ -42,8 +42,8 @@ def deed(chance):
     return name, fields.get(name, {"account": account})
 
 
-def told(events):
-    """The groups with their slugs and the members with their roles, as the events tell; each must be possible."""
+def replayed(events):
+    """The groups with their slugs and the members with their roles, as the events say; each must be possible."""
     groups, members = {}, {}
     for event in events:
         match event:
@@ -91,4 +91,4 @@ async def test_the_tables_hold_what_the_log_tells(database_url, seed):
 
     refusals = {type(each) for each in outcomes if not isinstance(each, Answer)}
     assert refusals <= EXPECTED
-    assert told(events) == kept(database_url)
+    assert replayed(events) == kept(database_url)

@@ -112,7 +112,7 @@ async def test_what_must_be_unique_is_unique_without_case(write_side, clash, ref
 
 
 async def test_of_twenty_racing_registrations_one_wins(write_side):
-    """The e-mail address goes to one; the others are told that it is taken, and leave nothing behind."""
+    """The e-mail address goes to one; the others are refused because it is taken, and leave nothing behind."""
     racers = [
         write_side.run("register-account", email="same@example.org", handle=f"h{n}", display_name="R")
         for n in range(20)
@@ -219,7 +219,7 @@ async def test_the_expected_version_is_compared(write_side):
 
 
 async def test_a_unit_of_work_keeps_what_it_touched(write_side):
-    """Events are appended also when nobody holds the aggregate any more at commit."""
+    """Events are appended also when nothing refers to the aggregate any more at commit."""
     account = Account.register(
         id=uuid4(), email=EmailAddress("a@example.org"), handle=Handle("a"), external_id=None, at=write_side.clock.now()
     )

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is alive and does not answer, which no keepalive tells from one that thinks."""
+"""A PostgreSQL that is alive and does not answer, which no TCP keepalive distinguishes from a busy one."""
 
 import asyncio
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 HASTY = TransactionLimits(seconds=0.5)
 
 
-def everybody_in(server: EmbeddedPostgres) -> set[int]:
+def server_and_sessions(server: EmbeddedPostgres) -> set[int]:
     """The server and all its sessions."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         others = connection.execute("select pid from pg_stat_activity where pid <> pg_backend_pid()").fetchall()
@@ -33,7 +33,7 @@ async def test_a_frozen_database_is_given_up_in_time(postgres, database_url):
     async with postgres_write_side(database_url, limits=HASTY) as write_side:
         await write_side.run("register-account", **ANDRE)
 
-        with frozen(everybody_in(postgres)):
+        with frozen(server_and_sessions(postgres)):
             async with asyncio.timeout(30):
                 with pytest.raises(Unavailable):
                     await write_side.run("suspend-account", account="@andre.carson")
@@ -43,11 +43,11 @@ async def test_a_frozen_database_is_given_up_in_time(postgres, database_url):
 
 
 async def test_a_connection_is_closed_though_the_database_is_frozen(postgres, database_url):
-    """Nobody waits for the end of its transaction, or is cancelled meanwhile and leaves it open."""
+    """Nothing waits for the end of its transaction, or is cancelled meanwhile and leaves it open."""
     with ExitStack() as thawed_later:
         async with asyncio.timeout(10), connected(database_url) as connection:
             await connection.execute("select 1")
-            thawed_later.enter_context(frozen(everybody_in(postgres)))
+            thawed_later.enter_context(frozen(server_and_sessions(postgres)))
 
         assert connection.closed
 
@@ -58,7 +58,7 @@ async def test_a_rollback_is_given_up_in_time(postgres, database_url):
         with ExitStack() as thawed_later:
 
             def freeze():
-                thawed_later.enter_context(frozen(everybody_in(postgres)))
+                thawed_later.enter_context(frozen(server_and_sessions(postgres)))
 
             async with asyncio.timeout(30):
                 with pytest.raises(Unavailable):
@@ -77,6 +77,6 @@ async def test_a_reader_gives_a_frozen_log_up_in_time(postgres, database_url):
     log = PostgresEventLog(database_url, allow_unsafe=True, postgres=PostgresLimits(answer_seconds=0.5))
     with ExitStack() as thawed_later:
         async with asyncio.timeout(30), log.connect() as reader:
-            thawed_later.enter_context(frozen(everybody_in(postgres)))
+            thawed_later.enter_context(frozen(server_and_sessions(postgres)))
             with pytest.raises(Unavailable):
                 await reader.read(after=0, limit=1)

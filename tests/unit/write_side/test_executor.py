@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 class FailingUnits(MemoryUnitsOfWork):
-    """Units of work whose commits fail as they are told to, before or after they took effect."""
+    """Units of work whose commits fail when a test says so, before or after they took effect."""
 
     def __init__(self, store: MemoryDatabase) -> None:
         super().__init__(store)

@@ -50,8 +50,8 @@ def run(api, tmp_path, capsys):
     return run
 
 
-class Told:
-    """Remembers what it is told of the lines."""
+class RecordingObserver:
+    """Remembers what happened to the lines."""
 
     def __init__(self):
         self.settled_lines = []
@@ -70,13 +70,13 @@ def time():
 
 
 @pytest.fixture
-def told():
-    return Told()
+def observer():
+    return RecordingObserver()
 
 
 @pytest.fixture
-def sender(api, time, told):
-    return Sender(client=api.client(), observer=told, clock=time, sleep=time.sleep)
+def sender(api, time, observer):
+    return Sender(client=api.client(), observer=observer, clock=time, sleep=time.sleep)
 
 
 def chunk_of(*lines):
@@ -223,30 +223,30 @@ def test_no_command_waits_in_a_pipe_for_the_next():
 
 
 @pytest.mark.parametrize("fault", [storage_unavailable, drop])
-def test_what_was_not_answered_is_sent_again_with_the_same_keys(sender, api, told, fault):
+def test_what_was_not_answered_is_sent_again_with_the_same_keys(sender, api, observer, fault):
     """Lines that were answered have their answer; those behind them wait their turn."""
     api.faults.append(fault)
 
     sender.send(chunk_of(ONE, TWO, THREE))
 
-    assert told.settled_lines == [(1, 200), (2, 200), (3, 200)]
+    assert observer.settled_lines == [(1, 200), (2, 200), (3, 200)]
     assert keys(api.requests[1]) == keys(api.requests[0])[1:]
     assert len(api.applied) == 3
-    assert len(told.waits) == 1
+    assert len(observer.waits) == 1
 
 
-def test_a_write_api_that_is_away_is_waited_for(sender, api, told, time):
+def test_a_write_api_that_is_away_is_waited_for(sender, api, observer, time):
     """For as long as it asks, where it does."""
     api.faults.extend([refuse_connection, refuse_connection, unavailable])
 
     sender.send(chunk_of(ONE))
 
-    assert told.settled_lines == [(1, 200)]
+    assert observer.settled_lines == [(1, 200)]
     assert time.slept == [0.1, 0.2, 7.0]
-    assert told.waits[0] == "ConnectError: Connection refused"
+    assert observer.waits[0] == "ConnectError: Connection refused"
 
 
-def test_patience_ends_when_nothing_moves(sender, api, told, time):
+def test_patience_ends_when_nothing_moves(sender, api, observer, time):
     api.faults.extend([refuse_connection] * 1_000)
 
     with pytest.raises(GaveUp, match=r"from line 1 on .*Connection refused.*run this again"):
@@ -255,14 +255,14 @@ def test_patience_ends_when_nothing_moves(sender, api, told, time):
     assert SenderLimits().patience - 2 <= sum(time.slept) <= SenderLimits().patience
 
 
-def test_patience_begins_anew_with_each_line(sender, api, told, time):
+def test_patience_begins_anew_with_each_line(sender, api, observer, time):
     """A slow import is no failed one."""
     for _ in range(3):
         api.faults.extend([*[refuse_connection] * 25, storage_unavailable])
 
     sender.send(chunk_of(*[ONE, TWO] * 4))
 
-    assert len(told.settled_lines) == 8
+    assert len(observer.settled_lines) == 8
     assert sum(time.slept) > 2 * SenderLimits().patience
 
 
@@ -284,14 +284,14 @@ def test_what_is_no_write_api_is_not_asked_again(sender, api, answer):
     assert len(api.requests) == 1
 
 
-def test_an_answer_may_hold_any_text(sender, api, told):
+def test_an_answer_may_hold_any_text(sender, api, observer):
     """U+2028 and U+0085 end a line for Python, but not for JSON."""
     line = json.dumps({"line": 1, "status": 404, "detail": "no \u2028 \x85 such"}, ensure_ascii=False)
     api.faults.append(lambda *_: httpx.Response(200, content=line.encode() + b"\n"))
 
     sender.send(chunk_of(ONE))
 
-    assert told.settled_lines == [(1, 404)]
+    assert observer.settled_lines == [(1, 404)]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ async def test_a_command_is_counted_by_what_came_of_it(client):
     ],
 )
 async def test_a_client_that_leaves_in_the_middle_is_no_defect(client, path, kind, counted):
-    """Nobody is to be told of an error of ours; nor is half a line carried out."""
+    """It is logged as no error of ours; nor is half a line carried out."""
     with capture_logs() as logs, outcomes(*counted), outcomes("internal-error", counted[1], 0):
         await hung_up(client._transport.app, path, kind)
 

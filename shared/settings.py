@@ -1,4 +1,4 @@
-"""What the environment says about this process: read once, checked whole, never changed."""
+"""The settings of this process: read from the environment once, checked whole, never changed."""
 
 import difflib
 import re

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -10,9 +9,8 @@ from typing import Annotated, TypeAlias
 import msgspec
 from cyclopts import Parameter, validators
 
+from shared.cli.output import print_line
 from shared.dev_stack import up as stack
-from shared.dev_stack.embedded_server import ServerError
-from shared.dev_stack.programs import ProgramMissingError
 from shared.limits import known_limits, named_numbers
 from shared.settings import DEFAULT, Settings, printable, variable
 
@@ -50,10 +48,7 @@ def up(
     settings = msgspec.structs.replace(
         Settings.load(os.environ), **{field: value for field, value in given.items() if value is not None}
     )
-    try:
-        asyncio.run(stack.run(settings, fresh=fresh))
-    except (stack.UpError, ServerError, ProgramMissingError) as error:
-        sys.exit(str(error))
+    asyncio.run(stack.run(settings, fresh=fresh))
 
 
 def doctor() -> int:
@@ -61,7 +56,8 @@ def doctor() -> int:
     from shared.dev_stack.doctor import FAILED, examine  # noqa: PLC0415 - `up` and `config` need no Alembic
 
     checks = list(examine(Settings.load(os.environ).with_addresses()))
-    _print(*(f"{mark} {what}: {hint}" if hint else f"{mark} {what}" for mark, what, hint in checks))
+    for mark, what, hint in checks:
+        print_line(f"{mark} {what}: {hint}" if hint else f"{mark} {what}")
     return int(any(check.mark == FAILED for check in checks))
 
 
@@ -74,7 +70,8 @@ def config(*, limits: bool = False) -> None:
     settings = Settings.load(os.environ).with_addresses()
     rows = _limits(settings) if limits else _settings(settings)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    _print(*("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+    for row in rows:
+        print_line("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 def _settings(settings: Settings) -> Sequence[Row]:
@@ -85,7 +82,3 @@ def _limits(settings: Settings) -> Sequence[Row]:
     changed = settings.limits.numbers if settings.limits else {}
     numbers = [item for kind in known_limits() for item in named_numbers(settings.limits_of(kind)).items()]
     return [(name, str(number), variable("limits") if name in changed else DEFAULT) for name, number in numbers]
-
-
-def _print(*lines: str) -> None:
-    print("\n".join(lines))  # noqa: T201 - the command's result

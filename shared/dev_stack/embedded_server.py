@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, ClassVar, Self
 
+from shared.cli.exit_codes import CommandFailed
 from shared.dev_stack.programs import SystemUser
 from shared.runtime.exit_with_parent import ending_with_parent
 
@@ -30,7 +31,7 @@ class ServerState(Enum):
     READY = "serves clients"
 
 
-class ServerError(Exception):
+class ServerError(CommandFailed):
     """An embedded server cannot be started; the text says why and what to do."""
 
 

@@ -14,13 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.cli.exit_codes import CommandFailed
 from shared.cli.extras import ExtraMissing
 
 SYSTEM_POSTGRES = Path("/usr/lib/postgresql")
 COPIES = Path("/var/cache/muster")
 
 
-class ProgramMissingError(Exception):
+class ProgramMissingError(CommandFailed):
     """A server's program cannot be used; the text says what to do."""
 
 

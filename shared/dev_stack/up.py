@@ -18,6 +18,8 @@ import msgspec
 from shared.auth.local_access import LINK_TTL, TOKEN, LocalAccess, local_access
 from shared.auth.setup import require_access
 from shared.auth.signing_keys import KeysUnusable
+from shared.cli.exit_codes import CommandFailed
+from shared.cli.output import print_line, say
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words
@@ -32,7 +34,7 @@ READINESS = poll(0.05, within=10.0)
 """How a process is waited for until the terminal shows what it waits for."""
 
 
-class UpError(Exception):
+class UpError(CommandFailed):
     """`muster up` cannot start; the text says why and what to do."""
 
 
@@ -281,11 +283,6 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
     return {**os.environ, **{variable(field): str(value) for field, value in settled.items()}}
 
 
-def say(line: str) -> None:
-    """Print progress to the terminal."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress is for people, on stderr
-
-
 def announce(addresses: Addresses, settings: Settings, access: LocalAccess | None) -> None:
     """Print where everything answers, and how to sign in: the result of `muster up`."""
     lines = ["muster is up", f"  write  {addresses.write}", f"  read   {addresses.read}", f"  ops    {addresses.ops}"]
@@ -295,4 +292,5 @@ def announce(addresses: Addresses, settings: Settings, access: LocalAccess | Non
             f"  sign in to the ops page, once, within {LINK_TTL.seconds // 60} minutes:",
             f"  {access.sign_in_link(addresses.ops)}",
         ]
-    print("\n".join(lines), flush=True)  # noqa: T201 - the command's result
+    print_line("\n".join(lines))
+    sys.stdout.flush()

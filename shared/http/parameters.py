@@ -1,4 +1,4 @@
-"""What the query of a request says: taken apart once, and everything that is wrong with it is told at once."""
+"""Parse the query of a request once, and report everything that is wrong with it together."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 MOST_LINKS = 128
-"""Of one span; as many as OpenTelemetry's SDK keeps unless it is told otherwise."""
+"""How many links a span has at most; as many as OpenTelemetry's SDK keeps by default."""
 
 MISSING = "tracing needs muster[otel]: pip install 'muster[otel]'"
 

@@ -16,7 +16,7 @@ def say(text: str) -> None:
 
 def print_line(text: object) -> None:
     """Print a line of the result."""
-    print(text)  # noqa: T201 - the result of a command
+    print(text, flush=True)  # noqa: T201 - the result of a command
 
 
 def print_json(document: bytes) -> None:

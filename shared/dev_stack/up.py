@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -293,4 +292,3 @@ def announce(addresses: Addresses, settings: Settings, access: LocalAccess | Non
             f"  {access.sign_in_link(addresses.ops)}",
         ]
     print_line("\n".join(lines))
-    sys.stdout.flush()

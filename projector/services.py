@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -17,15 +18,16 @@ from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
 from projector.folding.projection import Projection
+from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
 from projector.processing.leadership import LeaderElection, Leadership
-from projector.processing.limits import ProcessorLimits
+from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
 from projector.processing.parked_events import ParkedEvents
 from projector.projections.registry import PROJECTIONS
-from projector.rebuilding.comparison import Comparer
+from projector.rebuilding.comparison import Comparer, ComparisonLimits
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.inspection import GenerationInspector
@@ -44,12 +46,9 @@ from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect
 from shared.settings import Settings
 
-LIMITS = {"profiles": ProcessorLimits()}
-LIMITS_OF_OTHERS = ProcessorLimits(interval=0.02)
-"""While commands stream in, a few share a commit, as no reader waits for a number as for a person."""
-
-READ_PROBE_SECONDS = 3.0
-"""What an answer may take beyond the time that a reader may wait."""
+AT_ONCE = frozenset({"profiles"})
+"""Projections that commit events one by one: of the others a few share a commit, as no reader waits for a number."""
+SHARED_SECONDS = 0.02
 
 
 def register_services(registry: svcs.Registry) -> None:
@@ -61,9 +60,10 @@ def register_services(registry: svcs.Registry) -> None:
     register_limits(registry, settings, api="ops", keyspace=HOME)
     log = PostgresEventLog.from_settings(settings)
     if settings.read_url:
-        read = httpx_client(READ_API, settings, timeout=settings.read_wait + READ_PROBE_SECONDS)
-        registry.register_value(ReadProbe, ReadProbe(log=log, read=read))
-    register_redis(registry, url=settings.required("redis_url"), log=log, rebuilds_by_itself=settings.rebuild == "auto")
+        probing = settings.limits_of(MonitoringLimits)
+        read = httpx_client(READ_API, settings, timeout=settings.read_wait + probing.probe_patience)
+        registry.register_value(ReadProbe, ReadProbe(log=log, read=read, limits=probing))
+    register_redis(registry, url=settings.required("redis_url"), log=log, settings=settings)
     directory = PostgresDirectory(settings.required("database_url"))
     limits = settings.limits_of(DriftSamplerLimits)
     registry.register_value(DriftSampler, sampler_on(settings.required("redis_url"), directory, limits=limits))
@@ -83,13 +83,13 @@ def register_redis(
     *,
     url: str,
     log: EventLog,
-    rebuilds_by_itself: bool = False,
+    settings: Settings | None = None,
     projections: Sequence[Projection] = PROJECTIONS,
     keyspace: Keyspace = HOME,
 ) -> None:
     """Register a projector that keeps everything in one Redis."""
-    client = connect(url)
-    lease = RedisLease(client, keyspace=keyspace)
+    settings, client = settings or Settings.load({}), connect(url)
+    lease = RedisLease(client, keyspace=keyspace, limits=settings.limits_of(LeadershipLimits))
     registry.register_value(Lease, lease, on_registry_close=client.aclose, ping=_answers)
     register_projector(
         registry,
@@ -100,7 +100,7 @@ def register_redis(
             RedisGenerationInspector(client, projection=projection.name, keyspace=keyspace),
         ),
         clock=SystemClock(),
-        rebuilds_by_itself=rebuilds_by_itself,
+        settings=settings,
         projections=projections,
     )
     registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
@@ -120,54 +120,80 @@ def register_projector(
     lease: Lease,
     store_of: Callable[[Projection], Store],
     clock: Clock,
+    settings: Settings | None = None,
     limits: ProcessorLimits | None = None,
-    rebuilds_by_itself: bool = False,
     projections: Sequence[Projection] = PROJECTIONS,
 ) -> None:
-    """Register what feeds all projections, on any adapters."""
+    """
+    Register what feeds all projections, on any adapters.
+
+    :param limits: of each projection, instead of those of the settings.
+    """
+    settings = settings or Settings.load({})
     candidate = _candidate(clock)
     stores = {each.name: store_of(each) for each in projections}
     leaderships = {each.name: Leadership(each.name, each.version) for each in projections}
-    election = LeaderElection(lease, candidate, list(leaderships.values()))
+    election = LeaderElection(lease, candidate, list(leaderships.values()), limits=settings.limits_of(LeadershipLimits))
+    comparing = settings.limits_of(ComparisonLimits)
     reconcilers = Reconcilers(
         [
             Reconciler(
                 each,
                 log=log,
                 model=stores[each.name].model,
-                compare=Comparer(each, stores[each.name].inspector).compare,
+                compare=Comparer(each, stores[each.name].inspector, limits=comparing).compare,
                 lease=lease,
                 leadership=leaderships[each.name],
                 clock=clock,
                 ids=_generation_name,
                 name=candidate.id,
-                limits=limits or LIMITS.get(each.name, LIMITS_OF_OTHERS),
-                rebuilds_by_itself=rebuilds_by_itself,
+                limits=limits or limits_of(each, settings),
+                rebuilds_by_itself=settings.rebuild == "auto",
             )
             for each in projections
         ]
     )
     inspectors = {name: store.inspector for name, store in stores.items()}
-    board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, inspectors=inspectors, clock=clock)
+    monitoring = settings.limits_of(MonitoringLimits)
+    board_on = partial(
+        StatusBoard, lease=lease, reconcilers=reconcilers, inspectors=inspectors, clock=clock, limits=monitoring
+    )
     parked = ParkedEvents(models={name: store.model for name, store in stores.items()}, clock=clock)
     registry.register_value(LeaderElection, election)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
-    _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock)
+    _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)
 
 
 def _register_monitoring(
-    registry: svcs.Registry, board_on: Callable[..., StatusBoard], *, log: EventLog, parked: ParkedEvents, clock: Clock
+    registry: svcs.Registry,
+    board_on: Callable[..., StatusBoard],
+    *,
+    log: EventLog,
+    parked: ParkedEvents,
+    clock: Clock,
+    limits: MonitoringLimits,
 ) -> None:
     """Register what operators see; what reads the status all the time has a session of its own with the log."""
     board, persistent = board_on(log=log), PersistentEventLog(log)
-    history = StatusHistory(board_on(log=persistent), parked=parked, clock=clock)
+    history = StatusHistory(board_on(log=persistent), parked=parked, clock=clock, limits=limits)
     registry.register_value(Clock, clock)
-    registry.register_value(StallDetector, StallDetector(), ping=StallDetector.require_moving)
+    registry.register_value(StallDetector, StallDetector(limits=limits), ping=StallDetector.require_moving)
     registry.register_value(DriftSampler, DriftSampler({}, directory=None))
     registry.register_value(Sessions, MemorySessions())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)
     registry.register_value(StatusHistory, history, on_registry_close=persistent.aclose)
+
+
+def limits_of(projection: Projection, settings: Settings) -> ProcessorLimits:
+    """Return the limits of a projection, as the settings change them."""
+    limits = settings.limits_of(ProcessorLimits)
+    return replace(
+        limits,
+        interval=limits.interval if projection.name in AT_ONCE else max(limits.interval, SHARED_SECONDS),
+        breaker=settings.limits_of(BreakerLimits),
+        throttle=settings.limits_of(ThrottleLimits),
+    )
 
 
 def _candidate(clock: Clock) -> Candidate:

@@ -7,13 +7,13 @@ import httpx
 import msgspec
 import structlog
 
+from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status import Status
 from projector.processing import metrics
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog
 from shared.runtime.retry import repeat
 
-SECONDS = 10.0
 QUESTIONS = "/openapi.json"
 """Where the read API says, under `x-probes`, what can be asked of each projection."""
 
@@ -35,9 +35,10 @@ class ReadProbe:
     :param read: the read API.
     """
 
-    def __init__(self, *, log: EventLog, read: httpx.AsyncClient) -> None:
+    def __init__(self, *, log: EventLog, read: httpx.AsyncClient, limits: MonitoringLimits | None = None) -> None:
         self._log = log
         self._read = read
+        self._seconds = (limits or MonitoringLimits()).probe
         self._questions: Mapping[str, str] = {}
         self.error: str | None = None
         """Why the last question was not answered."""
@@ -45,7 +46,7 @@ class ReadProbe:
     async def run(self) -> None:
         """Ask every few seconds, until cancelled."""
         async with self._read:
-            await repeat(self.ask, every=SECONDS)
+            await repeat(self.ask, every=self._seconds)
 
     def report(self, status: Status) -> None:
         """Add the outcome of the last questions to a status."""

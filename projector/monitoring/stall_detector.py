@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status import ProjectionStatus, Status
-
-PATIENCE_SECONDS = 15.0
 
 
 class ProjectionStalled(Exception):
@@ -27,9 +26,9 @@ class StallDetector:
     server is away.
     """
 
-    def __init__(self, *, now: Callable[[], float] = monotonic, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, *, now: Callable[[], float] = monotonic, limits: MonitoringLimits | None = None) -> None:
         self._now = now
-        self._patience = patience
+        self._patience = (limits or MonitoringLimits()).stall
         self._observed = now()
         self._progress: dict[str, _Progress] = {}
         self._stalls: dict[str, str] = {}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from projector.monitoring.limits import MonitoringLimits
 from projector.processing import metrics
 from projector.processing.parked_events import Busy, parking_of
 from projector.processing.processors import roles
@@ -20,9 +21,6 @@ from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog, EventReader, Holder
 from shared.read_model.positions import Pointer
-
-PATIENCE_SECONDS = 1.5
-"""A status that waits for a server that is away is of no use."""
 
 
 class GenerationStatus(msgspec.Struct, kw_only=True):
@@ -124,6 +122,7 @@ class StatusBoard:
         reconcilers: Iterable[Reconciler],
         inspectors: Mapping[str, GenerationInspector],
         clock: Clock,
+        limits: MonitoringLimits | None = None,
     ) -> None:
         """:param inspectors: of the generations of each projection."""
         self._inspectors = inspectors
@@ -131,6 +130,7 @@ class StatusBoard:
         self._lease = lease
         self._reconcilers = list(reconcilers)
         self._clock = clock
+        self._patience = (limits or MonitoringLimits()).patience
 
     async def read(self) -> Status:
         """Read the status now."""
@@ -158,7 +158,7 @@ class StatusBoard:
 
     async def _read_store(self, status: Status) -> str | None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience):
                 for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
                     await self._add_survey(projection, reconciler)
                     parking = await parking_of(reconciler.model, projection=projection.name)
@@ -167,12 +167,12 @@ class StatusBoard:
         except (Unavailable, Unsound, Busy) as error:
             return str(error)
         except TimeoutError:
-            return f"Redis does not answer within {PATIENCE_SECONDS} s"
+            return f"Redis does not answer within {self._patience} s"
         return None
 
     async def _read_log(self, status: Status) -> str | None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._log.connect() as reader:
+            async with asyncio.timeout(self._patience), self._log.connect() as reader:
                 status.head = await reader.head()
                 for projection in status.projections:
                     await self._add_lag(projection, reader, head=status.head)
@@ -184,7 +184,7 @@ class StatusBoard:
         except (Unavailable, Unsound) as error:
             return f"PostgreSQL: {error}"
         except TimeoutError:
-            return f"PostgreSQL does not answer within {PATIENCE_SECONDS} s"
+            return f"PostgreSQL does not answer within {self._patience} s"
         return None
 
     async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler) -> None:

@@ -10,19 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from projector.monitoring.status import PATIENCE_SECONDS, ProjectionStatus, Status, StatusBoard
+from projector.monitoring.limits import MonitoringLimits
+from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
 from projector.processing.parked_events import Busy, ParkedEvents, ParkedReport
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.runtime.retry import repeat
-
-INTERVAL_SECONDS = 1.0
-REMEMBERED = 600
-"""Points: ten minutes of them."""
-LEISURE = 4
-"""Rest, as a multiple of the time that a snapshot takes: where there is very much to count, it must not matter."""
-LONGEST_REST_SECONDS = 5.0
-"""The stall detector has no more patience than for three of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +60,13 @@ class StatusHistory:
     """Take one snapshot after the other; however many look on, everything is asked once."""
 
     def __init__(
-        self, board: StatusBoard, *, parked: ParkedEvents, clock: Clock, interval: float = INTERVAL_SECONDS
+        self, board: StatusBoard, *, parked: ParkedEvents, clock: Clock, limits: MonitoringLimits | None = None
     ) -> None:
-        """:param interval: seconds from one snapshot to the next."""
         self._board = board
         self._parked = parked
         self._clock = clock
-        self._interval = interval
-        self._points: deque[_Point] = deque(maxlen=REMEMBERED)
+        self._limits = limits or MonitoringLimits()
+        self._points: deque[_Point] = deque(maxlen=self._limits.remembered)
         self._latest: StatusSnapshot | None = None
         self._news = asyncio.Event()
         self.has_ended = False
@@ -92,8 +84,7 @@ class StatusHistory:
             for observe in (*observers, self._board.measure):
                 observe(status)
             self._show(StatusSnapshot(self._clock.now(), status, await self._read_parked()))
-            took = perf_counter() - began
-            await asyncio.sleep(max(self._interval - took, min(LEISURE * took, LONGEST_REST_SECONDS)))
+            await asyncio.sleep(self._rest(perf_counter() - began))
 
         await repeat(take)
 
@@ -125,9 +116,13 @@ class StatusHistory:
         self.has_ended = True
         self._wake()
 
+    def _rest(self, took: float) -> float:
+        limits = self._limits
+        return max(limits.interval - took, min(limits.leisure * took, limits.longest_rest))
+
     async def _read_parked(self) -> ParkedReport | None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._limits.patience):
                 return await self._parked.read()
         except (Unavailable, Unsound, Busy, TimeoutError):
             return None  # the status says why

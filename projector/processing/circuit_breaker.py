@@ -2,22 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 
 from projector.folding.errors import EventNotFoldable
+from projector.processing.limits import BreakerLimits
 
 MINUTE = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerLimits:
-    """How much a projection may park."""
-
-    failures: int = 100
-    """Events that cannot be folded, within a minute."""
-    parked: int = 10_000
-    """Events that are parked at all: each commit that parks one more writes them all."""
 
 
 class TooManyParked(EventNotFoldable):

@@ -1,10 +1,31 @@
 """How much the projector does at once, and how often."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from shared.runtime.retry import RetryPolicy
 
-RETRY = RetryPolicy(first=0.05, longest=1.0)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerLimits:
+    """How much a projection may park."""
+
+    failures: int = 100
+    """Events that cannot be folded, within a minute."""
+    parked: int = 10_000
+    """Events that are parked at all: each commit that parks one more writes them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleLimits:
+    """What is tolerable; beyond it a rebuild rests."""
+
+    lag: timedelta = timedelta(milliseconds=250)
+    """From an event's time until the live generation reflects it."""
+    answer: float = 0.02
+    """Seconds in which Redis answers."""
+    longest_rest: float = 4.0
+    """As many times as long as the work before it: a rebuild always goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +44,11 @@ class ProcessorLimits:
     """From one check of the store's settings to the next."""
     recheck: float = 3.0
     """From one attempt to go on to the next, once a projection has stopped."""
-    retry: RetryPolicy = RETRY
+    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(first=0.05, longest=1.0))
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
+    throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
+    recounted: int = 10_000
+    """Events that are counted at most when a checkpoint is checked once more."""
     grace: float = 10.0
     """For which a generation lives on that no reader should read any more: longer than the longest read."""
 

@@ -67,8 +67,8 @@ class Processor:
         self._pointer = pointer
         self._name = projection.name
         self._batch_fold = BatchFold(projection, code=code_version(projection))
-        self._breaker = CircuitBreaker(projection=projection.name)
-        self._fork_check = ForkCheck(projection=projection.name)
+        self._breaker = CircuitBreaker(projection=projection.name, limits=limits.breaker)
+        self._fork_check = ForkCheck(projection=projection.name, recent=limits.recounted)
         self._log = log
         self._model = model
         self._leadership = leadership

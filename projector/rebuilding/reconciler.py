@@ -259,7 +259,7 @@ class Reconciler:
 
     def _processor_of(self, pointer: Pointer, role: GenerationRole) -> Processor:
         progress = ProjectionProgress(self.projection.name, role, pointer.generation)
-        throttle = Throttle(lag=self._lag, answer=self._answer)
+        throttle = Throttle(lag=self._lag, answer=self._answer, limits=self._limits.throttle)
 
         async def after_commit(seconds: float) -> None:
             if progress.role in {GenerationRole.BUILDING, GenerationRole.FILLING}:

@@ -2,20 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottleLimits:
-    """What is tolerable; beyond it a rebuild rests."""
-
-    lag: timedelta = timedelta(milliseconds=250)
-    """From an event's time until the live generation reflects it."""
-    answer: float = 0.02
-    """Seconds in which Redis answers."""
-    longest_rest: float = 4.0
-    """As many times as long as the work before it: a rebuild always goes on."""
+from projector.processing.limits import ThrottleLimits
 
 
 class Throttle:

@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from projector.monitoring.status_history import LONGEST_REST_SECONDS
+from projector.monitoring.limits import MonitoringLimits
 from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
 from tests.support.load import Load
@@ -222,7 +222,8 @@ async def test_a_stream_of_the_ops_page_ends_with_its_token(stack):
         assert await anext(chunks)
         muster(stack.home, "token", "revoke", token)
 
-        async with asyncio.timeout(WITHIN_SECONDS + LONGEST_REST_SECONDS + 5):  # it is looked at when there is news
+        until_checked = WITHIN_SECONDS + MonitoringLimits().longest_rest  # with the next snapshot
+        async with asyncio.timeout(until_checked + 5):
             async for _ in chunks:
                 pass
 

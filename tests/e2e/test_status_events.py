@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack
 import pytest
 
 from projector.api.status_events import MOST_STREAMS
-from projector.monitoring.stall_detector import PATIENCE_SECONDS
-from projector.monitoring.status_history import INTERVAL_SECONDS, LEISURE
+from projector.monitoring.limits import MonitoringLimits
 from shared.server.limits import ServerLimits
 from tests.support.event_streams import first, followed
 from tests.support.stack import service, until
 
 FIGURES = {"lag_events", "lag_seconds", "events_per_second"}
-SHORTEST = INTERVAL_SECONDS * LEISURE / (LEISURE + 1)
+LIMITS = MonitoringLimits()
+SHORTEST = LIMITS.interval * LIMITS.leisure / (LIMITS.leisure + 1)
 """Seconds from one state to the next, where the one took its share of the interval and the other took no time."""
 
 
@@ -63,7 +63,7 @@ async def test_the_state_comes_every_second_and_is_that_of_status(stack):
     times = [int(event.id) for event in sent]
     assert times[0] >= history.data["at"][-1]
     seconds = [(later - earlier) / 1_000 for earlier, later in itertools.pairwise(times)]
-    assert [SHORTEST - 0.1 < each < PATIENCE_SECONDS for each in seconds] == [True, True], seconds
+    assert [SHORTEST - 0.1 < each < LIMITS.stall for each in seconds] == [True, True], seconds
 
 
 async def test_what_a_browser_says_when_it_comes_back_does_no_harm(stack):

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from projector.main import projector_app
+from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status import Status
-from projector.monitoring.status_history import REMEMBERED, StatusHistory, StatusSnapshot
+from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from projector.processing.parked_events import ParkedReport
 from projector.projections.groups import groups
 from projector.projections.stats import stats
@@ -164,11 +165,12 @@ def create_poisoned():
 
 def remember(history: StatusHistory) -> None:
     """Ten minutes with waves, and a gap."""
-    for second in range(REMEMBERED):
+    remembered = MonitoringLimits().remembered
+    for second in range(remembered):
         status = msgspec.convert(STATUS, Status)
         for nth, each in enumerate(status.projections):
             wave = 1 + math.sin(second / 40 + nth)
             each.lag_events = None if 200 < second < 230 else round(40 * wave)
             each.lag_seconds = None if 200 < second < 230 else wave / 5
             each.events_per_second = 900 * wave
-        history._show(StatusSnapshot(datetime.now(UTC) - timedelta(seconds=REMEMBERED - second), status))
+        history._show(StatusSnapshot(datetime.now(UTC) - timedelta(seconds=remembered - second), status))

@@ -14,8 +14,9 @@ from projector.folding.code_version import code_version
 from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
-from projector.processing.circuit_breaker import BreakerLimits, CircuitBreaker, TooManyParked
+from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import commit_next
+from projector.processing.limits import BreakerLimits
 from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
 from projector.projections.registry import PROJECTIONS

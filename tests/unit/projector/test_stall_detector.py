@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.stall_detector import ProjectionStalled, StallDetector
 from projector.monitoring.status import HeldBy, Status
 
@@ -22,7 +23,7 @@ def clock():
 
 @pytest.fixture
 def detector(clock):
-    return StallDetector(now=clock, patience=15)
+    return StallDetector(now=clock, limits=MonitoringLimits(stall=15))
 
 
 def status(*, head=9, checkpoint=5, revision=5, held_by=None):

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status import ProjectionStatus, Status
-from projector.monitoring.status_history import REMEMBERED, StatusHistory
+from projector.monitoring.status_history import StatusHistory
 from projector.processing.parked_events import Busy, ParkedReport
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
@@ -49,7 +50,8 @@ class Parked:
 def a_history(*, interval=0.0):
     clock = SettableClock(DAWN)
     board = Board(clock)
-    return StatusHistory(board, parked=Parked(), clock=clock, interval=interval), board
+    limits = MonitoringLimits(interval=interval)
+    return StatusHistory(board, parked=Parked(), clock=clock, limits=limits), board
 
 
 @asynccontextmanager
@@ -132,10 +134,10 @@ async def test_the_timeline_goes_back_ten_minutes():
 
     async with running(history):
         snapshot = None
-        while board.asked < REMEMBERED + 10:
+        while board.asked < 610:
             snapshot = await history.after(snapshot, patience=60)
 
-    assert len(history.timeline().at) == REMEMBERED == 600
+    assert len(history.timeline().at) == 600
 
 
 async def test_a_wait_in_vain_ends_without_a_snapshot():

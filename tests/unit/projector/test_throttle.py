@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from projector.processing.limits import ThrottleLimits
 from projector.processing.progress import GenerationRole, ProjectionProgress
-from projector.rebuilding.throttle import Throttle, ThrottleLimits
+from projector.rebuilding.throttle import Throttle
 
 LIMITS = ThrottleLimits(lag=timedelta(seconds=1), answer=0.01, longest_rest=10.0)
 

@@ -1,0 +1,25 @@
+"""How often the projector observes itself, and how long it waits for answers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringLimits:
+    """The limits of status, status history, stall detector and read probe, in seconds unless they say otherwise."""
+
+    patience: float = 1.5
+    """For a server: a status that waits for one that is away is of no use."""
+    interval: float = 1.0
+    """From one snapshot to the next."""
+    remembered: int = 600
+    """Snapshots: ten minutes of them."""
+    leisure: float = 4.0
+    """Rest, as a multiple of the time that a snapshot takes: where there is very much to count, it must not matter."""
+    longest_rest: float = 5.0
+    """The stall detector has no more patience than for three of them."""
+    stall: float = 15.0
+    """For which a projection that has something to do may stand."""
+    probe: float = 10.0
+    """From one read probe to the next."""
+    probe_patience: float = 3.0
+    """For an answer to a read probe, beyond the time that a reader may wait."""

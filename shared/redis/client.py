@@ -36,8 +36,10 @@ def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS) -> Redis:
 
     By default redis-py sends a MULTI again when the connection was lost, on a new connection that watches nothing: the
     compare-and-set would be gone. The caller looks at what is stored and decides anew instead.
+
+    :param timeouts: where the URL itself does not say others.
     """
-    options = {**connection_options(url), **_limits(timeouts), "retry": Retry(NoBackoff(), 0)}
+    options = {**_limits(timeouts), **connection_options(url), "retry": Retry(NoBackoff(), 0)}
     return Redis.from_pool(ConnectionPool(**options))
 
 

@@ -66,7 +66,7 @@ def require_same_site(connection: Connection, _: BaseRouteHandler) -> None:
 
 
 GUARDS = [require_local_host, require_same_site]
-"""Of every handler that changes anything."""
+"""The guards of every handler that changes anything."""
 
 
 def _is_at(origin: str, host: str | None) -> bool:

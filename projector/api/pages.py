@@ -10,7 +10,7 @@ from shared.http.problems import Rejection
 from shared.problems import Problem
 
 FIRST_LOOK_SECONDS = 10.0
-"""With both servers away it takes three."""
+"""For the first snapshot: with both servers away it takes three."""
 
 NOT_SEEN = Problem(
     "nothing-seen", 503, "The projector has not seen anything yet", "It is starting or stopping; try again."

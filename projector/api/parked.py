@@ -1,4 +1,4 @@
-"""`/parked`: what is parked, and asking for it to be tried again or skipped."""
+"""`/parked`: list, retry and skip parked events."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,11 +39,11 @@ PROBLEMS = (NOT_PARKED,)
 
 
 class Retry(msgspec.Struct, forbid_unknown_fields=True):
-    """Nothing is to be said."""
+    """Retry: nothing else can be given."""
 
 
 class SkipRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Why an event shall have no effect, and who says so: both are kept."""
+    """Why an event shall have no effect, and who decided so: both are kept."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
     by: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "unknown"

@@ -41,7 +41,7 @@ async def sign_in(request: Request[Any, Any, Any], services: Services, token: Fr
     authentication = await services.aget_abstract(Authentication)
     if authentication.anonymous is not None:
         return _to_the_page({})
-    if wants_head_only(request.scope):  # sent by what looks at links before people do: it must not use one up
+    if wants_head_only(request.scope):  # mail scanners send it before people do: it must not use up a link
         return _refused()
     try:
         link = await authentication.sign_in(token)

@@ -50,7 +50,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """What streams send of one snapshot, made once for all of them."""
+    """The bytes that streams send of one snapshot, made once for all of them."""
 
     def __init__(self, snapshot: StatusSnapshot) -> None:
         self.snapshot = snapshot
@@ -58,7 +58,7 @@ class Frame:
         self._status = event("status", snapshot.status, id=round(snapshot.at.timestamp() * 1_000))
 
     def changed_from(self, shown: Mapping[str, str]) -> bytes:
-        """The events for a page that shows these parts."""
+        """Return the events for a page that shows these parts."""
         changed = {name: html for name, html in self.parts.items() if shown.get(name) != html}
         return self._status + (event("page", changed) if changed else b"")
 
@@ -90,7 +90,7 @@ class Streams:
         return self._frame
 
     async def events(self, may_go_on: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """What one client is sent, until the process is to stop, or the client may not go on."""
+        """Yield what one client is sent, until the process is to stop, or the client may not go on."""
         snapshot: StatusSnapshot | None = None
         shown: Mapping[str, str] = {}
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode() + event("history", self.history.timeline())
@@ -139,7 +139,7 @@ class Stream:
 
 
 def event(name: str, data: object, *, id: int | None = None) -> bytes:
-    """One event; JSON has no line breaks of its own."""
+    """Encode one event; JSON has no line breaks of its own."""
     numbered = b"" if id is None else b"id: %d\n" % id
     return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, _encode(data))
 

@@ -1,4 +1,4 @@
-"""How far each projection is, who feeds it, and what holds it up."""
+"""The status: how far each projection is, which projector feeds it, and what holds it up."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -31,15 +31,15 @@ class GenerationStatus(msgspec.Struct, kw_only=True):
     role: str
     checkpoint: int | None
     events: int | None
-    """Reflected in it."""
+    """Events that it reflects."""
     documents: int | None = None
     bytes: int | None = None
-    """In Redis, about."""
+    """Approximate size in Redis."""
     state: str | None
-    """What feeding it is like; null if this projector does not feed it."""
+    """State of the processor that feeds it; null if this projector does not."""
     kept_until: datetime | None = None
     comparison: Comparison | None = None
-    """Of one that is kept: how the one that took its place differed."""
+    """For a kept generation: how the one that took its place differed."""
 
 
 class RebuildStatus(msgspec.Struct, kw_only=True):

@@ -1,4 +1,4 @@
-"""Noticing that one was cancelled, even if a callee has swallowed it."""
+"""Notice a cancellation even if a callee has swallowed it, and finish what must not be cut short."""
 
 import asyncio
 from collections.abc import Coroutine

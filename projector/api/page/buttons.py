@@ -12,7 +12,7 @@ from projector.rebuilding.comparison import reason_to_hold
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison, Order
 
 Field = Literal["by", "hold", "force", "reason"]
-"""What is asked for besides; page.html has a field for each."""
+"""What an operator is asked besides; page.html has a field for each."""
 
 READERS_GO_BACK = "Even if readers are taken back to an earlier state"
 RECORDS_GO = "Even though so many records would be gone"
@@ -44,17 +44,17 @@ class Button:
 
     @property
     def asked_for(self) -> Sequence[str]:
-        """The fields that are shown before the request is sent."""
+        """Name the fields that are shown before the request is sent."""
         return (*self.fields, *(["force"] if self.force else []))
 
 
 def buttons_of_a_projection(status: ProjectionStatus) -> Sequence[Button]:
-    """What can be done with a projection now."""
+    """Return what can be done with a projection now."""
     return (*_of_a_rebuild(status), *_of_a_kept_generation(status))
 
 
 def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
-    """What can be done with a document that is behind."""
+    """Return what can be done with a document that is behind."""
     path = f"/parked/{quote(document.projection, safe='')}/{quote(document.id, safe=':')}"
     name = f"parked-{document.projection}-{document.kind}-{document.id}"
     what = f"{document.kind} {document.id} in {document.projection}"

@@ -71,11 +71,11 @@ def sign_in_page(*, news: str = "") -> bytes:
 
 
 def style() -> bytes:
-    """As all pages have it, and what this one needs besides."""
+    """Return the style that all pages have, and what this one needs besides."""
     return STYLE.encode() + asset("page.css")
 
 
 @cache
 def asset(name: str) -> bytes:
-    """A file that is served as it is."""
+    """Read a file that is served as it is."""
     return _FILES.joinpath(name).read_bytes()

@@ -18,17 +18,17 @@ def number(value: float | None) -> str:
 
 
 def size(octets: int | None) -> str:
-    """Bytes in the unit that fits."""
+    """Give bytes in the unit that fits."""
     return UNKNOWN if octets is None else decimal(octets)
 
 
 def part_done(rebuild: RebuildStatus) -> str:
-    """How much of the log a rebuild has replayed, in per cent."""
+    """Give the part of the log that a rebuild has replayed, in per cent."""
     return f"{min(rebuild.position / max(rebuild.target, 1), 1):.0%}"
 
 
 def time_left(rebuild: RebuildStatus, *, now: datetime) -> timedelta | None:
-    """At the rate since it was ordered; None while that is unknown, or when nothing is left to be replayed."""
+    """Extrapolate from the time since the rebuild was ordered; None while that is unknown, or when nothing is left to be replayed."""
     spent, left = now - rebuild.since, rebuild.target - rebuild.position
     if rebuild.position <= 0 or left <= 0 or spent <= timedelta():
         return None
@@ -36,6 +36,6 @@ def time_left(rebuild: RebuildStatus, *, now: datetime) -> timedelta | None:
 
 
 def tally(comparison: Comparison) -> str:
-    """How many records differ, as a sentence."""
+    """Say how many records differ."""
     gone, changed, new = (f"{count:,}" for count in (comparison.gone, comparison.changed, comparison.new))
     return f"of {comparison.records:,} records {gone} gone and {changed} changed, {new} new."

@@ -28,7 +28,7 @@ def part_done(rebuild: RebuildStatus) -> str:
 
 
 def time_left(rebuild: RebuildStatus, *, now: datetime) -> timedelta | None:
-    """Extrapolate from the time since the rebuild was ordered; None while that is unknown, or when nothing is left to be replayed."""
+    """Extrapolate from the time since the rebuild was ordered; None while that is impossible, or nothing is left."""
     spent, left = now - rebuild.since, rebuild.target - rebuild.position
     if rebuild.position <= 0 or left <= 0 or spent <= timedelta():
         return None

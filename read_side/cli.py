@@ -43,5 +43,5 @@ async def _refuse_eviction(url: str) -> None:
         try:
             watch.require_none()
         except EvictionPossible as error:
-            remedy = "run `CONFIG SET maxmemory-policy noeviction` and write it into Redis' configuration"
-            raise CommandFailed(f"{error}; {remedy}") from error
+            hint = "run `CONFIG SET maxmemory-policy noeviction` and write it into Redis' configuration"
+            raise CommandFailed(f"{error}; {hint}") from error

@@ -60,7 +60,7 @@ def require_all(row: Sequence[Any], *, allow_unsafe: bool = False) -> None:
     """
     :param row: the answer to `PRECONDITIONS`.
     :param allow_unsafe: accept a server without `fsync`.
-    :raises EventLogUnsound: some do not hold; the message names each with its remedy.
+    :raises EventLogUnsound: some do not hold; the message names each with its hint.
     """
     broken = [each for each in findings(row) if not each.holds and not (allow_unsafe and each.name == FSYNC)]
     if broken:

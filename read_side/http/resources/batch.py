@@ -64,7 +64,7 @@ class PublicFoundAndMissing(msgspec.Struct, frozen=True):
     missing: ProfileKeys
 
 
-class _Stored(msgspec.Struct, frozen=True):
+class _StoredBatch(msgspec.Struct, frozen=True):
     """The same, with the records as they are stored."""
 
     found: list[msgspec.Raw]
@@ -97,7 +97,7 @@ def _variant(scope: Scope) -> Variant:
 
 
 def _answer(batch: Matches, scope: Scope) -> Response[bytes]:
-    body = _encode(_Stored([msgspec.Raw(document.body) for document in batch.found], batch.missing))
+    body = _encode(_StoredBatch([msgspec.Raw(document.body) for document in batch.found], batch.missing))
     etag = entity_tag(body)
     headers = {"Muster-Position": str(batch.position), "ETag": etag, "Cache-Control": CACHE_CONTROL}
     is_news = not is_known(scope, etag)

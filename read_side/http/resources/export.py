@@ -46,7 +46,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     activity: tuple[ActivityRecord, ...]
 
 
-class _Stored(msgspec.Struct, frozen=True):
+class _StoredExport(msgspec.Struct, frozen=True):
     """The same, with the documents as they are stored."""
 
     account_id: UUID
@@ -91,7 +91,7 @@ class ExportEndpoint:
         of_groups, memberships = await self._memberships(record, minimum)
         of_activity, happened = await self._happened(account_id, minimum)
         body = _encode(
-            _Stored(record.account_id, msgspec.Raw(found.document.body), _look_ups(record), memberships, happened)
+            _StoredExport(record.account_id, msgspec.Raw(found.document.body), _look_ups(record), memberships, happened)
         )
         position = min(found.position, of_groups, of_activity)
         return DocumentResponse(position, Sealed(position, entity_tag(body), body))

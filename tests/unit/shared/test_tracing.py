@@ -152,7 +152,7 @@ def test_what_cannot_be_done_is_said_and_stops_nobody(environ, reason):
     assert not hasattr(trace.get_tracer_provider(), "force_flush")
 
 
-def test_a_missing_extra_is_logged_with_its_remedy(monkeypatch):
+def test_a_missing_extra_is_logged_with_its_hint(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
 
     with capture_logs() as logged:

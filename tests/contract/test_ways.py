@@ -6,15 +6,21 @@ from contextlib import contextmanager
 
 import pytest
 
+from projector.projections.profiles import profiles
 from shared.auth.setup import admit_everyone
+from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.ids import TimeOrderedIds
+from shared.redis.client import connect
 from tests.support.http import client_of
 from tests.support.pages import ROOT
+from tests.support.projectors import projector_with, running, store_in_redis, until
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.http.app import write_api
 from write_side.services import register_executor
 
 pytestmark = pytest.mark.anyio
+
+BOB = {"email": "bob@example.org", "handle": "bob", "display_name": "Bob"}
 
 
 def described(heading):
@@ -57,3 +63,20 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
     assert answer.status_code == 200
     assert list(found) == expected
     assert (ROOT / serving).exists()
+
+
+async def test_an_event_takes_the_way_of_an_event(database_url, redis_server):
+    """By a projector that waits at the head of the log."""
+    expected = described("The way of an event")
+    log = PostgresEventLog(database_url, allow_unsafe=True)
+
+    async with postgres_write_side(database_url) as side, connect(redis_server.url) as client:
+        projector = projector_with(profiles, store=store_in_redis(client, profiles), log=log)
+        async with running(projector):
+            await side.run("register-account", **BOB)
+            await until(lambda: projector.progress.reached == 2)
+            with visits(expected) as found:
+                await side.run("register-account", **ANDRE)
+                await until(lambda: projector.progress.reached == 4)
+
+    assert list(found) == expected

@@ -35,7 +35,7 @@ class DriftSamplerLimits:
     """Seconds for the store to reach what PostgreSQL has."""
     pause: float = 0.05
     """Seconds from one look to the next."""
-    looks: int = 3
+    attempts: int = 3
     """A record differs if it does so each time."""
     known: int = 500
     """Records of a kind that differ: while there are so many, they are compared again, and no others."""
@@ -87,7 +87,7 @@ class DriftSampler:
             known = self._differing.setdefault((projection, counterpart), set())
             more = len(known) < self._limits.known
             ids = known | (await self._some(projection, counterpart, directory) if more else set())
-            differing = await self._settled(projection, counterpart, ids, directory)
+            differing = await self._confirmed(projection, counterpart, ids, directory)
             if differing - known:
                 log.error("records differ from the directory", projection=projection, ids=sorted(differing))
             self._differing[projection, counterpart] = differing
@@ -113,15 +113,15 @@ class DriftSampler:
             after = self._random.randint(0, await snapshot.head())
             return {*stored, *await snapshot.some(counterpart.aggregate, after=after, limit=self._limits.records)}
 
-    async def _settled(
+    async def _confirmed(
         self, projection: str, counterpart: Counterpart, ids: Collection[str], directory: Directory
     ) -> set[str]:
-        """Those that differ at every look."""
+        """Return those that differ at every attempt."""
         differing = set(ids)
-        for look in range(self._limits.looks):
+        for attempt in range(self._limits.attempts):
             if not differing:
                 break
-            await asyncio.sleep(self._limits.pause if look else 0)
+            await asyncio.sleep(self._limits.pause if attempt else 0)
             differing = await self._look(projection, counterpart, differing, directory)
         return differing
 

@@ -16,7 +16,7 @@ from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
-from projector.audit.verify.verification import Subject, Unsettled, Verification, Verified, report
+from projector.audit.verify.verification import ReadModelUnstable, Subject, Verification, Verified, report
 from projector.folding.projection import Projection
 from projector.projections.registry import PROJECTIONS
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
@@ -49,7 +49,7 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     settings = Settings.load(os.environ).with_addresses()
     try:
         verified = asyncio.run(_verify(settings, projection, repair=repair))
-    except (*CANNOT_LOOK, Unsettled) as error:
+    except (*CANNOT_LOOK, ReadModelUnstable) as error:
         raise CommandFailed(f"cannot verify: {error}") from error
     if json:
         print_json(msgspec.json.encode(report(verified, repair=repair)))

@@ -34,14 +34,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """Counts the lines that are settled, and reports those that failed."""
+    """Counts the lines that are done, and reports those that failed."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._start = time.monotonic()
         self._applied = self._replayed = self._failed = self._position = 0
 
-    def settled(self, line: Line, answer: LineResult) -> None:
+    def done(self, line: Line, answer: LineResult) -> None:
         if answer.status != HTTPStatus.OK:
             self._failed += 1
             self._progress.say(failure(line, answer))

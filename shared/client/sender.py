@@ -32,7 +32,7 @@ class SenderLimits:
     """How long commands are sent again, in seconds."""
 
     patience: float = 60.0
-    """To go on for although no line is settled."""
+    """To go on for although no line is done."""
     first_wait: float = 0.1
     longest_wait: float = 2.0
     """Each wait is twice as long as the one before, until it is so long."""
@@ -62,14 +62,14 @@ class GaveUp(CommandFailed):
 class SendObserver(Protocol):
     """Takes note of what becomes of the lines."""
 
-    def settled(self, line: Line, answer: LineResult) -> None:
+    def done(self, line: Line, answer: LineResult) -> None:
         """The line has the answer that it will always have: it took effect, once, or never will as it is."""
 
     def waiting(self, why: str) -> None:
         """Nothing can be sent for the moment."""
 
 
-class _Unsettled(Exception):
+class _SendAgain(Exception):
     """What is not answered is to be sent again; with the keys it does nothing twice."""
 
     def __init__(self, why: str, *, retry_after: float = 0.0) -> None:
@@ -111,32 +111,32 @@ class Sender:
 
     def send(self, chunk: Chunk) -> None:
         """
-        Return once every line is settled, one after the other.
+        Return once every line is done, one after the other.
 
         The next chunk may rely on this one, so there is never more than one request under way.
 
-        :raises GaveUp: no line was settled for as long as patience lasts, or what answers will never take one.
+        :raises GaveUp: no line was done for as long as patience lasts, or what answers will never take one.
         """
         self._progress_at = self._clock()
         remaining = deque(chunk)
         while remaining:
             try:
-                self._settle(remaining)
-            except _Unsettled as unsettled:
+                self._take_results(remaining)
+            except _SendAgain as reason:
                 if remaining:
-                    self._wait_a_little(unsettled, number=remaining[0].number)
+                    self._wait_a_little(reason, number=remaining[0].number)
 
-    def _settle(self, remaining: deque[Line]) -> None:
+    def _take_results(self, remaining: deque[Line]) -> None:
         with closing(self._answers([line.body for line in remaining if line.body is not None])) as answers:
             while remaining:
                 answer = TOO_LONG if remaining[0].body is None else next(answers, None)
                 if answer is None:
-                    raise _Unsettled("the answer ended too early")
+                    raise _SendAgain("the answer ended too early")
                 if answer.status in _TRY_AGAIN:
-                    raise _Unsettled(_said(answer))
+                    raise _SendAgain(_said(answer))
                 self._progress_at = self._clock()
                 self._waits.reset()
-                self._observer.settled(remaining.popleft(), answer)
+                self._observer.done(remaining.popleft(), answer)
             next(answers, None)  # to its very end, or the connection could not be used again
 
     def _answers(self, bodies: list[bytes]) -> Generator[LineResult]:
@@ -150,14 +150,14 @@ class Sender:
                 for number, line in enumerate(_lines(response.iter_bytes()), start=1):
                     yield self._decoded(line, number)
         except httpx.TransportError as error:
-            raise _Unsettled(f"{type(error).__name__}: {error}") from error
+            raise _SendAgain(f"{type(error).__name__}: {error}") from error
 
     def _require_taken(self, response: httpx.Response) -> None:
         if response.status_code == HTTPStatus.OK:
             return
         answer = _refusal(response)
         if response.status_code in _TRY_AGAIN:
-            raise _Unsettled(_said(answer), retry_after=_seconds(response.headers.get("retry-after", "")))
+            raise _SendAgain(_said(answer), retry_after=_seconds(response.headers.get("retry-after", "")))
         if response.status_code in _NOT_LET_IN:
             raise GaveUp(str(not_let_in(response)))
         raise GaveUp(f"{self._url} answers {_said(answer)}: see that this is the address of Muster's write API")
@@ -171,15 +171,15 @@ class Sender:
             raise GaveUp(f"{self._url} answered line {answer.line} of a request where line {number} was due")
         return answer
 
-    def _wait_a_little(self, unsettled: _Unsettled, *, number: int) -> None:
-        seconds = max(self._waits.next(), unsettled.retry_after)
+    def _wait_a_little(self, reason: _SendAgain, *, number: int) -> None:
+        seconds = max(self._waits.next(), reason.retry_after)
         waited = self._clock() - self._progress_at
         if waited + seconds > self._limits.patience:
             raise GaveUp(
-                f"{self._url} has taken nothing from line {number} on for {waited:.0f} s ({unsettled}): see that the "
+                f"{self._url} has taken nothing from line {number} on for {waited:.0f} s ({reason}): see that the "
                 "write API and its database run, then run this again; what was applied is not applied twice"
             )
-        self._observer.waiting(str(unsettled))
+        self._observer.waiting(str(reason))
         self._sleep(seconds)
 
     @property
@@ -192,7 +192,7 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for block in blocks:
         yield from (line.text or b"" for line in splitter.feed(block))
     if any(splitter.end()):
-        raise _Unsettled("the answer ended in the middle of a line")
+        raise _SendAgain("the answer ended in the middle of a line")
 
 
 def _refusal(response: httpx.Response) -> LineResult:

@@ -23,7 +23,7 @@ from tests.support.random_commands import Writer
 from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, edit, told, verify
 from tests.support.write_side import postgres_write_side
 
-EAGER = DriftSamplerLimits(records=50, patience=10.0, pause=0.01, looks=1)
+EAGER = DriftSamplerLimits(records=50, patience=10.0, pause=0.01, attempts=1)
 """One look would do, but for a row that changes to and fro."""
 
 

@@ -76,7 +76,7 @@ class FollowingFold:
         """
         self.live = await live_generation(self.inspector, projection=self.fold.projection.name)
         self._require_version(self.live)
-        snapshot = await self._settled()
+        snapshot = await self._without_retries()
         await self._fork_check.require(self._reader, snapshot.checkpoint)
         stage = f"{self.fold.projection.name}, folding the log"
         progress.begin("events", total=snapshot.checkpoint.position, stage=stage)
@@ -149,7 +149,7 @@ class FollowingFold:
             pass
         return self._is_erasing
 
-    async def _settled(self) -> GenerationSnapshot:
+    async def _without_retries(self) -> GenerationSnapshot:
         """Look once no event that was parked is being brought to many documents, or that has taken too long."""
         policy = poll(self.limits.pause, within=self.limits.retry)
         return await policy.until(lambda snapshot: not _is_retrying(snapshot), self._inspect)

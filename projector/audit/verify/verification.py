@@ -23,7 +23,7 @@ BEGINNINGS = 3
 """How often a verification begins anew: see `FollowingFold.look`."""
 
 
-class Unsettled(Exception):
+class ReadModelUnstable(Exception):
     """The read model changed so much meanwhile that nothing can be said of it; try again."""
 
 
@@ -106,7 +106,7 @@ class Verification:
 
         :raises NothingToVerify: there is no generation that could be compared.
         :raises Unsound: it is damaged, or the log is not the one that was projected, or cannot be folded.
-        :raises Unsettled: the generation was another one each time.
+        :raises ReadModelUnstable: the generation was another one each time.
         :raises Unavailable: PostgreSQL or Redis is.
         """
         reasons: list[str] = []
@@ -115,7 +115,7 @@ class Verification:
                 return await self._verify(subject, repair=repair)
             except Superseded as error:
                 reasons.append(str(error))
-        raise Unsettled(f"projection {subject.projection.name}: {'; then '.join(reasons)}: try again")
+        raise ReadModelUnstable(f"projection {subject.projection.name}: {'; then '.join(reasons)}: try again")
 
     async def _verify(self, subject: Subject, *, repair: bool) -> Verified:
         began, fold = perf_counter(), Fold(subject.projection)

@@ -13,7 +13,7 @@ from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.audit.verify.expectation import Expectations
 from projector.audit.verify.fold import Fold
-from projector.audit.verify.verification import Unsettled, Verification
+from projector.audit.verify.verification import ReadModelUnstable, Verification
 from projector.folding.errors import EventNotFoldable
 from projector.folding.projection import Projection
 from projector.projections.groups import groups
@@ -115,7 +115,7 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
         at_once(fold_next(model, log, size=size, projection=projection, fan_out=fan_out))
         erasing = is_erasing(log, at_once(model.survey()).checkpoint)
 
-        with pytest.raises(Unsettled, match="was erased") if erasing else nullcontext():
+        with pytest.raises(ReadModelUnstable, match="was erased") if erasing else nullcontext():
             assert told(asyncio.run(verify(hand, log_of(log), projection, limits=IMPATIENT))) == set()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.audit.verify.fold import Fold, RecordsAhead
-from projector.audit.verify.verification import Unsettled, Verification
+from projector.audit.verify.verification import ReadModelUnstable, Verification
 from projector.folding.parking import Skip
 from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
@@ -103,7 +103,7 @@ def test_nothing_is_found_whatever_is_parked(projection, log, releases):
 def _require_clean(scene):
     """While what was parked is brought to many, and before an erasure that the log has already, nothing can be said."""
     is_unsettled = scene.is_retrying or is_erasing(scene.events, at_once(scene.model.survey()).checkpoint)
-    with pytest.raises(Unsettled, match=r"brought to many|was erased") if is_unsettled else nullcontext():
+    with pytest.raises(ReadModelUnstable, match=r"brought to many|was erased") if is_unsettled else nullcontext():
         verified = scene.verify()
         assert told(verified) == set()
         assert verified.stale == len(scene.parking.documents())
@@ -129,7 +129,7 @@ def test_nothing_is_found_while_events_are_parked_and_released(projection, log, 
     subject = replace(scene.hand.subject(projection), inspector=Meanwhile(scene.hand.store, projection, step))
     verification = Verification(log=log_of(log), directory=None, progress=unwatched(), limits=IMPATIENT)
 
-    with suppress(Unsettled):
+    with suppress(ReadModelUnstable):
         assert told(asyncio.run(verification.verify(subject))) == set()
 
 

@@ -54,11 +54,11 @@ class RecordingObserver:
     """Remembers what happened to the lines."""
 
     def __init__(self):
-        self.settled_lines = []
+        self.done_lines = []
         self.waits = []
 
-    def settled(self, line, answer):
-        self.settled_lines.append((line.number, answer.status))
+    def done(self, line, answer):
+        self.done_lines.append((line.number, answer.status))
 
     def waiting(self, why):
         self.waits.append(why)
@@ -229,7 +229,7 @@ def test_what_was_not_answered_is_sent_again_with_the_same_keys(sender, api, obs
 
     sender.send(chunk_of(ONE, TWO, THREE))
 
-    assert observer.settled_lines == [(1, 200), (2, 200), (3, 200)]
+    assert observer.done_lines == [(1, 200), (2, 200), (3, 200)]
     assert keys(api.requests[1]) == keys(api.requests[0])[1:]
     assert len(api.applied) == 3
     assert len(observer.waits) == 1
@@ -241,7 +241,7 @@ def test_a_write_api_that_is_away_is_waited_for(sender, api, observer, time):
 
     sender.send(chunk_of(ONE))
 
-    assert observer.settled_lines == [(1, 200)]
+    assert observer.done_lines == [(1, 200)]
     assert time.slept == [0.1, 0.2, 7.0]
     assert observer.waits[0] == "ConnectError: Connection refused"
 
@@ -262,7 +262,7 @@ def test_patience_begins_anew_with_each_line(sender, api, observer, time):
 
     sender.send(chunk_of(*[ONE, TWO] * 4))
 
-    assert len(observer.settled_lines) == 8
+    assert len(observer.done_lines) == 8
     assert sum(time.slept) > 2 * SenderLimits().patience
 
 
@@ -291,7 +291,7 @@ def test_an_answer_may_hold_any_text(sender, api, observer):
 
     sender.send(chunk_of(ONE))
 
-    assert observer.settled_lines == [(1, 404)]
+    assert observer.done_lines == [(1, 404)]
 
 
 @pytest.mark.parametrize(

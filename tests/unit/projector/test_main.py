@@ -6,7 +6,8 @@ from structlog.testing import capture_logs
 
 from projector.audit.drift_sampler import DriftSampler
 from projector.main import projector_app
-from shared.auth.setup import let_everybody_in
+from shared.auth.setup import admit_everyone
+from shared.runtime.retry import poll
 from tests.support.http import client_of
 from tests.support.projectors import SECONDS, Surroundings, register_on
 
@@ -29,9 +30,8 @@ async def states(client):
 
 async def test_a_defect_in_one_loop_is_critical_and_stops_no_other():
     with capture_logs() as logs:
-        async with asyncio.timeout(SECONDS), client_of(projector_app(let_everybody_in, register)) as client:
-            while await states(client) != {"running"}:
-                await asyncio.sleep(0)
+        async with asyncio.timeout(SECONDS), client_of(projector_app(admit_everyone, register)) as client:
+            await poll(0).until(lambda found: found == {"running"}, lambda: states(client))
 
     [critical] = [each for each in logs if each["log_level"] == "critical"]
     assert critical["task"] == "sampler"

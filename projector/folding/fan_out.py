@@ -17,7 +17,7 @@ class FanOut(NamedTuple):
     to date first, so that each one takes up all events in their order; readers see a position before the event until
     the last is done.
 
-    :param by: the list, see `GenerationKeys.listing`.
+    :param by: the list, see `GenerationKeys.sorted_entries`.
     :param prefix: of the entries concerned.
     :param kind: of the documents concerned. Every document of the kind may be offered to `revise`.
     :param key: the document that an entry leads to.

@@ -11,7 +11,7 @@ class UniqueEntry(NamedTuple):
 
 
 class SortedEntry(NamedTuple):
-    """An index entry that stands in a sorted list: which (see `GenerationKeys.listing`), and its bytes."""
+    """An index entry that stands in a sorted list: which (see `GenerationKeys.sorted_entries`), and its bytes."""
 
     by: str
     entry: bytes

@@ -9,7 +9,7 @@ import structlog
 from projector.folding.parking import NOTHING, Parking
 from projector.store.collections import StoredCollection, key_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import Generation, Roster
+from projector.store.generations import GenerationState, Roster
 from projector.store.hints import rebuild, refill
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
@@ -34,13 +34,13 @@ def decoded(value: bytes | None, type_: type[Stored], *, keys: ProjectionKeys) -
         ) from error
 
 
-def generation(checkpoint: bytes | None, damaged: bytes | None, *, keys: ProjectionKeys) -> Generation:
+def generation(checkpoint: bytes | None, damaged: bytes | None, *, keys: ProjectionKeys) -> GenerationState:
     """
     What is kept about one generation.
 
     :raises GenerationDamaged: its checkpoint cannot be read.
     """
-    return Generation(decoded(checkpoint, Checkpoint, keys=keys), damaged.decode() if damaged else None)
+    return GenerationState(decoded(checkpoint, Checkpoint, keys=keys), damaged.decode() if damaged else None)
 
 
 def inherited(checkpoint: Checkpoint | None, stored: Mapping[str, bytes], *, keys: ProjectionKeys) -> Parking:

@@ -98,7 +98,7 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     declined: int | None = None
 
 
-class Generation(NamedTuple):
+class GenerationState(NamedTuple):
     """What the store holds of one generation; no checkpoint if it was lost."""
 
     checkpoint: Checkpoint | None
@@ -126,7 +126,7 @@ class Survey(NamedTuple):
 
     live: Pointer | None = None
     roster: Roster = Roster()
-    generations: Mapping[str, Generation] = {}
+    generations: Mapping[str, GenerationState] = {}
     """Of `fed`, by name."""
 
     @property
@@ -139,7 +139,7 @@ class Survey(NamedTuple):
         """The generation that readers use, or will once it is filled."""
         return self.live or (self.roster.building.pointer if self.roster.building else None)
 
-    def at(self, pointer: Pointer | None) -> Generation:
+    def at(self, pointer: Pointer | None) -> GenerationState:
         return self.generations.get(pointer.generation, LOST) if pointer else LOST
 
     @property
@@ -162,7 +162,7 @@ class Survey(NamedTuple):
         return self.roster.declined != version
 
 
-LOST = Generation(None)
+LOST = GenerationState(None)
 
 
 class NextState(NamedTuple):

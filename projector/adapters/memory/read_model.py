@@ -13,7 +13,7 @@ from projector.folding.projection import Projection
 from projector.store.codec import Stored, all_keys, begun, contents, decoded, generation, inherited
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import LOST, Generation, NextState, Roster, Survey, fed
+from projector.store.generations import LOST, GenerationState, NextState, Roster, Survey, fed
 from projector.store.hints import damage
 from projector.store.transitions import Transition, completed
 from projector.store.writes import unique_entries_in, without_taken, writes
@@ -91,7 +91,7 @@ class MemoryReadModel:
         live, roster = self._decoded(self._keys.live, Pointer), self._decoded(self._keys.roster, Roster)
         return NextState(live, completed(live, roster or Roster()))
 
-    def _generation(self, name: str) -> Generation:
+    def _generation(self, name: str) -> GenerationState:
         keys = self._keys.generation(name)
         return generation(self._store.string(keys.checkpoint), self._store.string(keys.damaged), keys=self._keys)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from projector.store.generations import Building, Comparison, Generation, Kept, NextState, Order, Roster, Survey
+from projector.store.generations import Building, Comparison, GenerationState, Kept, NextState, Order, Roster, Survey
 from projector.store.transitions import (
     NotReached,
     RebuildUnderWay,
@@ -33,7 +33,7 @@ KEPT = Kept(pointer=OLD, until=NOW + timedelta(hours=1), seconds=3600, replaced_
 
 def survey(live=OLD, roster=EMPTY, **reached):
     """What there is, with how far each generation has come."""
-    return Survey(live, roster, {name: Generation(Checkpoint(position=at)) for name, at in reached.items()})
+    return Survey(live, roster, {name: GenerationState(Checkpoint(position=at)) for name, at in reached.items()})
 
 
 def test_a_rebuild_begins_beside_the_live_generation():

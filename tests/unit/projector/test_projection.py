@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given as for_all
 
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
 from projector.folding.fold import BatchFold
 from projector.folding.projection import Projection
 from projector.projections.groups import GROUP
@@ -14,6 +16,8 @@ from projector.projections.profiles import PROFILE, REGISTRATION, profiles
 from shared.events import AccountRegistered, Event, GroupCreated, ProfileCreated, Redacted
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
+from tests.support.bugs import poisoned
+from tests.support.folding import at_once, begin, cleanly_folded, fold_all, held, parked
 from tests.support.given import Given
 from tests.support.histories import History, nth_id
 from tests.support.random_histories import group_histories
@@ -104,6 +108,23 @@ def test_what_was_redacted_moves_no_version(history):
     history.record("account", ADA, Redacted(by=9, was="handle-changed"))
 
     assert the_profile(history).version == 1
+
+
+def test_an_event_without_a_reaction_waits_behind_what_is_parked(history):
+    """Or its version would be put back when the one before it is folded at last."""
+    store = MemoryStore()
+    model = MemoryReadModel(store, projection=profiles)
+    history.change_handle(ADA, "countess")
+    history.record("account", ADA, SomethingNew(id=ADA))
+    buggy = poisoned(profiles, lambda recorded: recorded.position == 3)
+    at_once(begin(model))
+
+    at_once(fold_all(model, history.events, projection=buggy, code="buggy"))
+    waiting = [each.position for each in at_once(parked(model)).events]
+    at_once(fold_all(model, history.events, code="mended"))
+
+    assert waiting == [3, 4]
+    assert held(store.content) == at_once(cleanly_folded(history.events))
 
 
 @for_all(log=group_histories())

@@ -47,7 +47,7 @@ def require_local_host(connection: Connection, _: BaseRouteHandler) -> None:
         return
     host = header(connection.scope, b"host") or ""
     if not _is_loopback(host):
-        raise Rejection(FOREIGN_HOST, f"The request is addressed to {host or 'nobody'}")
+        raise Rejection(FOREIGN_HOST, f"The request is addressed to {host or 'no host'}")
 
 
 def require_same_site(connection: Connection, _: BaseRouteHandler) -> None:

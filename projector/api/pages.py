@@ -17,7 +17,7 @@ NOT_SEEN = Problem(
 )
 PROBLEMS = (NOT_SEEN,)
 
-# Nothing but our own files, nobody else's frame, no form sent anywhere (CSP 3).
+# Nothing but our own files, in no frame, no form sent anywhere (CSP 3).
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -152,9 +152,7 @@ def _judged(key: Key, live: GenerationSnapshot, other: GenerationSnapshot) -> Sa
     old, new = _opened(live, key), _opened(other, key)
     if (old and old.etag) == (new and new.etag):
         return Judgement.EQUAL
-    if _is_retrying(live) or _is_retrying(other):
-        return Judgement.MOVING
-    if not _is_comparable(old, live.checkpoint, new, other.checkpoint):
+    if any(map(_is_retrying, (live, other))) or not _is_comparable(old, live.checkpoint, new, other.checkpoint):
         return Judgement.MOVING
     if old and new:
         return Sample(kind=key.kind, id=key.id, difference="changed", fields=tuple(_differing(old.body, new.body)))
@@ -162,7 +160,7 @@ def _judged(key: Key, live: GenerationSnapshot, other: GenerationSnapshot) -> Sa
 
 
 def _is_retrying(generation: GenerationSnapshot) -> bool:
-    """Whether an event that was parked is being brought to many documents: positions do not tell to which it was."""
+    """Whether an event that was parked is being brought to many documents: positions do not say to which."""
     return any(each.since for each in generation.checkpoint.fan_outs)
 
 

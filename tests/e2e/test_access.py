@@ -2,7 +2,6 @@
 
 import asyncio
 import stat
-import subprocess
 import time
 
 import httpx
@@ -13,7 +12,7 @@ from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
 from tests.support.load import Load
 from tests.support.patience import SECONDS
-from tests.support.stack import MUSTER, Stack, environment, not_behind, running_stack, until
+from tests.support.stack import Stack, muster, not_behind, running_stack, until
 
 WITHIN_SECONDS = 5.0
 """In which a token that was revoked is refused, and one whose key was retired."""
@@ -52,17 +51,6 @@ def stack():
     """A stack of its own: its keys are retired."""
     with running_stack() as stack:
         yield stack
-
-
-def muster(home, *arguments, **variables):
-    return subprocess.run(
-        [*MUSTER, *arguments],
-        env=environment(MUSTER_HOME=str(home), **variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def made_token(stack: Stack, *scopes: str) -> str:

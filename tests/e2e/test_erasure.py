@@ -1,14 +1,13 @@
 """`muster erase --prove` on the real stack."""
 
 import json
-import subprocess
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.support.stack import MUSTER, Stack, environment, not_behind
+from tests.support.stack import Stack, muster, not_behind
 
 
 class Person:
@@ -44,17 +43,6 @@ class Person:
             return await not_behind(lambda: client.get(f"{self._stack.addresses.read}{path}"))
 
 
-def muster(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*MUSTER, *arguments],
-        env=environment(MUSTER_HOME=str(stack.home)),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
 @pytest.fixture
 def person(stack: Stack) -> Person:
     return Person(stack)
@@ -62,7 +50,7 @@ def person(stack: Stack) -> Person:
 
 async def test_an_erasure_is_proven(stack, person):
     """What was looked for, where, and that it is not there; values that prove nothing are named by their fields."""
-    ran = muster(stack, "erase", "--prove", person.id, "--json")
+    ran = muster(stack.home, "erase", "--prove", person.id, "--json")
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     proof = json.loads(ran.stdout)
@@ -83,7 +71,7 @@ async def test_an_erasure_is_proven(stack, person):
 def test_a_person_erased_before_is_looked_for_by_id(stack, person):
     person.command("erase-account", account=person.id)
 
-    ran = muster(stack, "erase", person.id, "--prove")
+    ran = muster(stack.home, "erase", person.id, "--prove")
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "erased before: the values are not known any more" in ran.stdout
@@ -96,7 +84,7 @@ def test_what_is_left_somewhere_is_found_and_not_told(stack, person):
         redis.hset("a-copy", "a-person", f"{{'email': '{person.word.upper()}@example.org'}}")
         database.execute("create table if not exists copies (note text)")
         database.execute("insert into copies values (%s)", [f"ask {person.word}.h"])
-        ran = muster(stack, "erase", "--prove", person.id, "--json")
+        ran = muster(stack.home, "erase", "--prove", person.id, "--json")
         redis.delete("a-copy")
         database.execute("drop table copies")
 
@@ -112,7 +100,7 @@ async def test_a_record_that_is_left_is_found_by_the_id_alone(stack, person):
     await person.read("/profiles", position)
     with stack.redis() as redis:
         redis.hset("a-copy", person.id, "x")
-        ran = muster(stack, "erase", "--prove", person.id, "--json")
+        ran = muster(stack.home, "erase", "--prove", person.id, "--json")
         redis.delete("a-copy")
 
     found = {each["place"]: each["what"] for each in json.loads(ran.stdout)["places"] if each["found"]}
@@ -128,7 +116,7 @@ async def test_a_record_that_is_left_is_found_by_the_id_alone(stack, person):
     ],
 )
 def test_what_cannot_be_done_is_said(stack, arguments, status, said):
-    ran = muster(stack, "erase", *arguments)
+    ran = muster(stack.home, "erase", *arguments)
 
     assert (ran.returncode, ran.stdout) == (status, "")
     assert said in ran.stderr

@@ -1,7 +1,6 @@
 """One account of a thousand that a release cannot fold: what readers and operators see, and how it ends."""
 
 import asyncio
-import subprocess
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.bugs import of_account, poisoned
 from tests.support.http import client_of
 from tests.support.patience import SECONDS
-from tests.support.stack import MUSTER, environment, service, until
+from tests.support.stack import muster, service, until
 
 PEOPLE = 200
 OTHERS = (groups, activity, stats)
@@ -129,7 +128,7 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
 
 async def verified(stack, redis):
     """What `muster verify` says of that read model, while the projector in this process goes on."""
-    ended = await asyncio.to_thread(muster, stack, "verify", "--json", MUSTER_REDIS_URL=redis.url)
+    ended = await asyncio.to_thread(muster, stack.home, "verify", "--json", MUSTER_REDIS_URL=redis.url)
     assert ended.returncode == 0, ended.stderr
     return msgspec.json.decode(ended.stdout)
 
@@ -143,7 +142,7 @@ async def is_filled(ops):
 
 def test_the_command_line_shows_that_nothing_is_parked(stack):
     """`muster parked list --json` asks the projector of its home."""
-    ended = muster(stack, "parked", "list", "--json")
+    ended = muster(stack.home, "parked", "list", "--json")
 
     assert ended.returncode == 0, ended.stderr
     assert {"parked", "skipped"} == msgspec.json.decode(ended.stdout).keys()
@@ -159,18 +158,7 @@ def test_the_command_line_shows_that_nothing_is_parked(stack):
     ],
 )
 def test_what_cannot_be_done_is_said_with_a_status(stack, arguments, status, said):
-    ended = muster(stack, "parked", *arguments)
+    ended = muster(stack.home, "parked", *arguments)
 
     assert (ended.returncode, ended.stdout) == (status, "")
     assert said in ended.stderr
-
-
-def muster(stack, *arguments, **settings):
-    return subprocess.run(
-        [*MUSTER, *arguments],
-        env=environment(MUSTER_HOME=str(stack.home), **settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )

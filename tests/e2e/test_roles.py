@@ -23,7 +23,7 @@ from tests.support.access import Keys, headers_for, register_home
 from tests.support.load import registration
 from tests.support.mixed_load import MixedLoad
 from tests.support.patience import SECONDS
-from tests.support.stack import MUSTER, environment, not_behind, service
+from tests.support.stack import MUSTER, environment, muster, not_behind, service
 from write_side.use_cases import USE_CASES
 
 ADA, BOB = "@p1700.changed", "@p1701"
@@ -88,15 +88,7 @@ class Running(NamedTuple):
     def muster(self, *arguments: str, process: str = "project") -> subprocess.CompletedProcess[str]:
         """:param process: with whose roles an operator carries a command out."""
         urls = {f"MUSTER_{name.upper()}_URL": getattr(self.addresses, name) for name in ("write", "read", "ops")}
-        variables = {"MUSTER_HOME": str(self.home), **self.servers.settings(process), **urls}
-        return subprocess.run(
-            [*MUSTER, *arguments],
-            env=environment(**variables),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return muster(self.home, *arguments, **self.servers.settings(process), **urls)
 
     def refusals(self) -> list[str]:
         """What either server has refused to anybody, by its own word, and what the processes say of it."""

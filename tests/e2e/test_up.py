@@ -6,7 +6,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -19,15 +18,11 @@ import redis
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import free_port
-from shared.dev_stack.supervisor import console_script
 from shared.server.serving import require_free
 from shared.settings import read_addresses
 from tests.support.access import headers_for, register_home
 from tests.support.patience import SECONDS
-
-MUSTER = [sys.executable, console_script()]
-ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
-ENVIRON = {name: text for name, text in os.environ.items() if not name.startswith("MUSTER_")}
+from tests.support.stack import ANY_PORTS, MUSTER, environment, muster
 
 
 class Up:
@@ -37,7 +32,7 @@ class Up:
         self.home = home
         self.process = subprocess.Popen(
             [*MUSTER, "up", "--home", str(home), *ANY_PORTS, *arguments],
-            env={**ENVIRON, **variables},
+            env=environment(**variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -104,17 +99,6 @@ def up(tmp_path):
     yield start
     for each in started:
         each.end(signal.SIGKILL)
-
-
-def muster(*arguments, home, **variables):
-    return subprocess.run(
-        [*MUSTER, *arguments],
-        env={**ENVIRON, "MUSTER_HOME": str(home), **variables},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
 
 
 def register(addresses, handle):
@@ -193,7 +177,7 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     for name in ("write", "read", "project"):
         assert any(f"muster {name}" in arguments for arguments in running.values())
 
-    doctor = muster("doctor", home=stack.home)
+    doctor = muster(stack.home, "doctor")
     assert doctor.returncode == 0, doctor.stdout
     assert "✗" not in doctor.stdout
     assert "✓ maxmemory-policy is noeviction" in doctor.stdout
@@ -207,11 +191,11 @@ def test_one_command_and_everything_is_there(up, tmp_path):
         assert browser.get(f"{addresses.ops}/status").status_code == 200
     assert httpx.get(link, timeout=SECONDS).status_code == 401
 
-    config = muster("config", home=stack.home)
+    config = muster(stack.home, "config")
     assert addresses.write in config.stdout
     assert "muster:***@" in config.stdout
 
-    second = muster("up", "--home", str(stack.home), home=stack.home)
+    second = muster(stack.home, "up", "--home", str(stack.home))
     assert (second.returncode, second.stdout) == (1, "")
     assert second.stderr.startswith(f"another `muster up` runs at {stack.home}")
 
@@ -276,7 +260,7 @@ def test_a_taken_port_is_one_clear_line(up, tmp_path):
     """Before anything is started."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ran = muster("up", "--home", str(tmp_path / "home"), "--read-port", str(port), home=tmp_path)
+        ran = muster(tmp_path, "up", "--home", str(tmp_path / "home"), "--read-port", str(port))
 
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"port {port} on 127.0.0.1 is taken: ")
@@ -288,7 +272,7 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path):
     """With the way out."""
     (tmp_path / "file").touch()
 
-    ran = muster("up", "--home", str(tmp_path / "file" / "home"), home=tmp_path)
+    ran = muster(tmp_path, "up", "--home", str(tmp_path / "file" / "home"))
 
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "choose another with --home" in ran.stderr
@@ -309,8 +293,8 @@ def test_doctor_names_what_fails_and_its_hint(tmp_path):
     """Each failure with what to do; the status tells that there is one."""
     with EmbeddedRedis(tmp_path / "redis", appendonly=False, options={"maxmemory-policy": "allkeys-lru"}) as valkey:
         ran = muster(
+            tmp_path / "home",
             "doctor",
-            home=tmp_path / "home",
             MUSTER_REDIS_URL=valkey.url,
             MUSTER_DATABASE_URL=f"postgresql://muster@127.0.0.1:{free_port()}/muster",
         )
@@ -334,7 +318,7 @@ def test_doctor_names_what_fails_and_its_hint(tmp_path):
 )
 def test_wrong_usage_is_status_2(arguments, variables, said, tmp_path):
     """With a word about what is wrong, on stderr."""
-    ran = muster(*arguments, home=tmp_path, **variables)
+    ran = muster(tmp_path, *arguments, **variables)
 
     assert (ran.returncode, ran.stdout) == (2, "")
     assert said in ran.stderr
@@ -342,7 +326,7 @@ def test_wrong_usage_is_status_2(arguments, variables, said, tmp_path):
 
 def test_a_command_that_finds_nothing_to_talk_to_fails(tmp_path):
     """It was used rightly, so the status is 1; the line says what to set or start."""
-    ran = muster("status", home=tmp_path)
+    ran = muster(tmp_path, "status")
 
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("MUSTER_OPS_URL is not set and no `muster up` runs")

@@ -2,7 +2,7 @@
 
 import json
 import re
-import subprocess
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -13,7 +13,7 @@ from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
 from tests.support.patience import SECONDS
-from tests.support.stack import MUSTER, Stack, environment, until
+from tests.support.stack import Stack, muster, until
 
 tells_how_far = re.compile("(folding the log|comparing): ").search
 """Of a line: on a busy machine a verification takes longer than until the first is due."""
@@ -48,22 +48,16 @@ class Directory:
                     changed = msgspec.json.encode({**msgspec.json.decode(body), **changes})
                     redis.hset(key, id_, seal(position=position, body=changed))
 
+    @property
+    def home(self) -> Path:
+        return self._stack.home
+
     async def drift(self, projection: str) -> float | None:
         """What the projector says of it; None if it does not."""
         async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as client:
             metrics = (await client.get(f"{self._stack.addresses.ops}/metrics")).text
         found = re.search(rf'^muster_drift_records{{projection="{projection}"}} (\S+)$', metrics, re.MULTILINE)
         return float(found[1]) if found else None
-
-    def muster(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*MUSTER, *arguments],
-            env=environment(MUSTER_HOME=str(self._stack.home)),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
 
 
 @pytest.fixture
@@ -79,7 +73,7 @@ def account(directory):
 
 def test_a_healthy_directory_has_no_differences(directory, account):
     """All projections are compared, and each has something to be compared."""
-    ran = directory.muster("verify")
+    ran = muster(directory.home, "verify")
 
     assert ran.returncode == 0, ran.stderr
     assert [line for line in ran.stderr.splitlines() if not tells_how_far(line)] == []
@@ -91,9 +85,9 @@ def test_differences_are_told_and_repaired(directory, account):
     """With the exit status, the shape and the names of the contract."""
     directory.scribble(account, title="Usurper")
 
-    found = directory.muster("verify", "--json")
-    repaired = directory.muster("verify", "profiles", "--repair")
-    afterwards = directory.muster("verify", "profiles", "--json")
+    found = muster(directory.home, "verify", "--json")
+    repaired = muster(directory.home, "verify", "profiles", "--repair")
+    afterwards = muster(directory.home, "verify", "profiles", "--json")
 
     answer = json.loads(found.stdout)
     assert (found.returncode, answer["differences"]) == (1, 1)
@@ -118,7 +112,7 @@ def test_what_no_repair_mends_is_said(directory, stack, account):
     """The log says one thing and the database has another: an operator has to find out why."""
     with stack.database() as database:
         database.execute("update profiles set title = 'Usurper' where id = %s", [account])
-        ran = directory.muster("verify", "profiles", "--repair")
+        ran = muster(directory.home, "verify", "profiles", "--repair")
         database.execute("update profiles set title = null where id = %s", [account])
 
     assert ran.returncode == 1
@@ -126,7 +120,7 @@ def test_what_no_repair_mends_is_said(directory, stack, account):
 
 
 def test_an_unknown_projection_is_wrong_usage(directory):
-    ran = directory.muster("verify", "people")
+    ran = muster(directory.home, "verify", "people")
 
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == "there is no projection 'people': profiles, groups, activity, stats\n"
@@ -142,7 +136,7 @@ async def test_the_projector_notices_by_itself(directory):
     directory.scribble(title="Usurper")
     await until(lambda: _drifts(directory))
 
-    directory.muster("verify", "profiles", "--repair")
+    muster(directory.home, "verify", "profiles", "--repair")
 
     await until(lambda: _drifts(directory, at_all=False))
 

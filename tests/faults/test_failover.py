@@ -1,6 +1,5 @@
 """Another server takes over: every accepted command is still there, once, and nobody lends a hand."""
 
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -17,7 +16,7 @@ from tests.support.replicas import (
     replicated_postgres,
     replicated_redis,
 )
-from tests.support.stack import MUSTER, Child, Stack, environment, running_stack, until
+from tests.support.stack import Child, Stack, muster, running_stack, until
 from tests.support.under_load import under_load
 
 RECOVERY_SECONDS = 20.0
@@ -87,8 +86,8 @@ async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valke
     recovered_in(recovered)
     assert load.troubles == {}
     await until(lambda: has_followed(valkeys))
-    assert muster(stack_on_sentinels, "verify").returncode == 0
-    assert "✓ Redis answers at redis+sentinel://" in muster(stack_on_sentinels, "doctor").stdout
+    assert muster(stack_on_sentinels.home, "verify").returncode == 0
+    assert "✓ Redis answers at redis+sentinel://" in muster(stack_on_sentinels.home, "doctor").stdout
 
 
 async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses, stack_on_standby, recovered_in):
@@ -106,11 +105,11 @@ async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses
 
     recovered_in(recovered)
     assert set(load.troubles) <= {"/problems/storage-unavailable", "/problems/outcome-unknown"}
-    assert muster(stack_on_standby, "verify").returncode == 0
-    assert "✓ PostgreSQL is the primary" in muster(stack_on_standby, "doctor").stdout
+    assert muster(stack_on_standby.home, "verify").returncode == 0
+    assert "✓ PostgreSQL is the primary" in muster(stack_on_standby.home, "doctor").stdout
 
     await assert_old_primary_accepts_nothing(stack_on_standby, postgreses)
-    assert muster(stack_on_standby, "verify").returncode == 0
+    assert muster(stack_on_standby.home, "verify").returncode == 0
 
 
 async def assert_old_primary_accepts_nothing(stack: Stack, servers: ReplicatedPostgres) -> None:
@@ -156,13 +155,3 @@ def serving_again(readers: Readers, load: Load) -> Callable[[], Awaitable[bool]]
         return readers.answers[200] >= read and load.done >= done
 
     return holds
-
-
-def muster(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*MUSTER, *arguments],
-        env=environment(MUSTER_HOME=str(stack.home)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )

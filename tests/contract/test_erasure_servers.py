@@ -10,7 +10,7 @@ from projector.projections.registry import PROJECTIONS
 from shared.errors import Unavailable
 from shared.redis.client import connect
 from tests.support.folding import fold_all
-from tests.support.verifying import HandInRedis, be_live, told, verify
+from tests.support.verifying import HandInRedis, be_live, differences_in, verify
 from tests.support.write_side import create_groups, postgres_write_side, register
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +86,7 @@ class Scene:
         directory = PostgresDirectory(self._database_url)
         for projection in PROJECTIONS:
             verified = await verify(self.hand, self.write_side.log, projection, directory=directory)
-            assert told(verified) == set()
+            assert differences_in(verified) == set()
 
     def in_tables(self):
         with psycopg.connect(self._database_url) as connection:

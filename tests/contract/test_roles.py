@@ -27,7 +27,7 @@ from tests.support.random_commands import Writer
 from tests.support.read_side import RedisProjection
 from tests.support.sessions import another_database, log_held
 from tests.support.stack import until
-from tests.support.verifying import HandInRedis, fill, told, verify
+from tests.support.verifying import HandInRedis, differences_in, fill, verify
 from tests.support.write_side import postgres_write_side, register
 from write_side.adapters.postgres.migrate import config_for, migrate
 
@@ -178,7 +178,7 @@ async def test_everything_is_projected_and_verified_under_the_roles_of_the_proje
         for projection in PROJECTIONS:
             await hand.subject(projection).model.attest()
             await fill(hand, await write_side.events_after(0), projection)
-            assert told(await verify(hand, log, projection, directory=directory)) == set()
+            assert differences_in(await verify(hand, log, projection, directory=directory)) == set()
 
 
 async def test_everything_is_read_under_the_user_of_the_read_side(server):

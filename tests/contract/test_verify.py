@@ -11,7 +11,7 @@ from shared.read_model.envelope import seal
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
 from tests.support.histories import GROUP_IDS, History, nth_id
-from tests.support.verifying import GROUPS, PROFILES, edit, fill, log_of, told, verify
+from tests.support.verifying import GROUPS, PROFILES, differences_in, edit, fill, log_of, verify
 
 NAMES = PROFILES.sorted_entries("display_name")
 GHOST, BOARD = nth_id(666), nth_id(GROUP_IDS)
@@ -50,7 +50,7 @@ async def test_nothing_is_found_where_nothing_is_wrong(filled, history, projecti
     """And everything was looked at."""
     verified = await verify(filled, log_of(history.events), projection)
 
-    assert told(verified) == set()
+    assert differences_in(verified) == set()
     assert verified.position == len(history.events)
     assert verified.documents > 0
 
@@ -208,9 +208,9 @@ async def test_damage_is_found_named_and_repaired(filled, history, people, damag
     repaired = await verify(filled, log, profiles, repair=True)
     afterwards = await verify(filled, log, profiles)
 
-    assert told(found) == expected
+    assert differences_in(found) == expected
     assert (repaired.differences, repaired.repaired) == (len(expected), len(expected))
-    assert told(afterwards) == set()
+    assert differences_in(afterwards) == set()
 
 
 async def test_much_of_it_at_once(filled, history, people):
@@ -225,7 +225,7 @@ async def test_much_of_it_at_once(filled, history, people):
 
     assert repaired.differences > 12
     assert repaired.stands == 0
-    assert told(await verify(filled, log, profiles)) == set()
+    assert differences_in(await verify(filled, log, profiles)) == set()
 
 
 async def test_a_membership_is_a_record_too(filled, history, people):
@@ -238,7 +238,10 @@ async def test_a_membership_is_a_record_too(filled, history, people):
 
     repaired = await verify(filled, log_of(history.events), groups, repair=True)
 
-    assert told(repaired) == {(f"membership {membership}", "role"), (f"membership {membership}", "list:member-role")}
+    assert differences_in(repaired) == {
+        (f"membership {membership}", "role"),
+        (f"membership {membership}", "list:member-role"),
+    }
     assert repaired.stands == 0
 
 

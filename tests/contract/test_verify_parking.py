@@ -10,7 +10,7 @@ from shared.read_model.ordering import EVERYBODY, STATUSES, place, text_key
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import fold_all
 from tests.support.histories import GROUP_IDS, History, nth_id
-from tests.support.verifying import PROFILES, be_live, edit, log_of, told, verify
+from tests.support.verifying import PROFILES, be_live, differences_in, edit, log_of, verify
 
 ADA, BOB, CYD = map(nth_id, (1, 2, 3))
 BOARD = nth_id(GROUP_IDS)
@@ -59,7 +59,11 @@ async def test_what_is_parked_is_no_difference(behind, history):
     await fold(behind, history, profiles, code="mended")
     afterwards = await verify(behind, log, profiles)
 
-    assert [(told(each), each.stale) for each in (one, other, afterwards)] == [(set(), 1), (set(), 1), (set(), 0)]
+    assert [(differences_in(each), each.stale) for each in (one, other, afterwards)] == [
+        (set(), 1),
+        (set(), 1),
+        (set(), 0),
+    ]
 
 
 async def parked_record_edited(hand):
@@ -140,10 +144,10 @@ async def test_damage_is_found_named_and_repaired(behind, history, damage):
     await fold(behind, history, profiles, code="mended")
     mended = await verify(behind, log, profiles)
 
-    assert told(found) == expected
+    assert differences_in(found) == expected
     assert repaired.stands == 0
-    assert (told(afterwards), afterwards.stale) == (set(), 1)
-    assert (told(mended), mended.stale) == (set(), 0)
+    assert (differences_in(afterwards), afterwards.stale) == (set(), 1)
+    assert (differences_in(mended), mended.stale) == (set(), 0)
 
 
 async def test_a_group_that_is_parked_is_stale_with_those_who_join_it(hand, history):
@@ -154,7 +158,7 @@ async def test_a_group_that_is_parked_is_stale_with_those_who_join_it(hand, hist
 
     verified = await verify(hand, log_of(history.events), groups)
 
-    assert told(verified) == set()
+    assert differences_in(verified) == set()
     assert verified.stale == len({f"group {BOARD}", f"membership {BOARD}:{ADA}", f"membership {BOARD}:{CYD}"})
 
 
@@ -164,4 +168,4 @@ async def test_whose_unique_entry_it_is_is_unknown_while_the_record_is_parked(be
 
     verified = await verify(behind, log_of(history.events), profiles)
 
-    assert told(verified) == set()
+    assert differences_in(verified) == set()

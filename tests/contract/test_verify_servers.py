@@ -20,7 +20,7 @@ from shared.redis.client import connect
 from tests.support.bugs import poisoned
 from tests.support.folding import fold_next
 from tests.support.random_commands import Writer
-from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, edit, told, verify
+from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, differences_in, edit, verify
 from tests.support.write_side import postgres_write_side
 
 EAGER = DriftSamplerLimits(records=50, patience=10.0, pause=0.01, attempts=1)
@@ -124,7 +124,7 @@ async def test_nothing_is_found_where_nothing_is_wrong(scene, projection):
     verified = await scene.verify(projection)
 
     assert scene.writer.done > 60
-    assert told(verified) == set()
+    assert differences_in(verified) == set()
     assert verified.documents > 0
 
 
@@ -134,7 +134,7 @@ async def test_nothing_is_found_while_everything_goes_on(scene):
         before = scene.writer.done
         for _ in range(3):
             for projection in PROJECTIONS:
-                assert told(await scene.verify(projection)) == set()
+                assert differences_in(await scene.verify(projection)) == set()
 
     assert scene.writer.done > before
 
@@ -150,9 +150,9 @@ async def test_damage_is_repaired_while_everything_goes_on(scene):
         repaired = await scene.verify(profiles, repair=True)
         afterwards = await scene.verify(profiles)
 
-    assert {(f"profile {account}", "bio"), ("by-handle ghost", "by-handle")} == told(repaired)
+    assert {(f"profile {account}", "bio"), ("by-handle ghost", "by-handle")} == differences_in(repaired)
     assert repaired.stands == 0
-    assert told(afterwards) == set()
+    assert differences_in(afterwards) == set()
 
 
 async def test_state_that_was_changed_behind_the_log_is_found_and_not_repaired(scene):
@@ -163,7 +163,7 @@ async def test_state_that_was_changed_behind_the_log_is_found_and_not_repaired(s
 
     verified = await scene.verify(profiles, repair=True)
 
-    assert told(verified) == {(f"profile {account}", "state.title")}
+    assert differences_in(verified) == {(f"profile {account}", "state.title")}
     assert verified.details[0].found == "Usurper"
     assert verified.stands == 1
 
@@ -175,8 +175,8 @@ async def test_a_membership_that_ended_behind_the_log_is_found(scene):
         " returning group_id, account_id"
     )
 
-    assert told(await scene.verify(profiles)) == {(f"profile {account}", "state.groups")}
-    assert told(await scene.verify(groups)) == {
+    assert differences_in(await scene.verify(profiles)) == {(f"profile {account}", "state.groups")}
+    assert differences_in(await scene.verify(groups)) == {
         (f"group {group}", "state.member_count"),
         (f"membership {group}:{account}", "state.record"),
     }
@@ -193,8 +193,8 @@ async def test_a_log_that_lacks_an_event_is_no_excuse(scene, database_url):
         f" values ('{account}', 1, 'X', '{{}}', '{{}}', '{{}}') returning id"
     )
 
-    assert told(await scene.verify(profiles)) == {(f"profile {account}", "state.record")}
-    assert told(await scene.verify(groups)) == {(f"person {account}", "state.record")}
+    assert differences_in(await scene.verify(profiles)) == {(f"profile {account}", "state.record")}
+    assert differences_in(await scene.verify(groups)) == {(f"person {account}", "state.record")}
 
 
 async def test_a_database_that_publishes_nothing_is_told(scene):
@@ -231,9 +231,9 @@ async def test_what_is_parked_is_no_difference(scene):
     await scene.settle()
     mended = [await scene.verify(projection) for projection in PROJECTIONS]
 
-    assert [told(each) for each in parked] == [set()] * 4
+    assert [differences_in(each) for each in parked] == [set()] * 4
     assert all(each.stale for each in parked[:2])
-    assert [(told(each), each.stale) for each in mended] == [(set(), 0)] * 4
+    assert [(differences_in(each), each.stale) for each in mended] == [(set(), 0)] * 4
 
 
 async def test_what_has_not_been_parked_yet_is_no_difference(scene):
@@ -243,7 +243,7 @@ async def test_what_has_not_been_parked_yet_is_no_difference(scene):
 
     verified = [await scene.verify(poisoned(projection, scene.fails)) for projection in (profiles, groups)]
 
-    assert [told(each) for each in verified] == [set(), set()]
+    assert [differences_in(each) for each in verified] == [set(), set()]
 
 
 async def test_a_sampler_leaves_out_who_is_parked_and_nobody_else(scene):

@@ -173,7 +173,7 @@ async def verify(
     return await verification.verify(hand.subject(projection), repair=repair)
 
 
-def told(verified: Verified) -> set[tuple[str, str]]:
+def differences_in(verified: Verified) -> set[tuple[str, str]]:
     """Entity and field of every difference."""
     assert len(verified.details) == verified.differences, "every difference is counted once"
     return {(each.entity, each.field) for each in verified.details}

@@ -32,10 +32,10 @@ from tests.support.verifying import (
     HandInMemory,
     Meanwhile,
     be_live,
+    differences_in,
     edit,
     is_erasing,
     log_of,
-    told,
     unwatched,
     verify,
 )
@@ -116,7 +116,7 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
         erasing = is_erasing(log, at_once(model.survey()).checkpoint)
 
         with pytest.raises(ReadModelUnstable, match="was erased") if erasing else nullcontext():
-            assert told(asyncio.run(verify(hand, log_of(log), projection, limits=IMPATIENT))) == set()
+            assert differences_in(asyncio.run(verify(hand, log_of(log), projection, limits=IMPATIENT))) == set()
 
 
 @given(
@@ -139,7 +139,7 @@ def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, step
     subject = replace(hand.subject(projection), inspector=Meanwhile(hand.store, projection, step))
     verification = Verification(log=log_of(log), directory=None, progress=unwatched(), limits=IMPATIENT)
 
-    assert told(asyncio.run(verification.verify(subject))) == set()
+    assert differences_in(asyncio.run(verification.verify(subject))) == set()
 
 
 class WhileWalking(Meanwhile):
@@ -172,7 +172,7 @@ def test_what_a_fan_out_moves_during_a_walk_is_no_stranger():
     subject = replace(hand.subject(projection), inspector=WhileWalking(hand.store, projection, step))
     verification = Verification(log=log_of(history.events), directory=None, progress=unwatched(), limits=IMPATIENT)
 
-    assert told(asyncio.run(verification.verify(subject))) == set()
+    assert differences_in(asyncio.run(verification.verify(subject))) == set()
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_what_a_fan_out_has_passed_by_must_have_taken_it_up(renamed):
 
     found = asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))
 
-    assert told(found) == {(f"profile {ada}", "groups"), (f"profile {ada}", "public.groups")}
+    assert differences_in(found) == {(f"profile {ada}", "groups"), (f"profile {ada}", "public.groups")}
 
 
 def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):
@@ -219,7 +219,7 @@ def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):
         pass
 
     assert (repaired.differences, repaired.stands) == (2, 0)
-    assert told(asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))) == set()
+    assert differences_in(asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))) == set()
 
 
 def test_what_it_cannot_fold_it_names():

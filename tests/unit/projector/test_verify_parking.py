@@ -26,9 +26,9 @@ from tests.support.verifying import (
     HandInMemory,
     Meanwhile,
     be_live,
+    differences_in,
     is_erasing,
     log_of,
-    told,
     unwatched,
     verify,
 )
@@ -105,7 +105,7 @@ def _require_clean(scene):
     is_unsettled = scene.is_retrying or is_erasing(scene.events, at_once(scene.model.survey()).checkpoint)
     with pytest.raises(ReadModelUnstable, match=r"brought to many|was erased") if is_unsettled else nullcontext():
         verified = scene.verify()
-        assert told(verified) == set()
+        assert differences_in(verified) == set()
         assert verified.stale == len(scene.parking.documents())
 
 
@@ -130,7 +130,7 @@ def test_nothing_is_found_while_events_are_parked_and_released(projection, log, 
     verification = Verification(log=log_of(log), directory=None, progress=unwatched(), limits=IMPATIENT)
 
     with suppress(ReadModelUnstable):
-        assert told(asyncio.run(verification.verify(subject))) == set()
+        assert differences_in(asyncio.run(verification.verify(subject))) == set()
 
 
 def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
@@ -149,7 +149,7 @@ def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
     verification = Verification(log=log_of(history.events), directory=None, progress=unwatched(), limits=IMPATIENT)
     verified = asyncio.run(verification.verify(subject))
 
-    assert (told(verified), verified.stale) == (set(), 0)
+    assert (differences_in(verified), verified.stale) == (set(), 0)
     assert next(looks) > 4, "it was begun twice"
 
 

@@ -18,6 +18,7 @@ import msgspec
 L = TypeVar("L")
 
 COMPONENTS: tuple[str, ...] = (
+    "projector.api.status_events:StreamLimits",
     "projector.audit.drift_sampler:DriftSamplerLimits",
     "projector.audit.erasure.audit:ErasureLimits",
     "projector.audit.verify.following:VerifyLimits",

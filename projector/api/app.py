@@ -17,7 +17,7 @@ from projector.api import sign_in as signing_in
 from projector.api import status_events as events
 from projector.api.page.document import sign_in_page
 from projector.api.sign_in import CookiePolicy
-from projector.api.status_events import Streams
+from projector.api.status_events import StreamLimits, Streams
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
 from projector.monitoring.status_history import StatusHistory
@@ -63,10 +63,10 @@ def _register(registry: svcs.Registry) -> None:
     """Register what the API itself needs, on top of what it is given."""
     container = svcs.Container(registry)
     history = container.get(StatusHistory)
-    registry.register_value(Streams, Streams(history))
+    settings = container.get(Settings) if Settings in registry else Settings.load({})
+    registry.register_value(Streams, Streams(history, limits=settings.limits_of(StreamLimits)))
     registry.register_value(ReadinessDetails, ReadinessDetails(lambda: readiness_details(history)))
-    url = container.get(Settings).ops_url if Settings in registry else None
-    registry.register_value(CookiePolicy, CookiePolicy.at(url))
+    registry.register_value(CookiePolicy, CookiePolicy.at(settings.ops_url))
 
 
 @get("/status")

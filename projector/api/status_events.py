@@ -8,6 +8,7 @@ milliseconds since 1970, and `page` with those parts of the page that have chang
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,13 +28,20 @@ from shared.http.requests import wants_head_only
 from shared.problems import Problem
 
 MEDIA_TYPE = "text/event-stream"
-MOST_STREAMS = 50
-RETRY_MILLISECONDS = 1_000
-"""After which a browser connects again."""
-HEARTBEAT_SECONDS = 5.0
-"""Without anything to send; a proxy must not take the connection for dead."""
-STALLED_SECONDS = 30.0
-"""For which a client may leave unread what it was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLimits:
+    """How many streams a process serves, and how long it waits for their clients; seconds, but for the first."""
+
+    streams: int = 50
+    reconnect: float = 1.0
+    """After which a browser connects again."""
+    heartbeat: float = 5.0
+    """Without anything to send; a proxy must not take the connection for dead."""
+    stalled: float = 30.0
+    """For which a client may leave unread what it was sent."""
+
 
 TOO_MANY_STREAMS = Problem(
     "too-many-streams", 503, "Too many observe on already", "Close pages you do not need, or ask GET /status."
@@ -66,16 +74,16 @@ class Frame:
 class Streams:
     """All streams of a process."""
 
-    def __init__(self, history: StatusHistory, *, most: int = MOST_STREAMS) -> None:
+    def __init__(self, history: StatusHistory, *, limits: StreamLimits | None = None) -> None:
         self.history = history
-        self._most = most
+        self.limits = limits or StreamLimits()
         self._open = 0
         self._frame: Frame | None = None
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """:raises Rejection: 503, there is none left."""
-        if self._open >= self._most:
+        if self._open >= self.limits.streams:
             detail = f"{self._open} streams are open, and no more are served"
             raise Rejection(TOO_MANY_STREAMS, detail, headers={"Retry-After": "10"})
         self._open += 1
@@ -93,9 +101,9 @@ class Streams:
         """Yield what one client is sent, until the process is to stop, or the client may not go on."""
         snapshot: StatusSnapshot | None = None
         shown: Mapping[str, str] = {}
-        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode() + event("history", self.history.timeline())
+        yield f"retry: {round(self.limits.reconnect * 1_000)}\n\n".encode() + event("history", self.history.timeline())
         while not self.history.has_ended and may_go_on():
-            later = await self.history.after(snapshot, patience=HEARTBEAT_SECONDS)
+            later = await self.history.after(snapshot, patience=self.limits.heartbeat)
             if later:
                 snapshot, frame = later, self.frame(later)
                 yield frame.changed_from(shown)
@@ -132,7 +140,7 @@ class Stream:
     async def _send_all(self, send: Send) -> None:
         async for each in self._streams.events(self._may_go_on):
             with suppress(TimeoutError):
-                async with asyncio.timeout(STALLED_SECONDS):
+                async with asyncio.timeout(self._streams.limits.stalled):
                     await send({"type": "http.response.body", "body": each, "more_body": True})
                     continue
             return

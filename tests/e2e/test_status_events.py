@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from projector.api.status_events import MOST_STREAMS
+from projector.api.status_events import StreamLimits
 from projector.monitoring.limits import MonitoringLimits
 from shared.server.limits import ServerLimits
 from tests.support.event_streams import first, followed
@@ -79,7 +79,7 @@ async def test_those_who_look_on_are_limited_and_make_room_when_they_go(stack):
         AsyncExitStack() as open_streams,
         stack.client() as client,
     ):
-        for _ in range(MOST_STREAMS):
+        for _ in range(StreamLimits().streams):
             await until(lambda: is_opened(open_streams, url))  # one that was closed before may still have its place
 
         refused = await client.get(f"{url}/status/events")

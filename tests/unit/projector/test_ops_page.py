@@ -10,7 +10,7 @@ import pytest
 from projector.api.page.buttons import RECORDS_GO
 from projector.api.page.document import page, parts
 from projector.api.page.figures import time_left
-from projector.api.status_events import MOST_STREAMS, Frame, Streams
+from projector.api.status_events import Frame, StreamLimits, Streams
 from projector.monitoring.status import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.http.problems import Rejection
@@ -214,7 +214,7 @@ def test_a_page_is_sent_what_has_changed():
 
 def test_there_are_no_more_streams_than_there_are_places():
     """And one that is left can be taken."""
-    streams = Streams(StatusHistory(None, parked=None, clock=None), most=2)
+    streams = Streams(StatusHistory(None, parked=None, clock=None), limits=StreamLimits(streams=2))
     with streams.place():
         with streams.place(), pytest.raises(Rejection) as refused, streams.place():
             pass
@@ -223,7 +223,7 @@ def test_there_are_no_more_streams_than_there_are_places():
 
     assert (refused.value.problem.name, refused.value.problem.status) == ("too-many-streams", 503)
     assert refused.value.headers == {"Retry-After": "10"}
-    assert MOST_STREAMS == 50
+    assert StreamLimits().streams == 50
 
 
 async def test_a_head_of_the_stream_ends(client):

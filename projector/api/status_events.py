@@ -44,7 +44,7 @@ class StreamLimits:
 
 
 TOO_MANY_STREAMS = Problem(
-    "too-many-streams", 503, "Too many observe on already", "Close pages you do not need, or ask GET /status."
+    "too-many-streams", 503, "Too many look on already", "Close pages you do not need, or ask GET /status."
 )
 PROBLEMS = (TOO_MANY_STREAMS,)
 

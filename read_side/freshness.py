@@ -72,7 +72,7 @@ class Freshness:
         Read, again if need be, until the answer's position is at least `minimum`.
 
         :raises ProjectionBehind: it is not in time.
-        :raises Overloaded: nobody else may wait for it.
+        :raises Overloaded: too many wait for it.
         """
         answer = await read()
         if answer.position >= minimum:
@@ -95,7 +95,7 @@ class Freshness:
                 _wake(waiter)
 
     def read_again(self) -> None:
-        """Wake everybody: something may have been missed."""
+        """Wake all readers: something may have been missed."""
         for waiter in self._waiters:
             _wake(waiter)
 

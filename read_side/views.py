@@ -33,7 +33,7 @@ class ProfileKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Matches(NamedTuple):
-    """The documents found for many keys, each person once, and the keys nobody has, as of `position`."""
+    """The documents found for many keys, each person once, and the keys that no profile has, as of `position`."""
 
     position: int
     found: tuple[Sealed, ...]
@@ -49,7 +49,7 @@ class ProfileQuery(msgspec.Struct, frozen=True, kw_only=True):
     Which people, in which order.
 
     :param statuses: of `active`, `suspended`, `closed`, one or all.
-    :param group: the id or slug of a group they belong to; nobody belongs to one that does not exist.
+    :param group: the id or slug of a group they belong to; no account belongs to one that does not exist.
     :param tags: they carry all of them.
     :param words: each is the beginning of a word of handle, names, title or tags; folded, see `shared.text.words`.
     :param order: one of `shared.read_model.ordering.PROFILE_ORDERS`; None: by the word that the longest of `words` (the

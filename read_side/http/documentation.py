@@ -9,7 +9,7 @@ from read_side.http.endpoints import names_in
 from read_side.http.filters import CURSOR, LIMIT
 from read_side.http.lists import ListRoute
 from read_side.http.problems import UNREADABLE
-from read_side.http.resource import Operation, Resource, Route
+from read_side.http.resource import ReadRoute, Resource, Route
 from read_side.http.resources import RESOURCES
 from shared.auth.principal import PRIVATE, READ
 from shared.http import openapi
@@ -49,28 +49,28 @@ def _operations(resources: Sequence[Resource]) -> Iterator[openapi.Operation]:
 
 
 def _described(
-    operation: Operation, *, method: str, parameters: Sequence[Parameter] = (), body: Any = None
+    route: Route, *, method: str, parameters: Sequence[Parameter] = (), body: Any = None
 ) -> openapi.Operation:
     return openapi.Operation(
         method=method,
-        path=operation.path,
-        summary=operation.summary,
-        description=operation.description,
+        path=route.path,
+        summary=route.summary,
+        description=route.description,
         parameters=(*parameters, *CONDITIONS),
         body=body,
-        answer=operation.answer,
-        public_answer=operation.public_answer,
-        answer_headers=_PAGE_HEADERS if isinstance(operation, ListRoute) else _ANSWER_HEADERS,
+        answer=route.answer,
+        public_answer=route.public_answer,
+        answer_headers=_PAGE_HEADERS if isinstance(route, ListRoute) else _ANSWER_HEADERS,
         other_answers={304: "You have this already"},
-        problems=(*operation.problems, NOT_ACCEPTABLE, INVALID, *UNREADABLE),
-        scopes=(PRIVATE,) if operation.is_private else (),
+        problems=(*route.problems, NOT_ACCEPTABLE, INVALID, *UNREADABLE),
+        scopes=(PRIVATE,) if route.is_private else (),
     )
 
 
-def _keys(route: Route) -> Iterator[Parameter]:
+def _keys(route: ReadRoute) -> Iterator[Parameter]:
     for name, key in zip(names_in(route.path), route.keys, strict=True):
         yield Parameter(name=name, place="path", type=key.type, text="Percent-encoded in UTF-8.", required=True)
 
 
-def _paging(route: Route) -> Sequence[Parameter]:
+def _paging(route: ReadRoute) -> Sequence[Parameter]:
     return (LIMIT.parameter, CURSOR.parameter) if isinstance(route, ListRoute) else ()

@@ -10,7 +10,7 @@ from litestar.types import HTTPScope
 from read_side.freshness import Freshness
 from read_side.http.conditions import minimum_position
 from read_side.http.endpoints import Outcomes, PathKeys
-from read_side.http.resource import Opened, Route
+from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse
 from read_side.views import Variant, Views
 from shared.http.problems import Rejection
@@ -36,7 +36,7 @@ def _never_missing(match: DocumentMatch) -> Rejection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DocumentRoute(Route, Generic[V, M]):
+class DocumentRoute(ReadRoute, Generic[V, M]):
     """
     Answers with one document.
 

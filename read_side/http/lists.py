@@ -12,7 +12,7 @@ from read_side.freshness import Freshness
 from read_side.http.conditions import wanted_position
 from read_side.http.endpoints import Outcomes, PathKeys
 from read_side.http.filters import CURSOR, DEFAULT_LIMIT, LIMIT
-from read_side.http.resource import Opened, Route
+from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse
 from read_side.views import Page, Variant, Views
 from shared.http.cursors import NOT_A_CURSOR, Cursor
@@ -34,7 +34,7 @@ def ends_in_id(place: bytes) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListRoute(Route, Generic[V, Q]):
+class ListRoute(ReadRoute, Generic[V, Q]):
     """
     Answers with pages of a list.
 

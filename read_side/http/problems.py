@@ -77,18 +77,18 @@ for _problem in (*UNREADABLE, QUERY_TOO_BROAD):
 PROBLEMS = (PROFILE_NOT_FOUND, GROUP_NOT_FOUND, MEMBER_NOT_FOUND, QUERY_TOO_BROAD, *UNREADABLE)
 
 
-class _Told(NamedTuple):
+class _Unanswered(NamedTuple):
     problem: Problem
     retry_after: int
     """Seconds."""
 
 
-_TOLD: Mapping[type[Exception], _Told] = {
-    ProjectionBehind: _Told(PROJECTION_BEHIND, 1),
-    NeverFilled: _Told(READ_MODEL_NOT_FILLED, 2),
-    Unavailable: _Told(READ_MODEL_UNAVAILABLE, 1),
-    EvictionPossible: _Told(EVICTION_POSSIBLE, 10),
-    Overloaded: _Told(OVERLOADED, 1),
+_UNANSWERED: Mapping[type[Exception], _Unanswered] = {
+    ProjectionBehind: _Unanswered(PROJECTION_BEHIND, 1),
+    NeverFilled: _Unanswered(READ_MODEL_NOT_FILLED, 2),
+    Unavailable: _Unanswered(READ_MODEL_UNAVAILABLE, 1),
+    EvictionPossible: _Unanswered(EVICTION_POSSIBLE, 10),
+    Overloaded: _Unanswered(OVERLOADED, 1),
 }
 
 
@@ -98,16 +98,16 @@ UNANSWERED = get_args(Unanswered)
 
 
 def rejection(error: Unanswered) -> Rejection:
-    """Tell why a read model did not answer, and count it."""
-    told = _told(error)
-    _REFUSED.labels(told.problem.name).inc()
-    return told
+    """Say why a read model did not answer, and count it."""
+    refusal = _refusal(error)
+    _REFUSED.labels(refusal.problem.name).inc()
+    return refusal
 
 
-def _told(error: Unanswered) -> Rejection:
+def _refusal(error: Unanswered) -> Rejection:
     if isinstance(error, QueryTooBroad):
         return Rejection(QUERY_TOO_BROAD, str(error), errors=[FieldError("?q", "matches too many to be sorted")])
-    problem, retry_after = _TOLD[type(error)]
+    problem, retry_after = _UNANSWERED[type(error)]
     headers = {"Retry-After": str(retry_after), "Cache-Control": "no-store"}
     if isinstance(error, ProjectionBehind):
         headers["Muster-Position"] = str(error.position)
@@ -115,17 +115,17 @@ def _told(error: Unanswered) -> Rejection:
 
 
 def profile_not_found(position: int) -> Rejection:
-    """Tell that nobody has the key, as of `position`."""
+    """Say that no profile has the key, as of `position`."""
     return _not_found(PROFILE_NOT_FOUND, f"Nobody has this key as of position {position}", position)
 
 
 def group_not_found(position: int) -> Rejection:
-    """Tell that no group has the id or slug, as of `position`."""
+    """Say that no group has the id or slug, as of `position`."""
     return _not_found(GROUP_NOT_FOUND, f"No group has this id or slug as of position {position}", position)
 
 
 def member_not_found(position: int) -> Rejection:
-    """Tell that the group is there and the account does not belong to it, as of `position`."""
+    """Say that the group is there and the account does not belong to it, as of `position`."""
     return _not_found(MEMBER_NOT_FOUND, f"The account is no member as of position {position}", position)
 
 

@@ -15,7 +15,7 @@ Opened: TypeAlias = Mapping[type[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class Route:
     """
     What a client can do at one path, as the documentation says it.
 
@@ -35,7 +35,7 @@ class Operation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route(Operation, ABC):
+class ReadRoute(Route, ABC):
     """
     What `GET` answers at one path.
 
@@ -50,7 +50,7 @@ class Route(Operation, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BodyRoute(Operation):
+class BodyRoute(Route):
     """
     What `POST` reads at one path.
 
@@ -74,6 +74,6 @@ class Resource:
 
     name: str
     port: type[Any]
-    routes: Sequence[Route]
+    routes: Sequence[ReadRoute]
     body_routes: Sequence[BodyRoute] = ()
     probe: str

@@ -24,12 +24,12 @@ class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
     next: bytes | None = None
 
 
-async def send_response(reply: DocumentResponse, scope: HTTPScope, send: Send) -> bool:
-    """Match; says whether with the document, and not with 304."""
-    etag, body = reply.document.etag, reply.document.body
-    headers = [(b"muster-position", b"%d" % reply.position), (b"etag", etag.encode()), _CACHE]
-    if reply.next is not None:
-        headers.append((b"link", b'<%b>; rel="next"' % reply.next))
+async def send_response(response: DocumentResponse, scope: HTTPScope, send: Send) -> bool:
+    """Send the response, and return whether with the document, not with 304."""
+    etag, body = response.document.etag, response.document.body
+    headers = [(b"muster-position", b"%d" % response.position), (b"etag", etag.encode()), _CACHE]
+    if response.next is not None:
+        headers.append((b"link", b'<%b>; rel="next"' % response.next))
     if is_known(scope, etag):
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -2,7 +2,7 @@
 Every Redis key name.
 
 All keys of a partition share one hash tag, so that one MULTI and one WATCH reach them all. What users choose
-(handles, e-mail addresses, ids) is always a field of a hash, never part of a key: nobody can name another key.
+(handles, e-mail addresses, ids) is always a field of a hash, never part of a key: no caller can name another key.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class ProjectionKeys:
 
     @property
     def announce(self) -> str:
-        """The channel on which each commit and each switch is told: a `positions.Announcement`."""
+        """The channel on which each commit and each switch is published: a `positions.Announcement`."""
         return self._key("announce")
 
     def lease(self, version: int) -> str:

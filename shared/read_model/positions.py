@@ -44,7 +44,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def reached(self) -> int:
-        """What readers are told: every document that is not stale reflects every event up to here."""
+        """What readers learn: every document that is not stale reflects every event up to here."""
         return next((each.position - 1 for each in self.fan_outs if not each.since), self.position)
 
 

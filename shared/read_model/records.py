@@ -49,7 +49,7 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A person as everybody may see it: without e-mail address, external id and attributes."""
+    """A person as every caller may see it: without e-mail address, external id and attributes."""
 
     account_id: UUID
     handle: str
@@ -121,7 +121,7 @@ class ActivityRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     :param type: the event's, such as `handle-changed`.
     :param position: of the event in the log.
-    :param details: what else can be told of it, such as `{"old": …, "new": …}`.
+    :param details: what else is known of it, such as `{"old": …, "new": …}`.
     """
 
     account_id: UUID

@@ -54,9 +54,12 @@ async def test_an_outage_is_logged_once(redis_server, redis_projection, redis_vi
         redis_server.start()
         await every_question(redis_views)
 
-    told = [(entry["lane"], entry["event"]) for entry in logs if entry["event"].startswith("trips")]
+    events = [(entry["lane"], entry["event"]) for entry in logs if entry["event"].startswith("batches")]
     for lane in ("look-ups", "lists"):
-        assert [event for own, event in told if own == lane] == ["trips to Redis fail", "trips to Redis succeed again"]
+        assert [event for own, event in events if own == lane] == [
+            "batches of reads fail",
+            "batches of reads succeed again",
+        ]
 
 
 async def test_who_waits_when_the_server_dies_is_served_once_it_is_back(redis_server, redis_projection, redis_views):

@@ -51,14 +51,14 @@ class BatchGet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class FoundAndMissing(msgspec.Struct, frozen=True):
-    """Records found, each person once, and the keys nobody has."""
+    """Records found, each person once, and the keys that no profile has."""
 
     found: tuple[ProfileRecord, ...]
     missing: ProfileKeys
 
 
 class PublicFoundAndMissing(msgspec.Struct, frozen=True):
-    """The same for those who may see only what everybody may."""
+    """The same for callers without the private scope."""
 
     found: tuple[PublicProfileRecord, ...]
     missing: ProfileKeys

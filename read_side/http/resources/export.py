@@ -13,7 +13,7 @@ from read_side.http import filters
 from read_side.http.conditions import minimum_position
 from read_side.http.endpoints import ACCOUNT, Outcomes, PathKeys
 from read_side.http.problems import PROFILE_NOT_FOUND, profile_not_found
-from read_side.http.resource import Opened, Route
+from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse
 from read_side.views import ActivityViews, GroupViews, ProfileViews, Variant
 from shared.read_model.envelope import Sealed, entity_tag
@@ -66,7 +66,7 @@ _decode = msgspec.json.Decoder(ProfileRecord).decode
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportRoute(Route):
+class ExportRoute(ReadRoute):
     """Answers with all that three read models hold."""
 
     def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "ExportEndpoint":  # noqa: ARG002 - private

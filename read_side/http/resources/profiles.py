@@ -34,7 +34,7 @@ class ProfilePage(msgspec.Struct, frozen=True):
 
 
 class PublicProfilePage(msgspec.Struct, frozen=True):
-    """The same for those who may see only what everybody may."""
+    """The same for callers without the private scope."""
 
     items: tuple[PublicProfileRecord, ...]
     next_cursor: str | None

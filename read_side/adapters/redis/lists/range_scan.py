@@ -9,10 +9,10 @@ from shared.read_model.ordering import is_first_match, merged, word_place
 
 class Chunk(NamedTuple):
     """
-    A part of a course.
+    A part of a scan.
 
     :param places: without those that only repeat a record.
-    :param end: the place where to go on; None at the end of the course.
+    :param end: the place where to go on; None at the end of the scan.
     :param read: how many entries it took.
     """
 
@@ -41,7 +41,7 @@ class RangeScan(NamedTuple):
         """
         Ask for the next entries of each list.
 
-        :param after: a place to go on behind; a place outside of the course is none of it.
+        :param after: a place to go on behind; a place outside of the scan is none of it.
         """
         return [self._range(prefix, after, limit, descending=descending) for prefix in self.prefixes]
 

@@ -67,17 +67,17 @@ class Announcements:
         self._freshness.read_again()
 
     async def _listen(self, connection: PipelinedConnection) -> None:
-        asked = False
+        has_pinged = False
         while not connection.is_outdated:
             reply = await connection.receive(timeout=self._silence)
             if reply is not None:
                 self._hear(reply)
-                asked = False
-            elif asked:
+                has_pinged = False
+            elif has_pinged:
                 raise ConnectionLost("the server has fallen silent")
             else:
                 await connection.send("PING")
-                asked = True
+                has_pinged = True
 
     def _hear(self, reply: list[bytes]) -> None:
         """Take a message; what else comes, such as the answer to PING, says only that the peer is there."""

@@ -16,7 +16,7 @@ from prometheus_client import Histogram
 from redis.exceptions import ResponseError
 
 from read_side.adapters.redis.limits import RedisReadLimits
-from read_side.adapters.redis.transport.generation import Generation, Names
+from read_side.adapters.redis.transport.generation import LiveGeneration, Names
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled
@@ -104,7 +104,7 @@ class Batcher:
         self._keys = keys
         self._names = names
         self._freshness = freshness
-        self._generation: Generation | None = None
+        self._generation: LiveGeneration | None = None
         self._queries: deque[_Query] = deque()
         self._queued = 0
         self._is_failing = False
@@ -138,7 +138,7 @@ class Batcher:
         return await query.reply
 
     def _take(self) -> Sequence[_Query]:
-        """Take the queries that the next trip carries; those whose caller has gone are dropped."""
+        """Take the queries that the next batch carries; those whose caller has gone are dropped."""
         taken: list[_Query] = []
         room = self._limits.fields
         while self._queries and (not taken or self._queries[0].weight <= room):
@@ -163,7 +163,7 @@ class Batcher:
 
     async def _send(self, queries: Sequence[_Query], connection: PipelinedConnection) -> None:
         try:
-            await self._travel(queries, connection)
+            await self._exchange_batch(queries, connection)
             self._note_success()
         except Unavailable as error:
             _fail_all(queries, error)
@@ -178,16 +178,17 @@ class Batcher:
     def _note_failure(self, error: Exception) -> None:
         """Log an outage once: batches fail by the thousand while it lasts."""
         if not self._is_failing:
-            log.warning("trips to Redis fail", projection=self._keys.projection, lane=self._lane, error=describe(error))
+            name = self._keys.projection
+            log.warning("batches of reads fail", projection=name, lane=self._lane, error=describe(error))
         self._is_failing = True
 
     def _note_success(self) -> None:
         if self._is_failing:
-            log.info("trips to Redis succeed again", projection=self._keys.projection, lane=self._lane)
+            log.info("batches of reads succeed again", projection=self._keys.projection, lane=self._lane)
             self._is_failing = False
 
-    async def _travel(self, queries: Sequence[_Query], connection: PipelinedConnection) -> None:
-        """Make the trip, and make it again when the generation it read is not live any more."""
+    async def _exchange_batch(self, queries: Sequence[_Query], connection: PipelinedConnection) -> None:
+        """Send the batch, and send it again when the generation it read is not live any more."""
         batch = _Batch(queries)
         for _ in range(self._limits.switches):
             generation = self._generation or await self._learn(connection)
@@ -199,22 +200,22 @@ class Batcher:
             self._follow(pointer)
         raise Unavailable("The live generation keeps changing")
 
-    async def _learn(self, connection: PipelinedConnection) -> Generation:
+    async def _learn(self, connection: PipelinedConnection) -> LiveGeneration:
         (pointer,) = await connection.fetch(pack("GET", self._keys.live), replies=1)
         return self._follow(pointer)
 
-    def _follow(self, pointer: bytes | None) -> Generation:
+    def _follow(self, pointer: bytes | None) -> LiveGeneration:
         """Read the generation the pointer names from now on; all that wait have to look at it."""
         self._generation = None
         if pointer is None:
             raise NeverFilled(f"The read model {self._keys.projection} was not filled yet")
-        self._generation = Generation(pointer, keys=self._keys, names=self._names)
+        self._generation = LiveGeneration(pointer, keys=self._keys, names=self._names)
         self._freshness.read_again()
         return self._generation
 
 
 class _Batch:
-    """What one trip carries; what several ask for travels once."""
+    """What travels together; what several ask for travels once."""
 
     def __init__(self, queries: Sequence[_Query]) -> None:
         self.fields: dict[str, dict[bytes, int]] = {}
@@ -257,7 +258,7 @@ async def _exchange(connection: PipelinedConnection, packed: bytes, *, commands:
     return list(results)
 
 
-def _position(checkpoint: bytes | None, generation: Generation) -> int:
+def _position(checkpoint: bytes | None, generation: LiveGeneration) -> int:
     if checkpoint is None:
         raise NeverFilled(f"The generation {generation.name} has lost its checkpoint")
     return _decode_position(checkpoint).reached

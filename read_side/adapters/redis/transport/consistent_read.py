@@ -1,4 +1,4 @@
-"""Answers that take several trips: all of one generation, and as old as the oldest of them."""
+"""Answers that take several round trips: all of one generation, and as old as the oldest of them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -13,7 +13,7 @@ P = TypeVar("P", bound=Positioned)
 
 
 class Ask(Protocol):
-    """Makes one trip."""
+    """Makes one round trip."""
 
     async def __call__(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply: ...
 
@@ -26,11 +26,11 @@ class Attempt(NamedTuple, Generic[A]):
 
 
 class GenerationMoved(Exception):
-    """Another generation went live between two trips; what the first ones saw counts for nothing."""
+    """Another generation went live between two round trips; what the first ones saw counts for nothing."""
 
 
 class ConsistentRead:
-    """The trips of one answer."""
+    """The round trips of one answer."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -38,23 +38,23 @@ class ConsistentRead:
 
     @property
     def position(self) -> int:
-        """The earliest position that a trip has seen; there has been one."""
+        """The earliest position that a round trip has seen; there has been one."""
         if self._earliest is None:
             raise RuntimeError("nothing was read yet")
         return self._earliest.position
 
     async def ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         """
-        Make another trip.
+        Make another round trip.
 
         :raises GenerationMoved: it saw another generation than those before.
         """
-        seen, before = await self._ask(*fields, reads=reads), self._earliest
-        if before is not None and seen.generation != before.generation:
+        reply, before = await self._ask(*fields, reads=reads), self._earliest
+        if before is not None and reply.generation != before.generation:
             raise GenerationMoved
-        if before is None or seen.position < before.position:
-            self._earliest = seen
-        return seen
+        if before is None or reply.position < before.position:
+            self._earliest = reply
+        return reply
 
 
 async def until_consistent(look: Callable[[], Awaitable[Attempt[P]]], *, attempts: int) -> P:

@@ -16,7 +16,7 @@ _decode_pointer = msgspec.json.Decoder(Pointer).decode
 _EXECUTE = pack("EXEC")
 
 
-class Generation:
+class LiveGeneration:
     """
     The generation that a stored pointer names.
 

@@ -16,9 +16,9 @@ class RedisStatsViews(RedisViews):
     projection = "stats"
 
     async def read(self) -> Match:
-        seen = await self._ask(Field("full", DIRECTORY))
-        (envelope,) = seen.values
-        return Match(seen.position, None if envelope is None else unseal(envelope))
+        reply = await self._ask(Field("full", DIRECTORY))
+        (envelope,) = reply.values
+        return Match(reply.position, None if envelope is None else unseal(envelope))
 
     @staticmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:

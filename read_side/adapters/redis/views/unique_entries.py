@@ -98,7 +98,7 @@ async def find_by_key(ask: Ask, by: UniqueKey[Any], key: str, variant: Variant =
 
 
 class _Named(NamedTuple):
-    """A key, and the account whose it is; None if it is nobody's."""
+    """A key, and the account whose it is; None if no account has it."""
 
     keys: str
     key: str

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -16,6 +15,7 @@ from typing import IO, ClassVar, Self
 from shared.cli.exit_codes import CommandFailed
 from shared.dev_stack.programs import SystemUser
 from shared.runtime.exit_with_parent import ending_with_parent
+from shared.runtime.retry import wait_until
 
 START_SECONDS = 60.0
 """How long a server may be silent; reading its data and recovering from a crash may take longer."""
@@ -139,15 +139,15 @@ class EmbeddedServer(ABC):
         :param seconds: how long it may be silent.
         :raises ServerError: it has ended, or does not get ready.
         """
-        deadline = time.monotonic() + seconds
-        while (state := self._state()) is not ServerState.READY:
-            if state is ServerState.READING:
-                deadline = time.monotonic() + seconds
-            if self.process.poll() is not None:
-                raise ServerError(f"{self.name} ended with {self.process.returncode}; {last_words(self.log)}")
-            if time.monotonic() >= deadline:
+        while not wait_until(self._is_ready, within=seconds, every=0.01):
+            if self._state() is ServerState.SILENT:
                 raise ServerError(f"{self.name} was not ready within {seconds:.0f} s; {last_words(self.log)}")
-            time.sleep(0.01)
+
+    def _is_ready(self) -> bool:
+        """:raises ServerError: it has ended."""
+        if self.process.poll() is not None:
+            raise ServerError(f"{self.name} ended with {self.process.returncode}; {last_words(self.log)}")
+        return self._state() is ServerState.READY
 
     def stop(self) -> None:
         """Stop the server in an orderly way and unlock the directory; harmless if it does not run."""
@@ -223,13 +223,14 @@ def end_leftovers(data: Path) -> None:
 
     No other server is among them: a server changes to its data directory, and its parent holds the lock.
     """
-    deadline = time.monotonic() + STOP_SECONDS
-    while leftovers := list(_running_in(data)):  # a process that is not reaped yet has no working directory
-        if time.monotonic() >= deadline:
-            raise ServerError(f"processes {leftovers} of a killed run do not end; they hold {data}")
-        for pid in leftovers:
+
+    def none_is_left() -> bool:
+        for pid in (left := list(_running_in(data))):  # a process that is not reaped yet has no working directory
             _kill(pid)
-        time.sleep(0.01)
+        return not left
+
+    if not wait_until(none_is_left, within=STOP_SECONDS, every=0.01):
+        raise ServerError(f"processes {list(_running_in(data))} of a killed run do not end; they hold {data}")
 
 
 def _running_in(data: Path) -> Iterator[int]:

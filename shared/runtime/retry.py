@@ -60,6 +60,16 @@ def poll(seconds: float, *, within: float = inf, attempts: float = inf) -> Retry
     return RetryPolicy(first=seconds, longest=seconds, within=within, attempts=attempts)
 
 
+def wait_until(holds: Callable[[], bool], *, within: float, every: float = 0.02) -> bool:
+    """Block a thread without an event loop until something holds; return whether it does in time."""
+    deadline = time.monotonic() + within
+    while not holds():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(every)
+    return True
+
+
 class Backoff:
     """The pauses of a retry policy: ever longer, from the first one again after a success."""
 

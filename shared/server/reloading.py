@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 from granian.server.mp import MPServer
 
+from shared.runtime.retry import wait_until
+
 log = structlog.get_logger()
 
 
@@ -44,11 +46,10 @@ class ReloadingServer(MPServer):
         new: Any = self._spawn_worker(index, target, partial(loader, made=made.set))
         new.interrupt_by_parent = True  # until it serves, its death is no reason to end everything
         new.start()
-        deadline = time.monotonic() + self._make_seconds
-        while not made.wait(0.1):
-            if not new.is_alive() or time.monotonic() >= deadline:
-                self._end(new)
-                return None
+        wait_until(lambda: made.is_set() or not new.is_alive(), within=self._make_seconds, every=0.1)
+        if not made.is_set():
+            self._end(new)
+            return None
         new.interrupt_by_parent = False
         return new
 

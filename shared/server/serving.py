@@ -7,7 +7,6 @@ import os
 import resource
 import socket
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from granian.http import HTTP1Settings
 from shared.observability import logging as telemetry
 from shared.observability import tracing
 from shared.runtime.exit_with_parent import exit_with_parent
+from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
 from shared.server.reloading import ReloadingServer
 from shared.server.sockets import terminate_absent_clients
@@ -71,13 +71,10 @@ def require_free(host: str, port: int, *, patience: float = RELEASE_SECONDS) -> 
 
     :raises PortTakenError: it is still taken after `patience` seconds.
     """
-    deadline = time.monotonic() + patience
-    while _is_taken(host, port):
-        if time.monotonic() >= deadline:
-            raise PortTakenError(
-                f"port {port} on {host} is taken: stop the process that listens there, or choose another port"
-            )
-        time.sleep(0.02)
+    if not wait_until(lambda: not _is_taken(host, port), within=patience):
+        raise PortTakenError(
+            f"port {port} on {host} is taken: stop the process that listens there, or choose another port"
+        )
 
 
 def _is_taken(host: str, port: int) -> bool:

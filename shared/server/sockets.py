@@ -3,13 +3,13 @@
 import os
 import socket
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISSOCK
 
 import structlog
 
+from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
 
 SEARCH_SECONDS = 60.0
@@ -30,12 +30,12 @@ def terminate_absent_clients(limits: ServerLimits) -> None:
 
 def _configure_listener(limits: ServerLimits) -> None:
     """Wait for the socket, which is there only once the application has started; its connections inherit from it."""
-    deadline = time.monotonic() + SEARCH_SECONDS
-    while not any(_configured(int(file.name), limits) for file in Path("/proc/self/fd").iterdir()):
-        if time.monotonic() >= deadline:
-            log.warning("connections of absent clients will not be terminated: no socket listens yet")
-            return
-        time.sleep(0.02)
+
+    def listens() -> bool:
+        return any(_configured(int(file.name), limits) for file in Path("/proc/self/fd").iterdir())
+
+    if not wait_until(listens, within=SEARCH_SECONDS):
+        log.warning("connections of absent clients will not be terminated: no socket listens yet")
 
 
 def _configured(file: int, limits: ServerLimits) -> bool:

@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import time
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -16,7 +15,7 @@ import redis
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import START_SECONDS, ServerError, free_port
+from shared.dev_stack.embedded_server import ServerError, free_port
 from shared.dev_stack.programs import redis_binary
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
@@ -131,25 +130,13 @@ def test_a_server_is_waited_for_as_long_as_it_says_that_it_reads_its_data(tmp_pa
         slow.stop()
 
 
-class Hurrying:
-    """A clock by which each look at it takes a third of the patience with a server."""
-
-    sleep = staticmethod(time.sleep)
-
-    def __init__(self):
-        self._looks = count()
-
-    def monotonic(self):
-        return next(self._looks) * START_SECONDS / 3
-
-
 def says_something(server):
-    """Whether PostgreSQL has written down how it is."""
+    """Return whether PostgreSQL has written down its state."""
     file = server.data / "postmaster.pid"
     return file.exists() and any(word in file.read_text() for word in ("starting", "ready"))
 
 
-def test_a_database_is_waited_for_as_long_as_it_recovers(tmp_path, monkeypatch):
+def test_a_database_is_waited_for_as_long_as_it_recovers(tmp_path):
     """Here from a crash, before 300,000 rows had come to where they belong."""
     with EmbeddedPostgres(tmp_path / "server", durable=False) as server:
         with psycopg.connect(server.url) as connection:
@@ -159,8 +146,7 @@ def test_a_database_is_waited_for_as_long_as_it_recovers(tmp_path, monkeypatch):
         server.launch()
         while not says_something(server):
             assert server.is_running
-        monkeypatch.setattr("shared.dev_stack.embedded_server.time", Hurrying())
-        server.wait_until_ready()
+        server.wait_until_ready(seconds=0.02)
 
         with psycopg.connect(server.url) as connection:
             assert connection.execute("select count(*) from many").fetchone() == (300_000,)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from shared.runtime.retry import Backoff, RetryPolicy, poll, repeat
+from shared.runtime.retry import Backoff, RetryPolicy, poll, repeat, wait_until
 from shared.runtime.tasks import Tasks
 
 AT_ONCE = poll(0, attempts=3)
@@ -96,3 +96,13 @@ async def test_a_swallowed_cancellation_ends_a_loop():
         await asyncio.sleep(0)
 
     assert len(turns) == 2, "one of each"
+
+
+def test_a_thread_waits_until_something_holds():
+    answers = iter([False, False, True])
+
+    assert wait_until(lambda: next(answers), within=60, every=0)
+
+
+def test_a_thread_does_not_wait_for_ever():
+    assert not wait_until(lambda: False, within=0.01, every=0)

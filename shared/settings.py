@@ -24,7 +24,7 @@ class SettingsError(Exception):
 
 
 class SettingMissingError(SettingsError):
-    """A needed setting is not made, and no `muster up` is there to say it."""
+    """A needed setting is missing, and no running `muster up` supplies it."""
 
 
 class Rate(NamedTuple):

@@ -15,17 +15,8 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connector
-from tests.support.read_side import (
-    ADA,
-    BOB,
-    KEYS,
-    PATIENCE,
-    RedisProjection,
-    blocked_reader,
-    every_question,
-    served,
-    until,
-)
+from tests.support.patience import until
+from tests.support.read_side import ADA, BOB, KEYS, PATIENCE, RedisProjection, blocked_reader, every_question, served
 
 ID = str(ADA.account_id)
 

@@ -13,7 +13,8 @@ from shared.ids import TimeOrderedIds
 from shared.redis.client import connect
 from tests.support.http import client_of
 from tests.support.pages import ROOT
-from tests.support.projectors import projector_with, running, store_in_redis, until
+from tests.support.patience import until
+from tests.support.projectors import projector_with, running, store_in_redis
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.http.app import write_api
 from write_side.services import register_executor

@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.write_process import migrated_database, write_process
+from tests.support.write_process import write_process
 from tests.support.wrong_fields import ANDRE, SLUG, SSAF, fields_wrong_in_turn
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -16,8 +16,8 @@ WRONG_FIELDS = list(fields_wrong_in_turn())
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres):
-    with migrated_database(postgres, "bad_input") as url:
+def database_url(databases):
+    with databases.lent() as url:
         yield url
 
 

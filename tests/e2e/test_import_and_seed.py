@@ -12,7 +12,7 @@ import pytest
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.event_log.adapters.postgres import CHANNEL
 from tests.support.patience import SECONDS
-from tests.support.write_process import ROOT, migrated_database, write_process
+from tests.support.write_process import ROOT, write_process
 from write_side.adapters.postgres.migrate import migrate
 
 CONGRESS = ROOT.parent / "shared" / "data" / "congress.jsonl"
@@ -22,8 +22,8 @@ COMMITTEES = frozenset({"ssaf", "ssju"})
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres):
-    with migrated_database(postgres, "imports") as url:
+def database_url(databases):
+    with databases.lent() as url:
         yield url
 
 

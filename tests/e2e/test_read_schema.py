@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -25,8 +24,9 @@ from shared.http.parameters import Malformed
 from tests.support.access import Keys
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
 from tests.support.examples import at_night, examples
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, wait_until
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisGroups, RedisProjection, RedisStats
+from tests.support.write_process import is_ready
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,23 +63,12 @@ def read_url(redis_url, keys):
     command = [sys.executable, "-c", "from shared.cli.main import main; main()", "read"]
     process = subprocess.Popen(command, env=environment)
     try:
-        yield ready(f"http://127.0.0.1:{port}")
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: is_ready(url))
+        yield url
     finally:
         process.terminate()
         assert process.wait(SECONDS) == 0
-
-
-def ready(url):
-    """Return the address once it is served."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                return url
-        except httpx.TransportError:
-            if time.monotonic() >= deadline:
-                raise
-        time.sleep(0.05)
 
 
 def is_search(text):

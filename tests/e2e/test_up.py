@@ -21,7 +21,7 @@ from shared.dev_stack.embedded_server import free_port
 from shared.server.serving import require_free
 from shared.settings import read_addresses
 from tests.support.access import headers_for, register_home
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, wait_until
 from tests.support.stack import ANY_PORTS, MUSTER, environment, muster
 
 
@@ -136,15 +136,6 @@ def eventually(ask):
         time.sleep(0.05)
 
 
-def until(holds):
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
-
-
 def are_gone(pids):
     def gone(pid):
         try:
@@ -200,7 +191,7 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     assert second.stderr.startswith(f"another `muster up` runs at {stack.home}")
 
     assert stack.end(signal.SIGINT) == 0
-    until(lambda: are_gone(running))
+    wait_until(lambda: are_gone(running))
     for port in ports(addresses):
         require_free("127.0.0.1", port)
     assert not file.exists()
@@ -222,13 +213,13 @@ def test_whatever_is_killed_comes_back(up):
     for victim in ("muster write", "muster read", "muster project", "valkey-server", "postgres -D"):
         before = stack.child(victim)
         os.kill(before, signal.SIGKILL)
-        until(lambda name=victim, old=before: stack.child(name) not in {None, old})
+        wait_until(lambda name=victim, old=before: stack.child(name) not in {None, old})
         position = register(addresses, f"after-{victim.split()[-1].strip('-').lower()}")
         assert read(addresses, "ada", position=position).json()["display_name"] == "Ada"
 
     running = stack.processes()
     stack.end(signal.SIGKILL)
-    until(lambda: are_gone(running))
+    wait_until(lambda: are_gone(running))
 
     again = up()
     assert read(again.addresses, "after-d", position=position).status_code == 200
@@ -282,11 +273,11 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path):
 def test_an_end_in_the_middle_of_the_start_leaves_nothing(tmp_path):
     """However far it has come."""
     stack = Up(tmp_path / "home")
-    until(lambda: any("PostgreSQL: starting" in line for line in stack.said))
+    wait_until(lambda: any("PostgreSQL: starting" in line for line in stack.said))
     running = stack.processes()
 
     assert stack.end() == 0
-    until(lambda: are_gone(running))
+    wait_until(lambda: are_gone(running))
 
 
 def test_doctor_names_what_fails_and_its_hint(tmp_path):

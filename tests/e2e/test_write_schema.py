@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from shared.auth.principal import COMMANDS
 from tests.support.access import Keys
 from tests.support.examples import at_night, examples
-from tests.support.write_process import migrated_database, write_process
+from tests.support.write_process import write_process
 from write_side.http.documentation import document
 
 NDJSON = "application/x-ndjson"
@@ -38,8 +38,8 @@ def keys(server_home):
 
 
 @pytest.fixture(scope="module")
-def write_api(postgres, keys):
-    with migrated_database(postgres, "schema") as url, write_process(url, **keys.settings) as process:
+def write_api(databases, keys):
+    with databases.lent() as url, write_process(url, **keys.settings) as process:
         yield process
 
 

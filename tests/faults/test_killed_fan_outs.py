@@ -18,7 +18,8 @@ from shared.redis.client import connect
 from shared.runtime.retry import RetryPolicy
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
-from tests.support.projectors import projector_with, running, store_in_redis, until, until_state
+from tests.support.patience import until
+from tests.support.projectors import projector_with, running, store_in_redis, until_state
 from tests.support.read_models import everything
 
 MEMBERS = 36

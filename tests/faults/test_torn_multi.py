@@ -24,7 +24,8 @@ from shared.read_model.positions import Checkpoint
 from shared.redis.client import connect
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
-from tests.support.projectors import projector_with, running, store_in_redis, until, until_state
+from tests.support.patience import until
+from tests.support.projectors import projector_with, running, store_in_redis, until_state
 from tests.support.read_models import everything
 
 NO_REWRITES = {"auto-aof-rewrite-percentage": "0", "rename-command BGREWRITEAOF": '""'}

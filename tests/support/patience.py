@@ -1,3 +1,27 @@
-"""The one limit of tests: what takes longer has failed. No busy machine is as slow."""
+"""The one limit of tests, and ways to wait for what nobody announces."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SECONDS = 120.0
+"""What takes longer has failed: no busy machine is as slow."""
+
+
+async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> None:
+    """Let all else in this process go on until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - production tells nobody, and for a test alone it should not
+            await asyncio.sleep(0.001)
+
+
+def wait_until(holds: Callable[[], T | None]) -> T:
+    """Wait for something in another process; return what was found."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it did not come in time"
+        time.sleep(0.02)
+    return found

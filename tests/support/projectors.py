@@ -1,6 +1,5 @@
 """A projector of one projection, running."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,7 +36,7 @@ from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
 from tests.support.folding import held
 from tests.support.histories import History
-from tests.support.patience import SECONDS
+from tests.support.patience import until
 
 HASTE = ProcessorLimits(
     batch=3, poll=0.005, attest=0.0, recheck=0.005, retry=RetryPolicy(first=0.001, longest=0.005), grace=0.0
@@ -177,13 +176,6 @@ async def running(projector: Projector) -> AsyncIterator[Projector]:
         tasks.start(projector.election.run(), name="leader election")
         tasks.start(projector.reconciler.run(), name="reconciler")
         yield projector
-
-
-async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> None:
-    """Return as soon as something holds."""
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event that a test could be given
-            await asyncio.sleep(0.001)
 
 
 async def until_state(projector: Projector, state: ProjectionState) -> None:

@@ -32,7 +32,7 @@ from tests.support.collections import (
     filed_person,
     filed_stats,
 )
-from tests.support.patience import SECONDS
+from tests.support.patience import until
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -101,13 +101,6 @@ async def every_question(views: ProfileViews) -> list[Any]:
         views.position(),
         return_exceptions=True,
     )
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Let everybody else go on until something holds that nobody tells of."""
-    async with asyncio.timeout(SECONDS):
-        while not holds():  # noqa: ASYNC110 - production tells nobody, and for a test alone it should not
-            await asyncio.sleep(0)
 
 
 async def until_a_read_waits(views: ProfileViews) -> None:

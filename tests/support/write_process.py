@@ -3,22 +3,18 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
-import psycopg
 import svcs
 from litestar.types import ASGIApp
 
 from shared.auth.setup import register_authentication
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_server import free_port
 from shared.settings import Settings
-from tests.support.patience import SECONDS
-from write_side.adapters.postgres.migrate import migrate
+from tests.support.patience import wait_until
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 
@@ -43,7 +39,7 @@ class WriteProcess:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
         )
-        self._await_answer(time.monotonic() + SECONDS)
+        wait_until(lambda: is_ready(self.url))
 
     def kill(self) -> None:
         """End it as a crash would, and its worker with it."""
@@ -51,27 +47,12 @@ class WriteProcess:
             self._process.kill()
             self._process.wait()
 
-    def _await_answer(self, deadline: float) -> None:
-        while True:
-            try:
-                httpx.get(f"{self.url}/readyz", trust_env=False).raise_for_status()
-            except (httpx.TransportError, httpx.HTTPStatusError):
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.02)  # nothing tells when a port begins to be listened on
-            else:
-                return
 
-
-@contextmanager
-def migrated_database(server: EmbeddedPostgres, name: str) -> Iterator[str]:
-    """A database for all tests of a module; gives its URL."""
-    url = f"{server.url.rpartition('/')[0]}/{name}"
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-        migrate(url)
-        yield url
-        connection.execute(f"drop database {name} with (force)")
+def is_ready(url: str) -> bool:
+    """Whether the process there says so; before its port is listened on, it says nothing."""
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{url}/readyz", trust_env=False).is_success
+    return False
 
 
 @contextmanager

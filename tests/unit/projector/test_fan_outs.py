@@ -17,7 +17,8 @@ from shared.read_model.ordering import group_facet
 from shared.read_model.records import ProfileRecord
 from tests.support.folding import PROFILES, at_once, begin, cleanly_folded, fold_all, fold_next, held
 from tests.support.histories import History
-from tests.support.projectors import HASTE, Surroundings, projector_on, running, until, until_state
+from tests.support.patience import until
+from tests.support.projectors import HASTE, Surroundings, projector_on, running, until_state
 
 PEOPLE = 7
 

@@ -9,7 +9,8 @@ from projector.main import projector_app
 from shared.auth.setup import admit_everyone
 from shared.runtime.retry import poll
 from tests.support.http import client_of
-from tests.support.projectors import SECONDS, Surroundings, register_on
+from tests.support.patience import SECONDS
+from tests.support.projectors import Surroundings, register_on
 
 
 class Defective:

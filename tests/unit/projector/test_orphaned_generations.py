@@ -9,8 +9,9 @@ from projector.projections.profiles import profiles
 from projector.store.generations import Order
 from projector.store.ports import Candidate, LeaseName
 from tests.support.histories import History
+from tests.support.patience import until
 from tests.support.projections import newer
-from tests.support.projectors import Surroundings, projector_on, running, until, until_state
+from tests.support.projectors import Surroundings, projector_on, running, until_state
 
 pytestmark = pytest.mark.anyio
 

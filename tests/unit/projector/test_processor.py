@@ -21,17 +21,9 @@ from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, PROFILES, begin, cleanly_folded, fold_next
 from tests.support.histories import History, nth_id
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, until
 from tests.support.projections import newer
-from tests.support.projectors import (
-    HASTE,
-    Surroundings,
-    projector_on,
-    projector_with,
-    running,
-    until,
-    until_state,
-)
+from tests.support.projectors import HASTE, Surroundings, projector_on, projector_with, running, until_state
 
 LIVE = "muster:{0}:profiles:live"
 NAME = LeaseName("profiles", profiles.version)

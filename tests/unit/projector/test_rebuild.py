@@ -19,8 +19,9 @@ from projector.store.transitions import NotReached, RebuildUnderWay, aborted, ro
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
+from tests.support.patience import until
 from tests.support.projections import derived
-from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until, until_state
+from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until_state
 
 
 class Newer(Projection):

@@ -12,8 +12,9 @@ from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
+from tests.support.patience import until
 from tests.support.projections import newer
-from tests.support.projectors import Surroundings, projector_on, running, store_in_memory, until, until_state
+from tests.support.projectors import Surroundings, projector_on, running, store_in_memory, until_state
 
 ADA, BOB = nth_id(1), nth_id(2)
 BAD = 5

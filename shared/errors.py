@@ -1,4 +1,4 @@
-"""Why a dependency cannot be used now: raised by adapters, and told apart no further than a caller has to."""
+"""Why a dependency cannot be used now: raised by adapters, and distinguished no further than a caller has to."""
 
 
 class Unavailable(Exception):

@@ -22,7 +22,8 @@ pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.
 register_profiles()
 
 SHARED_STACKS = ("mortal_stack", "stack")
-LONGEST = ("test_seeded_faults.py", "test_up.py", "test_failover.py", "test_access.py", "faults", "e2e", "contract")
+FILES = ("test_howtos.py", "test_seeded_faults.py", "test_up.py", "test_failover.py", "test_access.py")
+LONGEST = (*FILES, "faults", "e2e", "contract")
 """Files, then folders of files, by how long each takes (`--durations`)."""
 
 

@@ -65,7 +65,7 @@ class GenerationInspector(Protocol):
 
     def walk(self, pointer: Pointer, collection: StoredCollection) -> AsyncIterator[Mapping[Item, bytes]]:
         """
-        Give all items of a collection with their values, in portions that hold nobody up; those of a list have none.
+        Give all items of a collection with their values, in portions that hold no others up; those of a list have none.
 
         What stands there throughout is given at least once; what comes or goes meanwhile may be or not.
         """

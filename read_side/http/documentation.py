@@ -33,7 +33,7 @@ def document(resources: Sequence[Resource] = RESOURCES) -> dict[str, Any]:
         version=version("muster"),
         description="Read people's profiles, groups and what happened as of a known position in the event log. "
         f"Without the scope `{PRIVATE}` people's e-mail addresses, external ids and attributes are left out, and "
-        "nobody is looked up by them.",
+        "no one is looked up by them.",
         operations=_operations(resources),
         scope=READ,
     )

@@ -30,7 +30,7 @@ GROUP_NOT_FOUND = Problem(
 MEMBER_NOT_FOUND = Problem(
     "member-not-found",
     404,
-    "Nobody with this id belongs to the group",
+    "No account with this id belongs to the group",
     "Check the account's id. If it was added a moment ago, send the position that the command answered as "
     "Muster-Min-Position.",
 )
@@ -116,7 +116,7 @@ def _refusal(error: Unanswered) -> Rejection:
 
 def profile_not_found(position: int) -> Rejection:
     """Say that no profile has the key, as of `position`."""
-    return _not_found(PROFILE_NOT_FOUND, f"Nobody has this key as of position {position}", position)
+    return _not_found(PROFILE_NOT_FOUND, f"No profile has this key as of position {position}", position)
 
 
 def group_not_found(position: int) -> Rejection:

@@ -42,7 +42,7 @@ class Cursor(NamedTuple):
     def parse(cls, text: str) -> Self:
         """:raises Malformed: it is no cursor."""
         content = _content(text) if _is_unreserved(text) and len(text) % 4 != 1 else b""
-        # Nobody would have made one that has bits set behind its end.
+        # We would not have made one that has bits set behind its end.
         if not content.startswith(_VERSION) or len(content) <= 1 + _CHECK or _text(content) != text:
             raise Malformed(NOT_A_CURSOR)
         return cls(content[1 : 1 + _CHECK], content[1 + _CHECK :])

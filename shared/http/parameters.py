@@ -30,7 +30,7 @@ class Parameters:
     """
     The parameters of a request.
 
-    Each that is known is taken by its name; what nobody has taken by then is unknown.
+    Each that is known is taken by its name; what is not taken by then is unknown.
     """
 
     def __init__(self, scope: Scope) -> None:

@@ -1,4 +1,4 @@
-"""HTML made by Jinja: values are escaped, and a name that nobody has given is an error."""
+"""HTML made by Jinja: values are escaped, and a name that was not given is an error."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -49,7 +49,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """Told to readers by every commit: `generation` now reflects the log up to `position`, a checkpoint's `reached`."""
+    """Sent to readers by every commit: `generation` now reflects the log up to `position`, a checkpoint's `reached`."""
 
     generation: str
     position: int

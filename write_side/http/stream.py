@@ -156,7 +156,7 @@ class CommandLines:
             return _failed(number, self._refused(number, refusal))
         except Exception as defect:  # noqa: BLE001 - as for a single command; the lines after it go on
             log_defect(defect, request_id=request_id(self._scope))
-            return _failed(number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is told here"))
+            return _failed(number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here"))
 
     def _refused(self, number: int, refusal: Refusal) -> Refusal:
         if refusal.problem.status == HTTPStatus.SERVICE_UNAVAILABLE:

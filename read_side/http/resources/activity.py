@@ -12,7 +12,7 @@ from read_side.http.resource import Resource
 from read_side.views import ActivityViews, Page, Variant
 from shared.read_model.records import ActivityRecord
 
-NOBODY = "00000000-0000-7000-8000-000000000000"
+NO_ACCOUNT = "00000000-0000-7000-8000-000000000000"
 _POSITION = 8
 """Bytes: what happened is listed by its position in the log."""
 
@@ -51,5 +51,5 @@ OF_ACCOUNT = ListRoute[ActivityViews, ActivityQuery](
 )
 
 ACTIVITY = Resource(
-    name="activity", port=ActivityViews, routes=(OF_ACCOUNT,), probe=f"/profiles/{NOBODY}/activity?limit=1"
+    name="activity", port=ActivityViews, routes=(OF_ACCOUNT,), probe=f"/profiles/{NO_ACCOUNT}/activity?limit=1"
 )

@@ -115,7 +115,7 @@ def _count(batch: Matches, *, is_news: bool) -> None:
 BATCH_GET = BodyRoute(
     path=PATH,
     summary="Get up to 500 profiles by any keys",
-    description="Everybody who is found is there once, in the order asked for; keys that nobody has are under "
+    description="Each person found is there once, in the order asked for; keys that no one has are under "
     "`missing`. It reads like a GET, If-None-Match included; it is a POST because an address cannot hold so many keys.",
     handler=batch_get,
     body=BatchGet,

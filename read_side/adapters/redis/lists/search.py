@@ -58,7 +58,7 @@ class TooManyToSort(Exception):
     """
     They are too many.
 
-    :param records: whether there are too many records; otherwise only so many entries that nobody knows.
+    :param records: whether there are too many records; otherwise only so many that it is unknown.
     """
 
     def __init__(self, *, records: bool) -> None:

@@ -12,9 +12,9 @@ from read_side.http.app import read_api
 from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.http.in_process import in_process
 from shared.read_model.keys import HOME
 from shared.redis.client import connector
-from tests.support.http import client_of
 from tests.support.measures import every_attribute, named
 from tests.support.read_side import PATIENCE
 from tests.support.stack import answers, until
@@ -66,7 +66,7 @@ async def muster(database_url, redis_server):
             projector_app(admit_everyone, project),
             read_api(admit_everyone, read),
         )
-        muster = Muster(*[await stack.enter_async_context(client_of(app)) for app in apps])
+        muster = Muster(*[await stack.enter_async_context(in_process(app)) for app in apps])
         await until(lambda: answers(muster.read, "/readyz"))
         yield muster
 

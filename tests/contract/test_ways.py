@@ -9,9 +9,9 @@ import pytest
 from projector.projections.profiles import profiles
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.http.in_process import in_process
 from shared.ids import TimeOrderedIds
 from shared.redis.client import connect
-from tests.support.http import client_of
 from tests.support.pages import ROOT
 from tests.support.patience import until
 from tests.support.projectors import projector_with, running, store_in_redis
@@ -57,7 +57,7 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
         def register(registry):
             register_executor(registry, units=side.units, clock=side.clock, ids=TimeOrderedIds())
 
-        async with client_of(write_api(admit_everyone, register)) as client:
+        async with in_process(write_api(admit_everyone, register)) as client:
             with visits(expected) as found:
                 answer = await client.post("/commands/register-account", json=ANDRE)
 

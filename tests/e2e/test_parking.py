@@ -17,8 +17,8 @@ from projector.services import register_redis
 from shared.auth.setup import admit_everyone
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.http.in_process import in_process
 from tests.support.bugs import of_account, poisoned
-from tests.support.http import client_of
 from tests.support.patience import SECONDS
 from tests.support.stack import muster, service, until
 
@@ -41,7 +41,7 @@ async def projector(stack, redis, profiles):
         log = PostgresEventLog(stack.addresses.database_url)
         register_redis(registry, url=redis.url, log=log, projections=(profiles, *OTHERS))
 
-    async with client_of(projector_app(admit_everyone, register)) as ops:
+    async with in_process(projector_app(admit_everyone, register)) as ops:
         yield ops
 
 

@@ -31,6 +31,7 @@ from read_side.views import ActivityViews, GroupViews, ProfileViews, StatsViews
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
+from shared.http.in_process import in_process
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import HOME
 from shared.read_model.records import (
@@ -43,7 +44,6 @@ from shared.read_model.records import (
 )
 from shared.redis.client import connect, connector
 from tests.support.folding import begin, fold_next, go_live, held
-from tests.support.http import client_of
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
 
 PATIENCE = 5.0
@@ -206,5 +206,5 @@ async def _reader(views: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     def register(registry: Any) -> None:
         register_views(registry, views)
 
-    async with client_of(read_api(admit_everyone, register)) as client:
+    async with in_process(read_api(admit_everyone, register)) as client:
         yield client

@@ -6,9 +6,9 @@ import pytest
 
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
+from shared.http.in_process import in_process
 from tests.support.access import Keys, bearing
 from tests.support.authenticated_apps import AuthenticatedApps
-from tests.support.http import client_of
 from tests.support.read_side import ADA
 from write_side.use_cases import USE_CASES
 
@@ -74,7 +74,7 @@ async def clients(keys):
     """Of each service, which serves all tests of this module."""
     apps = AuthenticatedApps(TokenAuthentication(keys.directory, audience="muster"))
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(client_of(apps[name])) for name in ROUTES}
+        yield {name: await stack.enter_async_context(in_process(apps[name])) for name in ROUTES}
 
 
 def filled(path):

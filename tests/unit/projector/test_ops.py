@@ -19,9 +19,9 @@ from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiUnavailable
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
+from shared.http.in_process import in_process
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, nth_id
-from tests.support.http import client_of
 from tests.support.own_apis import answer_commands
 from tests.support.patience import SECONDS
 from tests.support.projectors import Surroundings, register_on
@@ -47,7 +47,7 @@ def app_on(around, *, log=None):
 
 @pytest.fixture
 async def client(around):
-    async with client_of(app_on(around)) as client:
+    async with in_process(app_on(around)) as client:
         await in_state(client, ProjectionState.RUNNING)
         yield client
 
@@ -152,7 +152,7 @@ def held_log(around, *, since):
 async def test_who_holds_the_log_up_is_named(around):
     """A sentence for people, and its parts for programs."""
     log = held_log(around, since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC))
-    async with client_of(app_on(around, log=log)) as client:
+    async with in_process(app_on(around, log=log)) as client:
         shown = await in_state(client, ProjectionState.RUNNING)
         ready = await readiness(client, lambda details: details.get("event log") == shown["held_by"]["text"])
 
@@ -164,7 +164,7 @@ async def test_who_holds_the_log_up_is_named(around):
 async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(around):
     """Since half an hour before: the projector's clock says an hour after dawn."""
     log = held_log(around, since=DAWN + timedelta(minutes=30))
-    async with client_of(app_on(around, log=log)) as client:
+    async with in_process(app_on(around, log=log)) as client:
         await in_state(client, ProjectionState.RUNNING)
 
         text = (await client.get("/metrics")).text

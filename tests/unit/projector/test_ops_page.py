@@ -13,8 +13,8 @@ from projector.api.page.figures import time_left
 from projector.api.status_events import Frame, StreamLimits, Streams
 from projector.monitoring.status import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
+from shared.http.in_process import in_process
 from shared.http.problems import Rejection
-from tests.support.http import client_of
 from tests.support.showcase import COMPARISON, ERROR, NOW, STATUS, create, generation, projection, rebuild
 
 LOCAL = ("localhost", "localhost:8003", "127.0.0.1", "127.0.0.1:8003", "127.9.9.9:1", "[::1]", "[::1]:8003")
@@ -31,7 +31,7 @@ FOREIGN = (
 
 @pytest.fixture
 async def client():
-    async with client_of(create()) as client:
+    async with in_process(create()) as client:
         yield client
 
 

@@ -12,10 +12,10 @@ from projector.main import projector_app
 from projector.projections.profiles import profiles
 from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiRefused
+from shared.http.in_process import in_process
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, nth_id
-from tests.support.http import client_of
 from tests.support.own_apis import answer_commands
 from tests.support.patience import SECONDS
 from tests.support.projectors import Surroundings, register_on
@@ -48,7 +48,7 @@ def app_on(around, profiles):
 @pytest.fixture
 async def client(around):
     """A projector that cannot fold the first of Ada's changes."""
-    async with client_of(app_on(around, poisoned(profiles, lambda recorded: recorded.position == 5))) as client:
+    async with in_process(app_on(around, poisoned(profiles, lambda recorded: recorded.position == 5))) as client:
         await until_parked(client, 1)
         yield client
 
@@ -130,7 +130,7 @@ async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around
     """A new release is started after the old one; nobody asked for anything."""
     around.lease.holders.clear()
 
-    async with client_of(app_on(around, profiles)) as mended:
+    async with in_process(app_on(around, profiles)) as mended:
         report = await until_parked(mended, 0)
 
     assert report == {"parked": [], "skipped": []}

@@ -12,9 +12,9 @@ from projector.main import projector_app
 from shared.auth.setup import admit_everyone
 from shared.cli.api_client import PROJECTOR, ApiClient
 from shared.cli.exit_codes import WrongUsage
+from shared.http.in_process import in_process
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
-from tests.support.http import client_of
 from tests.support.patience import SECONDS
 from tests.support.projectors import Surroundings, register_on
 
@@ -36,7 +36,7 @@ async def client(around):
     def register(registry):
         register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)))
 
-    async with client_of(projector_app(admit_everyone, register)) as client:
+    async with in_process(projector_app(admit_everyone, register)) as client:
         await reached(client, lambda profiles: profiles["state"] == "running")
         yield client
 

@@ -6,8 +6,8 @@ from read_side.adapters.list_query import ListLimits
 from read_side.http.app import read_api
 from read_side.services import memory_views, register_views
 from shared.auth.setup import admit_everyone
+from shared.http.in_process import in_process
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
-from tests.support.http import client_of
 from tests.support.read_side import ADA, BOB, PATIENCE
 
 
@@ -88,5 +88,5 @@ async def client(empty_directory):
     def register(registry):
         register_views(registry, empty_directory)
 
-    async with client_of(read_api(admit_everyone, register)) as client:
+    async with in_process(read_api(admit_everyone, register)) as client:
         yield client

@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
 from shared.http.app import MAX_BODY_BYTES
+from shared.http.in_process import in_process
 from shared.ids import TimeOrderedIds
 from tests.support.clock import SettableClock
-from tests.support.http import client_of
 from tests.support.measures import counts, every_attribute, named
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
@@ -31,7 +31,7 @@ async def client(store):
     def register(registry):
         register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
 
-    async with client_of(write_api(admit_everyone, register)) as client:
+    async with in_process(write_api(admit_everyone, register)) as client:
         yield client
 
 

@@ -11,10 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
+from shared.http.in_process import in_process
 from shared.http.limits import HttpLimits
 from shared.ids import TimeOrderedIds
 from tests.support.clock import SettableClock
-from tests.support.http import client_of
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.execution.limits import ExecutionLimits
@@ -35,7 +35,7 @@ async def client(store) -> AsyncIterator[httpx.AsyncClient]:
     def register(registry) -> None:
         register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
 
-    async with client_of(write_api(admit_everyone, register)) as client:
+    async with in_process(write_api(admit_everyone, register)) as client:
         yield client
 
 
@@ -272,7 +272,7 @@ async def test_a_body_that_does_not_come_is_waited_for_in_bounds():
         yield b"{"
         await asyncio.Event().wait()
 
-    async with client_of(write_api(admit_everyone, register)) as client:
+    async with in_process(write_api(admit_everyone, register)) as client:
         headers = {"Content-Type": "application/json"}
         answer = await client.post("/commands/register-account", content=body(), headers=headers)
 
@@ -288,7 +288,7 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
         register_executor(registry, units=units, clock=store.clock, ids=TimeOrderedIds(), limits=limits)
         admit_everyone(registry)
 
-    async with asyncio.timeout(10), client_of(write_api(register)) as client:
+    async with asyncio.timeout(10), in_process(write_api(register)) as client:
         answer = await post(client, "register-account", **ANDRE)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

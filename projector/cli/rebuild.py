@@ -27,6 +27,7 @@ from shared.cli.output import print_json, say
 from shared.http.in_process import in_process
 from shared.observability import logging as telemetry
 from shared.runtime.progress import Progress
+from shared.runtime.retry import poll
 from shared.settings import Settings
 
 POLL_SECONDS = 0.3
@@ -204,12 +205,15 @@ class _Rebuild:
 
     async def _next_status(self, progress: Progress) -> ProjectionStatus:
         """Wait for a projector that is away: the rebuild goes on as soon as one is there."""
-        while True:
+
+        async def ask() -> ProjectionStatus:
             try:
                 return await self._status()
             except (ApiUnavailable, ApiRefused) as error:
                 progress.wait(f"{error}; the rebuild goes on without this command")
-                await asyncio.sleep(POLL_SECONDS)
+                raise
+
+        return await poll(POLL_SECONDS).call(ask, on=(ApiUnavailable, ApiRefused))
 
     def _outcome(self, live: str | None, generation: str, *, switched: bool, seconds: float) -> Rebuilt:
         compared = self._comparison or Comparison(records=0)

@@ -13,20 +13,22 @@ from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
 from shared.http.limits import HttpLimits
 from shared.ids import Ids, TimeOrderedIds
-from shared.postgres.connection import LIMITS as POSTGRES_LIMITS
-from shared.postgres.connection import PostgresLimits
+from shared.postgres.connection import POSTGRES_LIMITS, PostgresLimits
 from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.notifier import PostgresNotifier
 from write_side.adapters.postgres.purge import purge_expired_keys
-from write_side.adapters.postgres.transactions import LIMITS as TRANSACTION_LIMITS
-from write_side.adapters.postgres.transactions import PostgresTransactions, TransactionLimits, create_engine
+from write_side.adapters.postgres.transactions import (
+    TRANSACTION_LIMITS,
+    PostgresTransactions,
+    TransactionLimits,
+    create_engine,
+)
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.limits import LIMITS as EXECUTION_LIMITS
-from write_side.execution.limits import ExecutionLimits
+from write_side.execution.limits import EXECUTION_LIMITS, ExecutionLimits
 from write_side.http.app import Background, write_api
 from write_side.ports import UnitsOfWork
 

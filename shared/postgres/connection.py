@@ -27,7 +27,7 @@ class PostgresLimits:
     answer_seconds: float = 30.0
 
 
-LIMITS = PostgresLimits()
+POSTGRES_LIMITS = PostgresLimits()
 
 PINNED_SETTINGS = """
     select set_config('default_transaction_isolation', 'read committed', false),
@@ -45,7 +45,7 @@ Time limits are Muster's own; what is answered is durable, so that a laxer defau
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 
 
-def connect_arguments(url: str, *, limits: PostgresLimits = LIMITS) -> dict[str, Any]:
+def connect_arguments(url: str, *, limits: PostgresLimits = POSTGRES_LIMITS) -> dict[str, Any]:
     """
     Return how psycopg opens a session: on the primary, and with TCP keepalive.
 
@@ -57,7 +57,7 @@ def connect_arguments(url: str, *, limits: PostgresLimits = LIMITS) -> dict[str,
 
 @asynccontextmanager
 async def connected(
-    url: str, *, autocommit: bool = False, limits: PostgresLimits = LIMITS
+    url: str, *, autocommit: bool = False, limits: PostgresLimits = POSTGRES_LIMITS
 ) -> AsyncIterator[psycopg.AsyncConnection]:
     """
     Open a connection that is closed at the end, whatever happens; what was not committed is gone with it.

@@ -19,7 +19,12 @@ from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
-from write_side.adapters.postgres.transactions import LIMITS, PostgresTransactions, TransactionLimits, create_engine
+from write_side.adapters.postgres.transactions import (
+    TRANSACTION_LIMITS,
+    PostgresTransactions,
+    TransactionLimits,
+    create_engine,
+)
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.domain.values import parse_value, plain
 from write_side.execution.executor import CommandExecutor
@@ -109,7 +114,7 @@ def memory_write_side() -> WriteSide:
 
 
 @asynccontextmanager
-async def postgres_write_side(url: str, *, limits: TransactionLimits = LIMITS) -> AsyncIterator[WriteSide]:
+async def postgres_write_side(url: str, *, limits: TransactionLimits = TRANSACTION_LIMITS) -> AsyncIterator[WriteSide]:
     clock = SettableClock()
     engine = create_engine(url, allow_unsafe=True, limits=limits)
     transactions = PostgresTransactions(engine, limits=limits)
@@ -122,7 +127,9 @@ async def postgres_write_side(url: str, *, limits: TransactionLimits = LIMITS) -
 
 async def race(write_side: WriteSide, *racers: Awaitable[Any]) -> list[Any]:
     """Await all at once, and return answers and exceptions. No racer has a start because its connection is open."""
-    await asyncio.gather(*(write_side.units.outcome_of(context("warm-up")) for _ in range(2 * LIMITS.connections)))
+    await asyncio.gather(
+        *(write_side.units.outcome_of(context("warm-up")) for _ in range(2 * TRANSACTION_LIMITS.connections))
+    )
     return await asyncio.gather(*racers, return_exceptions=True)
 
 

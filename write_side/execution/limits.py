@@ -24,4 +24,4 @@ class ExecutionLimits:
     keep_bulk_seconds: float = 30 * 24 * 3_600.0
 
 
-LIMITS = ExecutionLimits()
+EXECUTION_LIMITS = ExecutionLimits()

@@ -19,8 +19,7 @@ from psycopg.abc import Params
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import EventLogUnsound, Holder, LogIdentity, RecordedEvent
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
-from shared.postgres.connection import LIMITS as POSTGRES_LIMITS
-from shared.postgres.connection import PostgresLimits, connected, reachable
+from shared.postgres.connection import POSTGRES_LIMITS, PostgresLimits, connected, reachable
 from shared.postgres.terminate import answered_within
 from shared.settings import Settings
 
@@ -39,7 +38,7 @@ class EventLogLimits:
     portion_bytes: int = 4 * 1024 * 1024
 
 
-LIMITS = EventLogLimits()
+EVENT_LOG_LIMITS = EventLogLimits()
 
 Statement = str | sql.Composed
 
@@ -103,7 +102,7 @@ async def read_snapshot(connection: psycopg.AsyncConnection, *, after: int, limi
     """
     with reachable():
         rows = await (await connection.execute(_FOLLOWING, (after, limit))).fetchall()
-    return [_recorded(row) for row in _portion(rows, limit=LIMITS.portion_bytes)]
+    return [_recorded(row) for row in _portion(rows, limit=EVENT_LOG_LIMITS.portion_bytes)]
 
 
 class PostgresEventLog:
@@ -114,7 +113,7 @@ class PostgresEventLog:
         url: str,
         *,
         allow_unsafe: bool = False,
-        limits: EventLogLimits = LIMITS,
+        limits: EventLogLimits = EVENT_LOG_LIMITS,
         postgres: PostgresLimits = POSTGRES_LIMITS,
     ) -> None:
         """

@@ -7,7 +7,7 @@ import structlog
 
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import CHANNEL
-from shared.postgres.connection import LIMITS, PostgresLimits, connected
+from shared.postgres.connection import POSTGRES_LIMITS, PostgresLimits, connected
 from shared.runtime.retry import repeat
 
 RECONNECT_SECONDS = 0.5
@@ -23,7 +23,7 @@ class PostgresNotifier:
     a hint: readers poll as well, so a notification that is lost costs time and no event.
     """
 
-    def __init__(self, url: str, *, limits: PostgresLimits = LIMITS) -> None:
+    def __init__(self, url: str, *, limits: PostgresLimits = POSTGRES_LIMITS) -> None:
         self._url = url
         self._limits = limits
         self._is_due = asyncio.Event()

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from shared.event_log import EventLogUnsound
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
-from shared.postgres.connection import LIMITS as POSTGRES_LIMITS
-from shared.postgres.connection import PINNED_SETTINGS, PostgresLimits, connect_arguments
+from shared.postgres.connection import PINNED_SETTINGS, POSTGRES_LIMITS, PostgresLimits, connect_arguments
 from shared.postgres.terminate import terminate
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
@@ -38,7 +37,7 @@ class TransactionLimits:
     idle_seconds: int = 10
 
 
-LIMITS = TransactionLimits()
+TRANSACTION_LIMITS = TransactionLimits()
 
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 
@@ -51,7 +50,7 @@ def create_engine(
     url: str,
     *,
     allow_unsafe: bool = False,
-    limits: TransactionLimits = LIMITS,
+    limits: TransactionLimits = TRANSACTION_LIMITS,
     postgres: PostgresLimits = POSTGRES_LIMITS,
 ) -> AsyncEngine:
     """
@@ -95,7 +94,7 @@ def _prepare(connection: Any, limits: TransactionLimits, *, allow_unsafe: bool) 
 class PostgresTransactions:
     """Begins, commits and rolls back; nothing else does, so that one transaction may serve several commands later."""
 
-    def __init__(self, engine: AsyncEngine, *, limits: TransactionLimits = LIMITS) -> None:
+    def __init__(self, engine: AsyncEngine, *, limits: TransactionLimits = TRANSACTION_LIMITS) -> None:
         self._engine = engine
         self._seconds = limits.seconds
 

@@ -29,9 +29,7 @@ ALLOWED = {
 """Names that are stored, and words that are no names of ours."""
 
 SEEN_IN_LAYERS = {
-    "Generation",  # as the projector keeps it, and as a reader follows it
     "Membership",  # the aggregate, and half of a member's card
-    "Operation",  # of a resource, and in an OpenAPI document
 }
 
 

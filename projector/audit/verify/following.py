@@ -1,6 +1,6 @@
 """A fold that is always where the generation is that it is compared with."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from projector.audit.live import NothingToVerify, inspect_live, live_generation
@@ -102,12 +102,11 @@ class FollowingFold:
         """
         expected = {key: self.expected(key) for key in keys}
         for _ in range(self.limits.attempts):
-            entries = {entry for key in keys for entry in _entries(expected[key])}
-            before = self._moment
+            entries, before = _entries_of(expected.values()), self._moment
             snapshot, touched = await self._look(GenerationQuery(documents=keys, entries=entries))
             stale = keys if self._moment != before else touched.intersection(keys)
             expected |= {key: self.expected(key) for key in stale}
-            if all(entry in snapshot.owners for key in stale for entry in _entries(expected[key])):
+            if snapshot.owners.keys() >= _entries_of(expected[key] for key in stale):
                 return snapshot, expected
         raise Superseded("documents change faster than they can be read")
 
@@ -202,6 +201,10 @@ def _is_retrying(snapshot: GenerationSnapshot) -> bool:
     What a document is before it comes by, no fold in the order of the log can tell.
     """
     return any(each.since for each in snapshot.checkpoint.fan_outs)
+
+
+def _entries_of(documents: Iterable[Sequence[Expected]]) -> set[Entry]:
+    return {entry for expected in documents for entry in _entries(expected)}
 
 
 def _entries(expected: Sequence[Expected]) -> list[Entry]:

@@ -1,6 +1,6 @@
 """Writing anew what is not as it should be, and nothing else."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -60,7 +60,7 @@ def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], snap
     there = {key: each for key, each in expected.items() if each.full is not None}
     return Batch(
         removals=removals,
-        additions=[(entry, key.id) for key, each in there.items() for entry in each.entries],
+        additions=list(_additions(there)),
         index_rows=_present({key: each.packed for key, each in there.items()}),
         public=_present({key: each.public for key, each in there.items()}),
         full=_present({key: each.full for key, each in there.items()}),
@@ -68,6 +68,11 @@ def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], snap
         superfluous=list(_superfluous(there, snapshot)),
         checkpoint=_revised(snapshot.checkpoint),
     )
+
+
+def _additions(expected: dict[Key, Expected]) -> Iterator[OwnedEntry]:
+    for key, each in expected.items():
+        yield from ((entry, key.id) for entry in each.entries)
 
 
 def _present(values: Mapping[Key, bytes | None]) -> dict[Key, bytes]:

@@ -32,7 +32,7 @@ from tests.support.collections import (
     filed_person,
     filed_stats,
 )
-from tests.support.patience import until
+from tests.support.patience import SECONDS, until
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -118,8 +118,9 @@ async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[M
         return answer
 
     reader = asyncio.create_task(views.freshness.reach(minimum, read))
-    for _ in range(2):  # one read for those who need not wait, one behind the registration
-        await reads.get()
+    async with asyncio.timeout(SECONDS):
+        for _ in range(2):  # one read for those who need not wait, one behind the registration
+            await reads.get()
     return reader
 
 

@@ -8,6 +8,7 @@ import pytest
 from read_side.freshness import Freshness, FreshnessLimits, ProjectionBehind
 from shared.errors import Overloaded
 from tests.support.measures import counts
+from tests.support.patience import SECONDS
 
 
 class At(NamedTuple):
@@ -36,8 +37,9 @@ def freshness():
 async def waiting(freshness, checkpoint, minimum):
     """Start a reader and return its task once it can only be woken."""
     reader = asyncio.create_task(freshness.reach(minimum, checkpoint.read))
-    for _ in range(2):  # one read for those who need not wait, one behind the registration
-        await checkpoint.reads.get()
+    async with asyncio.timeout(SECONDS):
+        for _ in range(2):  # one read for those who need not wait, one behind the registration
+            await checkpoint.reads.get()
     assert freshness.waiting == 1
     return reader
 

@@ -48,15 +48,18 @@ def _examples(text: str) -> Iterator[Example]:
 
 
 def outputs(examples: Iterable[Example], stack: Stack, *, code: Path = ROOT) -> list[str]:
-    """Run the examples in one shell against a stack, with `code` as the clone; return what each printed."""
+    """
+    Run the examples in one shell against a stack, with `code` as the clone; return what each printed to stdout.
+
+    Progress goes to stderr, and comes only where the machine is slow.
+    """
     script = "".join(f"echo '{MARKER}'\n{_at(stack, each.command)}\n" for each in examples)
     run = subprocess.run(
         ["bash", "-c", script],
         env=environment(MUSTER_HOME=str(stack.home), PYTHONPATH=str(code), PATH=os.environ["PATH"]),
         cwd=code,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     return run.stdout.decode().split(f"{MARKER}\n")[1:]

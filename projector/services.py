@@ -62,7 +62,8 @@ def register_services(registry: svcs.Registry) -> None:
     if settings.read_url:
         probing = settings.limits_of(MonitoringLimits)
         read = httpx_client(READ_API, settings, timeout=settings.read_wait + probing.probe_patience)
-        registry.register_value(ReadProbe, ReadProbe(log=log, read=read, limits=probing))
+        names = [each.name for each in PROJECTIONS]
+        registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
     register_redis(registry, url=settings.required("redis_url"), log=log, settings=settings)
     directory = PostgresDirectory(settings.required("database_url"))
     limits = settings.limits_of(DriftSamplerLimits)

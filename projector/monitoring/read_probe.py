@@ -1,6 +1,6 @@
 """A synthetic probe: ask the read API every few seconds for what only the whole way from the log can answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 
 import httpx
@@ -33,11 +33,20 @@ class ReadProbe:
     Ask for what the log has now, as a client does who sends `Muster-Min-Position`.
 
     :param read: the read API.
+    :param projections: which count as not answered for where the read API does not even say what can be asked.
     """
 
-    def __init__(self, *, log: EventLog, read: httpx.AsyncClient, limits: MonitoringLimits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        read: httpx.AsyncClient,
+        projections: Iterable[str],
+        limits: MonitoringLimits | None = None,
+    ) -> None:
         self._log = log
         self._read = read
+        self._projections = tuple(projections)
         self._seconds = (limits or MonitoringLimits()).probe
         self._questions: Mapping[str, str] = {}
         self.error: str | None = None
@@ -69,6 +78,8 @@ class ReadProbe:
         try:
             questions = self._questions or await self._look_up_questions()
         except (httpx.HTTPError, msgspec.DecodeError) as failure:
+            for projection in self._projections:
+                metrics.READ_PROBE_FAILURES.labels(projection).inc()
             return f"{QUESTIONS}: {type(failure).__name__}"
         errors = [await self._question(projection, path, head) for projection, path in questions.items()]
         error = "; ".join(filter(None, errors)) or None

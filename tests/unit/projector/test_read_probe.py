@@ -33,7 +33,7 @@ def probing(log, answer, *, document=None):
         return document() if request.url.path == "/openapi.json" else answer(request)
 
     read = httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url="http://read")
-    return ReadProbe(log=log, read=read)
+    return ReadProbe(log=log, read=read, projections=PROBES)
 
 
 async def test_all_that_is_in_the_log_is_asked_for(log):
@@ -83,6 +83,19 @@ async def test_a_read_api_that_does_not_say_what_can_be_asked_is_told(log, docum
     await probe.ask()
 
     assert probe.error == error
+
+
+async def test_a_read_api_that_is_away_is_counted_each_time(log):
+    """The alert counts on it, also where the read API was away from the start."""
+
+    def away(request):
+        raise httpx.ConnectError("away")
+
+    probe, before = probing(log, away, document=lambda: away(None)), failures()
+    for _ in range(3):
+        await probe.ask()
+
+    assert failures() == before + 3 * len(PROBES)
 
 
 async def test_questions_are_looked_up_again_after_a_failure(log):

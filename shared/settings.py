@@ -225,9 +225,18 @@ def _parsed(name: str, text: str) -> object:
     kind = FIELDS[_field(name)]
     notes = getattr(kind, "__metadata__", ())
     try:
-        return notes[0](text) if notes and callable(notes[0]) else msgspec.convert(text, kind, strict=False)
+        return notes[0](text) if notes and callable(notes[0]) else msgspec.convert(_plain(text, kind), kind)
     except msgspec.ValidationError as error:
         hint = notes[0].description if notes else f"choose one of: {', '.join(get_args(kind))}"
         raise SettingsError(f"{name} is {text!r}: {hint}") from error
     except ValueError as error:
         raise SettingsError(f"{name} is {masked(text)!r}: {error}") from error
+
+
+def _plain(text: str, kind: Any) -> object:
+    """Read a number as Python does: also one with blanks around it, as files of variables have them."""
+    number = getattr(kind, "__origin__", str)
+    try:
+        return number(text) if number in {int, float} else text
+    except ValueError:
+        return text  # which is not of the kind

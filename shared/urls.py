@@ -60,7 +60,7 @@ class SentinelUrl:
         """:raises ValueError: it is no URL of sentinels."""
         authority, slash, rest = url.partition("://")[2].partition("/")
         login, at, hosts = authority.rpartition("@")
-        parts = urlsplit(f"{slash}{rest}")  # without the hosts: `urlsplit` takes no list of which one has brackets
+        parts = urlsplit(f"//{slash}{rest}")  # without the hosts: `urlsplit` takes no list of which one has brackets
         service, _, database = parts.path.strip("/").partition("/")
         if not service or not (database or "0").isdigit():
             raise ValueError("write redis+sentinel://host:26379,host:26379/service/database")

@@ -48,6 +48,21 @@ def test_what_is_set_is_read_with_its_source():
     assert (settings.sources["workers"], settings.sources["write_port"]) == ("environment", "default")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "number"),
+    [
+        ("MUSTER_WORKERS", "4 ", 4),
+        ("MUSTER_WORKERS", "04", 4),
+        ("MUSTER_READ_PORT", " 8002", 8002),
+        ("MUSTER_READ_WAIT", ".5", 0.5),
+        ("MUSTER_READ_WAIT", "2\t", 2.0),
+    ],
+)
+def test_a_number_may_be_written_in_every_way_that_python_reads(name, text, number):
+    """A file of variables easily has a blank at the end of a line."""
+    assert getattr(Settings.load({name: text}), name.removeprefix("MUSTER_").lower()) == number
+
+
 def test_an_empty_variable_counts_as_not_set():
     """`${VARIABLE:-}` in a compose file is no setting."""
     assert Settings.load({"MUSTER_DATABASE_URL": ""}).database_url is None
@@ -76,6 +91,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_WRITE_URL", "localhost:8001", "http://host:port"),
         ("MUSTER_READ_WAIT", "soon", "seconds from 0"),
         ("MUSTER_READ_WAIT", "nan", "seconds from 0"),
+        ("MUSTER_WORKERS", "1e1", "whole number from 1"),
         ("MUSTER_READ_WAIT", "-1", "seconds from 0"),
         ("MUSTER_IDEMPOTENCY_TTL", "0", "whole number from 1"),
         ("MUSTER_PARTITIONS", "2", "one partition"),

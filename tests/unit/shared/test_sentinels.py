@@ -23,6 +23,13 @@ def test_a_url_names_sentinels_service_and_database():
     assert sentinel_options(url) == {"username": None, "password": None, "ssl": False}
 
 
+def test_a_slash_too_many_does_no_harm():
+    """Whoever puts a URL together easily doubles one."""
+    url = SentinelUrl.parse("redis+sentinel://one//people/2")
+
+    assert (url.service, url.database) == ("people", "2")
+
+
 def test_redis_and_its_sentinels_have_passwords_of_their_own():
     """Those of Redis stand where they always do."""
     url = SentinelUrl.parse("redis+sentinel://reader:p%40ss@one/people?sentinel_username=asker&sentinel_password=other")

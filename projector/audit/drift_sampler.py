@@ -145,11 +145,14 @@ class DriftSampler:
                 inspector = self._inspectors[projection]
                 live = await live_generation(inspector, projection=projection)
                 query = GenerationQuery(keys, variants=("full",))
-                return await poll(self._limits.pause).until(
+                snapshot = await poll(self._limits.pause).until(
                     lambda snapshot: _reflects(head, snapshot), lambda: inspect_live(inspector, live, query)
                 )
         except TimeoutError:
             raise Superseded("the store is behind the log") from None
+        if not _reflects(head, snapshot):  # the look swallowed the time-out: see `shared.runtime.cancellation`
+            raise Superseded("the store is behind the log")
+        return snapshot
 
 
 async def _state(counterpart: Counterpart, ids: Collection[str], directory: Directory) -> _State:

@@ -15,8 +15,13 @@ _metadata_decoder = msgspec.json.Decoder(Metadata)
 
 def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:
     """Decode an event in the current shape or a former one; never raises: a reader must be able to name what it met."""
+    if schema < schema_of(type_name):
+        try:
+            data = _upcast(data, type_name, schema)
+        except Exception as error:  # noqa: BLE001 - whatever an upcaster raises; its text may quote people's data
+            return UnknownEvent(type_name, schema, f"its upcaster fails with {type(error).__name__}")
     try:
-        event = _decoder.decode(data if schema >= schema_of(type_name) else _upcast(data, type_name, schema))
+        event = _decoder.decode(data)
     except msgspec.DecodeError as error:
         return UnknownEvent(type_name, schema, _too_new(type_name, schema) or str(error))
     if isinstance(event, Redacted):  # of which nothing is left that had a shape, whatever its schema was

@@ -40,6 +40,13 @@ def test_each_upcaster_raises_the_schema_of_its_type_alone():
     assert (schema_of("handle-changed"), schema_of("email-changed")) == (3, 1)
 
 
+def test_an_event_on_which_its_upcaster_fails_is_unknown():
+    """The projector then stops at it, and names it, rather than fall over it again and again."""
+    unknown = decode(BY_PAIR, type_name="handle-changed", schema=1)
+
+    assert unknown == UnknownEvent("handle-changed", 1, "its upcaster fails with KeyError")
+
+
 def test_a_shape_to_come_is_unknown():
     """An older release stops at it rather than misread it."""
     unknown = decode(BY_PAIR, type_name="handle-changed", schema=4)

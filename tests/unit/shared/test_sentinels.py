@@ -24,7 +24,7 @@ def test_a_url_names_sentinels_service_and_database():
 
 
 def test_a_slash_too_many_does_no_harm():
-    """Whoever puts a URL together easily doubles one."""
+    """As a template that joins a host and a service easily has."""
     url = SentinelUrl.parse("redis+sentinel://one//people/2")
 
     assert (url.service, url.database) == ("people", "2")

@@ -170,12 +170,24 @@ def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:
 
 
 @asynccontextmanager
-async def running(projector: Projector) -> AsyncIterator[Projector]:
-    """The projector while it runs; it is cancelled at the end, as at a clean stop."""
+async def running(projector: Projector, *, until: ProjectionState | None = None) -> AsyncIterator[Projector]:
+    """
+    The projector while it runs; it is cancelled at the end, as at a clean stop.
+
+    :param until: what state it comes to before anything else happens.
+    """
     async with Tasks() as tasks:
         tasks.start(projector.election.run(), name="leader election")
         tasks.start(projector.reconciler.run(), name="reconciler")
+        if until:
+            await until_state(projector, until)
         yield projector
+
+
+async def run_until(projector: Projector, state: ProjectionState) -> None:
+    """Run a projector until it comes to a state, then stop it."""
+    async with running(projector, until=state):
+        pass
 
 
 async def until_state(projector: Projector, state: ProjectionState) -> None:

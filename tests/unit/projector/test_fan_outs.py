@@ -18,7 +18,7 @@ from shared.read_model.records import ProfileRecord
 from tests.support.folding import PROFILES, at_once, begin, cleanly_folded, fold_all, fold_next, held
 from tests.support.histories import History
 from tests.support.patience import until
-from tests.support.projectors import HASTE, Surroundings, projector_on, running, until_state
+from tests.support.projectors import HASTE, Surroundings, projector_on, run_until, running
 
 PEOPLE = 7
 
@@ -188,8 +188,7 @@ async def test_a_projector_that_is_killed_goes_on_where_the_fan_out_stands(direc
     around = Surroundings(store=directory.store)
     around.log.append(directory.history.events)
 
-    async with running(projector_on(around, limits=replace(HASTE, fan_out=2))) as successor:
-        await until_state(successor, ProjectionState.RUNNING)
+    async with running(projector_on(around, limits=replace(HASTE, fan_out=2)), until=ProjectionState.RUNNING):
         await until(lambda: not directory.store.string(CHECKPOINT).count(b"sweeps"))
 
     assert directory.clean == around.content()
@@ -202,9 +201,7 @@ async def test_a_fan_out_whose_event_is_not_in_the_log_stops_the_projection(dire
     around, other = Surroundings(store=directory.store), directory.history.events[:-1]
     around.log.append(other)
 
-    async with running(projector_on(around)) as successor:
-        await until_state(successor, ProjectionState.STOPPED)
-
+    async with running(projector_on(around), until=ProjectionState.STOPPED) as successor:
         assert "profiles" in successor.progress.error
 
 
@@ -215,8 +212,7 @@ async def test_what_came_before_an_event_that_cannot_be_folded_is_fanned_out(dir
     around = Surroundings(store=directory.store)
     around.log.append(directory.history.events)
 
-    async with running(projector_on(around, limits=replace(HASTE, fan_out=2, recheck=60))) as projector:
-        await until_state(projector, ProjectionState.STOPPED)
+    await run_until(projector_on(around, limits=replace(HASTE, fan_out=2, recheck=60)), ProjectionState.STOPPED)
 
     assert directory.names() == ["All of us"] * PEOPLE
     assert directory.checkpoint.reached == directory.history.events[-2].position
@@ -231,8 +227,7 @@ async def test_what_would_be_too_much_for_one_commit_is_halved():
     weights = []
     around.store.apply = weighing(around.store.apply, weights)
 
-    async with running(projector_on(around, limits=replace(HASTE, batch=500))) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around, limits=replace(HASTE, batch=500)), ProjectionState.RUNNING)
 
     assert await cleanly_folded(history.events) == around.content()
     assert max(weights) <= MOST_WRITES + 10 < sum(weights)

@@ -11,7 +11,7 @@ from projector.store.ports import Candidate, LeaseName
 from tests.support.histories import History
 from tests.support.patience import until
 from tests.support.projections import newer
-from tests.support.projectors import Surroundings, projector_on, running, until_state
+from tests.support.projectors import Surroundings, projector_on, run_until, running
 
 pytestmark = pytest.mark.anyio
 
@@ -46,8 +46,7 @@ def scene():
 
 
 async def by_the_release_before(scene):
-    async with running(projector_on(scene.around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(scene.around), ProjectionState.RUNNING)
 
 
 async def rebuilt(projector, scene):

@@ -23,7 +23,7 @@ from tests.support.folding import ORDER, PROFILES, begin, cleanly_folded, fold_n
 from tests.support.histories import History, nth_id
 from tests.support.patience import SECONDS, until
 from tests.support.projections import newer
-from tests.support.projectors import HASTE, Surroundings, projector_on, projector_with, running, until_state
+from tests.support.projectors import HASTE, Surroundings, projector_on, projector_with, run_until, running, until_state
 
 LIVE = "muster:{0}:profiles:live"
 NAME = LeaseName("profiles", profiles.version)
@@ -68,8 +68,7 @@ def reached(around, position, generation="g1"):
 
 async def test_the_first_fill_goes_live_when_it_has_reached_the_head(around, history):
     """All that was committed when it began is there before any reader sees any of it."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
 
     assert live(around) == "g1"
     assert await cleanly_folded(history.events) == around.content()
@@ -81,16 +80,14 @@ async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
     """Readers learn that there is no record, not that it is unknown."""
     around = Surroundings()
 
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
 
     assert ("g1", Checkpoint()) == (live(around), checkpoint(around))
 
 
 async def test_a_bell_is_answered_before_the_next_poll(around, history):
     """The poll is an hour away."""
-    async with running(projector_on(around, limits=ProcessorLimits(poll=3600))) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around, limits=ProcessorLimits(poll=3600)), until=ProjectionState.RUNNING):
         history.suspend(nth_id(1))
         append(around, history.events[6:])
 
@@ -98,8 +95,7 @@ async def test_a_bell_is_answered_before_the_next_poll(around, history):
 
 
 async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING):
         history.suspend(nth_id(1))
         around.log.append(history.events[6:])
 
@@ -108,8 +104,7 @@ async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
 
 async def test_a_restarted_projector_goes_on_where_the_store_stands(around, history):
     """Nothing is folded again: the revision tells."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     before = checkpoint(around)
     history.suspend(nth_id(1))
     append(around, history.events[6:])
@@ -160,8 +155,7 @@ async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
 
 async def test_an_emptied_store_is_filled_anew(around, history):
     """FLUSHALL: another generation, and no reader until it is complete."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING):
         around.store.content.clear()
 
         await until(lambda: live(around) == "g2")
@@ -173,8 +167,7 @@ async def test_an_emptied_store_is_filled_anew(around, history):
 
 async def test_a_store_that_came_back_older_is_gone_on_from_there(around, history):
     """Records and checkpoint of before the last event; the event is folded again."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING):
         older = dict(around.store.content)
         older = {key: dict(value) if isinstance(value, dict) else value for key, value in older.items()}
         history.change_handle(nth_id(1), "countess")
@@ -193,8 +186,7 @@ async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
     await begin(model)
     await fold_next(model, history.events, size=1)
 
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
 
     assert (live(around), checkpoint(around).count) == ("g1", 6)
 
@@ -202,8 +194,7 @@ async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
 @pytest.mark.parametrize("away", ["log", "store"])
 async def test_what_is_away_is_waited_for(around, history, away):
     """PostgreSQL or Redis: the projector says what it waits for, and goes on by itself."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         getattr(around, away).available = False
         await until_state(projector, ProjectionState.WAITING)
         error = projector.progress.error
@@ -247,8 +238,7 @@ async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_
     append(around, history.events[6:])
     planted = poisoned(profiles, lambda recorded: recorded.position == 7)
 
-    async with running(projector_on(around, projection=planted)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around, projection=planted), until=ProjectionState.RUNNING) as projector:
         await until(lambda: reached(around, 8))
         projector.reconcilers.require_feeding()
     assert checkpoint(around).parked
@@ -284,8 +274,7 @@ async def test_a_projection_stops_while_the_store_may_evict(around):
 
 async def test_a_damaged_generation_is_not_fed(around, history):
     """A rebuild, as the message says, replaces it."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
     history.register("dan")
     append(around, history.events[6:])
@@ -304,8 +293,7 @@ async def test_a_damaged_first_fill_is_begun_anew(around, history):
     """Nobody reads it yet, so nobody has to decide."""
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
 
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
 
     assert live(around) == "g2"
 
@@ -322,8 +310,7 @@ async def test_a_generation_without_its_checkpoint_is_damaged(around):
 
 async def test_a_generation_of_another_version_is_frozen(around, history):
     """A newer projector leaves it alone until the keys are deleted."""
-    async with running(projector_on(around)) as older:
-        await until_state(older, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     projector = projector_on(around, projection=newer(profiles))
 
     async with stopped(projector, f"made by version {profiles.version} and is frozen"):
@@ -338,8 +325,7 @@ async def test_a_generation_of_another_version_is_frozen(around, history):
 @pytest.mark.parametrize("lost", [-1, 2], ids=["the last event", "one before it"])
 async def test_a_fork_stops_the_projection(around, history, lost):
     """The database came back without an event that was projected; another took its place."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     forked = MemoryEventLog()
     forked.append([each for each in history.events if each is not history.events[lost]])
     projector = projector_on(around, log=forked)
@@ -349,8 +335,7 @@ async def test_a_fork_stops_the_projection(around, history, lost):
 
 
 async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     projector = projector_on(around, log=MemoryEventLog())
 
     async with stopped(projector, "the log has 0"):
@@ -359,8 +344,7 @@ async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
 
 async def test_a_fork_that_is_mended_is_noticed(around, history):
     """The right log is back; no restart is needed."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         right, around.log._events[:] = list(around.log._events), []
         around.log.available = False
         await until_state(projector, ProjectionState.WAITING)
@@ -397,8 +381,7 @@ async def test_a_second_projector_stands_by(around):
     """It takes over as soon as the first has stopped."""
     async with running(projector_on(around, name="second", limits=ProcessorLimits(poll=0.005))) as second:
         await until_state(second, ProjectionState.RUNNING)
-        async with running(projector_on(around, name="third")) as third:
-            await until_state(third, ProjectionState.STANDBY)
+        async with running(projector_on(around, name="third"), until=ProjectionState.STANDBY) as third:
             third.reconcilers.require_feeding()
             around.lease.holders[NAME] = Candidate("third", "2026-11-25T08:00:00+00:00")
 
@@ -407,8 +390,7 @@ async def test_a_second_projector_stands_by(around):
 
 
 async def test_a_projector_that_stops_gives_the_lease_up(around):
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
 
     assert tuple(await around.lease.candidates([NAME])) == ({}, [])
 

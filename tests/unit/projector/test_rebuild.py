@@ -21,7 +21,9 @@ from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
 from tests.support.patience import until
 from tests.support.projections import derived
-from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until_state
+from tests.support.projectors import HASTE, Surroundings, projector_on, run_until, running, store_in_memory, until_state
+
+HOLD = Order(by="me", at=ORDER.at, hold=True)
 
 
 class Newer(Projection):
@@ -99,17 +101,20 @@ class Looking:
         return self.roster.building is not None and self.roster.building.held is not None
 
 
+@pytest.fixture
+def look(around):
+    return Looking(around)
+
+
 def tell(around, history):
     """Append what is new, and notify."""
     around.log.append(history.events[around.log.next_position - 1 :])
     around.log.notify()
 
 
-async def test_a_rebuild_replaces_the_live_generation(around, history):
+async def test_a_rebuild_replaces_the_live_generation(around, history, look):
     """What it holds in the end is what a clean fold of the log holds; the old one is kept, and kept fed."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
@@ -125,11 +130,9 @@ async def test_a_rebuild_replaces_the_live_generation(around, history):
     assert of_new
 
 
-async def test_readers_never_see_anything_but_a_whole_generation(around, history):
+async def test_readers_never_see_anything_but_a_whole_generation(around, history, look):
     """At each announcement the live one has all that was committed when the rebuild began."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         announced = len(around.store.announced)
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
@@ -138,14 +141,12 @@ async def test_readers_never_see_anything_but_a_whole_generation(around, history
     assert [each.position for each in around.store.announced[announced:] if each.generation == "g1"] == []
 
 
-async def test_the_comparison_tells_what_changes(around, history):
+async def test_the_comparison_tells_what_changes(around, history, look):
     """Six doctors are shouted; nobody is new or gone."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
-    look = Looking(around)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as projector:
         await until(lambda: projector.progress.state is ProjectionState.STOPPED)
-        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(HOLD)
         await until(lambda: look.is_held)
 
     building = look.roster.building
@@ -155,22 +156,18 @@ async def test_the_comparison_tells_what_changes(around, history):
     assert look.live == "g1"
 
 
-async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
-        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around, look):
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
+        await projector.reconciler.begin(HOLD)
         await until(lambda: look.is_held)
         await projector.reconciler.begin(ORDER)
 
         await until(lambda: look.live == "g2")
 
 
-async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
+async def test_a_rebuild_that_would_empty_the_directory_is_held(around, look):
     """Unless it is forced: an operator has to look first."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Forgetful), name="newer")) as projector:
         await until_state(projector, ProjectionState.STOPPED)
         await projector.reconciler.begin(ORDER)
@@ -183,11 +180,9 @@ async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
         await until(lambda: look.live == "g2")
 
 
-async def test_an_aborted_rebuild_leaves_nothing(around):
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
-        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+async def test_an_aborted_rebuild_leaves_nothing(around, look):
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
+        await projector.reconciler.begin(HOLD)
         await until(lambda: look.is_held)
         await look.model.transition(aborted(at=around.clock.now()))
 
@@ -198,18 +193,15 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
 
 
 async def test_of_two_operators_the_second_is_announced_who_is_at_it(around):
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(Order(by="ada@console", at=ORDER.at, hold=True))
 
         with pytest.raises(RebuildUnderWay, match="ada@console is at it, since"):
             await projector.reconciler.begin(ORDER)
 
 
-async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+async def test_the_old_generation_is_dropped_when_its_time_is_over(around, look):
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=60))
         await until(lambda: look.live == "g2")
         assert look.keys_of("g1")
@@ -220,9 +212,8 @@ async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
     assert look.keys_of("g2")
 
 
-async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
+async def test_a_dropped_generation_lives_on_for_those_who_read_it(around, look):
     """Longer than the longest read."""
-    look = Looking(around)
     async with running(projector_on(around, limits=replace(HASTE, grace=10))) as projector:
         await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
@@ -234,11 +225,9 @@ async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
         await until(lambda: not look.keys_of("g1"))
 
 
-async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, history):
+async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, history, look):
     """The kept generation is fed, so it is where the live one is."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
@@ -256,19 +245,17 @@ async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, his
 @asynccontextmanager
 async def replaced_and_rebuilt(around, look):
     """Newer code, by which the live generation is made, and has to be held when it is rebuilt once more."""
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
         await until_state(newer, ProjectionState.STOPPED)
         await newer.reconciler.begin(ORDER)
         await until(lambda: look.live == "g2")
-        await newer.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await newer.reconciler.begin(HOLD)
         yield newer
 
 
-async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
+async def test_a_held_rebuild_is_compared_again_after_a_rollback(around, look):
     """With the generation that is live by then: six doctors were shouted there already, and nowhere else."""
-    look = Looking(around)
     async with replaced_and_rebuilt(around, look) as newer:
         await until(lambda: look.is_held)
         assert look.roster.building.comparison.changed == 0
@@ -279,9 +266,8 @@ async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
         assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
 
 
-async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monkeypatch):
+async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monkeypatch, look):
     """What was compared with the generation that was live until then is compared again."""
-    look = Looking(around)
     async with replaced_and_rebuilt(around, look) as newer:
 
         async def transition(change, transition=newer.reconciler.model.transition):
@@ -295,11 +281,9 @@ async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monk
     assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
 
 
-async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
+async def test_a_frozen_generation_is_not_rolled_back_to(around, history, look):
     """The release that made it is gone, and nobody feeds it."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer", rebuilds_by_itself=True)):
         await until(lambda: look.live == "g2")
         history.suspend(nth_id(1))
@@ -311,11 +295,9 @@ async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
 
 
 @pytest.mark.parametrize("by_itself", [True, False])
-async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself):
+async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself, look):
     """With MUSTER_REBUILD=auto; otherwise the live generation stays frozen, and status says so."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
 
     newest = projector_on(around, projection=released(Newer), name="new", rebuilds_by_itself=by_itself)
     async with running(newest) as newer:
@@ -328,45 +310,40 @@ async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself):
             assert look.live == "g1"
 
 
-async def test_an_older_projector_feeds_the_live_generation_while_newer_code_rebuilds(around, history):
+async def test_an_older_projector_feeds_the_live_generation_while_newer_code_rebuilds(around, history, look):
     """Each feeds what it has made; neither is stopped."""
-    look = Looking(around)
-    async with running(projector_on(around)) as older:
-        await until_state(older, ProjectionState.RUNNING)
-        async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
-            await until_state(newer, ProjectionState.STANDBY)
-            await newer.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
-            await until(lambda: look.is_held)
-            history.suspend(nth_id(1))
-            tell(around, history)
-            await until(lambda: look.position("g1") == look.position("g2") == 25)
-            await newer.reconciler.begin(ORDER)
-            await until(lambda: look.live == "g2")
-            history.reinstate(nth_id(1))
-            tell(around, history)
+    newest = projector_on(around, projection=released(Newer), name="newer")
+    async with (
+        running(projector_on(around), until=ProjectionState.RUNNING),
+        running(newest, until=ProjectionState.STANDBY) as newer,
+    ):
+        await newer.reconciler.begin(HOLD)
+        await until(lambda: look.is_held)
+        history.suspend(nth_id(1))
+        tell(around, history)
+        await until(lambda: look.position("g1") == look.position("g2") == 25)
+        await newer.reconciler.begin(ORDER)
+        await until(lambda: look.live == "g2")
+        history.reinstate(nth_id(1))
+        tell(around, history)
 
-            await until(lambda: look.position("g1") == look.position("g2") == 26)
+        await until(lambda: look.position("g1") == look.position("g2") == 26)
 
 
-async def test_older_code_does_not_rebuild_what_newer_code_made(around):
+async def test_older_code_does_not_rebuild_what_newer_code_made(around, look):
     """Or two releases side by side would replace each other's generations for ever."""
-    look = Looking(around)
-    async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
-        await until_state(newer, ProjectionState.RUNNING)
-    async with running(projector_on(around, rebuilds_by_itself=True)) as older:
-        await until_state(older, ProjectionState.STOPPED)
+    await run_until(projector_on(around, projection=released(Newer), name="newer"), ProjectionState.RUNNING)
+    await run_until(projector_on(around, rebuilds_by_itself=True), ProjectionState.STOPPED)
 
     assert look.live == "g1"
     assert look.roster.building is None
 
 
-async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
+async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around, look):
     """It is cancelled at every commit; nothing is replayed twice, and the live generation is untouched."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         live_before = {key: around.store.content[key] for key in look.keys_of("g1")}
-        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(HOLD)
     positions = []
     for attempt in range(50):
         async with running(projector_on(around, name=f"attempt {attempt}", limits=replace(HASTE, batch=1))):
@@ -396,8 +373,7 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
         return await compare(comparer, live, other)
 
     monkeypatch.setattr(Comparer, "compare", compare)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
         await asked.wait()
         await until_state(projector, ProjectionState.WAITING)
@@ -406,7 +382,7 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
         await until(lambda: look.live == "g2")
 
 
-async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch):
+async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch, look):
     """It has to rest after each commit but the last, with the lag at hand; feeding the live one never rests."""
     asked = []
 
@@ -415,23 +391,19 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
             asked.append(self._lag())
 
     monkeypatch.setattr(reconciler, "Throttle", Recording)
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         assert asked == []
         monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
         projector.progress.behind(timedelta(hours=1))
-        await projector.reconciler.begin(Order(by="me", at=ORDER.at, hold=True))
+        await projector.reconciler.begin(HOLD)
         await until(lambda: look.is_held)
 
     assert asked == [timedelta(hours=1)] * 7
 
 
-async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch):
+async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch, look):
     """The projector dies when half of the keys are gone; the next one removes the others."""
-    look = Looking(around)
-    async with running(projector_on(around)) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         interrupted = asyncio.Event()
 
         async def half(pointer):

@@ -14,7 +14,7 @@ from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
 from tests.support.patience import until
 from tests.support.projections import newer
-from tests.support.projectors import Surroundings, projector_on, running, store_in_memory, until_state
+from tests.support.projectors import Surroundings, projector_on, run_until, running, store_in_memory, until_state
 
 ADA, BOB = nth_id(1), nth_id(2)
 BAD = 5
@@ -76,8 +76,7 @@ async def test_the_same_code_parks_the_same_again(around):
 
 async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(around):
     """The comparison tells that a record is not stale any more, and what else has changed."""
-    async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around, projection=buggy()), ProjectionState.RUNNING)
     mended = newer(profiles)
     async with running(projector_on(around, projection=mended, name="newer")) as projector:
         await until(lambda: projector.reconciler.progress.state is ProjectionState.STOPPED)
@@ -93,8 +92,7 @@ async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(ar
 
 async def test_what_was_skipped_is_not_parked_again(around):
     """The new generation knows from its beginning who decided so, when and why."""
-    async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around, projection=buggy()), until=ProjectionState.RUNNING) as projector:
         asked = await operators(around).skip("profiles", str(ADA), reason="it never was", by="olga")
         comparison = await rebuilt(around, projector)
         report = await operators(around).read()
@@ -109,8 +107,7 @@ async def test_what_was_skipped_is_not_parked_again(around):
 
 async def test_what_is_to_be_skipped_is_taken_over_too(around):
     """An operator has decided, and no processor has come to it yet."""
-    async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    await run_until(projector_on(around, projection=buggy()), ProjectionState.RUNNING)
     parking = at_once(parking_of(model(around), projection="profiles"))
     asked = parking.to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=ORDER.at))
 
@@ -121,8 +118,7 @@ async def test_what_is_to_be_skipped_is_taken_over_too(around):
 async def test_nothing_is_skipped_while_a_rebuild_is_under_way(around):
     """It has taken over what was skipped when it began."""
     order = Order(by="olga", at=ORDER.at, hold=True)
-    async with running(projector_on(around, projection=buggy())) as projector:
-        await until_state(projector, ProjectionState.RUNNING)
+    async with running(projector_on(around, projection=buggy()), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(order)
         await until(lambda: at_once(model(around).survey()).roster.building.held)
 

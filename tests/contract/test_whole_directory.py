@@ -8,10 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.support.directory_comparison import Comparison
-from tests.support.directory_histories import endings, lives
-from tests.support.directory_play import Play
-from tests.support.directory_stages import memory_stage, real_stage
-from tests.support.directory_steps import Commands, Feed
+from tests.support.directory_lives import Commands, Feed, endings, lives
+from tests.support.directory_play import Play, memory_stage, real_stage
 from tests.support.examples import examples
 
 ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from unicodedata import normalize
 
-from tests.support.directory_state import Account, Group, State, group_of
+from tests.support.directory_model import Account, Group, State, group_of
 
 Json: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[Any, ...]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.directory import JUDICIARY
 from tests.support.read_side import ADA, until_a_read_waits
-from tests.unit.read_side.test_look_ups_over_http import problem
+from tests.unit.read_side.test_look_ups_over_http import BY_ID, problem
 
 POSITIONS = {"profiles": "7", "groups": "8", "activity": "9", "stats": "6"}
 READS = {
@@ -23,7 +23,20 @@ READS = {
     "/stats": "stats",
 }
 MISSES = {
-    "/profiles/by-handle/nobody": ("profile-not-found", "profiles"),
+    **dict.fromkeys(
+        (
+            "/profiles/00000000-0000-0000-0000-000000000000",
+            "/profiles/by-handle/nobody",
+            "/profiles/by-handle/%00",
+            "/profiles/by-handle/a%2Fb",
+            "/profiles/by-handle/%E2%80%AEx",
+            "/profiles/by-handle/100%25%zz",
+            f"/profiles/by-handle/{'x' * 60_000}",
+            "/profiles/by-email/nobody@example.org",
+            "/profiles/by-external-id/BOOKS%2FNOTES:G",  # external ids keep their case
+        ),
+        ("profile-not-found", "profiles"),
+    ),
     "/profiles/00000000-0000-0000-0000-000000000000/activity": ("profile-not-found", "activity"),
     "/groups/nothing": ("group-not-found", "groups"),
     "/groups/00000000-0000-0000-0000-000000000000": ("group-not-found", "groups"),
@@ -37,8 +50,14 @@ MISSES = {
 every_read = pytest.mark.parametrize(("path", "projection"), READS.items())
 
 
-def and_position(path, position):
-    return f"{path}{'&' if '?' in path else '?'}min_position={position}"
+both_ways = pytest.mark.parametrize("way", ["header", "query"])
+
+
+def at_least(position, path, way):
+    """A request for what reflects a position."""
+    if way == "header":
+        return {"url": path, "headers": {"Muster-Min-Position": str(position)}}
+    return {"url": f"{path}{'&' if '?' in path else '?'}min_position={position}"}
 
 
 @every_read
@@ -106,12 +125,10 @@ async def test_the_client_has_to_accept_json(client, directory, path, projection
 
 
 @every_read
-@pytest.mark.parametrize("way", ["header", "query"])
+@both_ways
 async def test_an_answer_waits_until_it_is_fresh_enough(client, directory, path, projection, way):
     """For the projection that answers, and no other."""
-    headers = {"Muster-Min-Position": "10"} if way == "header" else {}
-    asked = path if way == "header" else and_position(path, 10)
-    answer = asyncio.create_task(client.get(asked, headers=headers))
+    answer = asyncio.create_task(client.get(**at_least(10, path, way)))
     await until_a_read_waits(directory[projection])
 
     directory[projection].commit(position=10)
@@ -121,9 +138,10 @@ async def test_an_answer_waits_until_it_is_fresh_enough(client, directory, path,
 
 
 @pytest.mark.parametrize(("path", "projection"), [(path, miss[1]) for path, miss in MISSES.items()])
-async def test_nothing_is_missing_before_it_is_fresh_enough(client, directory, path, projection):
+@both_ways
+async def test_nothing_is_missing_before_it_is_fresh_enough(client, directory, path, projection, way):
     """A 404 waits like any other answer."""
-    answer = asyncio.create_task(client.get(and_position(path, 10)))
+    answer = asyncio.create_task(client.get(**at_least(10, path, way)))
     await until_a_read_waits(directory[projection])
 
     directory[projection].commit(position=10)
@@ -138,9 +156,10 @@ class TestAnImpatientReader:
         return 0.01
 
     @every_read
-    async def test_is_told_that_the_projection_is_behind(self, client, directory, path, projection):
+    @both_ways
+    async def test_is_told_that_the_projection_is_behind(self, client, directory, path, projection, way):
         """503 with the position reached, and when to try again."""
-        response = await client.get(and_position(path, 10))
+        response = await client.get(**at_least(10, path, way))
 
         assert response.status_code == 503
         assert problem(response) == ("projection-behind", [])
@@ -182,6 +201,20 @@ async def test_what_nobody_can_mean_is_named(client, directory, path, parameter,
 @pytest.mark.parametrize(
     ("path", "pointer"),
     [
+        ("/profiles/ada", "{id}"),
+        ("/profiles/batch-gets", "{id}"),
+        (f"{BY_ID}0", "{id}"),
+        (f"/profiles/%7B{ADA.account_id}%7D", "{id}"),
+        ("/profiles/%FF", "{id}"),
+        ("/profiles/by-handle/%FF", "{handle}"),
+        ("/profiles/by-email/%C3%28", "{email}"),
+        ("/profiles/by-external-id/%ED%A0%80", "{external_id}"),
+        (f"{BY_ID}?min_position=", "?min_position"),
+        (f"{BY_ID}?min_position=1.0", "?min_position"),
+        (f"{BY_ID}?min_position=9223372036854775808", "?min_position"),
+        (f"{BY_ID}?min_position=%D9%A3", "?min_position"),
+        (f"{BY_ID}?minposition=1", "?minposition"),
+        (f"{BY_ID}?%00=1", "?\0"),
         ("/profiles/ada/activity", "{id}"),
         ("/profiles/%FF/activity", "{id}"),
         ("/groups/%FF", "{group}"),
@@ -192,7 +225,7 @@ async def test_what_nobody_can_mean_is_named(client, directory, path, parameter,
     ],
 )
 async def test_a_key_that_nobody_can_have_is_named(client, directory, path, pointer):
-    """What is no UUID where one must be, and what is no text at all: 422."""
+    """What is no UUID where one must be, what is no text at all, and a position that is none: 422."""
     response = await client.get(path)
 
     assert response.status_code == 422
@@ -203,6 +236,14 @@ async def test_a_key_that_nobody_can_have_is_named(client, directory, path, poin
     "path",
     [
         "/profiles/",
+        "/profiles//",
+        f"{BY_ID}/",
+        "/profiles/by-handle/",
+        "/profiles/by-handle/a/b",
+        "/profiles/by-name/ada",
+        "//profiles/by-handle/ada",
+        "/pro%66iles/by-handle/ada",
+        "/profiles%2Fby-handle/ada",
         f"/profiles/{ADA.account_id}/activity/",
         f"/profiles/{ADA.account_id}/groups",
         "/groups/",

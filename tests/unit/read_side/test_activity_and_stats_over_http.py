@@ -51,17 +51,6 @@ async def test_a_cursor_is_of_one_account(client, activity):
     assert problem(people) == ("invalid", ["?cursor"])
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer"), [("limit=0", "?limit"), ("cursor=", "?cursor"), ("sort=-at", "?sort"), ("q=a", "?q")]
-)
-async def test_what_cannot_be_meant_is_named(client, activity, query, pointer):
-    """There are no filters and no other order."""
-    response = await client.get(f"{ACTIVITY}?{query}")
-
-    assert response.status_code == 422
-    assert problem(response) == ("invalid", [pointer])
-
-
 async def test_the_directory_in_numbers(client, stats):
     """As it is stored."""
     response = await client.get("/stats")
@@ -82,10 +71,3 @@ async def test_an_empty_directory_has_numbers_too(client, empty_stats):
         "registrations": [],
     }
     assert response.headers["muster-position"] == "0"
-
-
-async def test_stats_take_no_parameters(client, stats):
-    """But the position that they must have reached."""
-    response = await client.get("/stats?day=2026-01-01")
-
-    assert problem(response) == ("invalid", ["?day"])

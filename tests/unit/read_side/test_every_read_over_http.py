@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from tests.support.directory import JUDICIARY
-from tests.support.read_side import ADA, until_a_read_waits
+from tests.support.read_side import ADA, BOB, until_a_read_waits
 from tests.unit.read_side.test_look_ups_over_http import BY_ID, problem
 
 POSITIONS = {"profiles": "7", "groups": "8", "activity": "9", "stats": "6"}
+ACTIVITY, MEMBERS = f"{BY_ID}/activity", "/groups/ssju/members"
 READS = {
     f"/profiles/{ADA.account_id}": "profiles",
     "/profiles": "profiles",
@@ -199,37 +200,54 @@ async def test_what_nobody_can_mean_is_named(client, directory, path, parameter,
 
 
 @pytest.mark.parametrize(
-    ("path", "pointer"),
+    ("path", "pointers"),
     [
-        ("/profiles/ada", "{id}"),
-        ("/profiles/batch-gets", "{id}"),
-        (f"{BY_ID}0", "{id}"),
-        (f"/profiles/%7B{ADA.account_id}%7D", "{id}"),
-        ("/profiles/%FF", "{id}"),
-        ("/profiles/by-handle/%FF", "{handle}"),
-        ("/profiles/by-email/%C3%28", "{email}"),
-        ("/profiles/by-external-id/%ED%A0%80", "{external_id}"),
-        (f"{BY_ID}?min_position=", "?min_position"),
-        (f"{BY_ID}?min_position=1.0", "?min_position"),
-        (f"{BY_ID}?min_position=9223372036854775808", "?min_position"),
-        (f"{BY_ID}?min_position=%D9%A3", "?min_position"),
-        (f"{BY_ID}?minposition=1", "?minposition"),
-        (f"{BY_ID}?%00=1", "?\0"),
-        ("/profiles/ada/activity", "{id}"),
-        ("/profiles/%FF/activity", "{id}"),
-        ("/groups/%FF", "{group}"),
-        ("/groups/%C3%28/members", "{group}"),
-        ("/groups/ssju/members/ada", "{account_id}"),
-        ("/groups/ssju/members/@ada", "{account_id}"),
-        ("/groups/ssju/members/%ED%A0%80", "{account_id}"),
+        ("/groups?sort=display_name", ["?sort"]),
+        ("/groups?q=-", ["?q"]),
+        ("/groups?limit=0", ["?limit"]),
+        ("/groups?cursor=x", ["?cursor"]),
+        ("/groups?status=any", ["?status"]),
+        ("/groups?group=ssju&tag=a", ["?group", "?tag"]),
+        (f"{MEMBERS}?role=", ["?role"]),
+        (f"{MEMBERS}?role=%00", ["?role"]),
+        (f"{MEMBERS}?role={'x' * 201}", ["?role"]),
+        (f"{MEMBERS}?role=a&role=b", ["?role"]),
+        (f"{MEMBERS}?sort=handle", ["?sort"]),
+        (f"{MEMBERS}?limit=201", ["?limit"]),
+        (f"{MEMBERS}?cursor=AAAA", ["?cursor"]),
+        (f"{MEMBERS}/{ADA.account_id}?role=member", ["?role"]),
+        ("/groups/ssju?limit=1", ["?limit"]),
+        *((f"{ACTIVITY}?{query}", [f"?{query.split('=')[0]}"]) for query in ("limit=0", "cursor=", "sort=-at", "q=a")),
+        ("/stats?day=2026-01-01", ["?day"]),
+        ("/profiles/ada", ["{id}"]),
+        ("/profiles/batch-gets", ["{id}"]),
+        (f"{BY_ID}0", ["{id}"]),
+        (f"/profiles/%7B{ADA.account_id}%7D", ["{id}"]),
+        ("/profiles/%FF", ["{id}"]),
+        ("/profiles/by-handle/%FF", ["{handle}"]),
+        ("/profiles/by-email/%C3%28", ["{email}"]),
+        ("/profiles/by-external-id/%ED%A0%80", ["{external_id}"]),
+        (f"{BY_ID}?min_position=", ["?min_position"]),
+        (f"{BY_ID}?min_position=1.0", ["?min_position"]),
+        (f"{BY_ID}?min_position=9223372036854775808", ["?min_position"]),
+        (f"{BY_ID}?min_position=%D9%A3", ["?min_position"]),
+        (f"{BY_ID}?minposition=1", ["?minposition"]),
+        (f"{BY_ID}?%00=1", ["?\0"]),
+        ("/profiles/ada/activity", ["{id}"]),
+        ("/profiles/%FF/activity", ["{id}"]),
+        ("/groups/%FF", ["{group}"]),
+        ("/groups/%C3%28/members", ["{group}"]),
+        ("/groups/ssju/members/ada", ["{account_id}"]),
+        ("/groups/ssju/members/@ada", ["{account_id}"]),
+        ("/groups/ssju/members/%ED%A0%80", ["{account_id}"]),
     ],
 )
-async def test_a_key_that_nobody_can_have_is_named(client, directory, path, pointer):
-    """What is no UUID where one must be, what is no text at all, and a position that is none: 422."""
+async def test_what_nobody_can_mean_there_is_named(client, directory, path, pointers):
+    """A key that nobody can have, a position that is none, and what would mean something elsewhere: 422."""
     response = await client.get(path)
 
     assert response.status_code == 422
-    assert problem(response) == ("invalid", [pointer])
+    assert problem(response) == ("invalid", pointers)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +283,23 @@ async def test_what_no_route_names_is_not_found(client, directory, path):
     assert response.status_code == 404
     assert problem(response) == ("not-found", [])
     assert "muster-position" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "alone"),
+    [
+        ("/profiles", [f"/profiles/{each.account_id}" for each in (BOB, ADA)]),
+        ("/groups", ["/groups/ssfi", "/groups/ssju"]),
+    ],
+)
+async def test_a_page_is_made_of_the_records_as_they_are(client, directory, path, alone):
+    """Byte for byte those that are found alone; the only page leads to no other."""
+    records = [(await client.get(each)).content for each in alone]
+
+    response = await client.get(path)
+
+    assert response.content == b'{"items":[%b,%b],"next_cursor":null}' % tuple(records)
+    assert "link" not in response.headers
 
 
 async def test_reads_are_counted_by_route_and_outcome(client, directory):

@@ -28,16 +28,6 @@ def people(empty_views):
     return empty_views
 
 
-async def test_a_page_is_made_of_the_records_as_they_are(client, views):
-    """Byte for byte those that are found alone."""
-    alone = [(await client.get(f"/profiles/{each.account_id}")).content for each in (BOB, ADA)]
-
-    response = await client.get("/profiles")
-
-    assert response.content == b'{"items":[%b,%b],"next_cursor":null}' % tuple(alone)
-    assert "link" not in response.headers
-
-
 async def test_a_list_of_nobody_is_empty(client, empty_views):
     """Which is not the same as never filled."""
     empty_views.commit(position=0)

@@ -1,75 +1,30 @@
 """What all profile views promise, on every adapter."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
-from fakeredis import FakeRedis, FakeServer
-from fakeredis.aioredis import FakeAsyncRedisConnection
-from redis import Redis
 
-from read_side.adapters.memory.profiles import MemoryProfileViews
-from read_side.adapters.redis.views.profiles import RedisProfileViews
-from read_side.freshness import Freshness
 from read_side.views import Match, NeverFilled, ProfileKeys
-from shared.read_model.keys import HOME
 from shared.read_model.records import PublicProfileRecord
-from shared.redis.client import connector
 from tests.support.read_side import (
     ADA,
     BOB,
-    PATIENCE,
-    RedisProjection,
     blocked_reader,
     changed,
     every_question,
     person,
     served,
 )
+from tests.support.view_sides import ADAPTERS, side_on
 
 ID = str(ADA.account_id)
 
 
-@asynccontextmanager
-async def in_memory():
-    views = MemoryProfileViews(freshness=Freshness(patience=PATIENCE))
-    yield views, views
-
-
-@asynccontextmanager
-async def on_fakeredis():
-    server = FakeServer()
-
-    def connect():
-        return FakeAsyncRedisConnection(server=server, protocol=2, socket_timeout=None)
-
-    async with RedisProfileViews(connect, keyspace=HOME, freshness=Freshness(patience=PATIENCE)) as views:
-        with FakeRedis(server=server) as client:
-            yield views, RedisProjection(client)
-
-
-@asynccontextmanager
-async def on_a_server(server):
-    with Redis.from_url(server.start().url) as client:
-        client.flushall()
-        async with RedisProfileViews(
-            connector(server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
-        ) as views:
-            yield views, RedisProjection(client)
-
-
-@pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis"])
+@pytest.fixture(params=[*ADAPTERS, "fakeredis"])
 async def side(request):
     """Views, and what fills them."""
-    match request.param:
-        case "memory":
-            opened = in_memory()
-        case "fakeredis":
-            opened = on_fakeredis()
-        case server:
-            opened = on_a_server(request.getfixturevalue(server))
-    async with opened as side:
+    async with side_on(request.param, "profiles", request) as side:
         yield side
 
 

@@ -2,14 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+from fakeredis import FakeRedis, FakeServer
+from fakeredis.aioredis import FakeAsyncRedisConnection
 from redis import Redis
 
 from read_side.services import memory_views, redis_views
 from shared.read_model.keys import HOME
 from shared.redis.client import connector
+from shared.redis.pipelined import PipelinedConnection
 from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 ADAPTERS = ("memory", "valkey", "genuine_redis")
@@ -32,8 +36,17 @@ async def side_on(adapter: str, kind: str, request: pytest.FixtureRequest) -> As
         views = memory_views(patience=PATIENCE)[kind]
         yield Side(views, views)
         return
-    server = request.getfixturevalue(adapter).start()
-    with Redis.from_url(server.url) as client:
+    if adapter == "fakeredis":
+        fake = FakeServer()
+        client, connect = FakeRedis(server=fake), partial(_connection_to, fake)
+    else:
+        url = request.getfixturevalue(adapter).start().url
+        client, connect = Redis.from_url(url), connector(url)
+    with client:
         client.flushall()
-        async with redis_views(connector(server.url), keyspace=HOME, patience=PATIENCE)[kind] as views:
+        async with redis_views(connect, keyspace=HOME, patience=PATIENCE)[kind] as views:
             yield Side(views, PROJECTIONS[kind](client))
+
+
+def _connection_to(server: FakeServer) -> PipelinedConnection:
+    return PipelinedConnection(FakeAsyncRedisConnection(server=server, protocol=2, socket_timeout=None))

@@ -82,55 +82,43 @@ async def last_two(write_side):
     return [each.event for each in await write_side.events()][-2:]
 
 
-async def test_an_addition_waits_for_the_closing_of_the_account(write_side, session, waits):
-    await session.execute("update accounts set status = 'closed', version = version + 1")
+@pytest.mark.parametrize(
+    ("statements", "error"),
+    [
+        (["update accounts set status = 'closed', version = version + 1"], AccountAlreadyClosed),
+        (["select from groups for update", "delete from groups"], GroupNotFound),
+    ],
+    ids=["closing", "deletion"],
+)
+async def test_an_addition_waits_for_what_ends_its_account_or_group(write_side, session, waits, statements, error):
+    for statement in statements:
+        await session.execute(statement)
 
     adding = start(write_side, "add-group-member", group="ssaf", account="@ada")
 
     assert await waits(adding)
     await session.commit()
-    with pytest.raises(AccountAlreadyClosed):
+    with pytest.raises(error):
         await adding
 
 
-async def test_who_is_added_waits_for_the_deletion_of_the_group(write_side, session, waits):
-    await session.execute("select from groups for update")
-    await session.execute("delete from groups")
-
-    adding = start(write_side, "add-group-member", group="ssaf", account="@ada")
-
-    assert await waits(adding)
-    await session.commit()
-    with pytest.raises(GroupNotFound):
-        await adding
-
-
-async def test_the_closing_of_an_account_waits_for_who_is_adding_it(write_side, waits):
-    async with addition(write_side) as (uow, membership):
-        closing = start(write_side, "close-account", account="@ada")
-
-        assert await waits(closing)
-        await uow.commit(membership)
-    await closing
-
-    added, closed = await last_two(write_side)
-    assert isinstance(added, MemberAdded)
-    assert isinstance(closed, AccountClosed)
-
-
-async def test_the_deletion_of_a_group_waits_for_who_is_joining_it(write_side, waits):
+@pytest.mark.parametrize(
+    ("command", "fields", "event"),
+    [("close-account", {"account": "@ada"}, AccountClosed), ("delete-group", {"group": "ssaf"}, GroupDeleted)],
+)
+async def test_what_ends_an_account_or_a_group_waits_for_who_is_joining(write_side, waits, command, fields, event):
     """And counts the new member."""
     async with addition(write_side) as (uow, membership):
-        deleting = start(write_side, "delete-group", group="ssaf")
+        ending = start(write_side, command, **fields)
 
-        assert await waits(deleting)
+        assert await waits(ending)
         await uow.commit(membership)
-    await deleting
+    await ending
 
-    added, deleted = await last_two(write_side)
+    added, ended = await last_two(write_side)
     assert isinstance(added, MemberAdded)
-    assert isinstance(deleted, GroupDeleted)
-    assert deleted.members == 1
+    assert isinstance(ended, event)
+    assert getattr(ended, "members", 1) == 1
 
 
 async def test_a_deletion_counts_also_who_joins_without_queueing(write_side, session, waits):

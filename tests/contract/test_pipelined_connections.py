@@ -15,26 +15,15 @@ async def client(server):
         yield client
 
 
-async def test_nothing_is_sent_on_another_connection_than_the_one_that_watches(client):
-    """Which would watch nothing."""
+@pytest.mark.parametrize(("send", "error"), [("execute", ConnectionLost), ("transact", WatchError)])
+async def test_nothing_is_sent_on_another_connection_than_the_one_that_watches(client, send, error):
+    """Which would watch nothing; a transaction that is lost is one that was overtaken: the caller looks again."""
     async with pipelined(client) as redis:
         await redis.execute(("WATCH", "key"))
         await redis.disconnect()
 
-        with pytest.raises(ConnectionLost):
-            await redis.execute(("SET", "key", "value"))
-
-    assert await client.get("key") is None
-
-
-async def test_a_transaction_that_is_lost_is_one_that_was_overtaken(client):
-    """Either way the caller looks again."""
-    async with pipelined(client) as redis:
-        await redis.execute(("WATCH", "key"))
-        await redis.disconnect()
-
-        with pytest.raises(WatchError):
-            await redis.transact(("SET", "key", "value"))
+        with pytest.raises(error):
+            await getattr(redis, send)(("SET", "key", "value"))
 
     assert await client.get("key") is None
 

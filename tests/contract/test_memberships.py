@@ -6,14 +6,8 @@ import pytest
 
 from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged
 from tests.support.write_side import ANDRE, SSAF, create_groups, register
+from write_side.domain import errors
 from write_side.domain.account import AccountAlreadyClosed
-from write_side.domain.errors import (
-    AccountNotFound,
-    GroupNotFound,
-    IdempotencyMismatch,
-    MemberNotFound,
-    VersionMismatch,
-)
 from write_side.execution.invocation import Answer
 from write_side.ports import Outcome
 
@@ -128,12 +122,12 @@ async def test_who_is_no_member_is_not_found(write_side, command):
     role = {"role": "Chair"} if command == "change-member-role" else {}
 
     for handle in ("ada", "bob"):
-        with pytest.raises(MemberNotFound):
+        with pytest.raises(errors.MemberNotFound):
             await write_side.run(command, group="ssaf", account=f"@{handle}", **role)
 
     await write_side.run("delete-group", group="other")
     await create_groups(write_side, "other")
-    with pytest.raises(MemberNotFound):
+    with pytest.raises(errors.MemberNotFound):
         await write_side.run(command, group="other", account="@ada", **role)
 
 
@@ -143,11 +137,11 @@ async def test_a_member_of_nothing_or_nobody_is_not_found(write_side, command):
     await create_groups(write_side, "ssaf")
     role = {} if command == "remove-group-member" else {"role": "Chair"}
 
-    with pytest.raises(AccountNotFound, match="has this handle"):
+    with pytest.raises(errors.AccountNotFound, match="has this handle"):
         await write_side.run(command, group="ssaf", account="@nobody", **role)
-    with pytest.raises(GroupNotFound, match="has this slug"):
+    with pytest.raises(errors.GroupNotFound, match="has this slug"):
         await write_side.run(command, group="nothing", account="@ada", **role)
-    with pytest.raises(GroupNotFound, match="has this id"):
+    with pytest.raises(errors.GroupNotFound, match="has this id"):
         await write_side.run(command, group=str(uuid4()), account="@ada", **role)
 
 
@@ -179,12 +173,12 @@ async def test_the_expected_version_is_that_of_the_membership(write_side):
     await register(write_side, "ada")
     await create_groups(write_side, "ssaf")
 
-    with pytest.raises(VersionMismatch, match="Expected version 1, found 0"):
+    with pytest.raises(errors.VersionMismatch, match="Expected version 1, found 0"):
         await write_side.run("add-group-member", **ADA, expected=1)
     added = await write_side.run("add-group-member", **ADA, expected=0)
     changed = await write_side.run("change-member-role", **ADA, role="Chair", expected=1)
     for command, role in (("change-member-role", {"role": "X"}), ("remove-group-member", {})):
-        with pytest.raises(VersionMismatch, match="Expected version 1, found 2"):
+        with pytest.raises(errors.VersionMismatch, match="Expected version 1, found 2"):
             await write_side.run(command, **ADA, **role, expected=1)
     removed = await write_side.run("remove-group-member", **ADA, expected=2)
 
@@ -201,7 +195,7 @@ async def test_an_addition_is_replayed(write_side):
     again = await write_side.run("add-group-member", key="k", **ADA)
 
     assert again == Answer(first.outcome, replayed=True)
-    with pytest.raises(MemberNotFound):
+    with pytest.raises(errors.MemberNotFound):
         await write_side.run("remove-group-member", **ADA)
-    with pytest.raises(IdempotencyMismatch):
+    with pytest.raises(errors.IdempotencyMismatch):
         await write_side.run("add-group-member", key="k", **ADA, role="Chair")

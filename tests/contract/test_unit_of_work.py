@@ -6,16 +6,8 @@ import pytest
 
 from shared.events import AccountRegistered, HandleChanged, ProfileCreated, ProfileUpdated
 from tests.support.write_side import ANDRE, context, race
+from write_side.domain import errors
 from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
-from write_side.domain.errors import (
-    AccountExists,
-    AccountNotFound,
-    EmailTaken,
-    ExternalIdTaken,
-    HandleTaken,
-    StaleAggregate,
-    VersionMismatch,
-)
 from write_side.domain.references import AccountRef
 from write_side.domain.values import EmailAddress, Handle
 from write_side.execution.invocation import Answer
@@ -70,7 +62,7 @@ async def test_the_second_of_two_concurrent_changes_is_stale(write_side):
         first.suspend(reason=None, at=now)
         second.change_handle(Handle("other"), at=now)
         await one.commit(first)
-        with pytest.raises(StaleAggregate):
+        with pytest.raises(errors.StaleAggregate):
             await two.commit(second)
 
     assert [type(each.event).__name__ for each in await write_side.events()][2:] == ["AccountSuspended"]
@@ -88,7 +80,7 @@ async def test_what_is_relied_on_does_not_change_meanwhile(write_side):
     )
 
     refused = [each for each in outcomes if not isinstance(each, Answer)]
-    assert {type(each) for each in refused} <= {AccountAlreadyClosed, StaleAggregate}
+    assert {type(each) for each in refused} <= {AccountAlreadyClosed, errors.StaleAggregate}
     kinds = [type(each.event).__name__ for each in await write_side.events()]
     assert kinds[-1] == "AccountClosed"
     assert kinds.count("ProfileUpdated") == len(outcomes) - len(refused) - 1
@@ -97,9 +89,9 @@ async def test_what_is_relied_on_does_not_change_meanwhile(write_side):
 @pytest.mark.parametrize(
     ("clash", "refusal"),
     [
-        ({"handle": "b", "external_id": "2", "email": "ANDRE@example.ORG"}, EmailTaken),
-        ({"handle": "Andre.Carson", "external_id": "2", "email": "b@example.org"}, HandleTaken),
-        ({"handle": "b", "external_id": "1", "email": "b@example.org"}, ExternalIdTaken),
+        ({"handle": "b", "external_id": "2", "email": "ANDRE@example.ORG"}, errors.EmailTaken),
+        ({"handle": "Andre.Carson", "external_id": "2", "email": "b@example.org"}, errors.HandleTaken),
+        ({"handle": "b", "external_id": "1", "email": "b@example.org"}, errors.ExternalIdTaken),
     ],
 )
 async def test_what_must_be_unique_is_unique_without_case(write_side, clash, refusal):
@@ -121,7 +113,7 @@ async def test_of_twenty_racing_registrations_one_wins(write_side):
     outcomes = await race(write_side, *racers)
 
     assert sum(isinstance(each, Answer) for each in outcomes) == 1
-    assert sum(isinstance(each, EmailTaken) for each in outcomes) == 19
+    assert sum(isinstance(each, errors.EmailTaken) for each in outcomes) == 19
     assert len(await write_side.events()) == 2
 
 
@@ -129,7 +121,7 @@ async def test_an_id_is_given_once(write_side):
     account_id = str(uuid4())
     await write_side.run("register-account", **ANDRE, account_id=account_id)
 
-    with pytest.raises(AccountExists):
+    with pytest.raises(errors.AccountExists):
         await write_side.run(
             "register-account", account_id=account_id, email="b@example.org", handle="b", display_name="B"
         )
@@ -164,7 +156,7 @@ async def test_an_account_is_found_by_each_reference(write_side, ref):
 
 
 async def test_an_account_that_is_not_there_is_not_found(write_side):
-    with pytest.raises(AccountNotFound, match="has this handle"):
+    with pytest.raises(errors.AccountNotFound, match="has this handle"):
         await write_side.run("suspend-account", account="@nobody")
 
 
@@ -210,7 +202,7 @@ async def test_the_expected_version_is_compared(write_side):
     await write_side.run("register-account", **ANDRE)
     await write_side.run("suspend-account", account="@andre.carson", expected=1)
 
-    with pytest.raises(VersionMismatch, match="Expected version 1, found 2"):
+    with pytest.raises(errors.VersionMismatch, match="Expected version 1, found 2"):
         await write_side.run("reinstate-account", account="@andre.carson", expected=1)
 
     updated = await write_side.run("update-profile", account="@andre.carson", bio="x", expected=1)

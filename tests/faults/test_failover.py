@@ -7,15 +7,8 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support import replicas
 from tests.support.load import Load, Readers, registration
-from tests.support.replicas import (
-    ReplicatedPostgres,
-    ReplicatedRedis,
-    checkpoint_on,
-    client_of,
-    replicated_postgres,
-    replicated_redis,
-)
 from tests.support.stack import Child, Stack, muster, running_stack, until
 from tests.support.under_load import under_load
 
@@ -37,8 +30,8 @@ def recovered_in(request, capsys) -> Callable[[float], None]:
 
 
 @pytest.fixture
-def valkeys(server_home) -> Iterator[ReplicatedRedis]:
-    with replicated_redis(server_home / "valkeys") as servers:
+def valkeys(server_home) -> Iterator[replicas.ReplicatedRedis]:
+    with replicas.replicated_redis(server_home / "valkeys") as servers:
         yield servers
 
 
@@ -49,8 +42,8 @@ def stack_on_sentinels(valkeys) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def postgreses(server_home) -> Iterator[ReplicatedPostgres]:
-    with replicated_postgres(server_home / "postgreses") as servers:
+def postgreses(server_home) -> Iterator[replicas.ReplicatedPostgres]:
+    with replicas.replicated_postgres(server_home / "postgreses") as servers:
         yield servers
 
 
@@ -69,12 +62,12 @@ async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valke
     await valkeys.settled(master=valkeys.master, replica=valkeys.replica)
     async with under_load(stack_on_sentinels, seed=1400) as (load, readers):
         await load.grown(by=20)
-        with client_of(valkeys.replica) as replica:
+        with replicas.client_of(valkeys.replica) as replica:
             replica.replicaof("127.0.0.1", 1)
         await load.grown(by=40)
-        lost = checkpoint_on(valkeys.master)
+        lost = replicas.checkpoint_on(valkeys.master)
         valkeys.master.kill()
-        assert checkpoint_on(valkeys.replica) < lost
+        assert replicas.checkpoint_on(valkeys.replica) < lost
 
         recovered = await seconds_until(serving_again(readers, load))
         await valkeys.promoted()
@@ -112,7 +105,7 @@ async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses
     assert muster(stack_on_standby.home, "verify").returncode == 0
 
 
-async def assert_old_primary_accepts_nothing(stack: Stack, servers: ReplicatedPostgres) -> None:
+async def assert_old_primary_accepts_nothing(stack: Stack, servers: replicas.ReplicatedPostgres) -> None:
     """A write side that is started anew finds it first; once it is fenced off, all is well again."""
     servers.primary.start()
     killed = stack.kill(Child.WRITE)
@@ -142,9 +135,9 @@ async def seconds_until(holds: Callable[[], Awaitable[bool]]) -> float:
     return time.monotonic() - began
 
 
-async def has_followed(servers: ReplicatedRedis) -> bool:
+async def has_followed(servers: replicas.ReplicatedRedis) -> bool:
     """Whether the old master has come as far as the one that took over."""
-    return checkpoint_on(servers.master) == checkpoint_on(servers.replica)
+    return replicas.checkpoint_on(servers.master) == replicas.checkpoint_on(servers.replica)
 
 
 def serving_again(readers: Readers, load: Load) -> Callable[[], Awaitable[bool]]:

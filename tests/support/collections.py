@@ -8,25 +8,9 @@ import msgspec
 from redis import Redis
 from redis.client import Pipeline
 
+from shared.read_model import ordering
 from shared.read_model.envelope import seal
 from shared.read_model.keys import HOME, INDEX_ROW
-from shared.read_model.ordering import (
-    ANY_STATUS,
-    EVERYBODY,
-    GROUP_ORDERS,
-    NUL,
-    PROFILE_ORDERS,
-    STATUSES,
-    IndexRow,
-    group_facet,
-    number_key,
-    place,
-    tag_facet,
-    text_key,
-    time_key,
-    word_block,
-    word_entries,
-)
 from shared.read_model.positions import Announcement, Checkpoint, FanOutProgress, Pointer
 from shared.read_model.records import (
     ActivityRecord,
@@ -55,7 +39,7 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     body: bytes
     public: bytes | None = None
-    index_row: IndexRow | None = None
+    index_row: ordering.IndexRow | None = None
     unique_entries: tuple[tuple[str, str], ...] = ()
     listed: tuple[tuple[str, bytes], ...] = ()
 
@@ -76,23 +60,23 @@ def filed_profile(record: ProfileRecord) -> Filed:
             ("by-email", unique_email(record.email)),
             *external,
         ),
-        listed=tuple(_listed(index_row, PROFILE_ORDERS, record.account_id)),
+        listed=tuple(_listed(index_row, ordering.PROFILE_ORDERS, record.account_id)),
     )
 
 
-def profile_index_row(record: ProfileRecord) -> IndexRow:
+def profile_index_row(record: ProfileRecord) -> ordering.IndexRow:
     texts = (record.handle, record.display_name, record.given_name, record.family_name, record.title, *record.tags)
-    groups, tags = (group_facet(each.group_id) for each in record.groups), map(tag_facet, record.tags)
-    return IndexRow(
-        (EVERYBODY, *groups, *tags),
-        STATUSES[record.status],
+    groups, tags = (ordering.group_facet(each.group_id) for each in record.groups), map(ordering.tag_facet, record.tags)
+    return ordering.IndexRow(
+        (ordering.EVERYBODY, *groups, *tags),
+        ordering.STATUSES[record.status],
         (
-            text_key(record.display_name),
-            text_key(unique_handle(record.handle)),
-            time_key(record.created_at),
-            time_key(record.updated_at),
+            ordering.text_key(record.display_name),
+            ordering.text_key(unique_handle(record.handle)),
+            ordering.time_key(record.created_at),
+            ordering.time_key(record.updated_at),
         ),
-        word_block(word for text in texts if text for word in words(text)),
+        ordering.word_block(word for text in texts if text for word in words(text)),
     )
 
 
@@ -112,20 +96,22 @@ def filed_people(records: Iterable[ProfileRecord]) -> list[Filed]:
 
 def filed_group(record: GroupRecord) -> Filed:
     keys = (
-        text_key(record.name),
-        text_key(record.slug),
-        time_key(record.created_at),
-        time_key(record.updated_at),
-        number_key(record.member_count),
+        ordering.text_key(record.name),
+        ordering.text_key(record.slug),
+        ordering.time_key(record.created_at),
+        ordering.time_key(record.updated_at),
+        ordering.number_key(record.member_count),
     )
-    index_row = IndexRow((EVERYBODY,), ANY_STATUS, keys, word_block(words(record.slug) | words(record.name)))
+    index_row = ordering.IndexRow(
+        (ordering.EVERYBODY,), ordering.ANY_STATUS, keys, ordering.word_block(words(record.slug) | words(record.name))
+    )
     return Filed(
         kind="group",
         id=str(record.group_id),
         body=_encode(record),
         index_row=index_row,
         unique_entries=(("by-slug", unique_slug(record.slug)),),
-        listed=tuple(_listed(index_row, GROUP_ORDERS, record.group_id)),
+        listed=tuple(_listed(index_row, ordering.GROUP_ORDERS, record.group_id)),
     )
 
 
@@ -134,14 +120,14 @@ def filed_person(person: Person) -> Filed:
 
 
 def filed_membership(group_id: UUID, account_id: UUID, membership: Membership) -> Filed:
-    joined = place(time_key(membership.since), account_id)
+    joined = ordering.place(ordering.time_key(membership.since), account_id)
     return Filed(
         kind="membership",
         id=f"{group_id}:{account_id}",
         body=_encode(membership),
         listed=(
             ("member", group_id.bytes + joined),
-            ("member-role", group_id.bytes + membership.role.encode() + NUL + joined),
+            ("member-role", group_id.bytes + membership.role.encode() + ordering.NUL + joined),
         ),
     )
 
@@ -160,10 +146,10 @@ def filed_stats(record: StatsRecord) -> Filed:
     return Filed(kind="stats", id="directory", body=_encode(record))
 
 
-def _listed(index_row: IndexRow, orders: Sequence[str], id_: UUID) -> Iterator[tuple[str, bytes]]:
+def _listed(index_row: ordering.IndexRow, orders: Sequence[str], id_: UUID) -> Iterator[tuple[str, bytes]]:
     for order, key in zip(orders, index_row.keys, strict=True):
-        yield from ((order, prefix + place(key, id_)) for prefix in index_row.prefixes())
-    yield from (("word", entry) for entry in word_entries(index_row, id_))
+        yield from ((order, prefix + ordering.place(key, id_)) for prefix in index_row.prefixes())
+    yield from (("word", entry) for entry in ordering.word_entries(index_row, id_))
 
 
 class Collections:

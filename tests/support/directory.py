@@ -3,20 +3,10 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.read_model.records import (
-    AccountCounts,
-    ActivityRecord,
-    DayCount,
-    GroupRecord,
-    Membership,
-    Person,
-    ProfileGroup,
-    ProfileRecord,
-    StatsRecord,
-)
+from shared.read_model import records
 from tests.support.read_side import ADA, BOB, changed, person
 
-JUDICIARY = GroupRecord(
+JUDICIARY = records.GroupRecord(
     group_id=UUID("0198bbbb-0000-7000-8000-0000000000a0"),
     slug="ssju",
     name="Senate Committee on the Judiciary",
@@ -34,16 +24,16 @@ GROUPS = (JUDICIARY, FINANCE)
 
 ROLES = {ADA.account_id: "Chairman", BOB.account_id: "member"}
 PEOPLE = tuple(
-    Person(account_id=each.account_id, handle=each.handle, display_name=each.display_name, status=each.status)
+    records.Person(account_id=each.account_id, handle=each.handle, display_name=each.display_name, status=each.status)
     for each in (ADA, BOB)
 )
 MEMBERSHIPS = {
-    (JUDICIARY.group_id, account_id): Membership(role=role, since=datetime(2026, 2, day, tzinfo=UTC))
+    (JUDICIARY.group_id, account_id): records.Membership(role=role, since=datetime(2026, 2, day, tzinfo=UTC))
     for day, (account_id, role) in enumerate(ROLES.items(), start=1)
 }
 
 HAPPENED = tuple(
-    ActivityRecord(
+    records.ActivityRecord(
         account_id=ADA.account_id,
         type=kind,
         position=at,
@@ -53,15 +43,19 @@ HAPPENED = tuple(
     )
     for at, kind, details in ((1, "account-registered", {}), (3, "handle-changed", {"old": "ada", "new": "Ada"}))
 )
-STATS = StatsRecord(AccountCounts(active=2), groups=2, memberships=2, registrations=(DayCount("2026-01-01", 2),))
+STATS = records.StatsRecord(
+    records.AccountCounts(active=2), groups=2, memberships=2, registrations=(records.DayCount("2026-01-01", 2),)
+)
 
 
-def member_of(group: GroupRecord, record: ProfileRecord, *, role: str = "member") -> ProfileRecord:
+def member_of(
+    group: records.GroupRecord, record: records.ProfileRecord, *, role: str = "member"
+) -> records.ProfileRecord:
     """Return the record of a person who belongs to a group too."""
-    belongs = ProfileGroup(group_id=group.group_id, slug=group.slug, name=group.name, role=role)
+    belongs = records.ProfileGroup(group_id=group.group_id, slug=group.slug, name=group.name, role=role)
     return changed(record, groups=(*record.groups, belongs))
 
 
-def crowd(count: int, **changes: object) -> tuple[ProfileRecord, ...]:
+def crowd(count: int, **changes: object) -> tuple[records.ProfileRecord, ...]:
     """Make people whose names are in the order of their numbers."""
     return tuple(person(number, display_name=f"Person {number:04}", **changes) for number in range(1, count + 1))

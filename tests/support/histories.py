@@ -5,27 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from shared import events
 from shared.event_log import Metadata, RecordedEvent, UnknownEvent
 from shared.event_log.redaction import redacted
-from shared.events import (
-    AccountClosed,
-    AccountErased,
-    AccountRegistered,
-    AccountReinstated,
-    AccountSuspended,
-    EmailChanged,
-    Event,
-    GroupCreated,
-    GroupDeleted,
-    GroupUpdated,
-    HandleChanged,
-    MemberAdded,
-    MemberRemoved,
-    MemberRoleChanged,
-    ProfileCreated,
-    ProfileUpdated,
-    SlugChanged,
-)
 
 GROUP_IDS = 1 << 32
 """Where the ids of groups begin."""
@@ -66,7 +48,7 @@ class History:
         """Leave a gap, as a transaction does that is rolled back."""
         self._position += positions
 
-    def record(self, aggregate: str, id: UUID, event: Event | UnknownEvent) -> RecordedEvent:
+    def record(self, aggregate: str, id: UUID, event: events.Event | UnknownEvent) -> RecordedEvent:
         self._position += 1
         self._versions[aggregate, id] += 1
         recorded = RecordedEvent(
@@ -88,19 +70,21 @@ class History:
         email = email or f"{handle}@example.org"
         self.handles[account_id], self.emails[account_id] = handle, email
         self.statuses[account_id] = "active"
-        registered = AccountRegistered(account_id=account_id, email=email, handle=handle, external_id=external_id)
+        registered = events.AccountRegistered(
+            account_id=account_id, email=email, handle=handle, external_id=external_id
+        )
         self.record("account", account_id, registered)
         described = {"display_name": handle.title()} | profile
-        self.record("profile", account_id, ProfileCreated(account_id=account_id, **described))
+        self.record("profile", account_id, events.ProfileCreated(account_id=account_id, **described))
         return account_id
 
     def change_handle(self, account_id: UUID, new: str) -> None:
         old, self.handles[account_id] = self.handles[account_id], new
-        self.record("account", account_id, HandleChanged(account_id=account_id, old=old, new=new))
+        self.record("account", account_id, events.HandleChanged(account_id=account_id, old=old, new=new))
 
     def change_email(self, account_id: UUID, new: str) -> None:
         old, self.emails[account_id] = self.emails[account_id], new
-        self.record("account", account_id, EmailChanged(account_id=account_id, old=old, new=new))
+        self.record("account", account_id, events.EmailChanged(account_id=account_id, old=old, new=new))
 
     def swap_handles(self, one: UUID, other: UUID, *, by_way_of: str) -> None:
         first, second = self.handles[one], self.handles[other]
@@ -110,32 +94,34 @@ class History:
 
     def suspend(self, account_id: UUID) -> None:
         self.statuses[account_id] = "suspended"
-        self.record("account", account_id, AccountSuspended(account_id=account_id, reason="because"))
+        self.record("account", account_id, events.AccountSuspended(account_id=account_id, reason="because"))
 
     def reinstate(self, account_id: UUID) -> None:
         self.statuses[account_id] = "active"
-        self.record("account", account_id, AccountReinstated(account_id=account_id))
+        self.record("account", account_id, events.AccountReinstated(account_id=account_id))
 
     def close(self, account_id: UUID) -> None:
         self.statuses[account_id] = "closed"
-        self.record("account", account_id, AccountClosed(account_id=account_id))
+        self.record("account", account_id, events.AccountClosed(account_id=account_id))
 
     def erase(self, account_id: UUID) -> None:
         """As a transaction does that ends memberships, tells so, and redacts all that was told of the person."""
         own = [each for each in self.originals if _is_of(account_id, each)]
-        groups = {each.event.group_id for each in own if isinstance(each.event, MemberAdded)}
+        groups = {each.event.group_id for each in own if isinstance(each.event, events.MemberAdded)}
         for group_id, _ in [each for each in self.members if each[1] == account_id]:
             self.remove_member(group_id, account_id)
         status = self.statuses.pop(account_id)
         del self.handles[account_id], self.emails[account_id]
-        erased = AccountErased(account_id=account_id, status=status, groups=tuple(sorted(groups)))
+        erased = events.AccountErased(account_id=account_id, status=status, groups=tuple(sorted(groups)))
         by = self.record("account", account_id, erased).position
         self.events = [redacted(each, by=by) if _is_of(account_id, each) else each for each in self.events]
 
     def read_at(self, position: int) -> list[RecordedEvent]:
         """What a reader has that came to a position before any erasure behind it."""
         erased = [
-            each for each in self.originals if isinstance(each.event, AccountErased) and each.position <= position
+            each
+            for each in self.originals
+            if isinstance(each.event, events.AccountErased) and each.position <= position
         ]
         read = [each for each in self.originals if each.position <= position]
         for each in erased:
@@ -144,13 +130,13 @@ class History:
         return read
 
     def update(self, account_id: UUID, **changes) -> None:
-        self.record("profile", account_id, ProfileUpdated(account_id=account_id, **changes))
+        self.record("profile", account_id, events.ProfileUpdated(account_id=account_id, **changes))
 
     def create_group(self, slug: str, *, name: str | None = None, **described) -> UUID:
         group_id = nth_id(GROUP_IDS + self._count("group"))
         self.slugs[group_id] = slug
         self.record(
-            "group", group_id, GroupCreated(group_id=group_id, slug=slug, name=name or slug.title(), **described)
+            "group", group_id, events.GroupCreated(group_id=group_id, slug=slug, name=name or slug.title(), **described)
         )
         return group_id
 
@@ -158,36 +144,36 @@ class History:
         self.update_group(group_id, name=name)
 
     def update_group(self, group_id: UUID, **changes) -> None:
-        self.record("group", group_id, GroupUpdated(group_id=group_id, **changes))
+        self.record("group", group_id, events.GroupUpdated(group_id=group_id, **changes))
 
     def change_slug(self, group_id: UUID, new: str) -> None:
         old, self.slugs[group_id] = self.slugs[group_id], new
-        self.record("group", group_id, SlugChanged(group_id=group_id, old=old, new=new))
+        self.record("group", group_id, events.SlugChanged(group_id=group_id, old=old, new=new))
 
     def delete_group(self, group_id: UUID) -> None:
         ended = [each for each in self.members if each[0] == group_id]
         for each in ended:
             del self.members[each]
         slug = self.slugs.pop(group_id)
-        self.record("group", group_id, GroupDeleted(group_id=group_id, slug=slug, members=len(ended)))
+        self.record("group", group_id, events.GroupDeleted(group_id=group_id, slug=slug, members=len(ended)))
 
     def add_member(self, group_id: UUID, account_id: UUID, *, role: str = "member") -> None:
         membership_id = nth_id(MEMBERSHIP_IDS + self._count("membership"))
         self.members[group_id, account_id] = Member(membership_id, role)
-        event = MemberAdded(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
+        event = events.MemberAdded(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
         self.record("membership", membership_id, event)
 
     def change_role(self, group_id: UUID, account_id: UUID, new: str) -> None:
         membership_id, old = self.members[group_id, account_id]
         self.members[group_id, account_id] = Member(membership_id, new)
-        changed = MemberRoleChanged(
+        changed = events.MemberRoleChanged(
             membership_id=membership_id, group_id=group_id, account_id=account_id, old=old, new=new
         )
         self.record("membership", membership_id, changed)
 
     def remove_member(self, group_id: UUID, account_id: UUID) -> None:
         membership_id, role = self.members.pop((group_id, account_id))
-        event = MemberRemoved(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
+        event = events.MemberRemoved(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
         self.record("membership", membership_id, event)
 
     def _count(self, aggregate: str) -> int:
@@ -200,6 +186,6 @@ class History:
 
 def _is_of(account_id: UUID, recorded: RecordedEvent) -> bool:
     """Whether an event is one of an account, its profile or its memberships, and can be redacted."""
-    if isinstance(recorded.event, AccountErased):
+    if isinstance(recorded.event, events.AccountErased):
         return False
     return account_id in {recorded.aggregate_id, getattr(recorded.event, "account_id", None)}

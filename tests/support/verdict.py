@@ -10,17 +10,9 @@ from projector.audit.verify.verification import Verification
 from projector.projections.registry import PROJECTIONS
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
+from tests.support import oracle
 from tests.support.bench import Bench
 from tests.support.mixed_load import MixedLoad
-from tests.support.oracle import (
-    assert_directory_is_what_the_log_tells,
-    events_in,
-    events_of,
-    gaps,
-    people_found,
-    people_not_shown,
-    registered,
-)
 from tests.support.people import Group
 from tests.support.stack import until
 from tests.support.verifying import HandInRedis, unwatched
@@ -49,31 +41,31 @@ async def verdict_on(bench: Bench) -> Verdict:
     """Hold every answer against what is there, once the load has ended."""
     load, read_url = bench.load, bench.addresses.read
     verdict = Verdict(false=list(load.false), stale=bench.witnesses.wrong())
-    verdict.lost += map(str, await people_not_shown(read_url, load.accepted, position=load.position))
+    verdict.lost += map(str, await oracle.people_not_shown(read_url, load.accepted, position=load.position))
     verdict.lost += await _groups_not_shown(bench, load)
-    verdict.duplicated += map(str, await people_found(read_url, load.refused, position=load.position))
+    verdict.duplicated += map(str, await oracle.people_found(read_url, load.refused, position=load.position))
     _compare_with_log(bench, verdict)
     verdict.differences = await _differences(bench)
     with bench.database() as database, bench.redis_client() as redis:
-        assert_directory_is_what_the_log_tells(database, redis)
+        oracle.assert_directory_is_what_the_log_tells(database, redis)
     return verdict
 
 
 def _compare_with_log(bench: Bench, verdict: Verdict) -> None:
     with bench.database() as database:
-        verdict.lost += map(str, gaps(database))
-        told = events_in(database)
+        verdict.lost += map(str, oracle.gaps(database))
+        told = oracle.events_in(database)
         for key, expected in _events_of(bench.load).items():
             if (found := told.get(key, 0)) != expected:
                 (verdict.lost if found < expected else verdict.duplicated).append(
                     f"{key}: {found} of {expected} events"
                 )
-        if (there := registered(database, bench.load)) > len(bench.load.accepted):
+        if (there := oracle.registered(database, bench.load)) > len(bench.load.accepted):
             verdict.duplicated.append(f"{there} were registered, {len(bench.load.accepted)} were answered so")
 
 
 def _events_of(load: MixedLoad) -> dict[tuple[str, str], int]:
-    return events_of(load) | {("group", each.id): each.version for each in (*load.groups, *load.deleted)}
+    return oracle.events_of(load) | {("group", each.id): each.version for each in (*load.groups, *load.deleted)}
 
 
 async def _groups_not_shown(bench: Bench, load: MixedLoad) -> list[str]:

@@ -3,19 +3,13 @@
 from functools import partial
 
 from tests.support.bench import can_mount
+from tests.support.faults import processes
 from tests.support.faults.clocks import jumping_clock, killed_projector_whose_lease_lasts
 from tests.support.faults.disks import full_disk
 from tests.support.faults.erasure import races_with_erasure
 from tests.support.faults.fault import Fault
 from tests.support.faults.lines import cut_line, lost_commits, lost_notify, lost_publish, slow_line
 from tests.support.faults.log import failover_of_less, open_transaction, rolled_back_appends
-from tests.support.faults.processes import (
-    frozen_process,
-    frozen_server,
-    killed_process,
-    killed_server,
-    two_projectors,
-)
 from tests.support.faults.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
 from tests.support.stack import Child
 from tests.support.wall_clock import can_set_clocks
@@ -30,17 +24,17 @@ def no_clocks() -> str | None:
 
 
 FAULTS = (
-    Fault("kill write process", partial(killed_process, child=Child.WRITE), lasts=0),
-    Fault("kill read process", partial(killed_process, child=Child.READ), lasts=0),
-    Fault("kill projector", partial(killed_process, child=Child.PROJECT), lasts=0),
-    Fault("kill Redis", partial(killed_server, name="redis"), lasts=0, redis_loses=True),
-    Fault("kill PostgreSQL", partial(killed_server, name="postgres"), lasts=0),
-    Fault("freeze write process", partial(frozen_process, child=Child.WRITE)),
-    Fault("freeze read process", partial(frozen_process, child=Child.READ)),
-    Fault("freeze projector", partial(frozen_process, child=Child.PROJECT)),
-    Fault("freeze Redis", partial(frozen_server, name="redis")),
-    Fault("freeze PostgreSQL", partial(frozen_server, name="postgres")),
-    Fault("two projectors, one wakes late", two_projectors, lasts=0),
+    Fault("kill write process", partial(processes.killed_process, child=Child.WRITE), lasts=0),
+    Fault("kill read process", partial(processes.killed_process, child=Child.READ), lasts=0),
+    Fault("kill projector", partial(processes.killed_process, child=Child.PROJECT), lasts=0),
+    Fault("kill Redis", partial(processes.killed_server, name="redis"), lasts=0, redis_loses=True),
+    Fault("kill PostgreSQL", partial(processes.killed_server, name="postgres"), lasts=0),
+    Fault("freeze write process", partial(processes.frozen_process, child=Child.WRITE)),
+    Fault("freeze read process", partial(processes.frozen_process, child=Child.READ)),
+    Fault("freeze projector", partial(processes.frozen_process, child=Child.PROJECT)),
+    Fault("freeze Redis", partial(processes.frozen_server, name="redis")),
+    Fault("freeze PostgreSQL", partial(processes.frozen_server, name="postgres")),
+    Fault("two projectors, one wakes late", processes.two_projectors, lasts=0),
     Fault("slow line to PostgreSQL", partial(slow_line, name="database_line")),
     Fault("slow line to Redis", partial(slow_line, name="redis_line")),
     Fault("cut line to PostgreSQL", partial(cut_line, name="database_line")),

@@ -4,23 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from projector.store import transitions
 from projector.store.generations import Building, Comparison, GenerationState, Kept, NextState, Order, Roster, Survey
-from projector.store.transitions import (
-    NotReached,
-    RebuildUnderWay,
-    Refused,
-    aborted,
-    as_seen,
-    begun,
-    compared,
-    completed,
-    dropped,
-    expired,
-    filling,
-    rolled_back,
-    switched,
-    withdrawn,
-)
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import ORDER
 
@@ -37,22 +22,22 @@ def survey(live=OLD, roster=EMPTY, **reached):
 
 
 def test_a_rebuild_begins_beside_the_live_generation():
-    state = begun(NEW, ORDER, target=5)(survey(g1=5))
+    state = transitions.begun(NEW, ORDER, target=5)(survey(g1=5))
 
     assert state == NextState(OLD, Roster(building=BUILDING))
 
 
 def test_the_second_who_wants_a_rebuild_is_told_who_is_at_it():
-    with pytest.raises(RebuildUnderWay, match=r"a test is at it, since 2026-11-25T00:00:00\+00:00"):
-        begun(THIRD, ORDER, target=5)(survey(roster=Roster(building=BUILDING)))
+    with pytest.raises(transitions.RebuildUnderWay, match=r"a test is at it, since 2026-11-25T00:00:00\+00:00"):
+        transitions.begun(THIRD, ORDER, target=5)(survey(roster=Roster(building=BUILDING)))
 
 
 def test_a_rebuild_that_was_held_goes_on_with_the_new_order():
     """What was replayed is not replayed again."""
-    held = compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
+    held = transitions.compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
     forced = Order(by="another", at=NOW, force=True)
 
-    live, roster = begun(THIRD, forced, target=9)(survey(roster=held.roster))
+    live, roster = transitions.begun(THIRD, forced, target=9)(survey(roster=held.roster))
 
     assert (live, roster.building.pointer, roster.building.order, roster.building.held) == (OLD, NEW, forced, None)
     assert roster.building.comparison == Comparison(records=3)
@@ -60,17 +45,17 @@ def test_a_rebuild_that_was_held_goes_on_with_the_new_order():
 
 def test_a_dry_run_does_not_take_the_place_of_a_rebuild_that_is_held():
     """Or it would give up in the end what another wanted to look at."""
-    held = compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
+    held = transitions.compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
     dry = Order(by="another", at=NOW, hold=True)
 
     with pytest.raises(
-        RebuildUnderWay, match=r"what a test ordered at 2026-11-25T00:00:00\+00:00 is held, .* abort it"
+        transitions.RebuildUnderWay, match=r"what a test ordered at 2026-11-25T00:00:00\+00:00 is held, .* abort it"
     ):
-        begun(THIRD, dry, target=9)(survey(roster=held.roster))
+        transitions.begun(THIRD, dry, target=9)(survey(roster=held.roster))
 
 
 def test_a_switch_keeps_the_generation_that_was_live():
-    state = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=7))
+    state = transitions.switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=7))
 
     assert state == NextState(NEW, Roster(kept=KEPT))
 
@@ -78,32 +63,32 @@ def test_a_switch_keeps_the_generation_that_was_live():
 def test_a_switch_makes_room_where_one_is_kept_already():
     older = Kept(pointer=THIRD, until=NOW, seconds=1, replaced_by=OLD)
 
-    state = switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING, kept=older), g1=7, g2=7))
+    state = transitions.switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING, kept=older), g1=7, g2=7))
 
     assert state.roster.kept == KEPT
     assert [each.pointer for each in state.roster.leaving] == [THIRD]
 
 
 def test_readers_are_not_taken_back_by_a_switch():
-    with pytest.raises(NotReached, match=r"g2 .* stands at 6, the live one at 7"):
-        switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=6))
+    with pytest.raises(transitions.NotReached, match=r"g2 .* stands at 6, the live one at 7"):
+        transitions.switched(NEW, at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=6))
 
 
 def test_only_force_takes_readers_back():
     """The live generation may be of a log that is no more."""
     forced = Building(pointer=NEW, order=Order(by="x", at=NOW, force=True), target=5, replaces=OLD)
 
-    assert switched(NEW, at=NOW)(survey(roster=Roster(building=forced), g1=7, g2=6)).live == NEW
+    assert transitions.switched(NEW, at=NOW)(survey(roster=Roster(building=forced), g1=7, g2=6)).live == NEW
 
 
 def test_what_is_not_being_built_any_more_does_not_go_live():
-    with pytest.raises(Refused):
-        switched(NEW, at=NOW)(survey(g1=7, g2=7))
+    with pytest.raises(transitions.Refused):
+        transitions.switched(NEW, at=NOW)(survey(g1=7, g2=7))
 
 
 def test_rolling_back_is_one_step_and_can_be_undone():
-    back = rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7))
-    again = rolled_back(force=False, at=NOW)(survey(*back, g1=8, g2=8))
+    back = transitions.rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7))
+    again = transitions.rolled_back(force=False, at=NOW)(survey(*back, g1=8, g2=8))
 
     assert (back.live, back.roster.kept.pointer) == (OLD, NEW)
     assert (again.live, again.roster.kept.pointer) == (NEW, OLD)
@@ -113,31 +98,33 @@ def test_what_is_being_built_is_judged_against_what_is_live_after_a_rollback():
     """Not against the generation that readers have left: whether it has to wait is open again."""
     held = Building(pointer=THIRD, order=ORDER, target=5, replaces=NEW, comparison=Comparison(records=3), held="wait")
 
-    back = rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT, building=held), g1=7, g2=7))
+    back = transitions.rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT, building=held), g1=7, g2=7))
 
     assert back.roster.building == Building(pointer=THIRD, order=ORDER, target=5, replaces=OLD)
 
 
-@pytest.mark.parametrize("decided", [compared(THIRD, Comparison(records=3), held=None), switched(THIRD, at=NOW)])
+@pytest.mark.parametrize(
+    "decided", [transitions.compared(THIRD, Comparison(records=3), held=None), transitions.switched(THIRD, at=NOW)]
+)
 def test_what_was_decided_before_a_rollback_is_not_done_after_it(decided):
     """It rests on a comparison with the generation that readers have left."""
     building = Building(pointer=THIRD, order=ORDER, target=5, replaces=NEW)
     before = survey(NEW, Roster(kept=KEPT, building=building), g1=7, g2=7, g3=7)
-    back = rolled_back(force=False, at=NOW)(before)
+    back = transitions.rolled_back(force=False, at=NOW)(before)
 
-    assert as_seen(building, decided)(before) == decided(before)
-    with pytest.raises(Refused, match="g3 is not what it was"):
-        as_seen(building, decided)(survey(*back, g1=7, g2=7, g3=7))
+    assert transitions.as_seen(building, decided)(before) == decided(before)
+    with pytest.raises(transitions.Refused, match="g3 is not what it was"):
+        transitions.as_seen(building, decided)(survey(*back, g1=7, g2=7, g3=7))
 
 
 def test_a_version_that_was_rolled_back_does_not_come_again_by_itself():
     """Until an operator orders it."""
-    back = survey(*rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7)), g1=7)
+    back = survey(*transitions.rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=7, g2=7)), g1=7)
 
     assert not back.is_outdated(2)
     assert back.is_outdated(3)
     assert survey().is_outdated(2)
-    ordered = begun(THIRD, ORDER, target=7)(back)
+    ordered = transitions.begun(THIRD, ORDER, target=7)(back)
     assert ordered.roster.declined is None
 
 
@@ -148,18 +135,18 @@ def test_code_does_not_replace_what_newer_code_made():
 def test_rolling_back_to_a_frozen_generation_takes_force():
     frozen = survey(NEW, Roster(kept=KEPT), g1=3, g2=7)
 
-    with pytest.raises(NotReached):
-        rolled_back(force=False, at=NOW)(frozen)
-    assert rolled_back(force=True, at=NOW)(frozen).live == OLD
+    with pytest.raises(transitions.NotReached):
+        transitions.rolled_back(force=False, at=NOW)(frozen)
+    assert transitions.rolled_back(force=True, at=NOW)(frozen).live == OLD
 
 
 def test_without_a_kept_generation_there_is_no_way_back():
-    with pytest.raises(Refused, match="no former generation is kept"):
-        rolled_back(force=True, at=NOW)(survey(g1=7))
+    with pytest.raises(transitions.Refused, match="no former generation is kept"):
+        transitions.rolled_back(force=True, at=NOW)(survey(g1=7))
 
 
 def test_an_aborted_rebuild_leaves_the_live_generation_alone():
-    state = aborted(at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=3))
+    state = transitions.aborted(at=NOW)(survey(roster=Roster(building=BUILDING), g1=7, g2=3))
 
     assert (state.live, state.roster.building) == (OLD, None)
     assert [each.pointer for each in state.roster.leaving] == [NEW]
@@ -167,14 +154,14 @@ def test_an_aborted_rebuild_leaves_the_live_generation_alone():
 
 @pytest.mark.parametrize("there", [survey(), survey(None, Roster(building=BUILDING))], ids=["nothing", "a first fill"])
 def test_what_is_no_rebuild_cannot_be_aborted(there):
-    with pytest.raises(Refused, match="no rebuild"):
-        aborted(at=NOW)(there)
+    with pytest.raises(transitions.Refused, match="no rebuild"):
+        transitions.aborted(at=NOW)(there)
 
 
 def test_a_dry_run_gives_up_what_it_has_begun():
     dry = Building(pointer=NEW, order=Order(by="x", at=NOW, hold=True), target=5, replaces=OLD)
 
-    state = withdrawn("g2", at=NOW)(survey(roster=Roster(building=dry)))
+    state = transitions.withdrawn("g2", at=NOW)(survey(roster=Roster(building=dry)))
 
     assert (state.live, state.roster.building) == (OLD, None)
     assert [each.pointer for each in state.roster.leaving] == [NEW]
@@ -189,22 +176,24 @@ def test_a_dry_run_gives_up_what_it_has_begun():
     ],
 )
 def test_a_dry_run_does_not_give_up_what_is_another_s(generation, there, why):
-    with pytest.raises(Refused, match=why):
-        withdrawn(generation, at=NOW)(survey(roster=there))
+    with pytest.raises(transitions.Refused, match=why):
+        transitions.withdrawn(generation, at=NOW)(survey(roster=there))
 
 
 def test_a_kept_generation_leaves_when_its_time_is_over():
-    early = expired(at=NOW)(survey(NEW, Roster(kept=KEPT)))
-    late = expired(at=KEPT.until)(survey(NEW, Roster(kept=KEPT)))
+    early = transitions.expired(at=NOW)(survey(NEW, Roster(kept=KEPT)))
+    late = transitions.expired(at=KEPT.until)(survey(NEW, Roster(kept=KEPT)))
 
     assert early.roster.kept == KEPT
     assert (late.roster.kept, [each.pointer for each in late.roster.leaving]) == (None, [OLD])
-    assert dropped(OLD)(survey(*late)).roster == Roster()
+    assert transitions.dropped(OLD)(survey(*late)).roster == Roster()
 
 
 def test_a_first_fill_of_another_version_gives_way():
     """It has no readers, and may not be fed."""
-    state = filling(THIRD, ORDER, target=5)(survey(None, Roster(building=Building(pointer=OLD, order=ORDER, target=2))))
+    state = transitions.filling(THIRD, ORDER, target=5)(
+        survey(None, Roster(building=Building(pointer=OLD, order=ORDER, target=2)))
+    )
 
     assert (state.live, state.roster.building.pointer) == (None, THIRD)
     assert [each.pointer for each in state.roster.leaving] == [OLD]
@@ -213,23 +202,23 @@ def test_a_first_fill_of_another_version_gives_way():
 def test_a_first_fill_that_can_be_gone_on_with_is_not_begun_again():
     building = Building(pointer=NEW, order=ORDER, target=2)
 
-    with pytest.raises(RebuildUnderWay):
-        filling(THIRD, ORDER, target=5)(survey(None, Roster(building=building), g2=1))
+    with pytest.raises(transitions.RebuildUnderWay):
+        transitions.filling(THIRD, ORDER, target=5)(survey(None, Roster(building=building), g2=1))
 
 
 def test_a_torn_switch_is_completed():
     """The pointer was written and the crash came before the roster."""
     before = survey(roster=Roster(building=BUILDING), g1=7, g2=7)
-    state = switched(NEW, at=ORDER.at)(before)
+    state = transitions.switched(NEW, at=ORDER.at)(before)
 
-    assert completed(state.live, before.roster) == state.roster
-    assert completed(before.live, before.roster) == before.roster
+    assert transitions.completed(state.live, before.roster) == state.roster
+    assert transitions.completed(before.live, before.roster) == before.roster
 
 
 def test_a_torn_first_fill_is_completed():
     building = Building(pointer=NEW, order=ORDER, target=2)
 
-    assert completed(NEW, Roster(building=building)) == Roster()
+    assert transitions.completed(NEW, Roster(building=building)) == Roster()
 
 
 def test_a_torn_rollback_is_completed():
@@ -237,7 +226,7 @@ def test_a_torn_rollback_is_completed():
     before = survey(
         NEW, Roster(kept=KEPT, building=Building(pointer=THIRD, order=ORDER, target=9, replaces=NEW)), g1=7, g2=7
     )
-    state = rolled_back(force=False, at=KEPT.until - timedelta(seconds=KEPT.seconds))(before)
+    state = transitions.rolled_back(force=False, at=KEPT.until - timedelta(seconds=KEPT.seconds))(before)
 
-    assert completed(state.live, before.roster) == state.roster
+    assert transitions.completed(state.live, before.roster) == state.roster
     assert state.roster.building.replaces == OLD

@@ -2,14 +2,7 @@
 
 import pytest
 
-from shared.redis.sentinels import (
-    MasterConnection,
-    SecureMasterConnection,
-    connection_options,
-    located,
-    master_options,
-    sentinel_options,
-)
+from shared.redis import sentinels
 from shared.urls import Address, SentinelUrl
 
 
@@ -19,8 +12,8 @@ def test_a_url_names_sentinels_service_and_database():
 
     assert list(url.sentinels) == [Address("one", 26_379), Address("two", 26_380), Address("::1", 26_381)]
     assert url.service == "people"
-    assert master_options(url) == {"db": 2}
-    assert sentinel_options(url) == {"username": None, "password": None, "ssl": False}
+    assert sentinels.master_options(url) == {"db": 2}
+    assert sentinels.sentinel_options(url) == {"username": None, "password": None, "ssl": False}
 
 
 def test_a_slash_too_many_does_no_harm():
@@ -34,17 +27,17 @@ def test_redis_and_its_sentinels_have_passwords_of_their_own():
     """Those of Redis stand where they always do."""
     url = SentinelUrl.parse("redis+sentinel://reader:p%40ss@one/people?sentinel_username=asker&sentinel_password=other")
 
-    assert master_options(url) == {"username": "reader", "password": "p@ss", "db": 0}
-    assert sentinel_options(url) == {"username": "asker", "password": "other", "ssl": False}
+    assert sentinels.master_options(url) == {"username": "reader", "password": "p@ss", "db": 0}
+    assert sentinels.sentinel_options(url) == {"username": "asker", "password": "other", "ssl": False}
 
 
 def test_tls_is_spoken_with_the_sentinels_too():
     """Under the same conditions."""
-    options = connection_options("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem&ssl_check_hostname=true")
+    options = sentinels.connection_options("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem&ssl_check_hostname=true")
 
-    assert options["connection_class"] is SecureMasterConnection
+    assert options["connection_class"] is sentinels.SecureMasterConnection
     assert options["ssl_ca_certs"] == "/ca.pem"
-    assert sentinel_options(SentinelUrl.parse("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem")) == {
+    assert sentinels.sentinel_options(SentinelUrl.parse("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem")) == {
         "username": None,
         "password": None,
         "ssl": True,
@@ -53,14 +46,14 @@ def test_tls_is_spoken_with_the_sentinels_too():
 
 
 def test_without_tls_none_is_spoken():
-    assert connection_options("redis+sentinel://one/people")["connection_class"] is MasterConnection
+    assert sentinels.connection_options("redis+sentinel://one/people")["connection_class"] is sentinels.MasterConnection
 
 
 @pytest.mark.parametrize("url", ["redis://:secret@one:1/0", "rediss://one:1", "unix:///run/redis.sock"])
 def test_a_server_that_is_named_itself_needs_no_sentinels(url):
     """Whatever it is: it is connected to as it is."""
-    assert "sentinels" not in connection_options(url)
-    assert located(url) == url
+    assert "sentinels" not in sentinels.connection_options(url)
+    assert sentinels.located(url) == url
 
 
 @pytest.mark.parametrize(

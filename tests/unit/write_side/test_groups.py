@@ -3,15 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.events import (
-    GroupCreated,
-    GroupDeleted,
-    GroupUpdated,
-    MemberAdded,
-    MemberRemoved,
-    MemberRoleChanged,
-    SlugChanged,
-)
+from shared import events
 from write_side.domain.group import Group
 from write_side.domain.membership import Membership
 from write_side.domain.values import Description, ExternalId, Name, Role, Slug
@@ -50,7 +42,7 @@ def test_a_group_begins_with_what_it_is():
         id=GROUP_ID, slug=Slug("ssaf"), name=Name("Farms"), description=Description(""), external_id=None, at=NOW
     )
 
-    assert recorded(group) == [GroupCreated(group_id=GROUP_ID, slug="ssaf", name="Farms", description="")]
+    assert recorded(group) == [events.GroupCreated(group_id=GROUP_ID, slug="ssaf", name="Farms", description="")]
     assert (group.version, group.stored_version) == (1, 0)
 
 
@@ -60,8 +52,8 @@ def test_an_update_records_what_differs():
     group.update(slug=Slug("farms"), name=Name("Farms"), description=None, at=NOW)
 
     assert recorded(group) == [
-        SlugChanged(group_id=GROUP_ID, old="ssaf", new="farms"),
-        GroupUpdated(group_id=GROUP_ID, description=None),
+        events.SlugChanged(group_id=GROUP_ID, old="ssaf", new="farms"),
+        events.GroupUpdated(group_id=GROUP_ID, description=None),
     ]
     assert (group.slug, group.name, group.description, group.version) == ("farms", "Farms", None, 3)
 
@@ -71,7 +63,7 @@ def test_a_new_slug_alone_is_no_other_update():
 
     group.update(slug=Slug("farms"), at=NOW)
 
-    assert recorded(group) == [SlugChanged(group_id=GROUP_ID, old="ssaf", new="farms")]
+    assert recorded(group) == [events.SlugChanged(group_id=GROUP_ID, old="ssaf", new="farms")]
 
 
 def test_an_update_with_what_is_there_records_nothing():
@@ -90,7 +82,7 @@ def test_an_empty_description_is_not_none():
 
     group.update(description=Description(""), at=NOW)
 
-    assert recorded(group) == [GroupUpdated(group_id=GROUP_ID, description="")]
+    assert recorded(group) == [events.GroupUpdated(group_id=GROUP_ID, description="")]
 
 
 def test_a_deletion_says_which_slug_is_free_and_how_many_memberships_ended():
@@ -98,7 +90,7 @@ def test_a_deletion_says_which_slug_is_free_and_how_many_memberships_ended():
 
     group.delete(members=7, at=NOW)
 
-    assert recorded(group) == [GroupDeleted(group_id=GROUP_ID, slug="ssaf", members=7)]
+    assert recorded(group) == [events.GroupDeleted(group_id=GROUP_ID, slug="ssaf", members=7)]
 
 
 def test_a_membership_tells_its_story():
@@ -109,9 +101,9 @@ def test_a_membership_tells_its_story():
     begun.end(at=NOW)
 
     assert recorded(begun) == [
-        MemberAdded(**WHO, role="Member"),
-        MemberRoleChanged(**WHO, old="Member", new="Chair"),
-        MemberRemoved(**WHO, role="Chair"),
+        events.MemberAdded(**WHO, role="Member"),
+        events.MemberRoleChanged(**WHO, old="Member", new="Chair"),
+        events.MemberRemoved(**WHO, role="Chair"),
     ]
     assert begun.version == 3
 
@@ -129,4 +121,4 @@ def test_roles_differ_by_case():
 
     begun.change_role(Role("chair"), at=NOW)
 
-    assert recorded(begun) == [MemberRoleChanged(**WHO, old="Chair", new="chair")]
+    assert recorded(begun) == [events.MemberRoleChanged(**WHO, old="Chair", new="chair")]

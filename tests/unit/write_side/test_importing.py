@@ -16,15 +16,8 @@ from shared.client.run import failure, send_all
 from shared.client.sender import TIMEOUT, GaveUp, LineResult, Sender, SenderLimits, WrongField
 from shared.runtime.progress import Progress
 from shared.settings import Settings
+from tests.support import fake_write_api
 from tests.support.clock import Time
-from tests.support.fake_write_api import (
-    FakeWriteApi,
-    drop,
-    interrupt,
-    refuse_connection,
-    storage_unavailable,
-    unavailable,
-)
 
 ONE, TWO, THREE = (
     json.dumps({"command": "suspend-account", "account": f"@{name}"}) for name in ("one", "two", "three")
@@ -33,7 +26,7 @@ ONE, TWO, THREE = (
 
 @pytest.fixture
 def api():
-    return FakeWriteApi()
+    return fake_write_api.FakeWriteApi()
 
 
 @pytest.fixture
@@ -222,7 +215,7 @@ def test_no_command_waits_in_a_pipe_for_the_next():
     assert json.loads(only.body)["account"] == "@one"
 
 
-@pytest.mark.parametrize("fault", [storage_unavailable, drop])
+@pytest.mark.parametrize("fault", [fake_write_api.storage_unavailable, fake_write_api.drop])
 def test_what_was_not_answered_is_sent_again_with_the_same_keys(sender, api, observer, fault):
     """Lines that were answered have their answer; those behind them wait their turn."""
     api.faults.append(fault)
@@ -237,7 +230,7 @@ def test_what_was_not_answered_is_sent_again_with_the_same_keys(sender, api, obs
 
 def test_a_write_api_that_is_away_is_waited_for(sender, api, observer, time):
     """For as long as it asks, where it does."""
-    api.faults.extend([refuse_connection, refuse_connection, unavailable])
+    api.faults.extend([fake_write_api.refuse_connection, fake_write_api.refuse_connection, fake_write_api.unavailable])
 
     sender.send(chunk_of(ONE))
 
@@ -247,7 +240,7 @@ def test_a_write_api_that_is_away_is_waited_for(sender, api, observer, time):
 
 
 def test_patience_ends_when_nothing_moves(sender, api, observer, time):
-    api.faults.extend([refuse_connection] * 1_000)
+    api.faults.extend([fake_write_api.refuse_connection] * 1_000)
 
     with pytest.raises(GaveUp, match=r"from line 1 on .*Connection refused.*run this again"):
         sender.send(chunk_of(ONE))
@@ -258,7 +251,7 @@ def test_patience_ends_when_nothing_moves(sender, api, observer, time):
 def test_patience_begins_anew_with_each_line(sender, api, observer, time):
     """A slow import is no failed one."""
     for _ in range(3):
-        api.faults.extend([*[refuse_connection] * 25, storage_unavailable])
+        api.faults.extend([*[fake_write_api.refuse_connection] * 25, fake_write_api.storage_unavailable])
 
     sender.send(chunk_of(*[ONE, TWO] * 4))
 
@@ -321,7 +314,7 @@ def test_giving_up_is_told_and_fails(sender, api):
 
 
 def test_an_interrupted_import_says_how_far_it_is(run, api):
-    api.faults.append(interrupt)
+    api.faults.append(fake_write_api.interrupt)
 
     status, summary, said = run(ONE, TWO)
 

@@ -13,7 +13,8 @@ from read_side.freshness import Freshness
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
 from shared.read_model.keys import HOME
-from shared.redis.client import RedisTimeouts, connect, connector
+from shared.redis.client import connect
+from tests.support.patience import patient_connector
 from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server, on_fakeredis
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
@@ -67,7 +68,7 @@ async def redis_views(
     redis_server: EmbeddedRedis, limits: RedisReadLimits, list_limits: ListLimits
 ) -> AsyncIterator[RedisProfileViews]:
     """Readers that bear it that the server waits for its disk after every write."""
-    patient, freshness = connector(redis_server.url, timeouts=RedisTimeouts(reply=30.0)), Freshness(patience=PATIENCE)
+    patient, freshness = patient_connector(redis_server.url), Freshness(patience=PATIENCE)
     async with RedisProfileViews(
         patient, keyspace=HOME, freshness=freshness, limits=limits, list_limits=list_limits
     ) as views:

@@ -20,6 +20,7 @@ from shared.redis.client import connect, connector
 from shared.settings import Rate
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.hostile import SEGMENTS, TEXTS, addresses
+from tests.support.patience import patient_connector
 from tests.support.read_side import (
     ADA,
     BOB,
@@ -76,7 +77,7 @@ async def read_side(server, valkey):
     RedisStats(server).commit(STATS, position=7)
 
     def register_redis(registry):
-        register_views(registry, redis_views(connector(valkey.url), keyspace=HOME, patience=PATIENCE))
+        register_views(registry, redis_views(patient_connector(valkey.url), keyspace=HOME, patience=PATIENCE))
 
     async with in_process(read_api(admit_everyone, register_redis)) as client:
         yield client

@@ -20,11 +20,12 @@ from read_side.freshness import Freshness
 from read_side.views import MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
-from shared.redis.client import connect, connector
+from shared.redis.client import connect
 from tests.support.bugs import of_account, poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, PROFILES, begin, fold_all, go_live, parked
 from tests.support.histories import DAWN, History, nth_id
+from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE
 
 ADA, BOB = nth_id(1), nth_id(2)
@@ -203,7 +204,7 @@ async def test_a_parked_record_says_so_however_it_is_found(redis_server, history
     await live(redis_server, history, profiles)
 
     async with RedisProfileViews(
-        connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
+        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
     ) as views:
         found = [
             (await views.by_id(str(ADA))).document,
@@ -231,7 +232,7 @@ async def test_a_card_is_marked_once(redis_server, history):
         await go_live(model, projection)
 
     async with RedisGroupViews(
-        connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
+        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
     ) as views:
         page = await views.members(str(next(iter(history.slugs))), MemberQuery())
 

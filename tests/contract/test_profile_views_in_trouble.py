@@ -15,7 +15,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connector
-from tests.support.patience import until
+from tests.support.patience import patient_connector, until
 from tests.support.read_side import ADA, BOB, KEYS, PATIENCE, RedisProjection, blocked_reader, every_question, served
 
 ID = str(ADA.account_id)
@@ -163,7 +163,7 @@ async def test_where_records_may_be_evicted_nobody_is_missing(redis_server, redi
     redis_projection.client.config_set("maxmemory-policy", "allkeys-lru")
 
     async with RedisProfileViews(
-        connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
+        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
     ) as views:
         evicting = await every_question(views)
         redis_projection.client.config_set("maxmemory-policy", "noeviction")
@@ -178,7 +178,7 @@ async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, re
     """No request hangs on a service that has ended: neither those under way nor those that gather behind them."""
     redis_projection.commit(ADA, position=7)
     async with RedisProfileViews(
-        connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
+        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
     ) as views:
         await views.position()
         os.kill(redis_server.pid, signal.SIGSTOP)

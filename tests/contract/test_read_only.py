@@ -14,10 +14,10 @@ from read_side.services import redis_views
 from read_side.views import GroupQuery, MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.keys import HOME
 from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS
-from shared.redis.client import connector
 from tests.support.crowds import GROUPS, crowd
 from tests.support.directory import MEMBERSHIPS
 from tests.support.directory import PEOPLE as MEMBERS
+from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 PEOPLE = crowd(50)
@@ -65,7 +65,7 @@ async def every_list(profiles, groups):
 
 async def test_only_commands_that_read_a_bounded_part_are_sent(filled, redis_server):
     """No KEYS, no SCAN, no script, no whole hash or list, and nothing that writes."""
-    views = redis_views(connector(redis_server.url), keyspace=HOME, patience=PATIENCE)
+    views = redis_views(patient_connector(redis_server.url), keyspace=HOME, patience=PATIENCE)
     async with AsyncExitStack() as stack:
         for each in views.values():
             await stack.enter_async_context(each)
@@ -80,7 +80,7 @@ async def test_only_commands_that_read_a_bounded_part_are_sent(filled, redis_ser
 
 async def test_one_watch_serves_all_views_of_a_process(redis_server):
     """It watches from the first that opens until the last has closed."""
-    connect = connector(redis_server.url)
+    connect = patient_connector(redis_server.url)
     eviction = EvictionWatch(connect)
     kinds = (RedisProfileViews, RedisStatsViews)
     one, other = (

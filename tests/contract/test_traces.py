@@ -14,8 +14,8 @@ from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.in_process import in_process
 from shared.read_model.keys import HOME
-from shared.redis.client import connector
 from tests.support.measures import every_attribute, named
+from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE
 from tests.support.stack import answers, until
 from write_side.http.app import write_api
@@ -58,7 +58,7 @@ async def muster(database_url, redis_server):
         register_redis(registry, url=redis_server.url, log=PostgresEventLog(database_url, allow_unsafe=True))
 
     def read(registry):
-        register_views(registry, redis_views(connector(redis_server.url), keyspace=HOME, patience=PATIENCE))
+        register_views(registry, redis_views(patient_connector(redis_server.url), keyspace=HOME, patience=PATIENCE))
 
     async with AsyncExitStack() as stack:
         apps = (

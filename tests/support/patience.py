@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from shared.redis.client import Connect, RedisTimeouts, connector
+
 T = TypeVar("T")
 
 SECONDS = 120.0
@@ -25,3 +27,8 @@ def wait_until(holds: Callable[[], T | None]) -> T:
         assert time.monotonic() < deadline, "it did not come in time"
         time.sleep(0.02)
     return found
+
+
+def patient_connector(url: str) -> Connect:
+    """Return what makes connections that bear it that a server waits for its disk after every write."""
+    return connector(url, timeouts=RedisTimeouts(connect=SECONDS, reply=SECONDS))

@@ -12,8 +12,8 @@ from redis import Redis
 
 from read_side.services import memory_views, redis_views
 from shared.read_model.keys import HOME
-from shared.redis.client import connector
 from shared.redis.pipelined import PipelinedConnection
+from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 ADAPTERS = ("memory", "valkey", "genuine_redis")
@@ -41,7 +41,7 @@ async def side_on(adapter: str, kind: str, request: pytest.FixtureRequest) -> As
         client, connect = FakeRedis(server=fake), partial(_connection_to, fake)
     else:
         url = request.getfixturevalue(adapter).start().url
-        client, connect = Redis.from_url(url), connector(url)
+        client, connect = Redis.from_url(url), patient_connector(url)
     with client:
         client.flushall()
         async with redis_views(connect, keyspace=HOME, patience=PATIENCE)[kind] as views:

@@ -72,7 +72,7 @@ class Load:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send commands meanwhile; in the end each has its outcome."""
-        async with asyncio.TaskGroup() as group, self._client() as client:
+        async with asyncio.TaskGroup() as group, _client(self.write_url, self.transport) as client:
             tasks = [group.create_task(self._run(number, client)) for number in range(self.clients)]
             try:
                 yield
@@ -102,15 +102,6 @@ class Load:
             yield
         finally:
             self._may_send.set()
-
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self.write_url,
-            headers=headers_for(self.write_url),
-            timeout=SECONDS,
-            trust_env=False,
-            transport=self.transport,
-        )
 
     async def _run(self, number: int, client: httpx.AsyncClient) -> None:
         hand = Hand(client, random.Random(self.seed * 1_000 + number), [], [])
@@ -197,6 +188,13 @@ class Load:
         return bool(holds)
 
 
+def _client(url: str, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    """One that is let in; it travels as usual where nothing is said."""
+    return httpx.AsyncClient(
+        base_url=url, headers=headers_for(url), timeout=SECONDS, trust_env=False, transport=transport
+    )
+
+
 def is_problem(answer: httpx.Response, status: int, name: str) -> bool:
     return answer.status_code == status and answer.json()["type"] == f"/problems/{name}"
 
@@ -230,17 +228,7 @@ class Readers:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        headers = headers_for(self.read_url)
-        async with (
-            asyncio.TaskGroup() as group,
-            httpx.AsyncClient(
-                base_url=self.read_url,
-                headers=headers,
-                timeout=SECONDS,
-                trust_env=False,
-                transport=self.transport,
-            ) as client,
-        ):
+        async with asyncio.TaskGroup() as group, _client(self.read_url, self.transport) as client:
             tasks = [group.create_task(self._run(number, client)) for number in range(self.readers)]
             try:
                 yield

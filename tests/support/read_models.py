@@ -8,13 +8,9 @@ from fakeredis import FakeAsyncRedis
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.leases import MemoryLease
-from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
-from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.processing.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
@@ -24,6 +20,7 @@ from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
 from shared.redis.client import connect
 from tests.support.folding import PROFILES, Held, held
+from tests.support.projectors import store_in_memory, store_in_redis
 
 LASTING = LeadershipLimits(lease=60.0, listed=60.0)
 """However slow the disk is to which the servers write each of their steps."""
@@ -38,10 +35,10 @@ class StoreInMemory:
         self._lease = MemoryLease()
 
     def model(self) -> ReadModel:
-        return MemoryReadModel(self._store, projection=self._projection)
+        return store_in_memory(self._store, self._projection).model
 
     def inspector(self) -> GenerationInspector:
-        return MemoryGenerationInspector(self._store, projection=self._projection.name)
+        return store_in_memory(self._store, self._projection).inspector
 
     def lease(self) -> Lease:
         return self._lease
@@ -88,10 +85,10 @@ class StoreInRedis:
         await self._ear.aclose()
 
     def model(self) -> ReadModel:
-        return RedisReadModel(self._client, projection=self._projection, keyspace=HOME)
+        return store_in_redis(self._client, self._projection).model
 
     def inspector(self) -> GenerationInspector:
-        return RedisGenerationInspector(self._client, projection=self._projection.name, keyspace=HOME)
+        return store_in_redis(self._client, self._projection).inspector
 
     def lease(self) -> Lease:
         return RedisLease(self._client, keyspace=HOME, limits=LASTING)

@@ -3,16 +3,13 @@
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
 
 from projector.adapters.memory.inspector import MemoryGenerationInspector
-from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.adapters.redis.inspector import RedisGenerationInspector
-from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.ports import Directory
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import Subject, Verification, Verified
@@ -26,6 +23,7 @@ from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.progress import Progress
 from tests.support.folding import begin, fold_all, go_live
+from tests.support.projectors import store_in_memory, store_in_redis
 
 IMPATIENT = VerifyLimits(retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
 """Where nothing goes on with a fan-out."""
@@ -46,34 +44,14 @@ def unwatched() -> Progress:
     return Progress(io.StringIO())
 
 
-class Hand(Protocol):
-    """What changes a store behind the projector's back."""
-
-    def subject(self, projection: Projection) -> Subject: ...
-
-    async def read(self, key: str, field: str) -> bytes: ...
-
-    async def put(self, key: str, field: str, value: bytes) -> None: ...
-
-    async def take(self, key: str, field: str) -> None: ...
-
-    async def entries(self, key: str) -> Sequence[bytes]: ...
-
-    async def enlist(self, key: str, entry: bytes) -> None: ...
-
-    async def strike(self, key: str, entry: bytes) -> None: ...
-
-
 @dataclass
 class HandInMemory:
+    """What changes a store behind the projector's back."""
+
     store: MemoryStore = field(default_factory=MemoryStore)
 
     def subject(self, projection: Projection) -> Subject:
-        return Subject(
-            projection=projection,
-            inspector=MemoryGenerationInspector(self.store, projection=projection.name),
-            model=MemoryReadModel(self.store, projection=projection),
-        )
+        return Subject(projection=projection, **store_in_memory(self.store, projection)._asdict())
 
     async def read(self, key: str, field: str) -> bytes:
         return self.store.content[key][field]
@@ -113,14 +91,12 @@ class Meanwhile(MemoryGenerationInspector):
 
 @dataclass
 class HandInRedis:
+    """The same in Redis."""
+
     client: Redis
 
     def subject(self, projection: Projection) -> Subject:
-        return Subject(
-            projection=projection,
-            inspector=RedisGenerationInspector(self.client, projection=projection.name, keyspace=HOME),
-            model=RedisReadModel(self.client, projection=projection, keyspace=HOME),
-        )
+        return Subject(projection=projection, **store_in_redis(self.client, projection)._asdict())
 
     async def read(self, key: str, field: str) -> bytes:
         return await self.client.hget(key, field)
@@ -139,6 +115,9 @@ class HandInRedis:
 
     async def strike(self, key: str, entry: bytes) -> None:
         assert await self.client.zrem(key, entry) == 1
+
+
+Hand: TypeAlias = HandInMemory | HandInRedis
 
 
 def log_of(events: Sequence[RecordedEvent]) -> MemoryEventLog:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import httpx
+
 from shared.redis.client import Connect, RedisTimeouts, connector
 
 T = TypeVar("T")
@@ -18,6 +20,14 @@ async def until(holds: Callable[[], object], *, seconds: float = SECONDS) -> Non
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - production tells nobody, and for a test alone it should not
             await asyncio.sleep(0.001)
+
+
+async def answered(client: httpx.AsyncClient, path: str, holds: Callable[[httpx.Response], object]) -> httpx.Response:
+    """Ask an application in this process until something holds of its answer; return that."""
+    async with asyncio.timeout(SECONDS):
+        while not holds(answer := await client.get(path)):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)  # asking in this process never gives way by itself
+    return answer
 
 
 def wait_until(holds: Callable[[], T | None]) -> T:

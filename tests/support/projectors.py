@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
 
+from litestar.types import ASGIApp
 from redis.asyncio import Redis
 from svcs import Registry
 
@@ -18,6 +19,7 @@ from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
+from projector.main import projector_app
 from projector.monitoring.status import RebuildStatus
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
@@ -28,6 +30,7 @@ from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.services import Store, register_projector
 from projector.store.ports import Candidate, Lease
+from shared.auth.setup import admit_everyone
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
 from shared.read_model.keys import HOME
@@ -35,7 +38,7 @@ from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
 from tests.support.folding import held
-from tests.support.histories import History
+from tests.support.histories import DAWN, History
 from tests.support.patience import until
 
 HASTE = ProcessorLimits(
@@ -150,6 +153,12 @@ def register_on(registry: Registry, around: Surroundings, **more: Any) -> None:
     """Register a projector for its own API; `more` replaces what it is given otherwise."""
     given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE}
     register_projector(registry, store_of=partial(store_in_memory, around.store), **given | more)
+
+
+def ops_app(around: Surroundings, **more: Any) -> ASGIApp:
+    """The projector's own API an hour after the first event; it lets everybody in."""
+    an_hour_later = {"clock": SettableClock(DAWN + timedelta(hours=1))}
+    return projector_app(admit_everyone, lambda registry: register_on(registry, around, **an_hour_later | more))
 
 
 def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:

@@ -10,21 +10,18 @@ import pytest
 from rich.console import Console
 
 from projector.cli import status as cli
-from projector.main import projector_app
 from projector.monitoring.status import Status
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.store.ports import Candidate
-from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiUnavailable
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
 from shared.http.in_process import in_process
-from tests.support.clock import SettableClock
 from tests.support.histories import DAWN, nth_id
 from tests.support.own_apis import answer_commands
-from tests.support.patience import SECONDS
-from tests.support.projectors import Surroundings, register_on
+from tests.support.patience import answered
+from tests.support.projectors import Surroundings, ops_app
 
 
 @pytest.fixture
@@ -38,16 +35,9 @@ def around():
     return around
 
 
-def app_on(around, *, log=None):
-    def register(registry):
-        register_on(registry, around, log=log or around.log, clock=SettableClock(DAWN + timedelta(hours=1)))
-
-    return projector_app(admit_everyone, register)
-
-
 @pytest.fixture
 async def client(around):
-    async with in_process(app_on(around)) as client:
+    async with in_process(ops_app(around)) as client:
         await in_state(client, ProjectionState.RUNNING)
         yield client
 
@@ -58,22 +48,16 @@ def live_pointer(around):
 
 async def in_state(client, state):
     """The status once the projection is in a state."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            shown = (await client.get("/status")).json()
-            if {each["state"] for each in shown["projections"]} == {state}:
-                return shown
-            await asyncio.sleep(0)  # asking in this process never gives way by itself
+    return (await answered(client, "/status", lambda answer: states(answer.json()) == {state})).json()
+
+
+def states(status):
+    return {each["state"] for each in status["projections"]}
 
 
 async def readiness(client, holds):
     """The answer of `/readyz` once something holds of its details, which tell what was seen last."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            answer = await client.get("/readyz")
-            if holds(answer.json()["details"]):
-                return answer
-            await asyncio.sleep(0)
+    return await answered(client, "/readyz", lambda answer: holds(answer.json()["details"]))
 
 
 async def test_status_tells_how_far_each_projection_is(client, around):
@@ -152,7 +136,7 @@ def held_log(around, *, since):
 async def test_who_holds_the_log_up_is_named(around):
     """A sentence for people, and its parts for programs."""
     log = held_log(around, since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC))
-    async with in_process(app_on(around, log=log)) as client:
+    async with in_process(ops_app(around, log=log)) as client:
         shown = await in_state(client, ProjectionState.RUNNING)
         ready = await readiness(client, lambda details: details.get("event log") == shown["held_by"]["text"])
 
@@ -164,7 +148,7 @@ async def test_who_holds_the_log_up_is_named(around):
 async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(around):
     """Since half an hour before: the projector's clock says an hour after dawn."""
     log = held_log(around, since=DAWN + timedelta(minutes=30))
-    async with in_process(app_on(around, log=log)) as client:
+    async with in_process(ops_app(around, log=log)) as client:
         await in_state(client, ProjectionState.RUNNING)
 
         text = (await client.get("/metrics")).text

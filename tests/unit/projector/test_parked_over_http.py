@@ -1,24 +1,18 @@
 """What operators see and do about parked events, over HTTP and on the command line."""
 
-import asyncio
-from datetime import timedelta
-
 import httpx
 import msgspec
 import pytest
 
 from projector.cli import parked as cli
-from projector.main import projector_app
 from projector.projections.profiles import profiles
-from shared.auth.setup import admit_everyone
 from shared.cli.api_client import ApiRefused
 from shared.http.in_process import in_process
 from tests.support.bugs import poisoned
-from tests.support.clock import SettableClock
-from tests.support.histories import DAWN, nth_id
+from tests.support.histories import nth_id
 from tests.support.own_apis import answer_commands
-from tests.support.patience import SECONDS
-from tests.support.projectors import Surroundings, register_on
+from tests.support.patience import answered
+from tests.support.projectors import Surroundings, ops_app
 
 ADA = nth_id(1)
 ONE = f"/parked/profiles/{ADA}"
@@ -38,39 +32,19 @@ def around():
     return around
 
 
-def app_on(around, profiles):
-    def register(registry):
-        register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)), projections=(profiles,))
-
-    return projector_app(admit_everyone, register)
-
-
 @pytest.fixture
 async def client(around):
     """A projector that cannot fold the first of Ada's changes."""
-    async with in_process(app_on(around, poisoned(profiles, lambda recorded: recorded.position == 5))) as client:
+    async with in_process(
+        ops_app(around, projections=[poisoned(profiles, lambda recorded: recorded.position == 5)])
+    ) as client:
         await until_parked(client, 1)
         yield client
 
 
-async def ready_with(client, note):
-    """The answer of `/readyz` once it tells something, as it was seen last."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            answer = await client.get("/readyz")
-            if note in answer.text:
-                return answer
-            await asyncio.sleep(0)
-
-
 async def until_parked(client, documents):
     """The answer of `GET /parked` once so many documents are."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            report = (await client.get("/parked")).json()
-            if len(report["parked"]) == documents:
-                return report
-            await asyncio.sleep(0)  # asking in this process never gives way by itself
+    return (await answered(client, "/parked", lambda answer: len(answer.json()["parked"]) == documents)).json()
 
 
 async def test_what_is_parked_is_listed_with_why_and_since_when(client):
@@ -95,7 +69,7 @@ async def test_status_readiness_and_metrics_tell_how_many_are_parked(client):
     status = (await client.get("/status")).json()
 
     assert [each["parked"] for each in status["projections"]] == [1]
-    assert (await ready_with(client, "1 documents parked")).status_code == 200
+    assert (await answered(client, "/readyz", lambda answer: "1 documents parked" in answer.text)).status_code == 200
 
 
 async def test_a_retry_that_fails_leaves_everything_as_it_was(client):
@@ -130,7 +104,7 @@ async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around
     """A new release is started after the old one; nobody asked for anything."""
     around.lease.holders.clear()
 
-    async with in_process(app_on(around, profiles)) as mended:
+    async with in_process(ops_app(around, projections=[profiles])) as mended:
         report = await until_parked(mended, 0)
 
     assert report == {"parked": [], "skipped": []}

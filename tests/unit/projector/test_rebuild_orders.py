@@ -3,20 +3,15 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import pytest
 
 from projector.cli import rebuild as rebuilding
-from projector.main import projector_app
-from shared.auth.setup import admit_everyone
 from shared.cli.api_client import PROJECTOR, ApiClient
 from shared.cli.exit_codes import WrongUsage
 from shared.http.in_process import in_process
-from tests.support.clock import SettableClock
-from tests.support.histories import DAWN
-from tests.support.patience import SECONDS
-from tests.support.projectors import Surroundings, register_on
+from tests.support.patience import answered
+from tests.support.projectors import Surroundings, ops_app
 
 JSON = {"Content-Type": "application/json"}
 
@@ -33,27 +28,23 @@ def around():
 
 @pytest.fixture
 async def client(around):
-    def register(registry):
-        register_on(registry, around, clock=SettableClock(DAWN + timedelta(hours=1)))
-
-    async with in_process(projector_app(admit_everyone, register)) as client:
+    async with in_process(ops_app(around)) as client:
         await reached(client, lambda profiles: profiles["state"] == "running")
         yield client
 
 
 async def reached(client, holds):
     """What status says of profiles, once something holds."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            profiles, *_ = (await client.get("/status")).json()["projections"]
-            if holds(profiles):
-                return profiles
-            await asyncio.sleep(0)
+    return profiles_in(await answered(client, "/status", lambda answer: holds(profiles_in(answer))))
+
+
+def profiles_in(status):
+    return status.json()["projections"][0]
 
 
 async def test_a_rebuild_is_ordered_and_can_be_followed(client):
     """In the end the generation that was live is kept, with what changed."""
-    before, *_ = (await client.get("/status")).json()["projections"]
+    before = profiles_in(await client.get("/status"))
 
     answer = await client.post("/projections/profiles/rebuild", json={"by": "ada", "keep_old": 60})
 
@@ -217,22 +208,22 @@ async def test_the_command_rebuilds_all_one_after_the_other(command, capsys):
 
 
 async def test_a_dry_run_leaves_nothing_behind(command, client, capsys):
-    before, *_ = (await client.get("/status")).json()["projections"]
+    before = profiles_in(await client.get("/status"))
 
     status = await rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False)
 
-    after, *_ = (await client.get("/status")).json()["projections"]
+    after = profiles_in(await client.get("/status"))
     assert status == 0
     assert "of 20 records 0 gone, 0 changed; 0 new" in capsys.readouterr().err
     assert (after["generation"], after["rebuild"]) == (before["generation"], None)
 
 
 async def test_a_dry_run_that_is_forced_switches_nothing_either(command, client):
-    before, *_ = (await client.get("/status")).json()["projections"]
+    before = profiles_in(await client.get("/status"))
 
     await rebuilding._rebuild(["profiles"], {**ORDER, "hold": True, "force": True}, as_json=False)
 
-    after, *_ = (await client.get("/status")).json()["projections"]
+    after = profiles_in(await client.get("/status"))
     assert (after["generation"], after["rebuild"]) == (before["generation"], None)
 
 
@@ -243,7 +234,7 @@ async def test_a_dry_run_leaves_a_held_rebuild_of_another_order_alone(command, c
 
     status = await rebuilding._rebuild(["profiles"], {**ORDER, "by": "bob", "hold": True}, as_json=False)
 
-    after, *_ = (await client.get("/status")).json()["projections"]
+    after = profiles_in(await client.get("/status"))
     assert (status, after["rebuild"]) == (1, before["rebuild"])
     assert "profiles: what ada ordered at 2026-11-25T" in capsys.readouterr().err
 
@@ -283,7 +274,7 @@ async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client):
 
     await interrupted(work)
 
-    profiles, *_ = (await client.get("/status")).json()["projections"]
+    profiles = profiles_in(await client.get("/status"))
     assert profiles["rebuild"] is None
 
 
@@ -306,7 +297,7 @@ async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_
 
     await interrupted(work)
 
-    profiles, *_ = (await client.get("/status")).json()["projections"]
+    profiles = profiles_in(await client.get("/status"))
     assert profiles["rebuild"] is None
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from redis import Redis
@@ -17,8 +16,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import ServerState, free_port
 from shared.dev_stack.programs import valkey_binary
 from shared.private_files import write_private
-from shared.read_model.keys import HOME
-from shared.read_model.positions import Checkpoint, Pointer
+from tests.support.oracle import checkpoint
 from tests.support.stack import until
 
 SERVICE = "muster"
@@ -109,10 +107,7 @@ def client_of(server: EmbeddedRedis) -> Redis:
 def checkpoint_on(server: EmbeddedRedis) -> int:
     """Where the live profiles stand on this one server."""
     with Redis.from_url(server.url) as redis:
-        pointer: Any = redis.get(HOME.projection("profiles").live)
-        generation = msgspec.json.decode(pointer, type=Pointer).generation
-        stored: Any = redis.get(HOME.projection("profiles").generation(generation).checkpoint)
-    return msgspec.json.decode(stored, type=Checkpoint).position
+        return checkpoint(redis).position
 
 
 async def _follows(replica: EmbeddedRedis, port: int) -> bool:

@@ -1,9 +1,11 @@
 """Servers and clocks that tests of several kinds share. Servers are real, started once, and end with the run."""
 
+import re
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from xdist.scheduler import LoadFileScheduling
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.observability import tracing
@@ -21,6 +24,7 @@ pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.
 
 register_profiles()
 
+ROOT = Path(__file__).parents[1]
 SHARED_STACKS = ("mortal_stack", "stack")
 FILES = ("test_howtos.py", "test_seeded_faults.py", "test_up.py", "test_failover.py", "test_access.py")
 LONGEST = (*FILES, "faults", "e2e", "contract")
@@ -40,33 +44,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Share tests out by file, or by the stack that several files share; leave soaks out unless asked for."""
-    groups = _groups(items)
-    items.sort(key=lambda item: _rank(groups[item.path], item.path))
+    """Put first what takes longest, so that no process is left alone with it; leave soaks out unless asked for."""
+    items.sort(key=lambda item: _rank(item.path))
+    if "soak" in config.getoption("-m"):
+        return
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
-        if item.get_closest_marker("soak") and "soak" not in config.getoption("-m"):
+        if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: ask for it with -m soak"))
 
 
-def _groups(items: list[pytest.Item]) -> dict[Path, str]:
-    """The group of each file: one process runs it, with one stack for all files that share it."""
-    groups = {item.path: str(item.path) for item in items}
-    for stack in reversed(SHARED_STACKS):
-        groups |= {item.path: stack for item in items if _shares(item, stack)}
-    return groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return StackScheduling(config, log)
 
 
-def _shares(item: Any, fixture: str) -> bool:
-    """Whether the fixture of that name is the one for the whole run, not one of the file's own."""
-    found = item._fixtureinfo.name2fixturedefs.get(fixture)
-    return bool(found) and found[-1].scope == "session"
+class StackScheduling(LoadFileScheduling):
+    """
+    Gives a file to one process, and likewise all files that share a stack, so that it starts once.
+
+    The groups of xdist's own `loadgroup` are lost: they are written into ids that pytest 9 no longer reads.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return _shared_stack(ROOT / path) or path
 
 
-def _rank(group: str, path: Path) -> int:
-    """Put first what takes longest, so that no process is left alone with it."""
+@cache
+def _shared_stack(path: Path) -> str | None:
+    """The stack of the whole run that tests of a file ask for, if they do."""
+    text = path.read_text()
+    asked = (stack for stack in SHARED_STACKS if re.search(rf"def test_\w+\([^)]*\b{stack}\b", text))
+    return next((stack for stack in asked if f"def {stack}(" not in text), None)
+
+
+def _rank(path: Path) -> int:
     order = (*SHARED_STACKS, *LONGEST)
-    return next((nth for nth, kind in enumerate(order) if kind in (group, *path.parts)), len(order))
+    return next((nth for nth, kind in enumerate(order) if kind in (_shared_stack(path), *path.parts)), len(order))
 
 
 @pytest.fixture(scope="session")

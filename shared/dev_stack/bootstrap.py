@@ -22,7 +22,7 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
 """What every command of a clone needs, `up` and `seed` among them; what its tests and its linters need besides."""
-SHARED_OUT = ("--numprocesses=3", "--dist=loadgroup", "--no-loadscope-reorder")
+SHARED_OUT = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
 """How pytest runs all tests: in one process more than two cores, as tests often wait, each with its own servers."""
 LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
 HELP_OF_A_CLONE = """

@@ -152,7 +152,7 @@ def test_all_tests_are_shared_out_among_processes(call, clone):
     """Named tests run in one process, where a debugger can stop."""
     ran = call("test")
 
-    assert ran.stdout == f"pytest --numprocesses=3 --dist=loadgroup --no-loadscope-reorder in {clone}\n"
+    assert ran.stdout == f"pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder in {clone}\n"
 
 
 def test_check_runs_every_linter_in_the_clone(call, clone):

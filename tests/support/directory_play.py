@@ -37,11 +37,10 @@ from shared.http.in_process import in_process
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import HOME
 from shared.read_model.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord
-from shared.redis.client import connect
+from shared.redis.client import connect, connector
 from tests.support.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.directory_model import INVALID, Done, Refused, State, Verdict, verdict, version_of
 from tests.support.folding import begin, fold_next, go_live, held
-from tests.support.patience import patient_connector
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
 from write_side.execution.invocation import Answer
 from write_side.execution.refusals import REFUSED, refusal_of
@@ -175,7 +174,7 @@ async def memory_stage() -> AsyncIterator[MemoryStage]:
 
 @asynccontextmanager
 async def real_stage(database_url: str, redis_url: str) -> AsyncIterator[RealStage]:
-    views = redis_views(patient_connector(redis_url), keyspace=HOME, patience=PATIENCE)
+    views = redis_views(connector(redis_url), keyspace=HOME, patience=PATIENCE)
     async with (
         postgres_write_side(database_url) as write_side,
         connect(redis_url) as redis,

@@ -22,7 +22,7 @@ from tests.support.bugs import of_account, poisoned
 from tests.support.patience import SECONDS
 from tests.support.stack import muster, service, until
 
-PEOPLE = 200
+PEOPLE = 1_000
 OTHERS = (groups, activity, stats)
 
 
@@ -74,14 +74,17 @@ def changes(ids, bad):
 
 async def records(read, ids, *, position):
     """Everybody, once the read side has come so far."""
+    found = {}
+    for start in range(0, len(ids), 500):
 
-    async def batch():
-        answer = await read.post(
-            "/profiles/batch-get", json={"ids": ids}, headers={"Muster-Min-Position": str(position)}
-        )
-        return answer if answer.status_code == 200 else None
+        async def batch(wanted=ids[start : start + 500]):
+            answer = await read.post(
+                "/profiles/batch-get", json={"ids": wanted}, headers={"Muster-Min-Position": str(position)}
+            )
+            return answer if answer.status_code == 200 else None
 
-    return {each["account_id"]: each for each in (await until(batch)).json()["found"]}
+        found |= {each["account_id"]: each for each in (await until(batch)).json()["found"]}
+    return found
 
 
 async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is_mended(stack, redis, tmp_path):
@@ -95,7 +98,7 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
     ):
         registered = await post(write, registrations())
         ids, begun = [each["id"] for each in registered], registered[-1]["position"]
-        bad = ids[100]
+        bad = ids[500]
         fails = of_account(UUID(bad))
         planted = poisoned(profiles, lambda recorded: recorded.position > begun and fails(recorded))
         async with projector(stack, redis, planted) as ops:
@@ -103,7 +106,7 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
             found = await records(read, ids, position=head)
             status = (await ops.get("/status")).json()
             listed = (await ops.get("/parked")).json()
-            by_handle = await read.get("/profiles/by-handle/parking-100")
+            by_handle = await read.get("/profiles/by-handle/parking-500")
             parked = await verified(stack, redis)
 
         assert (parked["differences"], parked["stale"]) == (0, 1), parked["details"]

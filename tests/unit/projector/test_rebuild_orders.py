@@ -251,7 +251,7 @@ async def test_a_dry_run_does_not_give_up_what_was_ordered_to_go_on(client):
 def many(around):
     """So many events that a rebuild, three at a time, is not over before it is interrupted."""
     known = len(around.history.events)
-    for number in range(250):
+    for number in range(500):
         around.history.register(f"q{number}")
     around.log.append(around.history.events[known:])
 

@@ -32,7 +32,6 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.read_model.records import ProfileGroup, ProfileRecord
 from shared.redis.client import connector
-from tests.support.collections import filed_name, filed_profile
 from tests.support.read_side import RedisProjection, person
 
 SYLLABLES = ("an", "bel", "car", "dre", "el", "fin", "gar", "ha", "is", "jo", "kal", "len", "mar", "nor", "ol", "per")
@@ -93,11 +92,8 @@ def people(count: int) -> Iterator[ProfileRecord]:
 
 def fill(client: Redis, count: int) -> None:
     projection, remaining = RedisProjection(client), people(count)
-    projection.collections.commit(map(filed_name, GROUPS), position=count)
     while chunk := list(islice(remaining, CHUNK)):
-        with client.pipeline(transaction=False) as pipe:
-            projection.collections.place(pipe, map(filed_profile, chunk), position=count)
-            pipe.execute()
+        projection.commit(*chunk, position=count)
 
 
 def questions() -> Iterator[Asked]:

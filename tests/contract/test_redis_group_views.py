@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from projector.projections import groups
 from read_side.views import GroupQuery, MemberMatch, MemberQuery
 from shared.errors import Unavailable
 from shared.read_model.records import MemberCard, Membership, Person
@@ -72,12 +73,12 @@ async def test_every_question_takes_so_many_trips(views, projection, ask, expect
 
 
 def executed(projection):
-    return projection.collections.client.info("commandstats")["cmdstat_exec"]["calls"]
+    return projection.client.info("commandstats")["cmdstat_exec"]["calls"]
 
 
 async def test_memberships_that_outlive_their_group_are_not_seen(views, projection):
     """While a deletion is brought to them one after another."""
-    projection.collections.commit([], dropped=[("group", ID)], position=9, fan_outs=[9])
+    projection.save({groups.GROUP.key(ID): None}, position=9, fan_outs=[9])
 
     assert await views.members(ID, MemberQuery()) == (8, None, None)
     assert await views.members(SLUG, MemberQuery()) == (8, None, None)
@@ -109,7 +110,7 @@ async def test_members_who_go_between_two_trips_are_not_shown(views, projection)
 
 async def test_a_page_of_members_is_of_one_generation(views, projection):
     """Another one goes live between range and cards."""
-    rebuilt = RedisGroups(projection.collections.client, generation="g2")
+    rebuilt = RedisGroups(projection.client, generation="g2")
     kept = {belongs: each for belongs, each in MEMBERSHIPS.items() if belongs[1] == BEN.account_id}
 
     with between_trips(views, lambda: rebuilt.commit(GROUP, people=(ANN, BEN), memberships=kept, position=8)):
@@ -120,7 +121,7 @@ async def test_a_page_of_members_is_of_one_generation(views, projection):
 
 async def test_a_card_that_is_torn_is_not_shown(views, projection):
     """One half of it is missing, or cannot be read."""
-    client, keys = projection.collections.client, projection.collections.keys
+    client, keys = projection.client, projection.keys
     client.hdel(keys.documents("person", "full"), str(ANN.account_id))
 
     assert handles(await views.members(ID, MemberQuery())) == ["ben"]

@@ -5,14 +5,15 @@ import asyncio
 import msgspec
 import pytest
 
+from projector.projections.profiles import GROUP
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.views import ProfileQuery
 from shared.errors import Unavailable
+from shared.read_model.index_rows import profile_row
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import NUL, place, tag_facet, text_key
-from tests.support.collections import filed_name, profile_index_row
 from tests.support.crowds import GROUPS, crowd, handles, listed, walk
-from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, person, served
+from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, group_name, person, served
 
 ANY = ("active", "closed", "suspended")
 PEOPLE = crowd(120)
@@ -89,7 +90,7 @@ async def test_a_torn_document_is_passed_over(redis_views, redis_projection):
     client.hdel(keys.documents("profile", "full"), ids[0])
     client.hdel(keys.documents("profile", INDEX_ROW), ids[1])
     for nth, torn in ((2, {"status": "closed"}), (3, {"display_name": "Zed"}), (4, {"tags": ()})):
-        index_row = msgspec.msgpack.encode(profile_index_row(changed(people[nth], **torn)))
+        index_row = msgspec.msgpack.encode(profile_row(changed(people[nth], **torn)))
         client.hset(keys.documents("profile", INDEX_ROW), ids[nth], index_row)
     for entry in (place(text_key("Nobody"), ADA.account_id), b"", b"x"):
         client.zadd(keys.sorted_entries("display_name"), {tag_facet("t") + b"a" + entry: 0})
@@ -172,8 +173,7 @@ async def test_a_slug_that_moves_between_two_trips_is_that_of_its_new_group(redi
     redis_projection.commit(changed(IN_GROUP, handle="ada"), position=7)
 
     def move():
-        given_up = filed_name(msgspec.structs.replace(old, slug="other"))
-        redis_projection.collections.commit([given_up], position=8)
+        redis_projection.save({GROUP.key(old.group_id): group_name(changed(old, slug="other"))}, position=8)
         redis_projection.commit(changed(BOB, groups=(new,)), position=8)
 
     with between_trips(redis_views, move):
@@ -188,12 +188,11 @@ async def test_a_slug_that_never_rests_is_not_said_to_be_nobodys(redis_views, re
     one = IN_GROUP.groups[0]
 
     def pass_on(position):
-        other = f"other{position}" if position % 2 else SLUG
-        names = [msgspec.structs.replace(one, slug=f"{other}-"), msgspec.structs.replace(one, slug=f"x{position}")]
+        name = group_name(changed(one, slug=f"x{position}"))
         lead = redis_projection.keys.unique_entries("by-slug")
 
         def act():
-            redis_projection.collections.commit(map(filed_name, names), position=position)
+            redis_projection.save({GROUP.key(one.group_id): name}, position=position)
             redis_projection.client.hset(lead, SLUG, str(one.group_id))
 
         return act

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from redis import Redis
 
+from projector.projections import activity, groups, profiles, stats
 from read_side.adapters.redis.transport.batcher import Reply
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.views.source import RedisViews
@@ -20,18 +21,11 @@ from shared.read_model.records import (
     GroupRecord,
     Membership,
     Person,
+    ProfileGroup,
     ProfileRecord,
     StatsRecord,
 )
-from tests.support.collections import (
-    Collections,
-    filed_activity,
-    filed_group,
-    filed_membership,
-    filed_people,
-    filed_person,
-    filed_stats,
-)
+from tests.support.collections import Collections, Records
 from tests.support.patience import SECONDS, until
 
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -124,29 +118,21 @@ async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[M
     return reader
 
 
-class RedisProjection:
+class RedisProjection(Collections):
     """Stands for the projector of profiles: commits as it does, and does to Redis what it never would."""
 
     def __init__(self, client: Redis, *, generation: str = "g1") -> None:
-        self.client = client
-        self.collections = Collections(client, projection="profiles", generation=generation)
-        self.keys = self.collections.keys
+        super().__init__(client, profiles.profiles, generation=generation)
 
     def commit(
         self, *records: ProfileRecord, position: int, announce: bool = True, fan_outs: Iterable[int] = ()
     ) -> None:
         """Store records as of a position in the live generation, each found by its present keys only."""
-        self.collections.commit(filed_people(records), position=position, announce=announce, fan_outs=fan_outs)
+        self.save(_people(records), position=position, announce=announce, fan_outs=fan_outs)
 
     def prepare(self, *records: ProfileRecord, position: int) -> None:
         """Store records in a generation that is not live yet."""
-        with self.client.pipeline(transaction=True) as pipe:
-            self.collections.write(pipe, filed_people(records), position=position)
-            pipe.execute()
-
-    def go_live(self) -> None:
-        """Have readers use this generation, without telling them."""
-        self.client.set(KEYS.live, self.collections.pointer)
+        self.write(_people(records), position=position)
 
     def forget(self) -> None:
         self.client.flushall()
@@ -162,52 +148,60 @@ class RedisProjection:
         return calls
 
 
-class RedisGroups:
+def _people(records: Iterable[ProfileRecord]) -> Records:
+    """People, and the names of the groups to which they belong."""
+    people = list(records)
+    names = {profiles.GROUP.key(each.group_id): group_name(each) for record in people for each in record.groups}
+    return names | {profiles.PROFILE.key(each.account_id): each for each in people}
+
+
+def group_name(group: ProfileGroup) -> profiles.GroupName:
+    """What the projection of profiles knows of a group."""
+    return profiles.GroupName(group_id=group.group_id, slug=group.slug, name=group.name)
+
+
+class RedisGroups(Collections):
     """Stands for the projector of groups: commits as `MemoryGroupViews` does."""
 
     def __init__(self, client: Redis, *, generation: str = "g1") -> None:
-        self.collections = Collections(client, projection="groups", generation=generation)
+        super().__init__(client, groups.groups, generation=generation)
         self._memberships: set[tuple[UUID, UUID]] = set()
 
     def commit(
         self,
-        *groups: GroupRecord,
+        *records: GroupRecord,
         people: Iterable[Person] = (),
         memberships: Mapping[tuple[UUID, UUID], Membership | None] | None = None,
         gone: Iterable[UUID] = (),
         position: int,
     ) -> None:
-        changed = dict(memberships or {})
-        ended = [belongs for belongs, membership in changed.items() if membership is None]
-        ended += [belongs for belongs in self._memberships if belongs[0] in set(gone)]
-        self._memberships = (self._memberships | changed.keys()) - set(ended)
-        filed = [
-            *map(filed_group, groups),
-            *map(filed_person, people),
-            *(filed_membership(*belongs, each) for belongs, each in changed.items() if each is not None),
-        ]
-        dropped = [("group", str(each)) for each in gone] + [("membership", f"{one}:{other}") for one, other in ended]
-        self.collections.commit(filed, dropped=dropped, position=position)
+        changed = dict.fromkeys((each for each in self._memberships if each[0] in gone), None) | dict(memberships or {})
+        self._memberships |= changed.keys()
+        saved = {groups.GROUP.key(each.group_id): each for each in records}
+        saved |= {groups.PERSON.key(each.account_id): each for each in people}
+        ended = dict.fromkeys(map(groups.GROUP.key, gone), None)
+        belong = {groups.MEMBERSHIP.key(f"{of}:{account}"): each for (of, account), each in changed.items()}
+        self.save({**saved, **ended, **belong}, position=position)
 
 
-class RedisActivity:
+class RedisActivity(Collections):
     """Stands for the projector of activity: commits as `MemoryActivityViews` does."""
 
     def __init__(self, client: Redis) -> None:
-        self.collections = Collections(client, projection="activity")
+        super().__init__(client, activity.activity)
 
     def commit(self, *happened: tuple[UUID, ActivityRecord], position: int) -> None:
-        self.collections.commit([filed_activity(account, each) for account, each in happened], position=position)
+        self.save({activity.ACTIVITY.key(str(each.position)): each for _, each in happened}, position=position)
 
 
-class RedisStats:
+class RedisStats(Collections):
     """Stands for the projector of stats: commits as `MemoryStatsViews` does."""
 
     def __init__(self, client: Redis) -> None:
-        self.collections = Collections(client, projection="stats")
+        super().__init__(client, stats.stats)
 
     def commit(self, record: StatsRecord | None = None, *, position: int) -> None:
-        self.collections.commit([filed_stats(record)] if record else [], position=position)
+        self.save({stats.STATS.key("directory"): record} if record else {}, position=position)
 
 
 @contextmanager

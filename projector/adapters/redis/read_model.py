@@ -245,7 +245,7 @@ class RedisCommit:
         """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
         owners = await self._owners(unique_entries_in(batch.removals))
         replies = await self._redis.transact(
-            *map(_command, writes(without_taken(batch, owners), self._keys)),
+            *map(command_of, writes(without_taken(batch, owners), self._keys)),
             ("PUBLISH", self._projection.announce, _announcement(self._keys.name, batch.checkpoint.reached)),
         )
         return [str(reply) for reply in replies if isinstance(reply, Exception)]
@@ -262,7 +262,7 @@ class RedisCommit:
         return await self._redis.execute(*(("HMGET", key, *names) for key, names in hashes.items()))
 
 
-def _command(write: Write) -> Command:
+def command_of(write: Write) -> Command:
     match write:
         case Put(key, fields):
             return ("HSET", key, *(part for field in fields.items() for part in field))

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from projector.folding.batch import Batch
-from projector.folding.documents import DocumentMissing, Key, Kind, NotPrefetched, ReadOnly, Record
+from projector.folding.documents import Documents, Key, Kind, NotPrefetched, ReadOnly, Record
 from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import IndexChange, Indexer
 from projector.folding.index_entries import Entry, OwnedEntry
@@ -96,7 +96,7 @@ class Document:
 
 
 @dataclass(slots=True)
-class DocumentSession:
+class DocumentSession(Documents):
     """The `Documents` of one batch; `position` is that of the event being folded, `fan_outs` what is under way."""
 
     envelopes: Envelopes
@@ -114,12 +114,6 @@ class DocumentSession:
         if not self.position and key not in self.envelopes:
             return None  # asked by what follows, to which not everything is known yet
         return cast("Record | None", self.open(key).record)
-
-    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
-        record = self.find(kind, id)
-        if record is None:
-            raise DocumentMissing(kind.key(id))
-        return record
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
         self._change(kind.key(id), record)

@@ -1,7 +1,7 @@
 """The documents of a projection, as its reactions read and save them."""
 
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -82,9 +82,20 @@ class Documents(Protocol):
         :raises DocumentMissing: there is none.
         :raises NotPrefetched: the reaction does not name it.
         """
+        if (record := self.find(kind, id)) is None:
+            raise DocumentMissing(kind.key(id))
+        return record
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
         """Keep what the present event made of the record."""
+
+    def change(self, kind: Kind[Record], id: UUID | str, **fields: Any) -> None:
+        """
+        Replace fields of the record.
+
+        :raises DocumentMissing, NotPrefetched: as with `get`.
+        """
+        self.save(kind, id, msgspec.structs.replace(self.get(kind, id), **fields))
 
     def forget(self, kind: Kind[Record], id: UUID | str) -> None:
         """Drop the document; its index entries go with it."""

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from projector.folding.documents import Documents, Fetched, Key, Kind, Record
 from projector.folding.fan_out import FanOut
@@ -49,6 +50,11 @@ class Touched(NamedTuple):
 def timestamp_of(recorded: RecordedEvent) -> datetime:
     """When it happened, in UTC, whatever time zone the database's session has: the record's bytes depend on it."""
     return recorded.occurred_at.astimezone(UTC)
+
+
+def given(event: Event, *fields: str) -> dict[str, Any]:
+    """Those of some fields that an event says something of."""
+    return {name: value for name in fields if (value := getattr(event, name)) is not UNSET}
 
 
 @dataclass(slots=True)

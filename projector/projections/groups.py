@@ -5,17 +5,16 @@ A member's card is kept in two halves, a `Person` and a `Membership`, which the 
 is one write, however many groups a person belongs to.
 """
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
 
 from projector.folding.documents import Documents, Key, Kind
 from projector.folding.fan_out import FanOut
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
-from projector.folding.projection import Projection, timestamp_of
+from projector.folding.projection import Projection, given, timestamp_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
@@ -48,7 +47,8 @@ from shared.text import composed, unique_slug
 
 Keys: TypeAlias = Iterable[Key]
 OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
-OfAccount: TypeAlias = AccountRegistered | HandleChanged | AccountSuspended | AccountReinstated | AccountClosed
+OfPerson: TypeAlias = HandleChanged | ProfileUpdated | AccountSuspended | AccountReinstated | AccountClosed
+Changed = TypeVar("Changed", bound=OfPerson)
 OfMembership: TypeAlias = MemberAdded | MemberRoleChanged | MemberRemoved
 
 
@@ -87,7 +87,7 @@ def group_left_to_count(event: Redacted, _: RecordedEvent) -> Keys:
     return () if event.group_id is None else (GROUP.key(event.group_id),)
 
 
-def person(event: OfAccount | ProfileUpdated, _: RecordedEvent) -> Keys:
+def person(event: OfPerson, _: RecordedEvent) -> Keys:
     return (PERSON.key(event.account_id),)
 
 
@@ -126,13 +126,12 @@ def create(event: GroupCreated, recorded: RecordedEvent, documents: Documents) -
 
 @groups.on(SlugChanged, touches=group)
 def change_slug(event: SlugChanged, _: RecordedEvent, documents: Documents) -> None:
-    _change_group(event.group_id, documents, slug=event.new)
+    _change_group(event.group_id, documents, {"slug": event.new})
 
 
 @groups.on(GroupUpdated, touches=group)
 def update(event: GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
-    given = {"name": event.name, "description": event.description}
-    _change_group(event.group_id, documents, **{name: value for name, value in given.items() if value is not UNSET})
+    _change_group(event.group_id, documents, given(event, "name", "description"))
 
 
 @groups.on(GroupDeleted, touches=group)
@@ -149,8 +148,8 @@ def join(event: MemberAdded, recorded: RecordedEvent, documents: Documents) -> N
 @groups.on(MemberRoleChanged, touches=membership)
 def change_role(event: MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
     # After a crash the store may be ahead of its checkpoint, and the membership over when its older events come again.
-    if found := documents.find(MEMBERSHIP, _of(event)):
-        documents.save(MEMBERSHIP, _of(event), msgspec.structs.replace(found, role=event.new))
+    if documents.find(MEMBERSHIP, _of(event)):
+        documents.change(MEMBERSHIP, _of(event), role=event.new)
 
 
 @groups.on(MemberRemoved, touches=group_and_membership)
@@ -187,34 +186,20 @@ def introduce(event: ProfileCreated, _: RecordedEvent, documents: Documents) -> 
     documents.forget(REGISTRATION, event.account_id)
 
 
-@groups.on(HandleChanged, touches=person)
-def change_handle(event: HandleChanged, _: RecordedEvent, documents: Documents) -> None:
-    _change_person(event.account_id, documents, handle=event.new)
+def changes(event: type[Changed], fields: Callable[[Changed], Mapping[str, str]]) -> None:
+    """Have each event of a type change fields of the person, if it says something of them."""
+
+    @groups.on(event, touches=lambda event, recorded: person(event, recorded) if fields(event) else ())
+    def change_person(event: Changed, _: RecordedEvent, documents: Documents) -> None:
+        if change := fields(event):
+            documents.change(PERSON, event.account_id, **change)
 
 
-def person_if_renamed(event: ProfileUpdated, recorded: RecordedEvent) -> Keys:
-    return () if event.display_name is UNSET else person(event, recorded)
-
-
-@groups.on(ProfileUpdated, touches=person_if_renamed)
-def rename(event: ProfileUpdated, _: RecordedEvent, documents: Documents) -> None:
-    if event.display_name is not UNSET:
-        _change_person(event.account_id, documents, display_name=event.display_name)
-
-
-@groups.on(AccountSuspended, touches=person)
-def suspend(event: AccountSuspended, _: RecordedEvent, documents: Documents) -> None:
-    _change_person(event.account_id, documents, status="suspended")
-
-
-@groups.on(AccountReinstated, touches=person)
-def reinstate(event: AccountReinstated, _: RecordedEvent, documents: Documents) -> None:
-    _change_person(event.account_id, documents, status="active")
-
-
-@groups.on(AccountClosed, touches=person)
-def close(event: AccountClosed, _: RecordedEvent, documents: Documents) -> None:
-    _change_person(event.account_id, documents, status="closed")
+changes(HandleChanged, lambda event: {"handle": event.new})
+changes(ProfileUpdated, lambda event: given(event, "display_name"))
+changes(AccountSuspended, lambda _: {"status": "suspended"})
+changes(AccountReinstated, lambda _: {"status": "active"})
+changes(AccountClosed, lambda _: {"status": "closed"})
 
 
 @groups.on(AccountErased, touches=all_of_account)
@@ -273,14 +258,10 @@ def _of_group(group_id: UUID) -> str:
 def _count(group_id: UUID | None, documents: Documents, *, more: int) -> None:
     """Count members; the group itself is not updated when they come and go."""
     if group_id is not None and (found := documents.find(GROUP, group_id)):
-        documents.save(GROUP, group_id, msgspec.structs.replace(found, member_count=found.member_count + more))
+        documents.change(GROUP, group_id, member_count=found.member_count + more)
 
 
-def _change_group(group_id: UUID, documents: Documents, **change: Any) -> None:
+def _change_group(group_id: UUID, documents: Documents, fields: Mapping[str, Any]) -> None:
     # After a crash the store may be ahead of its checkpoint, and the group gone when its older events come again.
-    if found := documents.find(GROUP, group_id):
-        documents.save(GROUP, group_id, msgspec.structs.replace(found, **change))
-
-
-def _change_person(account_id: UUID, documents: Documents, **change: str) -> None:
-    documents.save(PERSON, account_id, msgspec.structs.replace(documents.get(PERSON, account_id), **change))
+    if documents.find(GROUP, group_id):
+        documents.change(GROUP, group_id, **fields)

@@ -4,9 +4,9 @@ One record a person, found by id, handle, e-mail address and external id, and in
 It is made of an account, its profile, and the groups that the account belongs to.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec import UNSET
 from projector.folding.documents import Documents, Key, Kind
 from projector.folding.fan_out import FanOut
 from projector.folding.index_entries import Entry, UniqueEntry
-from projector.folding.projection import Projection, timestamp_of
+from projector.folding.projection import Projection, given, timestamp_of
 from shared.event_log import RecordedEvent
 from shared.events import (
     AccountClosed,
@@ -60,6 +60,7 @@ OfPerson: TypeAlias = (
     | MemberRoleChanged
     | MemberRemoved
 )
+Changed = TypeVar("Changed", bound=OfPerson)
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +95,9 @@ class GroupName(msgspec.Struct, frozen=True, kw_only=True):
 REGISTRATION = Kind("registration", Registration)
 PROFILE = Kind("profile", ProfileRecord, orders=PROFILE_ORDERS)
 GROUP = Kind("group", GroupName)
+
+_DESCRIPTION = tuple(name for name in ProfileUpdated.__struct_fields__ if name != "account_id")
+"""The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""
 
 profiles = Projection("profiles", version=2, documents=(PROFILE, GROUP, REGISTRATION))
 profiles.versioned(REGISTRATION, by="account", field="version")
@@ -138,35 +142,20 @@ def create(event: ProfileCreated, recorded: RecordedEvent, documents: Documents)
     documents.forget(REGISTRATION, event.account_id)
 
 
-@profiles.on(HandleChanged, touches=profile)
-def change_handle(event: HandleChanged, _: RecordedEvent, documents: Documents) -> None:
-    _change(event.account_id, documents, handle=event.new)
+def changes(event: type[Changed], fields: Callable[[Changed], Mapping[str, Any]]) -> None:
+    """Have each event of a type change fields of the person's record."""
+
+    @profiles.on(event, touches=profile)
+    def change_record(event: Changed, _: RecordedEvent, documents: Documents) -> None:
+        documents.change(PROFILE, event.account_id, **fields(event))
 
 
-@profiles.on(EmailChanged, touches=profile)
-def change_email(event: EmailChanged, _: RecordedEvent, documents: Documents) -> None:
-    _change(event.account_id, documents, email=event.new)
-
-
-@profiles.on(AccountSuspended, touches=profile)
-def suspend(event: AccountSuspended, _: RecordedEvent, documents: Documents) -> None:
-    _change(event.account_id, documents, status="suspended")
-
-
-@profiles.on(AccountReinstated, touches=profile)
-def reinstate(event: AccountReinstated, _: RecordedEvent, documents: Documents) -> None:
-    _change(event.account_id, documents, status="active")
-
-
-@profiles.on(AccountClosed, touches=profile)
-def close(event: AccountClosed, _: RecordedEvent, documents: Documents) -> None:
-    _change(event.account_id, documents, status="closed")
-
-
-@profiles.on(ProfileUpdated, touches=profile)
-def update(event: ProfileUpdated, _: RecordedEvent, documents: Documents) -> None:
-    given = {name: getattr(event, name) for name in _DESCRIPTION}
-    _change(event.account_id, documents, **{name: value for name, value in given.items() if value is not UNSET})
+changes(HandleChanged, lambda event: {"handle": event.new})
+changes(EmailChanged, lambda event: {"email": event.new})
+changes(AccountSuspended, lambda _: {"status": "suspended"})
+changes(AccountReinstated, lambda _: {"status": "active"})
+changes(AccountClosed, lambda _: {"status": "closed"})
+changes(ProfileUpdated, lambda event: given(event, *_DESCRIPTION))
 
 
 @profiles.on(AccountErased, touches=profile_and_registration)
@@ -183,13 +172,12 @@ def name_group(event: GroupCreated, _: RecordedEvent, documents: Documents) -> N
 
 @profiles.on(SlugChanged, touches=group)
 def change_slug(event: SlugChanged, _: RecordedEvent, documents: Documents) -> None:
-    _rename(event.group_id, documents, slug=event.new)
+    _rename(event.group_id, documents, {"slug": event.new})
 
 
 @profiles.on(GroupUpdated, touches=group)
 def rename_group(event: GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
-    if event.name is not UNSET:
-        _rename(event.group_id, documents, name=event.name)
+    _rename(event.group_id, documents, given(event, "name"))
 
 
 @profiles.on(GroupDeleted, touches=group)
@@ -223,15 +211,12 @@ def leave(event: MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
 
 @profiles.fans_out(GroupUpdated)
 def rename_in_members(event: GroupUpdated) -> FanOut | None:
-    if (name := event.name) is UNSET:
-        return None
-    return _to_members(event.group_id, lambda record: _with_group(record, event.group_id, name=name), reindexes=False)
+    return None if event.name is UNSET else _renaming(event.group_id, name=event.name)
 
 
 @profiles.fans_out(SlugChanged)
 def change_slug_in_members(event: SlugChanged) -> FanOut:
-    change = {"slug": event.new}
-    return _to_members(event.group_id, lambda record: _with_group(record, event.group_id, **change), reindexes=False)
+    return _renaming(event.group_id, slug=event.new)
 
 
 @profiles.fans_out(GroupDeleted)
@@ -266,18 +251,13 @@ def _profile(event: ProfileCreated, recorded: RecordedEvent, documents: Document
     )
 
 
-_DESCRIPTION = tuple(name for name in ProfileUpdated.__struct_fields__ if name != "account_id")
-"""The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""
+def _rename(group_id: UUID, documents: Documents, fields: Mapping[str, str]) -> None:
+    if fields and documents.find(GROUP, group_id):
+        documents.change(GROUP, group_id, **fields)
 
 
-def _change(account_id: UUID, documents: Documents, **change: Any) -> None:
-    record = documents.get(PROFILE, account_id)
-    documents.save(PROFILE, account_id, msgspec.structs.replace(record, **change))
-
-
-def _rename(group_id: UUID, documents: Documents, **change: Any) -> None:
-    if found := documents.find(GROUP, group_id):
-        documents.save(GROUP, group_id, msgspec.structs.replace(found, **change))
+def _renaming(group_id: UUID, **change: str) -> FanOut:
+    return _to_members(group_id, lambda record: _with_group(record, group_id, **change), reindexes=False)
 
 
 def _to_members(group_id: UUID, revise: Callable[[ProfileRecord], ProfileRecord], *, reindexes: bool) -> FanOut:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from projector.folding.documents import DocumentMissing, Key, Kind, NotPrefetched, Record
+from projector.folding.documents import Documents, Key, Kind, NotPrefetched, Record
 from projector.folding.fan_out import FanOut
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry, SortedEntry
@@ -12,7 +12,7 @@ from projector.folding.projection import Projection
 from shared.event_log import RecordedEvent
 
 
-class Given:
+class Given(Documents):
     """
     Documents as a projection makes them, one event after the other.
 
@@ -37,11 +37,6 @@ class Given:
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
         return self._records.get(self._open(kind.key(id)))
-
-    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
-        if (record := self.find(kind, id)) is None:
-            raise DocumentMissing(kind.key(id))
-        return record
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
         self._records[self._open(kind.key(id))] = record

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.documents import DocumentMissing, Key, Kind, Record
+from projector.folding.documents import Documents, Key, Kind, Record
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import FanOut
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
@@ -59,7 +59,7 @@ class _FoldedDocument:
             self.become(revised, position=logged.position)
 
 
-class Fold:
+class Fold(Documents):
     """
     All documents of one projection at one position of the log; it is the `Documents` that the projection writes to.
 
@@ -163,11 +163,6 @@ class Fold:
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
         return cast("Record | None", self._opened(kind.key(id)).record)
-
-    def get(self, kind: Kind[Record], id: UUID | str) -> Record:
-        if (record := self.find(kind, id)) is None:
-            raise DocumentMissing(kind.key(id))
-        return record
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
         self._change(kind.key(id), record)

@@ -1,7 +1,9 @@
 """What hypothesis makes of histories, and of the crashes that interrupt their folding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, permutations, product
+from uuid import UUID
 
 from hypothesis import strategies as st
 
@@ -44,24 +46,22 @@ steps = st.lists(
 @st.composite
 def people(draw) -> History:
     """Three people who change, swap and free their handles and addresses, and others who take them; some are erased."""
-    history = History()
-    for handle, email in zip(HANDLES[:3], EMAILS, strict=False):
-        history.register(handle, email=email, external_id=handle)
+    history = _begun()
     for _ in range(draw(st.integers(1, 12))):
-        draw(st.sampled_from(_DEEDS))(history, draw)
+        _do(draw(st.sampled_from(_OF_PEOPLE)), history, draw)
     return history
 
 
 @st.composite
 def members(draw) -> History:
     """The same three, who found groups, come and go, while groups are renamed and deleted."""
-    history = History()
-    for handle, email in zip(HANDLES[:3], EMAILS, strict=False):
-        history.register(handle, email=email, external_id=handle)
+    history = _begun()
     if draw(st.booleans()):
-        _found_with_everybody(history)
+        group = history.create_group(SLUGS[0])
+        for person in history.handles:
+            history.add_member(group, person)
     for _ in range(draw(st.integers(4, 16))):
-        draw(st.sampled_from(_GROUP_DEEDS))(history, draw)
+        _do(draw(st.sampled_from(_OF_GROUPS)), history, draw)
     return history
 
 
@@ -75,154 +75,69 @@ def group_histories() -> st.SearchStrategy[Sequence[RecordedEvent]]:
     return members().map(lambda history: history.events)
 
 
-def _change_handle(history, draw):
-    if free := _free(HANDLES, history.handles):
-        history.change_handle(_account(history, draw), draw(st.sampled_from(free)))
+def _begun() -> History:
+    history = History()
+    for handle, email in zip(HANDLES[:3], EMAILS, strict=False):
+        history.register(handle, email=email, external_id=handle)
+    return history
 
 
-def _change_email(history, draw):
-    if free := _free(EMAILS, history.emails):
-        history.change_email(_account(history, draw), draw(st.sampled_from(free)))
+def _do(name: str, history: History, draw: st.DrawFn) -> None:
+    """Have a method of the history do one of those things that it can do at present, if there is any."""
+    if possible := list(_possible(history)[name]):
+        getattr(history, name)(**draw(st.sampled_from(possible)))
 
 
-def _swap(history, draw):
-    if free := _free(HANDLES, history.handles):
-        one, other, *_ = draw(st.permutations(_open(history)))
-        history.swap_handles(one, other, by_way_of=free[0])
+def _possible(history: History) -> Mapping[str, Iterable[Mapping[str, object]]]:
+    """What each method of a history can be asked for now: the closed can do nothing any more, so two stay open."""
+    by_status: dict[str, list[UUID]] = {"active": [], "suspended": [], "closed": []}
+    for account, status in sorted(history.statuses.items()):
+        by_status[status].append(account)
+    is_open = sorted(by_status["active"] + by_status["suspended"])
+    leaving = is_open if len(is_open) > 2 else []
+    handles, emails, slugs = (
+        [each for each in values if each not in taken.values()]
+        for values, taken in ((HANDLES, history.handles), (EMAILS, history.emails), (SLUGS, history.slugs))
+    )
+    there, groups = sorted(history.members), sorted(history.slugs)
+    strangers = [each for each in product(groups, is_open) if each not in history.members]
+    return {
+        "register": _each(("handle", "email"), product(handles, emails)),
+        "change_handle": _each(("account_id", "new"), product(is_open, handles)),
+        "change_email": _each(("account_id", "new"), product(is_open, emails)),
+        "swap_handles": _each(
+            ("one", "other", "by_way_of"), ((*both, free) for both, free in product(permutations(is_open, 2), handles))
+        ),
+        "update": chain(
+            _each(("account_id", "title"), product(is_open, ("Dr", "Prof", None))),
+            _each(("account_id", "display_name"), product(is_open, ("Ann", "Zoë"))),
+        ),
+        "suspend": _each(("account_id",), product(by_status["active"])),
+        "reinstate": _each(("account_id",), product(by_status["suspended"])),
+        "close": _each(("account_id",), product(leaving)),
+        "erase": _each(("account_id",), product(by_status["closed"] + leaving)),
+        "create_group": _each(("slug",), product(slugs)),
+        "rename_group": _each(("group_id", "name"), product(groups, ("Elders", "Singers"))),
+        "change_slug": _each(("group_id", "new"), product(groups, slugs)),
+        "delete_group": _each(("group_id",), product(groups)),
+        "add_member": _each(
+            ("group_id", "account_id", "role"), ((*who, role) for who, role in product(strangers, ROLES))
+        ),
+        "change_role": _each(("group_id", "account_id", "new"), ((*who, role) for who, role in product(there, ROLES))),
+        "remove_member": _each(("group_id", "account_id"), there),
+    }
 
 
-def _suspend(history, draw):
-    if active := _with_status(history, "active"):
-        history.suspend(draw(st.sampled_from(active)))
+def _each(names: Sequence[str], values: Iterable[Sequence[object]]) -> Iterable[Mapping[str, object]]:
+    return (dict(zip(names, each, strict=True)) for each in values)
 
 
-def _reinstate(history, draw):
-    if suspended := _with_status(history, "suspended"):
-        history.reinstate(draw(st.sampled_from(suspended)))
-
-
-def _close(history, draw):
-    """One stays: the closed can do nothing any more."""
-    if len(_open(history)) > 2:
-        history.close(_account(history, draw))
-
-
-def _erase(history, draw):
-    """One stays here too; the closed can be erased like all others."""
-    there = sorted(history.statuses)
-    account = draw(st.sampled_from(there))
-    if len(_open(history)) > 2 or history.statuses[account] == "closed":
-        history.erase(account)
-
-
-def _found_with_everybody(history):
-    group = history.create_group(SLUGS[0])
-    for person in _open(history):
-        history.add_member(group, person)
-
-
-def _create_group(history, draw):
-    if free := _free(SLUGS, history.slugs):
-        history.create_group(draw(st.sampled_from(free)))
-
-
-def _rename_group(history, draw):
-    if history.slugs:
-        history.rename_group(_some_group(history, draw), draw(st.sampled_from(["Elders", "Singers"])))
-
-
-def _change_slug(history, draw):
-    if history.slugs and (free := _free(SLUGS, history.slugs)):
-        history.change_slug(_some_group(history, draw), draw(st.sampled_from(free)))
-
-
-def _delete_group(history, draw):
-    if history.slugs:
-        history.delete_group(_some_group(history, draw))
-
-
-def _add_member(history, draw):
-    everybody = [(group, person) for group in sorted(history.slugs) for person in _open(history)]
-    if strangers := [each for each in everybody if each not in history.members]:
-        history.add_member(*draw(st.sampled_from(strangers)), role=draw(st.sampled_from(ROLES)))
-
-
-def _change_role(history, draw):
-    if history.members:
-        history.change_role(*_some_member(history, draw), draw(st.sampled_from(ROLES)))
-
-
-def _remove_member(history, draw):
-    if history.members:
-        history.remove_member(*_some_member(history, draw))
-
-
-def _update(history, draw):
-    history.update(_account(history, draw), title=draw(st.sampled_from(["Dr", "Prof", None])))
-
-
-def _rename_person(history, draw):
-    history.update(_account(history, draw), display_name=draw(st.sampled_from(["Ann", "Zoë"])))
-
-
-def _register(history, draw):
-    handles, emails = _free(HANDLES, history.handles), _free(EMAILS, history.emails)
-    if handles and emails:
-        history.register(draw(st.sampled_from(handles)), email=draw(st.sampled_from(emails)))
-
-
-def _account(history, draw):
-    return draw(st.sampled_from(_open(history)))
-
-
-def _open(history):
-    return _with_status(history, "active", "suspended")
-
-
-def _with_status(history, *statuses):
-    return sorted(each for each, status in history.statuses.items() if status in statuses)
-
-
-def _some_group(history, draw):
-    return draw(st.sampled_from(sorted(history.slugs)))
-
-
-def _some_member(history, draw):
-    return draw(st.sampled_from(sorted(history.members)))
-
-
-def _free(values, taken):
-    return [value for value in values if value not in taken.values()]
-
-
-_DEEDS = (
-    _change_handle,
-    _change_handle,
-    _swap,
-    _suspend,
-    _reinstate,
-    _close,
-    _update,
-    _change_email,
-    _register,
-    _erase,
+_OF_PEOPLE = (
+    *("change_handle", "change_handle", "change_email", "swap_handles", "update"),
+    *("suspend", "reinstate", "close", "erase", "register"),
 )
-_GROUP_DEEDS = (
-    _create_group,
-    _create_group,
-    _add_member,
-    _add_member,
-    _add_member,
-    _change_role,
-    _remove_member,
-    _rename_group,
-    _change_slug,
-    _delete_group,
-    _delete_group,
-    _rename_person,
-    _change_handle,
-    _suspend,
-    _reinstate,
-    _close,
-    _erase,
+_OF_GROUPS = (
+    *("create_group", "create_group", "rename_group", "change_slug", "delete_group", "delete_group"),
+    *("add_member", "add_member", "add_member", "change_role", "remove_member"),
+    *("update", "change_handle", "suspend", "reinstate", "close", "erase"),
 )

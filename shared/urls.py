@@ -10,9 +10,6 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from redis.asyncio.connection import parse_url
 
-DIRECT = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
-"""Mounts for httpx: no proxy stands between a machine and itself, where it would see tokens, whatever is set."""
-
 SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """Each with the scheme of the server that the sentinels name."""
 

@@ -3,6 +3,7 @@
 import os
 
 from shared.auth.setup import require_access
+from shared.cli.api_client import ANSWER_SECONDS, READ_API, httpx_client
 from shared.cli.exit_codes import CommandFailed
 from shared.server.limits import ServerLimits
 from shared.server.serving import serve
@@ -23,6 +24,8 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     settings.required("database_url")
     settings.required("redis_url")
     require_access(settings, host=host or settings.ops_host)
+    if settings.read_url:
+        httpx_client(READ_API, settings, timeout=ANSWER_SECONDS)  # refused here, in one line, if it cannot be made
     serve(
         "projector.main:create_app",
         host=host or settings.ops_host,

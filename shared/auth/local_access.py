@@ -69,7 +69,7 @@ def bearer(settings: Settings, url: str) -> dict[str, str]:
 
     The local token is sent to the addresses of its own `muster up` and to this machine, and nowhere else.
     """
-    token = settings.token or (_local_token(settings.home) if _is_near(settings, url) else None)
+    token = settings.token or (_local_token(settings.home) if is_near(settings, url) else None)
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
@@ -80,7 +80,8 @@ def _local_token(state_directory: Path) -> str | None:
         return None
 
 
-def _is_near(settings: Settings, url: str) -> bool:
+def is_near(settings: Settings, url: str) -> bool:
+    """Tell whether a URL leads to this machine, or to the `muster up` of this state directory."""
     if is_loopback(urlsplit(url).hostname or ""):
         return True
     addresses = read_addresses(settings.home)

@@ -1,5 +1,7 @@
 """Authentication and rate limits, as the settings have them."""
 
+from urllib.parse import urlsplit
+
 import httpx
 import svcs
 
@@ -8,10 +10,11 @@ from shared.auth.authentication import Authentication, AuthenticationLimits, NoA
 from shared.auth.openid import OpenIdIssuer, OpenIdLimits
 from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
+from shared.http_clients import http_client
 from shared.read_model.keys import Keyspace
 from shared.redis.client import connect
 from shared.settings import Settings, SettingsError
-from shared.urls import DIRECT, is_loopback
+from shared.urls import is_loopback
 
 
 def register_authentication(registry: svcs.Registry, settings: Settings) -> None:
@@ -23,16 +26,20 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     if settings.auth == "off":
         admit_everyone(registry)
         return
-    client = httpx.AsyncClient(mounts=DIRECT)
     openid_limits, limits = settings.limits_of(OpenIdLimits), settings.limits_of(AuthenticationLimits)
-    issuer = OpenIdIssuer(settings.issuer, client=client, limits=openid_limits) if settings.issuer else None
+    client = _issuer_client(settings.issuer) if settings.issuer else None
+    issuer = OpenIdIssuer(settings.issuer, client=client, limits=openid_limits) if settings.issuer and client else None
     try:
         authentication = TokenAuthentication(
             KeyDirectory(settings.key_directory), audience=settings.audience, issuer=issuer, limits=limits
         )
     except KeysUnusable as error:
         raise SettingsError(str(error)) from error
-    registry.register_value(Authentication, authentication, on_registry_close=client.aclose)
+    registry.register_value(Authentication, authentication, on_registry_close=client.aclose if client else None)
+
+
+def _issuer_client(url: str) -> httpx.AsyncClient:
+    return http_client(httpx.AsyncClient, url, direct=is_loopback(urlsplit(url).hostname or ""))
 
 
 def register_limits(registry: svcs.Registry, settings: Settings, *, api: str, keyspace: Keyspace) -> None:
@@ -60,8 +67,10 @@ def require_access(settings: Settings, *, host: str) -> None:
     Make sure that a service would admit callers with good tokens, and no others.
 
     :param host: the address it is to listen at.
-    :raises SettingsError: it would admit everyone from elsewhere, or no caller at all.
+    :raises SettingsError: it would admit everyone from elsewhere, or no caller at all, or cannot ask its issuer.
     """
+    if settings.issuer:
+        _issuer_client(settings.issuer)
     if settings.rate_limit is not None:
         settings.required("redis_url")
     if settings.auth == "off":

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 import msgspec
 
-from shared.auth.local_access import bearer
+from shared.auth.local_access import bearer, is_near
 from shared.cli.exit_codes import WRONG_USAGE, CommandFailed
+from shared.http_clients import Client, http_client
 from shared.settings import Settings
-from shared.urls import DIRECT
 
 ANSWER_SECONDS = 15.0
 NOT_LET_IN = "does not let us in; set MUSTER_TOKEN to what `muster token --scope …` prints where the keys are"
@@ -137,13 +137,13 @@ async def connected(api: Api, settings: Settings, *, timeout: float = ANSWER_SEC
 
 
 def httpx_client(api: Api, settings: Settings, *, timeout: float) -> httpx.AsyncClient:
-    """Return what httpx asks an API with: our token if it is for it, and no proxy to the machine itself."""
-    return httpx.AsyncClient(**_options(api, settings), timeout=timeout, mounts=DIRECT)
+    """Return what httpx asks an API with: our token if it is for it, and no proxy to what is ours."""
+    return _client(httpx.AsyncClient, api, settings, timeout=httpx.Timeout(timeout))
 
 
 def blocking_httpx_client(api: Api, settings: Settings, *, timeout: httpx.Timeout) -> httpx.Client:
     """Return the same for commands that run no event loop."""
-    return httpx.Client(**_options(api, settings), timeout=timeout, mounts=DIRECT)
+    return _client(httpx.Client, api, settings, timeout=timeout)
 
 
 def problem_of(response: httpx.Response) -> ApiProblem | None:
@@ -161,6 +161,6 @@ def not_let_in(response: httpx.Response) -> ApiFailed:
     return ApiFailed(f"{response.url.copy_with(query=None)} {NOT_LET_IN}: {why}")
 
 
-def _options(api: Api, settings: Settings) -> dict[str, Any]:
+def _client(kind: type[Client], api: Api, settings: Settings, *, timeout: httpx.Timeout) -> Client:
     url = settings.required(api.setting)
-    return {"base_url": url, "headers": bearer(settings, url)}
+    return http_client(kind, url, direct=is_near(settings, url), headers=bearer(settings, url), timeout=timeout)

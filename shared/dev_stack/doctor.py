@@ -22,6 +22,7 @@ from shared.dev_stack.programs import (
     valkey_binary,
 )
 from shared.event_log.preconditions import PRECONDITIONS, findings
+from shared.http_clients import http_client
 from shared.postgres.connection import connect_arguments
 from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.server.serving import PortTakenError, require_free
@@ -99,7 +100,8 @@ def _is_ours(state_directory: Path, port: int) -> bool:
     if addresses and any(url.endswith(f":{port}") for url in (addresses.write, addresses.read, addresses.ops)):
         return True
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/livez", timeout=CONNECT_SECONDS, trust_env=False)
+        with http_client(httpx.Client, f"http://127.0.0.1:{port}", direct=True, timeout=CONNECT_SECONDS) as client:
+            answer = client.get("/livez")
     except httpx.HTTPError:
         return False
     return answer.is_success and "Request-Id" in answer.headers

@@ -24,6 +24,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words
 from shared.dev_stack.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.supervisor import MusterProcess, SupervisedProgram, Supervisor
+from shared.http_clients import http_client
 from shared.private_files import write_private
 from shared.runtime.retry import poll
 from shared.server.serving import PortTakenError, require_free
@@ -232,22 +233,21 @@ async def _supervise(
     async with asyncio.TaskGroup() as tasks:
         for program in programs:
             tasks.create_task(supervisor.keep(program))
-        async with httpx.AsyncClient(trust_env=False) as client:
-            served = (addresses.write, addresses.read, addresses.ops)
-            await asyncio.gather(*(_ready(client, url) for url in served))
+        await asyncio.gather(*map(_ready, (addresses.write, addresses.read, addresses.ops)))
         ready()
 
 
-async def _ready(client: httpx.AsyncClient, url: str) -> None:
+async def _ready(url: str) -> None:
     """Return once the process there is ready; show what it waits for, when that takes long."""
-    while reason := await READINESS.until(lambda reason: reason is None, lambda: _unreadiness(client, url)):
-        say(f"{url}/readyz: {reason}")
+    async with http_client(httpx.AsyncClient, url, direct=True) as client:
+        while reason := await READINESS.until(lambda reason: reason is None, lambda: _unreadiness(client)):
+            say(f"{url}/readyz: {reason}")
 
 
-async def _unreadiness(client: httpx.AsyncClient, url: str) -> str | None:
+async def _unreadiness(client: httpx.AsyncClient) -> str | None:
     """Return why the process there cannot serve yet, None if it can."""
     try:
-        response = await client.get(f"{url}/readyz")
+        response = await client.get("/readyz")
     except httpx.TransportError as error:
         return str(error)
     return None if response.is_success else response.text

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import svcs
 import uuid_utils
+from redis.asyncio import Redis
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.inspector import RedisGenerationInspector
@@ -26,12 +26,12 @@ from projector.monitoring.status_history import StatusHistory
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
 from projector.processing.parked_events import ParkedEvents
+from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
-from projector.store.inspection import GenerationInspector
-from projector.store.ports import Candidate, Lease, ReadModel
+from projector.store.ports import Candidate, Lease, ProjectionStore
 from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.sessions import Sessions
@@ -96,22 +96,19 @@ def register_redis(
         registry,
         log=log,
         lease=lease,
-        store_of=lambda projection: Store(
-            RedisReadModel(client, projection=projection, keyspace=keyspace),
-            RedisGenerationInspector(client, projection=projection.name, keyspace=keyspace),
-        ),
+        stores=[store_in_redis(client, each, keyspace=keyspace) for each in projections],
         clock=SystemClock(),
         settings=settings,
-        projections=projections,
     )
     registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
 
 
-class Store(NamedTuple):
-    """The adapters on which one projection is kept."""
-
-    model: ReadModel
-    inspector: GenerationInspector
+def store_in_redis(client: Redis, projection: Projection, *, keyspace: Keyspace = HOME) -> ProjectionStore:
+    return ProjectionStore(
+        projection,
+        RedisReadModel(client, projection=projection, keyspace=keyspace),
+        RedisGenerationInspector(client, projection=projection.name, keyspace=keyspace),
+    )
 
 
 def register_projector(
@@ -119,11 +116,10 @@ def register_projector(
     *,
     log: EventLog,
     lease: Lease,
-    store_of: Callable[[Projection], Store],
+    stores: Sequence[ProjectionStore],
     clock: Clock,
     settings: Settings | None = None,
     limits: ProcessorLimits | None = None,
-    projections: Sequence[Projection] = PROJECTIONS,
 ) -> None:
     """
     Register what feeds all projections, on any adapters.
@@ -132,34 +128,30 @@ def register_projector(
     """
     settings = settings or Settings.load({})
     candidate = _candidate(clock)
-    stores = {each.name: store_of(each) for each in projections}
-    leaderships = {each.name: Leadership(each.name, each.version) for each in projections}
-    election = LeaderElection(lease, candidate, list(leaderships.values()), limits=settings.limits_of(LeadershipLimits))
-    comparing = settings.limits_of(ComparisonLimits)
+    leaderships = [Leadership(each.projection.name, each.projection.version) for each in stores]
     reconcilers = Reconcilers(
         [
             Reconciler(
-                each,
-                log=log,
-                model=stores[each.name].model,
-                compare=Comparer(each, stores[each.name].inspector, limits=comparing).compare,
+                Feed(
+                    store=store,
+                    log=log,
+                    leadership=leadership,
+                    clock=clock,
+                    limits=limits or limits_of(store.projection, settings),
+                ),
+                compare=Comparer(store, limits=settings.limits_of(ComparisonLimits)).compare,
                 lease=lease,
-                leadership=leaderships[each.name],
-                clock=clock,
                 ids=_generation_name,
                 name=candidate.id,
-                limits=limits or limits_of(each, settings),
                 rebuilds_by_itself=settings.rebuild == "auto",
             )
-            for each in projections
+            for store, leadership in zip(stores, leaderships, strict=True)
         ]
     )
-    inspectors = {name: store.inspector for name, store in stores.items()}
+    election = LeaderElection(lease, candidate, leaderships, limits=settings.limits_of(LeadershipLimits))
     monitoring = settings.limits_of(MonitoringLimits)
-    board_on = partial(
-        StatusBoard, lease=lease, reconcilers=reconcilers, inspectors=inspectors, clock=clock, limits=monitoring
-    )
-    parked = ParkedEvents(models={name: store.model for name, store in stores.items()}, clock=clock)
+    board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, clock=clock, limits=monitoring)
+    parked = ParkedEvents(models={each.projection.name: each.model for each in stores}, clock=clock)
     registry.register_value(LeaderElection, election)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
     _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)

@@ -11,18 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.inspector import RedisGenerationInspector
-from projector.adapters.redis.read_model import RedisReadModel
 from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
-from projector.audit.verify.verification import ReadModelUnstable, Subject, Verification, Verified, report
-from projector.folding.projection import Projection
+from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
 from projector.projections.registry import PROJECTIONS
+from projector.services import store_in_redis
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import console, print_json
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from shared.runtime.progress import Progress
 from shared.settings import Settings
@@ -69,15 +66,7 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
                 progress=progress,
                 limits=settings.limits_of(VerifyLimits),
             )
-            return [await verification.verify(_subject(each, client), repair=repair) for each in chosen]
-
-
-def _subject(projection: Projection, client: Any) -> Subject:
-    return Subject(
-        projection=projection,
-        inspector=RedisGenerationInspector(client, projection=projection.name, keyspace=HOME),
-        model=RedisReadModel(client, projection=projection, keyspace=HOME),
-    )
+            return [await verification.verify(store_in_redis(client, each), repair=repair) for each in chosen]
 
 
 def _show(verified: Sequence[Verified], console: Console, *, repair: bool) -> None:

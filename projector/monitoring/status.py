@@ -1,7 +1,7 @@
 """The status: how far each projection is, which projector feeds it, and what holds it up."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -15,7 +15,6 @@ from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.rebuilding.reconciler import Reconciler
 from projector.store.collections import collections_of
 from projector.store.generations import Building, Comparison, Survey
-from projector.store.inspection import GenerationInspector
 from projector.store.ports import Lease, LeaseName
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
@@ -120,12 +119,9 @@ class StatusBoard:
         log: EventLog,
         lease: Lease,
         reconcilers: Iterable[Reconciler],
-        inspectors: Mapping[str, GenerationInspector],
         clock: Clock,
         limits: MonitoringLimits | None = None,
     ) -> None:
-        """:param inspectors: of the generations of each projection."""
-        self._inspectors = inspectors
         self._log = log
         self._lease = lease
         self._reconcilers = list(reconcilers)
@@ -161,7 +157,7 @@ class StatusBoard:
             async with asyncio.timeout(self._patience):
                 for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
                     await self._add_survey(projection, reconciler)
-                    parking = await parking_of(reconciler.model, projection=projection.name)
+                    parking = await parking_of(reconciler.store.model, projection=projection.name)
                     projection.parked = len(parking.documents())
                 status.projectors = await self._projectors()
         except (Unavailable, Unsound, Busy) as error:
@@ -188,11 +184,11 @@ class StatusBoard:
         return None
 
     async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler) -> None:
-        survey = await reconciler.model.survey()
+        survey = await reconciler.store.model.survey()
         _add_survey(projection, survey, reconciler)
         collections = list(collections_of(reconciler.projection))
         for pointer, generation in zip(roles(survey), projection.generations, strict=True):
-            size = await self._inspectors[projection.name].size(pointer, collections)
+            size = await reconciler.store.inspector.size(pointer, collections)
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:

@@ -10,9 +10,8 @@ from projector.folding.code_version import code_version
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
-from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.commit import MOST_WRITES, commit_next, fan_out_next
+from projector.processing.commit import MOST_WRITES, GenerationWriter
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
@@ -21,7 +20,7 @@ from projector.processing.recovery import Recovery
 from projector.processing.retry import retry_next
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.hints import rebuild
-from projector.store.ports import ReadModel
+from projector.store.ports import ProjectionStore
 from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
 from shared.observability.tracing import record_commit
@@ -43,6 +42,17 @@ class Standing:
         return replace(self, checkpoint=folded.batch.checkpoint, fan_outs=folded.fan_outs, is_due=folded.is_due)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """Everything by which the generations of one projection are fed."""
+
+    store: ProjectionStore
+    log: EventLog
+    leadership: Leadership
+    clock: Clock
+    limits: ProcessorLimits
+
+
 BESIDE_OTHERS = 4
 """How many times less a commit of a rebuild does: the live generation is fed by the same process, and waits for it."""
 
@@ -53,31 +63,27 @@ class Processor:
     def __init__(
         self,
         pointer: Pointer,
+        feed: Feed,
         *,
-        projection: Projection,
-        log: EventLog,
-        model: ReadModel,
-        leadership: Leadership,
         progress: ProjectionProgress,
-        clock: Clock,
-        limits: ProcessorLimits,
         after_commit: Callable[[float], Awaitable[None]],
     ) -> None:
         """:param after_commit: called after each commit of events with the seconds it took; may have the loop rest."""
         self._pointer = pointer
-        self._name = projection.name
-        self._batch_fold = BatchFold(projection, code=code_version(projection))
-        self._breaker = CircuitBreaker(projection=projection.name, limits=limits.breaker)
-        self._fork_check = ForkCheck(projection=projection.name, recent=limits.recounted)
-        self._log = log
-        self._model = model
-        self._leadership = leadership
+        self._feed = feed
         self.progress = progress
-        self._clock = clock
-        self._limits = limits
         self._after_commit = after_commit
-        self._recovery = Recovery(progress, limits)
-        self._size = limits.batch
+        self._name = feed.store.projection.name
+        self._batch_fold = BatchFold(feed.store.projection, code=code_version(feed.store.projection))
+        self._writer = GenerationWriter(
+            batch_fold=self._batch_fold,
+            model=feed.store.model,
+            generation=pointer.generation,
+            breaker=CircuitBreaker(projection=self._name, limits=feed.limits.breaker),
+        )
+        self._fork_check = ForkCheck(projection=self._name, recent=feed.limits.recounted)
+        self._recovery = Recovery(progress, feed.limits)
+        self._size = feed.limits.batch
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
         self._verified = self._committed = float("-inf")
@@ -96,17 +102,17 @@ class Processor:
             self._may_go_on.set()
 
     async def _turn(self) -> None:
-        if not self._leadership.is_held:
+        if not self._feed.leadership.is_held:
             self.progress.stand_by()
-            await self._leadership.begun()
-        async with self._log.connect() as reader:
-            await self._feed(reader)
+            await self._feed.leadership.begun()
+        async with self._feed.log.connect() as reader:
+            await self._feed_while_leading(reader)
 
-    async def _feed(self, reader: EventReader) -> None:
+    async def _feed_while_leading(self, reader: EventReader) -> None:
         standing, attested = None, float("-inf")
-        while self._leadership.is_held and not is_cancelled():
-            if perf_counter() - attested > self._limits.attest:
-                await self._model.attest()
+        while self._feed.leadership.is_held and not is_cancelled():
+            if perf_counter() - attested > self._feed.limits.attest:
+                await self._feed.store.model.attest()
                 attested = perf_counter()
             try:
                 standing = await self._pass(reader, standing or await self._stand(reader))
@@ -134,13 +140,13 @@ class Processor:
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
         if not events and not standing.fan_outs and not standing.is_due:
-            await reader.wait(seconds=self._limits.poll)
+            await reader.wait(seconds=self._feed.limits.poll)
         return standing
 
     async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
         if len(standing.fan_outs) >= MOST_FAN_OUTS:
             return ()
-        if (early := self._committed + self._limits.interval - perf_counter()) > 0:
+        if (early := self._committed + self._feed.limits.interval - perf_counter()) > 0:
             await asyncio.sleep(early)
         return await reader.read(after=standing.checkpoint.position, limit=self._size)
 
@@ -155,15 +161,7 @@ class Processor:
 
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()
-        commit = commit_next(
-            events,
-            batch_fold=self._batch_fold,
-            model=self._model,
-            generation=self._pointer.generation,
-            after=standing.checkpoint,
-            fan_outs=standing.fan_outs,
-            breaker=self._breaker,
-        )
+        commit = self._writer.commit_events(events, after=standing.checkpoint, fan_outs=standing.fan_outs)
         folded = await to_the_end(commit)
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
         self._verified = self._committed = perf_counter()
@@ -171,7 +169,7 @@ class Processor:
         self.progress.committed(folded.batch, events=applied, seconds=self._verified - began)
         self._trace(events[:applied], seconds=self._verified - began)
         self._fork_check.passed(folded.batch.checkpoint)
-        self.progress.behind(self._clock.now() - events[applied - 1].occurred_at)
+        self.progress.behind(self._feed.clock.now() - events[applied - 1].occurred_at)
         await self._after_commit(self._verified - began)
         return standing.after(folded)
 
@@ -184,44 +182,30 @@ class Processor:
 
     def _fitting(self, events: int, weight: int) -> int:
         """How many events are likely to be just enough for a commit, going by the last one."""
-        return max(1, min(self._limits.batch, events * self._at_once(MOST_WRITES) // max(1, weight)))
+        return max(1, min(self._feed.limits.batch, events * self._at_once(MOST_WRITES) // max(1, weight)))
 
     def _at_once(self, most: int) -> int:
         return most // BESIDE_OTHERS if self.progress.role is GenerationRole.BUILDING else most
 
     async def _fan_out(self, standing: Standing) -> Standing:
         began = perf_counter()
-        folded = await fan_out_next(
-            standing.fan_outs,
-            batch_fold=self._batch_fold,
-            model=self._model,
-            generation=self._pointer.generation,
-            after=standing.checkpoint,
-            limit=self._at_once(self._limits.fan_out),
-            breaker=self._breaker,
-        )
+        limit = self._at_once(self._feed.limits.fan_out)
+        folded = await self._writer.commit_fan_out(standing.fan_outs, after=standing.checkpoint, limit=limit)
         self._verified = perf_counter()
         self.progress.fanned_out(folded.batch)
         await self._after_commit(self._verified - began)
         return standing.after(folded)
 
     async def _retry_parked(self, reader: EventReader, standing: Standing) -> Standing:
-        folded = await retry_next(
-            reader,
-            batch_fold=self._batch_fold,
-            model=self._model,
-            generation=self._pointer.generation,
-            after=standing.checkpoint,
-            limit=self._limits.batch,
-            breaker=self._breaker,
-        )
+        limit = self._feed.limits.batch
+        folded = await retry_next(reader, self._writer, after=standing.checkpoint, limit=limit)
         self._verified = perf_counter()
         return replace(standing, is_due=False) if folded is None else standing.after(folded)
 
     async def _verify(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
         self.progress.caught_up()
-        if perf_counter() - self._verified < self._limits.poll:
+        if perf_counter() - self._verified < self._feed.limits.poll:
             return
         if await self._surveyed() != standing.checkpoint:
             raise Superseded("the store is not as it was left")
@@ -235,7 +219,7 @@ class Processor:
         return Standing(checkpoint, fan_outs, is_due=checkpoint.parked > 0)
 
     async def _surveyed(self) -> Checkpoint:
-        survey = await self._model.survey()
+        survey = await self._feed.store.model.survey()
         if self._pointer not in survey.fed:
             raise Superseded(f"generation {self._pointer.generation} is not fed any more")
         checkpoint, damaged = survey.at(self._pointer)

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from projector.folding.batch import Batch
 from projector.folding.document_session import Envelopes
-from projector.folding.documents import Key
-from projector.folding.fold import BatchFold, Folded
+from projector.folding.documents import Key, Kind
+from projector.folding.fold import Folded
 from projector.folding.index_entries import OwnedEntry, UniqueEntry
-from projector.folding.parking import Parked, Parking
-from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.commit import MOST_WRITES, prefetch, read_parked, store
+from projector.folding.parking import Parked
+from projector.processing.commit import GenerationWriter, OpenCommit, fitting
 from projector.processing.fork_check import LogForked
 from projector.store.hints import rebuild
-from projector.store.ports import Commit, ReadModel
+from projector.store.ports import Commit
 from projector.store.writes import unique_entries_in
 from shared.event_log import EventReader, RecordedEvent
 from shared.read_model.envelope import unseal
@@ -23,41 +23,28 @@ NEIGHBOURS = 100
 """Events that are read in one go: those of one queue often lie close together."""
 
 
-async def retry_next(
-    reader: EventReader,
-    *,
-    batch_fold: BatchFold,
-    model: ReadModel,
-    generation: str,
-    after: Checkpoint,
-    limit: int,
-    breaker: CircuitBreaker | None = None,
-) -> Folded | None:
+async def retry_next(reader: EventReader, writer: GenerationWriter, *, after: Checkpoint, limit: int) -> Folded | None:
     """
     Commit what becomes of the first parked events that are due, while no fan-out is under way; None if none are.
 
     :param limit: how many of them.
-    :raises Superseded: the generation does not reflect the log up to `after`, or does no more.
     :raises LogForked: an event that is parked is not in the log.
     """
-    async with model.commit(generation, expected=after) as commit:
-        before = await read_parked(commit, after, batch_fold=batch_fold)
-        if not (parked := before.parking.due(batch_fold.code)[:limit]):
+    batch_fold = writer.batch_fold
+    async with writer.begin(after) as opened:
+        if not (parked := opened.parking.due(batch_fold.code)[:limit]):
             return None
-        due = await _recorded(parked, reader, batch_fold=batch_fold)
-        envelopes = await _prefetch(due, batch_fold=batch_fold, commit=commit)
-        folded = batch_fold.refold(due, envelopes, after=after, parking=before.parking)
-        while folded.batch.weight > MOST_WRITES and len(due) > 1:
-            due = due[: len(due) // 2]
-            folded = batch_fold.refold(due, envelopes, after=after, parking=before.parking)
-        batch = await _without_taken_since(folded, before=before.parking, commit=commit, batch_fold=batch_fold)
+        due = await _recorded(parked, reader, projection=batch_fold.projection.name)
+        envelopes = await _prefetch(due, writer, opened.commit)
+        folded = fitting(due, lambda some: batch_fold.refold(some, envelopes, after=after, parking=opened.parking))
+        batch = await _without_taken_since(folded, opened, kinds=batch_fold.projection.kinds)
         folded = folded._replace(batch=batch)
-        await store(folded, commit=commit, before=before, breaker=breaker)
+        await writer.store(folded, opened)
     return folded
 
 
 async def _recorded(
-    parked: Iterable[Parked], reader: EventReader, *, batch_fold: BatchFold
+    parked: Iterable[Parked], reader: EventReader, *, projection: str
 ) -> Sequence[tuple[Parked, RecordedEvent]]:
     known: dict[int, RecordedEvent] = {}
     pairs = []
@@ -66,22 +53,21 @@ async def _recorded(
             read = await reader.read(after=each.position - 1, limit=NEIGHBOURS)
             known = {recorded.position: recorded for recorded in read}
         if each.position not in known:
-            name = batch_fold.projection.name
             raise LogForked(
-                f"projection {name}: the event that is parked at position {each.position} is not in the log;"
-                f" {rebuild(name)}"
+                f"projection {projection}: the event that is parked at position {each.position} is not in the log;"
+                f" {rebuild(projection)}"
             )
         pairs.append((each, known[each.position]))
     return pairs
 
 
-async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], *, batch_fold: BatchFold, commit: Commit) -> Envelopes:
-    envelopes = await prefetch([recorded for _, recorded in due], batch_fold=batch_fold, commit=commit)
+async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], writer: GenerationWriter, commit: Commit) -> Envelopes:
+    envelopes = await writer.prefetch([recorded for _, recorded in due], commit)
     parked = {key for each, _ in due for key in each.documents} - envelopes.keys()
     return {**envelopes, **await commit.fetch(parked)} if parked else envelopes
 
 
-async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commit, batch_fold: BatchFold) -> Batch:
+async def _without_taken_since(folded: Folded, opened: OpenCommit, *, kinds: Sequence[Kind[Any]]) -> Batch:
     """
     Return the batch without unique entries that others have taken after the events that were retried.
 
@@ -90,12 +76,12 @@ async def _without_taken_since(folded: Folded, *, before: Parking, commit: Commi
     folded.
     """
     batch = folded.batch
-    rivals = _rivals(batch, await commit.owners(unique_entries_in(batch.additions)))
+    rivals = _rivals(batch, await opened.commit.owners(unique_entries_in(batch.additions)))
     if not rivals:
         return batch
-    kinds = batch_fold.projection.kinds
-    theirs = _latest(await commit.fetch({kind.key(rival) for kind in kinds for rival in rivals.values()}))
-    ours, was_behind, is_behind = _latest(batch.full), _ids(before.concerned()), _ids(folded.parking.concerned())
+    theirs = _latest(await opened.commit.fetch({kind.key(rival) for kind in kinds for rival in rivals.values()}))
+    ours = _latest(batch.full)
+    was_behind, is_behind = _ids(opened.parking.concerned()), _ids(folded.parking.concerned())
 
     def is_lost(addition: OwnedEntry) -> bool:
         if (rival := rivals.get(addition)) is None:

@@ -11,10 +11,10 @@ from typing import TypeAlias
 import msgspec
 
 from projector.folding.documents import Key
-from projector.folding.projection import Projection
 from projector.store.collections import Variant
 from projector.store.generations import Comparison, Order, RecordChange, Sample
-from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
+from projector.store.inspection import GenerationQuery, GenerationSnapshot
+from projector.store.ports import ProjectionStore
 from shared.read_model.envelope import Sealed, unseal
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy, poll
@@ -51,16 +51,14 @@ class Comparer:
     at which nothing but a difference in the records themselves can explain it.
     """
 
-    def __init__(
-        self, projection: Projection, inspector: GenerationInspector, *, limits: ComparisonLimits | None = None
-    ) -> None:
-        self._projection = projection
-        self._inspector = inspector
+    def __init__(self, store: ProjectionStore, *, limits: ComparisonLimits | None = None) -> None:
+        self._kinds = store.projection.kinds
+        self._inspector = store.inspector
         self._limits = limits or ComparisonLimits()
 
     async def compare(self, live: Pointer, other: Pointer) -> Comparison:
         """How the records of `other` differ from those of `live`."""
-        tags = {kind.name: await self._tags(live, kind.name) for kind in self._projection.kinds}
+        tags = {kind.name: await self._tags(live, kind.name) for kind in self._kinds}
         suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own)]
         samples = await self._confirmed(live, other, [key for key, _ in suspects[: self._limits.confirmed]])
         counts = Counter(each.difference for each in samples)

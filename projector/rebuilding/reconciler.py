@@ -6,10 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from time import perf_counter
 
-from projector.folding.projection import Projection
-from projector.processing.leadership import Leadership
-from projector.processing.limits import ProcessorLimits
-from projector.processing.processor import Processor
+from projector.processing.processor import Feed, Processor
 from projector.processing.processors import Processors, roles
 from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.processing.recovery import Recovery
@@ -19,7 +16,7 @@ from projector.rebuilding.throttle import Throttle
 from projector.store.errors import Superseded
 from projector.store.generations import Building, Order, Survey
 from projector.store.hints import frozen
-from projector.store.ports import Lease, LeaseName, ReadModel
+from projector.store.ports import Lease, LeaseName
 from projector.store.transitions import (
     NotReached,
     Refused,
@@ -36,9 +33,7 @@ from projector.store.transitions import (
     switched,
     withdrawn,
 )
-from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
-from shared.event_log import EventLog
 from shared.read_model.positions import Pointer
 from shared.runtime.retry import poll
 
@@ -57,17 +52,12 @@ class Reconciler:
 
     def __init__(
         self,
-        projection: Projection,
+        feed: Feed,
         *,
-        log: EventLog,
-        model: ReadModel,
         compare: Compare,
         lease: Lease,
-        leadership: Leadership,
-        clock: Clock,
         ids: Callable[[], str],
         name: str,
-        limits: ProcessorLimits,
         rebuilds_by_itself: bool = False,
     ) -> None:
         """
@@ -75,17 +65,15 @@ class Reconciler:
         :param name: of this projector, the one that began a rebuild.
         :param rebuilds_by_itself: replace the live generation if an older version has made it.
         """
-        self.projection = projection
-        self.model = model
-        self._log = log
+        self.store = feed.store
+        self.projection = projection = feed.store.projection
+        self._feed = feed
+        self._clock = feed.clock
         self._lease = lease
-        self._leadership = leadership
-        self._clock = clock
         self._ids = ids
         self._name = name
-        self._limits = limits
         self._rebuilds_by_itself = rebuilds_by_itself
-        self._orphaned = OrphanedGenerations(projection, lease=lease, log=log, interval=limits.recheck)
+        self._orphaned = OrphanedGenerations(projection, lease=lease, log=feed.log, interval=feed.limits.recheck)
         self._own = ProjectionProgress(projection.name, GenerationRole.RECONCILER)
         self._processors = Processors(self._processor_of)
         self._main: Pointer | None = None
@@ -105,7 +93,7 @@ class Reconciler:
     async def run(self) -> None:
         """Reconcile while this process leads, until cancelled."""
         try:
-            await Recovery(self._own, self._limits).repeat(self._turn)
+            await Recovery(self._own, self._feed.limits).repeat(self._turn)
         finally:
             self._comparison.stop()
             await self._processors.run_for({})
@@ -143,26 +131,26 @@ class Reconciler:
         return await self._transition(rolled_back(force=force, at=self._clock.now()))
 
     async def _turn(self) -> None:
-        if not self._leadership.is_held:
+        if not self._feed.leadership.is_held:
             self._comparison.stop()
             await self._processors.run_for({})
             await self._stand_by()
             return
         self._news.clear()
-        survey = await self.model.survey()
+        survey = await self.store.model.survey()
         await self._processors.run_for(roles(survey, version=self.projection.version))
         await self._report(survey)
         if not await self._step(survey):
-            await self._rest(self._limits.poll)
+            await self._rest(self._feed.limits.poll)
 
     async def _stand_by(self) -> None:
         """:raises Unavailable: no projector can hold the lease."""
-        if self._leadership.trouble:
-            raise Unavailable(self._leadership.trouble)
+        if self._feed.leadership.trouble:
+            raise Unavailable(self._feed.leadership.trouble)
         self._own.stand_by()
         with suppress(TimeoutError):
             async with asyncio.timeout(STANDBY_SECONDS):
-                await self._leadership.begun()
+                await self._feed.leadership.begun()
 
     async def _report(self, survey: Survey) -> None:
         self._main = main = survey.main
@@ -192,10 +180,10 @@ class Reconciler:
         It may need the other generations to have come as far as the live one, to which nothing is written meanwhile.
         """
         try:
-            return await self.model.transition(change)
+            return await self.store.model.transition(change)
         except (NotReached, Superseded):
             with self._processors.held(self._main):
-                return await HOLD.call(lambda: self.model.transition(change), on=(NotReached, Superseded))
+                return await HOLD.call(lambda: self.store.model.transition(change), on=(NotReached, Superseded))
 
     async def _beginning(self, survey: Survey) -> Transition | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
@@ -242,8 +230,8 @@ class Reconciler:
         if kept and kept.until <= now:
             return expired(at=now)
         for each in survey.roster.leaving:
-            if now - each.since >= timedelta(seconds=self._limits.grace):
-                await self.model.unlink(each.pointer)
+            if now - each.since >= timedelta(seconds=self._feed.limits.grace):
+                await self.store.model.unlink(each.pointer)
                 return dropped(each.pointer)
         return None
 
@@ -254,12 +242,12 @@ class Reconciler:
                 await self._news.wait()
 
     async def _head(self) -> int:
-        async with self._log.connect() as reader:
+        async with self._feed.log.connect() as reader:
             return await reader.head()
 
     def _processor_of(self, pointer: Pointer, role: GenerationRole) -> Processor:
         progress = ProjectionProgress(self.projection.name, role, pointer.generation)
-        throttle = Throttle(lag=self._lag, answer=self._answer, limits=self._limits.throttle)
+        throttle = Throttle(lag=self._lag, answer=self._answer, limits=self._feed.limits.throttle)
 
         async def after_commit(seconds: float) -> None:
             if progress.role in {GenerationRole.BUILDING, GenerationRole.FILLING}:
@@ -267,17 +255,7 @@ class Reconciler:
             if progress.role is GenerationRole.BUILDING and progress.reached < self._target:
                 await throttle.rest(seconds)
 
-        return Processor(
-            pointer,
-            projection=self.projection,
-            log=self._log,
-            model=self.model,
-            leadership=self._leadership,
-            progress=progress,
-            clock=self._clock,
-            limits=self._limits,
-            after_commit=after_commit,
-        )
+        return Processor(pointer, self._feed, progress=progress, after_commit=after_commit)
 
     def _lag(self) -> timedelta:
         live = self._processors.progress_of(self._main)
@@ -285,7 +263,7 @@ class Reconciler:
 
     async def _answer(self) -> float:
         began = perf_counter()
-        await self.model.survey()
+        await self.store.model.survey()
         return perf_counter() - began
 
     def _order(self) -> Order:

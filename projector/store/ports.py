@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -9,7 +10,9 @@ import msgspec
 from projector.folding.batch import Batch
 from projector.folding.documents import Key
 from projector.folding.index_entries import UniqueEntry
+from projector.folding.projection import Projection
 from projector.store.generations import Survey
+from projector.store.inspection import GenerationInspector
 from projector.store.transitions import Transition
 from shared.read_model.positions import Checkpoint, Pointer
 
@@ -80,6 +83,15 @@ class ReadModel(Protocol):
         :raises Superseded: its checkpoint is not `expected`, or it is none of those that are fed.
         :raises GenerationDamaged: it was marked.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionStore:
+    """A projection, and the adapters on which what it makes is kept."""
+
+    projection: Projection
+    model: ReadModel
+    inspector: GenerationInspector
 
 
 class Candidate(msgspec.Struct, frozen=True):

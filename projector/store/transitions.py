@@ -8,7 +8,7 @@ such a step: a generation beside the live one in the roster says which one it is
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Concatenate, ParamSpec, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,12 @@ from projector.store.generations import Building, Comparison, Kept, Leaving, Nex
 from shared.read_model.positions import Pointer
 
 Transition: TypeAlias = Callable[[Survey], NextState]
+P = ParamSpec("P")
+
+
+def transition(change: Callable[Concatenate[Survey, P], NextState]) -> Callable[P, Transition]:
+    """Have a function say first what is wanted, and apply it to what there is once that is known."""
+    return lambda *wanted, **how: lambda survey: change(survey, *wanted, **how)
 
 
 class Refused(Exception):
@@ -39,137 +45,104 @@ def completed(live: Pointer | None, roster: Roster) -> Roster:
     return roster
 
 
-def begun(pointer: Pointer, order: Order, *, target: int) -> Transition:
+@transition
+def begun(survey: Survey, pointer: Pointer, order: Order, *, target: int) -> NextState:
     """Begin to build a generation; one that waits for an order gets it instead, unless that is to wait again."""
-
-    def transition(survey: Survey) -> NextState:
-        if building := survey.roster.building:
-            return NextState(survey.live, _replaced(survey.roster, building=_ordered(building, order)))
-        new = Building(pointer=pointer, order=order, target=target, replaces=survey.live)
-        return NextState(survey.live, _replaced(survey.roster, building=new, declined=None))
-
-    return transition
+    if building := survey.roster.building:
+        return NextState(survey.live, _replaced(survey.roster, building=_ordered(building, order)))
+    new = Building(pointer=pointer, order=order, target=target, replaces=survey.live)
+    return NextState(survey.live, _replaced(survey.roster, building=new, declined=None))
 
 
-def filling(pointer: Pointer, order: Order, *, target: int) -> Transition:
+@transition
+def filling(survey: Survey, pointer: Pointer, order: Order, *, target: int) -> NextState:
     """Begin the first fill; one of another version that is not read yet gives way."""
-
-    def transition(survey: Survey) -> NextState:
-        if survey.live or survey.is_filling(pointer.version):
-            raise RebuildUnderWay("another projector started a first fill")
-        building = Building(pointer=pointer, order=order, target=target)
-        return NextState(None, Roster(building=building, leaving=_all_left(survey.roster, at=order.at)))
-
-    return transition
+    if survey.live or survey.is_filling(pointer.version):
+        raise RebuildUnderWay("another projector started a first fill")
+    building = Building(pointer=pointer, order=order, target=target)
+    return NextState(None, Roster(building=building, leaving=_all_left(survey.roster, at=order.at)))
 
 
-def compared(pointer: Pointer, comparison: Comparison, *, held: str | None) -> Transition:
+@transition
+def compared(survey: Survey, pointer: Pointer, comparison: Comparison, *, held: str | None) -> NextState:
     """Take down how a generation differs from the live one, and whether it has to wait for an order."""
-
-    def transition(survey: Survey) -> NextState:
-        building = _building(survey, pointer)
-        noted = _replaced(building, comparison=comparison, held=held)
-        return NextState(survey.live, _replaced(survey.roster, building=noted))
-
-    return transition
+    building = _building(survey, pointer)
+    noted = _replaced(building, comparison=comparison, held=held)
+    return NextState(survey.live, _replaced(survey.roster, building=noted))
 
 
-def as_seen(building: Building, change: Transition) -> Transition:
+@transition
+def as_seen(survey: Survey, building: Building, change: Transition) -> NextState:
     """A change decided on what is being built; refused once that was ordered anew, or is to replace another."""
-
-    def checked(survey: Survey) -> NextState:
-        if survey.roster.building != building:
-            raise Refused(f"generation {building.pointer.generation} is not what it was when that was decided")
-        return change(survey)
-
-    return checked
+    if survey.roster.building != building:
+        raise Refused(f"generation {building.pointer.generation} is not what it was when that was decided")
+    return change(survey)
 
 
-def switched(pointer: Pointer, *, at: datetime) -> Transition:
+@transition
+def switched(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
     """Let readers use the generation that was built; the one they used is kept."""
-
-    def transition(survey: Survey) -> NextState:
-        building = _building(survey, pointer)
-        if survey.live and not building.order.force:
-            _require_reached(survey, pointer)
-        return NextState(pointer, _succeeded(survey.roster, building, at=at))
-
-    return transition
+    building = _building(survey, pointer)
+    if survey.live and not building.order.force:
+        _require_reached(survey, pointer)
+    return NextState(pointer, _succeeded(survey.roster, building, at=at))
 
 
-def rolled_back(*, force: bool, at: datetime) -> Transition:
+@transition
+def rolled_back(survey: Survey, *, force: bool, at: datetime) -> NextState:
     """Let readers use the generation again that was live before."""
-
-    def transition(survey: Survey) -> NextState:
-        kept = survey.roster.kept
-        if kept is None or survey.live is None:
-            raise Refused("no former generation is kept: rebuild, if the live one is wrong")
-        if not force:
-            _require_reached(survey, kept.pointer)
-        return NextState(kept.pointer, _swapped(survey.roster, kept, until=at + timedelta(seconds=kept.seconds)))
-
-    return transition
+    kept = survey.roster.kept
+    if kept is None or survey.live is None:
+        raise Refused("no former generation is kept: rebuild, if the live one is wrong")
+    if not force:
+        _require_reached(survey, kept.pointer)
+    return NextState(kept.pointer, _swapped(survey.roster, kept, until=at + timedelta(seconds=kept.seconds)))
 
 
-def aborted(*, at: datetime) -> Transition:
+@transition
+def aborted(survey: Survey, *, at: datetime) -> NextState:
     """Give up the generation that is being built."""
-
-    def transition(survey: Survey) -> NextState:
-        if (building := survey.roster.building) is None or survey.live is None:
-            raise Refused("no rebuild is under way")
-        return NextState(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
-
-    return transition
+    if (building := survey.roster.building) is None or survey.live is None:
+        raise Refused("no rebuild is under way")
+    return NextState(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
 
 
-def withdrawn(generation: str, *, at: datetime) -> Transition:
+@transition
+def withdrawn(survey: Survey, generation: str, *, at: datetime) -> NextState:
     """Give up a generation that was only to be looked at; not any more once an operator has ordered it to go on."""
-
-    def transition(survey: Survey) -> NextState:
-        building = survey.roster.building
-        if building is None or building.pointer.generation != generation:
-            raise Refused(f"generation {generation} is not being built any more")
-        if not building.order.hold:
-            raise Refused(f"{building.order.by} has ordered generation {generation} to go on")
-        return aborted(at=at)(survey)
-
-    return transition
+    building = survey.roster.building
+    if building is None or building.pointer.generation != generation:
+        raise Refused(f"generation {generation} is not being built any more")
+    if not building.order.hold:
+        raise Refused(f"{building.order.by} has ordered generation {generation} to go on")
+    return aborted(at=at)(survey)
 
 
-def expired(*, at: datetime) -> Transition:
+@transition
+def expired(survey: Survey, *, at: datetime) -> NextState:
     """Give up the generation that was kept long enough."""
-
-    def transition(survey: Survey) -> NextState:
-        kept = survey.roster.kept
-        if kept is None or kept.until > at:
-            return NextState(survey.live, survey.roster)
-        return NextState(survey.live, _replaced(_left(survey.roster, kept.pointer, at=at), kept=None))
-
-    return transition
+    kept = survey.roster.kept
+    if kept is None or kept.until > at:
+        return NextState(survey.live, survey.roster)
+    return NextState(survey.live, _replaced(_left(survey.roster, kept.pointer, at=at), kept=None))
 
 
-def given_up(pointer: Pointer, *, at: datetime) -> Transition:
+@transition
+def given_up(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
     """Have a generation leave that is not the live one, whatever it was there for."""
-
-    def transition(survey: Survey) -> NextState:
-        roster = survey.roster
-        if roster.kept and roster.kept.pointer == pointer:
-            roster = _replaced(_left(roster, pointer, at=at), kept=None)
-        elif roster.building and roster.building.pointer == pointer and survey.live:
-            roster = _replaced(_left(roster, pointer, at=at), building=None)
-        return NextState(survey.live, roster)
-
-    return transition
+    roster = survey.roster
+    if roster.kept and roster.kept.pointer == pointer:
+        roster = _replaced(_left(roster, pointer, at=at), kept=None)
+    elif roster.building and roster.building.pointer == pointer and survey.live:
+        roster = _replaced(_left(roster, pointer, at=at), building=None)
+    return NextState(survey.live, roster)
 
 
-def dropped(pointer: Pointer) -> Transition:
+@transition
+def dropped(survey: Survey, pointer: Pointer) -> NextState:
     """Forget a generation whose keys are gone."""
-
-    def transition(survey: Survey) -> NextState:
-        leaving = tuple(each for each in survey.roster.leaving if each.pointer != pointer)
-        return NextState(survey.live, _replaced(survey.roster, leaving=leaving))
-
-    return transition
+    leaving = tuple(each for each in survey.roster.leaving if each.pointer != pointer)
+    return NextState(survey.live, _replaced(survey.roster, leaving=leaving))
 
 
 def _ordered(building: Building, order: Order) -> Building:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from projector.projections.profiles import profiles
+from projector.services import store_in_redis
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.in_process import in_process
@@ -14,7 +15,7 @@ from shared.ids import TimeOrderedIds
 from shared.redis.client import connect
 from tests.support.pages import ROOT
 from tests.support.patience import until
-from tests.support.projectors import projector_with, running, store_in_redis
+from tests.support.projectors import projector_with, running
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.http.app import write_api
 from write_side.services import register_executor

@@ -11,6 +11,7 @@ from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
+from projector.services import store_in_redis
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
 from shared.read_model.keys import HOME
@@ -19,7 +20,7 @@ from shared.runtime.retry import RetryPolicy
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.patience import until
-from tests.support.projectors import projector_with, running, store_in_redis, until_state
+from tests.support.projectors import projector_with, running, until_state
 from tests.support.read_models import everything
 
 MEMBERS = 36

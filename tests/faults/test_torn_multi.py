@@ -16,6 +16,7 @@ from redis import Redis
 from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
+from projector.services import store_in_redis
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
 from shared.event_log import MemoryEventLog
@@ -25,7 +26,7 @@ from shared.redis.client import connect
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
 from tests.support.patience import until
-from tests.support.projectors import projector_with, running, store_in_redis, until_state
+from tests.support.projectors import projector_with, running, until_state
 from tests.support.read_models import everything
 
 NO_REWRITES = {"auto-aof-rewrite-percentage": "0", "rename-command BGREWRITEAOF": '""'}

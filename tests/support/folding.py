@@ -15,7 +15,7 @@ from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.parking import Parking
 from projector.folding.projection import Projection
-from projector.processing.commit import commit_next, fan_out_next
+from projector.processing.commit import GenerationWriter
 from projector.processing.retry import retry_next
 from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
@@ -76,17 +76,17 @@ async def fold_next(
     events = (
         [each for each in log if each.position > checkpoint.position][:size] if len(fan_outs) < MOST_FAN_OUTS else []
     )
-    common = {"batch_fold": batch_fold, "model": model, "generation": POINTER.generation}
-    if not fan_outs and (folded := await _retried(log, size, checkpoint, **common)):
+    writer = GenerationWriter(batch_fold=batch_fold, model=model, generation=POINTER.generation)
+    if not fan_outs and (folded := await _retried(log, size, checkpoint, writer)):
         checkpoint, fan_outs = folded.batch.checkpoint, folded.fan_outs
         events = [] if folded.is_due or not size else events
         if not events:
             return True
     if events:
-        folded = await commit_next(events, after=checkpoint, fan_outs=fan_outs, **common)
+        folded = await writer.commit_events(events, after=checkpoint, fan_outs=fan_outs)
         checkpoint, fan_outs = folded.batch.checkpoint, folded.fan_outs
     if fan_outs and fan_out:
-        await fan_out_next(fan_outs, after=checkpoint, limit=fan_out, **common)
+        await writer.commit_fan_out(fan_outs, after=checkpoint, limit=fan_out)
     return bool(events or fan_outs)
 
 
@@ -173,13 +173,15 @@ async def parked(model: ReadModel, projection: Projection = PROFILES) -> Parking
         return parking_at(checkpoint, await commit.parked(), projection=projection.name)
 
 
-async def _retried(log: Sequence[RecordedEvent], size: int, after: Checkpoint, **common) -> Folded | None:
+async def _retried(
+    log: Sequence[RecordedEvent], size: int, after: Checkpoint, writer: GenerationWriter
+) -> Folded | None:
     if not after.parked:
         return None
     events = MemoryEventLog()
     events.append(log)
     async with events.connect() as reader:
-        return await retry_next(reader, after=after, limit=max(1, size), **common)
+        return await retry_next(reader, writer, after=after, limit=max(1, size))
 
 
 def _taken_up(progress: FanOutProgress, log: Sequence[RecordedEvent], batch_fold: BatchFold) -> RunningFanOut:

@@ -1,39 +1,36 @@
 """A projector of one projection, running."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import count
 from typing import Any
 
 from litestar.types import ASGIApp
-from redis.asyncio import Redis
 from svcs import Registry
 
 from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.adapters.redis.inspector import RedisGenerationInspector
-from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.main import projector_app
 from projector.monitoring.status import RebuildStatus
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
+from projector.processing.processor import Feed
 from projector.processing.progress import ProjectionProgress, ProjectionState
 from projector.projections.profiles import profiles
+from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
-from projector.services import Store, register_projector
-from projector.store.ports import Candidate, Lease
+from projector.services import register_projector
+from projector.store.ports import Candidate, Lease, ProjectionStore
 from shared.auth.setup import admit_everyone
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
-from shared.read_model.keys import HOME
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
@@ -82,7 +79,7 @@ class Projector:
 def projector_with(
     projection: Projection,
     *,
-    store: Store,
+    store: ProjectionStore,
     log: EventLog,
     lease: Lease | None = None,
     name: str = "one",
@@ -98,16 +95,11 @@ def projector_with(
     )
     lease = lease or MemoryLease()
     reconciler = Reconciler(
-        projection,
-        log=log,
-        model=store.model,
-        compare=Comparer(projection, store.inspector).compare,
+        Feed(store=store, log=log, leadership=leadership, clock=clock or SettableClock(), limits=limits),
+        compare=Comparer(store).compare,
         lease=lease,
-        leadership=leadership,
-        clock=clock or SettableClock(),
         ids=ids,
         name=name,
-        limits=limits,
         rebuilds_by_itself=rebuilds_by_itself,
     )
     return Projector(LeaderElection(lease, candidate, [leadership], limits=leading), reconciler)
@@ -138,21 +130,17 @@ def projector_on(
     )
 
 
-def store_in_memory(store: MemoryStore, projection: Projection) -> Store:
-    return Store(
-        MemoryReadModel(store, projection=projection), MemoryGenerationInspector(store, projection=projection.name)
-    )
+def store_in_memory(store: MemoryStore, projection: Projection) -> ProjectionStore:
+    model = MemoryReadModel(store, projection=projection)
+    return ProjectionStore(projection, model, MemoryGenerationInspector(store, projection=projection.name))
 
 
-def store_in_redis(client: Redis, projection: Projection) -> Store:
-    model = RedisReadModel(client, projection=projection, keyspace=HOME)
-    return Store(model, RedisGenerationInspector(client, projection=projection.name, keyspace=HOME))
-
-
-def register_on(registry: Registry, around: Surroundings, **more: Any) -> None:
+def register_on(
+    registry: Registry, around: Surroundings, *, projections: Sequence[Projection] = PROJECTIONS, **more: Any
+) -> None:
     """Register a projector for its own API; `more` replaces what it is given otherwise."""
     given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE}
-    register_projector(registry, store_of=partial(store_in_memory, around.store), **given | more)
+    register_projector(registry, stores=[store_in_memory(around.store, each) for each in projections], **given | more)
 
 
 def ops_app(around: Surroundings, **more: Any) -> ASGIApp:

@@ -13,6 +13,7 @@ from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.leases import RedisLease
 from projector.folding.projection import Projection
 from projector.processing.limits import LeadershipLimits
+from projector.services import store_in_redis
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
@@ -20,7 +21,7 @@ from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
 from shared.redis.client import connect
 from tests.support.folding import PROFILES, Held, held
-from tests.support.projectors import store_in_memory, store_in_redis
+from tests.support.projectors import store_in_memory
 
 LASTING = LeadershipLimits(lease=60.0, listed=60.0)
 """However slow the disk is to which the servers write each of their steps."""

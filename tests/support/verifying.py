@@ -12,10 +12,12 @@ from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.store import MemoryStore
 from projector.audit.ports import Directory
 from projector.audit.verify.following import VerifyLimits
-from projector.audit.verify.verification import Subject, Verification, Verified
+from projector.audit.verify.verification import Verification, Verified
 from projector.folding.projection import Projection
+from projector.services import store_in_redis
 from projector.store.collections import Item, StoredCollection
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
+from projector.store.ports import ProjectionStore
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.events import Redacted
 from shared.read_model.envelope import seal, unseal
@@ -23,7 +25,7 @@ from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.progress import Progress
 from tests.support.folding import begin, fold_all, go_live
-from tests.support.projectors import store_in_memory, store_in_redis
+from tests.support.projectors import store_in_memory
 
 IMPATIENT = VerifyLimits(retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
 """Where nothing goes on with a fan-out."""
@@ -50,8 +52,8 @@ class HandInMemory:
 
     store: MemoryStore = field(default_factory=MemoryStore)
 
-    def subject(self, projection: Projection) -> Subject:
-        return Subject(projection=projection, **store_in_memory(self.store, projection)._asdict())
+    def subject(self, projection: Projection) -> ProjectionStore:
+        return store_in_memory(self.store, projection)
 
     async def read(self, key: str, field: str) -> bytes:
         return self.store.content[key][field]
@@ -95,8 +97,8 @@ class HandInRedis:
 
     client: Redis
 
-    def subject(self, projection: Projection) -> Subject:
-        return Subject(projection=projection, **store_in_redis(self.client, projection)._asdict())
+    def subject(self, projection: Projection) -> ProjectionStore:
+        return store_in_redis(self.client, projection)
 
     async def read(self, key: str, field: str) -> bytes:
         return await self.client.hget(key, field)

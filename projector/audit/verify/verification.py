@@ -1,6 +1,5 @@
 """Verifying one projection: Redis against the log, the log against PostgreSQL's state, and repairing what differs."""
 
-from dataclasses import dataclass
 from time import perf_counter
 
 import msgspec
@@ -14,8 +13,7 @@ from projector.audit.verify.following import PORTION, FollowingFold, VerifyLimit
 from projector.audit.verify.repair import Repair
 from projector.folding.projection import Projection
 from projector.store.errors import Superseded
-from projector.store.inspection import GenerationInspector
-from projector.store.ports import ReadModel
+from projector.store.ports import ProjectionStore
 from shared.event_log import EventLog
 from shared.runtime.progress import Progress
 
@@ -74,15 +72,6 @@ def report(verified: list[Verified], *, repair: bool) -> Report:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A projection, and where what it made is kept."""
-
-    projection: Projection
-    inspector: GenerationInspector
-    model: ReadModel
-
-
 class Verification:
     """Compares a projection's live generation with the log and the log with the state, while all of them go on."""
 
@@ -100,7 +89,7 @@ class Verification:
         self._progress = progress
         self._limits = limits or VerifyLimits()
 
-    async def verify(self, subject: Subject, *, repair: bool = False) -> Verified:
+    async def verify(self, store: ProjectionStore, *, repair: bool = False) -> Verified:
         """
         Compare, and write anew what differs in the store, if that is asked for.
 
@@ -112,23 +101,23 @@ class Verification:
         reasons: list[str] = []
         while len(reasons) < BEGINNINGS:
             try:
-                return await self._verify(subject, repair=repair)
+                return await self._verify(store, repair=repair)
             except Superseded as error:
                 reasons.append(str(error))
-        raise ReadModelUnstable(f"projection {subject.projection.name}: {'; then '.join(reasons)}: try again")
+        raise ReadModelUnstable(f"projection {store.projection.name}: {'; then '.join(reasons)}: try again")
 
-    async def _verify(self, subject: Subject, *, repair: bool) -> Verified:
-        began, fold = perf_counter(), Fold(subject.projection)
+    async def _verify(self, store: ProjectionStore, *, repair: bool) -> Verified:
+        began, fold = perf_counter(), Fold(store.projection)
         async with self._log.connect() as reader:
-            following = FollowingFold(fold, reader=reader, inspector=subject.inspector, limits=self._limits)
+            following = FollowingFold(fold, reader=reader, inspector=store.inspector, limits=self._limits)
             await following.begin(self._progress)
             examination = Examination(following)
             findings = await examination.examine(self._progress)
-            left = await _repaired(findings, examination, following, subject) if repair else findings
+            left = await _repaired(findings, examination, following, store) if repair else findings
         position, stale = following.checkpoint.reached, len(fold.parking.documents())
         rows = await self._compare_with_state(fold, findings)
         return Verified(
-            projection=subject.projection.name,
+            projection=store.projection.name,
             position=position,
             documents=examination.documents,
             entries=examination.entries,
@@ -159,12 +148,12 @@ class Verification:
 
 
 async def _repaired(
-    findings: Findings, examination: Examination, following: FollowingFold, subject: Subject
+    findings: Findings, examination: Examination, following: FollowingFold, store: ProjectionStore
 ) -> Findings:
     """Write anew what was found, and give what is still not as it should be."""
     if not findings.in_store:
         return findings
-    await Repair(following, model=subject.model).repair(findings)
+    await Repair(following, model=store.model).repair(findings)
     return await examination.again(findings)
 
 

@@ -10,6 +10,7 @@ from projector.projections.profiles import profiles
 from projector.rebuilding.comparison import Comparer, ComparisonLimits, OneComparison, reason_to_hold
 from projector.store.generations import Comparison, Order
 from projector.store.inspection import GenerationSnapshot
+from projector.store.ports import ProjectionStore
 from shared.read_model.envelope import seal
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.retry import poll
@@ -56,7 +57,7 @@ def look(live, other):
 async def compared(*looks, confirmed=500):
     inspector = Scripted(*looks)
     limits = ComparisonLimits(confirmed=confirmed, side_by_side=poll(0, attempts=LOOKS))
-    return await Comparer(profiles, inspector, limits=limits).compare(LIVE, OTHER), inspector
+    return await Comparer(ProjectionStore(profiles, None, inspector), limits=limits).compare(LIVE, OTHER), inspector
 
 
 async def test_equal_records_are_equal_wherever_their_events_stand():

@@ -15,7 +15,7 @@ from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
-from projector.processing.commit import commit_next
+from projector.processing.commit import GenerationWriter
 from projector.processing.limits import BreakerLimits
 from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
@@ -452,10 +452,11 @@ def test_what_waits_behind_one_failure_is_counted_as_well():
     directory, first = Directory(history.events, stats), history.events[0].position
     fails = BatchFold(poisoned(stats, lambda recorded: recorded.position == first), code="buggy")
 
+    writer = GenerationWriter(batch_fold=fails, model=directory.model, generation="g1", breaker=breaker)
+
     async def commit_one_by_one():
         for event in history.events:
-            common = {"batch_fold": fails, "model": directory.model, "generation": "g1", "breaker": breaker}
-            await commit_next([event], after=directory.checkpoint, **common)
+            await writer.commit_events([event], after=directory.checkpoint)
 
     with pytest.raises(TooManyParked, match="more than 5 events are parked"):
         at_once(commit_one_by_one())

@@ -13,8 +13,7 @@ from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.rebuilding.reconcilers import NotFed
-from projector.services import Store
-from projector.store.ports import Candidate, LeaseName
+from projector.store.ports import Candidate, LeaseName, ProjectionStore
 from shared.event_log import EventLogUnsound, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
@@ -134,7 +133,7 @@ class Hesitant(MemoryReadModel):
 async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
     """Stopping a projector waits for it; no commit is left in doubt."""
     model = Hesitant(around.store)
-    store = Store(model, MemoryGenerationInspector(around.store, projection="profiles"))
+    store = ProjectionStore(profiles, model, MemoryGenerationInspector(around.store, projection="profiles"))
     projector = projector_with(profiles, store=store, log=around.log, lease=around.lease)
 
     async def run():

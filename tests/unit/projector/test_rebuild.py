@@ -77,7 +77,8 @@ class Looking:
     """At what the store holds of a projection."""
 
     def __init__(self, around, projection=None):
-        self.model, self.reader = store_in_memory(around.store, projection or profiles)
+        store = store_in_memory(around.store, projection or profiles)
+        self.model, self.reader = store.model, store.inspector
         self._store, self._prefix = around.store, "muster:{0}:profiles:"
 
     @property
@@ -270,12 +271,12 @@ async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monk
     """What was compared with the generation that was live until then is compared again."""
     async with replaced_and_rebuilt(around, look) as newer:
 
-        async def transition(change, transition=newer.reconciler.model.transition):
+        async def transition(change, transition=newer.reconciler.store.model.transition):
             monkeypatch.undo()
             await transition(rolled_back(force=False, at=around.clock.now()))
             return await transition(change)
 
-        monkeypatch.setattr(newer.reconciler.model, "transition", transition)
+        monkeypatch.setattr(newer.reconciler.store.model, "transition", transition)
         await until(lambda: look.is_held)
 
     assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
@@ -412,7 +413,7 @@ async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch, look
             interrupted.set()
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(projector.reconciler.model, "unlink", half)
+        monkeypatch.setattr(projector.reconciler.store.model, "unlink", half)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await interrupted.wait()
     assert look.live == "g2"

@@ -14,7 +14,7 @@ REBUILD = being_rebuilt(position=10)
 def measured():
     """Measure a projection, and tell the figures of its rebuild: held, position, progress; None where there is none."""
     around = Surroundings()
-    board = StatusBoard(log=around.log, lease=around.lease, reconcilers=[], inspectors={}, clock=around.clock)
+    board = StatusBoard(log=around.log, lease=around.lease, reconcilers=[], clock=around.clock)
 
     def measure(rebuild):
         status = ProjectionStatus(

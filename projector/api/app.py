@@ -10,7 +10,7 @@ from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
 from projector.api import csrf_check as guard
-from projector.api import pages
+from projector.api import orders, pages
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from projector.api import sign_in as signing_in
@@ -26,7 +26,7 @@ from shared.http.app import Lifespan, assemble
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register, Services
 from shared.http.health import ReadinessDetails, json
-from shared.http.openapi import Operation, openapi
+from shared.http.openapi import openapi
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
@@ -52,7 +52,7 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
             *parking.HANDLERS,
         ],
         registers=[*registers, _register],
-        problems=[problem for part in (generations, parking, guard, events, pages) for problem in part.PROBLEMS],
+        problems=[problem for part in (orders, guard, events, pages) for problem in part.PROBLEMS],
         document=_document(),
         policy=POLICY,
         lifespan=[*([beside] if beside else []), _end_streams],
@@ -116,13 +116,12 @@ def _document() -> dict[str, Any]:
         description="See how far each projection is and what it could not fold, rebuild it, and switch back.",
         scope=OPS,
         operations=[
-            Operation(
-                method="GET",
-                path="/status",
-                summary="Get the state of every projection",
+            orders.operation(
+                "GET",
+                "/status",
+                "Get the state of every projection",
+                Status,
                 description="Answers while PostgreSQL or Redis is away, too: what is unknown then is null.",
-                answer=Status,
-                answer_headers={"Request-Id": "The id of the request."},
             ),
             *events.OPERATIONS,
             *generations.OPERATIONS,

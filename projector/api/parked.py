@@ -1,41 +1,29 @@
 """`/parked`: list, retry and skip parked events."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
-from projector.api import csrf_check as guard
 from projector.api.csrf_check import GUARDS
-from projector.api.rebuilds import PROJECTION_NOT_FOUND, REFUSED, UNAVAILABLE
-from projector.processing.parked_events import (
-    Busy,
-    NotParked,
-    ParkedEvents,
-    ParkedReply,
-    ParkedReport,
-    UnknownProjection,
+from projector.api.orders import (
+    NOT_PARKED,
+    PROJECTION_NOT_FOUND,
+    REFUSED,
+    UNAVAILABLE,
+    as_problems,
+    operation,
+    order_in,
 )
-from shared.errors import Unavailable, Unsound
-from shared.http.bodies import body_of, decoder, require_media_type
+from projector.processing.parked_events import ParkedEvents, ParkedReply, ParkedReport
+from shared.http.bodies import decoder
 from shared.http.containers import Services
 from shared.http.health import json
-from shared.http.openapi import Operation, Parameter
-from shared.http.problems import NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Rejection
-from shared.problems import INVALID, FieldError, Problem
-
-T = TypeVar("T")
-
-NOT_PARKED = Problem(
-    "not-parked",
-    404,
-    "Nothing is parked for this document",
-    "`GET /parked` lists what is. It may have been tried again by itself, by a release that can fold it.",
-)
-PROBLEMS = (NOT_PARKED,)
+from shared.http.openapi import Parameter
+from shared.http.problems import Rejection
+from shared.problems import INVALID, FieldError
 
 
 class Retry(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,13 +42,13 @@ _decode_retry, _decode_skip = decoder(Retry), decoder(SkipRequest)
 
 @get("/parked")
 async def parked(services: Services) -> Response[bytes]:
-    with _as_problems():
+    with as_problems():
         return _answer(await services.get(ParkedEvents).read())
 
 
 @get("/parked/{projection:str}/{id:str}")
 async def parked_document(projection: FromPath[str], id: FromPath[str], services: Services) -> Response[bytes]:
-    with _as_problems():
+    with as_problems():
         return _answer(await services.get(ParkedEvents).find(projection, id))
 
 
@@ -68,8 +56,8 @@ async def parked_document(projection: FromPath[str], id: FromPath[str], services
 async def retry(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    await _body(request, _decode_retry)
-    with _as_problems():
+    await order_in(request, _decode_retry)
+    with as_problems():
         return _answer(await services.get(ParkedEvents).retry(projection, id))
 
 
@@ -77,10 +65,10 @@ async def retry(
 async def skip(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    wanted = await _body(request, _decode_skip)
+    wanted = await order_in(request, _decode_skip)
     if not wanted.reason.strip():
         raise Rejection(INVALID, "Not valid: /reason", errors=[FieldError("/reason", "must say why")])
-    with _as_problems():
+    with as_problems():
         return _answer(await services.get(ParkedEvents).skip(projection, id, reason=wanted.reason, by=wanted.by))
 
 
@@ -91,71 +79,51 @@ _PATH = (
     Parameter(name="projection", place="path", type=str, text="Its name.", required=True),
     Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account.", required=True),
 )
-_HEADERS = {"Request-Id": "The id of the request."}
-_ALWAYS = (REFUSED, UNAVAILABLE)
-_BODY = (NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *guard.PROBLEMS)
+_PROBLEMS = (PROJECTION_NOT_FOUND, NOT_PARKED, REFUSED, UNAVAILABLE)
 
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/parked",
-        summary="List what is parked and what was skipped",
+    operation(
+        "GET",
+        "/parked",
+        "List what is parked and what was skipped",
+        ParkedReport,
         description="A parked document is behind: the read API serves its last good state, with `stale_since`.",
-        answer=ParkedReport,
-        answer_headers=_HEADERS,
-        problems=_ALWAYS,
+        problems=(REFUSED, UNAVAILABLE),
     ),
-    Operation(
-        method="GET",
-        path=_ONE,
-        summary="Get what is parked, or was skipped, for a document",
+    operation(
+        "GET",
+        _ONE,
+        "Get what is parked, or was skipped, for a document",
+        ParkedReport,
         parameters=_PATH,
-        answer=ParkedReport,
-        answer_headers=_HEADERS,
-        problems=(PROJECTION_NOT_FOUND, NOT_PARKED, *_ALWAYS),
+        problems=_PROBLEMS,
     ),
-    Operation(
-        method="POST",
-        path=f"{_ONE}/retry",
-        summary="Try again what keeps a document waiting",
+    operation(
+        "POST",
+        f"{_ONE}/retry",
+        "Try again what keeps a document waiting",
+        ParkedReply,
         description="Answers once a projector has tried, or after some seconds with `settled` false.",
-        parameters=_PATH,
         body=Retry,
-        answer=ParkedReply,
-        answer_headers=_HEADERS,
-        problems=(PROJECTION_NOT_FOUND, NOT_PARKED, *_BODY, *_ALWAYS),
-    ),
-    Operation(
-        method="POST",
-        path=f"{_ONE}/skip",
-        summary="Drop the first event that waits for a document",
-        description="It has no effect on any document then; the reason is kept. What waits behind it is tried.",
         parameters=_PATH,
+        problems=_PROBLEMS,
+    ),
+    operation(
+        "POST",
+        f"{_ONE}/skip",
+        "Drop the first event that waits for a document",
+        ParkedReply,
+        description="It has no effect on any document then; the reason is kept. What waits behind it is tried.",
         body=SkipRequest,
-        answer=ParkedReply,
-        answer_headers=_HEADERS,
-        problems=(PROJECTION_NOT_FOUND, NOT_PARKED, *_BODY, *_ALWAYS),
+        parameters=_PATH,
+        problems=_PROBLEMS,
     ),
 )
 
 
-async def _body(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
-    require_media_type(request.scope, "application/json")
-    return decode(await body_of(request))
-
-
-@contextmanager
-def _as_problems() -> Iterator[None]:
-    try:
-        yield
-    except Unavailable as error:
-        raise Rejection(UNAVAILABLE, str(error), headers={"Retry-After": "1"}) from error
-    except (Busy, Unsound) as error:
-        raise Rejection(REFUSED, str(error)) from error
-    except UnknownProjection as error:
-        raise Rejection(PROJECTION_NOT_FOUND, str(error)) from error
-    except NotParked as error:
-        raise Rejection(NOT_PARKED, str(error)) from error
+def path_of(projection: str, id: str) -> str:
+    """Return the path of what is parked for a document."""
+    return f"/parked/{quote(projection, safe='')}/{quote(id, safe=':')}"
 
 
 def _answer(report: ParkedReport | ParkedReply) -> Response[bytes]:

@@ -4,13 +4,13 @@ import asyncio
 import getpass
 import os
 from collections.abc import Mapping
-from urllib.parse import quote
 
 import msgspec
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
+from projector.api.parked import path_of
 from projector.processing.parked_events import ParkedDocument, ParkedReply, ParkedReport, SkippedEvent
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiRefused, connected
 from shared.cli.exit_codes import DONE, FAILED
@@ -40,7 +40,7 @@ def show(projection: str, id: str, /, *, json: bool = False) -> None:
     :param id: the document's, as `muster parked list` shows it.
     :param json: print one JSON document instead of tables.
     """
-    _print_parked(_request(_path(projection, id)), as_json=json)
+    _print_parked(_request(path_of(projection, id)), as_json=json)
 
 
 @parked.command
@@ -52,7 +52,7 @@ def retry(projection: str, id: str, /, *, json: bool = False) -> int:
     :param id: the document's, as `muster parked list` shows it.
     :param json: print one JSON document instead of tables.
     """
-    return _print_outcome(_request(f"{_path(projection, id)}/retry", {}), as_json=json)
+    return _print_outcome(_request(f"{path_of(projection, id)}/retry", {}), as_json=json)
 
 
 @parked.command
@@ -66,11 +66,7 @@ def skip(projection: str, id: str, /, *, reason: str, json: bool = False) -> int
     :param json: print one JSON document instead of tables.
     """
     body = {"reason": reason, "by": getpass.getuser()}
-    return _print_outcome(_request(f"{_path(projection, id)}/skip", body), as_json=json)
-
-
-def _path(projection: str, id: str) -> str:
-    return f"/parked/{quote(projection, safe='')}/{quote(id, safe=':')}"
+    return _print_outcome(_request(f"{path_of(projection, id)}/skip", body), as_json=json)
 
 
 def _request(path: str, body: Mapping[str, str] | None = None) -> bytes:

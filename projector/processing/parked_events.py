@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from shared.clock import Clock
 from shared.read_model.positions import Checkpoint
 from shared.runtime.retry import poll
 
+T = TypeVar("T")
 ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
 """Returns what is to be parked instead."""
 
@@ -95,6 +96,17 @@ class Busy(Exception):
     """The generation is being written without a pause, or replaced; try again."""
 
 
+def found(projection: str, by_projection: Mapping[str, T]) -> T:
+    """
+    Return what there is of a projection.
+
+    :raises UnknownProjection: there is none of that name.
+    """
+    if projection not in by_projection:
+        raise UnknownProjection(f"There is no projection {projection!r}: {', '.join(by_projection)}")
+    return by_projection[projection]
+
+
 async def parking_of(model: ReadModel, *, projection: str) -> Parking:
     """
     Return what is parked in the generation that readers use, or will use once it is filled.
@@ -125,7 +137,7 @@ class ParkedEvents:
 
         :raises UnknownProjection, NotParked: there is nothing.
         """
-        parking = await parking_of(self._model(projection), projection=projection)
+        parking = await parking_of(found(projection, self._models), projection=projection)
         report = _report_on(id, projection, parking)
         if not report.parked and not report.skipped:
             raise NotParked(f"Nothing is parked in {projection} for {id}")
@@ -155,18 +167,13 @@ class ParkedEvents:
         return await self._ask(projection, id, change)
 
     async def _ask(self, projection: str, id: str, change: ParkingChange) -> ParkedReply:
-        model = self._model(projection)
+        model = found(projection, self._models)
         await _while_it_holds_still(lambda: _change(model, projection, id, change))
         parking = await RETRIED.until(
             lambda parking: not _is_pending(id, parking), lambda: parking_of(model, projection=projection)
         )
         report = _report_on(id, projection, parking)
         return ParkedReply(settled=not _is_pending(id, parking), parked=report.parked, skipped=report.skipped)
-
-    def _model(self, projection: str) -> ReadModel:
-        if projection not in self._models:
-            raise UnknownProjection(f"There is no projection {projection!r}: {', '.join(self._models)}")
-        return self._models[projection]
 
 
 async def _while_it_holds_still(work: Callable[[], Awaitable[Parking]]) -> Parking:

@@ -106,21 +106,15 @@ class Reconciler:
         """
         return await self._transition(await self._begun(order))
 
-    async def abort(self) -> Survey:
+    async def abort(self, *, dry_run: str | None = None) -> Survey:
         """
         Give up the rebuild that is under way.
 
-        :raises Refused: there is none.
+        :param dry_run: give up only this generation.
+        :raises Refused: there is none, or the dry run was ordered to go on.
         """
-        return await self._transition(aborted(at=self._clock.now()))
-
-    async def withdraw(self, generation: str) -> Survey:
-        """
-        Give up the generation of a dry run.
-
-        :raises Refused: it is not there any more, or was ordered to go on.
-        """
-        return await self._transition(withdrawn(generation, at=self._clock.now()))
+        now = self._clock.now()
+        return await self._transition(aborted(at=now) if dry_run is None else withdrawn(dry_run, at=now))
 
     async def roll_back(self, *, force: bool) -> Survey:
         """

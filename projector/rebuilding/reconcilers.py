@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from projector.processing.parked_events import found
 from projector.processing.progress import ProjectionState
 from projector.rebuilding.reconciler import Reconciler
 
@@ -19,9 +20,13 @@ class Reconcilers:
     def __iter__(self) -> Iterator[Reconciler]:
         return iter(self._by_projection.values())
 
-    def find(self, projection: str) -> Reconciler | None:
-        """Return the reconciler of a projection, None if there is no such projection."""
-        return self._by_projection.get(projection)
+    def find(self, projection: str) -> Reconciler:
+        """
+        Return the reconciler of a projection.
+
+        :raises UnknownProjection: there is no such projection.
+        """
+        return found(projection, self._by_projection)
 
     def require_feeding(self) -> None:
         """

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import quote
 
 from projector.api.page.figures import tally
+from projector.api.parked import path_of
 from projector.monitoring.status import GenerationStatus, ProjectionStatus, RebuildStatus
 from projector.processing.parked_events import ParkedDocument
 from projector.rebuilding.comparison import reason_to_hold
@@ -16,6 +16,7 @@ Field = Literal["by", "hold", "force", "reason"]
 
 READERS_GO_BACK = "Even if readers are taken back to an earlier state"
 RECORDS_GO = "Even though so many records would be gone"
+KEPT = f"kept for {round(KEEP_OLD_SECONDS / 60)} minutes, to switch back to"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +49,9 @@ class Button:
         return (*self.fields, *(["force"] if self.force else []))
 
 
-def buttons_of_a_projection(status: ProjectionStatus) -> Sequence[Button]:
-    """Return what can be done with a projection now."""
-    return (*_of_a_rebuild(status), *_of_a_kept_generation(status))
-
-
 def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
     """Return what can be done with a document that is behind."""
-    path = f"/parked/{quote(document.projection, safe='')}/{quote(document.id, safe=':')}"
+    path = path_of(document.projection, document.id)
     name = f"parked-{document.projection}-{document.kind}-{document.id}"
     what = f"{document.kind} {document.id} in {document.projection}"
     retry = Button(
@@ -79,80 +75,73 @@ def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
     return retry, skip
 
 
-def _of_a_rebuild(status: ProjectionStatus) -> Iterator[Button]:
-    live, rebuild = _live(status), status.rebuild
-    if live and rebuild is None:
-        yield _rebuild(status, live)
-    if live and rebuild and rebuild.held:
-        yield _switch(status, rebuild, live)
-    if live and rebuild:
-        yield _abort(status, rebuild, live)
+def buttons_of_a_projection(status: ProjectionStatus) -> Iterator[Button]:
+    """Yield what can be done with a projection now: nothing as long as none of its generations is live."""
+    live = next((each for each in status.generations if each.role == "live"), None)
+    if live is None:
+        return
+    if status.rebuild is None:
+        yield _rebuild(status.name, live)
+    elif status.rebuild.held:
+        yield _switch(status.name, status.rebuild, live)
+    if status.rebuild:
+        yield _abort(status.name, status.rebuild, live)
+    yield from (_roll_back(status.name, each) for each in status.generations if each.role == "kept")
 
 
-def _rebuild(status: ProjectionStatus, live: GenerationStatus) -> Button:
-    return Button(
-        id=f"{status.name}-rebuild",
-        path=f"/projections/{status.name}/rebuild",
-        action="Rebuild",
-        what=status.name,
-        consequence=(
-            f"The records are made anew from the event log, beside generation {live.name}, which is read meanwhile."
-            " Then both are compared, and readers use the new one. The old one is kept for"
-            f" {round(KEEP_OLD_SECONDS / 60)} minutes, to switch back to."
-        ),
-        fields=("hold", "by"),
+def _rebuild(name: str, live: GenerationStatus) -> Button:
+    consequence = (
+        f"The records are made anew from the event log, beside generation {live.name}, which is read meanwhile. Then"
+        f" both are compared, and readers use the new one. The old one is {KEPT}."
     )
+    return _button(name, "rebuild", "Rebuild", name, consequence, fields=("hold", "by"))
 
 
-def _switch(status: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
+def _switch(name: str, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
     comparison = rebuild.comparison or Comparison(records=0)
     exceeds = reason_to_hold(comparison, Order(by=rebuild.by, at=rebuild.since))
-    return Button(
-        id=f"{status.name}-switch",
-        path=f"/projections/{status.name}/rebuild",
-        action="Switch",
-        what=status.name,
-        consequence=(
-            f"Readers use generation {rebuild.generation} from then on: {tally(comparison)}"
-            f" Generation {live.name} is kept for {round(KEEP_OLD_SECONDS / 60)} minutes, to switch back to."
-        ),
-        fields=("by",),
-        force=RECORDS_GO if exceeds else "",
+    consequence = (
+        f"Readers use generation {rebuild.generation} from then on: {tally(comparison)} Generation {live.name} is"
+        f" {KEPT}."
     )
+    force = RECORDS_GO if exceeds else ""
+    return _button(name, "rebuild", "Switch", name, consequence, fields=("by",), force=force)
 
 
-def _abort(status: ProjectionStatus, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
-    return Button(
-        id=f"{status.name}-abort",
-        path=f"/projections/{status.name}/abort",
-        action="Abort",
-        what=f"the rebuild of {status.name}",
-        consequence=(
-            f"Generation {rebuild.generation} is dropped, with all that was done for it."
-            f" Generation {live.name}, which is read, stays as it is."
-        ),
+def _abort(name: str, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
+    consequence = (
+        f"Generation {rebuild.generation} is dropped, with all that was done for it. Generation {live.name}, which is"
+        " read, stays as it is."
     )
+    return _button(name, "abort", "Abort", f"the rebuild of {name}", consequence)
 
 
-def _of_a_kept_generation(status: ProjectionStatus) -> Iterator[Button]:
-    live = _live(status)
-    for kept in (each for each in status.generations if each.role == "kept" and live):
-        yield Button(
-            id=f"{status.name}-rollback",
-            path=f"/projections/{status.name}/rollback",
-            action="Roll back",
-            what=status.name,
-            consequence=(
-                f"Readers use generation {kept.name} again, which stands at {_or_unknown(kept.checkpoint)}."
-                " The one they use now is kept, to switch back to."
-            ),
-            force=READERS_GO_BACK,
-        )
+def _roll_back(name: str, kept: GenerationStatus) -> Button:
+    where = "an unknown position" if kept.checkpoint is None else f"position {kept.checkpoint:,}"
+    consequence = (
+        f"Readers use generation {kept.name} again, which stands at {where}. The one they use now is kept, to switch"
+        " back to."
+    )
+    return _button(name, "rollback", "Roll back", name, consequence, force=READERS_GO_BACK)
 
 
-def _live(status: ProjectionStatus) -> GenerationStatus | None:
-    return next((each for each in status.generations if each.role == "live"), None)
-
-
-def _or_unknown(position: int | None) -> str:
-    return "an unknown position" if position is None else f"position {position:,}"
+def _button(
+    name: str,
+    order: str,
+    action: str,
+    what: str,
+    consequence: str,
+    *,
+    fields: Sequence[Field] = (),
+    force: str = "",
+) -> Button:
+    """A button of a projection; it is called by its action in one word."""
+    return Button(
+        id=f"{name}-{action.replace(' ', '').lower()}",
+        path=f"/projections/{name}/{order}",
+        action=action,
+        what=what,
+        consequence=consequence,
+        fields=fields,
+        force=force,
+    )

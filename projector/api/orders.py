@@ -1,0 +1,92 @@
+"""What all orders of operators have: a body in JSON, and a problem for whatever keeps them from being carried out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from litestar import Request
+
+from projector.api import csrf_check as guard
+from projector.processing.parked_events import Busy, NotParked, UnknownProjection
+from projector.store.errors import Superseded
+from projector.store.transitions import RebuildUnderWay, Refused
+from shared.errors import Unavailable, Unsound
+from shared.event_log import EventLogUnsound
+from shared.http.bodies import body_of, require_media_type
+from shared.http.openapi import Operation, Parameter
+from shared.http.problems import NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.problems import INVALID, Problem
+
+T = TypeVar("T")
+
+PROJECTION_NOT_FOUND = Problem(
+    "projection-not-found", 404, "There is no such projection", "GET /status names every projection."
+)
+REBUILD_UNDER_WAY = Problem(
+    "rebuild-under-way",
+    409,
+    "A rebuild is under way",
+    "The detail says who is at it, and since when. Wait until it has ended, see GET /status, or abort it.",
+)
+NOT_PARKED = Problem(
+    "not-parked",
+    404,
+    "Nothing is parked for this document",
+    "`GET /parked` lists what is. It may have been tried again by itself, by a release that can fold it.",
+)
+REFUSED = Problem("refused", 409, "That is not possible now", "The detail says why; GET /status lists the generations.")
+UNAVAILABLE = Problem(
+    "storage-unavailable", 503, "A server is away", "Nothing was changed. See `muster doctor`, and try again."
+)
+PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, UNAVAILABLE, NOT_PARKED)
+
+
+@contextmanager
+def as_problems() -> Iterator[None]:
+    """Say as a problem why nothing was done."""
+    try:
+        yield
+    except (Unavailable, EventLogUnsound) as error:
+        raise Rejection(UNAVAILABLE, str(error), headers={"Retry-After": "1"}) from error
+    except UnknownProjection as error:
+        raise Rejection(PROJECTION_NOT_FOUND, str(error)) from error
+    except NotParked as error:
+        raise Rejection(NOT_PARKED, str(error)) from error
+    except RebuildUnderWay as error:
+        raise Rejection(REBUILD_UNDER_WAY, str(error)) from error
+    except Superseded as error:
+        raise Rejection(REFUSED, f"another change was faster ({error}): see GET /status") from error
+    except (Refused, Busy, Unsound) as error:
+        raise Rejection(REFUSED, str(error)) from error
+
+
+async def order_in(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
+    """Read the body, which must be JSON."""
+    require_media_type(request.scope, "application/json")
+    return decode(await body_of(request))
+
+
+def operation(
+    method: str,
+    path: str,
+    summary: str,
+    answer: type,
+    *,
+    description: str = "",
+    body: type | None = None,
+    parameters: Sequence[Parameter] = (),
+    problems: Sequence[Problem] = (),
+) -> Operation:
+    """Describe one request; of one that has a body, its guards and the problems of bodies too."""
+    of_body = (NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *guard.PROBLEMS) if body else ()
+    return Operation(
+        method=method,
+        path=path,
+        summary=summary,
+        description=description,
+        body=body,
+        answer=answer,
+        answer_headers={"Request-Id": "The id of the request."},
+        parameters=parameters,
+        problems=(*problems, *of_body),
+    )

@@ -17,6 +17,7 @@ from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
 from read_side.views import Views
 from shared.auth.setup import register_authentication, register_limits
+from shared.http.cors import register_origins
 from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import Connect, connector
@@ -43,6 +44,7 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="read", keyspace=HOME)
+    register_origins(registry, settings)
     connect = connector(settings.required("redis_url"))
     register_views(
         registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait, limits_of=settings.limits_of)

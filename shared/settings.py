@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.limits import ChangedLimits
-from shared.urls import parse_http_url, parse_issuer_url, parse_postgres_url, parse_redis_url
+from shared.urls import AllowedOrigins, parse_http_url, parse_issuer_url, parse_postgres_url, parse_redis_url
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"
@@ -96,6 +96,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audience: str = "muster"
     rate_limit: Annotated[Rate | None, Rate.parse] = None
     """Of requests, for each subject, at each API."""
+    cors_origins: Annotated[AllowedOrigins | None, AllowedOrigins.parse] = None
+    """Of pages whose scripts may read the answers of the write API and the read API."""
     write_host: str = "127.0.0.1"
     write_port: Port = 8001
     read_host: str = "127.0.0.1"

@@ -1,6 +1,7 @@
 """URLs that settings name: whether they can be read, what they say, and which of them can be trusted."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -14,6 +15,8 @@ SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """Each with the scheme of the server that the sentinels name."""
 
 SENTINEL_PORT = 26_379
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+").fullmatch
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Address(NamedTuple):
@@ -118,6 +121,33 @@ def parse_http_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("write http://host:port")
     return text.rstrip("/")
+
+
+class AllowedOrigins(NamedTuple):
+    """The origins of which scripts in browsers may read answers, `*` for all."""
+
+    origins: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """:raises ValueError: one is no origin."""
+        return cls(frozenset(_origin(each.strip()) for each in text.split(",")))
+
+    def __str__(self) -> str:
+        return ",".join(sorted(self.origins))
+
+    def allow(self, origin: str) -> bool:
+        return origin in self.origins or "*" in self.origins
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: in lower case, without the port that its scheme has anyhow."""
+    if text == "*":
+        return text
+    if not _ORIGIN(text.lower()):
+        raise ValueError("write origins such as https://app.example.org, with commas in between, or *")
+    parts = urlsplit(text.lower())
+    return f"{parts.scheme}://{parts.netloc.removesuffix(f':{_DEFAULT_PORTS.get(parts.scheme)}')}"
 
 
 def parse_issuer_url(text: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
+from shared.http.cors import register_origins
 from shared.http.limits import HttpLimits
 from shared.ids import Ids, TimeOrderedIds
 from shared.postgres.connection import POSTGRES_LIMITS, PostgresLimits
@@ -44,6 +45,7 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write", keyspace=HOME)
+    register_origins(registry, settings)
     register_postgres(
         registry,
         url=settings.required("database_url"),

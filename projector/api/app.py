@@ -27,10 +27,11 @@ from shared.http.auth_middleware import Policy
 from shared.http.containers import Register, Services
 from shared.http.health import ReadinessDetails, json
 from shared.http.openapi import openapi
+from shared.http.pages import linked
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
-POLICY = Policy(OPS, open=frozenset({signing_in.PATH, *pages.ASSETS}), sign_in=sign_in_page())
+POLICY = Policy(OPS, open=frozenset({signing_in.PATH, *pages.ASSETS}), sign_in=linked(sign_in_page(), "./"))
 
 
 def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:

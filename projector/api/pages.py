@@ -1,12 +1,16 @@
 """`GET /`: the page for operators, and what it is made of."""
 
-from litestar import Response, get
+from typing import Any
+
+from litestar import Request, Response, get
 
 from projector.api.csrf_check import require_local_host
 from projector.api.page.document import asset, page, style
 from projector.monitoring.status_history import StatusHistory
 from shared.http.containers import Services
+from shared.http.pages import linked
 from shared.http.problems import Rejection
+from shared.http.requests import root_of
 from shared.problems import Problem
 
 FIRST_LOOK_SECONDS = 10.0
@@ -34,11 +38,11 @@ _ASSET_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cach
 
 
 @get("/", guards=[require_local_host])
-async def ops_page(services: Services) -> Response[bytes]:
+async def ops_page(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
     snapshot = await services.get(StatusHistory).after(None, patience=FIRST_LOOK_SECONDS)
     if snapshot is None:
         raise Rejection(NOT_SEEN, "There is nothing to show", headers={"Retry-After": "1"})
-    return Response(page(snapshot), media_type="text/html", headers=PAGE_HEADERS)
+    return Response(linked(page(snapshot), root_of(request.scope)), media_type="text/html", headers=PAGE_HEADERS)
 
 
 @get("/ops/page.css")
@@ -51,10 +55,5 @@ async def page_js() -> Response[bytes]:
     return Response(asset("page.js"), media_type="text/javascript", headers=_ASSET_HEADERS)
 
 
-@get("/ops/icon.svg")
-async def icon_svg() -> Response[bytes]:
-    return Response(asset("icon.svg"), media_type="image/svg+xml", headers=_ASSET_HEADERS)
-
-
-ASSETS = ("/ops/page.css", "/ops/page.js", "/ops/icon.svg")
-HANDLERS = (ops_page, page_css, page_js, icon_svg)
+ASSETS = ("/ops/page.css", "/ops/page.js")
+HANDLERS = (ops_page, page_css, page_js)

@@ -14,8 +14,9 @@ from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
 from shared.http.auth_middleware import UNVERIFIABLE, session_cookie
 from shared.http.containers import Services
+from shared.http.pages import linked
 from shared.http.problems import Rejection
-from shared.http.requests import header, wants_head_only
+from shared.http.requests import header, root_of, wants_head_only
 
 PATH = "/sign-in"
 _NOT_GOOD = "The link is not good: it was used, or is too old."
@@ -40,29 +41,30 @@ class CookiePolicy(NamedTuple):
 async def sign_in(request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "") -> Response[bytes]:
     authentication = await services.aget_abstract(Authentication)
     if authentication.anonymous is not None:
-        return _to_the_page({})
+        return _to_the_page(request, {})
     if wants_head_only(request.scope):  # mail scanners send it before people do: it must not use up a link
-        return _refused()
+        return _refused(request)
     try:
         link = await authentication.sign_in(token)
         session = await (await services.aget_abstract(Sessions)).begin(link)
     except InvalidToken:
-        return _refused()
+        return _refused(request)
     except Unavailable as error:
         raise Rejection(UNVERIFIABLE, str(error), headers={"Retry-After": "5"}) from error
     if session is None:
-        return _refused()
-    return _to_the_page({"Set-Cookie": _cookie(request, session, services.get(CookiePolicy))})
+        return _refused(request)
+    return _to_the_page(request, {"Set-Cookie": _cookie(request, session, services.get(CookiePolicy))})
 
 
-def _to_the_page(headers: dict[str, str]) -> Response[bytes]:
-    about = {**PAGE_HEADERS, **headers, "Location": "/"}
+def _to_the_page(request: Request[Any, Any, Any], headers: dict[str, str]) -> Response[bytes]:
+    about = {**PAGE_HEADERS, **headers, "Location": root_of(request.scope)}
     return Response(b"", status_code=303, media_type="text/html", headers=about)
 
 
-def _refused() -> Response[bytes]:
+def _refused(request: Request[Any, Any, Any]) -> Response[bytes]:
+    page = linked(sign_in_page(news=_NOT_GOOD), root_of(request.scope))
     headers = {**PAGE_HEADERS, "WWW-Authenticate": "Bearer"}
-    return Response(sign_in_page(news=_NOT_GOOD), status_code=401, media_type="text/html", headers=headers)
+    return Response(page, status_code=401, media_type="text/html", headers=headers)
 
 
 def _cookie(request: Request[Any, Any, Any], session: str, cookie_policy: CookiePolicy) -> str:

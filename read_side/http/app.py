@@ -16,7 +16,7 @@ from read_side.http.resources import RESOURCES
 from read_side.http.router import Router
 from read_side.views import Views
 from shared.auth.principal import READ
-from shared.http.app import assemble
+from shared.http.app import assemble, index_route
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register
 
@@ -30,11 +30,11 @@ def read_api(*registers: Register) -> ASGIApp:
     Needs the port of each resource, and opens it; and an `Authentication`.
     """
     return assemble(
-        handlers=[*_body_handlers(), *map(_mounted, _roots())],
+        handlers=[index_route(described := document()), *_body_handlers(), *map(_mounted, _roots())],
         registers=registers,
         problems=PROBLEMS,
-        document=document(),
-        policy=Policy(READ),
+        document=described,
+        policy=Policy(READ, open=frozenset({"/"})),
         lifespan=[_open_views],
     )
 

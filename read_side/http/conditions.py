@@ -6,6 +6,7 @@ from typing import Annotated
 from litestar.types import Scope
 from msgspec import Meta
 
+from shared.http.compression import tags
 from shared.http.openapi import Parameter
 from shared.http.parameters import Malformed, Parameters
 from shared.http.requests import header
@@ -53,12 +54,19 @@ def wanted_position(parameters: Parameters) -> int:
     return max(sent, parameters.one(MIN_POSITION_PARAMETER, _position, 0))
 
 
-def is_known(scope: Scope, etag: str) -> bool:
-    """Whether If-None-Match says that the reader has this already (RFC 9110, section 13.1.2: compared weakly)."""
+def known_tag(scope: Scope, etag: str) -> str | None:
+    """
+    Return the tag by which If-None-Match says that the reader has this already, if it does.
+
+    Compressed answers have tags of their own. Tags are compared weakly (RFC 9110, section 13.1.2).
+    """
     for name, value in scope["headers"]:
-        if name == b"if-none-match" and (value.strip() == b"*" or etag.encode() in _ENTITY_TAG.findall(value)):
-            return True
-    return False
+        if name == b"if-none-match":
+            sent = _ENTITY_TAG.findall(value)
+            known = (each for each in tags(etag) if each.encode() in sent)
+            if found := next(known, etag if value.strip() == b"*" else None):
+                return found
+    return None
 
 
 def _position(text: str) -> int:

@@ -3,7 +3,8 @@
 import msgspec
 from litestar.types import HTTPScope, Send
 
-from read_side.http.conditions import is_known
+from read_side.http.conditions import known_tag
+from shared.http.compression import VARY
 from shared.read_model.envelope import Sealed
 
 CACHE_CONTROL = "private, no-cache"
@@ -16,7 +17,7 @@ class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
     """
     What is answered, as of `position`.
 
-    :param next: the address of the page behind this one.
+    :param next: the address of the page behind this one, relative to that of the request.
     """
 
     position: int
@@ -27,10 +28,11 @@ class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
 async def send_response(response: DocumentResponse, scope: HTTPScope, send: Send) -> bool:
     """Send the response, and return whether with the document, not with 304."""
     etag, body = response.document.etag, response.document.body
-    headers = [(b"muster-position", b"%d" % response.position), (b"etag", etag.encode()), _CACHE]
+    known = known_tag(scope, etag)
+    headers = [(b"muster-position", b"%d" % response.position), (b"etag", (known or etag).encode()), _CACHE, VARY]
     if response.next is not None:
         headers.append((b"link", b'<%b>; rel="next"' % response.next))
-    if is_known(scope, etag):
+    if known:
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return False

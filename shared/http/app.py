@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import svcs
-from litestar import Litestar, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ASGIApp
@@ -14,11 +14,22 @@ from litestar.types import ASGIApp
 from shared.http.auth_middleware import AUTH_PROBLEMS, AuthMiddleware, Policy
 from shared.http.bodies import BodyReader
 from shared.http.containers import Register, provide_services, registry_lifespan
+from shared.http.cors import CorsMiddleware
+from shared.http.exchange import RequestScope
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.limits import HttpLimits
-from shared.http.pages import documentation_page, problem_page, problems_page
+from shared.http.negotiation import quality
+from shared.http.pages import (
+    documentation_page,
+    index,
+    index_page,
+    linked,
+    problem_page,
+    problems_page,
+    read_icon,
+)
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
-from shared.http.requests import RequestScope
+from shared.http.requests import header, root_of
 from shared.observability import tracing
 from shared.problems import Problem
 
@@ -46,18 +57,25 @@ def assemble(
     :param lifespan: what runs as long as the service does, with the registry at `app.state.registry`.
     """
     authenticated = AuthMiddleware(policy)
+    readable = CorsMiddleware(authenticated)
     documented = (*COMMON_PROBLEMS, *AUTH_PROBLEMS, *problems)
     app = Litestar(
         [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(documented)],
         dependencies={"services": Provide(provide_services)},
         exception_handlers=EXCEPTION_HANDLERS,
-        lifespan=[registry_lifespan(_default_limits, *registers), _read_bodies, authenticated.lifespan, *lifespan],
+        lifespan=[
+            registry_lifespan(_default_limits, *registers),
+            _read_bodies,
+            authenticated.lifespan,
+            readable.lifespan,
+            *lifespan,
+        ],
         on_shutdown=[tracing.flush],
         logging_config=None,
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
-    return RequestScope(app, authenticated)
+    return RequestScope(app, readable)
 
 
 def _default_limits(registry: svcs.Registry) -> None:
@@ -71,32 +89,57 @@ async def _read_bodies(app: Litestar) -> AsyncIterator[None]:
     yield
 
 
+def index_route(document: Mapping[str, Any]) -> Any:
+    """Make the route of `/`: what there is, for people and for programs."""
+    as_json, as_page = msgspec.json.encode(index(document)), index_page(document)
+
+    @get("/")
+    async def root(request: Request[Any, Any, Any]) -> Response[bytes]:
+        accept = header(request.scope, b"accept") or ""
+        if quality(accept, "text/html") > quality(accept, "application/json"):
+            return _page(as_page, request)
+        return Response(as_json, media_type="application/json", headers=_BY_ACCEPT)
+
+    return root
+
+
+_BY_ACCEPT = {"Vary": "accept"}
+
+
+def _page(page: bytes, request: Request[Any, Any, Any]) -> Response[bytes]:
+    return Response(linked(page, root_of(request.scope)), media_type="text/html", headers=_BY_ACCEPT)
+
+
 def _documentation(document: Mapping[str, Any]) -> list[Any]:
-    as_json, as_page = msgspec.json.encode(document), documentation_page(document)
+    as_json, as_page, icon = msgspec.json.encode(document), documentation_page(document), read_icon()
 
     @get("/openapi.json")
     async def openapi_json() -> Response[bytes]:
         return Response(as_json, media_type="application/json")
 
     @get("/docs")
-    async def docs() -> Response[bytes]:
-        return Response(as_page, media_type="text/html")
+    async def docs(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return _page(as_page, request)
 
-    return [openapi_json, docs]
+    @get("/favicon.ico")
+    async def favicon() -> Response[bytes]:
+        return Response(icon, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+
+    return [openapi_json, docs, favicon]
 
 
 def _problem_pages(problems: Sequence[Problem]) -> list[Any]:
     pages = {problem.name: problem_page(problem) for problem in problems}
-    index = problems_page(problems)
+    all_of_them = problems_page(problems)
 
     @get("/problems")
-    async def all_problems() -> Response[bytes]:
-        return Response(index, media_type="text/html")
+    async def all_problems(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return _page(all_of_them, request)
 
     @get("/problems/{name:str}")
-    async def one_problem(name: FromPath[str]) -> Response[bytes]:
+    async def one_problem(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
         if name not in pages:
             raise Rejection(NOT_FOUND, f"There is no problem called {name!r}")
-        return Response(pages[name], media_type="text/html")
+        return _page(pages[name], request)
 
     return [all_problems, one_problem]

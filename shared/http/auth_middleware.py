@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
-from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
 import svcs
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from shared.auth.authentication import Authentication
 from shared.auth.principal import Principal
@@ -18,11 +17,11 @@ from shared.auth.sessions import Sessions
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
 from shared.http.problems import Rejection, send_rejection
-from shared.http.requests import header
+from shared.http.requests import header, with_headers
 from shared.problems import Problem
 from shared.runtime.tasks import Tasks
 
-OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems"})
+OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/favicon.ico"})
 """What every caller may read at every service; the pages under `/problems/` too."""
 
 SESSION = "muster_session"
@@ -157,7 +156,7 @@ class AuthMiddleware:
             headers = {**limits, "Retry-After": str(ceil(verdict.retry_after)), "Cache-Control": "no-store"}
             raise Rejection(TOO_MANY_REQUESTS, f"More than {rate.quota} in {rate.seconds} s", headers=headers)
         scope["muster_limiter"] = limiter
-        return partial(_send_with, send, [(name.lower().encode(), text.encode()) for name, text in limits.items()])
+        return with_headers(send, [(name.lower().encode(), text.encode()) for name, text in limits.items()])
 
     async def _verified(self, token: str) -> Principal:
         try:
@@ -179,12 +178,6 @@ class AuthMiddleware:
     async def _refuse(self, rejection: Rejection, scope: Any, send: Send) -> None:
         shows_page = self._policy.sign_in and rejection.problem is UNAUTHORIZED and scope["path"] == "/"
         await send_rejection(rejection, scope, send, page=self._policy.sign_in if shows_page else None)
-
-
-async def _send_with(send: Send, headers: list[tuple[bytes, bytes]], message: Message) -> None:
-    if message["type"] == "http.response.start":
-        message["headers"] = [*message["headers"], *headers]
-    await send(message)
 
 
 def session_cookie(host: str) -> str:

@@ -69,6 +69,7 @@ def openapi(
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
+        "servers": [{"url": "."}],  # the directory of the document, which a proxy may serve under any path
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": {"bearer": _BEARER}},
     }

@@ -1,6 +1,7 @@
 """Pages for people: the documentation of a service, and what to do about each problem. They work offline."""
 
 from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:t
 h2{margin-top:2.5rem}summary{cursor:pointer}.method{font-weight:700}"""
 """The look that all pages have."""
 
+ROOT = "__root__/"
+"""Stands in links of pages for the way to the service's root; see `linked`."""
+
 
 def problem_page(problem: Problem) -> bytes:
     """Describe a problem and what to do about it."""
@@ -34,11 +38,37 @@ def documentation_page(document: Mapping[str, Any]) -> bytes:
     return str(_pages.documentation(document)).encode()
 
 
+def index_page(document: Mapping[str, Any]) -> bytes:
+    """Say to people what a service is, and where to read on."""
+    return str(_pages.index(document)).encode()
+
+
+def index(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for programs; addresses are relative to that of the index."""
+    info, paths = document["info"], document["paths"]
+    operations = {
+        operation["operationId"]: {"method": method.upper(), "href": path.removeprefix("/")}
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+    about = {"title": info["title"], "version": info["version"], "description": info["description"]}
+    return about | {"openapi": "openapi.json", "docs": "docs", "problems": "problems", "operations": operations}
+
+
+def linked(page: bytes, root: str) -> bytes:
+    """Give a page its links: they are relative, because a proxy may serve Muster under any path."""
+    return page.replace(ROOT.encode(), root.encode())
+
+
+def read_icon() -> bytes:
+    return files(__package__).joinpath("icon.svg").read_bytes()
+
+
 def _as_json(schema: Mapping[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode()
 
 
 _templates = templates_of(__package__)
-_templates.globals["style"] = Markup(STYLE)  # noqa: S704 - it is ours
+_templates.globals |= {"style": Markup(STYLE), "root": ROOT}  # noqa: S704 - it is ours
 _templates.filters["as_json"] = _as_json
 _pages: Any = _templates.get_template("pages.html").module

@@ -69,10 +69,9 @@ class Parameters:
             raise invalid(*errors[:MOST_ERRORS])
 
     def address_with(self, name: str, value: str) -> bytes:
-        """The path and query of this request with another value of one parameter; made of ASCII that a header holds."""
+        """The query of this request with another value of one parameter, as an address relative to its own."""
         pairs = [*(pair for pair in self._pairs if pair[0] != name.encode()), (name.encode(), value.encode())]
-        path = quote(self._scope["raw_path"], safe="/%:@!$&'()*+,;=~")
-        return f"{path}?{urlencode(pairs, quote_via=quote, safe='')}".encode()
+        return f"?{urlencode(pairs, quote_via=quote, safe='')}".encode()
 
     def _take(self, name: str) -> list[bytes]:
         self._taken.add(name.encode())

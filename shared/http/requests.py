@@ -1,28 +1,10 @@
-"""What every request gets: an id, a count, a measured time, and HEAD wherever there is GET."""
+"""What can be read off a request, and sent with any answer to it."""
 
-import re
-import time
-from collections.abc import MutableMapping
-from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
+from collections.abc import MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
-from litestar import Litestar
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import Counter, Histogram
-from structlog.contextvars import bind_contextvars, reset_contextvars
-from uuid_utils import uuid7
-
-_WELL_FORMED = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}").fullmatch
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REQUESTS = Counter("muster_http_requests_total", "Requests answered.", ("method", "route", "status"))
-_SECONDS = Histogram(
-    "muster_http_request_seconds",
-    "Time from the first byte of the request to the last of the answer.",
-    ("route",),
-    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
+from litestar.types import Message, Scope, Send
 
 
 def request_id(scope: Scope | MutableMapping[str, Any]) -> str | None:
@@ -41,68 +23,22 @@ def wants_head_only(scope: Scope | MutableMapping[str, Any]) -> bool:
     return bool(scope.get("muster_head"))
 
 
-class RequestScope:
-    """The outermost layer of each service."""
+def root_of(scope: Scope | MutableMapping[str, Any]) -> str:
+    """
+    Return the way from the address of a request to the service's root, for links in its answer.
 
-    def __init__(self, app: Litestar, authenticated: ASGIApp) -> None:
-        """:param authenticated: the middleware that answers the requests to `app`."""
-        self._app = app
-        self._authenticated = authenticated
-
-    def lifespan(self) -> AbstractAsyncContextManager[None]:
-        """Run the application without a server."""
-        return self._app.lifespan()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
-        exchange = _Exchange(scope, send)
-        # Not `bound_contextvars`, which looks through the whole context: it would cost as much as the rest of this.
-        bound = bind_contextvars(request_id=exchange.id)
-        try:
-            await self._authenticated(scope, receive, exchange.send)
-        finally:
-            reset_contextvars(**bound)
-            exchange.measure()
+    A proxy may serve Muster under any path, which no absolute address would keep to.
+    """
+    up: int = scope["raw_path"].count(b"/") - 1 + scope.get("muster_slashes", 0)  # type: ignore[operator] # a number
+    return "../" * up or "./"
 
 
-class _Exchange:
-    """One request and its answer."""
-
-    __slots__ = ("_method", "_scope", "_send", "_start", "_status", "id")
-
-    def __init__(self, scope: Any, send: Send) -> None:
-        self._start = time.perf_counter()
-        self._scope = scope
-        self._send = send
-        self._status = 0
-        self._method = scope["method"]
-        self.id = scope["muster_request_id"] = _sent_id(scope) or uuid7().hex
-        if self._method == "HEAD":
-            scope["method"], scope["muster_head"] = "GET", True
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-            message["headers"] = [*message["headers"], (b"request-id", self.id.encode())]
-        elif message["type"] == "http.response.body" and self._method == "HEAD":
-            message["body"] = b""
-        await self._send(message)
-
-    def measure(self) -> None:
-        route = self._scope.get("muster_route") or self._scope.get("path_template") or "none"
-        method = self._method if self._method in _METHODS else "other"
-        count, seconds = _meters(method, route, self._status)
-        count.inc()
-        seconds.observe(time.perf_counter() - self._start)
+def with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
+    """Return what sends an answer with these headers added."""
+    return partial(_send_with, send, headers)
 
 
-@lru_cache(maxsize=1_024)  # routes are templates: there are few
-def _meters(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    return _REQUESTS.labels(method, route, str(status)), _SECONDS.labels(route)
-
-
-def _sent_id(scope: Any) -> str | None:
-    sent = header(scope, b"request-id")
-    return sent if sent and _WELL_FORMED(sent.encode("latin-1")) else None
+async def _send_with(send: Send, headers: Sequence[tuple[bytes, bytes]], message: Message) -> None:
+    if message["type"] == "http.response.start":
+        message["headers"] = [*message["headers"], *headers]
+    await send(message)

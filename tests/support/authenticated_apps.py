@@ -19,8 +19,9 @@ from write_side.services import register_executor
 class AuthenticatedApps:
     """By name: `write`, `read` and `ops`; each is made when it is asked for."""
 
-    def __init__(self, authentication, *, store=None, limiter=None, ops_url=None):
+    def __init__(self, authentication, *, store=None, limiter=None, ops_url=None, register=None):
         self._authentication, self._limiter, self._ops_url = authentication, limiter, ops_url
+        self._also = register
         self._adapters = {
             "write": _write_on(store or MemoryDatabase(clock=SettableClock())),
             "read": _read,
@@ -34,6 +35,8 @@ class AuthenticatedApps:
         registry.register_value(Authentication, self._authentication)
         if self._limiter:
             registry.register_value(RateLimiter, self._limiter)
+        if self._also:
+            self._also(registry)
         if self._ops_url:
             registry.register_value(Settings, Settings.load({"MUSTER_OPS_URL": self._ops_url}))
 

@@ -14,12 +14,12 @@ from projector.api import csrf_check as guard
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from read_side.http import filters
-from read_side.http.conditions import is_known, minimum_position
+from read_side.http.conditions import known_tag, minimum_position
 from read_side.http.resources import batch
 from read_side.http.resources.groups import group_query, member_query
 from read_side.http.resources.profiles import profile_query
 from shared.auth.tokens import InvalidToken, unverified
-from shared.http import requests
+from shared.http import exchange, requests
 from shared.http.auth_middleware import _cookie, _token, session_cookie
 from shared.http.bodies import decoder, require_media_type
 from shared.http.cursors import Cursor
@@ -120,7 +120,7 @@ HEADER_READERS = {
     "session": (b"cookie", _cookie),
     "host": (b"host", lambda scope: guard._is_loopback(requests.header(scope, b"host"))),
     "origin": (b"origin", lambda scope: guard._is_at(requests.header(scope, b"origin"), "localhost")),
-    "known": (b"if-none-match", lambda scope: is_known(scope, '"x"')),
+    "known": (b"if-none-match", lambda scope: known_tag(scope, '"x"')),
     "position": (b"muster-min-position", minimum_position),
     "query": (b"x", lambda scope: minimum_position({**scope, "query_string": scope["headers"][0][1]})),
 }
@@ -143,7 +143,7 @@ def is_a_problem(rejection, *statuses):
 def test_what_is_made_of_a_header_holds_nothing_else(value):
     """What goes on into answers, events and logs: ids, names of cookies, traces."""
     text = str(value, "latin-1")
-    sent_id = requests._sent_id(scope((b"request-id", value)))
+    sent_id = exchange._sent_id(scope((b"request-id", value)))
     with command_span("test", sent=text):
         trace = traceparent()
 

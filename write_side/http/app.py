@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from shared.auth.principal import COMMANDS
-from shared.http.app import assemble
+from shared.http.app import assemble, index_route
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register
 from shared.runtime.tasks import Tasks
@@ -31,11 +31,11 @@ def write_api(*registers: Register) -> ASGIApp:
     Needs a `CommandExecutor` and an `Authentication`, and runs a `Background` if there is one.
     """
     return assemble(
-        handlers=[*map(command_route, USE_CASES), stream.stream_route],
+        handlers=[index_route(described := document()), *map(command_route, USE_CASES), stream.stream_route],
         registers=registers,
         problems=(*refusals.PROBLEMS, *stream.PROBLEMS),
-        document=document(),
-        policy=Policy(COMMANDS),
+        document=described,
+        policy=Policy(COMMANDS, open=frozenset({"/"})),
         lifespan=[_background],
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from projector.api.page.buttons import buttons_of_a_document, buttons_of_a_projection
 from projector.api.page.figures import number, part_done, size, tally, time_left
 from projector.monitoring.status_history import StatusSnapshot
-from shared.http.pages import STYLE
+from shared.http.pages import ROOT, STYLE
 from shared.http.templating import templates_of
 
 MEASURES = {
@@ -23,6 +23,7 @@ _FILES = files(__package__)
 _templates = templates_of(__package__)
 _templates.filters |= {"number": number, "size": size, "part_done": part_done, "tally": tally}
 _templates.globals |= {
+    "root": ROOT,
     "time_left": time_left,
     "buttons_of_a_projection": buttons_of_a_projection,
     "buttons_of_a_document": buttons_of_a_document,

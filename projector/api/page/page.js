@@ -12,7 +12,7 @@ let past = { at: [], projections: {} };
 // The stream
 
 function connect() {
-  const stream = new EventSource("/status/events");
+  const stream = new EventSource("status/events");
   let silence;
   const heard = () => {
     clearTimeout(silence);
@@ -46,7 +46,7 @@ function connect() {
 
 // A browser does not say why it was refused.
 async function tellWhy() {
-  const answer = await fetch("/status").catch(() => null);
+  const answer = await fetch("status").catch(() => null);
   if (answer?.status === 401) tellConnection("You are signed out: muster token --link prints a link.");
 }
 

@@ -8,7 +8,7 @@ from litestar import Request, Response, post
 from litestar.types import Scope
 from msgspec import Meta
 
-from read_side.http.conditions import is_known, minimum_position
+from read_side.http.conditions import known_tag, minimum_position
 from read_side.http.endpoints import Outcomes
 from read_side.http.problems import UNANSWERED, rejection
 from read_side.http.resource import BodyRoute
@@ -99,10 +99,11 @@ def _variant(scope: Scope) -> Variant:
 def _answer(batch: Matches, scope: Scope) -> Response[bytes]:
     body = _encode(_StoredBatch([msgspec.Raw(document.body) for document in batch.found], batch.missing))
     etag = entity_tag(body)
-    headers = {"Muster-Position": str(batch.position), "ETag": etag, "Cache-Control": CACHE_CONTROL}
-    is_news = not is_known(scope, etag)
-    _count(batch, is_news=is_news)
-    if not is_news:
+    known = known_tag(scope, etag)
+    headers = {"Muster-Position": str(batch.position), "ETag": known or etag, "Cache-Control": CACHE_CONTROL}
+    headers["Vary"] = "accept-encoding"
+    _count(batch, is_news=not known)
+    if known:
         return Response(b"", status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 

@@ -15,7 +15,16 @@ from write_side.use_cases import USE_CASES
 EVERYBODY = None
 COMMON = {
     f"GET {path}": EVERYBODY
-    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/problems/{name}")
+    for path in (
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/favicon.ico",
+        "/problems",
+        "/problems/{name}",
+    )
 }
 """What every service shows to every caller."""
 
@@ -23,8 +32,10 @@ ROUTES = {
     "write": {
         **{f"POST /commands/{use_case.name}": COMMANDS for use_case in USE_CASES},
         "POST /commands": COMMANDS,
+        "GET /": EVERYBODY,
     },
     "read": {
+        "GET /": EVERYBODY,
         "GET /profiles": READ,
         "GET /profiles/{id}": READ,
         "GET /profiles/by-handle/{handle}": READ,
@@ -44,7 +55,6 @@ ROUTES = {
         "GET /sign-in": EVERYBODY,
         "GET /ops/page.css": EVERYBODY,
         "GET /ops/page.js": EVERYBODY,
-        "GET /ops/icon.svg": EVERYBODY,
         "GET /status": OPS,
         "GET /status/events": OPS,
         "POST /projections/{name}/rebuild": OPS,
@@ -147,7 +157,7 @@ async def test_with_its_scope_each_route_answers(clients, keys, service, route, 
 
 
 @pytest.mark.parametrize("service", ROUTES)
-@pytest.mark.parametrize("path", ["/nowhere", "/livez/../status", "//livez", "/livez/x", "/docs/", "/PROFILES"])
+@pytest.mark.parametrize("path", ["/nowhere", "/livez/../status", "//livez", "/livez/x", "/docs/x", "/PROFILES"])
 async def test_what_nobody_thought_of_is_closed(clients, service, path):
     """Without a token the answer does not even say that it is not there."""
     client = clients[service]

@@ -37,7 +37,7 @@ async def test_a_link_leads_to_the_page(client, keys):
     answer = await client.get(link(keys))
 
     [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "./")
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
     assert cookie["max-age"] == str(SESSION_SECONDS)
     assert answer.headers["Cache-Control"] == "no-store"

@@ -7,7 +7,7 @@ from shared.read_model.records import ActivityRecord, StatsRecord
 from tests.support.directory import HAPPENED, STATS
 from tests.support.read_side import ADA, BOB, changed
 from tests.unit.read_side.test_look_ups_over_http import problem
-from tests.unit.read_side.test_walks_over_http import walk
+from tests.unit.read_side.test_walks_over_http import next_of, walk
 
 ACTIVITY = f"/profiles/{ADA.account_id}/activity"
 
@@ -32,7 +32,7 @@ async def test_a_walk_meets_everything_once(client, activity):
     first = await client.get(f"{ACTIVITY}?limit=100")
     activity.commit((ADA.account_id, changed(HAPPENED[0], position=301)), position=301)
 
-    pages = await walk(client, first.links["next"]["url"])
+    pages = await walk(client, next_of(first))
 
     assert records(first, *pages) == list(reversed([*HAPPENED, *much]))
     assert len(records(first)) == 100

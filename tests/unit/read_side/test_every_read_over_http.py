@@ -106,6 +106,18 @@ async def test_head_tells_what_get_would(client, directory, path, projection):
 
 
 @every_read
+@pytest.mark.parametrize("slashes", ["/", "//"])
+async def test_a_slash_at_the_end_changes_nothing(client, directory, path, projection, slashes):
+    """Clients put addresses together either way."""
+    got = await client.get(path)
+
+    response = await client.get(f"{slashes}?".join(path.split("?")) if "?" in path else path + slashes)
+
+    assert response.status_code == 200
+    assert response.content == got.content
+
+
+@every_read
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_other_methods_are_told_which_to_use(client, directory, path, projection, method):
     """405 lists GET and HEAD."""
@@ -253,26 +265,14 @@ async def test_what_nobody_can_mean_there_is_named(client, directory, path, poin
 @pytest.mark.parametrize(
     "path",
     [
-        "/profiles/",
-        "/profiles//",
-        f"{BY_ID}/",
-        "/profiles/by-handle/",
         "/profiles/by-handle/a/b",
         "/profiles/by-name/ada",
         "//profiles/by-handle/ada",
         "/pro%66iles/by-handle/ada",
         "/profiles%2Fby-handle/ada",
-        f"/profiles/{ADA.account_id}/activity/",
         f"/profiles/{ADA.account_id}/groups",
-        "/groups/",
-        "/groups//",
         "/groups//members",
-        "/groups/ssju/",
         "/groups/ssju/people",
-        "/groups/ssju/members/",
-        f"/groups/ssju/members/{ADA.account_id}/",
-        "//groups",
-        "/stats/",
         "/stats/accounts",
     ],
 )

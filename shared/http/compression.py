@@ -1,0 +1,98 @@
+"""Answers of 1 kB and more are compressed where the client accepts it (RFC 9110, section 12.5.3), by gzip or zstd."""
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import zstandard
+from litestar.types import Message, Scope, Send
+
+from shared.http.negotiation import qualities
+from shared.http.requests import header
+
+SMALLEST = 1_000
+"""Bytes; what is smaller is sent in one packet anyhow, and costs nothing here."""
+IN_A_THREAD = 64 * 1024
+"""Bytes; compressing as many takes a millisecond, for which others would wait."""
+
+VARY = (b"vary", b"accept-encoding")
+
+
+def _gzip(body: bytes) -> bytes:
+    compress = zlib.compressobj(4, wbits=31)  # 31: with gzip's header, which has no time in it
+    return compress.compress(body) + compress.flush()
+
+
+def _zstd(body: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=3).compress(body)  # one for each: threads cannot share it
+
+
+_CODINGS: Mapping[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip}
+"""The first is preferred, of those that a client accepts as gladly."""
+
+
+def is_large(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a whole answer with these headers is worth being compressed; a stream has no length, and passes."""
+    return any(name == b"content-length" and int(size) >= SMALLEST for name, size in headers)
+
+
+def tags(etag: str) -> tuple[str, ...]:
+    """The entity tags of a representation: as it is, and of each coding (RFC 9110, section 8.8.3.3)."""
+    return etag, *(_tag(etag, coding) for coding in _CODINGS)
+
+
+def _tag(etag: str, coding: str) -> str:
+    return f'{etag[:-1]}-{coding}"'
+
+
+class CompressingSend:
+    """Sends one large answer: its head is held back until it is known how long the body is."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._coding = _chosen(header(scope, b"accept-encoding") or "")
+        self._send = send
+        self._head: Any = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._head = message
+            return
+        if self._head is not None:
+            head, self._head = self._head, None
+            if self._coding and not message.get("more_body"):
+                message["body"] = await _compressed(message["body"], self._coding)  # type: ignore[typeddict-item, typeddict-unknown-key] # a body
+                head["headers"] = [*_coded(head["headers"], self._coding, len(message["body"]))]  # type: ignore[typeddict-item] # likewise
+            if VARY not in head["headers"]:
+                head["headers"] = [*head["headers"], VARY]
+            await self._send(head)
+        await self._send(message)
+
+
+async def _compressed(body: bytes, coding: str) -> bytes:
+    if len(body) >= IN_A_THREAD:
+        return await asyncio.to_thread(_CODINGS[coding], body)
+    return _CODINGS[coding](body)
+
+
+def _coded(headers: list[tuple[bytes, bytes]], coding: str, size: int) -> Any:
+    for name, value in headers:
+        match name:
+            case b"content-length":
+                yield name, b"%d" % size
+            case b"etag":
+                yield name, _tag(value.decode(), coding).encode()
+            case _:
+                yield name, value
+    yield b"content-encoding", coding.encode()
+
+
+@lru_cache(maxsize=256)
+def _chosen(accept: str) -> str | None:
+    """Return the coding that the client likes best; none if that is the body as it is, or another that we lack."""
+    wanted = qualities(accept)
+    plain = wanted.get("identity", 0.0)
+    best = max(_CODINGS, key=lambda coding: wanted.get(coding, wanted.get("*", 0.0)))
+    quality = wanted.get(best, wanted.get("*", 0.0))
+    return best if quality > 0 and quality >= plain else None

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -38,23 +37,20 @@ def local_access(settings: Settings) -> Iterator[LocalAccess]:
     """
     Write the local token; it is good until the end, even if the file is left behind.
 
-    Its key is not stored. What a killed run has left is removed by the next one.
+    Its key is not stored. The token of a killed run is good until the next one begins, and no longer.
 
     :raises KeysUnusable: the directory of keys cannot be written.
     """
     directory, file, now = KeyDirectory(settings.key_directory), settings.home / TOKEN, datetime.now(UTC)
     if not directory.signing():
         directory.new(now=now)
-    prefix = _prefix(settings.home)
-    directory.forget(prefix)
-    key = directory.new_public(now=now, prefix=prefix)
-    token = issue(key, scopes=SCOPES, subject=SUBJECT, ttl=FOREVER, audience=settings.audience, is_limited=False)
-    write_private(file, f"{token.text}\n")
-    try:
-        yield LocalAccess(key, settings.audience)
-    finally:
-        file.unlink(missing_ok=True)
-        directory.forget(prefix)
+    with directory.lent(now=now) as key:
+        token = issue(key, scopes=SCOPES, subject=SUBJECT, ttl=FOREVER, audience=settings.audience, is_limited=False)
+        write_private(file, f"{token.text}\n")
+        try:
+            yield LocalAccess(key, settings.audience)
+        finally:
+            file.unlink(missing_ok=True)
 
 
 def sign_in_link(ops_url: str, *, key: SigningKey, subject: str, audience: str) -> str:
@@ -91,8 +87,3 @@ def is_near(settings: Settings, url: str) -> bool:
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _prefix(state_directory: Path) -> str:
-    """Return what tells the keys of one `muster up` from those of others that share the directory."""
-    return f"up-{sha256(str(state_directory).encode()).hexdigest()[:8]}-"

@@ -5,14 +5,14 @@ A key is two files, `<id>.private.pem` and `<id>.public.pem`; a process that onl
 alone. A retired key leaves `<id>.retired.pem` behind, as a record.
 """
 
-import os
+import fcntl
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,7 +25,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from shared.private_files import created_with, make_private_directory
+
 PRIVATE_SUFFIX, PUBLIC_SUFFIX, RETIRED_SUFFIX = ".private.pem", ".public.pem", ".retired.pem"
+LENT = "up-"
+"""How the ids of keys begin that are lent to a `muster up`."""
+
 REVOKED = "revoked"
 """The file of revoked tokens: one id a line."""
 
@@ -58,19 +63,28 @@ class KeyDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def new(self, *, now: datetime, prefix: str = "") -> SigningKey:
+    def new(self, *, now: datetime) -> SigningKey:
         """Make a key, which signs from now on; tokens of older keys stay good."""
-        key = self.new_public(now=now, prefix=prefix)
+        key = _new_key(now)
+        self._write(f"{key.id}{PUBLIC_SUFFIX}", _public_pem(key), mode=0o644).close()
         pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self._write(self.path / f"{key.id}{PRIVATE_SUFFIX}", pem, mode=0o600)
+        self._write(f"{key.id}{PRIVATE_SUFFIX}", pem, mode=0o600).close()
         return key
 
-    def new_public(self, *, now: datetime, prefix: str = "") -> SigningKey:
-        """Make a key of which only the public half is stored: it signs as long as its maker lives."""
-        key = SigningKey(f"{prefix}{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", Ed25519PrivateKey.generate())
-        public = key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        self._write(self.path / f"{key.id}{PUBLIC_SUFFIX}", public, mode=0o644)
-        return key
+    @contextmanager
+    def lent(self, *, now: datetime) -> Iterator[SigningKey]:
+        """
+        Lend a key for as long as the caller lives: only its public half is stored, in a file that stays locked.
+
+        First the keys go that were lent to callers who were killed, wherever the directory is now: nobody locks those.
+        """
+        self._forget_unlocked()
+        key = _new_key(now, prefix=LENT)
+        with self._write(f"{key.id}{PUBLIC_SUFFIX}", _public_pem(key), mode=0o644):
+            try:
+                yield key
+            finally:
+                (self.path / f"{key.id}{PUBLIC_SUFFIX}").unlink(missing_ok=True)
 
     def retire(self, key_id: str) -> None:
         """
@@ -86,13 +100,6 @@ class KeyDirectory:
         with self._writing():
             (self.path / f"{key_id}{PRIVATE_SUFFIX}").unlink(missing_ok=True)
             (self.path / f"{key_id}{PUBLIC_SUFFIX}").rename(self.path / f"{key_id}{RETIRED_SUFFIX}")
-
-    def forget(self, prefix: str) -> None:
-        """Remove the keys whose ids begin so: those of a `muster up` that has ended."""
-        with self._writing():
-            for key_id, path in self._named(PUBLIC_SUFFIX):
-                if key_id.startswith(prefix):
-                    path.unlink(missing_ok=True)
 
     def signing(self) -> list[str]:
         """Return the ids of the keys that can sign, the newest last."""
@@ -120,7 +127,7 @@ class KeyDirectory:
         """
         if not _is_name(token_id):
             raise KeysUnusable("that is no token's id: give the id that `muster token` showed, or the token itself")
-        with self._writing(), (self.path / REVOKED).open("a") as revoked:
+        with self._writing(), open(self.path / REVOKED, "a", opener=created_with(0o644)) as revoked:
             revoked.write(f"\n{token_id}\n")  # an editor may have left the last line without its end
 
     def read(self) -> TrustedKeys:
@@ -158,22 +165,48 @@ class KeyDirectory:
                 continue
             yield path.name, status.st_ino, status.st_mtime_ns, status.st_size
 
-    def _write(self, path: Path, content: bytes, *, mode: int) -> None:
-        """Write a file that is private from its first byte on, and never seen half written."""
-        unfinished = path.with_name(f"{path.name}.unfinished")
+    def _forget_unlocked(self) -> None:
         with self._writing():
-            with open(unfinished, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-                file.write(content)
-            unfinished.rename(path)
+            for key_id, path in self._named(PUBLIC_SUFFIX):
+                if key_id.startswith(LENT) and not _is_locked(path):
+                    path.unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes, *, mode: int) -> BinaryIO:
+        """Write a file that is private from its first byte on, and never seen half written; return it open, locked."""
+        unfinished = self.path / f"{name}.unfinished"
+        with self._writing():
+            file = open(unfinished, "xb", opener=created_with(mode))  # noqa: SIM115 - it is returned
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(content)
+            file.flush()
+            unfinished.rename(self.path / name)
+        return file
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """:raises KeysUnusable: the directory cannot be written."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_directory(self.path)
             yield
         except OSError as error:
             raise KeysUnusable(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def _new_key(now: datetime, *, prefix: str = "") -> SigningKey:
+    return SigningKey(f"{prefix}{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", Ed25519PrivateKey.generate())
+
+
+def _public_pem(key: SigningKey) -> bytes:
+    return key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _public(path: Path) -> Ed25519PublicKey:

@@ -14,6 +14,7 @@ from typing import IO, ClassVar, Self
 
 from shared.cli.exit_codes import CommandFailed
 from shared.dev_stack.programs import SystemUser
+from shared.private_files import close_to_others, make_private_directory
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.retry import wait_until
 
@@ -181,7 +182,8 @@ class EmbeddedServer(ABC):
     def _lock_directory(self) -> None:
         if self._lock is not None:
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_private_directory(self.directory)
+        close_to_others(self.directory, within=())  # also where a link leads to it
         lock = (self.directory / "lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,11 @@ from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free
 from shared.dev_stack.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.supervisor import MusterProcess, SupervisedProgram, Supervisor
 from shared.http_clients import http_client
-from shared.private_files import write_private
+from shared.private_files import UMASK, close_to_others, created_with, make_private_directory, write_private
 from shared.runtime.retry import poll
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import ADDRESSES, Addresses, Settings, variable
+from shared.wording import counted
 
 READINESS = poll(0.05, within=10.0)
 """How a process is waited for until the terminal shows what it waits for."""
@@ -63,7 +65,10 @@ async def run(settings: Settings, *, fresh: bool) -> None:
             require_access(settings, host=getattr(settings, f"{name}_host"))
     _require_programs(settings)
     _end_on_signals()
+    _require_of_its_own(settings.home)
+    os.umask(UMASK)  # of what the servers and processes write, too
     with contextlib.suppress(asyncio.CancelledError), _lock(settings.home):
+        _close(settings.home)
         await _run(with_free_ports(settings), fresh=fresh)
 
 
@@ -89,12 +94,26 @@ def _end_on_signals() -> None:
         loop.add_signal_handler(each, end)
 
 
+def _require_of_its_own(state_directory: Path) -> None:
+    """:raises UpError: it is a directory that cannot be closed to other accounts, such as /tmp."""
+    with contextlib.suppress(OSError):
+        if state_directory.samefile("/") or state_directory.stat().st_mode & stat.S_ISVTX:
+            raise UpError(f"{state_directory} is shared by all accounts: name a directory of Muster's own with --home")
+
+
+def _close(state_directory: Path) -> None:
+    """Close to other accounts what an older version, or another umask, has left open."""
+    if failures := close_to_others(state_directory, within=("data", "keys", "logs")):
+        first = f"{failures[0].filename}: {failures[0].strerror}"
+        say(f"{counted(len(failures), 'path')} cannot be closed to other accounts ({first}): change the owner")
+
+
 @contextlib.contextmanager
 def _lock(state_directory: Path) -> Iterator[None]:
     """:raises UpError: the directory cannot be written, or another `muster up` runs in it."""
     try:
-        state_directory.mkdir(parents=True, exist_ok=True)
-        lock = (state_directory / "lock").open("w")
+        make_private_directory(state_directory)
+        lock = open(state_directory / "lock", "w", opener=created_with(0o600))  # noqa: SIM115 - entered below
     except OSError as error:
         raise UpError(f"{state_directory} cannot be written ({error.strerror}): choose another with --home") from error
     with lock:

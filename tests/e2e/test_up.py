@@ -21,6 +21,7 @@ from shared.dev_stack.embedded_server import free_port
 from shared.server.serving import require_free
 from shared.settings import read_addresses
 from tests.support.access import headers_for, register_home
+from tests.support.modes import open_to_others
 from tests.support.patience import SECONDS, wait_until
 from tests.support.stack import ANY_PORTS, MUSTER, environment, muster
 
@@ -28,7 +29,7 @@ from tests.support.stack import ANY_PORTS, MUSTER, environment, muster
 class Up:
     """A running `muster up`."""
 
-    def __init__(self, home, *arguments, **variables):
+    def __init__(self, home, *arguments, umask=-1, **variables):
         self.home = home
         self.process = subprocess.Popen(
             [*MUSTER, "up", "--home", str(home), *ANY_PORTS, *arguments],
@@ -36,6 +37,7 @@ class Up:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            umask=umask,
         )
         self.said = []
         self._ear = threading.Thread(target=self._listen)
@@ -146,6 +148,13 @@ def are_gone(pids):
     return all(gone(pid) for pid in pids)
 
 
+def rewritten_log(addresses):
+    """Have Valkey write its append-only file anew, and wait for it."""
+    with redis.Redis.from_url(addresses.redis_url) as client:
+        client.bgrewriteaof()
+        wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
+
+
 def ports(addresses):
     urls = (addresses.database_url, addresses.redis_url, addresses.write, addresses.read, addresses.ops)
     return [httpx.URL(url).port for url in urls]
@@ -205,8 +214,13 @@ def test_one_command_and_everything_is_there(up, tmp_path):
 
 
 def test_whatever_is_killed_comes_back(up):
-    """Each process and each server, on the same port and with what it knew; and nobody outlives a killed supervisor."""
-    stack = up()
+    """
+    Each process and each server, on the same port and with what it knew; and nobody outlives a killed supervisor.
+
+    No other account can read what they write, whatever the umask, nor what an older version left open. The token of the
+    killed one is good no more.
+    """
+    stack = up(umask=0)
     addresses = stack.addresses
     position = register(addresses, "ada")
 
@@ -217,12 +231,17 @@ def test_whatever_is_killed_comes_back(up):
         position = register(addresses, f"after-{victim.split()[-1].strip('-').lower()}")
         assert read(addresses, "ada", position=position).json()["display_name"] == "Ada"
 
-    running = stack.processes()
+    rewritten_log(addresses)
+    assert open_to_others(stack.home) == set()
+    running, token = stack.processes(), headers_for(addresses.read)
     stack.end(signal.SIGKILL)
     wait_until(lambda: are_gone(running))
 
-    again = up()
+    subprocess.run(["chmod", "-R", "go+rX", stack.home], check=True)
+    again = up(umask=0o022)
+    assert open_to_others(stack.home) == set()
     assert read(again.addresses, "after-d", position=position).status_code == 200
+    assert httpx.get(f"{again.addresses.read}/stats", headers=token).status_code == 401
 
 
 def test_servers_of_ones_own_are_used_and_never_emptied(up, tmp_path):
@@ -268,6 +287,20 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path):
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "choose another with --home" in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_a_directory_that_all_share_is_no_home(tmp_path):
+    """As /tmp is one: it could not be closed to the others."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+
+    ran = muster(tmp_path, "up", "--home", str(tmp_path / "shared"))
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert (
+        ran.stderr == f"{tmp_path / 'shared'} is shared by all accounts: name a directory of Muster's own with --home\n"
+    )
+    assert not list((tmp_path / "shared").iterdir())
 
 
 def test_an_end_in_the_middle_of_the_start_leaves_nothing(tmp_path):

@@ -37,7 +37,7 @@ COMPONENTS: tuple[str, ...] = (
     "shared.client.sender:SenderLimits",
     "shared.event_log.adapters.postgres:EventLogLimits",
     "shared.http.limits:HttpLimits",
-    "shared.postgres.connection:PostgresLimits",
+    "shared.postgres.arguments:PostgresLimits",
     "shared.server.limits:ServerLimits",
     "write_side.adapters.postgres.transactions:TransactionLimits",
     "write_side.execution.limits:ExecutionLimits",

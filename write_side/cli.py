@@ -8,7 +8,6 @@ from cyclopts import Parameter, validators
 
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.extras import require_extra
-from shared.errors import Unavailable
 from shared.settings import Settings, masked
 
 if TYPE_CHECKING:
@@ -23,12 +22,14 @@ def migrate() -> None:
     """Bring the database to the schema of this release; safe to run again."""
     from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - nor SQLAlchemy to import and seed
 
+    from shared.postgres.session import require_primary  # noqa: PLC0415 - likewise
     from write_side.adapters.postgres.migrate import migrate as run_migrations  # noqa: PLC0415 - Alembic is not needed to serve
 
     url = Settings.load(os.environ).with_addresses().required("database_url")
     try:
         run_migrations(url)
     except OperationalError as error:
+        require_primary(url)
         raise CommandFailed(
             f"PostgreSQL does not answer at {masked(url)} ({type(error.orig).__name__}): `muster doctor` says more"
         ) from error
@@ -43,12 +44,13 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
     :param workers: processes that share the port, instead of MUSTER_WORKERS.
     """
     from shared.auth.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
+    from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
     from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
     from shared.server.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
     settings = Settings.load(os.environ).with_addresses()
     require_access(settings, host=host or settings.write_host)
-    asyncio.run(_require_preconditions(settings))
+    asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
     serve(
         "write_side.services:create_app",
         host=host or settings.write_host,
@@ -58,20 +60,6 @@ def write(*, host: str | None = None, port: int | None = None, workers: int | No
         service="muster-write",
         limits=settings.limits_of(ServerLimits),
     )
-
-
-async def _require_preconditions(settings: Settings) -> None:
-    """A database that is away is no reason not to start; one whose event log could skip events is."""
-    from shared.event_log import EventLogUnsound  # noqa: PLC0415 - likewise
-    from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
-
-    try:
-        async with PostgresEventLog.from_settings(settings).connect():
-            return
-    except Unavailable:
-        return
-    except EventLogUnsound as error:
-        raise CommandFailed(str(error)) from error
 
 
 def import_commands(

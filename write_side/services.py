@@ -14,7 +14,7 @@ from shared.clock import Clock, SystemClock
 from shared.http.cors import register_origins
 from shared.http.limits import HttpLimits
 from shared.ids import Ids, TimeOrderedIds
-from shared.postgres.connection import POSTGRES_LIMITS, PostgresLimits
+from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog

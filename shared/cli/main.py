@@ -10,6 +10,7 @@ from cyclopts import App
 
 from shared.cli.exit_codes import FAILED, WRONG_USAGE, CommandFailed
 from shared.cli.output import say
+from shared.errors import Unsound
 from shared.settings import SettingMissingError, SettingsError
 
 
@@ -66,7 +67,7 @@ def main() -> None:
         application()()
     except CommandFailed as error:
         _end(error, error.exit_code)
-    except SettingMissingError as error:
+    except (SettingMissingError, Unsound) as error:
         _end(error, FAILED)
     except SettingsError as error:
         _end(error, WRONG_USAGE)

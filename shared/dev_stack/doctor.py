@@ -21,9 +21,11 @@ from shared.dev_stack.programs import (
     unprivileged_user,
     valkey_binary,
 )
-from shared.event_log.preconditions import PRECONDITIONS, findings
+from shared.errors import Unsound
+from shared.event_log import preconditions
 from shared.http_clients import http_client
-from shared.postgres.connection import connect_arguments
+from shared.postgres.arguments import connect_arguments
+from shared.postgres.session import BEGIN_SESSION, findings, require_primary
 from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import Settings, masked, read_addresses
@@ -141,20 +143,33 @@ def _postgres(url: str | None) -> Iterator[Check]:
         arguments = {**connect_arguments(url), "connect_timeout": CONNECT_SECONDS}
         with psycopg.connect(autocommit=True, **arguments) as connection:
             yield Check(OK, f"PostgreSQL answers at {masked(url)}")
+            yield from _session(connection, url)
             yield from _postgres_settings(connection)
             yield from _event_log(connection)
     except psycopg.Error as error:
-        yield Check(
-            FAILED, f"PostgreSQL at {masked(url)}", f"{str(error).strip()}; start it, or mend MUSTER_DATABASE_URL"
-        )
+        yield Check(FAILED, f"PostgreSQL at {masked(url)}", _why_not(url, error))
+
+
+def _why_not(url: str, error: psycopg.Error) -> str:
+    try:
+        require_primary(url)
+    except Unsound as unsound:
+        return str(unsound)
+    return f"{' '.join(str(error).split())}; start it, or mend MUSTER_DATABASE_URL"
+
+
+def _session(connection: psycopg.Connection, url: str) -> Iterator[Check]:
+    hint = "Muster's own sessions set it; other clients of this database may lose what was acknowledged"
+    level = _value(connection, "select current_setting('synchronous_commit')")
+    yield _check(level not in {"off", "local"}, f"synchronous_commit is {level}", hint, otherwise=WARNING)
+    answer = connection.execute(BEGIN_SESSION).fetchone()
+    found = findings(answer or (), connection.info.backend_pid, url)
+    yield from (_check(each.holds, each.name, each.hint) for each in found)
 
 
 def _postgres_settings(connection: psycopg.Connection) -> Iterator[Check]:
     version = connection.info.server_version // 10_000
     yield _check(version >= OLDEST_POSTGRES, f"PostgreSQL is {version}", f"{OLDEST_POSTGRES} or newer is needed")
-    level = _value(connection, "select current_setting('synchronous_commit')")
-    hint = "Muster's own sessions set it; other clients of this database may lose what was acknowledged"
-    yield _check(level not in {"off", "local"}, f"synchronous_commit is {level}", hint, otherwise=WARNING)
 
 
 def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
@@ -163,8 +178,8 @@ def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
         return
     pending = pending_migrations(connection)
     yield _check(not pending, "migrations are current", f"run `muster migrate` for {', '.join(pending)}")
-    row = connection.execute(PRECONDITIONS).fetchone()
-    yield from (_check(each.holds, each.name, each.hint) for each in findings(row or ()))
+    row = connection.execute(preconditions.PRECONDITIONS).fetchone()
+    yield from (_check(each.holds, each.name, each.hint) for each in preconditions.findings(row or ()))
 
 
 def pending_migrations(connection: psycopg.Connection) -> Sequence[str]:

@@ -1,19 +1,13 @@
 """What must hold of the database before the event log is appended to or read."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared.event_log.ports import EventLogUnsound
+from shared.postgres import session
+from shared.postgres.session import Finding
 
 FSYNC = "fsync is on"
-
-
-class Finding(NamedTuple):
-    """One precondition: what was asked, whether it holds, and what to do if not."""
-
-    name: str
-    holds: bool
-    hint: str
 
 
 NO_EVENT_LOG = "the database has no event log: run `muster migrate`"
@@ -62,6 +56,5 @@ def require_all(row: Sequence[Any], *, allow_unsafe: bool = False) -> None:
     :param allow_unsafe: accept a server without `fsync`.
     :raises EventLogUnsound: some do not hold; the message names each with its hint.
     """
-    broken = [each for each in findings(row) if not each.holds and not (allow_unsafe and each.name == FSYNC)]
-    if broken:
-        raise EventLogUnsound("; ".join(f"not true that {each.name}: {each.hint}" for each in broken))
+    asked = [each for each in findings(row) if not (allow_unsafe and each.name == FSYNC)]
+    session.require_all(asked, EventLogUnsound)

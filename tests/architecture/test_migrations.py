@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from shared.postgres.connection import connect_arguments
+from shared.postgres.arguments import connect_arguments
 from shared.read_model.records import GroupRecord, Membership, ProfileRecord
 from tests.support.sessions import another_database
 from write_side.adapters.postgres.migrate import config_for, migrate

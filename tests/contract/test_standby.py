@@ -4,7 +4,8 @@ import psycopg
 import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.errors import Unavailable
+from shared.dev_stack.embedded_server import free_port
+from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLogUnsound
 from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.replicas import EmbeddedStandby
@@ -26,6 +27,21 @@ async def test_a_standby_is_not_connected_to(standby):
     with pytest.raises(Unavailable):
         async with PostgresEventLog(standby.url, allow_unsafe=True).connect():
             pytest.fail("it must not be read")
+
+
+async def test_a_process_does_not_start_on_a_standby_alone(standby):
+    """Nor are its tables brought up to date. Of several hosts one may be promoted soon, so that they are waited for."""
+    with pytest.raises(Unsound, match="PostgreSQL is a standby: name the primary"):
+        await PostgresEventLog(standby.url).require_sound()
+    assert await PostgresEventLog(standby.url.replace("@", f"@127.0.0.1:{free_port()},")).require_sound() is None
+
+
+async def test_a_process_does_not_start_where_nothing_can_be_written(database_url):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"alter database {connection.info.dbname} set default_transaction_read_only = on")
+
+    with pytest.raises(Unsound, match="PostgreSQL takes no writes: reset default_transaction_read_only"):
+        await PostgresEventLog(database_url).require_sound()
 
 
 async def test_a_standby_is_not_read(standby):

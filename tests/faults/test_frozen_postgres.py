@@ -9,7 +9,8 @@ import pytest
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.postgres.connection import PostgresLimits, connected
+from shared.postgres.arguments import PostgresLimits
+from shared.postgres.connection import connected
 from tests.support.faults.processes import frozen
 from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres.transactions import TransactionLimits

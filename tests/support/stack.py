@@ -23,7 +23,7 @@ from redis import Redis
 from shared.auth.local_access import TOKEN
 from shared.dev_stack.embedded_server import free_port, last_words
 from shared.dev_stack.supervisor import console_script
-from shared.postgres.connection import connect_arguments
+from shared.postgres.arguments import connect_arguments
 from shared.redis.sentinels import located
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free

@@ -6,6 +6,7 @@ therefore announces, by an advisory lock, a bound above which all its positions 
 migration), and the reader passes a gap only when no living transaction can still fill it. No time-out, clock or xmin.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import Params
 
+from shared.errors import Unavailable
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import EventLogUnsound, Holder, LogIdentity, RecordedEvent
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
-from shared.postgres.connection import POSTGRES_LIMITS, PostgresLimits, connected, reachable
+from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
+from shared.postgres.connection import connected, reachable
+from shared.postgres.session import require_primary
 from shared.postgres.terminate import answered_within
 from shared.settings import Settings
 
@@ -131,6 +135,18 @@ class PostgresEventLog:
         """Return the log in the database that the settings name, with the limits that they say."""
         limits, postgres = settings.limits_of(EventLogLimits), settings.limits_of(PostgresLimits)
         return cls(settings.required("database_url"), limits=limits, postgres=postgres)
+
+    async def require_sound(self) -> None:
+        """
+        Return where the log can be read, or the server is away.
+
+        :raises Unsound: something has to be mended first.
+        """
+        try:
+            async with self.connect():
+                return
+        except Unavailable:
+            await asyncio.to_thread(require_primary, self._url)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:

@@ -8,8 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 
-from shared.errors import Unavailable
-from shared.event_log import EventLogUnsound
+from shared.errors import Unavailable, Unsound
 from write_side.domain.errors import (
     AccountExists,
     Contention,
@@ -50,8 +49,10 @@ def translated() -> Iterator[None]:
         raise StaleAggregate(str(error)) from error
     except PoolExhausted as error:
         raise Unavailable("all connections to the database are busy") from error
-    except EventLogUnsound as error:
+    except Unsound as error:
         raise Unavailable(str(error)) from error
+    except psycopg.OperationalError as error:  # while a new connection is prepared
+        raise Unavailable(type(error).__name__) from error
     except DBAPIError as error:
         raise _translation(error) from error
 

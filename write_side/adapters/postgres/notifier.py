@@ -5,9 +5,10 @@ import asyncio
 import psycopg
 import structlog
 
-from shared.errors import Unavailable
+from shared.errors import Unavailable, Unsound
 from shared.event_log.adapters.postgres import CHANNEL
-from shared.postgres.connection import POSTGRES_LIMITS, PostgresLimits, connected
+from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
+from shared.postgres.connection import connected
 from shared.runtime.retry import repeat
 
 RECONNECT_SECONDS = 0.5
@@ -45,7 +46,7 @@ class PostgresNotifier:
 
 
 def _reconnect(error: Exception) -> float:
-    if not isinstance(error, Unavailable | psycopg.Error):
+    if not isinstance(error, Unavailable | Unsound | psycopg.Error):
         raise error
     log.info("the notifier has no connection", error=type(error).__name__)
     return RECONNECT_SECONDS

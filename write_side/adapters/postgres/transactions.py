@@ -9,10 +9,12 @@ import psycopg
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.util import await_only
 
 from shared.event_log import EventLogUnsound
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
-from shared.postgres.connection import PINNED_SETTINGS, POSTGRES_LIMITS, PostgresLimits, connect_arguments
+from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_arguments
+from shared.postgres.session import BEGIN_SESSION, require_session
 from shared.postgres.terminate import terminate
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
@@ -70,16 +72,23 @@ def create_engine(
         json_serializer=_as_json,
     )
 
-    event.listen(
-        engine.sync_engine, "connect", lambda connection, _: _prepare(connection, limits, allow_unsafe=allow_unsafe)
-    )
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        try:
+            _prepare(connection, url, limits, allow_unsafe=allow_unsafe)
+        except BaseException:
+            connection.close()
+            raise
+
     map_aggregates()
     return engine
 
 
-def _prepare(connection: Any, limits: TransactionLimits, *, allow_unsafe: bool) -> None:
+def _prepare(connection: Any, url: str, limits: TransactionLimits, *, allow_unsafe: bool) -> None:
     cursor = connection.cursor()
-    cursor.execute(PINNED_SETTINGS)
+    cursor.execute(BEGIN_SESSION)
+    process = connection.driver_connection.info.backend_pid
+    await_only(asyncio.to_thread(require_session, cursor.fetchone(), process, url))
     cursor.execute(f"set idle_in_transaction_session_timeout = '{limits.idle_seconds}s'")
     try:
         cursor.execute(PRECONDITIONS)

@@ -16,6 +16,7 @@ from shared.http.bodies import BodyReader
 from shared.http.containers import Register, provide_services, registry_lifespan
 from shared.http.cors import CorsMiddleware
 from shared.http.exchange import RequestScope
+from shared.http.framing import MessageFraming
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.limits import HttpLimits
 from shared.http.negotiation import quality
@@ -57,7 +58,8 @@ def assemble(
     :param lifespan: what runs as long as the service does, with the registry at `app.state.registry`.
     """
     authenticated = AuthMiddleware(policy)
-    readable = CorsMiddleware(authenticated)
+    framed = MessageFraming(authenticated)
+    readable = CorsMiddleware(framed)
     documented = (*COMMON_PROBLEMS, *AUTH_PROBLEMS, *problems)
     app = Litestar(
         [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(documented)],
@@ -66,6 +68,7 @@ def assemble(
         lifespan=[
             registry_lifespan(_default_limits, *registers),
             _read_bodies,
+            framed.lifespan,
             authenticated.lifespan,
             readable.lifespan,
             *lifespan,

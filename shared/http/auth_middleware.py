@@ -187,18 +187,9 @@ def session_cookie(host: str) -> str:
 
 
 def _token(scope: Any) -> str | None:
-    """
-    Return the bearer token that was sent; None if there is none.
-
-    :raises Rejection: 401, several were sent.
-    """
-    sent = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not sent:
-        return None
-    if len(sent) > 1:
-        raise _invalid("Several were sent")
-    scheme, _, token = sent[0].partition(b" ")
-    return str(token.strip(), "latin-1") if scheme.lower() == b"bearer" else None
+    """Return the bearer token that was sent; None if there is none."""
+    scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _cookie(scope: Any) -> str | None:

@@ -14,21 +14,26 @@ from litestar.types import Scope
 
 from shared.http.limits import HttpLimits
 from shared.http.problems import MOST_ERRORS, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection, framework_problem
+from shared.http.repeated_names import pointer_step, require_distinct_names
 from shared.http.requests import header
 from shared.problems import INVALID, OVERLOADED, FieldError
 
 T = TypeVar("T", bound=msgspec.Struct)
 ValueHook = Callable[[type[Any], Any], Any]
 
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)")
+_UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
 def require_media_type(scope: Scope, expected: str) -> None:
-    """:raises Rejection: 415, the body is said to be something else, or nothing is said of it."""
-    sent = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
-    if sent != expected:
+    """:raises Rejection: 415, the body is said to be something else, or in another character set."""
+    media_type, _, parameters = (header(scope, b"content-type") or "").lower().partition(";")
+    if (sent := media_type.strip()) != expected:
         raise Rejection(UNSUPPORTED_MEDIA_TYPE, f"The body must be {expected}, not {sent or 'unlabelled'}")
+    if not _UTF_8.issuperset(_CHARSET.findall(parameters)):
+        raise Rejection(UNSUPPORTED_MEDIA_TYPE, "The body must be in UTF-8")
 
 
 class ClientGone(Exception):
@@ -63,17 +68,21 @@ class BodyReader:
     async def read(self, request: Request[Any, Any, Any]) -> bytes:
         """:raises Rejection: 408, the body does not come to its end in time; 503, too many large ones are in flight."""
         try:
-            async with asyncio.timeout(self._limits.body):
-                return await self._whole(body_chunks(request))
+            async with asyncio.timeout(self._limits.silence) as silence:
+                return await self._whole(body_chunks(request), silence)
         except TimeoutError:
-            raise Rejection(TOO_SLOW, f"The body did not come within {self._limits.body:g} s") from None
+            limits = self._limits
+            detail = f"The body did not come within {limits.body:g} s, or nothing of it for {limits.silence:g} s"
+            raise Rejection(TOO_SLOW, detail) from None
         except ClientGone:
             raise Rejection(TOO_SLOW, "The body did not come to its end") from None
 
-    async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
-        body = bytearray()
+    async def _whole(self, chunks: AsyncIterator[bytes], silence: asyncio.Timeout) -> bytes:
+        body, time = bytearray(), asyncio.get_running_loop().time
+        until = time() + self._limits.body
         async with AsyncExitStack() as permits:
             async for chunk in chunks:
+                silence.reschedule(min(time() + self._limits.silence, until))
                 if len(body) <= self._limits.large_body < len(body) + len(chunk):
                     self._require_permit()
                     await permits.enter_async_context(self._permits)
@@ -97,17 +106,29 @@ def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[
     Make a function that decodes a body.
 
     It raises `Rejection`: 400 for what is not JSON or is nested too deeply, 422 with every wrong field
-    (`MOST_ERRORS` of them at most).
+    (`MOST_ERRORS` of them at most), or with every name that stands twice.
     """
-    decode = msgspec.json.Decoder(kind, dec_hook=value_hook).decode
+    decode = part_decoder(kind, value_hook=value_hook)
 
     def decode_body(body: bytes) -> T:
+        decoded = decode(body)
+        require_distinct_names(body)
+        return decoded
+
+    return decode_body
+
+
+def part_decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:
+    """Make the same for parts of what `require_distinct_names` looks through as a whole."""
+    decode = msgspec.json.Decoder(kind, dec_hook=value_hook).decode
+
+    def decode_part(body: bytes) -> T:
         try:
             return decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _rejection(body, kind, value_hook, error) from None
 
-    return decode_body
+    return decode_part
 
 
 def _rejection(body: bytes, kind: type[msgspec.Struct], hook: ValueHook | None, error: Exception) -> Rejection:
@@ -129,25 +150,20 @@ def _wrong_fields(raw: dict[str, Any], kind: type[msgspec.Struct], hook: ValueHo
     for name, field in fields.items():
         if name not in raw:
             if field.required:
-                yield FieldError(_pointer(name), "is required")
+                yield FieldError(pointer_step(name), "is required")
             continue
         try:
             # Through JSON, because `msgspec.convert` does not call the hook for the keys of an object.
             msgspec.json.decode(msgspec.json.encode(raw[name]), type=field.type, dec_hook=hook)
         except msgspec.ValidationError as error:
-            yield _field_error(_pointer(name), str(error))
+            yield _field_error(pointer_step(name), str(error))
     for name in raw:
         if name not in fields:
-            yield FieldError(_pointer(name), "is not a field here")
+            yield FieldError(pointer_step(name), "is not a field here")
 
 
 def _field_error(base: str, message: str) -> FieldError:
     match = _PATH.match(message)
     what, path = (match["what"], match["path"] or "") if match else (message, "")
-    steps = "".join(_pointer(name or index) for name, index in _STEPS.findall(path.replace("[...]", "")))
+    steps = "".join(pointer_step(name or index) for name, index in _STEPS.findall(path.replace("[...]", "")))
     return FieldError(base + steps, what)
-
-
-def _pointer(step: str) -> str:
-    """Return one step of a JSON Pointer (RFC 6901, section 3)."""
-    return "/" + step.replace("~", "~0").replace("/", "~1")

@@ -30,10 +30,10 @@ _SECONDS = Histogram(
 class RequestScope:
     """The outermost layer of each service."""
 
-    def __init__(self, app: Litestar, authenticated: ASGIApp) -> None:
-        """:param authenticated: the middleware that answers the requests to `app`."""
+    def __init__(self, app: Litestar, inner: ASGIApp) -> None:
+        """:param inner: the layer that answers the requests to `app`."""
         self._app = app
-        self._authenticated = authenticated
+        self._inner = inner
 
     def lifespan(self) -> AbstractAsyncContextManager[None]:
         """Run the application without a server."""
@@ -47,7 +47,7 @@ class RequestScope:
         # Not `bound_contextvars`, which looks through the whole context: it would cost as much as the rest of this.
         bound = bind_contextvars(request_id=exchange.id)
         try:
-            await self._authenticated(scope, receive, exchange.send)
+            await self._inner(scope, receive, exchange.send)
         finally:
             reset_contextvars(**bound)
             exchange.measure()
@@ -56,10 +56,10 @@ class RequestScope:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_method", "_scope", "_send", "_start", "_status", "id")
+    __slots__ = ("_end", "_method", "_scope", "_send", "_start", "_status", "id")
 
     def __init__(self, scope: Any, send: Send) -> None:
-        self._start = time.perf_counter()
+        self._start, self._end = time.perf_counter(), 0.0
         self._scope = scope
         self._send = send
         self._status = 0
@@ -78,13 +78,15 @@ class _Exchange:
             if is_large(headers):
                 self._send = CompressingSend(self._scope, self._send)
         await self._send(message)
+        if not message.get("more_body", True):
+            self._end = time.perf_counter()  # a body that is still coming is read on from here
 
     def measure(self) -> None:
         route = self._scope.get("muster_route") or self._scope.get("path_template") or "none"
         method = self._method if self._method in _METHODS else "other"
         count, seconds = _meters(method, route, self._status)
         count.inc()
-        seconds.observe(time.perf_counter() - self._start)
+        seconds.observe((self._end or time.perf_counter()) - self._start)
 
 
 async def _send_head(send: Send, message: Message) -> None:

@@ -158,6 +158,33 @@ def test_what_is_not_json_is_400_in_a_stream_too(client):
     assert statuses == [400] * len(lines)
 
 
+TWICE = {
+    '{"account": "@andre", "account": "@nobody"}': "/account",
+    '{"account": "@andre", "links": {"a": "https://a.example", "a": "https://b.example"}}': "/links/a",
+    '{"account": "@andre", "attributes": {"floor": "1", "fl\\u006for": "2"}}': "/attributes/floor",
+}
+
+
+@pytest.mark.parametrize("body", TWICE)
+def test_a_name_that_stands_twice_is_named(client, body):
+    """Two readers would take two different commands from it."""
+    answer = client.post("/commands/update-profile", content=body, headers={"Content-Type": JSON})
+
+    assert [error["pointer"] for error in problem(answer, 422)["errors"]] == [TWICE[body]]
+
+
+def test_a_name_that_stands_twice_is_named_in_a_stream_too(client):
+    """Also the command's own."""
+    bodies = {**TWICE, '{"account": "@andre", "command": "erase-account"}': "/command"}
+    lines = [body.replace("{", '{"command": "update-profile", ', 1) for body in bodies]
+
+    answer = client.post("/commands", content="\n".join(lines), headers={"Content-Type": NDJSON})
+
+    answers = [json.loads(line) for line in answer.content.split(b"\n")[:-1]]
+    assert [each["status"] for each in answers] == [422] * len(bodies)
+    assert [each["errors"][0]["pointer"] for each in answers] == list(bodies.values())
+
+
 @pytest.mark.parametrize("body", [b"[]", b"null", b"3", b'"text"', b"[{}]"])
 def test_json_that_is_no_object_is_422(client, body):
     answer = client.post(REGISTER, content=body, headers={"Content-Type": JSON})
@@ -166,18 +193,15 @@ def test_json_that_is_no_object_is_422(client, body):
 
 
 @pytest.mark.parametrize(
-    ("header", "values"),
+    ("header", "value"),
     [
-        *(("Idempotency-Key", [value]) for value in (b"", b"a b", b"a\tb", b"\xe9", b"x" * 256)),
-        ("Idempotency-Key", [b"one", b"two"]),
-        *(("If-Match", [value]) for value in (b"", b"1", b"*", b'W/"1"', b'"one"', b'"-1"', b'"1", "2"', b'"1')),
-        ("If-Match", [b'"' + b"9" * 19 + b'"']),
-        ("If-Match", [b'"1"', b'"2"']),
+        *(("Idempotency-Key", value) for value in (b"", b"a b", b"a\tb", b"\xe9", b"x" * 256)),
+        *(("If-Match", value) for value in (b"", b"1", b"*", b'W/"1"', b'"one"', b'"-1"', b'"1", "2"', b'"1')),
+        ("If-Match", b'"' + b"9" * 19 + b'"'),
     ],
 )
-def test_a_malformed_header_is_named(client, header, values):
-    """Several of one name are a list (RFC 9110, section 5.3), and neither of these may be one."""
-    headers = [(b"Content-Type", b"application/json"), *((header.encode(), value) for value in values)]
+def test_a_malformed_header_is_named(client, header, value):
+    headers = [(b"Content-Type", b"application/json"), (header.encode(), value)]
 
     answer = client.post("/commands/suspend-account", content=b'{"account": "@andre"}', headers=headers)
 
@@ -192,11 +216,11 @@ def test_a_malformed_header_is_named(client, header, values):
         {"content": json.dumps(ANDRE), "headers": {"Content-Type": "text/plain"}},
         {"content": json.dumps(ANDRE), "headers": {"Content-Type": "application/jsonp"}},
         {"content": json.dumps(ANDRE), "headers": [(b"Content-Type", b"\xe9")]},
-        {"content": json.dumps(ANDRE), "headers": [("Content-Type", JSON), ("Content-Type", "text/plain")]},
+        {"content": json.dumps(ANDRE), "headers": {"Content-Type": "application/json; charset=utf-16"}},
         {"data": ANDRE},
         {"files": {"email": b"andre@example.org"}},
     ],
-    ids=["unlabelled", "text", "nearly JSON", "no media type", "two media types", "form", "multipart"],
+    ids=["unlabelled", "text", "nearly JSON", "no media type", "another character set", "form", "multipart"],
 )
 def test_a_body_of_another_media_type_is_415(client, path, body):
     assert problem(client.post(path, **body), 415)["type"] == "/problems/unsupported-media-type"

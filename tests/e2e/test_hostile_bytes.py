@@ -96,5 +96,24 @@ def test_what_is_hardly_a_request_is_answered_once_if_at_all(stack, before, requ
         assert told.count(b"HTTP/1.1 ") <= 1
 
 
+END_OF_HEADERS = b"\r\nConnection: close\r\n\r\n"
+TWO_MEANINGS = {
+    "no host": b"GET /livez HTTP/1.1" + END_OF_HEADERS,
+    "two hosts": b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b" + END_OF_HEADERS,
+    "a host without a name": b"GET /livez HTTP/1.1\r\nHost:" + END_OF_HEADERS,
+    "gzip in chunks": b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked"
+    + END_OF_HEADERS
+    + b"0\r\n\r\n",
+    "two lengths": b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2" + END_OF_HEADERS + b"ab",
+}
+
+
+@pytest.mark.parametrize("request_", TWO_MEANINGS.values(), ids=TWO_MEANINGS)
+def test_what_two_servers_may_understand_in_two_ways_is_400(stack, before, request_):
+    """A proxy in front of us is the other one."""
+    for url in (stack.addresses.write, stack.addresses.read, stack.addresses.ops):
+        assert exchange(url, request_)[0] == 400
+
+
 async def test_all_is_as_it_was(before):
     await before.require()

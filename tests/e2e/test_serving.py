@@ -54,6 +54,22 @@ def create():
         await send({"type": "http.response.body", "body": str(answer).encode()})
     return application
 
+def refusing():
+    # The status in the path, before anything is read.
+    from shared.http.framing import MessageFraming
+    served = create()
+
+    async def refuse(scope, receive, send):
+        await send({"type": "http.response.start", "status": int(scope["path"][1:]), "headers": []})
+        await send({"type": "http.response.body", "body": b"refused"})
+
+    framed = MessageFraming(refuse)
+
+    async def application(scope, receive, send):
+        refused = scope["type"] == "http" and scope["path"] != "/"
+        await (framed if refused else served)(scope, receive, send)
+    return application
+
 def broken():
     raise RuntimeError("nothing to serve")
 """
@@ -182,6 +198,29 @@ def test_headers_are_kept_in_bounds(serve, port):
             client.sendall(b"GET / HTTP/1.1\r\nHost: muster\r\nX: " + b"x" * 70_000)
 
         assert client.recv(1_000).startswith(b"HTTP/1.1 431 ")
+
+
+STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 429, 503)
+BODIES = {
+    "announced": (b"Content-Length: 300000", bytes(10_000)),
+    "in chunks": (b"Transfer-Encoding: chunked", b"2710\r\n" + bytes(10_000) + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize(("about", "chunk"), BODIES.values(), ids=BODIES)
+def test_an_early_answer_reaches_a_client_that_still_sends(serve, port, about, chunk):
+    """Closed with anything unread, the connection would be reset, and the answer lost with it now and then."""
+    serve("application:refusing")
+    worker_pid(port)
+
+    for status in STATUSES * 30:
+        with _connected(port, b"POST /%d HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (status, about)) as client:
+            client.sendall(chunk)
+            select.select([client], [], [], SECONDS)  # it is answered
+            for _ in range(20):
+                client.sendall(chunk)
+
+            assert client.recv(1_000).startswith(b"HTTP/1.1 %d " % status)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="elsewhere it waits")

@@ -13,10 +13,11 @@ from msgspec import UNSET, UnsetType
 
 from shared.auth.authentication import Authentication
 from shared.http.auth_middleware import UNAUTHORIZED, caller, wait_for_rate_limit
-from shared.http.bodies import ClientGone, body_chunks, decoder, require_media_type
+from shared.http.bodies import ClientGone, body_chunks, part_decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
 from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
+from shared.http.repeated_names import require_distinct_names
 from shared.http.requests import header, request_id
 from shared.lines import LineSplitter
 from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal
@@ -51,7 +52,7 @@ PROBLEMS = (NOT_REACHED, STOPPING)
 
 _encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_BY_NAME = {use_case.name: (use_case, decoder(use_case.command, value_hook=parse_value)) for use_case in USE_CASES}
+_BY_NAME = {each.name: (each, part_decoder(each.command, value_hook=parse_value)) for each in USE_CASES}
 
 
 class StreamedCommand(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ class StreamedCommand(msgspec.Struct, frozen=True):
     if_match: str | None = None
 
 
-_decode_about = decoder(StreamedCommand)
+_decode_about = part_decoder(StreamedCommand)
 
 
 class AnsweredLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,9 +170,11 @@ class CommandLines:
         sent, fields = _take_apart(line)
         use_case, decode = _named(sent.command)
         observation.is_of(use_case)
+        command = decode(fields)
+        require_distinct_names(line)
         return invocation_of(
             use_case,
-            decode(fields),
+            command,
             scope=self._scope,
             key=sent.idempotency_key,
             if_match=sent.if_match,

@@ -196,12 +196,3 @@ async def test_what_is_no_token_is_told_as_rfc_6750_wants(clients, sent, challen
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, challenge)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["request_id"] == answer.headers["Request-Id"]
-
-
-async def test_of_two_tokens_none_counts(clients, keys):
-    """A proxy may have looked at the other one."""
-    twice = [("Authorization", f"Bearer {keys.token(READ)}")] * 2
-    client = clients["read"]
-    answer = await client.get("/stats", headers=twice)
-
-    assert answer.status_code == 401

@@ -86,9 +86,14 @@ async def test_a_client_that_leaves_in_the_middle_is_no_defect(client, path, kin
     assert logs == []
 
 
+def about(kind):
+    sent = {"host": "localhost", "content-type": kind, "transfer-encoding": "chunked"}
+    return [(name.encode(), value.encode()) for name, value in sent.items()]
+
+
 async def hung_up(app, path, kind):
     """Send the beginning of a body, and go."""
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-type", kind.encode())]}
+    scope = {"type": "http", "method": "POST", "path": path, "headers": about(kind)}
     messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
 
     async def receive():

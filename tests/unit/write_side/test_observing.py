@@ -93,7 +93,7 @@ def about(kind):
 
 async def hung_up(app, path, kind):
     """Send the beginning of a body, and go."""
-    scope = {"type": "http", "method": "POST", "path": path, "headers": about(kind)}
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "headers": about(kind)}
     messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
 
     async def receive():

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from shared.limits import ChangedLimits
-from shared.urls import AllowedOrigins, parse_http_url, parse_issuer_url, parse_postgres_url, parse_redis_url
+from shared.server_urls import parse_postgres_url, parse_redis_url
+from shared.urls import AllowedOrigins, parse_http_url, parse_issuer_url
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"
@@ -21,6 +22,27 @@ L = TypeVar("L")
 
 class SettingsError(Exception):
     """A setting is wrong or unknown; the text names it and says what to do."""
+
+
+class Secret:
+    """A text that nothing shows: neither a message nor a traceback nor a debugger's list of variables."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        """:raises ValueError: it cannot stand in a header, such as that of a bearer."""
+        if not re.fullmatch(r"[!-~]+", text):
+            raise ValueError("it holds blanks, line breaks or other characters that no token has")
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
 
 
 class SettingMissingError(SettingsError):
@@ -44,7 +66,18 @@ class Rate(NamedTuple):
         return f"{self.quota}/{self.seconds}"
 
 
-class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+class WithSecrets(msgspec.Struct, frozen=True):
+    """What shows itself without its secrets."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(field, printable(self, field)) for field in self.__struct_fields__]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{field}={text}" for field, text in self.__rich_repr__())
+        return f"{type(self).__name__}({shown})"
+
+
+class Addresses(WithSecrets, frozen=True, kw_only=True):
     """Where a running `muster up` serves: the content of `<home>/addresses.json`."""
 
     database_url: str
@@ -59,7 +92,6 @@ def absolute_path(text: str) -> Path:
 
 
 # How a variable is read: by a function, or as msgspec reads the type; its description says what to write instead.
-Text = Annotated[str | None, str]
 Directory = Annotated[Path | None, absolute_path]
 ApiUrl = Annotated[str | None, parse_http_url]
 Count = Annotated[int, Meta(ge=1, description="give a whole number from 1")]
@@ -70,7 +102,7 @@ OnePartition = Annotated[
 ]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(WithSecrets, frozen=True, kw_only=True):
     """Every setting with its value, in the order `muster config` prints them; `sources` tells where each came from."""
 
     home: Annotated[Path, absolute_path]
@@ -80,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     write_url: ApiUrl = None
     read_url: ApiUrl = None
     ops_url: ApiUrl = None
-    token: Text = None
+    token: Annotated[Secret | None, Secret] = None
     read_wait: Wait = 2.0
     """Seconds."""
     idempotency_ttl: Count = 86_400
@@ -117,9 +149,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         Read the `MUSTER_` variables of `environ`; an empty one counts as not set.
 
+        White space at the ends is left out, which files and Kubernetes' secrets have, but for paths.
+
         :raises SettingsError: one is unknown or its value cannot be used.
         """
-        given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+        ours = {name: _stripped(name, text) for name, text in environ.items() if name.startswith(PREFIX)}
+        given = {name: text for name, text in ours.items() if text}
         values: dict[str, Any] = {"home": Path(".muster").absolute()}
         values |= {_field(name): _parsed(name, text) for name, text in given.items()}
         sources = {field: ENVIRONMENT if variable(field) in given else DEFAULT for field in FIELDS}
@@ -206,12 +241,15 @@ def masked(value: str) -> str:
     return re.sub(r"(?<=[?&])((?:ssl_?|sentinel_)?password)=[^&]*", r"\1=***", without_user_info)
 
 
-def printable(settings: Settings, field: str) -> str:
-    """Return a setting's value without its secrets."""
-    value = getattr(settings, field)
-    if value is None:
-        return "-"
-    return "***" if field == "token" else masked(str(value))
+def printable(shown: WithSecrets, field: str) -> str:
+    """Return a value without its secrets."""
+    value = getattr(shown, field)
+    return "-" if value is None else masked(str(value))
+
+
+def _stripped(name: str, text: str) -> str:
+    notes = getattr(FIELDS.get(name.removeprefix(PREFIX).lower()), "__metadata__", ())
+    return text if absolute_path in notes else text.strip()
 
 
 def _field(name: str) -> str:
@@ -232,11 +270,15 @@ def _parsed(name: str, text: str) -> object:
         hint = notes[0].description if notes else f"choose one of: {', '.join(get_args(kind))}"
         raise SettingsError(f"{name} is {text!r}: {hint}") from error
     except ValueError as error:
-        raise SettingsError(f"{name} is {masked(text)!r}: {error}") from error
+        # What cannot be read may be a password, wherever it stands; nor is the error shown that quotes it.
+        what = "not usable" if set(notes) & _OF_SECRETS else repr(masked(text))
+        raise SettingsError(f"{name} is {what}: {error}") from None
+
+
+_OF_SECRETS = {parse_postgres_url, parse_redis_url, Secret}
 
 
 def _plain(text: str, kind: Any) -> object:
-    """Read a number as Python does: also one with blanks around it, as files of variables have them."""
     number = getattr(kind, "__origin__", str)
     try:
         return number(text) if number in {int, float} else text

@@ -1,114 +1,12 @@
-"""URLs that settings name: whether they can be read, what they say, and which of them can be trusted."""
+"""URLs of HTTP servers that settings name: whether they can be read, and which of them can be trusted."""
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from redis.asyncio.connection import parse_url
-
-SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
-"""Each with the scheme of the server that the sentinels name."""
-
-SENTINEL_PORT = 26_379
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+").fullmatch
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class Address(NamedTuple):
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """:raises ValueError: it is no host, or its port is no port."""
-        parts = urlsplit(f"//{text}")
-        if not parts.hostname:
-            raise ValueError("a sentinel has no host")
-        return cls(parts.hostname, parts.port or SENTINEL_PORT)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentinelUrl:
-    """
-    The master of a service, and the sentinels that know its address.
-
-        redis+sentinel://[user:password@]host[:26379][,host…]/service[/database][?sentinel_password=…]
-
-    User and password are those of Redis; the sentinels' own stand behind `?`. With `rediss+sentinel` all speak TLS.
-    """
-
-    scheme: str
-    login: str
-    """User and password as the URL has them, with their `@`."""
-    sentinels: Sequence[Address]
-    service: str
-    database: str
-    query: Mapping[str, str]
-
-    @classmethod
-    def parse(cls, url: str) -> Self:
-        """:raises ValueError: it is no URL of sentinels."""
-        authority, slash, rest = url.partition("://")[2].partition("/")
-        login, at, hosts = authority.rpartition("@")
-        parts = urlsplit(f"//{slash}{rest}")  # without the hosts: `urlsplit` takes no list of which one has brackets
-        service, _, database = parts.path.strip("/").partition("/")
-        if not service or not (database or "0").isdigit():
-            raise ValueError("write redis+sentinel://host:26379,host:26379/service/database")
-        return cls(
-            scheme=SENTINEL_SCHEMES[scheme_of(url)],
-            login=login + at,
-            sentinels=[Address.parse(host) for host in hosts.split(",")],
-            service=service,
-            database=database or "0",
-            query=dict(parse_qsl(parts.query)),
-        )
-
-    @property
-    def is_secure(self) -> bool:
-        return self.scheme == "rediss"
-
-    def server(self, address: Address) -> str:
-        """Return the URL of one server, without what only its sentinels are to hear."""
-        query = urlencode([pair for pair in self.query.items() if not pair[0].startswith("sentinel_")])
-        return f"{self.scheme}://{self.login}{address}/{self.database}{query and '?'}{query}"
-
-
-def scheme_of(url: str) -> str:
-    """Return what a URL begins with, also one with a list of hosts."""
-    return url.partition("://")[0].lower()
-
-
-def is_sentinel_url(url: str) -> bool:
-    return scheme_of(url) in SENTINEL_SCHEMES
-
-
-def parse_postgres_url(text: str) -> str:
-    """:raises ValueError: psycopg cannot connect to it."""
-    if scheme_of(text) not in {"postgresql", "postgres"}:
-        raise ValueError("write postgresql://user:password@host:port/database")
-    return _readable(text, conninfo_to_dict)
-
-
-def parse_redis_url(text: str) -> str:
-    """:raises ValueError: it is no URL of one server, nor of one service's sentinels."""
-    scheme = scheme_of(text)
-    if "cluster" in scheme or ("," in text and not is_sentinel_url(text)):
-        raise ValueError("this release works with one Redis, not with a cluster: name a single redis://host:port")
-    if is_sentinel_url(text):
-        return _readable(text, lambda url: parse_url((named := SentinelUrl.parse(url)).server(named.sentinels[0])))
-    if scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("write redis://host:port, rediss://…, unix:///path/to/socket or redis+sentinel://…/service")
-    return _readable(text, parse_url)
 
 
 def parse_http_url(text: str) -> str:
@@ -118,7 +16,7 @@ def parse_http_url(text: str) -> str:
     :raises ValueError: it is none.
     """
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _is_bare(text):
         raise ValueError("write http://host:port")
     return text.rstrip("/")
 
@@ -157,9 +55,19 @@ def parse_issuer_url(text: str) -> str:
     :raises ValueError: it is none that could be trusted.
     """
     parts = urlsplit(text)
-    if not is_trusted(text) or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not is_trusted(text) or not parts.hostname or not _is_bare(text):
         raise ValueError("write https://host, as the issuer's tokens name it")
     return text
+
+
+def _is_bare(url: str) -> bool:
+    """Whether nobody logs in by it, and nothing follows its path: requests are made by what is put behind it."""
+    parts = urlsplit(url)
+    try:
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    return has_port and not re.search(r"[?#\s]|^[^/]*//[^/]*@", url)
 
 
 def is_trusted(url: str) -> bool:
@@ -178,13 +86,3 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _readable(url: str, driver: Callable[[str], object]) -> str:
-    """Return a URL that the driver understands; what it says otherwise is left out, since it may quote a password."""
-    try:
-        urlsplit(url).port if "," not in url else None
-        driver(url)
-    except (ValueError, psycopg.Error):
-        raise ValueError("the driver cannot read it: check the port, and the names and values behind `?`") from None
-    return url

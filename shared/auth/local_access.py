@@ -11,7 +11,7 @@ from shared.auth.principal import OPS, SCOPES
 from shared.auth.signing_keys import KeyDirectory, SigningKey
 from shared.auth.tokens import issue, sign_in_audience
 from shared.private_files import write_private
-from shared.settings import Settings, read_addresses
+from shared.settings import Secret, Settings, SettingsError, read_addresses
 from shared.urls import is_loopback
 
 TOKEN = "token"  # noqa: S105 - the name of its file
@@ -64,16 +64,20 @@ def bearer(settings: Settings, url: str) -> dict[str, str]:
     Return the header that admits a command at a URL; none where there is no token.
 
     The local token is sent to the addresses of its own `muster up` and to this machine, and nowhere else.
+
+    :raises SettingsError: the local token cannot be read.
     """
     token = settings.token or (_local_token(settings.home) if is_near(settings, url) else None)
-    return {"Authorization": f"Bearer {token}"} if token else {}
+    return {"Authorization": f"Bearer {token.reveal()}"} if token else {}
 
 
-def _local_token(state_directory: Path) -> str | None:
+def _local_token(state_directory: Path) -> Secret | None:
     try:
-        return (state_directory / TOKEN).read_text().strip()
+        return Secret((state_directory / TOKEN).read_text(errors="replace").strip())
     except OSError:
         return None
+    except ValueError as error:
+        raise SettingsError(f"{state_directory / TOKEN} is no token: {error}") from error
 
 
 def is_near(settings: Settings, url: str) -> bool:

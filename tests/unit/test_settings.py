@@ -1,12 +1,19 @@
 """The settings in the environment, and the line that refuses a wrong one."""
 
+import io
 import stat
+import traceback
 from pathlib import Path
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
+import redis
+import rich.console
 
 from shared.private_files import write_private
+from shared.redis.sentinels import connection_options, located
+from shared.server_urls import REDIS_PARAMETERS, SentinelUrl, parse_redis_url
 from shared.settings import Addresses, SettingMissingError, Settings, SettingsError, masked, printable
 
 ADDRESSES = Addresses(
@@ -87,7 +94,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_REDIS_URL", "http://localhost", "redis://host:port"),
         ("MUSTER_REDIS_URL", "redis+cluster://localhost", "not with a cluster"),
         ("MUSTER_REDIS_URL", "redis://a:1,b:2", "not with a cluster"),
-        ("MUSTER_REDIS_URL", "redis+sentinel://a:1,b:2", "cannot read it"),
+        ("MUSTER_REDIS_URL", "redis+sentinel://a:1,b:2", "/service/database"),
         ("MUSTER_WRITE_URL", "localhost:8001", "http://host:port"),
         ("MUSTER_READ_WAIT", "soon", "seconds from 0"),
         ("MUSTER_READ_WAIT", "nan", "seconds from 0"),
@@ -104,9 +111,37 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_RATE_LIMIT", "0/60", "600/60"),
         ("MUSTER_ISSUER", "https://issuer.example/?x=1", "https://host"),
         ("MUSTER_OPS_PORT", "70000", "from 1 to 65535"),
-        ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost:bad/db", "check the port"),
+        ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost:bad/db", "port cannot be read"),
         ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost/db?foo=1", "behind `?`"),
+        ("MUSTER_DATABASE_URL", "postgresql://localhost/db?sslmod=require", "did you mean sslmode?"),
+        ("MUSTER_DATABASE_URL", "postgresql://localhost/db?sslmode=bogus", "sslmode cannot be read: choose one of"),
+        ("MUSTER_DATABASE_URL", "postgresql://localhost/db?connect_timeout=soon", "connect_timeout cannot be read"),
+        ("MUSTER_DATABASE_URL", "postgresql://localhost/db?target_session_attrs=any&target_session_attrs=x", "twice"),
+        ("MUSTER_DATABASE_URL", "postgresql://h:70000/db", "ports are 1 to 65535"),
+        ("MUSTER_DATABASE_URL", "postgresql://[::1/db", "libpq cannot read it"),
+        ("MUSTER_DATABASE_URL", "postgresql://h/db?application_name=%zz", "libpq cannot read it"),
         ("MUSTER_REDIS_URL", "redis://localhost:bad", "check the port"),
+        ("MUSTER_REDIS_URL", "redis://h:1/1?tls=true", "it takes no 'tls' behind `?`"),
+        ("MUSTER_REDIS_URL", "redis://h:1/1?foo=1", "it takes no 'foo' behind `?`"),
+        ("MUSTER_REDIS_URL", "redis://h:1/1?socket_timout=1", "did you mean socket_timeout?"),
+        ("MUSTER_REDIS_URL", "redis://h:1/1?ssl_ca_certs=/ca.pem", "it takes no 'ssl_ca_certs'"),
+        ("MUSTER_REDIS_URL", "redis://h:1/1?decode_responses=true", "it takes no 'decode_responses'"),
+        ("MUSTER_REDIS_URL", "redis://h:1/1?protocol=x", "protocol cannot be read: choose one of: 2, 3"),
+        ("MUSTER_REDIS_URL", "redis://h:1/?db=one", "db cannot be read: write a whole number"),
+        ("MUSTER_REDIS_URL", "redis://h:1/one", "a database is a number"),
+        ("MUSTER_REDIS_URL", "redis://h:1/1/2", "a database is a number"),
+        ("MUSTER_REDIS_URL", "redis://h:1/0?socket_timeout=nan", "socket_timeout cannot be read"),
+        ("MUSTER_REDIS_URL", "redis://h:1/0?socket_timeout", "write seconds"),
+        ("MUSTER_REDIS_URL", "rediss://h:1/0?ssl_cert_reqs=maybe", "ssl_cert_reqs cannot be read"),
+        ("MUSTER_REDIS_URL", "redis://:pa#ss@h:1/0", "# as %23"),
+        ("MUSTER_REDIS_URL", "redis://:12/pass@h:1/0", "it names no host"),
+        ("MUSTER_REDIS_URL", "unix://", "unix:///path/to/socket"),
+        ("MUSTER_REDIS_URL", "unix://run/redis.sock", "unix:///path/to/socket"),
+        ("MUSTER_REDIS_URL", "redis+sentinel://h/people?sentinel_pasword=x", "did you mean sentinel_password?"),
+        ("MUSTER_REDIS_URL", "redis+sentinel://h:bad/people", "check the port"),
+        ("MUSTER_WRITE_URL", "http://h:bad", "write http://host:port"),
+        ("MUSTER_READ_URL", "http://u:secret@h", "write http://host:port"),
+        ("MUSTER_OPS_URL", "http://h/?a=1", "write http://host:port"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused_in_one_line(name, value, hint):
@@ -125,6 +160,10 @@ def test_a_value_that_cannot_be_meant_is_refused_in_one_line(name, value, hint):
         "redis://h:1/0",
         "rediss://h:1",
         "unix:///run/redis.sock",
+        "unix:///run/redis.sock?db=1&password=p",
+        "redis://",
+        "redis://h?db=1&socket_timeout=0.5&health_check_interval=30&protocol=3",
+        "rediss://u:p%23%2F@[::1]:6380/15?ssl_ca_certs=/ca.pem&ssl_check_hostname=false",
         "redis+sentinel://:p@h1:26379,h2/people/0",
         "rediss+sentinel://h/people",
     ],
@@ -191,17 +230,101 @@ def test_passwords_inside_urls_are_masked(url, shown):
     assert shown == masked(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40@h1:1,h2:2/db?sslmode=verify-full&sslrootcert=/ca.pem",
+        "postgres://u:p?w#@h/db?options=-csearch_path%3Dpeople&connect_timeout=3",
+        "postgresql:///db?host=/run/postgresql&application_name=muster",
+        "postgresql://h/db?ssl=true&keepalives_idle=5&target_session_attrs=any",
+    ],
+)
+def test_what_libpq_reads_is_accepted(url):
+    assert url == Settings.load({"MUSTER_DATABASE_URL": url}).database_url
+
+
+@pytest.mark.parametrize("scheme", REDIS_PARAMETERS)
+@pytest.mark.parametrize("url_of", [connection_options, located], ids=["asyncio", "blocking"])
+def test_every_parameter_that_is_accepted_makes_a_connection(scheme, url_of):
+    """One parser stands before the drivers of all processes and of `muster doctor`: neither of them may know better."""
+    place = "/run/redis.sock" if scheme == "unix" else "h:1/" + ("people" if "sentinel" in scheme else "0")
+    values = {name: VALUES.get(name, "1") for name in REDIS_PARAMETERS[scheme]}
+    url = parse_redis_url(f"{scheme}://{place}?{urlencode(values)}")
+
+    if "sentinel" in scheme:
+        named = SentinelUrl.parse(url)
+        url = named.server(named.sentinels[0])
+    if url_of is connection_options:
+        options = connection_options(url)
+        assert options.pop("connection_class")(**options)
+    else:
+        pool = redis.Redis.from_url(url).connection_pool
+        assert pool.connection_class(**pool.connection_kwargs)
+
+
+VALUES = {"protocol": "3", "ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+
+
+@pytest.mark.parametrize("around", ["{}\n", "\t {} \r\n", "{} "])
+def test_white_space_around_a_setting_is_left_out(around):
+    """As files and the secrets of Kubernetes have it."""
+    settings = Settings.load(
+        {
+            "MUSTER_TOKEN": around.format("secret"),
+            "MUSTER_REDIS_URL": around.format("redis://:p@h:1/0"),
+            "MUSTER_ISSUER": around.format("https://issuer.example"),
+            "MUSTER_HOME": "/home/ada ",
+        }
+    )
+
+    assert settings.token.reveal() == "secret"
+    assert (settings.redis_url, settings.issuer) == ("redis://:p@h:1/0", "https://issuer.example")
+    assert settings.home == Path("/home/ada ")
+
+
+@pytest.mark.parametrize("token", ["se cr3t", "s3cr3t\ns3cr3t", "s3cr3t\x00", "s3cr3té", "s3cr3t\x1b[0m"])
+def test_a_token_that_no_header_can_carry_is_refused_without_being_shown(token):
+    with pytest.raises(SettingsError, match="MUSTER_TOKEN is not usable: it holds blanks") as refused:
+        Settings.load({"MUSTER_TOKEN": token})
+
+    assert "cr3t" not in "".join(traceback.format_exception(refused.value))
+
+
 def test_a_token_is_never_shown():
-    """Not even its length."""
-    assert printable(Settings.load({"MUSTER_TOKEN": "secret"}), "token") == "***"
+    """Not even its length, nor where settings show themselves: in a traceback, in a debugger."""
+    settings = Settings.load({"MUSTER_TOKEN": "s3cr3t", "MUSTER_DATABASE_URL": "postgresql://u:s3cr3t@h/db"})
+    shown = io.StringIO()
+    rich.console.Console(file=shown).print(settings, ADDRESSES)
+
+    assert printable(settings, "token") == "***"
+    everything = f"{settings} {settings!r} {settings.token} {settings.token!r} {ADDRESSES!r} {shown.getvalue()}"
+    assert "s3cr3t" not in everything.replace(":secret@", "s3cr3t")
+    assert "postgresql://u:***@h/db" in repr(settings)
 
 
-def test_a_refused_url_does_not_give_its_password_away():
-    """Error messages end up in logs."""
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mysql://me:s3cr3t@h/db",
+        "s3cr3t",
+        "redis://:s3cr3t",
+        "redis:s3cr3t@h",
+        "redis://:1/s3cr3t@h",
+        "redis://:1?s3cr3t@h",
+        "redis://h?password=s3cr3t&x=1",
+        "redis://:#s3cr3t@h",
+        "postgresql://u:s3cr3t@[::1/db",
+        "postgresql://u:s3cr3t@h:s3cr3t/db",
+        "postgresql://h/db?sslmode=s3cr3t",
+    ],
+)
+@pytest.mark.parametrize("name", ["MUSTER_DATABASE_URL", "MUSTER_REDIS_URL"])
+def test_a_refused_url_does_not_give_its_password_away(name, text):
+    """Error messages and tracebacks end up in logs, and what cannot be read may be a password."""
     with pytest.raises(SettingsError) as refused:
-        Settings.load({"MUSTER_DATABASE_URL": "mysql://me:secret@h/db"})
+        Settings.load({name: text})
 
-    assert "secret" not in str(refused.value)
+    assert "s3cr3t" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_what_is_private_can_be_read_by_its_owner_alone(tmp_path):

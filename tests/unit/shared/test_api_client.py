@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
-from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, NotOurApi
+from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, NotOurApi, httpx_client
 from shared.cli.exit_codes import FAILED, WRONG_USAGE
+from shared.settings import Settings, SettingsError
 
 
 def problem(status: int, name: str, detail: str) -> httpx.Response:
@@ -67,3 +68,14 @@ async def test_what_answers_something_else_is_no_api_of_ours():
 
     assert isinstance(error, NotOurApi)
     assert "http://ops/status does not answer as a projector does" in str(error)
+
+
+@pytest.mark.parametrize("token", ["s3cr3t\ns3cr3t", "", "s3cr3t \x00"])
+def test_a_local_token_that_no_header_can_carry_is_refused_without_being_shown(tmp_path, token):
+    (tmp_path / "token").write_text(token)
+    settings = Settings.load({"MUSTER_HOME": str(tmp_path), "MUSTER_OPS_URL": "http://127.0.0.1:1"})
+
+    with pytest.raises(SettingsError, match="token is no token: it holds blanks") as refused:
+        httpx_client(PROJECTOR, settings, timeout=1)
+
+    assert "s3cr3t" not in str(refused.value)

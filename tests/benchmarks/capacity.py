@@ -25,7 +25,7 @@ import msgspec
 
 from shared.settings import Settings
 from tests.support.access import headers_of_home
-from tests.support.load import registration
+from tests.support.people import registration
 from tests.support.raw_http import RawConnection
 
 CLIENTS = 16

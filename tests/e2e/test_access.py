@@ -10,7 +10,7 @@ import pytest
 from projector.monitoring.limits import MonitoringLimits
 from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
-from tests.support.load import Load
+from tests.support.load import REGISTRATIONS, Load
 from tests.support.patience import SECONDS
 from tests.support.stack import Stack, muster, not_behind, running_stack, until
 
@@ -184,7 +184,7 @@ async def is_let_in(url: str, token: str) -> bool:
 
 async def test_what_happened_is_told_without_what_is_private(stack):
     """From the projector's own documents, for the same account."""
-    load = Load(stack.addresses.write, seed=1001, commands=1, changes=0, pause=0)
+    load = Load(stack.addresses.write, seed=1001, commands=1, kinds=REGISTRATIONS, pause=0)
     await load.run()
     [person] = load.accepted
     url = f"{stack.addresses.read}/profiles/{person.id}/activity?min_position={person.position}"

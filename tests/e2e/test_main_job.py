@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.load import registration
+from tests.support.people import registration
 from tests.support.sessions import log_held
 
 

@@ -16,7 +16,7 @@ from shared.read_model.keys import HOME
 from tests.support.access import cookie_policy
 from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
-from tests.support.load import Load
+from tests.support.load import REGISTRATIONS, Load
 from tests.support.sessions import log_held
 from tests.support.stack import Child, answers, running_stack, until
 
@@ -33,7 +33,7 @@ REFUSED = "the server responded with a status of 409"
 async def stack():
     """A stack of its own, with a few people in it."""
     with running_stack() as stack:
-        load = Load(stack.addresses.write, seed=600, commands=60, changes=0, pause=0)
+        load = Load(stack.addresses.write, seed=600, commands=60, kinds=REGISTRATIONS, pause=0)
         await load.run()
         yield stack
 
@@ -129,7 +129,7 @@ async def drawn(page, measure):
 
 async def test_the_charts_show_the_figures_of_status(stack, browser):
     """Under load, point by point; and on another page at once, since the server remembers."""
-    load = Load(stack.addresses.write, seed=601, clients=8, changes=0.3, pause=0)
+    load = Load(stack.addresses.write, seed=601, clients=8, pause=0)
     async with visited(browser, stack.addresses.ops) as page, followed(stack.addresses.ops) as (_, events):
         await is_live(page)
         async with load.running():
@@ -231,7 +231,7 @@ async def is_live_generation(ops, generation):
 
 async def test_a_rebuild_that_is_under_way_is_shown_and_aborted(stack, browser, ops):
     """It cannot come to its end: a session holds the log up, and others have gone on behind."""
-    load = Load(stack.addresses.write, seed=602, commands=40, changes=0, pause=0)
+    load = Load(stack.addresses.write, seed=602, commands=40, kinds=REGISTRATIONS, pause=0)
     async with visited(browser, stack.addresses.ops) as page:
         await is_live(page)
         with log_held(stack.addresses.database_url) as pid:

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from tests.support.load import registration
+from tests.support.people import registration
 from tests.support.stack import Child, Stack, muster
 
 

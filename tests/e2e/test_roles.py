@@ -20,9 +20,9 @@ from shared.read_model.keys import HOME
 from shared.settings import Addresses
 from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
-from tests.support.load import registration
-from tests.support.mixed_load import MixedLoad
+from tests.support.load import EVERYTHING, Load
 from tests.support.patience import SECONDS
+from tests.support.people import registration
 from tests.support.stack import MUSTER, environment, muster, not_behind, service
 from write_side.use_cases import USE_CASES
 
@@ -148,7 +148,7 @@ async def registered(running: Running, name: str) -> str:
 
 async def test_commands_of_every_kind_are_carried_out_and_seen(running):
     """By one who asks, and by several at once."""
-    load = MixedLoad(running.addresses.write, seed=1700, commands=150, pause=0)
+    load = Load(running.addresses.write, seed=1700, kinds=EVERYTHING, commands=150, pause=0)
     for name, fields in COMMANDS:
         answer = await asked(running, "POST", f"{running.addresses.write}/commands/{name}", json=fields)
     fresh = {"headers": {"Muster-Min-Position": answer.headers["Muster-Position"]}}

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.load import Load
+from tests.support.load import REGISTRATIONS, Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
 from tests.support.sessions import another_database, log_held, stranger
 from tests.support.stack import Stack, until
@@ -19,7 +19,9 @@ OVERLOADED = "/problems/overloaded"
 async def test_strangers_with_open_transactions_hold_nobody_up(stack, commands):
     """Neither one that wrote another table of the same database nor one in another: all is readable while they idle."""
     url = stack.addresses.database_url
-    load = Load(stack.addresses.write, seed=200 + commands, clients=CLIENTS, commands=commands, changes=0, pause=0)
+    load = Load(
+        stack.addresses.write, seed=200 + commands, clients=CLIENTS, commands=commands, kinds=REGISTRATIONS, pause=0
+    )
     with another_database(url) as elsewhere, stranger(url), stranger(elsewhere):
         await load.run()
 

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 
 from redis import Redis
 
-from tests.support.load import Load, Readers, ways_to
+from tests.support.load import REGISTRATIONS, Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.people import ways_to
+from tests.support.readers import Readers
 from tests.support.sessions import log_held
 from tests.support.stack import Stack, until
 
@@ -19,7 +21,7 @@ async def test_an_emptied_redis_is_503_until_it_is_filled_again(mortal_stack):
     Filling takes milliseconds; once it is held up before its end, so that many read meanwhile.
     """
     await mortal_stack.ready()
-    before = Load(mortal_stack.addresses.write, seed=220, clients=CLIENTS, commands=200, changes=0, pause=0)
+    before = Load(mortal_stack.addresses.write, seed=220, clients=CLIENTS, commands=200, kinds=REGISTRATIONS, pause=0)
     await before.run()
     await assert_people_are_found(mortal_stack.addresses.read, before.accepted, position=before.position)
     load = Load(mortal_stack.addresses.write, seed=221)
@@ -35,7 +37,7 @@ async def test_an_emptied_redis_is_503_until_it_is_filled_again(mortal_stack):
                 await until(has_grown(readers, 503, by=20))
             await until(has_grown(readers, 200, by=20))
 
-    assert readers.false == []
+    assert readers.wrong() == []
     assert load.troubles == {}
     await assert_all_is_right(mortal_stack, load)
     await assert_people_are_found(mortal_stack.addresses.read, before.accepted, position=before.position)

@@ -8,7 +8,9 @@ import psycopg
 import pytest
 
 from tests.support import replicas
-from tests.support.load import Load, Readers, registration
+from tests.support.load import Load
+from tests.support.people import registration
+from tests.support.readers import Readers
 from tests.support.stack import Child, Stack, muster, running_stack, until
 from tests.support.under_load import under_load
 

@@ -15,7 +15,7 @@ import msgspec
 from shared.server.limits import ServerLimits
 from shared.server.serving import _allow_open_files
 from tests.support.access import headers_for
-from tests.support.load import registration
+from tests.support.people import registration
 from tests.support.raw_http import RawConnection
 from tests.support.stack import Child, Stack, until
 

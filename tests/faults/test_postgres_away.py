@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from tests.support.load import Load, registration, ways_to
+from tests.support.load import Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.people import registration, ways_to
 from tests.support.stack import Child, Stack, answers, running_stack, until
 
 ANSWER_SECONDS = 5.0

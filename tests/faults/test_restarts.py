@@ -11,7 +11,7 @@ import msgspec
 
 from shared.server.serving import PortTakenError, require_free
 from tests.support.announcements import Announcements
-from tests.support.load import registration
+from tests.support.people import registration
 from tests.support.raw_http import RawStream
 from tests.support.reconnecting import OneMoreTry
 from tests.support.stack import Child, Stack, service, until

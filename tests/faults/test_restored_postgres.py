@@ -7,8 +7,8 @@ import httpx
 import psycopg
 from psycopg import sql
 
-from tests.support.load import registration
 from tests.support.oracle import assert_directory_is_what_the_log_tells
+from tests.support.people import registration
 from tests.support.stack import MUSTER, Stack, environment, until
 
 PROJECTIONS = ("profiles", "groups", "activity", "stats")

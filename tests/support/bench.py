@@ -19,12 +19,12 @@ from shared.dev_stack.embedded_server import EmbeddedServer
 from shared.dev_stack.supervisor import Supervisor
 from shared.settings import Addresses
 from tests.support.access import headers_for
-from tests.support.mixed_load import MixedLoad
+from tests.support.load import EVERYTHING, Load
 from tests.support.people import Group, Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
+from tests.support.readers import Readers
 from tests.support.stack import Stack, answers, until
 from tests.support.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
-from tests.support.witnesses import Witnesses
 
 DISK_MEGABYTES = 512
 
@@ -65,11 +65,13 @@ class Bench:
         """Commands and reads go on meanwhile; in the end each command has its outcome."""
         # Not more than this: what is started again needs the processor, too.
         few = {"clients": 4, "commands": 1_000_000, "pause": 0.05, "patience": 0.2}
-        self.load = MixedLoad(self.addresses.write, seed=self.seed, **few)
-        self.witnesses = Witnesses(self.addresses.read, seed=self.seed, settled=[], load=self.load, pause=0.03)
+        self.load = Load(self.addresses.write, seed=self.seed, kinds=EVERYTHING, **few)
+        self.readers = Readers(
+            self.addresses.read, seed=self.seed, load=self.load, pause=0.03, fresh=0.5, may_be_silent=True
+        )
         write, headers = self.addresses.write, headers_for(self.addresses.write)
         self._client = httpx.AsyncClient(base_url=write, headers=headers, timeout=30, trust_env=False)
-        async with self._client, self.witnesses.running(), self.load.running():
+        async with self._client, self.readers.running(), self.load.running():
             await self.load.grown(by=20)
             yield
 

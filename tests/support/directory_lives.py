@@ -1,9 +1,11 @@
 """A directory's life: commands right and wrong, feeding, crashes, and looks in between, as hypothesis makes them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from itertools import combinations
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
 
@@ -63,7 +65,77 @@ class Nth:
     ever: bool = False
 
 
+ANY: tuple[Nth, ...] = tuple(Nth(number, ever) for ever in (False, False, False, True) for number in range(10))
+
 Fields: TypeAlias = Mapping[str, Any]
+Values: TypeAlias = Mapping[str, tuple[Any, ...]]
+"""What each field of a command may be."""
+
+
+class Kind(NamedTuple):
+    """Commands of a name, with all of the first fields and any of the others."""
+
+    name: str
+    needed: Values
+    optional: Values = MappingProxyType({})
+
+
+def _in_any_case(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(change(value) for value in values for change in (str, str.upper))
+
+
+def _some(values: tuple[str, ...], *, most: int) -> tuple[list[str], ...]:
+    return tuple(sorted(each) for count in range(most + 1) for each in combinations(values, count))
+
+
+_ACCOUNTS = (
+    *ANY,
+    *ANY,
+    *(f"@{each}" for each in _in_any_case(HANDLES)),
+    *(f"ext:{each}" for each in EXTERNALS),
+    "@nobody",
+)
+_GROUPS = (*ANY, *SLUGS, *SLUGS)
+_TOLD: Values = {
+    "given_name": (None, *NAMES),
+    "family_name": (None, *NAMES),
+    "title": (None, *TITLES),
+    "tags": (None, *_some(TAGS, most=4)),
+    "bio": (None, "Wrote\u0308 notes", 'a "quote", a \\ and \u2028'),
+    "links": (None, {"home": "https://example.org/"}, {"wéb": "https://example.org/?a=b&c", "b": "https://b.example"}),
+    "attributes": (None, {"floor": "4"}, {"z": "1", "a": "ü \N{GRINNING FACE}"}),
+    "locale": (None, "de-CH"),
+    "time_zone": (None, "Europe/Zurich"),
+}
+_KEYS: Values = {"email": _in_any_case(EMAILS), "handle": _in_any_case(HANDLES)}
+_PERSON: Values = {**_KEYS, "display_name": NAMES}
+_BOTH: Values = {"group": _GROUPS, "account": _ACCOUNTS}
+_DESCRIBED: Values = {"name": GROUP_NAMES, "slug": SLUGS, "description": (None, "Few")}
+
+ADDITION = Kind("add-group-member", _BOTH, {"role": ROLES})
+RENAMING = Kind("update-group", {"group": _GROUPS}, _DESCRIBED)
+DELETION = Kind("delete-group", {"group": _GROUPS})
+KINDS = (
+    Kind("register-account", _PERSON, {**_TOLD, "external_id": EXTERNALS}),
+    Kind("register-account", {**_PERSON, "account_id": ANY}),
+    *(Kind(f"change-{key}", {"account": _ACCOUNTS, key: values}) for key, values in _KEYS.items()),
+    Kind("update-profile", {"account": _ACCOUNTS}, {**_TOLD, "display_name": NAMES}),
+    Kind("update-profile", {"account": _ACCOUNTS, "display_name": NAMES, "tags": _some(TAGS, most=4)}),
+    *(Kind(f"{what}-account", {"account": _ACCOUNTS}) for what in ("suspend", "reinstate", "close", "erase")),
+    Kind(
+        "create-group",
+        {"slug": SLUGS, "name": GROUP_NAMES},
+        {"description": ("", "For all"), "external_id": EXTERNALS},
+    ),
+    Kind("create-group", {"group_id": ANY, "slug": SLUGS, "name": GROUP_NAMES}),
+    Kind("update-group", {"group": _GROUPS, "name": GROUP_NAMES}),
+    RENAMING,
+    DELETION,
+    *[ADDITION] * 3,
+    *[Kind("change-member-role", {**_BOTH, "role": ROLES})] * 2,
+    Kind("remove-group-member", _BOTH),
+)
+"""Every command, as often as it is sent among others."""
 
 
 @dataclass(frozen=True)
@@ -131,59 +203,16 @@ class Look:
 Step: TypeAlias = Commands | Feed | Look
 
 
-def _in_any_case(values: tuple[str, ...]) -> st.SearchStrategy[str]:
-    return st.builds(lambda value, change: change(value), st.sampled_from(values), st.sampled_from([str, str.upper]))
+def _strategies(values: Values) -> dict[str, st.SearchStrategy[Any]]:
+    return {name: st.sampled_from(each) for name, each in values.items()}
 
 
-def _some(values: tuple[str, ...], *, most: int) -> st.SearchStrategy[list[str]]:
-    return st.sets(st.sampled_from(values), max_size=most).map(sorted)
-
-
-nths = st.builds(Nth, st.integers(0, 9), st.sampled_from([False, False, False, True]))
-handles, emails, externals = _in_any_case(HANDLES), _in_any_case(EMAILS), st.sampled_from(EXTERNALS)
-accounts = st.one_of(
-    nths, nths, nths, nths, handles.map("@{}".format), externals.map("ext:{}".format), st.just("@nobody")
-)
-groups = st.one_of(nths, nths, nths, st.sampled_from(SLUGS))
-roles = st.sampled_from(ROLES)
-
-_optional: dict[str, st.SearchStrategy[Any]] = {
-    "given_name": st.none() | st.sampled_from(NAMES),
-    "family_name": st.none() | st.sampled_from(NAMES),
-    "title": st.none() | st.sampled_from(TITLES),
-    "tags": st.none() | _some(TAGS, most=4),
-    "bio": st.none() | st.just("Wrote\u0308 notes"),
-    "links": st.none() | st.just({"home": "https://example.org/"}),
-    "attributes": st.none() | st.just({"floor": "4"}),
-}
-
-
-def _command(command: str, optional: dict[str, st.SearchStrategy[Any]] | None = None, /, **needed: Any) -> Any:
-    fields = st.fixed_dictionaries(needed, optional=optional)
+def _of(kind: Kind) -> st.SearchStrategy[Sent]:
+    fields = st.fixed_dictionaries(_strategies(kind.needed), optional=_strategies(kind.optional))
     versions = st.sampled_from([None, None, None, None, None, True, False])
-    return st.builds(Sent, st.just(command), fields, st.booleans(), versions)
+    return st.builds(Sent, st.just(kind.name), fields, st.booleans(), versions)
 
 
-registrations = _command(
-    "register-account",
-    _optional | {"external_id": externals},
-    email=emails,
-    handle=handles,
-    display_name=st.sampled_from(NAMES),
-)
-group_creations = _command(
-    "create-group",
-    {"description": st.sampled_from(["", "For all"]), "external_id": externals},
-    slug=st.sampled_from(SLUGS),
-    name=st.sampled_from(GROUP_NAMES),
-)
-additions = _command("add-group-member", {"role": roles}, group=groups, account=accounts)
-renamings = _command(
-    "update-group",
-    {"name": st.sampled_from(GROUP_NAMES), "slug": st.sampled_from(SLUGS), "description": st.none() | st.just("Few")},
-    group=groups,
-)
-deletions = _command("delete-group", group=groups)
 MALFORMED = (
     Sent("change-handle", {"account": "@x", "handle": "-x"}, is_malformed=True),
     Sent("change-handle", {"account": "x", "handle": "y"}, is_malformed=True),
@@ -194,36 +223,7 @@ MALFORMED = (
     Sent("add-group-member", {"group": "ssaf", "account": "@x", "since": "now"}, is_malformed=True),
     Sent("update-profile", {"account": "@x", "display_name": "a\nb"}, is_malformed=True),
 )
-sent = st.one_of(
-    registrations,
-    _command("register-account", account_id=nths, email=emails, handle=handles, display_name=st.sampled_from(NAMES)),
-    _command("change-handle", account=accounts, handle=handles),
-    _command("change-email", account=accounts, email=emails),
-    _command("update-profile", _optional | {"display_name": st.sampled_from(NAMES)}, account=accounts),
-    _command("update-profile", account=accounts, display_name=st.sampled_from(NAMES), tags=_some(TAGS, most=4)),
-    *(_command(f"{what}-account", account=accounts) for what in ("suspend", "reinstate", "close", "erase")),
-    group_creations,
-    _command("create-group", group_id=nths, slug=st.sampled_from(SLUGS), name=st.sampled_from(GROUP_NAMES)),
-    _command("update-group", group=groups, name=st.sampled_from(GROUP_NAMES)),
-    _command(
-        "update-group",
-        {
-            "name": st.sampled_from(GROUP_NAMES),
-            "slug": st.sampled_from(SLUGS),
-            "description": st.none() | st.just("Few"),
-        },
-        group=groups,
-    ),
-    deletions,
-    additions,
-    additions,
-    additions,
-    _command("change-member-role", group=groups, account=accounts, role=roles),
-    _command("change-member-role", group=groups, account=accounts, role=roles),
-    _command("remove-group-member", group=groups, account=accounts),
-    st.sampled_from(MALFORMED),
-    st.builds(Again, st.integers(0, 9), st.booleans()),
-)
+sent = st.one_of(*map(_of, KINDS), st.sampled_from(MALFORMED), st.builds(Again, st.integers(0, 9), st.booleans()))
 _ticks = st.sampled_from([timedelta(0), timedelta(microseconds=1), timedelta(seconds=1), timedelta(hours=5)])
 commands = st.builds(Commands, st.lists(sent, min_size=1, max_size=5).map(tuple), _ticks)
 _feeds = st.builds(
@@ -233,46 +233,36 @@ _feeds = st.builds(
     fan_out=st.integers(0, 2),
 )
 _tears = st.builds(
-    Feed,
-    st.sampled_from(PROJECTIONS).map(lambda each: (each,)),
-    st.integers(1, 9),
-    st.integers(0, 1),
-    st.integers(0, 20),
+    Feed, st.tuples(st.sampled_from(PROJECTIONS)), st.integers(1, 9), st.integers(0, 1), st.integers(0, 20)
 )
 
-_directions = ("", "-")
-_profile_questions = st.fixed_dictionaries(
-    {},
-    optional={
-        "status": st.sampled_from(["any", "any", "any", "active", "suspended", "closed"]),
-        "group": groups,
+
+def _question(kind: str, asked: Values, of: tuple[Nth | str, ...] = ("",)) -> st.SearchStrategy[Question]:
+    parameters = st.fixed_dictionaries({}, optional=_strategies(asked))
+    return st.builds(Question, st.just(kind), parameters, st.sampled_from([1, 1, 2, 3, 200]), st.sampled_from(of))
+
+
+def _either_way(*keys: str) -> tuple[str, ...]:
+    return tuple(f"{direction}{key}" for key in keys for direction in ("", "-"))
+
+
+_profiles = _question(
+    "profiles",
+    {
+        "status": ("any", "any", "any", "active", "suspended", "closed"),
+        "group": _GROUPS,
         "tag": _some(TAGS, most=2),
-        "q": st.sampled_from(SEARCHES),
-        "sort": st.builds(
-            "{}{}".format,
-            st.sampled_from(_directions),
-            st.sampled_from(["display_name", "handle", "created_at", "updated_at"]),
-        ),
+        "q": SEARCHES,
+        "sort": _either_way("display_name", "handle", "created_at", "updated_at"),
     },
 )
-_group_questions = st.fixed_dictionaries(
-    {},
-    optional={
-        "q": st.sampled_from(SEARCHES),
-        "sort": st.builds(
-            "{}{}".format,
-            st.sampled_from(_directions),
-            st.sampled_from(["name", "slug", "created_at", "updated_at", "member_count"]),
-        ),
-    },
-)
-_limits = st.sampled_from([1, 1, 2, 3, 200])
+_groups = _either_way("name", "slug", "created_at", "updated_at", "member_count")
 questions = st.one_of(
-    st.builds(Question, st.just("profiles"), _profile_questions, _limits),
-    st.builds(Question, st.just("profiles"), _profile_questions, _limits),
-    st.builds(Question, st.just("groups"), _group_questions, _limits),
-    st.builds(Question, st.just("members"), st.fixed_dictionaries({}, optional={"role": roles}), _limits, groups),
-    st.builds(Question, st.just("activity"), st.just({}), _limits, nths),
+    _profiles,
+    _profiles,
+    _question("groups", {"q": SEARCHES, "sort": _groups}),
+    _question("members", {"role": ROLES}, _GROUPS),
+    _question("activity", {}, ANY),
 )
 _looks = st.builds(
     Look,
@@ -283,51 +273,33 @@ _looks = st.builds(
 _catch_up = Feed(PROJECTIONS, size=100, fan_out=100)
 
 
-def _person(number: int, name: str, tags: list[str], title: str | None) -> Sent:
-    fields = {"handle": HANDLES[number], "email": EMAILS[number], "display_name": name, "tags": tags, "title": title}
+def _person(number: int, fields: Fields) -> Sent:
     external_id = {"external_id": EXTERNALS[number]} if number < len(EXTERNALS) else {}
-    return Sent("register-account", {**fields, **external_id})
+    return Sent("register-account", {"handle": HANDLES[number], "email": EMAILS[number], **fields, **external_id})
 
 
-_people = st.tuples(
-    *(
-        st.builds(
-            _person, st.just(number), st.sampled_from(NAMES), _some(TAGS, most=4), st.none() | st.sampled_from(TITLES)
-        )
-        for number in range(len(EMAILS))
-    )
-).flatmap(lambda people: st.integers(2, len(people)).map(lambda count: people[:count]))
-_gone = st.lists(
-    st.builds(
-        lambda what, account: Sent(f"{what}-account", {"account": Nth(account)}),
-        st.sampled_from(["suspend", "close", "erase"]),
-        st.integers(0, 9),
-    ),
-    max_size=4,
-).map(tuple)
-_founded = st.integers(1, 3).map(
-    lambda count: tuple(Sent("create-group", {"slug": SLUGS[n], "name": GROUP_NAMES[n]}) for n in range(count))
-)
-_joining = st.lists(
-    st.builds(
-        lambda group, account, role: Sent(
-            "add-group-member", {"group": Nth(group), "account": Nth(account), "role": role}
-        ),
-        st.integers(0, 2),
-        st.integers(0, 9),
-        roles,
-    ),
-    min_size=3,
-    max_size=12,
-).map(tuple)
-_beginnings = st.tuples(_people, _founded, _joining, _gone).map(
-    lambda parts: Commands(tuple(each for part in parts for each in part), timedelta(seconds=1))
+def _begun(people: list[Fields], count: int, joining: list[Fields], gone: list[tuple[str, Nth]]) -> Commands:
+    founded = [Sent("create-group", {"slug": SLUGS[n], "name": GROUP_NAMES[n]}) for n in range(count)]
+    joined = [Sent("add-group-member", each) for each in joining]
+    left = [Sent(f"{what}-account", {"account": account}) for what, account in gone]
+    return Commands((*map(_person, range(len(people)), people), *founded, *joined, *left), timedelta(seconds=1))
+
+
+_there = st.builds(Nth, st.integers(0, 9))
+_members = {"group": st.builds(Nth, st.integers(0, 2)), "account": _there, "role": st.sampled_from(ROLES)}
+_shown = {"display_name": NAMES, "tags": _some(TAGS, most=4), "title": (None, *TITLES)}
+_beginnings = st.builds(
+    _begun,
+    st.lists(st.fixed_dictionaries(_strategies(_shown)), min_size=2, max_size=len(EMAILS)),
+    st.integers(1, 3),
+    st.lists(st.fixed_dictionaries(_members), min_size=3, max_size=12),
+    st.lists(st.tuples(st.sampled_from(["suspend", "close", "erase"]), _there), max_size=4),
 )
 
 # What is looked at before a fan-out has ended, and what happens meanwhile.
 _fan_outs = st.tuples(
     st.just(_catch_up),
-    st.builds(Commands, st.tuples(renamings | deletions, sent), _ticks),
+    st.builds(Commands, st.tuples(_of(RENAMING) | _of(DELETION), sent), _ticks),
     st.builds(Feed, st.just(("profiles", "groups")), st.sampled_from([1, 2, 100]), st.integers(0, 2)),
     _looks,
     st.builds(Feed, st.just(("profiles", "groups")), st.sampled_from([0, 1, 100]), st.integers(0, 2)),

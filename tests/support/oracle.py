@@ -1,8 +1,9 @@
-"""What must hold once a load has ended, whatever happened meanwhile: in the read API, in the log and in Redis."""
+"""What is to be said once a load has ended, whatever happened meanwhile: of the read API, of the log and of Redis."""
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import httpx
 import msgspec
@@ -11,89 +12,111 @@ from redis import Redis
 
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Checkpoint, Pointer
-from tests.support.access import headers_for
-from tests.support.load import Load, Person
-from tests.support.patience import SECONDS
-from tests.support.stack import Stack, until
+from tests.support.load import Load, client_at
+from tests.support.people import Group, Person
+from tests.support.stack import Stack, not_behind, until
 
 AT_ONCE = 500
 """What one batch-get takes."""
 
 KEYS = {"ids": "id", "handles": "handle", "emails": "email", "external_ids": "external_id"}
 
-T = TypeVar("T")
+
+@dataclass
+class Verdict:
+    """Each thing that is not as it was promised, in words; nothing, if all is well."""
+
+    lost: list[str] = field(default_factory=list)
+    """A 200 of which nothing, or not all, is there."""
+    duplicated: list[str] = field(default_factory=list)
+    """More than what was answered with 200."""
+    stale: list[str] = field(default_factory=list)
+    """Reads that told something older, or other, than their position says."""
+    false: list[str] = field(default_factory=list)
+    """Answers against the contract."""
+    differences: list[str] = field(default_factory=list)
+    """What `muster verify` tells."""
+
+    def __bool__(self) -> bool:
+        return not any((self.lost, self.duplicated, self.stale, self.false, self.differences))
+
+
+async def verdict_on(load: Load, *, read_url: str, database: psycopg.Connection) -> Verdict:
+    """Hold every answer of a load that has ended against what is there."""
+    verdict = Verdict(false=list(load.false))
+    async with client_at(read_url) as client:
+        verdict.lost += map(str, await _people_not_shown(client, load.accepted, position=load.position))
+        verdict.lost += await _groups_not_shown(client, load)
+        refused = await _batches(client, "handles", load.refused, load.position)
+    verdict.duplicated += map(str, refused)
+    _compare_with_log(database, load, verdict)
+    return verdict
 
 
 async def assert_all_is_right(stack: Stack, load: Load) -> None:
     """Every accepted command is visible exactly once, every refused one not at all, and nothing else is there."""
-    assert load.false == []
-    await assert_people_are_found(stack.addresses.read, load.accepted, position=load.position)
-    await assert_nobody_is_found(stack.addresses.read, load.refused, position=load.position)
     with stack.database() as database, stack.redis() as redis:
-        assert_log_tells_each_once(database, load)
+        verdict = await verdict_on(load, read_url=stack.addresses.read, database=database)
+        assert verdict, verdict
         await until(lambda: _has_caught_up(database, redis))
         assert_directory_is_what_the_log_tells(database, redis)
 
 
 async def assert_people_are_found(read_url: str, people: Sequence[Person], *, position: int) -> None:
     """By each of their keys, and with all that was sent."""
-    assert await people_not_shown(read_url, people, position=position) == []
+    async with client_at(read_url) as client:
+        assert await _people_not_shown(client, people, position=position) == []
 
 
-async def people_not_shown(read_url: str, people: Sequence[Person], *, position: int) -> list[tuple[str, Person]]:
+async def _people_not_shown(client: httpx.AsyncClient, people: Sequence[Person], *, position: int) -> list[Any]:
     """Who cannot be found by each of their keys with all that was sent, and by which not."""
-    wrong = []
-    for some in _parts(people):
-        for keys, name in KEYS.items():
-            wanted = {keys: [getattr(person, name) for person in some]}
-            found = {record["account_id"]: record for record in await _batch(read_url, wanted, position)}
-            wrong += [(keys, person) for person in some if not person.shows_in(found.get(person.id, {}))]
+    wrong: list[Any] = []
+    for keys, name in KEYS.items():
+        records = await _batches(client, keys, [getattr(person, name) for person in people], position)
+        found = {record["account_id"]: record for record in records}
+        wrong += [(keys, person) for person in people if not person.shows_in(found.get(person.id, {}))]
     return wrong
 
 
-async def assert_nobody_is_found(read_url: str, handles: Sequence[str], *, position: int) -> None:
-    """By any of these handles."""
-    assert await people_found(read_url, handles, position=position) == []
+async def _groups_not_shown(client: httpx.AsyncClient, load: Load) -> list[str]:
+    told = [(group, await _told(client, group, load.position)) for group in (*load.groups, *load.deleted)]
+    return [f"{group}: {record}" for group, record in told if record != _shown(group, load)]
 
 
-async def people_found(read_url: str, handles: Sequence[str], *, position: int) -> list[dict[str, Any]]:
-    """The records of those who have one of these handles."""
-    return [record for some in _parts(handles) for record in await _batch(read_url, {"handles": some}, position)]
+async def _told(client: httpx.AsyncClient, group: Group, position: int) -> tuple[Any, ...] | None:
+    headers = {"Muster-Min-Position": str(position)}
+    found = await not_behind(lambda: client.get(f"/groups/{group.slug}", headers=headers))
+    fields = ("group_id", "name", "version", "member_count")
+    return tuple(found.json()[name] for name in fields) if found.status_code == 200 else None
 
 
-def assert_log_tells_each_once(database: psycopg.Connection, load: Load) -> None:
+def _shown(group: Group, load: Load) -> tuple[Any, ...] | None:
+    return None if group in load.deleted else (group.id, group.name, group.version, len(group.members))
+
+
+def _compare_with_log(database: psycopg.Connection, load: Load, verdict: Verdict) -> None:
     """No version is missing or there twice, and there is nobody whose registration was not accepted."""
-    assert gaps(database) == []
-    expected = Counter(events_of(load))
-    told = Counter(dict.fromkeys(expected, 0) | events_in(database))
-    assert {key: told[key] for key in expected} == expected
-    assert registered(database, load) == len(load.accepted)
-
-
-def events_of(load: Load) -> dict[tuple[str, str], int]:
-    """How many events the log must have of each aggregate."""
-    accounts = {("account", person.id): person.version for person in load.accepted}
-    return accounts | {("profile", person.id): person.profile_version for person in load.accepted}
-
-
-def events_in(database: psycopg.Connection) -> dict[tuple[str, str], int]:
-    rows = database.execute("select aggregate, aggregate_id::text, count(*) from event_log group by 1, 2").fetchall()
-    return {(aggregate, id_): count for aggregate, id_, count in rows}
-
-
-def gaps(database: psycopg.Connection) -> list[tuple[Any, ...]]:
-    """The aggregates of which the log lacks a version, or has one twice."""
-    return database.execute(
+    gaps = database.execute(
         "select aggregate, aggregate_id, count(*), min(version), max(version) from event_log group by 1, 2"
         " having (min(version), max(version)) <> (1, count(*)) or count(distinct version) <> count(*)"
-    ).fetchall()
+    )
+    verdict.lost += map(str, gaps)
+    rows = database.execute("select aggregate, aggregate_id::text, count(*) from event_log group by 1, 2").fetchall()
+    told = {(aggregate, id_): count for aggregate, id_, count in rows}
+    for key, expected in _versions(load).items():
+        if (found := told.get(key, 0)) != expected:
+            (verdict.lost if found < expected else verdict.duplicated).append(f"{key}: {found} of {expected} events")
+    only_ours = (f"load:p{load.seed}.%",)
+    [(there,)] = database.execute("select count(*) from accounts where external_id like %s", only_ours).fetchall()
+    if there > len(load.accepted):
+        verdict.duplicated.append(f"{there} were registered, {len(load.accepted)} were answered so")
 
 
-def registered(database: psycopg.Connection, load: Load) -> int:
-    """How many accounts carry a name that only this load gives."""
-    name = f"load:p{load.seed}.%"
-    [(count,)] = database.execute("select count(*) from accounts where external_id like %s", (name,)).fetchall()
-    return int(count)
+def _versions(load: Load) -> dict[tuple[str, str], int]:
+    """How many events the log must have of each aggregate."""
+    accounts = {("account", person.id): person.version for person in load.accepted}
+    profiles = {("profile", person.id): person.profile_version for person in load.accepted}
+    return accounts | profiles | {("group", each.id): each.version for each in (*load.groups, *load.deleted)}
 
 
 def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: Redis) -> None:
@@ -138,20 +161,10 @@ def _pointer(redis: Redis) -> Pointer:
     return msgspec.json.decode(stored, type=Pointer)
 
 
-def _parts(things: Sequence[T]) -> list[Sequence[T]]:
-    return [things[start : start + AT_ONCE] for start in range(0, len(things), AT_ONCE)]
-
-
-async def _batch(read_url: str, wanted: dict[str, Any], position: int) -> list[dict[str, Any]]:
-    """The records found once the read side has come so far."""
-    async with httpx.AsyncClient(
-        base_url=read_url, headers=headers_for(read_url), timeout=SECONDS, trust_env=False
-    ) as client:
-        answer = await until(lambda: _answer(client, wanted, position))
-    found: list[dict[str, Any]] = answer.raise_for_status().json()["found"]
+async def _batches(client: httpx.AsyncClient, keys: str, values: Sequence[str], position: int) -> list[dict[str, Any]]:
+    """The records found by these keys once the read side has come so far."""
+    headers, found = {"Muster-Min-Position": str(position)}, []
+    for some in (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)):
+        asked = partial(client.post, "/profiles/batch-get", json={keys: some}, headers=headers)
+        found += (await not_behind(asked)).raise_for_status().json()["found"]
     return found
-
-
-async def _answer(client: httpx.AsyncClient, wanted: dict[str, Any], position: int) -> httpx.Response | None:
-    answer = await client.post("/profiles/batch-get", json=wanted, headers={"Muster-Min-Position": str(position)})
-    return None if answer.status_code == 503 else answer

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from tests.support.load import Load, Readers
+from tests.support.load import REGISTRATIONS, Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.readers import Readers
 from tests.support.stack import Stack
 
 
@@ -25,7 +26,7 @@ async def under_load(
     :param read: likewise, reads.
     """
     await stack.ready()
-    before = Load(stack.addresses.write, seed=seed, commands=20, changes=0, pause=0)
+    before = Load(stack.addresses.write, seed=seed, commands=20, kinds=REGISTRATIONS, pause=0)
     await before.run()
     await assert_people_are_found(stack.addresses.read, before.accepted, position=before.position)
     load = Load(stack.addresses.write, seed=seed + 1, transport=write)
@@ -34,4 +35,4 @@ async def under_load(
         async with load.running():
             yield load, readers
         await assert_all_is_right(stack, load)
-    assert readers.false == []
+    assert readers.wrong() == []

@@ -8,9 +8,15 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
+from projector.adapters.postgres.directory import PostgresDirectory
+from projector.audit.verify.verification import Verification
+from projector.projections.registry import PROJECTIONS
+from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.redis.client import connect
 from tests.support.bench import Bench, running_bench
 from tests.support.faults.fault import Fault
-from tests.support.verdict import Verdict, verdict_on
+from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells, verdict_on
+from tests.support.verifying import HandInRedis, unwatched
 
 
 @dataclass
@@ -45,21 +51,21 @@ class Campaign:
             async with bench.under_load():
                 for fault in order:
                     await self._strike(fault, bench)
-            verdict = await verdict_on(bench)
+            verdict = await _judged(bench)
         self.runs += 1
         self._count(faults, verdict)
         return verdict
 
     async def _strike(self, fault: Fault, bench: Bench) -> None:
         before, self.striking = bench.load.done, fault.name
-        bench.witnesses.may_fall = fault.redis_loses
+        bench.readers.may_fall = fault.redis_loses
         async with fault.strike(bench):
             await bench.last(bench.random.uniform(0, fault.lasts))
             over = time.monotonic()
         await bench.recovered()
         record = self.records[fault.name]
         record.recoveries.append(time.monotonic() - over)
-        bench.witnesses.may_fall = False
+        bench.readers.may_fall = False
         record.commands += bench.load.done - before
         self.striking = None
 
@@ -84,6 +90,26 @@ class Campaign:
         broken_off = [f"broken off in: {self.striking}"] if self.striking else []
         left_out = [f"not run here: {name}: {why}" for name, why in self.left_out.items()]
         return "\n".join([f"{self.runs} runs", head, *lines, *left_out, *broken_off])
+
+
+async def _judged(bench: Bench) -> Verdict:
+    """What is to be said once the load has ended."""
+    with bench.database() as database, bench.redis_client() as redis:
+        verdict = await verdict_on(bench.load, read_url=bench.addresses.read, database=database)
+        verdict.stale = [*bench.readers.taken_back, *bench.readers.wrong()]
+        verdict.differences = await _differences(bench)
+        assert_directory_is_what_the_log_tells(database, redis)
+    return verdict
+
+
+async def _differences(bench: Bench) -> list[str]:
+    """Between Redis, the log and PostgreSQL's state, as `muster verify` finds them."""
+    log, directory = PostgresEventLog(bench.postgres.url), PostgresDirectory(bench.postgres.url)
+    verification = Verification(log=log, directory=directory, progress=unwatched())
+    async with connect(bench.redis.url) as client:
+        hand = HandInRedis(client)
+        verified = [await verification.verify(hand.subject(each)) for each in PROJECTIONS]
+    return [str(detail) for each in verified for detail in each.details]
 
 
 def _line(name: str, record: Record) -> str:

@@ -15,6 +15,7 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
+from projector.adapters.redis.server_check import ServerCheck
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
 from projector.folding.projection import Projection
@@ -65,9 +66,9 @@ def register_services(registry: svcs.Registry) -> None:
         names = [each.name for each in PROJECTIONS]
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
     register_redis(registry, url=settings.required("redis_url"), log=log, settings=settings)
-    directory = PostgresDirectory(settings.required("database_url"))
-    limits = settings.limits_of(DriftSamplerLimits)
-    registry.register_value(DriftSampler, sampler_on(settings.required("redis_url"), directory, limits=limits))
+    directory = PostgresDirectory(settings.required("database_url"), keep=True)
+    sampler = sampler_on(settings.required("redis_url"), directory, limits=settings.limits_of(DriftSamplerLimits))
+    registry.register_value(DriftSampler, sampler, on_registry_close=directory.aclose)
 
 
 def sampler_on(redis_url: str, directory: Directory, *, limits: DriftSamplerLimits) -> DriftSampler:
@@ -90,23 +91,26 @@ def register_redis(
 ) -> None:
     """Register a projector that keeps everything in one Redis."""
     settings, client = settings or Settings.load({}), connect(url)
+    server = ServerCheck(client, keyspace=keyspace, valid=settings.limits_of(ProcessorLimits).attest / 2)
     lease = RedisLease(client, keyspace=keyspace, limits=settings.limits_of(LeadershipLimits))
     registry.register_value(Lease, lease, on_registry_close=client.aclose, ping=_answers)
     register_projector(
         registry,
         log=log,
         lease=lease,
-        stores=[store_in_redis(client, each, keyspace=keyspace) for each in projections],
+        stores=[store_in_redis(client, each, keyspace=keyspace, server=server) for each in projections],
         clock=SystemClock(),
         settings=settings,
     )
     registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
 
 
-def store_in_redis(client: Redis, projection: Projection, *, keyspace: Keyspace = HOME) -> ProjectionStore:
+def store_in_redis(
+    client: Redis, projection: Projection, *, keyspace: Keyspace = HOME, server: ServerCheck | None = None
+) -> ProjectionStore:
     return ProjectionStore(
         projection,
-        RedisReadModel(client, projection=projection, keyspace=keyspace),
+        RedisReadModel(client, projection=projection, keyspace=keyspace, server=server),
         RedisGenerationInspector(client, projection=projection.name, keyspace=keyspace),
     )
 

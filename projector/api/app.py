@@ -25,7 +25,7 @@ from shared.auth.principal import OPS
 from shared.http.app import Lifespan, assemble
 from shared.http.auth_middleware import Policy
 from shared.http.containers import Register, Services
-from shared.http.health import ReadinessDetails, json
+from shared.http.health import GaugeRefresh, ReadinessDetails, json
 from shared.http.openapi import openapi
 from shared.http.pages import linked
 from shared.server.shutdown import on_stop_signal
@@ -67,6 +67,7 @@ def _register(registry: svcs.Registry) -> None:
     settings = container.get(Settings) if Settings in registry else Settings.load({})
     registry.register_value(Streams, Streams(history, limits=settings.limits_of(StreamLimits)))
     registry.register_value(ReadinessDetails, ReadinessDetails(lambda: readiness_details(history)))
+    registry.register_value(GaugeRefresh, GaugeRefresh(history.refresh))
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.ops_url))
 
 

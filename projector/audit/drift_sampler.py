@@ -31,6 +31,8 @@ class DriftSamplerLimits:
     """Of each kind and at each turn, half of them from the store and half from the log."""
     interval: float = 2.0
     """Seconds from one turn to the next."""
+    rest: float = 30.0
+    """The same while nothing is appended to the log."""
     patience: float = 2.0
     """Seconds for the store to reach what PostgreSQL has."""
     pause: float = 0.05
@@ -68,11 +70,17 @@ class DriftSampler:
         self._random = random or Random()  # noqa: S311 - it need not be secret
         self._limits = limits or DriftSamplerLimits()
         self._differing: dict[tuple[str, Counterpart], set[str]] = {}
+        self._head = 0
 
     async def run(self) -> None:
         """Sample until cancelled; what is away is looked for again at the next turn."""
         if self._directory is not None:
-            await repeat(partial(self._sample_all, self._directory), every=self._limits.interval)
+            await repeat(partial(self._turn, self._directory))
+
+    async def _turn(self, directory: Directory) -> None:
+        before = self._head
+        await self._sample_all(directory)
+        await asyncio.sleep(self._limits.rest if self._head == before else self._limits.interval)
 
     async def _sample_all(self, directory: Directory) -> None:
         for projection in self._inspectors:
@@ -110,7 +118,8 @@ class DriftSampler:
         if counterpart.aggregate is None:
             return set(stored)
         async with directory.snapshot() as snapshot:
-            after = self._random.randint(0, await snapshot.head())
+            self._head = await snapshot.head()
+            after = self._random.randint(0, self._head)
             return {*stored, *await snapshot.some(counterpart.aggregate, after=after, limit=self._limits.records)}
 
     async def _confirmed(

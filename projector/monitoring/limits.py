@@ -10,13 +10,15 @@ class MonitoringLimits:
     patience: float = 1.5
     """For a server: a status that waits for one that is away is of no use."""
     interval: float = 1.0
-    """From one snapshot to the next."""
+    """From one snapshot to the next, while a page is open."""
     remembered: int = 600
-    """Snapshots: ten minutes of them."""
+    """Snapshots: ten minutes of them, and more where no client looked on."""
+    watched: float = 10.0
+    """For which a client counts as looking on, after it last asked."""
     leisure: float = 4.0
     """Rest, as a multiple of the time that a snapshot takes: where there is very much to count, it must not matter."""
     longest_rest: float = 5.0
-    """The stall detector has no more patience than for three of them."""
+    """The same while no client looks on; the stall detector has no more patience than for three of them."""
     stall: float = 15.0
     """For which a projection that has something to do may stand."""
     probe: float = 10.0

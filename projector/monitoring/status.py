@@ -128,10 +128,14 @@ class StatusBoard:
         self._clock = clock
         self._patience = (limits or MonitoringLimits()).patience
 
-    async def read(self) -> Status:
-        """Read the status now."""
+    async def read(self, *, whole: bool = True) -> Status:
+        """
+        Read the status now.
+
+        :param whole: sizes and projectors too, which are nothing but to be looked at.
+        """
         status = Status(projections=[_from_progress(each) for each in self._reconcilers])
-        errors = [await self._read_store(status), await self._read_log(status)]
+        errors = [await self._read_store(status, whole=whole), await self._read_log(status)]
         status.error = "; ".join(filter(None, errors)) or None
         return status
 
@@ -152,14 +156,12 @@ class StatusBoard:
         held = status.held_by
         metrics.HELD_SECONDS.set(max(0.0, (self._clock.now() - held.since).total_seconds()) if held else 0.0)
 
-    async def _read_store(self, status: Status) -> str | None:
+    async def _read_store(self, status: Status, *, whole: bool) -> str | None:
         try:
             async with asyncio.timeout(self._patience):
                 for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
-                    await self._add_survey(projection, reconciler)
-                    parking = await parking_of(reconciler.store.model, projection=projection.name)
-                    projection.parked = len(parking.documents())
-                status.projectors = await self._projectors()
+                    await self._add_survey(projection, reconciler, sized=whole)
+                status.projectors = await self._projectors() if whole else []
         except (Unavailable, Unsound, Busy) as error:
             return str(error)
         except TimeoutError:
@@ -183,9 +185,16 @@ class StatusBoard:
             return f"PostgreSQL does not answer within {self._patience} s"
         return None
 
-    async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler) -> None:
+    async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler, *, sized: bool) -> None:
         survey = await reconciler.store.model.survey()
         _add_survey(projection, survey, reconciler)
+        if survey.checkpoint and survey.checkpoint.parked:
+            parking = await parking_of(reconciler.store.model, projection=projection.name)
+            projection.parked = len(parking.documents())
+        if sized:
+            await self._add_sizes(projection, survey, reconciler)
+
+    async def _add_sizes(self, projection: ProjectionStatus, survey: Survey, reconciler: Reconciler) -> None:
         collections = list(collections_of(reconciler.projection))
         for pointer, generation in zip(roles(survey), projection.generations, strict=True):
             size = await reconciler.store.inspector.size(pointer, collections)
@@ -203,6 +212,9 @@ class StatusBoard:
 
     async def _add_lag(self, projection: ProjectionStatus, reader: EventReader, *, head: int) -> None:
         if projection.checkpoint is None:
+            return
+        if projection.checkpoint >= head:
+            projection.lag_events, projection.lag_seconds = 0, 0.0
             return
         projection.lag_events = (await reader.identity(position=head, since=projection.checkpoint)).count
         oldest = await reader.oldest(after=projection.checkpoint)

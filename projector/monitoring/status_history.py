@@ -1,11 +1,16 @@
-"""Read the status once a second for all who want to see it, and remember the last minutes."""
+"""
+Read the status once a second for all who want to see it, and remember the last minutes.
+
+While nobody looks on it is read every few seconds, and only so far as the stall detector needs it.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from time import perf_counter
+from time import monotonic
 from typing import NamedTuple
 
 import msgspec
@@ -67,7 +72,13 @@ class StatusHistory:
         self._clock = clock
         self._limits = limits or MonitoringLimits()
         self._points: deque[_Point] = deque(maxlen=self._limits.remembered)
+        self._observers: Sequence[Callable[[Status], None]] = ()
         self._latest: StatusSnapshot | None = None
+        self._whole: StatusSnapshot | None = None
+        """The latest one, if it was taken for those who look on."""
+        self._taken = self._watched = float("-inf")
+        self._taking = asyncio.Lock()
+        self._wanted = asyncio.Event()
         self._news = asyncio.Event()
         self.has_ended = False
 
@@ -77,16 +88,14 @@ class StatusHistory:
 
         :param observers: take note of each status, or add to it.
         """
+        self._observers = observers
+        await repeat(self._turn)
 
-        async def take() -> None:
-            began = perf_counter()
-            status = await self._board.read()
-            for observe in (*observers, self._board.measure):
-                observe(status)
-            self._show(StatusSnapshot(self._clock.now(), status, await self._read_parked()))
-            await asyncio.sleep(self._rest(perf_counter() - began))
-
-        await repeat(take)
+    async def refresh(self) -> None:
+        """Measure now, unless that was done a moment ago: gauges are about to be read."""
+        async with self._taking:
+            if monotonic() - self._taken >= self._limits.interval:
+                await self._take(whole=self._is_watched())
 
     @property
     def latest(self) -> Status | None:
@@ -95,13 +104,15 @@ class StatusHistory:
 
     async def after(self, last: StatusSnapshot | None, *, patience: float) -> StatusSnapshot | None:
         """Wait for another snapshot than the last one; return None if none comes within so many seconds, or ever."""
-        while self._latest in {None, last} and not self.has_ended:
+        self._watched = monotonic()
+        self._wanted.set()
+        while self._whole in {None, last} and not self.has_ended:
             try:
                 async with asyncio.timeout(patience):
                     await self._news.wait()
             except TimeoutError:
                 return None
-        return None if self.has_ended else self._latest
+        return None if self.has_ended else self._whole
 
     def timeline(self) -> Timeline:
         """Return the figures that are remembered."""
@@ -116,9 +127,31 @@ class StatusHistory:
         self.has_ended = True
         self._wake()
 
+    async def _turn(self) -> None:
+        began, is_watched = monotonic(), self._is_watched()
+        self._wanted.clear()
+        async with self._taking:
+            await self._take(whole=is_watched)
+        if is_watched:
+            await asyncio.sleep(self._rest(monotonic() - began))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.longest_rest):
+                await self._wanted.wait()
+
+    def _is_watched(self) -> bool:
+        return monotonic() - self._watched < self._limits.watched
+
     def _rest(self, took: float) -> float:
         limits = self._limits
         return max(limits.interval - took, min(limits.leisure * took, limits.longest_rest))
+
+    async def _take(self, *, whole: bool) -> None:
+        status = await self._board.read(whole=whole)
+        for observe in (*self._observers, self._board.measure):
+            observe(status)
+        self._show(StatusSnapshot(self._clock.now(), status, await self._read_parked() if whole else None), whole=whole)
+        self._taken = monotonic()
 
     async def _read_parked(self) -> ParkedReport | None:
         try:
@@ -127,10 +160,10 @@ class StatusHistory:
         except (Unavailable, Unsound, Busy, TimeoutError):
             return None  # the status says why
 
-    def _show(self, snapshot: StatusSnapshot) -> None:
+    def _show(self, snapshot: StatusSnapshot, *, whole: bool) -> None:
         figures = {each.name: _figures(each) for each in snapshot.status.projections}
         self._points.append(_Point(snapshot.at, figures))
-        self._latest = snapshot
+        self._latest, self._whole = snapshot, snapshot if whole else None
         self._wake()
 
     def _wake(self) -> None:

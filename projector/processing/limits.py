@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from shared.runtime.retry import RetryPolicy
+from shared.runtime.retry import Backoff, RetryPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,9 @@ class ProcessorLimits:
     interval: float = 0.0
     """From one commit of events to the next: what comes in between travels together."""
     poll: float = 0.25
-    """The notification of a commit is only a hint; this is the floor beneath it."""
+    """The notification of a commit is only a hint; this is the floor beneath it, while something goes on."""
+    rest: float = 4.0
+    """As many times as long as `poll`, once nothing goes on; a reconciler rests three times as long."""
     attest: float = 5.0
     """From one check of the store's settings to the next."""
     recheck: float = 3.0
@@ -52,14 +54,16 @@ class ProcessorLimits:
     grace: float = 10.0
     """For which a generation lives on that no reader should read any more: longer than the longest read."""
 
+    def idle(self, *, times: int = 1) -> Backoff:
+        """Return the pauses of a loop that finds nothing to do: ever longer, until it is at rest."""
+        return Backoff(RetryPolicy(first=self.poll, longest=self.poll * self.rest * times))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadershipLimits:
     """The limits of leader election, in seconds."""
 
     lease: float = 2.0
-    """For which a lease lasts after it was renewed."""
-    renew: float = 0.5
+    """For which a projector counts as there, and holds its leases, after it last said so."""
+    renew: float = 1.0
     """From one renewal to the next; also how long a leader that stops waits for Redis to take the lease back."""
-    listed: float = 5.0
-    """For which a projector is listed after it last reported."""

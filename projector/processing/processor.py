@@ -19,6 +19,7 @@ from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.processing.recovery import Recovery
 from projector.processing.retry import retry_next
 from projector.store.errors import GenerationDamaged, Superseded
+from projector.store.generations import Survey
 from projector.store.hints import rebuild
 from projector.store.ports import ProjectionStore
 from shared.clock import Clock
@@ -83,10 +84,12 @@ class Processor:
         )
         self._fork_check = ForkCheck(projection=self._name, recent=feed.limits.recounted)
         self._recovery = Recovery(progress, feed.limits)
+        self._idle = feed.limits.idle()
         self._size = feed.limits.batch
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
         self._verified = self._committed = float("-inf")
+        self._observed = (float("-inf"), Survey())
 
     async def run(self) -> None:
         """Feed while this process leads, until cancelled."""
@@ -100,6 +103,14 @@ class Processor:
             yield
         finally:
             self._may_go_on.set()
+
+    def observe(self, survey: Survey, *, since: float) -> None:
+        """
+        Compare the store with what was left there, once there is nothing to commit.
+
+        :param since: when the survey was begun, by `perf_counter`.
+        """
+        self._observed = (since, survey)
 
     async def _turn(self) -> None:
         if not self._feed.leadership.is_held:
@@ -136,11 +147,11 @@ class Processor:
         if events:
             standing = await self._commit_what_can_be_folded(standing, events)
         else:
-            await self._verify(standing)
+            self._verify(standing)
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
-        if not events and not standing.fan_outs and not standing.is_due:
-            await reader.wait(seconds=self._feed.limits.poll)
+        if events or standing.fan_outs or standing.is_due or await reader.wait(seconds=self._idle.next()):
+            self._idle.reset()
         return standing
 
     async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
@@ -202,24 +213,22 @@ class Processor:
         self._verified = perf_counter()
         return replace(standing, is_due=False) if folded is None else standing.after(folded)
 
-    async def _verify(self, standing: Standing) -> None:
+    def _verify(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""
         self.progress.caught_up()
-        if perf_counter() - self._verified < self._feed.limits.poll:
-            return
-        if await self._surveyed() != standing.checkpoint:
+        since, survey = self._observed
+        if since > self._verified and self._checkpoint_in(survey) != standing.checkpoint:
             raise Superseded("the store is not as it was left")
-        self._verified = perf_counter()
 
     async def _stand(self, reader: EventReader) -> Standing:
         """Take what the store says, having made sure that it can be gone on from."""
-        checkpoint = await self._surveyed()
+        self._verified = perf_counter()
+        checkpoint = self._checkpoint_in(await self._feed.store.model.survey())
         await self._fork_check.require(reader, checkpoint)
         fan_outs = [await self._taken_up(progress, reader) for progress in checkpoint.fan_outs]
         return Standing(checkpoint, fan_outs, is_due=checkpoint.parked > 0)
 
-    async def _surveyed(self) -> Checkpoint:
-        survey = await self._feed.store.model.survey()
+    def _checkpoint_in(self, survey: Survey) -> Checkpoint:
         if self._pointer not in survey.fed:
             raise Superseded(f"generation {self._pointer.generation} is not fed any more")
         checkpoint, damaged = survey.at(self._pointer)

@@ -40,6 +40,11 @@ class Processors:
         running = self._running.get(pointer) if pointer else None
         return running[0].held() if running else nullcontext()
 
+    def observe(self, survey: Survey, *, since: float) -> None:
+        """Have each processor compare the store with what it left there."""
+        for processor, _ in self._running.values():
+            processor.observe(survey, since=since)
+
     async def run_for(self, wanted: Mapping[Pointer, GenerationRole]) -> None:
         """Feed these generations, and no others."""
         ended = [each for each in self._running if each not in wanted]

@@ -79,7 +79,8 @@ class Reconciler:
         self._main: Pointer | None = None
         self._target = 0
         self._news = asyncio.Event()
-        self._comparison = OneComparison(compare, when_done=self._news.set)
+        self._idle = feed.limits.idle(times=3)
+        self._comparison = OneComparison(compare, when_done=self.look_again)
 
     @property
     def progress(self) -> ProjectionProgress:
@@ -131,11 +132,13 @@ class Reconciler:
             await self._stand_by()
             return
         self._news.clear()
+        since = perf_counter()
         survey = await self.store.model.survey()
         await self._processors.run_for(roles(survey, version=self.projection.version))
+        self._processors.observe(survey, since=since)
         await self._report(survey)
         if not await self._step(survey):
-            await self._rest(self._feed.limits.poll)
+            await self._rest()
 
     async def _stand_by(self) -> None:
         """:raises Unavailable: no projector can hold the lease."""
@@ -178,6 +181,8 @@ class Reconciler:
         except (NotReached, Superseded):
             with self._processors.held(self._main):
                 return await HOLD.call(lambda: self.store.model.transition(change), on=(NotReached, Superseded))
+        finally:
+            self.look_again()
 
     async def _beginning(self, survey: Survey) -> Transition | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
@@ -229,10 +234,15 @@ class Reconciler:
                 return dropped(each.pointer)
         return None
 
-    async def _rest(self, seconds: float) -> None:
-        """Until there is news, for so long at most."""
+    def look_again(self) -> None:
+        """Survey the store at once: something was changed."""
+        self._idle.reset()
+        self._news.set()
+
+    async def _rest(self) -> None:
+        """Until there is news, or for a while: ever longer ones, as long as there is none."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._idle.next()):
                 await self._news.wait()
 
     async def _head(self) -> int:
@@ -245,7 +255,7 @@ class Reconciler:
 
         async def after_commit(seconds: float) -> None:
             if progress.role in {GenerationRole.BUILDING, GenerationRole.FILLING}:
-                self._news.set()
+                self.look_again()
             if progress.role is GenerationRole.BUILDING and progress.reached < self._target:
                 await throttle.rest(seconds)
 

@@ -124,7 +124,7 @@ class Lease(Protocol):
     """
 
     async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
-        """Take or renew leases for two seconds and be listed; says which of them the candidate has."""
+        """Take leases or renew them, and be listed, for a few seconds; says which of them the candidate has."""
 
     async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         """Give up those leases that the candidate has, and be listed no more."""

@@ -1,7 +1,7 @@
 """Liveness, readiness and metrics of a service."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -30,6 +30,13 @@ class ReadinessDetails:
     """What `/readyz` adds for operators, whatever the readiness; a service registers it if it has any."""
 
     gather: Callable[[], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class GaugeRefresh:
+    """What sets the gauges that are read at `/metrics`; a service registers it if it does not keep them up to date."""
+
+    refresh: Callable[[], Awaitable[None]]
 
 
 def json(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
@@ -63,7 +70,9 @@ async def _ping(ping: svcs.ServicePing, seconds: float) -> tuple[str, str]:
 
 
 @get("/metrics")
-async def metrics() -> Response[bytes]:
+async def metrics(services: Services) -> Response[bytes]:
+    if GaugeRefresh in services.registry:
+        await services.get(GaugeRefresh).refresh()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
 
 

@@ -22,8 +22,12 @@ class Keyspace:
 
     @property
     def projectors(self) -> str:
-        """Which projectors were seen a moment ago."""
-        return self._key("projectors")
+        """Set of the projectors there are, and of some that have died since: see `projector`."""
+        return self._key("candidates")
+
+    def projector(self, id: str) -> str:
+        """The sign of life of a projector, for a few seconds; the id is made by Muster itself."""
+        return self._key(f"alive:{id}")
 
     @property
     def tended(self) -> str:
@@ -79,8 +83,8 @@ class ProjectionKeys:
         return self._key("announce")
 
     def lease(self, version: int) -> str:
-        """Who feeds what this version of the projection has made: a projector, for a few seconds."""
-        return self._key(f"projector:{version}")
+        """Who feeds what this version of the projection has made: a projector, as long as it gives signs of life."""
+        return self._key(f"lease:{version}")
 
     def generation(self, name: str) -> "GenerationKeys":
         return GenerationKeys(self, name)

@@ -3,8 +3,6 @@
 import time
 from hashlib import sha256
 
-import msgspec
-
 from projector.adapters.redis.leases import RedisLease
 from projector.store.ports import Candidate, LeaseName
 from shared.auth.adapters.redis.buckets import RedisBuckets
@@ -23,9 +21,7 @@ async def test_leases_do_not_outlast_who_holds_them(redis_server):
     async with connect(redis_server.url) as client:
         lease = RedisLease(client, keyspace=HOME, limits=LASTING)
         await lease.hold(ONE, NAMES)
-        for name in NAMES:
-            await client.pexpire(HOME.projection(name.projection).lease(name.version), HOUR * 1_000)
-        await client.zadd(HOME.projectors, {msgspec.json.encode(ONE): (time.time() + HOUR) * 1_000})
+        await client.pexpire(HOME.projector(ONE.id), HOUR * 1_000)
 
         held = await lease.hold(OTHER, NAMES)
         candidates = await lease.candidates(NAMES)

@@ -39,7 +39,7 @@ from tests.support.histories import DAWN, History
 from tests.support.patience import until
 
 HASTE = ProcessorLimits(
-    batch=3, poll=0.005, attest=0.0, recheck=0.005, retry=RetryPolicy(first=0.001, longest=0.005), grace=0.0
+    batch=3, poll=0.005, rest=1.0, attest=0.0, recheck=0.005, retry=RetryPolicy(first=0.001, longest=0.005), grace=0.0
 )
 
 EAGER = LeadershipLimits(renew=0.005)

@@ -23,7 +23,7 @@ from shared.redis.client import connect
 from tests.support.folding import PROFILES, Held, held
 from tests.support.projectors import store_in_memory
 
-LASTING = LeadershipLimits(lease=60.0, listed=60.0)
+LASTING = LeadershipLimits(lease=60.0)
 """However slow the disk is to which the servers write each of their steps."""
 
 

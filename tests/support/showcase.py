@@ -129,7 +129,7 @@ class Parked:
 class Board:
     """Says the same each time."""
 
-    async def read(self) -> Status:
+    async def read(self, *, whole: bool = True) -> Status:
         return msgspec.convert(STATUS, Status)
 
     def measure(self, status: Status) -> None:
@@ -173,4 +173,4 @@ def remember(history: StatusHistory) -> None:
             each.lag_events = None if 200 < second < 230 else round(40 * wave)
             each.lag_seconds = None if 200 < second < 230 else wave / 5
             each.events_per_second = 900 * wave
-        history._show(StatusSnapshot(datetime.now(UTC) - timedelta(seconds=remembered - second), status))
+        history._show(StatusSnapshot(datetime.now(UTC) - timedelta(seconds=remembered - second), status), whole=True)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -15,23 +16,32 @@ from projector.audit.drift import Counterpart, Fields
 from shared.event_log import EventLogUnsound, RecordedEvent
 from shared.event_log.adapters.postgres import read_snapshot
 from shared.postgres.connection import connected, reachable
+from shared.postgres.kept import Kept
 
 ROWS = 2_000
 """Fetched at once."""
 
 
 class PostgresDirectory:
-    """Opens a connection for each snapshot."""
+    """Opens a connection for each snapshot, or keeps one for a single caller that looks again and again."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, *, keep: bool = False) -> None:
+        connect = partial(connected, url)
+        self._kept = Kept(connect)
+        self._connected = self._kept.lent if keep else connect
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator["PostgresSnapshot"]:
-        async with connected(self._url) as connection:
+        async with self._connected() as connection:
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
             yield PostgresSnapshot(connection)
+            with reachable():
+                await connection.rollback()
+
+    async def aclose(self) -> None:
+        """End the session, if one is kept."""
+        await self._kept.aclose()
 
 
 class PostgresSnapshot:

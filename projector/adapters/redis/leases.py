@@ -1,7 +1,6 @@
 """The projectors' leases in Redis."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import msgspec
 from redis.asyncio import Redis
@@ -15,80 +14,80 @@ from shared.redis.pipelined import PipelinedConnection, pipelined
 
 
 class RedisLease:
-    """Keys that run out, and beside them a list of projectors by when they were last seen (milliseconds)."""
+    """
+    Each lease names a projector, and each projector has a sign of life, which runs out unless it is renewed.
+
+    A lease is held as long as there is a sign of life of who it names: at rest a projector renews that alone.
+    """
 
     def __init__(self, client: Redis, *, keyspace: Keyspace, limits: LeadershipLimits | None = None) -> None:
-        limits = limits or LeadershipLimits()
         self._client = client
         self._keyspace = keyspace
-        self._lease, self._listed = (int(seconds * 1000) for seconds in (limits.lease, limits.listed))
+        self._milliseconds = int((limits or LeadershipLimits()).lease * 1000)
 
     async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
-        member = msgspec.json.encode(candidate)
+        member, sign = msgspec.json.encode(candidate), self._keyspace.projector(candidate.id)
         with reachable():
-            await self._be_listed(member)
             async with pipelined(self._client) as redis:
+                renewed, holders = await redis.execute(
+                    ("PEXPIRE", sign, self._milliseconds), ("MGET", sign, *map(self._key, names))
+                )
+                if renewed and set(holders[1:]) == {member}:
+                    return frozenset(names)
+                await redis.execute(
+                    ("SADD", self._keyspace.projectors, member), ("SET", sign, b"", "PX", self._milliseconds)
+                )
                 return await self._take(redis, member, names)
 
     async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         member = msgspec.json.encode(candidate)
         with reachable():
-            await self._client.zrem(self._keyspace.projectors, member)
             async with pipelined(self._client) as redis:
-                await self._give_up(redis, member, names)
+                sign = self._keyspace.projector(candidate.id)
+                await redis.execute(("SREM", self._keyspace.projectors, member), ("DEL", sign))
+                own = [name for name, holder in (await self._watched(redis, names)).items() if holder == member]
+                await redis.transact(*(("DEL", self._key(name)) for name in own))
 
     async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
         with reachable():
-            since = await self._now() - self._listed
-            members: Any = await self._client.mget([self._key(name) for name in names]) if names else []
-            listed: Any = await self._client.zrangebyscore(self._keyspace.projectors, since, "+inf")
-        holders = {name: _candidate(member) for name, member in zip(names, members, strict=True) if member}
-        return Candidates(holders, [_candidate(member) for member in listed])
-
-    async def _be_listed(self, member: bytes) -> None:
-        now, projectors = await self._now(), self._keyspace.projectors
-        async with self._client.pipeline() as pipe:
-            pipe.zadd(projectors, {member: now})
-            pipe.zremrangebyscore(projectors, "-inf", now - self._listed)
-            pipe.zremrangebyscore(projectors, now + self._listed, "+inf")  # seen before the clock was set back
-            await pipe.execute()
-
-    async def _now(self) -> int:
-        """By the server's clock, which all projectors share."""
-        seconds, microseconds = await self._client.time()
-        return seconds * 1000 + microseconds // 1000
+            async with pipelined(self._client) as redis:
+                listed, (_, *members) = await redis.execute(
+                    ("SMEMBERS", self._keyspace.projectors), ("MGET", self._keyspace.tended, *map(self._key, names))
+                )
+                alive = await self._alive(redis, {*listed, *filter(None, members)})
+        holders = {name: alive[member] for name, member in zip(names, members, strict=True) if member in alive}
+        return Candidates(holders, sorted(alive.values(), key=lambda each: each.since))
 
     async def _take(
         self, redis: PipelinedConnection, member: bytes, names: Sequence[LeaseName]
     ) -> frozenset[LeaseName]:
+        """Take the leases of those that have died, and list these no more."""
+        (listed,) = await redis.execute(("SMEMBERS", self._keyspace.projectors))
         holders = await self._watched(redis, names)
-        free = [
-            name for name, holder in holders.items() if holder in {None, member} or await self._outlives(redis, name)
-        ]
+        alive = await self._alive(redis, {*listed, *filter(None, holders.values())})
+        free = [name for name, holder in holders.items() if holder == member or holder not in alive]
+        dead = set(listed) - alive.keys()
         try:
-            await redis.transact(*(("SET", self._key(name), member, "PX", self._lease) for name in free))
+            await redis.transact(
+                *(("SET", self._key(name), member) for name in free),
+                *(("SREM", self._keyspace.projectors, each) for each in dead),
+            )
         except WatchError:
             return frozenset()
         return frozenset(free)
 
-    async def _give_up(self, redis: PipelinedConnection, member: bytes, names: Sequence[LeaseName]) -> None:
-        own = [name for name, holder in (await self._watched(redis, names)).items() if holder == member]
-        await redis.transact(*(("DEL", self._key(name)) for name in own))
-
     async def _watched(self, redis: PipelinedConnection, names: Sequence[LeaseName]) -> dict[LeaseName, bytes | None]:
         """Return who holds the leases; none of them may change until they are written."""
-        keys = list(map(self._key, names))
-        _, members = await redis.execute(("WATCH", *keys), ("MGET", *keys))
+        keys = [self._keyspace.projectors, *map(self._key, names)]
+        _, (_, *members) = await redis.execute(("WATCH", *keys), ("MGET", *keys))
         return dict(zip(names, members, strict=True))
 
-    async def _outlives(self, redis: PipelinedConnection, name: LeaseName) -> bool:
-        """Whether the server's clock was set back since: the lease would outlive a holder that has died."""
-        (milliseconds,) = await redis.execute(("PTTL", self._key(name)))
-        return bool(milliseconds > self._lease)
+    async def _alive(self, redis: PipelinedConnection, members: Collection[bytes]) -> dict[bytes, Candidate]:
+        """Return those with a sign of life: none lasts longer than when given, but by a server's clock that was set."""
+        candidates = {member: msgspec.json.decode(member, type=Candidate) for member in members}
+        left = await redis.execute(*(("PTTL", self._keyspace.projector(each.id)) for each in candidates.values()))
+        ages = zip(candidates.items(), left, strict=True)
+        return {member: each for (member, each), milliseconds in ages if 0 < milliseconds <= self._milliseconds}
 
     def _key(self, name: LeaseName) -> str:
         return self._keyspace.projection(name.projection).lease(name.version)
-
-
-def _candidate(member: bytes) -> Candidate:
-    return msgspec.json.decode(member, type=Candidate)

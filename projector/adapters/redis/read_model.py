@@ -7,11 +7,10 @@ from itertools import chain
 from typing import Any
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from projector.adapters.redis.failures import ported
+from projector.adapters.redis.server_check import ServerCheck
 from projector.folding.batch import Batch
 from projector.folding.documents import Key
 from projector.folding.index_entries import UniqueEntry
@@ -28,30 +27,28 @@ from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.read_model.ordering import end_of
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
-from shared.redis.client import leave_replaced_master
 from shared.redis.pipelined import Command, PipelinedConnection, pipelined
-
-log = structlog.get_logger()
 
 
 class RedisReadModel:
     """Uses `client` for one projection; it must never send anything twice, see `client.connect`."""
 
-    def __init__(self, client: Redis, *, projection: Projection, keyspace: Keyspace) -> None:
+    def __init__(
+        self, client: Redis, *, projection: Projection, keyspace: Keyspace, server: ServerCheck | None = None
+    ) -> None:
+        """:param server: shared by the projections of one server."""
         self._client = client
-        self._keyspace = keyspace
         self._keys = keyspace.projection(projection.name)
         self._collections = tuple(collections_of(projection))
+        self._fed: list[str] = []
+        """The generations that the last survey found: the next one asks for them in its only trip."""
         self._unmarked: dict[str, str] = {}
-        self._may_have_zeros = False
+        self._server = server or ServerCheck(client, keyspace=keyspace)
 
     async def attest(self) -> None:
         with ported(self._keys):
-            await leave_replaced_master(self._client)
-            server = await self._client.info("server", "memory", "persistence")
-            await self._tend(server)
-        # INFO tells the policy even where CONFIG is forbidden.
-        if (policy := server.get("maxmemory_policy")) != "noeviction":
+            policy = await self._server.eviction_policy()
+        if policy != "noeviction":
             raise EvictionPossible(
                 f"projection {self._keys.projection}: Redis may evict documents, its maxmemory-policy is {policy};"
                 " run `CONFIG SET maxmemory-policy noeviction`, and write it into Redis' configuration"
@@ -91,7 +88,8 @@ class RedisReadModel:
                 try:
                     yield commit
                 except Unavailable as error:
-                    self._may_have_zeros |= "MISCONF" in str(error)  # by the time we look, the disk may have room again
+                    # By the time we look, the disk may have room again.
+                    self._server.may_have_zeros |= "MISCONF" in str(error)
                     raise
                 if not commit.is_over:
                     await redis.execute(("UNWATCH",))  # or the next one on this connection would be refused
@@ -110,12 +108,15 @@ class RedisReadModel:
             raise Superseded(f"the checkpoint of generation {generation} was moved by another writer")
 
     async def _survey(self, redis: PipelinedConnection, *, watch: bool = False) -> Survey:
-        state = self._state(*await _read(redis, self._keys.live, self._keys.roster, watch=watch))
-        names = [each.generation for each in fed(*state)]
-        if not names:
-            return Survey(*state)
-        keys = [self._keys.generation(name) for name in names]
-        values = await _read(redis, *(key for each in keys for key in (each.checkpoint, each.damaged)), watch=watch)
+        names = self._fed
+        while True:
+            keys = [self._keys.generation(name) for name in names]
+            of_each = [key for each in keys for key in (each.checkpoint, each.damaged)]
+            live, roster, *values = await _read(redis, self._keys.live, self._keys.roster, *of_each, watch=watch)
+            state = self._state(live, roster)
+            if names == (names := [each.generation for each in fed(*state)]):
+                break
+        self._fed = names
         generations = [codec.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)]
         return Survey(*state, dict(zip(names, generations, strict=True)))
 
@@ -149,27 +150,6 @@ class RedisReadModel:
         yield ("SET", keys.contents, codec.contents(keys, self._collections))
         yield from (("HSET", keys.parked, name, value) for name, value in parked.items())
         yield ("SET", keys.checkpoint, msgspec.json.encode(checkpoint))
-
-    async def _tend(self, server: Mapping[str, Any]) -> None:
-        """
-        Have the append-only file rewritten once after each start of the server, and when it can be written again.
-
-        A crash can leave the head of a transaction in it, which Redis 7.0 and 8.2 drop at the first restart and execute
-        at the second. The order of writes makes that harmless; the rewrite washes it away. A full disk can leave zeros
-        in a file that was rewritten before, with which neither Redis 8.2 nor Valkey 9.1 starts again.
-        """
-        if server.get("aof_last_write_status") == "err":
-            self._may_have_zeros = True
-            return
-        if await self._client.get(self._keyspace.tended) == server["run_id"].encode() and not self._may_have_zeros:
-            return
-        if server["aof_enabled"]:
-            try:
-                await self._client.bgrewriteaof()
-            except ResponseError as error:
-                log.warning("Redis does not rewrite its append-only file", error=str(error))
-        await self._client.set(self._keyspace.tended, server["run_id"])
-        self._may_have_zeros = False
 
     async def _damaged(self, generation: str, why: str) -> None:
         self._unmarked[generation] = why

@@ -1,9 +1,10 @@
 """An event log that is read again and again in one session."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from shared.event_log.ports import EventLog, EventReader
+from shared.postgres.kept import Kept
 
 
 class PersistentEventLog:
@@ -14,23 +15,14 @@ class PersistentEventLog:
     """
 
     def __init__(self, log: EventLog) -> None:
-        self._log = log
-        self._reader: EventReader | None = None
-        self._open = AsyncExitStack()
+        self._session = Kept(log.connect)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[EventReader]:
-        try:
-            if self._reader is None:
-                self._reader = await self._open.enter_async_context(self._log.connect())
-            else:
-                await self._reader.wait(seconds=0)  # unread notifications would pile up
-            yield self._reader
-        except BaseException:
-            await self.aclose()
-            raise
+        async with self._session.lent() as reader:
+            await reader.wait(seconds=0)  # unread notifications would pile up
+            yield reader
 
     async def aclose(self) -> None:
         """End the session, if there is one."""
-        self._reader = None
-        await self._open.aclose()
+        await self._session.aclose()

@@ -109,6 +109,19 @@ async def read_snapshot(connection: psycopg.AsyncConnection, *, after: int, limi
     return [_recorded(row) for row in _portion(rows, limit=EVENT_LOG_LIMITS.portion_bytes)]
 
 
+async def _is_readable(fileno: int, *, within: float) -> bool:
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(fileno, readable.set)
+    try:
+        async with asyncio.timeout(within):
+            return await readable.wait()
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(fileno)
+
+
 class PostgresEventLog:
     """Reads `event_log` on the primary that `url` names; a session is a connection of its own in autocommit."""
 
@@ -207,7 +220,13 @@ class PostgresEventReader:
 
     async def wait(self, *, seconds: float) -> bool:
         with reachable():
-            return bool([each async for each in self._connection.notifies(timeout=seconds, stop_after=1)])
+            return await self._is_notified() or (
+                await _is_readable(self._connection.fileno(), within=seconds) and await self._is_notified()
+            )
+
+    async def _is_notified(self) -> bool:
+        """Return whether a notification has come; asked to wait for one, psycopg would look ten times a second."""
+        return bool([each async for each in self._connection.notifies(timeout=0, stop_after=1)])
 
     async def _all(self, query: Statement, parameters: Params | None = None) -> list[Any]:
         with reachable(), answered_within(self._connection, seconds=self._answer_seconds):

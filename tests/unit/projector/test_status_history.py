@@ -13,6 +13,7 @@ from projector.processing.parked_events import Busy, ParkedReport
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
+from tests.support.patience import until
 
 
 class Board:
@@ -21,11 +22,13 @@ class Board:
     def __init__(self, clock):
         self.clock = clock
         self.asked = 0
+        self.whole = []
         self.measured = []
         self.lag = 7
 
-    async def read(self):
+    async def read(self, *, whole):
         self.asked += 1
+        self.whole.append(whole)
         self.clock.advance(timedelta(seconds=1))
         told = ProjectionStatus(
             name="profiles", version=1, state="running", error=None, events_per_second=2.5, lag_events=self.lag
@@ -71,7 +74,7 @@ async def test_everything_is_asked_once_however_many_observe_on():
         snapshots = await asyncio.gather(*(history.after(None, patience=60) for _ in range(50)))
 
     assert len({id(snapshot) for snapshot in snapshots}) == 1
-    assert board.asked == 1
+    assert board.whole == [False, True]
 
 
 async def test_each_status_is_taken_note_of_and_measured():
@@ -81,7 +84,38 @@ async def test_each_status_is_taken_note_of_and_measured():
     async with running(history, seen.append):
         snapshot = await history.after(None, patience=60)
 
-    assert [snapshot.status] == seen == board.measured
+    assert snapshot.status == seen[-1]
+    assert seen == board.measured
+
+
+async def test_nothing_is_looked_up_that_nobody_looks_at():
+    """The stall detector and who reads the gauges need neither sizes nor what is parked."""
+    history, board = a_history()
+
+    await history.refresh()
+
+    assert board.whole == [False]
+    assert history.latest == board.measured[0]
+    assert await history.after(None, patience=0.001) is None
+
+
+async def test_gauges_that_are_read_over_and_over_are_set_once_a_second():
+    history, board = a_history(interval=60)
+
+    await asyncio.gather(*(history.refresh() for _ in range(50)))
+
+    assert board.asked == len(board.measured) == 1
+
+
+async def test_who_begins_to_look_on_waits_for_no_rest():
+    """A rest without anybody would take seconds."""
+    history, board = a_history(interval=60)
+
+    async with running(history):
+        await until(lambda: board.asked)
+        snapshot = await history.after(None, patience=60)
+
+    assert snapshot.parked is not None
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), Busy("busy"), TimeoutError()])

@@ -1,0 +1,57 @@
+"""Whether the Redis of all projections keeps what it is given."""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared.read_model.keys import Keyspace
+from shared.redis.client import leave_replaced_master
+
+log = structlog.get_logger()
+
+
+class ServerCheck:
+    """Ask the server for its settings, and mend what a restart of it may have left behind."""
+
+    def __init__(self, client: Redis, *, keyspace: Keyspace, valid: float = 0.0) -> None:
+        """:param valid: seconds for which an answer serves whoever else asks."""
+        self._client = client
+        self._keyspace = keyspace
+        self._valid = valid
+        self._asked = float("-inf")
+        self._policy: str | None = None
+        self.may_have_zeros = False
+
+    async def eviction_policy(self) -> str | None:
+        if monotonic() - self._asked >= self._valid:
+            await leave_replaced_master(self._client)
+            server = await self._client.info("server", "memory", "persistence")
+            await self._tend(server)
+            # INFO tells the policy even where CONFIG is forbidden.
+            self._policy, self._asked = server.get("maxmemory_policy"), monotonic()
+        return self._policy
+
+    async def _tend(self, server: Mapping[str, Any]) -> None:
+        """
+        Have the append-only file rewritten once after each start of the server, and when it can be written again.
+
+        A crash can leave the head of a transaction in it, which Redis 7.0 and 8.2 drop at the first restart and execute
+        at the second. The order of writes makes that harmless; the rewrite washes it away. A full disk can leave zeros
+        in a file that was rewritten before, with which neither Redis 8.2 nor Valkey 9.1 starts again.
+        """
+        if server.get("aof_last_write_status") == "err":
+            self.may_have_zeros = True
+            return
+        if await self._client.get(self._keyspace.tended) == server["run_id"].encode() and not self.may_have_zeros:
+            return
+        if server["aof_enabled"]:
+            try:
+                await self._client.bgrewriteaof()
+            except ResponseError as error:
+                log.warning("Redis does not rewrite its append-only file", error=str(error))
+        await self._client.set(self._keyspace.tended, server["run_id"])
+        self.may_have_zeros = False

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import ROOT, examples_of, is_as_shown, outputs
+from tests.support.pages import ROOT, Example, examples_of, is_as_shown, outputs
 from tests.support.stack import environment, running_stack
 
 PAGES = ("add-a-command", "add-an-event", "change-an-event", "add-a-projection")
@@ -137,16 +137,27 @@ def copy(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def printed(copy):
-    """The output of every example, by page; each page has a stack of its own."""
+def followed(copy):
+    """Every example with its output, by page; their stack is one, on which a later page finds what earlier ones did."""
     if shutil.which("curl") is None:
         pytest.skip("the pages use curl, and there is none")
+    with running_stack(PYTHONPATH=str(copy.code)) as stack, stack.database() as database:
 
-    def followed(name):
-        with running_stack(PYTHONPATH=str(copy.code)) as stack:
-            return outputs(examples_of(page(name)), stack, code=copy.code)
+        def follow(name):
+            [[head]] = database.execute("select coalesce(max(position), 0) from event_log").fetchall()
+            examples = [_further_on(each, by=head) for each in examples_of(page(name))]
+            return list(zip(examples, outputs(examples, stack, code=copy.code), strict=True))
 
-    return {name: followed(name) for name in PAGES}
+        return {name: follow(name) for name in PAGES}
+
+
+def _further_on(example, *, by):
+    """Give an example the positions that it has on a log that is not empty."""
+
+    def moved(text):
+        return re.sub(r'((?:position|events)["=: ]+)(\d+)', lambda found: f"{found[1]}{int(found[2]) + by}", text)
+
+    return Example(command=moved(example.command), output=moved(example.output))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -175,11 +186,9 @@ def test_the_copy_passes_the_tests_of_the_pages(copy):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_examples_print_what_the_page_shows(printed, name):
-    examples = examples_of(page(name))
-
-    assert len(printed[name]) == len(examples) > 0
-    for example, output in zip(examples, printed[name], strict=True):
+def test_the_examples_print_what_the_page_shows(followed, name):
+    assert followed[name]
+    for example, output in followed[name]:
         assert is_as_shown(output, example.output), f"{example.command}\n{output}"
 
 

@@ -16,7 +16,7 @@ from projector.audit.drift import Counterpart, Fields
 from shared.event_log import EventLogUnsound, RecordedEvent
 from shared.event_log.adapters.postgres import read_snapshot
 from shared.postgres.connection import connected, reachable
-from shared.postgres.kept import Kept
+from shared.postgres.kept_session import KeptSession
 
 ROWS = 2_000
 """Fetched at once."""
@@ -27,7 +27,7 @@ class PostgresDirectory:
 
     def __init__(self, url: str, *, keep: bool = False) -> None:
         connect = partial(connected, url)
-        self._kept = Kept(connect)
+        self._kept = KeptSession(connect)
         self._connected = self._kept.lent if keep else connect
 
     @asynccontextmanager

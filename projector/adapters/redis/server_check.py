@@ -18,7 +18,7 @@ class ServerCheck:
     """Ask the server for its settings, and mend what a restart of it may have left behind."""
 
     def __init__(self, client: Redis, *, keyspace: Keyspace, valid: float = 0.0) -> None:
-        """:param valid: seconds for which an answer serves whoever else asks."""
+        """:param valid: seconds for which an answer serves all who ask."""
         self._client = client
         self._keyspace = keyspace
         self._valid = valid

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.event_log.ports import EventLog, EventReader
-from shared.postgres.kept import Kept
+from shared.postgres.kept_session import KeptSession
 
 
 class PersistentEventLog:
@@ -15,7 +15,7 @@ class PersistentEventLog:
     """
 
     def __init__(self, log: EventLog) -> None:
-        self._session = Kept(log.connect)
+        self._session = KeptSession(log.connect)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[EventReader]:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class KeptSession(Generic[T]):
     """Open a session when it is first asked for, and lend it to one caller at a time until something fails in it."""
 
     def __init__(self, connect: Callable[[], AbstractAsyncContextManager[T]]) -> None:

@@ -15,6 +15,7 @@ from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from projector.api import sign_in as signing_in
 from projector.api import status_events as events
+from projector.api.examples import EXAMPLES
 from projector.api.page.document import sign_in_page
 from projector.api.sign_in import CookiePolicy
 from projector.api.status_events import StreamLimits, Streams
@@ -117,8 +118,10 @@ def _document() -> dict[str, Any]:
         version=version("muster"),
         description="See how far each projection is and what it could not fold, rebuild it, and switch back.",
         scope=OPS,
+        examples=EXAMPLES,
         operations=[
             orders.operation(
+                "get_status",
                 "GET",
                 "/status",
                 "Get the state of every projection",

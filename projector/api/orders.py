@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from litestar import Request
+from msgspec import Meta
 
 from projector.api import csrf_check as guard
 from projector.processing.parked_events import Busy, NotParked, UnknownProjection
@@ -13,8 +14,8 @@ from projector.store.transitions import RebuildUnderWay, Refused
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLogUnsound
 from shared.http.bodies import body_of, require_media_type
-from shared.http.openapi import Operation, Parameter
-from shared.http.problems import NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.http.openapi import Operation, OperationTag, Parameter
+from shared.http.problems import NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.problems import INVALID, Problem
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ REFUSED = Problem("refused", 409, "That is not possible now", "The detail says w
 UNAVAILABLE = Problem(
     "storage-unavailable", 503, "A server is away", "Nothing was changed. See `muster doctor`, and try again."
 )
+PROJECTION = Annotated[str, Meta(examples=["profiles"])]
 PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, UNAVAILABLE, NOT_PARKED)
 
 
@@ -66,26 +68,39 @@ async def order_in(request: Request[Any, Any, Any], decode: Callable[[bytes], T]
     return decode(await body_of(request))
 
 
+_TAGS = {
+    "status": OperationTag("status", "How far each projection is."),
+    "projections": OperationTag("projections", "Rebuild a projection, and switch between its generations."),
+    "parked": OperationTag("parked", "Events that could not be folded, and the documents that wait for them."),
+}
+"""By the first word of a path."""
+
+
 def operation(
+    name: str,
     method: str,
     path: str,
     summary: str,
-    answer: type,
+    answer: Any,
     *,
     description: str = "",
     body: type | None = None,
+    media_type: str = "application/json",
     parameters: Sequence[Parameter] = (),
     problems: Sequence[Problem] = (),
 ) -> Operation:
     """Describe one request; of one that has a body, its guards and the problems of bodies too."""
-    of_body = (NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *guard.PROBLEMS) if body else ()
+    of_body = (NOT_JSON, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *guard.PROBLEMS) if body else ()
     return Operation(
+        name=name,
+        tag=_TAGS[path.split("/")[1]],
         method=method,
         path=path,
         summary=summary,
         description=description,
         body=body,
         answer=answer,
+        answer_media_type=media_type,
         answer_headers={"Request-Id": "The id of the request."},
         parameters=parameters,
         problems=(*problems, *of_body),

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from projector.api.csrf_check import GUARDS
 from projector.api.orders import (
     NOT_PARKED,
+    PROJECTION,
     PROJECTION_NOT_FOUND,
     REFUSED,
     UNAVAILABLE,
@@ -76,13 +77,14 @@ HANDLERS = (parked, parked_document, retry, skip)
 
 _ONE = "/parked/{projection}/{id}"
 _PATH = (
-    Parameter(name="projection", place="path", type=str, text="Its name.", required=True),
+    Parameter(name="projection", place="path", type=PROJECTION, text="Its name.", required=True),
     Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account.", required=True),
 )
 _PROBLEMS = (PROJECTION_NOT_FOUND, NOT_PARKED, REFUSED, UNAVAILABLE)
 
 OPERATIONS = (
     operation(
+        "list_parked",
         "GET",
         "/parked",
         "List what is parked and what was skipped",
@@ -91,6 +93,7 @@ OPERATIONS = (
         problems=(REFUSED, UNAVAILABLE),
     ),
     operation(
+        "get_parked_document",
         "GET",
         _ONE,
         "Get what is parked, or was skipped, for a document",
@@ -99,6 +102,7 @@ OPERATIONS = (
         problems=_PROBLEMS,
     ),
     operation(
+        "retry_parked_document",
         "POST",
         f"{_ONE}/retry",
         "Try again what keeps a document waiting",
@@ -109,6 +113,7 @@ OPERATIONS = (
         problems=_PROBLEMS,
     ),
     operation(
+        "skip_parked_event",
         "POST",
         f"{_ONE}/skip",
         "Drop the first event that waits for a document",

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from projector.api.csrf_check import GUARDS
 from projector.api.orders import (
+    PROJECTION,
     PROJECTION_NOT_FOUND,
     REBUILD_UNDER_WAY,
     REFUSED,
@@ -90,10 +91,11 @@ async def rollback(request: Request[Any, Any, Any], services: Services, name: Fr
 
 HANDLERS = (rebuild, abort, rollback)
 
-_ONE = (Parameter(name="name", place="path", type=str, text="The projection.", required=True),)
+_ONE = (Parameter(name="name", place="path", type=PROJECTION, text="The projection.", required=True),)
 _PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, UNAVAILABLE)
 OPERATIONS = tuple(
     operation(
+        name,
         "POST",
         f"/projections/{{name}}/{action}",
         summary,
@@ -103,15 +105,22 @@ OPERATIONS = tuple(
         parameters=_ONE,
         problems=_PROBLEMS,
     )
-    for action, summary, text, body in (
+    for name, action, summary, text, body in (
         (
+            "rebuild_projection",
             "rebuild",
             "Rebuild a projection beside the live generation",
             "Answers once the rebuild is ordered; `GET /status` says how far it is. One that is held goes on.",
             Rebuild,
         ),
-        ("abort", "Give up a rebuild", "The live generation is untouched.", Abort),
-        ("rollback", "Switch back to the generation that was live before", "In one step, and back again.", RollBack),
+        ("abort_rebuild", "abort", "Give up a rebuild", "The live generation is untouched.", Abort),
+        (
+            "roll_back_projection",
+            "rollback",
+            "Switch back to the generation that was live before",
+            "In one step, and back again.",
+            RollBack,
+        ),
     )
 )
 

@@ -10,19 +10,20 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get
 from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec import Meta
 
 from projector.api.csrf_check import require_local_host
+from projector.api.orders import operation
 from projector.api.page.document import parts
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.auth.authentication import Authentication
 from shared.http.auth_middleware import caller
 from shared.http.containers import Services
-from shared.http.openapi import Operation
 from shared.http.problems import Rejection
 from shared.http.requests import wants_head_only
 from shared.problems import Problem
@@ -165,14 +166,14 @@ async def status_events(request: Request[Any, Any, Any], services: Services) -> 
 
 HANDLERS = (status_events,)
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/status/events",
-        summary="Follow the state of every projection",
+    operation(
+        "follow_status",
+        "GET",
+        "/status/events",
+        "Follow the state of every projection",
+        Annotated[str, Meta(examples=['id: 1\nevent: status\ndata: {"head":1042,…}\n\n'])],
         description="Server-sent events: `history` once, then every second `status` with what `GET /status` answers.",
-        answer=str,
-        answer_media_type=MEDIA_TYPE,
-        answer_headers={"Request-Id": "The id of the request."},
+        media_type=MEDIA_TYPE,
         problems=PROBLEMS,
     ),
 )

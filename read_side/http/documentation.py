@@ -1,11 +1,13 @@
 """The read API as its OpenAPI document describes it."""
 
+import inspect
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from read_side.http.conditions import CONDITIONS
 from read_side.http.endpoints import names_in
+from read_side.http.examples import EXAMPLES
 from read_side.http.filters import CURSOR, LIMIT
 from read_side.http.lists import ListRoute
 from read_side.http.problems import UNREADABLE
@@ -13,7 +15,7 @@ from read_side.http.resource import ReadRoute, Resource, Route
 from read_side.http.resources import RESOURCES
 from shared.auth.principal import PRIVATE, READ
 from shared.http import openapi
-from shared.http.openapi import Parameter
+from shared.http.openapi import OperationTag, Parameter
 from shared.http.problems import NOT_ACCEPTABLE
 from shared.problems import INVALID
 
@@ -33,33 +35,39 @@ def document(resources: Sequence[Resource] = RESOURCES) -> dict[str, Any]:
         version=version("muster"),
         description="Read people's profiles, groups and what happened as of a known position in the event log. "
         f"Without the scope `{PRIVATE}` people's e-mail addresses, external ids and attributes are left out, and "
-        "no one is looked up by them.",
+        "no one is looked up by them. A record has all its other fields, unless `fields` asks for some.",
         operations=_operations(resources),
         scope=READ,
+        examples=EXAMPLES,
     )
+    for fields in {route.fields for each in resources for route in each.routes if not route.is_whole}:
+        described["components"]["schemas"][fields.record.__name__]["required"] = list(fields.id)
     return described | {"x-probes": {each.name: each.probe for each in resources}}
 
 
 def _operations(resources: Sequence[Resource]) -> Iterator[openapi.Operation]:
     for resource in resources:
+        tag = OperationTag(resource.name, (inspect.getdoc(resource.port) or "").partition("\n\n")[0].replace("\n", " "))
         for route in resource.routes:
-            yield _described(route, method="GET", parameters=(*_keys(route), *route.parameters, *_paging(route)))
+            parameters = (*_keys(route), *route.parameters, *_paging(route))
+            yield _described(route, tag, method="GET", parameters=parameters)
         for body_route in resource.body_routes:
-            yield _described(body_route, method="POST", body=body_route.body)
+            yield _described(body_route, tag, method="POST", body=body_route.body)
 
 
 def _described(
-    route: Route, *, method: str, parameters: Sequence[Parameter] = (), body: Any = None
+    route: Route, tag: OperationTag, *, method: str, parameters: Sequence[Parameter] = (), body: Any = None
 ) -> openapi.Operation:
     return openapi.Operation(
+        name=route.name,
+        tag=tag,
         method=method,
         path=route.path,
         summary=route.summary,
         description=route.description,
-        parameters=(*parameters, *CONDITIONS),
+        parameters=(*parameters, *CONDITIONS) if route.is_whole else (*parameters, route.fields.parameter, *CONDITIONS),
         body=body,
         answer=route.answer,
-        public_answer=route.public_answer,
         answer_headers=_PAGE_HEADERS if isinstance(route, ListRoute) else _ANSWER_HEADERS,
         other_answers={304: "You have this already"},
         problems=(*route.problems, NOT_ACCEPTABLE, INVALID, *UNREADABLE),

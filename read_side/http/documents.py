@@ -8,13 +8,12 @@ from typing import Any, Generic, Protocol, TypeVar
 from litestar.types import HTTPScope
 
 from read_side.freshness import Freshness
-from read_side.http.conditions import minimum_position
 from read_side.http.endpoints import Outcomes, PathKeys
 from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse
 from read_side.views import Variant, Views
 from shared.http.problems import Rejection
-from shared.read_model.envelope import Sealed
+from shared.read_model.envelope import Sealed, entity_tag
 
 
 class DocumentMatch(Protocol):
@@ -49,24 +48,37 @@ class DocumentRoute(ReadRoute, Generic[V, M]):
 
     def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "DocumentEndpoint[V, M]":
         views: V = opened[port]
-        return DocumentEndpoint(self, find=self.find(views, variant), freshness=views.freshness)
+        return DocumentEndpoint(self, find=self.find(views, variant), freshness=views.freshness, variant=variant)
 
 
 class DocumentEndpoint(Generic[V, M]):
     """A document route on open views."""
 
-    def __init__(self, route: DocumentRoute[V, M], *, find: Callable[..., Awaitable[M]], freshness: Freshness) -> None:
+    def __init__(
+        self,
+        route: DocumentRoute[V, M],
+        *,
+        find: Callable[..., Awaitable[M]],
+        freshness: Freshness,
+        variant: Variant,
+    ) -> None:
         self._keys = PathKeys(route.path, route.keys)
         self.outcomes = Outcomes(route.path)
         self._find, self._freshness, self._missing = find, freshness, route.missing
+        self._fields, self._variant = route.fields, variant
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         keys = self._keys.of(segments)
-        if minimum := minimum_position(scope):
+        minimum, selection = self._fields.wanted(scope, self._variant)
+        if minimum:
             match = await self._freshness.reach(minimum, partial(self._find, *keys))
         else:
             match = await self._find(*keys)
         if match.document is None:
             self.outcomes.misses.inc()
             raise self._missing(match)
-        return DocumentResponse(match.position, match.document)
+        document = match.document
+        if selection is not None:
+            body = selection.cut(document.body)
+            document = Sealed(document.position, entity_tag(body), body)
+        return DocumentResponse(match.position, document)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from litestar.types import HTTPScope
+from msgspec import Meta
 from prometheus_client import Counter
 
 from read_side.http import filters
@@ -42,12 +43,14 @@ class PathKey(NamedTuple):
     """
 
     parse: Callable[[str], str]
-    type: type
+    type: Any
 
 
-TEXT = PathKey(str, str)
+HANDLE = PathKey(str, Annotated[str, Meta(examples=["andre"])])
+EMAIL = PathKey(str, Annotated[str, Meta(examples=["andre@example.org"])])
+EXTERNAL_ID = PathKey(str, Annotated[str, Meta(examples=["hr:4711"])])
 ACCOUNT = PathKey(filters.account_id, UUID)
-GROUP = PathKey(unique_slug, str)
+GROUP = PathKey(unique_slug, Annotated[str, Meta(examples=["ssju"])])
 
 
 class PathKeys:

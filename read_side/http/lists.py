@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from litestar.types import HTTPScope
+from msgspec import Meta
 
 from read_side.freshness import Freshness
 from read_side.http.conditions import wanted_position
@@ -26,6 +27,9 @@ _encode = msgspec.msgpack.Encoder().encode
 V = TypeVar("V", bound=Views)
 Q = TypeVar("Q", bound=msgspec.Struct)
 """What a list is asked; it has the fields `limit` and `after`."""
+
+
+NextCursor = Annotated[str, Meta(examples=["AXk2cHZpLWNhcnNvbgA"])]
 
 
 def ends_in_id(place: bytes) -> bool:
@@ -51,26 +55,31 @@ class ListRoute(ReadRoute, Generic[V, Q]):
 
     def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "ListEndpoint[V, Q]":
         views: V = opened[port]
-        return ListEndpoint(self, find=self.find(views, variant), freshness=views.freshness)
+        return ListEndpoint(self, find=self.find(views, variant), freshness=views.freshness, variant=variant)
 
 
 class ListEndpoint(Generic[V, Q]):
     """A list route on open views."""
 
-    def __init__(self, route: ListRoute[V, Q], *, find: Callable[..., Awaitable[Page]], freshness: Freshness) -> None:
-        self._route, self._find, self._freshness = route, find, freshness
+    def __init__(
+        self, route: ListRoute[V, Q], *, find: Callable[..., Awaitable[Page]], freshness: Freshness, variant: Variant
+    ) -> None:
+        self._route, self._find, self._freshness, self._variant = route, find, freshness, variant
         self._keys = PathKeys(route.path, route.keys)
         self.outcomes = Outcomes(route.path)
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
         keys = self._keys.of(segments)
         parameters = Parameters(scope)
+        selection = self._route.fields.selection(parameters)
         minimum, bound, query = self._query(parameters, keys)
+        self._route.fields.require_visible(selection, scope, self._variant)
         page = await self._freshness.reach(minimum, partial(self._find, *keys, query))
         if page.documents is None:
             self.outcomes.misses.inc()
             raise self._route.missing(page.position)
-        return _response(page, page.documents, parameters, bound)
+        items = [selection.cut(each.body) if selection else each.body for each in page.documents]
+        return _response(page, items, parameters, bound)
 
     def _query(self, parameters: Parameters, keys: Sequence[str]) -> tuple[int, bytes, Q]:
         """Return the position wanted, what a cursor is bound to, and the query."""
@@ -84,10 +93,10 @@ class ListEndpoint(Generic[V, Q]):
         return minimum, bound, msgspec.structs.replace(query, limit=limit, after=cursor and cursor.place)
 
 
-def _response(page: Page, documents: Sequence[Sealed], parameters: Parameters, bound: bytes) -> DocumentResponse:
+def _response(page: Page, items: Sequence[bytes], parameters: Parameters, bound: bytes) -> DocumentResponse:
     cursor = None if page.after is None else str(Cursor.behind(page.after, query=bound))
-    items, end = b",".join(each.body for each in documents), b"null" if cursor is None else b'"%b"' % cursor.encode()
-    body = b'{"items":[%b],"next_cursor":%b}' % (items, end)
+    end = b"null" if cursor is None else b'"%b"' % cursor.encode()
+    body = b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), end)
     document = Sealed(page.position, entity_tag(body), body)
     next_page = None if cursor is None else parameters.address_with("cursor", cursor)
     return DocumentResponse(page.position, document, next_page)

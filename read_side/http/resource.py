@@ -3,9 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
+import msgspec
+
 from read_side.http.endpoints import Endpoint, PathKey
+from read_side.http.fields import RecordFields
 from read_side.views import Variant
 from shared.http.openapi import Parameter
 from shared.problems import Problem
@@ -19,19 +23,28 @@ class Route:
     """
     What a client can do at one path, as the documentation says it.
 
+    :param name: of the function that a generated client has for it.
     :param path: with the names of its keys in braces.
-    :param public_answer: the answer to callers without the private scope, if it is another.
+    :param public: the record as callers without the private scope may see it, if that is less.
+    :param is_whole: no fields can be chosen among those of the answer.
     :param is_private: other callers may not ask at all: the answer would say whose a private key is.
     """
 
+    name: str
     path: str
     summary: str
     answer: Any
-    public_answer: Any = None
+    public: type[msgspec.Struct] | None = None
     description: str = ""
     parameters: Sequence[Parameter] = ()
     problems: Sequence[Problem] = ()
+    is_whole: bool = False
     is_private: bool = False
+
+    @cached_property
+    def fields(self) -> RecordFields:
+        """Of the records in its answer."""
+        return RecordFields.of_answer(self.answer, self.public)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from shared.auth.principal import Principal
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.ids import TimeOrderedIds
-from shared.problems import Refusal
+from shared.problems import Problem, Refusal
 from tests.support.clock import SettableClock
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
@@ -30,6 +30,7 @@ from write_side.domain.values import parse_value, plain
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Channel, Invocation
 from write_side.execution.limits import ExecutionLimits
+from write_side.execution.refusals import problems_of
 from write_side.ports import CommandContext, UnitsOfWork
 from write_side.use_cases import USE_CASES
 
@@ -70,6 +71,7 @@ class WriteSide:
         try:
             return await (by or self.executor).execute(invocation(name, key=key, expected=expected, **fields))
         except Refusal as refusal:
+            _require_said(name, refusal.problem)
             raise refusal.__cause__ or refusal from None
 
     async def events(self) -> list[RecordedEvent]:
@@ -78,6 +80,11 @@ class WriteSide:
     async def events_after(self, position: int) -> list[RecordedEvent]:
         async with self.log.connect() as reader:
             return list(await reader.read(after=position, limit=10_000))
+
+
+def _require_said(name: str, problem: Problem) -> None:
+    """The document of the write API says no more than what use cases say of themselves."""
+    assert problem in problems_of(_BY_NAME[name]), f"{name} does not say that it may be refused as {problem.name}"
 
 
 def invocation(name: str, /, *, key: str | None = None, expected: int | None = None, **fields: Any) -> Invocation:

@@ -45,7 +45,7 @@ class AccountRef(Reference[UUID | Handle | ExternalId]):
             {"type": "string", "pattern": f"^@{Handle.pattern}$", "maxLength": Handle.longest + 1},
             {"type": "string", "pattern": f"^ext:{ExternalId.pattern}$", "minLength": 5, "maxLength": 259},
         ]
-        return {"anyOf": forms, "description": f"It {cls.rule}."}
+        return {"anyOf": forms, "description": f"It {cls.rule}.", "examples": ["@andre"]}
 
 
 class GroupRef(Reference[UUID | Slug]):
@@ -76,4 +76,4 @@ class GroupRef(Reference[UUID | Slug]):
             {"type": "string", "format": "uuid"},
             {"type": "string", "pattern": f"^{Handle.pattern}$", "maxLength": Slug.longest},
         ]
-        return {"anyOf": forms, "description": f"It {cls.rule}."}
+        return {"anyOf": forms, "description": f"It {cls.rule}.", "examples": ["ssju"]}

@@ -26,6 +26,7 @@ class Text(str):
     longest: ClassVar[int]
     pattern: ClassVar[str] = _NO_CONTROL_CHARACTERS
     rule: ClassVar[str] = "must not contain control characters"
+    examples: ClassVar[tuple[str, ...]]
 
     @classmethod
     def parse(cls, given: object) -> Self:
@@ -44,13 +45,15 @@ class Text(str):
     def schema(cls) -> dict[str, Any]:
         """The rule as JSON Schema."""
         bounds = {"minLength": cls.shortest, "maxLength": cls.longest}
-        return {"type": "string", **bounds, "pattern": f"^{cls.pattern}$", "description": f"It {cls.rule}."}
+        about = {"description": f"It {cls.rule}.", "examples": list(cls.examples)}
+        return {"type": "string", **bounds, "pattern": f"^{cls.pattern}$", **about}
 
 
 class EmailAddress(Text):
     """An e-mail address; two are the same if they differ in case only."""
 
     __slots__ = ()
+    examples = ("andre@example.org",)
     shortest = 3
     longest = 254
     pattern = r"[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+"
@@ -65,6 +68,7 @@ class Handle(Text):
     """The short name by which a person is addressed; two are the same if they differ in case only."""
 
     __slots__ = ()
+    examples = ("andre",)
     longest = 64
     pattern = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
     rule = "must be made of A-Z a-z 0-9 . _ - with a letter or digit first and last"
@@ -78,6 +82,7 @@ class Slug(Text):
     """The short name by which a group is addressed; none looks like an id, so that a reference is one or the other."""
 
     __slots__ = ()
+    examples = ("ssju",)
     longest = 64
     pattern = rf"(?!{DASHED_UUID}$)[a-z0-9]([a-z0-9._-]*[a-z0-9])?"
     rule = "must be made of a-z 0-9 . _ - with a letter or digit first and last, and not look like an id"
@@ -91,6 +96,7 @@ class ExternalId(Text):
     """The id of a person or a group in another system."""
 
     __slots__ = ()
+    examples = ("hr:4711",)
     longest = 255
 
     @property
@@ -102,6 +108,7 @@ class Name(Text):
     """A display name, a given or a family name, the name of a group."""
 
     __slots__ = ()
+    examples = ("André Carson",)
     longest = 200
 
 
@@ -109,6 +116,7 @@ class Title(Text):
     """What a person is, such as `Senator`."""
 
     __slots__ = ()
+    examples = ("Representative",)
     longest = 200
 
 
@@ -116,6 +124,7 @@ class Bio(Text):
     """What a person writes about themselves."""
 
     __slots__ = ()
+    examples = ("Grew up in Indianapolis.",)
     shortest = 0
     longest = 4000
 
@@ -124,6 +133,7 @@ class Description(Text):
     """What a group is for."""
 
     __slots__ = ()
+    examples = ("Judges and their nominations.",)
     shortest = 0
     longest = 4000
 
@@ -132,6 +142,7 @@ class Role(Text):
     """What a member is in a group, such as `Chairman`."""
 
     __slots__ = ()
+    examples = ("Chairman",)
     longest = 200
 
 
@@ -139,6 +150,7 @@ class Locale(Text):
     """A well-formed language tag (BCP 47)."""
 
     __slots__ = ()
+    examples = ("en-US",)
     shortest = 2
     longest = 35
     pattern = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
@@ -149,6 +161,7 @@ class TimeZone(Text):
     """A time zone by its name in the IANA database."""
 
     __slots__ = ()
+    examples = ("America/Indiana/Indianapolis",)
     longest = 64
     rule = "must be a time zone such as Europe/Berlin (IANA)"
 
@@ -161,7 +174,7 @@ class TimeZone(Text):
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
-        return {"type": "string", "enum": sorted(_time_zones()), "description": f"It {cls.rule}."}
+        return super().schema() | {"format": "time-zone"}
 
 
 @cache
@@ -177,6 +190,7 @@ class Url(Text):
     """
 
     __slots__ = ()
+    examples = ("https://carson.example/",)
     longest = 2000
     pattern = r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f-\x9f]+"
     rule = "must be an absolute URL such as https://example.org/"
@@ -186,6 +200,7 @@ class Tag(Text):
     """A word by which people are found together."""
 
     __slots__ = ()
+    examples = ("house",)
     longest = 64
 
 
@@ -193,6 +208,7 @@ class Label(Text):
     """The name of a link or of an attribute."""
 
     __slots__ = ()
+    examples = ("home",)
     longest = 64
 
 
@@ -200,6 +216,7 @@ class Note(Text):
     """The value of an attribute, or why something was done."""
 
     __slots__ = ()
+    examples = ("asked for it",)
     shortest = 0
     longest = 2000
 

@@ -1,5 +1,6 @@
 """Which problem it is that keeps a command from being carried out."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from shared.errors import Overloaded, Unavailable
@@ -21,6 +22,7 @@ from write_side.domain.errors import (
     StaleAggregate,
     VersionMismatch,
 )
+from write_side.use_cases import UseCase
 
 RETRY_AFTER_SECONDS = 1
 
@@ -97,8 +99,16 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
     OutcomeUnknown: OUTCOME_UNKNOWN,
 }
 PROBLEMS = tuple(dict.fromkeys(PROBLEM_OF.values()))
+ALWAYS = (VersionMismatch, IdempotencyMismatch, Unavailable, Contention, Overloaded, OutcomeUnknown)
+"""What any command may meet, besides the errors of its use case."""
+
 REFUSED = tuple(PROBLEM_OF)
 """What a use case and its ports raise where a command is not carried out; everything else is a defect."""
+
+
+def problems_of(use_case: UseCase) -> Sequence[Problem]:
+    """Return the problems that may keep this command from being carried out."""
+    return [problem for kind, problem in PROBLEM_OF.items() if kind in {*use_case.errors, *ALWAYS}]
 
 
 def refusal_of(error: Exception) -> Refusal:

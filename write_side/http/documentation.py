@@ -2,20 +2,29 @@
 
 from importlib.metadata import version
 from typing import Annotated, Any
+from uuid import UUID
 
 from msgspec import Meta
 
 from shared.auth.principal import COMMANDS
-from shared.http.openapi import Operation, Parameter, openapi
-from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
-from shared.problems import INVALID
+from shared.http.examples import EXAMPLE_ID
+from shared.http.openapi import Operation, OperationTag, Parameter, openapi
+from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE
+from shared.problems import INVALID, OVERLOADED
 from write_side.domain.values import value_schema
-from write_side.execution.refusals import PROBLEMS
+from write_side.execution.refusals import problems_of
 from write_side.http.stream import NDJSON, AnsweredLine, StreamedCommand
 from write_side.ports import Outcome
 from write_side.use_cases import USE_CASES, UseCase
 
-_BODY_PROBLEMS = (NOT_JSON, NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID)
+_BODY_PROBLEMS = (NOT_JSON, NOT_ACCEPTABLE, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, OVERLOADED)
+_TAGS = {
+    "member": OperationTag("members", "Who belongs to a group, and as what."),
+    "group": OperationTag("groups", "What people belong to."),
+    "profile": OperationTag("profiles", "What people show of themselves."),
+}
+"""By a word in the name of a command; all others are about accounts."""
+_ACCOUNTS = OperationTag("accounts", "People as the directory knows them: their keys and their status.")
 _HEADERS = (
     Parameter(
         name="Idempotency-Key",
@@ -33,6 +42,7 @@ _HEADERS = (
 _ANSWER_HEADERS = {
     "Muster-Position": "The log's position that reflects the command; send it as Muster-Min-Position to read it.",
     "ETag": "The version of the aggregate, in quotes.",
+    "Idempotency-Replayed": "`true` if the command was carried out before, under the same key.",
     "Request-Id": "The id of the request.",
 }
 
@@ -46,11 +56,15 @@ def document() -> dict[str, Any]:
         operations=[*map(_command, USE_CASES), _STREAM],
         scope=COMMANDS,
         schema_hook=value_schema,
+        examples=(_LINE, _ANSWER),
     )
 
 
 def _command(use_case: UseCase) -> Operation:
+    words = use_case.name.split("-")
     return Operation(
+        name="_".join(words),
+        tag=next((tag for word, tag in _TAGS.items() if word in words), _ACCOUNTS),
         method="POST",
         path=f"/commands/{use_case.name}",
         summary=use_case.summary,
@@ -58,11 +72,15 @@ def _command(use_case: UseCase) -> Operation:
         body=use_case.command,
         answer=Outcome,
         answer_headers=_ANSWER_HEADERS,
-        problems=(*_BODY_PROBLEMS, *PROBLEMS),
+        problems=tuple(dict.fromkeys((*_BODY_PROBLEMS, *problems_of(use_case)))),
     )
 
 
+_LINE = StreamedCommand("suspend-account", "my-first", '"3"')
+_ANSWER = AnsweredLine(line=1, status=200, id=UUID(EXAMPLE_ID), version=4, position=1042, replayed=False)
 _STREAM = Operation(
+    name="stream_commands",
+    tag=OperationTag("streams", "Many commands in one request."),
     method="POST",
     path="/commands",
     summary="Carry out a stream of commands, one JSON object a line",

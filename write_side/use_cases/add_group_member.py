@@ -4,11 +4,14 @@ from msgspec import Meta, field
 
 from shared.clock import Clock
 from shared.ids import Ids
+from write_side.domain.account import AccountAlreadyClosed
+from write_side.domain.errors import AccountNotFound, GroupNotFound
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
+from write_side.use_cases.use_case import raises
 
 _MEMBER = "member"
 
@@ -22,6 +25,7 @@ class AddGroupMember(Command, frozen=True, kw_only=True):
     role: Annotated[Role, Meta(extra_json_schema={"default": _MEMBER})] = field(default_factory=lambda: Role(_MEMBER))
 
 
+@raises(AccountAlreadyClosed, AccountNotFound, GroupNotFound)
 async def add_group_member(command: AddGroupMember, *, uow: UnitOfWork, clock: Clock, ids: Ids) -> Outcome:
     async with uow:
         account = await uow.accounts.get_unchanging(command.account)

@@ -1,8 +1,10 @@
 from shared.clock import Clock
+from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 from write_side.domain.values import Note
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
+from write_side.use_cases.use_case import raises
 
 
 class CloseAccount(Command, frozen=True, kw_only=True):
@@ -12,6 +14,7 @@ class CloseAccount(Command, frozen=True, kw_only=True):
     reason: Note | None = None
 
 
+@raises(AccountNotFound)
 async def close_account(command: CloseAccount, *, uow: UnitOfWork, clock: Clock) -> Outcome:
     async with uow:
         account = await uow.accounts.get(command.account)

@@ -2,10 +2,12 @@ from uuid import UUID
 
 from shared.clock import Clock
 from shared.ids import Ids
+from write_side.domain.errors import ExternalIdTaken, GroupExists, SlugTaken
 from write_side.domain.group import Group
 from write_side.domain.values import Description, ExternalId, Name, Slug
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
+from write_side.use_cases.use_case import raises
 
 
 class CreateGroup(Command, frozen=True, kw_only=True):
@@ -18,6 +20,7 @@ class CreateGroup(Command, frozen=True, kw_only=True):
     external_id: ExternalId | None = None
 
 
+@raises(ExternalIdTaken, GroupExists, SlugTaken)
 async def create_group(command: CreateGroup, *, uow: UnitOfWork, clock: Clock, ids: Ids) -> Outcome:
     async with uow:
         group = Group.create(

@@ -1,7 +1,9 @@
 from shared.clock import Clock
+from write_side.domain.errors import GroupNotFound
 from write_side.domain.references import GroupRef
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
+from write_side.use_cases.use_case import raises
 
 
 class DeleteGroup(Command, frozen=True, kw_only=True):
@@ -10,6 +12,7 @@ class DeleteGroup(Command, frozen=True, kw_only=True):
     group: GroupRef
 
 
+@raises(GroupNotFound)
 async def delete_group(command: DeleteGroup, *, uow: UnitOfWork, clock: Clock) -> Outcome:
     async with uow:
         group = await uow.groups.get_exclusive(command.group)

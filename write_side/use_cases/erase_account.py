@@ -1,7 +1,9 @@
 from shared.clock import Clock
+from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
+from write_side.use_cases.use_case import raises
 
 
 class EraseAccount(Command, frozen=True, kw_only=True):
@@ -10,6 +12,7 @@ class EraseAccount(Command, frozen=True, kw_only=True):
     account: AccountRef
 
 
+@raises(AccountNotFound)
 async def erase_account(command: EraseAccount, *, uow: UnitOfWork, clock: Clock) -> Outcome:
     now = clock.now()
     async with uow:

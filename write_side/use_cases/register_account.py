@@ -4,11 +4,13 @@ from uuid import UUID
 from shared.clock import Clock
 from shared.ids import Ids
 from write_side.domain.account import Account
+from write_side.domain.errors import AccountExists, EmailTaken, ExternalIdTaken, HandleTaken
 from write_side.domain.profile import Profile
 from write_side.domain.values import Bio, EmailAddress, ExternalId, Handle, Locale, Name, TimeZone, Title, Url
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
 from write_side.use_cases.profile_fields import Attributes, Links, Tags
+from write_side.use_cases.use_case import raises
 
 
 class RegisterAccount(Command, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class RegisterAccount(Command, frozen=True, kw_only=True):
     attributes: Attributes | None = None
 
 
+@raises(AccountExists, EmailTaken, ExternalIdTaken, HandleTaken)
 async def register_account(command: RegisterAccount, *, uow: UnitOfWork, clock: Clock, ids: Ids) -> Outcome:
     now = clock.now()
     async with uow:

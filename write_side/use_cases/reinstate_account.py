@@ -1,8 +1,11 @@
 from shared.clock import Clock
+from write_side.domain.account import AccountAlreadyClosed
+from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 from write_side.domain.values import Note
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
+from write_side.use_cases.use_case import raises
 
 
 class ReinstateAccount(Command, frozen=True, kw_only=True):
@@ -12,6 +15,7 @@ class ReinstateAccount(Command, frozen=True, kw_only=True):
     reason: Note | None = None
 
 
+@raises(AccountAlreadyClosed, AccountNotFound)
 async def reinstate_account(command: ReinstateAccount, *, uow: UnitOfWork, clock: Clock) -> Outcome:
     async with uow:
         account = await uow.accounts.get(command.account)

@@ -4,10 +4,12 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from shared.clock import Clock
+from write_side.domain.errors import GroupNotFound, SlugTaken
 from write_side.domain.references import GroupRef
 from write_side.domain.values import Description, Name, Slug
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
+from write_side.use_cases.use_case import raises
 
 
 class UpdateGroup(Command, frozen=True, kw_only=True):
@@ -19,6 +21,7 @@ class UpdateGroup(Command, frozen=True, kw_only=True):
     description: Description | UnsetType | None = UNSET
 
 
+@raises(GroupNotFound, SlugTaken)
 async def update_group(command: UpdateGroup, *, uow: UnitOfWork, clock: Clock) -> Outcome:
     async with uow:
         group = await uow.groups.get_exclusive(command.group)

@@ -4,11 +4,14 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from shared.clock import Clock
+from write_side.domain.account import AccountAlreadyClosed
+from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 from write_side.domain.values import Bio, Locale, Name, TimeZone, Title, Url
 from write_side.ports import Outcome, UnitOfWork
 from write_side.use_cases.command import Command
 from write_side.use_cases.profile_fields import Attributes, Links, Tags
+from write_side.use_cases.use_case import raises
 
 
 class UpdateProfile(Command, frozen=True, kw_only=True):
@@ -28,6 +31,7 @@ class UpdateProfile(Command, frozen=True, kw_only=True):
     attributes: Attributes | UnsetType | None = UNSET
 
 
+@raises(AccountAlreadyClosed, AccountNotFound)
 async def update_profile(command: UpdateProfile, *, uow: UnitOfWork, clock: Clock) -> Outcome:
     async with uow:
         account = await uow.accounts.get_unchanging(command.account)

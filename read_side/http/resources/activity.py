@@ -6,7 +6,7 @@ import msgspec
 
 from read_side.http.endpoints import ACCOUNT
 from read_side.http.filters import DEFAULT_LIMIT
-from read_side.http.lists import ListRoute
+from read_side.http.lists import ListRoute, NextCursor
 from read_side.http.problems import PROFILE_NOT_FOUND, profile_not_found
 from read_side.http.resource import Resource
 from read_side.views import ActivityViews, Page, Variant
@@ -28,7 +28,7 @@ class ActivityPage(msgspec.Struct, frozen=True):
     """What happened, newest first; `next_cursor` is null on the last page."""
 
     items: tuple[ActivityRecord, ...]
-    next_cursor: str | None
+    next_cursor: NextCursor | None
 
 
 def _find(views: ActivityViews, variant: Variant) -> Callable[[str, ActivityQuery], Awaitable[Page]]:
@@ -39,6 +39,7 @@ def _find(views: ActivityViews, variant: Variant) -> Callable[[str, ActivityQuer
 
 
 OF_ACCOUNT = ListRoute[ActivityViews, ActivityQuery](
+    name="list_profile_activity",
     path="/profiles/{id}/activity",
     summary="List what happened to an account, newest first",
     answer=ActivityPage,

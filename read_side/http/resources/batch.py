@@ -8,8 +8,9 @@ from litestar import Request, Response, post
 from litestar.types import Scope
 from msgspec import Meta
 
-from read_side.http.conditions import known_tag, minimum_position
+from read_side.http.conditions import known_tag
 from read_side.http.endpoints import Outcomes
+from read_side.http.fields import Selection
 from read_side.http.problems import UNANSWERED, rejection
 from read_side.http.resource import BodyRoute
 from read_side.http.responses import CACHE_CONTROL
@@ -19,7 +20,7 @@ from shared.http.auth_middleware import caller, require_scope
 from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
-from shared.http.problems import NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.http.problems import NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.problems import INVALID, FieldError
 from shared.read_model.envelope import entity_tag
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
@@ -57,13 +58,6 @@ class FoundAndMissing(msgspec.Struct, frozen=True):
     missing: ProfileKeys
 
 
-class PublicFoundAndMissing(msgspec.Struct, frozen=True):
-    """The same for callers without the private scope."""
-
-    found: tuple[PublicProfileRecord, ...]
-    missing: ProfileKeys
-
-
 class _StoredBatch(msgspec.Struct, frozen=True):
     """The same, with the records as they are stored."""
 
@@ -80,8 +74,9 @@ _encode = msgspec.json.Encoder().encode
 async def batch_get(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
     require_media_type(request.scope, "application/json")
     require_acceptable(request.scope, "application/json")
-    minimum = minimum_position(request.scope)
-    keys, variant = _decode(await body_of(request)).keys(), _variant(request.scope)
+    variant = _variant(request.scope)
+    minimum, selection = BATCH_GET.fields.wanted(request.scope, variant)
+    keys = _decode(await body_of(request)).keys()
     if keys.emails or keys.external_ids:
         require_scope(request.scope, PRIVATE)
     views: ProfileViews = await services.aget_abstract(ProfileViews)
@@ -89,15 +84,16 @@ async def batch_get(request: Request[Any, Any, Any], services: Services) -> Resp
         batch = await views.freshness.reach(minimum, lambda: views.by_keys(keys, variant=variant))
     except UNANSWERED as error:
         raise rejection(error) from error
-    return _answer(batch, request.scope)
+    return _answer(batch, selection, request.scope)
 
 
 def _variant(scope: Scope) -> Variant:
     return "full" if PRIVATE in caller(scope).scopes else "public"
 
 
-def _answer(batch: Matches, scope: Scope) -> Response[bytes]:
-    body = _encode(_StoredBatch([msgspec.Raw(document.body) for document in batch.found], batch.missing))
+def _answer(batch: Matches, selection: Selection | None, scope: Scope) -> Response[bytes]:
+    found = [msgspec.Raw(selection.cut(each.body) if selection else each.body) for each in batch.found]
+    body = _encode(_StoredBatch(found, batch.missing))
     etag = entity_tag(body)
     known = known_tag(scope, etag)
     headers = {"Muster-Position": str(batch.position), "ETag": known or etag, "Cache-Control": CACHE_CONTROL}
@@ -114,6 +110,7 @@ def _count(batch: Matches, *, is_news: bool) -> None:
 
 
 BATCH_GET = BodyRoute(
+    name="batch_get_profiles",
     path=PATH,
     summary="Get up to 500 profiles by any keys",
     description="Each person found is there once, in the order asked for; keys that no one has are under "
@@ -121,6 +118,6 @@ BATCH_GET = BodyRoute(
     handler=batch_get,
     body=BatchGet,
     answer=FoundAndMissing,
-    public_answer=PublicFoundAndMissing,
-    problems=(NOT_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
+    public=PublicProfileRecord,
+    problems=(NOT_JSON, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE),
 )

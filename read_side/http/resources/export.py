@@ -135,10 +135,12 @@ def _look_ups(record: ProfileRecord) -> LookUps:
 
 
 EXPORT = ExportRoute(
+    name="export_profile",
     path="/profiles/{id}/export",
     summary="Get what the read models hold of one person; former values are in the event log alone",
     answer=Export,
     keys=(ACCOUNT,),
     problems=(PROFILE_NOT_FOUND,),
+    is_whole=True,
     is_private=True,
 )

@@ -5,7 +5,7 @@ import msgspec
 from read_side.http.documents import DocumentRoute
 from read_side.http.endpoints import ACCOUNT, GROUP
 from read_side.http.filters import BY_WORD, ROLE, Sort, search_in, sort_by
-from read_side.http.lists import ListRoute
+from read_side.http.lists import ListRoute, NextCursor
 from read_side.http.problems import (
     GROUP_NOT_FOUND,
     MEMBER_NOT_FOUND,
@@ -28,14 +28,14 @@ class GroupPage(msgspec.Struct, frozen=True):
     """Groups in order; `next_cursor` is null on the last page."""
 
     items: tuple[GroupRecord, ...]
-    next_cursor: str | None
+    next_cursor: NextCursor | None
 
 
 class MemberPage(msgspec.Struct, frozen=True):
     """Members in the order in which they joined; `next_cursor` is null on the last page."""
 
     items: tuple[MemberCard, ...]
-    next_cursor: str | None
+    next_cursor: NextCursor | None
 
 
 def group_query(parameters: Parameters) -> GroupQuery:
@@ -53,6 +53,7 @@ def _missing_member(match: MemberMatch) -> Rejection:
 
 
 MEMBERS = ListRoute[GroupViews, MemberQuery](
+    name="list_group_members",
     path="/groups/{group}/members",
     summary="List a group's members",
     answer=MemberPage,
@@ -69,6 +70,7 @@ GROUPS = Resource(
     port=GroupViews,
     routes=(
         ListRoute[GroupViews, GroupQuery](
+            name="list_groups",
             path="/groups",
             summary="List and search groups",
             answer=GroupPage,
@@ -79,6 +81,7 @@ GROUPS = Resource(
             missing=group_not_found,
         ),
         DocumentRoute[GroupViews, Match](
+            name="get_group",
             path="/groups/{group}",
             summary="Get the group with an id or a slug",
             answer=GroupRecord,
@@ -89,6 +92,7 @@ GROUPS = Resource(
         ),
         MEMBERS,
         DocumentRoute[GroupViews, MemberMatch](
+            name="get_group_member",
             path="/groups/{group}/members/{account_id}",
             summary="Get one member of a group",
             answer=MemberCard,

@@ -5,9 +5,9 @@ from functools import partial
 import msgspec
 
 from read_side.http.documents import DocumentRoute
-from read_side.http.endpoints import ACCOUNT, TEXT
+from read_side.http.endpoints import ACCOUNT, EMAIL, EXTERNAL_ID, HANDLE
 from read_side.http.filters import BY_WORD, GROUP, MOST_TAGS, STATUS, TAG, Sort, search_in, sort_by
-from read_side.http.lists import ListRoute
+from read_side.http.lists import ListRoute, NextCursor
 from read_side.http.problems import PROFILE_NOT_FOUND, QUERY_TOO_BROAD, profile_not_found
 from read_side.http.resource import Resource
 from read_side.http.resources.batch import BATCH_GET
@@ -30,14 +30,7 @@ class ProfilePage(msgspec.Struct, frozen=True):
     """People in order; `next_cursor` is null on the last page."""
 
     items: tuple[ProfileRecord, ...]
-    next_cursor: str | None
-
-
-class PublicProfilePage(msgspec.Struct, frozen=True):
-    """The same for callers without the private scope."""
-
-    items: tuple[PublicProfileRecord, ...]
-    next_cursor: str | None
+    next_cursor: NextCursor | None
 
 
 def profile_query(parameters: Parameters) -> ProfileQuery:
@@ -60,7 +53,7 @@ def _missing(match: Match) -> Rejection:
 _by_key = partial(
     DocumentRoute[ProfileViews, Match],
     answer=ProfileRecord,
-    public_answer=PublicProfileRecord,
+    public=PublicProfileRecord,
     problems=(PROFILE_NOT_FOUND,),
     missing=_missing,
 )
@@ -70,36 +63,41 @@ PROFILES = Resource(
     port=ProfileViews,
     routes=(
         _by_key(
+            name="get_profile",
             path="/profiles/{id}",
             summary="Get the profile with an id",
             keys=(ACCOUNT,),
             find=lambda views, variant: partial(views.by_id, variant=variant),
         ),
         _by_key(
+            name="get_profile_by_handle",
             path="/profiles/by-handle/{handle}",
             summary="Get the profile with a handle, in whatever case",
-            keys=(TEXT,),
+            keys=(HANDLE,),
             find=lambda views, variant: partial(views.by_handle, variant=variant),
         ),
         _by_key(
+            name="get_profile_by_email",
             path="/profiles/by-email/{email}",
             summary="Get the profile with an e-mail address, in whatever case",
-            keys=(TEXT,),
+            keys=(EMAIL,),
             is_private=True,
             find=lambda views, variant: partial(views.by_email, variant=variant),
         ),
         _by_key(
+            name="get_profile_by_external_id",
             path="/profiles/by-external-id/{external_id}",
             summary="Get the profile with an external id",
-            keys=(TEXT,),
+            keys=(EXTERNAL_ID,),
             is_private=True,
             find=lambda views, variant: partial(views.by_external_id, variant=variant),
         ),
         ListRoute[ProfileViews, ProfileQuery](
+            name="list_profiles",
             path="/profiles",
             summary="List and search people",
             answer=ProfilePage,
-            public_answer=PublicProfilePage,
+            public=PublicProfileRecord,
             parameters=tuple(each.parameter for each in (STATUS, GROUP, TAG, SEARCH, SORT)),
             problems=(QUERY_TOO_BROAD,),
             query=profile_query,

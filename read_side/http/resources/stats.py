@@ -28,7 +28,7 @@ STATS = Resource(
     port=StatsViews,
     routes=(
         DocumentRoute[StatsViews, Match](
-            path="/stats", summary="Get the directory in numbers", answer=StatsRecord, find=_find
+            name="get_stats", path="/stats", summary="Get the directory in numbers", answer=StatsRecord, find=_find
         ),
     ),
     probe="/stats",

@@ -197,7 +197,7 @@ async def test_a_read_model_that_was_never_filled_misses_nothing(client, path):
         ("min_position=-1", "?min_position"),
         ("min_position=1&min_position=1", "?min_position"),
         ("min_position=%ff", "?min_position"),
-        ("fields=name", "?fields"),
+        ("fields=nickname", "?fields"),
         ("%FF=1", "?\N{REPLACEMENT CHARACTER}"),
         ("=", "?"),
         ("Limit=5", "?Limit"),

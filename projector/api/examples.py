@@ -1,0 +1,47 @@
+"""Answers as the documentation shows them."""
+
+from datetime import UTC, datetime
+
+from projector.api.rebuilds import Arrangement
+from projector.monitoring.status import GenerationStatus, ProjectionStatus, ProjectorStatus, Status
+from projector.processing.parked_events import FailedEvent, ParkedDocument, ParkedReply, ParkedReport
+from shared.http.examples import EXAMPLE_ID
+
+_LIVE = "01a22847d0b4744c9f1e6a35c1b0a9d2"
+_PARKED = ParkedDocument(
+    projection="profiles",
+    kind="profile",
+    id=EXAMPLE_ID,
+    stale_since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
+    waiting=(1042,),
+    failed=(FailedEvent(position=1042, error="KeyError", code="7c1f"),),
+)
+
+EXAMPLES = (
+    Status(
+        head=1042,
+        projections=[
+            ProjectionStatus(
+                name="profiles",
+                version=1,
+                generation=_LIVE,
+                checkpoint=1042,
+                revision=311,
+                lag_events=0,
+                lag_seconds=0.0,
+                state="running",
+                error=None,
+                events_per_second=12.5,
+                generations=[
+                    GenerationStatus(
+                        name=_LIVE, version=1, role="live", checkpoint=1042, events=1042, documents=541, state="running"
+                    )
+                ],
+            )
+        ],
+        projectors=[ProjectorStatus(id="host-4711", role="holder", since="2026-11-25T09:30:00Z")],
+    ),
+    ParkedReport(parked=(_PARKED,), skipped=()),
+    ParkedReply(settled=True, parked=(), skipped=()),
+    Arrangement(projection="profiles", live=_LIVE, building=None, kept=None),
+)

@@ -41,6 +41,7 @@ COMPONENTS: tuple[str, ...] = (
     "shared.server.limits:ServerLimits",
     "write_side.adapters.postgres.transactions:TransactionLimits",
     "write_side.execution.limits:ExecutionLimits",
+    "write_side.http.limits:StreamedAnswerLimits",
 )
 """Where the limits of each component stand; `muster config --limits` shows them all."""
 

@@ -31,6 +31,7 @@ from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.limits import EXECUTION_LIMITS, ExecutionLimits
 from write_side.http.app import Background, write_api
+from write_side.http.limits import StreamedAnswerLimits
 from write_side.ports import UnitsOfWork
 
 
@@ -43,6 +44,7 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
+    registry.register_value(StreamedAnswerLimits, settings.limits_of(StreamedAnswerLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write", keyspace=HOME)
     register_origins(registry, settings)

@@ -1,10 +1,13 @@
 """Whatever is wrong with a request, its answer says so, names the place, and nothing was stored."""
 
+import contextlib
+import http.client
 import json
 
 import httpx
 import psycopg
 import pytest
+import requests
 
 from tests.support.write_process import write_process
 from tests.support.write_side import ANDRE, SSAF
@@ -257,3 +260,32 @@ def test_a_line_that_is_too_long_is_413_and_the_stream_goes_on(client):
     answer = client.post("/commands", content=content, headers={"Content-Type": NDJSON})
 
     assert [json.loads(line)["status"] for line in answer.content.split(b"\n")[:-1]] == [413, 404]
+
+
+def by_requests(url, content):
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.post(url, data=content, headers={"Content-Type": NDJSON}).content
+
+
+def by_httpx(url, content):
+    return httpx.post(url, content=content, headers={"Content-Type": NDJSON}, trust_env=False, timeout=60).content
+
+
+def by_http_client(url, content):
+    with contextlib.closing(http.client.HTTPConnection(httpx.URL(url).netloc.decode(), timeout=60)) as connection:
+        connection.request("POST", "/commands", content, {"Content-Type": NDJSON})
+        return connection.getresponse().read()
+
+
+@pytest.mark.parametrize("send", [by_requests, by_httpx, by_http_client])
+def test_a_client_that_sends_all_before_it_reads_gets_every_answer(client, send):
+    """More than all buffers between the two can hold: 6,000 answers of 7 KB."""
+    line = {"command": "suspend-account"} | {f"unknown-{number}": number for number in range(100)}
+    content = (json.dumps(line).encode() + b"\n") * 6_000
+
+    answers = send(f"{client.base_url}/commands", content).splitlines()
+
+    assert len(answers) == 6_000
+    assert json.loads(answers[-1])["line"] == 6_000
+    assert {len(answer) // 1_000 for answer in answers} == {7}

@@ -70,6 +70,21 @@ def refusing():
         await (framed if refused else served)(scope, receive, send)
     return application
 
+def duplex():
+    from write_side.http.duplex import DiskRoom, duplex
+    from write_side.http.limits import StreamedAnswerLimits
+    served, limits = create(), StreamedAnswerLimits(patience=0.2)
+
+    async def application(scope, receive, send):
+        async def make(answers):
+            while (await receive())["more_body"]:
+                await answers.put(bytes(500_000))
+
+        streams = scope["type"] == "http" and scope["path"] == "/stream"
+        answer = duplex(make, media_type="x/y", room=DiskRoom(limits.disk), limits=limits) if streams else served
+        await answer(scope, receive, send)
+    return application
+
 def broken():
     raise RuntimeError("nothing to serve")
 """
@@ -242,6 +257,23 @@ def _unreading(port):
     client.connect(("127.0.0.1", port))
     client.sendall(b"GET /long HTTP/1.1\r\nHost: muster\r\n\r\n")
     return client
+
+
+def test_a_client_may_leave_answers_unread_as_long_as_it_sends(serve, port):
+    """Most libraries read nothing before they have sent all."""
+    serve("application:duplex", unread=1)
+    worker_pid(port)
+    about = b"POST /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with _connected(port, about) as client:
+        for _ in range(40):
+            client.sendall(b"1\r\nx\r\n")
+            time.sleep(0.1)
+        client.sendall(b"0\r\n\r\n")
+
+        answer = b"".join(iter(lambda: client.recv(1_000_000), b""))
+
+    assert answer.endswith(b"0\r\n\r\n")
+    assert len(answer) > 40 * 500_000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the worker notices within half a second")

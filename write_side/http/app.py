@@ -17,6 +17,8 @@ from write_side.execution import refusals
 from write_side.http import stream
 from write_side.http.commands import command_route
 from write_side.http.documentation import document
+from write_side.http.duplex import DiskRoom
+from write_side.http.limits import StreamedAnswerLimits
 from write_side.use_cases import USE_CASES
 
 
@@ -32,7 +34,7 @@ def write_api(*registers: Register) -> ASGIApp:
     """
     return assemble(
         handlers=[index_route(described := document()), *map(command_route, USE_CASES), stream.stream_route],
-        registers=registers,
+        registers=(_default_limits, *registers),
         problems=(*refusals.PROBLEMS, *stream.PROBLEMS),
         document=described,
         policy=Policy(COMMANDS, open=frozenset({"/"})),
@@ -40,10 +42,16 @@ def write_api(*registers: Register) -> ASGIApp:
     )
 
 
+def _default_limits(registry: svcs.Registry) -> None:
+    registry.register_value(StreamedAnswerLimits, StreamedAnswerLimits())
+
+
 @asynccontextmanager
 async def _background(app: Litestar) -> AsyncIterator[None]:
     app.state.stopping = StopSignal()
     async with Tasks() as tasks, svcs.Container(app.state.registry) as container:
+        limits = app.state.answer_limits = container.get(StreamedAnswerLimits)
+        app.state.disk_room = DiskRoom(limits.disk)
         background = container.get(Background) if Background in app.state.registry else Background()
         for name, loop in background.items():
             tasks.start(loop(), name=name)

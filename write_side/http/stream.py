@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, post
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Scope
 from msgspec import UNSET, UnsetType
 
 from shared.auth.authentication import Authentication
@@ -26,6 +26,7 @@ from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import Observation, observed
+from write_side.http.duplex import NoRoom, WaitingAnswers, duplex
 from write_side.http.requests import HttpChannel, invocation_of
 from write_side.use_cases import USE_CASES, Command, UseCase
 
@@ -47,7 +48,14 @@ STOPPING = Problem(
     "Send this line and those after it again, with the same idempotency keys: another process takes them, or this one "
     "once it is back.",
 )
-PROBLEMS = (NOT_REACHED, STOPPING)
+ANSWERS_UNREAD = Problem(
+    "answers-unread",
+    503,
+    "The answers to a stream take too much room",
+    "Send this line and those after it again, with the same idempotency keys, and read answers while you send; or send "
+    "fewer lines at once. Operators: see that there is room in the directory for temporary files (TMPDIR).",
+)
+PROBLEMS = (NOT_REACHED, STOPPING, ANSWERS_UNREAD)
 """Of a stream, and of nothing else."""
 
 _encode = msgspec.json.Encoder().encode
@@ -93,20 +101,9 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
         may_go_on=partial(authentication.stands, caller(request.scope)),
         stopping=stopping,
     )
-    return duplex(lines.answers(split_lines(stopping.until_requested(body_chunks(request)))))
-
-
-def duplex(answers: AsyncIterator[bytes]) -> ASGIApp:
-    """Answer while the request is being read; Litestar's `Stream` would read the body away to see a disconnection."""
-
-    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", NDJSON.encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        async for line in answers:
-            await send({"type": "http.response.body", "body": line, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return answer
+    sent = split_lines(stopping.until_requested(body_chunks(request)))
+    state = request.app.state
+    return duplex(partial(lines.carry_out, sent), media_type=NDJSON, room=state.disk_room, limits=state.answer_limits)
 
 
 class CommandLines:
@@ -115,8 +112,8 @@ class CommandLines:
 
     Once a line could not be carried out for want of the database (503), none after it is: the client will send it
     again, and would otherwise find it done after those that were to follow it. Nor is any once its token is no longer
-    good: a request may last for long. When the process is to stop, the line that is being carried out is the last but
-    one to be answered, and the answer ends.
+    good: a request may last for long. When the process is to stop, or answers that are not read have no more room, the
+    line that is being carried out is the last but one to be answered, and the answer ends.
     """
 
     def __init__(
@@ -129,19 +126,20 @@ class CommandLines:
         self._stopping = stopping
         self._halted: Refusal | None = None
 
-    async def answers(self, lines: AsyncIterable[bytes | None]) -> AsyncIterator[bytes]:
+    async def carry_out(self, lines: AsyncIterable[bytes | None], answers: WaitingAnswers) -> None:
         number = 0
         try:
             async for line in lines:
                 self._stopping.raise_if_requested()
                 number += 1
                 if line is None or line.strip():
-                    yield _encode(await self._answer(number, line)) + b"\n"
-        except Stopped:
-            stopping = Refusal(STOPPING, "Neither this line nor any after it was carried out")
-            yield _encode(_failed(number + 1, stopping)) + b"\n"
+                    await answers.put(_encode(await self._answer(number, line)) + b"\n")
+        except (Stopped, NoRoom) as ended:
+            problem = STOPPING if isinstance(ended, Stopped) else ANSWERS_UNREAD
+            refusal = Refusal(problem, "Neither this line nor any after it was carried out")
+            answers.put_last(_encode(_failed(number + 1, refusal)) + b"\n")
         except ClientGone:
-            return  # the client is gone
+            return
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         await wait_for_rate_limit(self._scope)

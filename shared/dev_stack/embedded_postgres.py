@@ -88,8 +88,8 @@ class EmbeddedPostgres(EmbeddedServer):
         self._cluster.mkdir(mode=0o700, exist_ok=True)
         if self._runs_as is not None:
             os.chown(self._cluster, *self._runs_as)
-            if self._cluster_file is None:
-                self._cluster_file = os.open(self._cluster, os.O_RDONLY | os.O_DIRECTORY)
+        if self._cluster_file is None and sys.platform == "linux":
+            self._cluster_file = os.open(self._cluster, os.O_RDONLY | os.O_DIRECTORY)
         if self.data.exists():
             self._require_same_major()
             self._forget_killed_process()
@@ -169,9 +169,9 @@ class EmbeddedPostgres(EmbeddedServer):
         Return a path below the cluster as PostgreSQL can reach it.
 
         Another account may not be able to enter the state directory (/root is 0700), and its modes are not ours to
-        change. A directory that was opened for the process can be entered nevertheless.
+        change; nor does PostgreSQL take a path of 1,024 bytes. A directory that was opened for it can be entered.
         """
-        if self._cluster_file is None or sys.platform != "linux":
+        if self._cluster_file is None:
             return str(path)
         return f"/proc/self/fd/{self._cluster_file}/{path.relative_to(self._cluster)}"
 

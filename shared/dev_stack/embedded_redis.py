@@ -1,8 +1,11 @@
 """Valkey from its wheel, or a genuine Redis, for `muster up` and the tests."""
 
+import os
+import re
 import secrets
 import signal
 import socket
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -68,7 +71,7 @@ class EmbeddedRedis(EmbeddedServer):
         if not password.exists():
             write_private(password, secrets.token_urlsafe(24))
         # In a file, not on the command line: every account can read a command line.
-        settings = {**self._options, "requirepass": self._password, "port": str(self.port), "dir": f'"{self.data}"'}
+        settings = {**self._options, "requirepass": self._password, "port": str(self.port), "dir": _quoted(self.data)}
         write_private(self._configuration, "".join(f"{key} {value}\n" for key, value in settings.items()))
 
     def _command(self) -> Sequence[str]:
@@ -76,7 +79,7 @@ class EmbeddedRedis(EmbeddedServer):
             binary = self._binary or valkey_binary()
         except ProgramMissingError as error:
             raise ServerError(str(error)) from error
-        return [str(binary), str(self._configuration)]
+        return [str(binary), re.sub(r"([*?[\\])", r"\\\1", str(self._configuration))]  # a pattern to the server
 
     def _state(self) -> ServerState:
         answer = self._answer()
@@ -95,6 +98,12 @@ class EmbeddedRedis(EmbeddedServer):
             return b""
 
 
+def _quoted(path: Path) -> str:
+    """Write a path so that a configuration can hold it, whatever it is made of."""
+    return '"' + "".join(chr(each) if chr(each) in _PLAIN else f"\\x{each:02x}" for each in os.fsencode(path)) + '"'
+
+
+_PLAIN = string.ascii_letters + string.digits + "/._-"
 _SETTINGS = {
     "bind": "127.0.0.1",
     "maxmemory-policy": "noeviction",

@@ -21,6 +21,9 @@ class Subcommand(NamedTuple):
     help: str
 
 
+OF_LIBRARIES = ("LITESTAR_", "OTEL_PYTHON_", "PROMETHEUS_", "prometheus_", "PSYCOPG_")
+"""What the variables begin with by which our libraries load other parts, show tracebacks or wait for a debugger."""
+
 COMMANDS: Mapping[str, Subcommand] = {
     "up": Subcommand("shared.dev_stack.cli:up", "Start everything here: PostgreSQL, Valkey and the three processes."),
     "doctor": Subcommand(
@@ -62,6 +65,7 @@ def main() -> None:
 
     A command fails by raising `CommandFailed`, or by returning a status of its own.
     """
+    _forget_variables()
     _require_known_command(sys.argv[1:])
     try:
         application()()
@@ -75,6 +79,12 @@ def main() -> None:
         # The reader of our output has gone (`muster … | head`): nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
+
+
+def _forget_variables() -> None:
+    """Remove what would have our libraries load something else, or nothing; the processes that we start inherit it."""
+    for name in [name for name in os.environ if name.startswith(OF_LIBRARIES)]:
+        del os.environ[name]
 
 
 def _require_known_command(arguments: list[str]) -> None:

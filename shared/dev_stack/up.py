@@ -298,7 +298,11 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,
     }
-    return {**os.environ, **{variable(field): str(value) for field, value in settled.items()}}
+    # How Python behaves is ours to say; where it finds the code, whoever called us has said.
+    inherited = {
+        name: text for name, text in os.environ.items() if not name.startswith("PYTHON") or name == "PYTHONPATH"
+    }
+    return {**inherited, **{variable(field): str(value) for field, value in settled.items()}}
 
 
 def announce(addresses: Addresses, settings: Settings, access: LocalAccess | None) -> None:

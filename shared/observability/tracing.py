@@ -100,6 +100,8 @@ def export_spans(service: str, *, environ: Mapping[str, str] = os.environ) -> No
         log.warning("no traces", reason=str(error))
     except ImportError:
         log.warning("no traces", reason=f"{MISSING}; or unset the OTEL_ variables")
+    except Exception as error:  # noqa: BLE001 - whatever the SDK says of the variables that it reads by itself
+        log.warning("no traces", reason=f"{type(error).__name__}: {error}: mend or unset the OTEL_ variables")
 
 
 def flush() -> None:

@@ -19,10 +19,7 @@ from shared.dev_stack.embedded_server import ServerError, free_port
 from shared.dev_stack.programs import redis_binary
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
-
-
-ANY_PATH = Path("it's \"quoted\" [a]*?{b} %41 \\x \\", "$(x) ;#&~\ttab\nline", "ü 김 \udcff", *(5 * [250 * "x"]))
-"""A directory that is legal, and longer than PostgreSQL takes."""
+from tests.support.hostile_variables import ANY_PATH
 
 
 def postgres(directory, **options):
@@ -49,7 +46,7 @@ def make(request):
 @pytest.fixture(scope="module")
 def one(make, tmp_path_factory):
     """One server of its kind, made once, because to make a database takes longer than to use it."""
-    with make(tmp_path_factory.mktemp("servers") / ANY_PATH, port=free_port()) as running:
+    with make(tmp_path_factory.mktemp("servers") / f"{ANY_PATH}\udcff", port=free_port()) as running:
         yield running
 
 

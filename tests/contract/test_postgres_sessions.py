@@ -10,6 +10,7 @@ from shared.errors import Unavailable, Unsound
 from shared.postgres.connection import connected
 from shared.postgres.session import PINNED
 from tests.support.databases import database_at
+from tests.support.hostile_variables import LIBPQ
 from tests.support.pooler import pooler
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.postgres.migrate import migrate
@@ -38,23 +39,6 @@ HOSTILE = {
 }
 EXPECTED = {**PINNED, "search_path": "public", "synchronous_commit": "on"}
 SHOW = "select name, current_setting(name) from unnest(cast(%s as text[])) as name"
-VARIABLES = {
-    "PGOPTIONS": " ".join(f"-c {name}={value.replace(' ', '')}" for name, value in HOSTILE.items()),
-    "PGCLIENTENCODING": "LATIN1",
-    "PGTZ": "Nowhere/Land",
-    "PGDATESTYLE": "nonsense",
-    "PGGEQO": "nonsense",
-    "PGSSLMODE": "require",
-    "PGSSLNEGOTIATION": "direct",
-    "PGGSSENCMODE": "require",
-    "PGREQUIREAUTH": "none",
-    "PGCHANNELBINDING": "require",
-    "PGHOSTADDR": "203.0.113.1",
-    "PGSERVICE": "none",
-    "PGTARGETSESSIONATTRS": "standby",
-    "PGPASSFILE": "/nowhere",
-    "PGPASSWORD": "wrong",
-}
 
 
 @pytest.fixture(params=["database", "role", "environment"])
@@ -73,7 +57,8 @@ def hostile_url(request, database_url, monkeypatch):
                 yield database_url.replace(f"muster:{connection.info.password}@", "inheriting:p@")
                 connection.execute("drop role inheriting")
             case "environment":
-                for name, value in VARIABLES.items():
+                options = " ".join(f"-c {name}={value.replace(' ', '')}" for name, value in HOSTILE.items())
+                for name, value in {**LIBPQ, "PGOPTIONS": options}.items():
                     monkeypatch.setenv(name, value)
                 yield database_url
 

@@ -152,6 +152,20 @@ def test_what_cannot_be_done_is_said_and_stops_nobody(environ, reason):
     assert not hasattr(trace.get_tracer_provider(), "force_flush")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("OTEL_BSP_MAX_QUEUE_SIZE", "-1"), ("OTEL_SPAN_LINK_COUNT_LIMIT", "few"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0")],
+)
+def test_what_the_sdk_cannot_read_is_said_in_one_line_and_stops_nobody(monkeypatch, name, text):
+    monkeypatch.setenv(name, text)
+
+    with capture_logs() as logged:
+        export_spans("muster-write", environ={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
+
+    assert ["mend or unset the OTEL_ variables" in each["reason"] for each in logged] == [True]
+    assert not hasattr(trace.get_tracer_provider(), "force_flush")
+
+
 def test_a_missing_extra_is_logged_with_its_hint(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
 

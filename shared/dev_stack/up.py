@@ -298,7 +298,7 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,
     }
-    # How Python behaves is ours to say; where it finds the code, whoever called us has said.
+    # How Python behaves is ours to say; where it finds the code, our own caller has said.
     inherited = {
         name: text for name, text in os.environ.items() if not name.startswith("PYTHON") or name == "PYTHONPATH"
     }

@@ -22,6 +22,6 @@ class MonitoringLimits:
     stall: float = 15.0
     """For which a projection that has something to do may stand."""
     probe: float = 10.0
-    """From one read probe to the next."""
+    """From one read probe to the next, once all was answered for the first time; until then `interval`."""
     probe_patience: float = 3.0
     """For an answer to a read probe, beyond the time that a reader may wait."""

@@ -1,5 +1,6 @@
 """A synthetic probe: ask the read API every few seconds for what only the whole way from the log can answer."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from time import perf_counter
 
@@ -47,15 +48,20 @@ class ReadProbe:
         self._log = log
         self._read = read
         self._projections = tuple(projections)
-        self._seconds = (limits or MonitoringLimits()).probe
+        self._limits = limits or MonitoringLimits()
         self._questions: Mapping[str, str] = {}
+        self._was_answered = False
         self.error: str | None = None
         """Why the last question was not answered."""
 
     async def run(self) -> None:
-        """Ask every few seconds, until cancelled."""
+        """Ask every few seconds, until cancelled; a home that is new has a moment to be filled first."""
         async with self._read:
-            await repeat(self.ask, every=self._seconds)
+            await repeat(self._turn, delay=self._limits.interval)
+
+    async def _turn(self) -> None:
+        await self.ask()
+        await asyncio.sleep(self._limits.probe if self._was_answered else self._limits.interval)
 
     def report(self, status: Status) -> None:
         """Add the outcome of the last questions to a status."""
@@ -72,6 +78,7 @@ class ReadProbe:
         if error != self.error:
             log.warning("the read probe", error=error)
         self.error = error
+        self._was_answered |= error is None
 
     async def _errors(self, head: int) -> str | None:
         """What was not answered; then the read API is asked for its questions again: it may have become another."""

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from shared.dev_stack.embedded_server import free_port
 from tests.support.stack import Stack, running_stack, until
 
 TRACE, CLIENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -37,9 +38,22 @@ class Collector:
         return {span.name for span in sent if TRACE in {link.trace_id.hex() for link in span.links}}
 
 
+@pytest.fixture(scope="module")
+def collector_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def traced_stack(collector_port) -> Iterator[Stack]:
+    """A stack that sends spans to a collector, which is away unless a test has it listen."""
+    endpoint = f"http://127.0.0.1:{collector_port}"
+    with running_stack(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="50") as stack:
+        yield stack
+
+
 @contextmanager
-def listening(collector: Collector) -> Iterator[str]:
-    """Its address, while it can be sent to."""
+def listening(collector: Collector, port: int) -> Iterator[None]:
+    """Let it be sent to."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -51,11 +65,11 @@ def listening(collector: Collector) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield
         finally:
             server.shutdown()
             thread.join()
@@ -72,15 +86,12 @@ def collector() -> Collector:
     return Collector()
 
 
-async def test_a_trace_is_whole_at_the_collector(collector):
+async def test_a_trace_is_whole_at_the_collector(collector, collector_port, traced_stack):
     """The command from the write side, and from the projector the commits that link to it."""
     name = f"traced-{uuid4().hex[:8]}"
 
-    with (
-        listening(collector) as endpoint,
-        running_stack(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="50") as stack,
-    ):
-        await register(stack, name, traceparent=f"00-{TRACE}-{CLIENT}-01")
+    with listening(collector, collector_port):
+        await register(traced_stack, name, traceparent=f"00-{TRACE}-{CLIENT}-01")
         command = await until(collector.command)
         await until(lambda: all_four(collector))
 
@@ -92,7 +103,6 @@ async def all_four(collector: Collector) -> bool:
     return await collector.linked() == {f"project {each}" for each in ("profiles", "groups", "activity", "stats")}
 
 
-async def test_a_collector_that_is_away_holds_nobody_up():
+async def test_a_collector_that_is_away_holds_nobody_up(traced_stack):
     """Commands are answered, and the processes end in time: `end` of the stack sees to it."""
-    with running_stack(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_BSP_SCHEDULE_DELAY="50") as stack:
-        await register(stack, "ada")
+    await register(traced_stack, "ada")

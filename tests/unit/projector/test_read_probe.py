@@ -4,9 +4,12 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.read_probe import ReadProbe
 from shared.event_log import MemoryEventLog
+from shared.runtime.tasks import Tasks
 from tests.support.histories import History
+from tests.support.patience import until
 
 PROBES = {"profiles": "/profiles?limit=1", "groups": "/groups?limit=1", "stats": "/stats"}
 
@@ -33,7 +36,8 @@ def probing(log, answer, *, document=None):
         return document() if request.url.path == "/openapi.json" else answer(request)
 
     read = httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url="http://read")
-    return ReadProbe(log=log, read=read, projections=PROBES)
+    limits = MonitoringLimits(interval=0, probe=3_600)
+    return ReadProbe(log=log, read=read, projections=PROBES, limits=limits)
 
 
 async def test_all_that_is_in_the_log_is_asked_for(log):
@@ -120,3 +124,14 @@ async def test_while_postgresql_is_away_nobody_can_say_what_should_be_seen(log):
     await probe.ask()
 
     assert probe.error is None
+
+
+async def test_a_new_home_is_asked_again_until_it_is_filled(log):
+    """Then every few seconds: an alert counts on that."""
+    statuses = [503] * len(PROBES) + [200] * len(PROBES)
+    probe = probing(log, lambda request: httpx.Response(statuses.pop(0)))
+
+    async with Tasks() as tasks:
+        tasks.start(probe.run(), name="read probe")
+        await until(lambda: not statuses)
+        await until(lambda: probe.error is None)

@@ -1,6 +1,6 @@
 """What the use cases need of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol, Self
 from uuid import UUID
@@ -52,6 +52,18 @@ class AlreadyDone(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(f"The outcome is {outcome}")
         self.outcome = outcome
+
+
+class RunAgain(Exception):
+    """
+    The use case has to be run again, under another unit of work; nothing was stored, and it is nobody's fault.
+
+    :param under: makes that unit of work.
+    """
+
+    def __init__(self, under: "Callable[[CommandContext], UnitOfWork]") -> None:
+        super().__init__("The use case has to be run again")
+        self.under = under
 
 
 class Accounts(Protocol):
@@ -167,7 +179,9 @@ class UnitOfWork(Protocol):
 
     async def __aenter__(self) -> Self:
         """
-        Begin, and claim the command's key before anything is read.
+        Begin. The command's key is claimed before anything is read or stored.
+
+        By the first look into a repository, or by commit, at the latest:
 
         :raises AlreadyDone: the same command was carried out under this key.
         :raises IdempotencyMismatch: another command was.
@@ -189,7 +203,7 @@ class UnitOfWork(Protocol):
 
 
 class UnitsOfWork(Protocol):
-    """Where units of work come from. Everything in them can raise `Unavailable` or `Contention`."""
+    """Where units of work come from. Everything in them can raise `Unavailable`, `Contention` or `RunAgain`."""
 
     def under(self, context: CommandContext) -> UnitOfWork:
         """A unit of work for one command."""

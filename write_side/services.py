@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import svcs
 from litestar.types import ASGIApp
@@ -19,6 +20,7 @@ from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.failures import translated
+from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
 from write_side.adapters.postgres.notifier import PostgresNotifier
 from write_side.adapters.postgres.purge import purge_expired_keys
 from write_side.adapters.postgres.transactions import (
@@ -72,7 +74,8 @@ def register_postgres(
     begin = PostgresTransactions(engine, limits=transactions)
     command_log = CommandLog(clock=clock)
     notifier = PostgresNotifier(url, limits=postgres)
-    units = PostgresUnitsOfWork(transactions=begin, command_log=command_log, notify=notifier.notify)
+    ports: Any = {"transactions": begin, "command_log": command_log, "notify": notifier.notify}
+    units = GroupedUnitsOfWork(**ports, alone=PostgresUnitsOfWork(**ports), limits=transactions)
     registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
     background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, begin, command_log))
     registry.register_value(Background, background)

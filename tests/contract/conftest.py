@@ -108,11 +108,12 @@ async def hand(request: pytest.FixtureRequest) -> AsyncIterator[Hand]:
         yield HandInRedis(client)
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "postgres", "grouped_postgres"])
 async def write_side(request: pytest.FixtureRequest) -> AsyncIterator[WriteSide]:
     """The write side on each of its adapters."""
     if request.param == "memory":
         yield memory_write_side()
         return
-    async with postgres_write_side(request.getfixturevalue("database_url")) as real:
+    grouped = request.param == "grouped_postgres"
+    async with postgres_write_side(request.getfixturevalue("database_url"), grouped=grouped) as real:
         yield real

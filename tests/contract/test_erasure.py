@@ -277,7 +277,7 @@ async def test_state_and_log_change_together_or_not_at_all(postgres_only, monkey
     account, _ = await live(postgres_only)
     before = await postgres_only.events()
 
-    async def fail(*_):
+    def fail(*_):
         raise RuntimeError("planted")
 
     with monkeypatch.context() as planted:

@@ -4,9 +4,9 @@ import re
 from hashlib import sha256
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, event
 
 from read_side.http.app import read_api
 from read_side.services import redis_views, register_views
@@ -151,16 +151,17 @@ async def test_no_subject_and_no_session_names_a_key(server, valkey):
 
 
 @pytest.fixture
-def statements():
-    """What SQLAlchemy sends to any database, and the values beside it."""
-    told = []
+def statements(monkeypatch):
+    """What is sent to PostgreSQL, and the values beside it."""
+    sent = []
+    execute = psycopg.AsyncCursor.execute
 
-    def note(_connection, _cursor, statement, parameters, *_):
-        told.append((statement, str(parameters)))
+    async def note(cursor, statement, parameters=None, **more):
+        sent.append((str(statement), str(parameters)))
+        return await execute(cursor, statement, parameters, **more)
 
-    event.listen(Engine, "before_cursor_execute", note)
-    yield told
-    event.remove(Engine, "before_cursor_execute", note)
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", note)
+    return sent
 
 
 def commands(text, nth, account):

@@ -10,6 +10,7 @@ from write_side.domain.errors import AccountNotFound, IdempotencyMismatch
 from write_side.domain.references import AccountRef
 from write_side.execution.invocation import Answer
 from write_side.ports import AlreadyDone
+from write_side.use_cases.suspend_account import SuspendAccount, suspend_account
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +98,10 @@ async def test_a_key_with_an_outcome_stops_a_unit_of_work_before_it_reads(write_
     done = await write_side.run("register-account", key="k", **ANDRE)
 
     with pytest.raises(AlreadyDone) as stopped:
-        async with write_side.units.under(context("register-account", key="k", **ANDRE)):
-            pytest.fail("nothing is to be read")
+        await suspend_account(
+            SuspendAccount(account=AccountRef.parse("@nobody")),
+            uow=write_side.units.under(context("register-account", key="k", **ANDRE)),
+            clock=write_side.clock,
+        )
 
     assert stopped.value.outcome == done.outcome

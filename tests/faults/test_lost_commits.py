@@ -7,7 +7,7 @@ from tests.support.oracle import assert_all_is_right
 from tests.support.proxy import Cut, CuttingProxy
 from tests.support.stack import service
 
-COMMANDS = 80
+COMMANDS = 160
 
 
 @pytest.mark.parametrize("cut", Cut)
@@ -25,7 +25,7 @@ async def test_a_lost_commit_is_answered_with_what_became_of_it(stack, tmp_path,
         load = Load(url, seed=100 + list(Cut).index(cut), keyed=0.5, commands=COMMANDS, pause=0)
         await load.run()
 
-    assert proxy.cuts > COMMANDS / 10
-    expected = {"/problems/storage-unavailable": proxy.cuts} if cut is Cut.BEFORE else {}
-    assert load.troubles == expected
+    assert proxy.cuts > 5  # of transactions, which commands share
+    assert set(load.troubles) == ({"/problems/storage-unavailable"} if cut is Cut.BEFORE else set())
+    assert cut is not Cut.BEFORE or load.troubles.total() >= proxy.cuts
     await assert_all_is_right(stack, load)

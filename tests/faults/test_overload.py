@@ -19,7 +19,7 @@ from tests.support.people import registration
 from tests.support.raw_http import RawConnection
 from tests.support.stack import Child, Stack, until
 
-CLIENTS = 300
+CLIENTS = 500
 """More than a write process takes on."""
 
 LOAD_SECONDS = 5.0

@@ -9,8 +9,11 @@ from enum import Enum
 
 import httpx
 
-_COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
-"""A simple query, as psycopg sends it: type, length and text (PostgreSQL documentation, "Message Formats")."""
+_COMMIT = b"COMMIT\x00"
+"""
+As psycopg sends it, in a simple query or behind other statements of a pipeline, and as the server answers it
+(PostgreSQL documentation, "Message Formats").
+"""
 
 _CHUNK = 65_536
 _LATE_SECONDS = 0.3
@@ -134,24 +137,25 @@ class CuttingProxy(Proxy):
     async def _to_server(self, link: Link, answers: asyncio.Task[None]) -> None:
         first = True
         while chunk := await link.client_says.read(_CHUNK):
-            if chunk == _COMMIT and not first and self._choose.random() < self.share:
+            if _COMMIT in chunk and not first and self._choose.random() < self.share:
                 self.cuts += 1
                 answers.cancel()
                 await asyncio.wait([answers])
-                await self._break(link)
+                await self._break(link, chunk)
                 return
-            first = first and chunk != _COMMIT
+            first = first and _COMMIT not in chunk
             await self._wait()
             link.server.write(chunk)
 
-    async def _break(self, link: Link) -> None:
+    async def _break(self, link: Link, said: bytes) -> None:
         if self.when is Cut.BEFORE:
             link.client.transport.abort()
             return
         if self.when is Cut.LATE:
             link.client.transport.abort()
             await asyncio.sleep(_LATE_SECONDS)
-        link.server.write(_COMMIT)
-        answer = await link.server_says.read(_CHUNK)
-        assert b"COMMIT\x00" in answer, answer
+        link.server.write(said)
+        answer = b""
+        while _COMMIT not in answer:
+            answer += await link.server_says.read(_CHUNK)
         link.client.transport.abort()

@@ -19,6 +19,7 @@ from shared.problems import Problem, Refusal
 from tests.support.clock import SettableClock
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
 from write_side.adapters.postgres.transactions import (
     TRANSACTION_LIMITS,
     PostgresTransactions,
@@ -78,8 +79,12 @@ class WriteSide:
         return await self.events_after(0)
 
     async def events_after(self, position: int) -> list[RecordedEvent]:
+        events: list[RecordedEvent] = []
         async with self.log.connect() as reader:
-            return list(await reader.read(after=position, limit=10_000))
+            while read := await reader.read(after=position, limit=10_000):
+                events.extend(read)
+                position = read[-1].position
+        return events
 
 
 def _require_said(name: str, problem: Problem) -> None:
@@ -121,11 +126,15 @@ def memory_write_side() -> WriteSide:
 
 
 @asynccontextmanager
-async def postgres_write_side(url: str, *, limits: TransactionLimits = TRANSACTION_LIMITS) -> AsyncIterator[WriteSide]:
+async def postgres_write_side(
+    url: str, *, limits: TransactionLimits = TRANSACTION_LIMITS, grouped: bool = False
+) -> AsyncIterator[WriteSide]:
     clock = SettableClock()
     engine = create_engine(url, allow_unsafe=True, limits=limits)
     transactions = PostgresTransactions(engine, limits=limits)
-    units = PostgresUnitsOfWork(transactions=transactions, command_log=CommandLog(clock=clock), notify=lambda: None)
+    ports = {"transactions": transactions, "command_log": CommandLog(clock=clock), "notify": lambda: None}
+    alone = PostgresUnitsOfWork(**ports)
+    units = GroupedUnitsOfWork(**ports, alone=alone) if grouped else alone
     try:
         yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
     finally:

@@ -1,9 +1,10 @@
 """Carries out a command exactly once, however often it is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -21,7 +22,8 @@ from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
 from write_side.execution.observation import Observation, observed
 from write_side.execution.refusals import REFUSED, refusal_of
-from write_side.ports import AlreadyDone, CommandContext, Outcome, UnitsOfWork
+from write_side.ports import AlreadyDone, CommandContext, Outcome, RunAgain, UnitOfWork, UnitsOfWork
+from write_side.use_cases.use_case import Run
 
 _RETRIES = Counter(
     "muster_command_retries_total",
@@ -109,8 +111,17 @@ class CommandExecutor:
             with attempt:
                 if attempt.num > 1:
                     _RETRIES.labels(use_case.name).inc()
-                return await use_case.run(invocation.command, uow=self._units.under(context), **ports)
+                return await self._run(partial(use_case.run, invocation.command, **ports), context)
         raise AssertionError("the last attempt returns or raises")
+
+    async def _run(self, use_case: Run, context: CommandContext) -> Outcome:
+        """Run it under one unit of work after the other, until one takes it to its end."""
+        under: Callable[[CommandContext], UnitOfWork] = self._units.under
+        while True:
+            try:
+                return await use_case(uow=under(context))
+            except RunAgain as again:
+                under = again.under
 
     async def _settled(self, context: CommandContext) -> Outcome:
         """

@@ -6,7 +6,7 @@ class ExecutionLimits:
     """
     How much a process takes on, how long it tries, and how long it remembers.
 
-    :param at_once: commands that are carried out: as many as there are connections to the database.
+    :param at_once: commands that are carried out: two groups of the most that share a transaction.
     :param most_waiting: commands that wait for a permit, or for another one under the same key: a second's work.
     :param permit_seconds: for which a command waits for its permit.
     :param attempts: of one command.
@@ -15,7 +15,7 @@ class ExecutionLimits:
     :param keep_bulk_seconds: the same for commands of a bulk channel.
     """
 
-    at_once: int = 10
+    at_once: int = 128
     most_waiting: int = 200
     permit_seconds: float = 2.0
     attempts: int = 5

@@ -2,31 +2,49 @@
 
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import Clock
-from write_side.adapters.postgres.tables import command_log, installation
+from write_side.adapters.postgres.rows import Row, Statement, as_json
 from write_side.domain.errors import IdempotencyMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
-_ROW = (command_log.c.subject == bindparam("subject_"), command_log.c.key == bindparam("key_"))
-_NEW = insert(command_log)
-_CLAIM = _NEW.on_conflict_do_update(
-    index_elements=["subject", "key"],
-    set_={name: _NEW.excluded[name] for name in ("command", "fingerprint", "expires_at")},
-    where=command_log.c.expires_at <= bindparam("now"),
-).returning(command_log.c.key)
-_FIND = select(command_log).where(*_ROW)
-_FILL = update(command_log).where(*_ROW)
+# Two keys may share a lock, an advisory one of two numbers: one of them waits, or gives way, in vain.
+_CLAIM = """
+    insert into command_log (subject, key, command, fingerprint, expires_at)
+    select subject, key, command, decode(fingerprint, 'hex'), expires_at
+      from json_to_recordset(%(rows)s::json)
+           as r(subject text, key text, command text, fingerprint text, expires_at timestamptz)
+     where {locked}(1262836051, hashtext(subject || chr(10) || key)) is not {failed}
+     order by subject, key
+    on conflict (subject, key) do update
+       set command = excluded.command, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
+     where command_log.expires_at <= %(now)s
+    returning subject, key"""
+_WAIT_AND_CLAIM = _CLAIM.format(locked="pg_advisory_xact_lock", failed="null")
+_TRY_TO_CLAIM = _CLAIM.format(locked="pg_try_advisory_xact_lock", failed="false")
+_THESE = "(subject, key) in (select * from unnest(%s::text[], %s::text[]))"
+_FIND = f"""
+    select subject, key, fingerprint, outcome_id, outcome_version, outcome_position
+      from command_log where {_THESE}"""  # noqa: S608
+_RELEASE = f"delete from command_log where {_THESE}"  # noqa: S608
+_FILL = """
+    update command_log c set outcome_id = r.id, outcome_version = r.version, outcome_position = r.position
+      from json_to_recordset(%s::json) as r(subject text, key text, id uuid, version integer, position bigint)
+     where c.subject = r.subject and c.key = r.key"""
 _PURGE = text("""
     delete from command_log where (subject, key) in (
         select subject, key from command_log where expires_at <= :now
          order by expires_at limit :limit for update skip locked)""")
 PURGED_AT_ONCE = 500
+FINGERPRINT_KEY: Statement = ("select fingerprint_key from installation", ())
+
+Key = tuple[str, str]
+"""Subject and key."""
 
 
 class CommandLog:
@@ -34,49 +52,65 @@ class CommandLog:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._fingerprint_key: bytes | None = None
+        self.fingerprint_key: bytes | None = None
+        """The database's own key; it is read before the first statement is made."""
 
-    async def claim(self, session: AsyncSession, context: CommandContext) -> None:
+    def claim(self, contexts: Sequence[CommandContext], *, waiting: bool) -> Statement:
         """
-        :raises AlreadyDone: the command was carried out under this key.
-        :raises IdempotencyMismatch: another command was.
+        Claim keys; the rows are those that could be claimed.
+
+        :param waiting: for transactions that hold one; else such a key is left out.
         """
-        fingerprint = await self._fingerprint(session, context)
         now = self._clock.now()
-        row = {
-            "subject": context.subject,
-            "key": context.key,
-            "command": context.command,
-            "fingerprint": fingerprint,
-            "expires_at": now + context.keep_for,
-        }
-        claimed = (await session.execute(_CLAIM, {**row, "now": now})).first()
-        if claimed is None:
-            await self._raise_found(session, context, fingerprint)
+        rows = [
+            {
+                "subject": context.subject,
+                "key": context.key,
+                "command": context.command,
+                "fingerprint": self._fingerprint(context).hex(),
+                "expires_at": now + context.keep_for,
+            }
+            for context in contexts
+        ]
+        return _WAIT_AND_CLAIM if waiting else _TRY_TO_CLAIM, {"rows": as_json(rows), "now": now}
 
-    async def fill(self, session: AsyncSession, context: CommandContext, outcome: Outcome) -> None:
-        """Keep the outcome, in the transaction that claimed the key."""
-        values = {"outcome_id": outcome.id, "outcome_version": outcome.version, "outcome_position": outcome.position}
-        await session.execute(_FILL, {**_keys(context), **values})
+    def find(self, contexts: Sequence[CommandContext]) -> Statement:
+        """Find what is kept under keys, for `found`."""
+        return _FIND, _columns(contexts)
+
+    def found(self, row: Row, context: CommandContext) -> Exception:
+        """Return why a key cannot be claimed: `AlreadyDone`, or `IdempotencyMismatch`."""
+        _, _, fingerprint, *outcome = row
+        same = hmac.compare_digest(fingerprint, self._fingerprint(context))
+        return AlreadyDone(Outcome(*outcome)) if same else IdempotencyMismatch()
+
+    def fill(self, outcomes: Mapping[Key, Outcome]) -> Statement:
+        """Keep outcomes, in the transaction that claimed their keys."""
+        rows = [
+            {"subject": subject, "key": key, "id": each.id, "version": each.version, "position": each.position}
+            for (subject, key), each in outcomes.items()
+        ]
+        return _FILL, (as_json(rows),)
+
+    def release(self, contexts: Sequence[CommandContext]) -> Statement:
+        """Give up keys that were claimed in this transaction."""
+        return _RELEASE, _columns(contexts)
 
     async def purge(self, session: AsyncSession) -> int:
         """Delete some of the expired keys; says how many."""
         result: Any = await session.execute(_PURGE, {"now": self._clock.now(), "limit": PURGED_AT_ONCE})
         return int(result.rowcount)
 
-    async def _raise_found(self, session: AsyncSession, context: CommandContext, fingerprint: bytes) -> None:
-        found = (await session.execute(_FIND, _keys(context))).one()
-        if not hmac.compare_digest(found.fingerprint, fingerprint):
-            raise IdempotencyMismatch
-        raise AlreadyDone(Outcome(found.outcome_id, found.outcome_version, found.outcome_position))
-
-    async def _fingerprint(self, session: AsyncSession, context: CommandContext) -> bytes:
+    def _fingerprint(self, context: CommandContext) -> bytes:
         """Tell commands apart without keeping what they say: a keyed hash (RFC 2104) under the database's own key."""
-        if self._fingerprint_key is None:
-            self._fingerprint_key = (await session.execute(select(installation.c.fingerprint_key))).scalar_one()
-        message = context.command.encode() + b"\n" + context.content
-        return hmac.digest(self._fingerprint_key, message, hashlib.sha256)
+        if self.fingerprint_key is None:
+            raise RuntimeError("the key of the fingerprints was not read")
+        return hmac.digest(self.fingerprint_key, context.command.encode() + b"\n" + context.content, hashlib.sha256)
 
 
-def _keys(context: CommandContext) -> dict[str, str]:
-    return {"subject_": context.subject, "key_": context.key}
+def key_of(context: CommandContext) -> Key:
+    return context.subject, context.key
+
+
+def _columns(contexts: Sequence[CommandContext]) -> Sequence[Sequence[str]]:
+    return [context.subject for context in contexts], [context.key for context in contexts]

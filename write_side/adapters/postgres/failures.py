@@ -51,17 +51,20 @@ def translated() -> Iterator[None]:
         raise Unavailable("all connections to the database are busy") from error
     except Unsound as error:
         raise Unavailable(str(error)) from error
-    except psycopg.OperationalError as error:  # while a new connection is prepared
-        raise Unavailable(type(error).__name__) from error
-    except DBAPIError as error:
+    except (DBAPIError, psycopg.Error) as error:
         raise _translation(error) from error
 
 
-def _translation(error: DBAPIError) -> Exception:
-    cause = error.orig
+def refusal_by(constraint: str) -> Exception | None:
+    """Return what it means that a row would break a constraint of this name."""
+    refusal = _BY_CONSTRAINT.get(constraint)
+    return refusal() if refusal else None
+
+
+def _translation(error: DBAPIError | psycopg.Error) -> Exception:
+    cause = _cause(error)
     if isinstance(cause, psycopg.errors.IntegrityError):
-        refusal = _BY_CONSTRAINT.get(cause.diag.constraint_name or "")
-        return refusal() if refusal else error
+        return refusal_by(cause.diag.constraint_name or "") or error
     if isinstance(cause, _GIVEN_UP):
         return Contention(type(cause).__name__)
     if isinstance(cause, _AWAY):
@@ -69,7 +72,11 @@ def _translation(error: DBAPIError) -> Exception:
     return error
 
 
-def is_certain(error: DBAPIError) -> bool:
+def _cause(error: DBAPIError | psycopg.Error) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def is_certain(error: DBAPIError | psycopg.Error) -> bool:
     """Whether an error at COMMIT is the server's own word that it rolled back, and not a lost connection."""
-    state = getattr(error.orig, "sqlstate", None) or ""
+    state = getattr(_cause(error), "sqlstate", None) or ""
     return state[:2] in {"23", "40"}

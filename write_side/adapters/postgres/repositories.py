@@ -21,7 +21,7 @@ from write_side.domain.values import ExternalId, Handle, Slug
 
 A = TypeVar("A", bound=Aggregate)
 
-_GROUPS_QUEUE = 0x47525053
+GROUPS_QUEUE = 0x47525053
 """Keeps these advisory locks, of two numbers each, apart from others. Two groups may share one: they wait in vain."""
 
 # As the index has it, see the migration of erasure.
@@ -115,7 +115,7 @@ class PostgresGroups(Repository):
         """
         number = func.hashtext(cast(groups.c.id, TextColumn))
         with translated():
-            await self._session.execute(select(lock(_GROUPS_QUEUE, number)).where(_names_group(ref)))
+            await self._session.execute(select(lock(GROUPS_QUEUE, number)).where(_names_group(ref)))
 
 
 class PostgresMemberships(Repository):

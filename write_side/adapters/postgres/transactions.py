@@ -1,6 +1,8 @@
 """The one place where transactions of the write side begin and end."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.util import await_only
 
+from shared.errors import Unavailable
 from shared.event_log import EventLogUnsound
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_arguments
 from shared.postgres.session import BEGIN_SESSION, require_session
-from shared.postgres.terminate import terminate
+from shared.postgres.terminate import answered_within, terminate
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
+from write_side.adapters.postgres.rows import Row, Statement
 from write_side.domain.errors import OutcomeUnknown
 from write_side.domain.values import plain
 
@@ -27,13 +31,17 @@ class TransactionLimits:
     """
     How many transactions run at once, and for how long.
 
-    :param connections: to the database.
+    :param connections: for transactions of single commands.
+    :param lanes: connections for transactions that commands share: while one waits for the disk, the next is under way.
+    :param most: commands that share a transaction.
     :param pool_seconds: for which a transaction waits for its connection.
     :param seconds: of a transaction, after which its connection is terminated: a server that hangs counts as lost.
     :param idle_seconds: after which the server ends a transaction whose process says nothing any more.
     """
 
     connections: int = 10
+    lanes: int = 2
+    most: int = 64
     pool_seconds: float = 5.0
     seconds: float = 5.0
     idle_seconds: int = 10
@@ -64,7 +72,7 @@ def create_engine(
     engine = create_async_engine(
         "postgresql+psycopg://",
         connect_args=connect_arguments(url, limits=postgres),
-        pool_size=limits.connections,
+        pool_size=limits.connections + limits.lanes,
         max_overflow=0,
         pool_timeout=limits.pool_seconds,
         isolation_level="READ COMMITTED",
@@ -101,20 +109,40 @@ def _prepare(connection: Any, url: str, limits: TransactionLimits, *, allow_unsa
 
 
 class PostgresTransactions:
-    """Begins, commits and rolls back; nothing else does, so that one transaction may serve several commands later."""
+    """Begins, commits and rolls back; nothing else does."""
 
     def __init__(self, engine: AsyncEngine, *, limits: TransactionLimits = TRANSACTION_LIMITS) -> None:
         self._engine = engine
         self._seconds = limits.seconds
+        self._pool_seconds = limits.pool_seconds
+        self._places = asyncio.Semaphore(limits.connections)
+
+    @asynccontextmanager
+    async def pipelined(self) -> AsyncIterator["PipelinedTransaction"]:
+        """Open a transaction that is rolled back unless it commits, and whose statements go in batches."""
+        with translated():
+            connection = await self._engine.connect()
+        try:
+            line: Any = (await connection.get_raw_connection()).driver_connection
+            with answered_within(line, seconds=self._seconds):
+                yield PipelinedTransaction(line)
+                if not line.closed:
+                    await line.rollback()
+        finally:
+            if line.closed:
+                await connection.invalidate()
+            await connection.close()
 
     async def open(self) -> AsyncSession:
         """Open a session on a connection that is terminated if the transaction has not ended in time."""
+        await self._take_place()
         session = AsyncSession(self._engine, autoflush=False, expire_on_commit=False)
         try:
             with translated():
                 connection = await (await session.connection()).get_raw_connection()
         except BaseException:
             await session.close()
+            self._places.release()
             raise
         line: Any = connection.driver_connection
         session.info["deadline"] = asyncio.get_running_loop().call_later(self._seconds, terminate, line)
@@ -138,3 +166,43 @@ class PostgresTransactions:
                 await session.close()
         finally:
             session.info["deadline"].cancel()
+            self._places.release()
+
+    async def _take_place(self) -> None:
+        """Wait for one of the connections that are not kept for groups."""
+        try:
+            async with asyncio.timeout(self._pool_seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Unavailable("all connections to the database are busy") from None
+
+
+class PipelinedTransaction:
+    """A transaction whose statements are sent in batches: one round trip a batch, whatever the number of statements."""
+
+    def __init__(self, connection: psycopg.AsyncConnection) -> None:
+        self._connection = connection
+
+    async def trip(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """Send statements together; return the rows of each."""
+        with translated():
+            async with self._connection.pipeline():
+                cursors = [await self._connection.execute(sql, parameters) for sql, parameters in statements]
+            return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
+
+    async def commit(self, *statements: Statement) -> None:
+        """
+        Send the last statements and COMMIT together.
+
+        :raises OutcomeUnknown: the answer was lost.
+        """
+        try:
+            async with self._connection.pipeline():
+                for sql, parameters in statements:
+                    await self._connection.execute(sql, parameters)
+                await self._connection.commit()
+        except psycopg.Error as error:
+            if not is_certain(error):
+                raise OutcomeUnknown(type(error).__name__) from error
+            with translated():
+                raise

@@ -1,15 +1,16 @@
 """The unit of work on PostgreSQL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from sqlalchemy import delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from shared.event_log import Metadata
 from shared.events import type_of
 from shared.events.upcasters import schema_of
-from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, key_of
 from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.repositories import (
     PostgresAccounts,
@@ -17,6 +18,7 @@ from write_side.adapters.postgres.repositories import (
     PostgresMemberships,
     PostgresProfiles,
 )
+from write_side.adapters.postgres.rows import Row, Statement
 from write_side.adapters.postgres.tables import event_log, profiles
 from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.aggregate import Aggregate
@@ -29,6 +31,26 @@ Notify = Callable[[], None]
 _APPEND = insert(event_log).returning(event_log.c.position, sort_by_parameter_order=True)
 _REDACT = text("select redact_events_of(:account, :erased_at)")
 _WAIT_FOR_KEY = text("set local lock_timeout = '2s'")
+
+
+async def claim(session: AsyncSession, command_log: CommandLog, context: CommandContext) -> None:
+    """
+    Claim a key, once no other transaction holds it.
+
+    :raises AlreadyDone: the command was carried out under this key.
+    :raises IdempotencyMismatch: another command was.
+    """
+    if command_log.fingerprint_key is None:
+        [[command_log.fingerprint_key]] = await _rows_of(session, FINGERPRINT_KEY)
+    if not await _rows_of(session, command_log.claim([context], waiting=True)):
+        [row] = await _rows_of(session, command_log.find([context]))
+        raise command_log.found(row, context)
+
+
+async def _rows_of(session: AsyncSession, statement: Statement) -> Sequence[Row]:
+    sql, parameters = statement
+    result = await (await session.connection()).exec_driver_sql(sql, parameters)
+    return result.all() if result.returns_rows else ()
 
 
 class PostgresUnitsOfWork:
@@ -49,7 +71,7 @@ class PostgresUnitsOfWork:
             with translated():
                 await session.execute(_WAIT_FOR_KEY)
                 # A claim, not a look: it waits for the holder of the key, so that "nothing" is certain.
-                await self._command_log.claim(session, context)
+                await claim(session, self._command_log, context)
         except AlreadyDone as done:
             return done.outcome
         finally:
@@ -75,7 +97,7 @@ class PostgresUnitOfWork:
         self.memberships = PostgresMemberships(self._session, self._touched)
         try:
             with translated():
-                await self._command_log.claim(self._session, self._context)
+                await claim(self._session, self._command_log, self._context)
         except BaseException:
             await self._transactions.end(self._session)
             raise
@@ -93,7 +115,7 @@ class PostgresUnitOfWork:
             await self._let_go_of_the_erased()
             outcome = Outcome(of.id, of.version, await self._append(of))
             await self._redact()
-            await self._command_log.fill(self._session, self._context, outcome)
+            await _rows_of(self._session, self._command_log.fill({key_of(self._context): outcome}))
         await self._transactions.commit(self._session)
         for aggregate in self._touched:
             aggregate.forget_pending()
@@ -115,7 +137,7 @@ class PostgresUnitOfWork:
 
     async def _append(self, of: Aggregate) -> int:
         """Append all pending events in one insert; return the position that reflects `of`."""
-        rows = [row for aggregate in self._touched for row in _rows(aggregate, self._context)]
+        rows = [row for aggregate in self._touched for row in event_rows(aggregate, self._context)]
         if not rows:
             return await self._last_position(of)
         try:
@@ -123,7 +145,7 @@ class PostgresUnitOfWork:
                 return int(max((await self._session.execute(_APPEND, rows)).scalars()))
         except StaleAggregate:
             # Another transaction stored this version of it before; if it is version 1, the id is one that was used up.
-            raise (_used_up(of) if of.stored_version == 0 else StaleAggregate(of.id)) from None
+            raise (used_up(of) if of.stored_version == 0 else StaleAggregate(of.id)) from None
 
     async def _last_position(self, of: Aggregate) -> int:
         last = (
@@ -134,12 +156,13 @@ class PostgresUnitOfWork:
         return int((await self._session.execute(select(event_log.c.position).where(*last))).scalar_one())
 
 
-def _used_up(aggregate: Aggregate) -> Exception:
+def used_up(aggregate: Aggregate) -> Exception:
     """What it means that an id has a history already; where no caller chooses it, another attempt gets another."""
     return {"account": AccountExists, "group": GroupExists}.get(aggregate.kind, StaleAggregate)(aggregate.id)
 
 
-def _rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]:
+def event_rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]:
+    """Return what is appended to the event log for an aggregate."""
     metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent, context.token_id)
     return [
         {

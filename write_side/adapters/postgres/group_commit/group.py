@@ -1,0 +1,229 @@
+"""One transaction that several commands share."""
+
+import asyncio
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Protocol
+
+from prometheus_client import Histogram
+
+from shared.errors import Unavailable
+from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, key_of
+from write_side.adapters.postgres.group_commit.holds import Holds
+from write_side.adapters.postgres.group_commit.looks import Looks
+from write_side.adapters.postgres.group_commit.requests import ROWS, CommitRequest, LookRequest
+from write_side.adapters.postgres.group_commit.writes import Writes, clashes, refusal
+from write_side.adapters.postgres.rows import Row, Statement
+from write_side.adapters.postgres.transactions import PipelinedTransaction
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.errors import OutcomeUnknown
+from write_side.ports import CommandContext, Outcome
+
+_SIZES = Histogram(
+    "muster_group_commands", "Commands that shared a transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+)
+_LOCK_TIMEOUT: Statement = ("select set_config('lock_timeout', '100ms', true)", ())
+_BEFORE_WRITES: Statement = ("savepoint before_writes", ())
+_UNDO_WRITES: Statement = ("rollback to savepoint before_writes", ())
+
+
+class Again(Protocol):
+    """Makes what a use case is told that has to be run again."""
+
+    def __call__(self, *, most: int = 0, behind: Hashable = None, shared: bool = False) -> Exception:
+        """
+        Without parameters it runs alone, where it may wait.
+
+        :param most: commands in its next group.
+        :param behind: what it could not have, because another command of this group has it.
+        :param shared: whether others may have that as well.
+        """
+
+
+class Member:
+    """One command: its use case runs, or waits for an answer, or has left."""
+
+    def __init__(self, context: CommandContext) -> None:
+        self.context = context
+        self.request: LookRequest | CommitRequest | None = None
+        self.is_gone = False
+        self._answer: asyncio.Future[Any] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.request is None and not self.is_gone
+
+    def wait(self, request: LookRequest | CommitRequest) -> asyncio.Future[Any]:
+        self.request, self._answer = request, asyncio.get_running_loop().create_future()
+        return self._answer
+
+    def take(self, answer: Any) -> None:
+        """Go on with an answer; an exception is raised where the use case waits."""
+        self.request = None
+        if self._answer is None or self._answer.done():  # cancelled: nobody waits for it any more
+            return
+        if isinstance(answer, Exception):
+            self._answer.set_exception(answer)
+        else:
+            self._answer.set_result(answer)
+
+
+class CommandGroup:
+    """
+    The commands of one transaction, and what they ask of it.
+
+    What they ask for is sent once all of them wait, so that one trip serves them all: keys and first looks, then all
+    writes, then all outcomes with COMMIT. None waits for another one of the group, or for another transaction.
+    """
+
+    def __init__(self, members: Sequence[Member], *, command_log: CommandLog, again: Again, patience: float) -> None:
+        """:param patience: seconds for which it waits for the use cases of its members."""
+        self._members = members
+        self._patience = patience
+        self._command_log = command_log
+        self._again = again
+        self._holds: Holds[Member] = Holds()
+        self._moved = asyncio.Event()
+        self._over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        _SIZES.observe(len(members))
+
+    async def ask(self, member: Member, request: LookRequest | CommitRequest) -> Any:
+        """Have a request answered together with those of the others."""
+        if self._over.done():
+            raise self._why(request, self._over.result() or RuntimeError("the transaction is over"))
+        answer = member.wait(request)
+        self._moved.set()
+        return await answer
+
+    async def leave(self, member: Member) -> None:
+        """Go, and wait until the transaction is over: what was not committed is rolled back then, and its key free."""
+        self.forget(member)
+        await asyncio.shield(self._over)
+
+    def forget(self, member: Member) -> None:
+        """Go on without a command."""
+        member.is_gone, member.request = True, None
+        self._moved.set()
+
+    def end(self, error: Exception | None) -> None:
+        """Tell all that still ask for something that the transaction is over."""
+        self._over.set_result(error)
+        for member in self._members:
+            if member.request is not None and error is not None:
+                member.take(self._why(member.request, error))
+
+    async def carry_out(self, transaction: PipelinedTransaction) -> bool:
+        """Answer all members, and store what they commit; return whether anything was stored."""
+        self._transaction = transaction
+        requests = await self._requests()
+        if not requests:
+            return False
+        owners = await self._begin(requests)
+        while looks := _only_looks(await self._requests()):
+            plan = Looks(looks.values())
+            await self._give(looks, plan, await transaction.trip(*plan.statements()))
+        return await self._commit(owners)
+
+    async def _requests(self) -> dict[Member, LookRequest | CommitRequest]:
+        """Wait until no use case runs, and return what each member asks for."""
+        try:
+            async with asyncio.timeout(self._patience):
+                while any(member.is_running for member in self._members):
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            raise Unavailable("a use case took too long") from None
+        return {member: member.request for member in self._members if member.request is not None}
+
+    async def _begin(self, requests: Mapping[Member, LookRequest | CommitRequest]) -> Sequence[Member]:
+        """Claim all keys and answer the first looks; return those whose keys were free."""
+        if self._command_log.fingerprint_key is None:
+            [[[self._command_log.fingerprint_key]]] = await self._transaction.trip(FINGERPRINT_KEY)
+        looks = _only_looks(requests)
+        plan = Looks(looks.values())
+        claim = self._command_log.claim([member.context for member in requests], waiting=False)
+        _, claimed, *results = await self._transaction.trip(_LOCK_TIMEOUT, claim, *plan.statements())
+        keys = {(subject, key) for subject, key in claimed}
+        owners = [member for member in requests if key_of(member.context) in keys]
+        await self._turn_away([member for member in requests if key_of(member.context) not in keys])
+        await self._give(looks, plan, results)
+        return owners
+
+    async def _turn_away(self, members: Sequence[Member]) -> None:
+        """Tell those whose keys are not free what was done under them; where it is not known yet, they wait alone."""
+        if not members:
+            return
+        [rows] = await self._transaction.trip(self._command_log.find([member.context for member in members]))
+        found = {(subject, key): row for row in rows for subject, key in [row[:2]]}
+        for member in members:
+            row = found.get(key_of(member.context))
+            member.take(self._again() if row is None else self._command_log.found(row, member.context))
+
+    async def _give(self, looks: Mapping[Member, LookRequest], plan: Looks, results: Sequence[Sequence[Row]]) -> None:
+        """Answer looks with what the statements of their plan returned."""
+        plan.take(results)
+        if questions := list(plan.questions()):
+            plan.take_answers(await self._transaction.trip(*questions))
+        for member, look in looks.items():
+            if member.request is look:
+                member.take(self._found(member, look, plan))
+
+    def _found(self, member: Member, look: LookRequest, plan: Looks) -> Aggregate | Exception | None:
+        if plan.is_held(look):
+            return self._again()
+        if (row := plan.row(look)) is None:
+            return None
+        kind = look.source.kind
+        aggregate: Aggregate = ROWS[kind].aggregate(row)
+        shared = bool(look.source.lock)
+        if not self._holds.take(member, (kind, aggregate.id), shared=shared):
+            return self._again(behind=(kind, aggregate.id), shared=shared)
+        return aggregate
+
+    async def _commit(self, owners: Sequence[Member]) -> bool:
+        """Store what the members commit, and give up the keys of all others; return whether there was any."""
+        requests = await self._requests()
+        commits = {member: each for member, each in requests.items() if isinstance(each, CommitRequest)}
+        outcomes = await self._write({member: each for member, each in commits.items() if self._may(member, each)})
+        if not outcomes:
+            return False
+        ends = [self._command_log.fill({key_of(member.context): outcome for member, outcome in outcomes.items()})]
+        if others := [member.context for member in owners if member not in outcomes]:
+            ends.append(self._command_log.release(others))
+        await self._transaction.commit(*ends)
+        for member, outcome in outcomes.items():
+            member.take(outcome)
+        return True
+
+    def _may(self, member: Member, commit: CommitRequest) -> bool:
+        """Whether nobody in the group stores the same aggregate or takes the same unique value; else it runs again."""
+        for what in commit.claims():
+            if not self._holds.take(member, what, shared=False):
+                member.take(self._again(behind=what))
+                return False
+        return True
+
+    async def _write(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, Outcome]:
+        """Store what is in no conflict, and refuse the rest, so that one conflict does not cost all."""
+        while commits:
+            writes = Writes({member: (member.context, commit) for member, commit in commits.items()})
+            _, *results = await self._transaction.trip(_BEFORE_WRITES, *writes.statements())
+            writes.take(results)
+            if not (refused := writes.refused()):
+                return writes.outcomes()
+            _, *answers = await self._transaction.trip(_UNDO_WRITES, *clashes(refused.values()))
+            for (member, aggregate), rows in zip(refused.items(), answers, strict=True):
+                member.take(refusal(aggregate, rows))
+            commits = {member: commit for member, commit in commits.items() if member not in refused}
+        return {}
+
+    def _why(self, request: LookRequest | CommitRequest, error: Exception) -> Exception:
+        if isinstance(error, OutcomeUnknown) and not isinstance(request, CommitRequest):
+            return Unavailable(str(error))
+        if isinstance(error, OutcomeUnknown | Unavailable):
+            return type(error)(str(error))
+        # A conflict or a defect of one of them: in ever smaller groups, and at last alone, it meets nobody else.
+        return self._again(most=len(self._members) // 2)
+
+
+def _only_looks(requests: Mapping[Member, LookRequest | CommitRequest]) -> dict[Member, LookRequest]:
+    return {member: request for member, request in requests.items() if isinstance(request, LookRequest)}

@@ -1,0 +1,32 @@
+"""Which command of a group relies on what, and which one changes it."""
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+M = TypeVar("M", bound=Hashable)
+
+
+class Holds(Generic[M]):
+    """Readers share what they hold; who changes something shares it with nobody. Within a group, nobody waits."""
+
+    def __init__(self) -> None:
+        self._readers: dict[Hashable, set[M]] = {}
+        self._writers: dict[Hashable, M] = {}
+
+    def take(self, member: M, what: Hashable, *, shared: bool) -> bool:
+        """Whether the member may have it; if so, it holds it from now on."""
+        others = self._readers.get(what, set()) - {member}
+        writer = self._writers.get(what, member)
+        if writer != member or (others and not shared):
+            return False
+        if shared:
+            self._readers.setdefault(what, set()).add(member)
+        else:
+            self._writers[what] = member
+        return True
+
+    def release(self, member: M) -> None:
+        """Let go of everything that the member holds: it stores nothing."""
+        for readers in self._readers.values():
+            readers.discard(member)
+        self._writers = {what: writer for what, writer in self._writers.items() if writer != member}

@@ -1,0 +1,122 @@
+"""Which commands share a transaction, and when it begins."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+
+from shared.errors import Unavailable
+from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.group_commit.group import Again, CommandGroup, Member
+from write_side.adapters.postgres.transactions import PostgresTransactions, TransactionLimits
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingCommand:
+    """
+    A command that waits for its group.
+
+    :param most: commands in that group.
+    :param behind: what it could not have in an earlier group: it comes before those that are new, and shares its group
+        with others behind the same only if all of them share what it is.
+    """
+
+    member: Member
+    most: int
+    behind: Hashable
+    shared: bool
+    place: asyncio.Future[CommandGroup]
+
+
+class Lanes:
+    """
+    Puts commands into groups.
+
+    A lane that is free begins with all that wait at the end of the turn of the event loop, so that a lone client waits
+    for nobody; while no lane is free, those that come gather.
+    """
+
+    def __init__(
+        self,
+        *,
+        transactions: PostgresTransactions,
+        command_log: CommandLog,
+        notify: Callable[[], None],
+        again: Again,
+        limits: TransactionLimits,
+    ) -> None:
+        """
+        :param notify: called after each commit, to wake the readers of the event log.
+        :param again: tells a command to run again.
+        """
+        self._transactions = transactions
+        self._command_log = command_log
+        self._notify = notify
+        self._again = again
+        self._limits = limits
+        self._waiting: list[WaitingCommand] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def join(
+        self, member: Member, *, most: int = 0, behind: Hashable = None, shared: bool = False
+    ) -> CommandGroup:
+        """Wait for a group with room for the command."""
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[CommandGroup] = loop.create_future()
+        self._waiting.append(WaitingCommand(member, most or self._limits.most, behind, shared, place))
+        loop.call_soon(self._begin)
+        try:
+            return await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                place.result().forget(member)
+            raise
+
+    def _begin(self) -> None:
+        self._waiting = [candidate for candidate in self._waiting if not candidate.place.done()]
+        while self._waiting and len(self._running) < self._limits.lanes:
+            chosen = list(_chosen(self._waiting))
+            group = CommandGroup(
+                [each.member for each in chosen],
+                command_log=self._command_log,
+                again=self._again,
+                patience=self._limits.seconds,
+            )
+            self._waiting = [candidate for candidate in self._waiting if candidate not in chosen]
+            for candidate in chosen:
+                candidate.place.set_result(group)
+            task = asyncio.create_task(self._run(group))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._begin()
+
+    async def _run(self, group: CommandGroup) -> None:
+        try:
+            async with self._transactions.pipelined() as transaction:
+                if await group.carry_out(transaction):
+                    self._notify()
+        except asyncio.CancelledError:
+            group.end(Unavailable("the process stops"))
+            raise
+        except Exception as error:  # noqa: BLE001 - each command that asks for something is told
+            group.end(error)
+        else:
+            group.end(None)
+
+
+def _chosen(waiting: Iterable[WaitingCommand]) -> Iterator[WaitingCommand]:
+    """Yield those that go together: those that had to leave a group before, then the others, each as they came."""
+    shared: dict[Hashable, bool] = {}
+    count, room = 0, 1
+    for candidate in sorted(waiting, key=lambda each: each.behind is None):
+        room = min(room, candidate.most) if count else candidate.most
+        if count >= room:
+            return
+        if not (shared.get(candidate.behind, True) and (candidate.shared or candidate.behind not in shared)):
+            continue
+        if candidate.behind is not None:
+            shared[candidate.behind] = candidate.shared
+        count += 1
+        yield candidate

@@ -1,0 +1,65 @@
+"""What a command asks of its group."""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from write_side.adapters.postgres.rows import Rows
+from write_side.domain.account import Account
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.group import Group
+from write_side.domain.membership import Membership
+from write_side.domain.profile import Profile
+
+ROWS: dict[type[Aggregate], Rows[Any]] = {kind: Rows(kind) for kind in (Account, Profile, Group, Membership)}
+"""In an order in which rows can be inserted: each behind those that it refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """
+    Where an aggregate is looked for.
+
+    :param lock: the clause that keeps it from changing until the transaction ends; empty if the command changes it, and
+        its version is compared.
+    :param free: SQL that says of each row whether it may be had.
+    """
+
+    kind: type[Aggregate]
+    columns: tuple[str, ...]
+    lock: str = ""
+    free: str = "true"
+
+
+@dataclass(frozen=True, slots=True)
+class LookRequest:
+    """Asks for the aggregate that has these values in the columns of its source."""
+
+    source: RowSource
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """
+    Asks for everything to be stored.
+
+    :param of: whose id, version and position are the outcome.
+    :param touched: everything that was loaded or added, in the order in which events are appended.
+    :param removed: those of them whose rows are deleted.
+    """
+
+    of: Aggregate
+    touched: list[Aggregate]
+    removed: list[Aggregate]
+
+    @property
+    def changed(self) -> list[Aggregate]:
+        return [each for each in self.touched if each.pending]
+
+    def claims(self) -> Iterator[Hashable]:
+        """Yield what no other command of the group may store: the aggregates themselves, and their unique values."""
+        for aggregate in self.changed:
+            yield type(aggregate), aggregate.id
+            if aggregate not in self.removed:
+                yield from ROWS[type(aggregate)].unique_values(aggregate)

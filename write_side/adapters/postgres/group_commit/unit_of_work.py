@@ -1,0 +1,181 @@
+"""The unit of work of a command that shares its transaction with others."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn, Self, TypeVar
+from uuid import UUID
+
+from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
+from write_side.adapters.postgres.group_commit.lanes import Lanes
+from write_side.adapters.postgres.group_commit.requests import CommitRequest, LookRequest, RowSource
+from write_side.adapters.postgres.repositories import GROUPS_QUEUE
+from write_side.adapters.postgres.transactions import TRANSACTION_LIMITS, PostgresTransactions, TransactionLimits
+from write_side.domain.account import Account
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.errors import AccountNotFound, GroupNotFound, MemberNotFound, VersionMismatch
+from write_side.domain.group import Group
+from write_side.domain.membership import Membership
+from write_side.domain.profile import Profile
+from write_side.domain.references import AccountRef, GroupRef
+from write_side.domain.values import ExternalId, Handle, Slug
+from write_side.ports import CommandContext, Outcome, RunAgain, UnitsOfWork
+
+A = TypeVar("A", bound=Aggregate)
+
+_SHARE = "for share"
+_IN_LINE = f"pg_try_advisory_xact_lock_shared({GROUPS_QUEUE}, hashtext(id::text))"
+
+
+class GroupedUnitsOfWork:
+    """Units of work in groups; what has to wait for another transaction, or changes very much, runs alone."""
+
+    def __init__(
+        self,
+        *,
+        transactions: PostgresTransactions,
+        command_log: CommandLog,
+        notify: Callable[[], None],
+        alone: UnitsOfWork,
+        limits: TransactionLimits = TRANSACTION_LIMITS,
+    ) -> None:
+        """
+        :param notify: called after each commit, to wake the readers of the event log.
+        :param alone: makes units of work with transactions of their own.
+        """
+        self._alone = alone
+        self._lanes = Lanes(
+            transactions=transactions, command_log=command_log, notify=notify, again=self._again, limits=limits
+        )
+
+    def under(self, context: CommandContext, **terms: Any) -> "GroupedUnitOfWork":
+        """:param terms: as `Again` has them."""
+        member = Member(context)
+        return GroupedUnitOfWork(member, join=partial(self._lanes.join, member, **terms), alone=self._again)
+
+    async def outcome_of(self, context: CommandContext) -> Outcome | None:
+        return await self._alone.outcome_of(context)
+
+    def _again(self, **terms: Any) -> RunAgain:
+        return RunAgain(partial(self.under, **terms) if any(terms.values()) else self._alone.under)
+
+
+class GroupedUnitOfWork:
+    def __init__(self, member: Member, *, join: Callable[[], Any], alone: Callable[[], RunAgain]) -> None:
+        self._member = member
+        self._join = join
+        self.alone = alone
+        self._touched: list[Aggregate] = []
+        self._removed: list[Aggregate] = []
+
+    async def __aenter__(self) -> Self:
+        self._group: CommandGroup = await self._join()
+        self.accounts = GroupedAccounts(self)
+        self.profiles = GroupedProfiles(self)
+        self.groups = GroupedGroups(self)
+        self.memberships = GroupedMemberships(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._group.leave(self._member)
+
+    async def find(self, source: RowSource, *values: object) -> Any:
+        """Return the aggregate of a source that has the values, None if there is none."""
+        found = await self._group.ask(self._member, LookRequest(source, values))
+        return None if found is None else self._known(found)
+
+    def add(self, aggregate: Aggregate) -> None:
+        self._touched.append(aggregate)
+
+    def remove(self, aggregate: Aggregate) -> None:
+        self._removed.append(aggregate)
+
+    async def commit(self, of: Aggregate) -> Outcome:
+        expected = self._member.context.expected_version
+        if expected is not None and expected != of.stored_version:
+            raise VersionMismatch(expected=expected, found=of.stored_version)
+        outcome: Outcome = await self._group.ask(self._member, CommitRequest(of, self._touched, self._removed))
+        for aggregate in self._touched:
+            aggregate.forget_pending()
+        return outcome
+
+    def _known(self, found: A) -> A:
+        """Return what was loaded first, if the same is loaded again."""
+        for known in self._touched:
+            if type(known) is type(found) and known.id == found.id:
+                return known
+        self._touched.append(found)
+        return found
+
+
+class _Repository:
+    def __init__(self, uow: GroupedUnitOfWork) -> None:
+        self._uow = uow
+
+    def add(self, aggregate: Aggregate) -> None:
+        self._uow.add(aggregate)
+
+    def remove(self, aggregate: Aggregate) -> None:
+        self._uow.remove(aggregate)
+
+    async def alone(self, *_: object, **__: object) -> NoReturn:
+        """Stand for what waits for others or touches very much: the use case runs again in a transaction of its own."""
+        raise self._uow.alone()
+
+
+class GroupedAccounts(_Repository):
+    async def get(self, ref: AccountRef) -> Account:
+        return await self._one(ref, lock="")
+
+    async def get_unchanging(self, ref: AccountRef) -> Account:
+        return await self._one(ref, lock=_SHARE)
+
+    get_exclusive = _Repository.alone
+
+    def erase(self, *_: object, **__: object) -> None:
+        raise AssertionError("only what is held exclusively is erased")
+
+    async def _one(self, ref: AccountRef, *, lock: str) -> Account:
+        columns: dict[type, str] = {Handle: "handle_unique", ExternalId: "external_id_unique"}
+        account: Account | None = await self._uow.find(
+            RowSource(Account, (columns.get(type(ref.by), "id"),), lock), _value(ref)
+        )
+        if account is None:
+            raise AccountNotFound(ref)
+        return account
+
+
+class GroupedProfiles(_Repository):
+    async def of(self, account: Account) -> Profile:
+        profile: Profile = await self._uow.find(RowSource(Profile, ("id",)), account.id)
+        return profile
+
+
+class GroupedGroups(_Repository):
+    async def get_unchanging(self, ref: GroupRef) -> Group:
+        column = "slug_unique" if isinstance(ref.by, Slug) else "id"
+        group: Group | None = await self._uow.find(RowSource(Group, (column,), _SHARE, _IN_LINE), _value(ref))
+        if group is None:
+            raise GroupNotFound(ref)
+        return group
+
+    get_exclusive = _Repository.alone
+
+
+class GroupedMemberships(_Repository):
+    async def find(self, group: Group, account: Account) -> Membership | None:
+        found: Membership | None = await self._uow.find(
+            RowSource(Membership, ("group_id", "account_id")), group.id, account.id
+        )
+        return found
+
+    async def of(self, group: Group, account: Account) -> Membership:
+        if (membership := await self.find(group, account)) is None:
+            raise MemberNotFound
+        return membership
+
+    all_of = groups_ever_of = end_all_of = _Repository.alone
+
+
+def _value(ref: AccountRef | GroupRef) -> object:
+    return ref.by if isinstance(ref.by, UUID) else ref.by.unique

@@ -1,0 +1,121 @@
+"""What several commands store, in statements of all rows at once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from write_side.adapters.postgres.failures import refusal_by
+from write_side.adapters.postgres.group_commit.requests import ROWS, CommitRequest
+from write_side.adapters.postgres.rows import Row, Statement, as_json, recordset
+from write_side.adapters.postgres.tables import event_log
+from write_side.adapters.postgres.unit_of_work import event_rows, used_up
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.errors import StaleAggregate
+from write_side.ports import CommandContext, Outcome
+
+M = TypeVar("M")
+
+_COLUMNS = [column for column in event_log.columns if column.name != "position"]
+_LISTED = ", ".join(column.name for column in _COLUMNS)
+# Ordered, so that the positions of one command follow the order in which its events happened.
+_APPEND = f"""
+    insert into event_log ({_LISTED}) select {_LISTED} from {recordset(_COLUMNS, "n integer")} order by n
+    on conflict (aggregate, aggregate_id, version) do nothing
+    returning aggregate, aggregate_id, version, position"""  # noqa: S608
+_LAST = """
+    select aggregate, aggregate_id, version, position from event_log join json_to_recordset(%s::json)
+           as r(aggregate text, aggregate_id uuid, version integer) using (aggregate, aggregate_id, version)"""
+
+Change = tuple[str, type[Aggregate]]
+"""What is done to rows of a kind: `delete`, `insert` or `update`."""
+
+_ORDER = [(what, kind) for what in ("delete", "insert", "update") for kind in ROWS]
+
+
+class Writes(Generic[M]):
+    """The changes of some commands, none of which changes what another one relies on."""
+
+    def __init__(self, members: Mapping[M, tuple[CommandContext, CommitRequest]]) -> None:
+        self._members = members
+        self._rows: dict[Change, dict[UUID, Mapping[str, Any]]] = defaultdict(dict)
+        for _, commit in members.values():
+            for aggregate in commit.changed:
+                self._add(aggregate, commit)
+        self._changes = [change for change in _ORDER if change in self._rows]
+        self._positions: dict[tuple[str, UUID, int], int] = {}
+
+    def _add(self, aggregate: Aggregate, commit: CommitRequest) -> None:
+        row = ROWS[type(aggregate)].row(aggregate, stored=aggregate.stored_version)
+        self._rows[_change_of(aggregate, commit), type(aggregate)][aggregate.id] = row
+
+    def statements(self) -> Iterator[Statement]:
+        """Yield statements whose rows `take` understands."""
+        for what, kind in self._changes:
+            yield getattr(ROWS[kind], what), (as_json(list(self._rows[what, kind].values())),)
+        events = [
+            row
+            for context, commit in self._members.values()
+            for aggregate in commit.touched
+            for row in event_rows(aggregate, context)
+        ]
+        if events:
+            yield _APPEND, (as_json([{**row, "n": n} for n, row in enumerate(events)]),)
+        unchanged = [commit.of for _, commit in self._members.values() if not commit.changed]
+        if unchanged:
+            rows = [{"aggregate": of.kind, "aggregate_id": of.id, "version": of.version} for of in unchanged]
+            yield _LAST, (as_json(rows),)
+
+    def take(self, results: Sequence[Sequence[Row]]) -> None:
+        """Take up what the statements returned."""
+        self._stored = {change: {row[0] for row in rows} for change, rows in zip(self._changes, results, strict=False)}
+        for rows in results[len(self._changes) :]:
+            self._positions.update({tuple(key): position for *key, position in rows})
+
+    def refused(self) -> Mapping[M, Aggregate]:
+        """Return the members whose rows or events were not all stored, each with the first aggregate it happened to."""
+        return {
+            member: failed
+            for member, (_, commit) in self._members.items()
+            if (failed := next((each for each in commit.changed if not self._is_stored(each, commit)), None))
+        }
+
+    def outcomes(self) -> Mapping[M, Outcome]:
+        """Return what each command did."""
+        return {
+            member: Outcome(commit.of.id, commit.of.version, max(map(self._positions.__getitem__, _events(commit))))
+            for member, (_, commit) in self._members.items()
+        }
+
+    def _is_stored(self, aggregate: Aggregate, commit: CommitRequest) -> bool:
+        stored = self._stored[_change_of(aggregate, commit), type(aggregate)]
+        events = ((aggregate.kind, aggregate.id, pending.version) for pending in aggregate.pending)
+        return aggregate.id in stored and all(event in self._positions for event in events)
+
+
+def _events(commit: CommitRequest) -> list[tuple[str, UUID, int]]:
+    appended = [(each.kind, each.id, pending.version) for each in commit.touched for pending in each.pending]
+    return appended or [(commit.of.kind, commit.of.id, commit.of.version)]
+
+
+def _change_of(aggregate: Aggregate, commit: CommitRequest) -> str:
+    if aggregate in commit.removed:
+        return "delete"
+    return "update" if aggregate.stored_version else "insert"
+
+
+def clashes(refused: Iterable[Aggregate]) -> Iterator[Statement]:
+    """Yield what asks, once the writes are undone, what each of the aggregates is in conflict with."""
+    for aggregate in refused:
+        rows = ROWS[type(aggregate)]
+        yield rows.clashes, (as_json([rows.row(aggregate, stored=aggregate.stored_version)]),)
+
+
+def refusal(aggregate: Aggregate, rows: Sequence[Row]) -> Exception:
+    """Say why an aggregate was not stored, by what `clashes` returned for it."""
+    [[_, constraint]] = rows
+    error = constraint and refusal_by(constraint)
+    if error:
+        return error
+    # Another transaction stored this version of it before; if it is version 1, the id is one that was used up.
+    return used_up(aggregate) if aggregate.stored_version == 0 else StaleAggregate(aggregate.id)

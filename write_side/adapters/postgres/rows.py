@@ -1,0 +1,168 @@
+"""
+Rows of aggregates, for statements that read or write many at once.
+
+An ORM flush with `version_id_col` sends one UPDATE a row and fails inside a pipeline; these statements take all rows as
+one JSON parameter. Columns, keys and types are those of the imperative mapping, so that nothing is said twice.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from sqlalchemy import Column, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import class_mapper
+
+from write_side.adapters.postgres.mapping import FILL, TABLES, map_aggregates
+from write_side.domain.aggregate import Aggregate
+from write_side.domain.values import plain
+
+A = TypeVar("A", bound=Aggregate)
+Row = Sequence[Any]
+Statement = tuple[str, Sequence[Any] | Mapping[str, Any]]
+"""SQL for psycopg, and its parameters."""
+
+_DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
+
+
+def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Encode rows as `recordset` reads them."""
+    return _encode(rows).decode()
+
+
+def recordset(columns: Iterable[Column[Any]], *more: str) -> str:
+    """
+    Return the part of a FROM clause that makes rows, named `r`, of one JSON parameter.
+
+    :param more: further columns as SQL has them, such as `n integer`.
+    """
+    named = [f"{column.name} {_type_of(column)}" for column in columns]
+    return f"json_to_recordset(%s::json) as r({', '.join([*named, *more])})"
+
+
+def _type_of(column: Column[Any]) -> str:
+    return column.type.compile(_DIALECT)
+
+
+class Rows(Generic[A]):
+    """The rows of one kind of aggregate."""
+
+    def __init__(self, kind: type[A]) -> None:
+        map_aggregates()
+        self._table: Table = TABLES[kind]
+        self._new = class_mapper(kind).class_manager.new_instance
+        self._fill: Callable[[Any], None] = FILL.get(kind, lambda _: None)
+        self._columns = list(self._table.columns)
+        self._names = [column.name for column in self._columns]
+        self._readers = [
+            column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) or _as_it_is for column in self._columns
+        ]
+        self._listed = ", ".join(self._names)
+
+    def aggregate(self, row: Row) -> A:
+        """Make an aggregate of a row that `select` returned; it belongs to no session."""
+        made = self._new()
+        made.__dict__.update(
+            {name: read(value) for name, read, value in zip(self._names, self._readers, row, strict=False)}
+        )
+        return made
+
+    def row(self, aggregate: A, *, stored: int | None = None) -> Mapping[str, Any]:
+        """:param stored: the version that is compared with, where a row is there already."""
+        self._fill(aggregate)
+        return {**{name: getattr(aggregate, name) for name in self._names}, "stored": stored}
+
+    def unique_values(self, aggregate: A) -> Iterable[tuple[str, Any]]:
+        """Return what no other aggregate may have besides, by the name of its constraint."""
+        self._fill(aggregate)
+        for constraint in self._unique:
+            values = tuple(getattr(aggregate, column.name) for column in constraint.columns)
+            if None not in values:
+                yield str(constraint.name), values
+
+    def select(self, columns: Sequence[str], *, lock: str = "", free: str = "true") -> str:
+        """
+        Return the rows that have one of the given values in a column, or one of the given pairs in two.
+
+        :param lock: `for share` or such: a row that another transaction holds is left out.
+        :param free: what is returned behind the columns of each row.
+        """
+        clause = f" {lock} skip locked" if lock else ""
+        where = _one_of(self._table, columns)
+        return f"select {self._listed}, {free} from {self._table.name} where {where}{clause}"  # noqa: S608
+
+    def select_only(self, columns: Sequence[str]) -> str:
+        """Return these columns of the same rows, those that are locked too."""
+        return f"select {', '.join(columns)} from {self._table.name} where {_one_of(self._table, columns)}"  # noqa: S608
+
+    def values(self, columns: Sequence[str], row: Row) -> tuple[Any, ...]:
+        """Return the values of these columns in a row that `select` returned."""
+        return tuple(row[self._names.index(column)] for column in columns)
+
+    @cached_property
+    def insert(self) -> str:
+        """
+        Insert rows; return the ids of those that were not in conflict with another.
+
+        A row whose owner could not be inserted before it is left out too.
+        """
+        owners = [
+            f"exists (select from {key.column.table.name} o where o.{key.column.name} = r.{column.name})"
+            for column in self._table.primary_key
+            for key in column.foreign_keys
+        ]
+        where = f" where {' and '.join(owners)}" if owners else ""
+        return (
+            f"insert into {self._table.name} ({self._listed})"  # noqa: S608
+            f" select {self._listed} from {recordset(self._columns)}{where} on conflict do nothing returning id"
+        )
+
+    @cached_property
+    def update(self) -> str:
+        """Update rows; return the ids of those that still have the stored version, and take nothing from others."""
+        values = ", ".join(f"{name} = r.{name}" for name in self._names if name != "id")
+        free = "".join(f" and not {_taken(self._table, constraint)}" for constraint in self._unique)
+        return (
+            f"update {self._table.name} t set {values} from {recordset(self._columns, 'stored integer')}"  # noqa: S608
+            f" where t.id = r.id and t.version = r.stored{free} returning t.id"
+        )
+
+    @cached_property
+    def delete(self) -> str:
+        """Delete rows; return the ids of those that still have the stored version."""
+        return (
+            f"delete from {self._table.name} t using {recordset([self._table.c.id], 'stored integer')}"  # noqa: S608
+            " where t.id = r.id and t.version = r.stored returning t.id"
+        )
+
+    @cached_property
+    def clashes(self) -> str:
+        """Return, by id, the name of the first constraint that keeps a row from being stored, null where none does."""
+        taken = [f"when {_taken(self._table, each)} then '{each.name}'" for each in self._unique]
+        used = f"when r.stored = 0 and exists (select from {self._table.name} o where o.id = r.id) then"
+        cases = " ".join([f"{used} '{self._table.name}_pkey'", *taken])
+        return f"select r.id, case {cases} end from {recordset(self._columns, 'stored integer')}"  # noqa: S608
+
+    @cached_property
+    def _unique(self) -> Sequence[UniqueConstraint]:
+        found = [each for each in self._table.constraints if isinstance(each, UniqueConstraint)]
+        return sorted(found, key=lambda each: [self._names.index(column.name) for column in each.columns])
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _one_of(table: Table, columns: Sequence[str]) -> str:
+    if len(columns) == 1:
+        return f"{columns[0]} = any(%s::{_type_of(table.c[columns[0]])}[])"
+    arrays = ", ".join(f"%s::{_type_of(table.c[column])}[]" for column in columns)
+    return f"({', '.join(columns)}) in (select * from unnest({arrays}))"  # noqa: S608
+
+
+def _taken(table: Table, constraint: UniqueConstraint) -> str:
+    equal = " and ".join(f"o.{column.name} = r.{column.name}" for column in constraint.columns)
+    return f"exists (select from {table.name} o where {equal} and o.id <> r.id)"

@@ -103,33 +103,17 @@ async def test_every_wrong_field_is_named(client, views, body, pointers):
     assert problem(response) == ("invalid", pointers)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b'{"handles": ["\xff"]}',
-        b'{"handles": ["\\ud800"]}',
-        b'{"handles": ["\\ud800x\\udfff"]}',
-        b"handles=ada",
-        b'{"handles": ' + b"[" * 20_000,
-        b"[" * 20_000 + b"]" * 20_000,
-    ],
-)
-async def test_what_is_not_json_is_said_not_to_be(client, views, body):
-    """Cut short, not UTF-8, half a surrogate pair, a form, or nested beyond sense: 400."""
-    response = await client.post(PATH, content=body, headers=JSON)
+async def test_what_is_not_json_is_said_not_to_be(client, views):
+    """400; what is not JSON is tested with the commands, which are read by the same decoder."""
+    response = await client.post(PATH, content=b"{", headers=JSON)
 
     assert response.status_code == 400
     assert problem(response) == ("not-json", [])
 
 
-@pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonp"])
-async def test_another_media_type_is_not_read(client, views, media_type):
+async def test_another_media_type_is_not_read(client, views):
     """415, before anybody looks into the body."""
-    headers = {} if media_type is None else {"Content-Type": media_type}
-
-    response = await client.post(PATH, content=b'{"handles": ["ada"]}', headers=headers)
+    response = await client.post(PATH, content=b'{"handles": ["ada"]}', headers={"Content-Type": "text/plain"})
 
     assert response.status_code == 415
     assert problem(response) == ("unsupported-media-type", [])

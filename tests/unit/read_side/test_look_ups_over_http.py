@@ -50,24 +50,6 @@ async def test_all_that_is_wrong_with_the_position_is_told_at_once(client, views
     assert problem(response) == ("invalid", ["Muster-Min-Position", "?min_position", "?fields"])
 
 
-@pytest.mark.parametrize(
-    ("accept", "status"),
-    [
-        ("*/*", 200),
-        ("application/json", 200),
-        ("text/html, application/*;q=0.1", 200),
-        ("text/html", 406),
-        ("application/json;q=0, */*", 406),
-        ("application/json;q=0.0", 406),
-    ],
-)
-async def test_the_client_has_to_accept_json(client, views, accept, status):
-    """There is nothing but JSON."""
-    response = await client.get(BY_ID, headers={"Accept": accept})
-
-    assert status == response.status_code
-
-
 @pytest.mark.parametrize("tags", ["{}", "W/{}", '"other", {}', '"other",W/{} , "third"', "*"])
 async def test_who_has_it_already_is_not_sent_it_again(client, views, tags):
     """304 carries what a 200 would, but the body."""

@@ -187,22 +187,6 @@ async def test_lines_are_found_however_the_stream_is_cut(size):
     assert lines == [b"a", b"", b"bc", b"x" * MAX_LINE_BYTES, None, b"last"]
 
 
-@pytest.mark.parametrize(
-    ("accept", "status"),
-    [
-        ("*/*", 200),
-        ("application/json", 200),
-        ("text/html, application/*;q=0.5", 200),
-        ("text/html", 406),
-        ("*/*;q=0", 406),
-    ],
-)
-async def test_what_a_client_does_not_accept_is_not_answered(client, accept, status):
-    answer = await post(client, "register-account", {"Accept": accept}, **ANDRE)
-
-    assert answer.status_code == status
-
-
 async def test_get_is_not_allowed_for_commands(client):
     answer = await client.get("/commands/register-account")
 

@@ -1,6 +1,6 @@
 """Many people and groups, the same ones every time; and what lists should show of them, by brute force."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -10,7 +10,8 @@ import msgspec
 
 from read_side.views import Page, ProfileQuery, ProfileViews
 from shared.read_model.records import GroupRecord, ProfileGroup, ProfileRecord
-from shared.text import folded, unique_handle, words
+from tests.support.directory_model import Account, Group, Membership, State
+from tests.support.directory_views import Key, profiles
 from tests.support.read_side import changed, person
 
 NAMES = ("André", "ANDRE", "Andrea", "Andra", "Ångström", "Zoë", "Łukasz", "Søren", "李", "Jo", "Ann", "Anna", "O'Neil")
@@ -89,43 +90,37 @@ def listed(people: Iterable[ProfileRecord], query: ProfileQuery) -> list[Profile
     return [each for _, each in sorted(placed, key=lambda pair: pair[0], reverse=query.descending)]
 
 
-def where(record: ProfileRecord, query: ProfileQuery) -> tuple[Any, ...] | None:
-    """By what a person is put in order; None if the query does not find them."""
-    return _key(record, query) if _fits(record, query) else None
+def where(record: ProfileRecord, query: ProfileQuery) -> Key | None:
+    """By what a person is put in order; None if the query does not find them. Said by the model of the directory."""
+    if record.status not in query.statuses:
+        return None
+    profile, id_ = {name: getattr(record, name) for name in _SHOWN}, str(record.account_id)
+    account = Account(id=id_, profile=profile, **{name: getattr(record, name) for name in _OWN})
+    belongs = {(str(each.group_id), id_): _BELONGS for each in record.groups}
+    return profiles(State({id_: account}, _GROUPS, belongs), _asked(query)).get(id_)
 
 
-def _fits(record: ProfileRecord, query: ProfileQuery) -> bool:
-    own = words_of(record)
-    return (
-        record.status in query.statuses
-        and set(query.tags) <= set(record.tags)
-        and query.group in (None, *(name for each in record.groups for name in (str(each.group_id), each.slug)))
-        and all(any(word.startswith(begun) for word in own) for begun in query.words)
+_SHOWN = ("display_name", "given_name", "family_name", "title", "tags")
+_OWN = ("email", "handle", "external_id", "created_at", "updated_at", "status")
+_BELONGS = Membership(id="", role="member", since=START)
+_GROUPS = {
+    str(each.group_id): Group(
+        id=str(each.group_id),
+        slug=each.slug,
+        name=each.name,
+        description=each.description,
+        external_id=each.external_id,
+        created_at=each.created_at,
+        updated_at=each.updated_at,
     )
+    for each in GROUPS
+}
 
 
-def words_of(record: ProfileRecord) -> list[str]:
-    texts = (record.handle, record.display_name, record.given_name, record.family_name, record.title, *record.tags)
-    return sorted({word for text in texts if text for word in words(text)})
-
-
-def _key(record: ProfileRecord, query: ProfileQuery) -> tuple[Any, ...]:
-    name, own = folded(record.display_name), record.account_id.int
-    match query.order:
-        case "display_name":
-            return name, own
-        case "handle":
-            return folded(unique_handle(record.handle)), own
-        case None:
-            return _matched(words_of(record), query.words), name, own
-        case moment:
-            return getattr(record, moment), own
-
-
-def _matched(own: Sequence[str], begun: Sequence[str]) -> str:
-    longest = max(map(len, begun))
-    lead = next(each for each in begun if len(each) == longest)
-    return next(each for each in own if each.startswith(lead))
+def _asked(query: ProfileQuery) -> dict[str, Any]:
+    """The parameters that a query is made of."""
+    asked = {"q": " ".join(query.words), "sort": query.order, "group": query.group}
+    return {"status": "any", "tag": query.tags} | {name: value for name, value in asked.items() if value}
 
 
 def handles(page: Page) -> list[str]:

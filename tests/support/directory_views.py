@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 from unicodedata import normalize
 
@@ -16,16 +17,18 @@ Listing: TypeAlias = Mapping[str, Key]
 
 # How the letters that the tests use are typed on a plain keyboard.
 _PLAIN = str.maketrans("áàâåçéèêëíñóöøúüćčęłńřśşýžżőűıðđ", "aaaaceeeeinooouuccelnrssyzzouidd") | str.maketrans(
-    {"ß": "ss", "æ": "ae"}
+    {"ß": "ss", "æ": "ae", "\u00ad": ""}
 )
 
 
+@lru_cache(maxsize=10_000)
 def plain(text: str) -> str:
     """Text without case and accents."""
     return normalize("NFC", text).replace("İ", "i").lower().translate(_PLAIN)
 
 
-def words(*texts: str | None) -> list[str]:
+@lru_cache(maxsize=10_000)
+def words(*texts: str | None) -> Sequence[str]:
     """In order, each once."""
     return sorted({word for text in texts if text for word in re.findall(r"[^\W_]+", plain(text))})
 
@@ -127,7 +130,7 @@ def _fits(state: State, account: Account, asked: Mapping[str, Any]) -> bool:
     )
 
 
-def _words_of(account: Account) -> list[str]:
+def _words_of(account: Account) -> Sequence[str]:
     profile = account.profile
     names = (profile[name] for name in ("display_name", "given_name", "family_name", "title"))
     return words(account.handle, *names, *profile["tags"])

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
+import pytest
 
 from shared.server.serving import PortTakenError, require_free
 from tests.support.announcements import Announcements
@@ -46,27 +47,17 @@ async def reloaded(stack: Stack, child: Child) -> None:
     assert stack.pid(child) == pid
 
 
-async def test_a_reloaded_write_process_turns_nobody_away(mortal_stack):
+@pytest.mark.parametrize(("kind", "seed"), [("write", 1430), ("read", 1432)])
+async def test_a_reloaded_process_turns_nobody_away(mortal_stack, kind, seed):
     """SIGHUP: the new worker takes connections before the old one stops to."""
-    write = OneMoreTry(mortal_stack.addresses.write)
-    async with under_load(mortal_stack, seed=1430, write=write) as (load, _):
+    again = OneMoreTry(getattr(mortal_stack.addresses, kind))
+    async with under_load(mortal_stack, seed=seed, **{kind: again}) as (load, readers):
         await load.grown(by=40)
-        await reloaded(mortal_stack, Child.WRITE)
-        await load.grown(by=40)
-
-    assert load.troubles == {}
-    assert write.reconnects <= load.clients
-
-
-async def test_a_reloaded_read_process_turns_nobody_away(mortal_stack):
-    read = OneMoreTry(mortal_stack.addresses.read)
-    async with under_load(mortal_stack, seed=1432, read=read) as (load, readers):
-        await load.grown(by=40)
-        await reloaded(mortal_stack, Child.READ)
+        await reloaded(mortal_stack, Child[kind.upper()])
         await load.grown(by=40)
 
-    assert set(readers.answers) == {200}
-    assert read.reconnects <= readers.readers
+    assert (load.troubles, set(readers.answers)) == ({}, {200})
+    assert again.reconnects <= {"write": load.clients, "read": readers.readers}[kind]
 
 
 async def test_a_reloaded_projector_keeps_nobody_waiting(mortal_stack):
@@ -83,31 +74,19 @@ async def test_a_reloaded_projector_keeps_nobody_waiting(mortal_stack):
     assert announcements.positions == sorted(set(announcements.positions))
 
 
-async def test_one_of_two_write_processes_is_stopped(mortal_stack):
+@pytest.mark.parametrize(("kind", "seed"), [("write", 1436), ("read", 1438)])
+async def test_one_of_two_processes_is_stopped(mortal_stack, kind, seed):
     """SIGTERM: what it has accepted is answered, and the other takes the rest."""
-    async with beside(mortal_stack, "write") as (url, pid):
-        write = OneMoreTry(url, mortal_stack.addresses.write)
-        async with under_load(mortal_stack, seed=1436, write=write) as (load, _):
+    async with beside(mortal_stack, kind) as (url, pid):
+        again = OneMoreTry(url, getattr(mortal_stack.addresses, kind))
+        async with under_load(mortal_stack, seed=seed, **{kind: again}) as (load, readers):
             await load.grown(by=40)
             os.kill(pid, signal.SIGTERM)
             await until(lambda: is_free(url))
             await load.grown(by=40)
 
-    assert load.troubles == {}
-    assert write.reconnects > 0
-
-
-async def test_one_of_two_read_processes_is_stopped(mortal_stack):
-    async with beside(mortal_stack, "read") as (url, pid):
-        read = OneMoreTry(url, mortal_stack.addresses.read)
-        async with under_load(mortal_stack, seed=1438, read=read) as (load, readers):
-            await load.grown(by=40)
-            os.kill(pid, signal.SIGTERM)
-            await until(lambda: is_free(url))
-            await load.grown(by=40)
-
-    assert set(readers.answers) == {200}
-    assert read.reconnects > 0
+    assert (load.troubles, set(readers.answers)) == ({}, {200})
+    assert again.reconnects > 0
 
 
 async def test_the_projector_that_feeds_is_stopped_and_another_stands_by(mortal_stack):

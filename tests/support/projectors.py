@@ -105,29 +105,11 @@ def projector_with(
     return Projector(LeaderElection(lease, candidate, [leadership], limits=leading), reconciler)
 
 
-def projector_on(
-    around: Surroundings,
-    *,
-    name: str = "one",
-    projection: Projection | None = None,
-    log: EventLog | None = None,
-    limits: ProcessorLimits = HASTE,
-    leading: LeadershipLimits = EAGER,
-    rebuilds_by_itself: bool = False,
-) -> Projector:
-    projection = projection or profiles
-    return projector_with(
-        projection,
-        store=store_in_memory(around.store, projection),
-        log=log or around.log,
-        lease=around.lease,
-        name=name,
-        ids=lambda: f"g{next(around.generations)}",
-        clock=around.clock,
-        limits=limits,
-        leading=leading,
-        rebuilds_by_itself=rebuilds_by_itself,
-    )
+def projector_on(around: Surroundings, *, projection: Projection = profiles, **more: Any) -> Projector:
+    """One on these surroundings; `more` is what `projector_with` takes, and replaces what it is given otherwise."""
+    ids, store = (lambda: f"g{next(around.generations)}"), store_in_memory(around.store, projection)
+    given = {"log": around.log, "lease": around.lease, "clock": around.clock, "ids": ids}
+    return projector_with(projection, store=store, **given | more)
 
 
 def store_in_memory(store: MemoryStore, projection: Projection) -> ProjectionStore:

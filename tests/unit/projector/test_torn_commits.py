@@ -108,32 +108,28 @@ async def fold_with_crashes(
     await fold_all(model, log, size=rest, projection=projection, code="the last one")
 
 
-stores = st.sampled_from([MemoryStore, TornFile])
+SEEN = {MemoryStore: held, TornFile: as_read}
+"""What to look at in each kind of store once it has been through crashes."""
+
+stores = st.sampled_from([*SEEN])
 on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
 
 
 @on_every_projection
+@pytest.mark.parametrize("make", SEEN)
 @given(log=logs, crashes=steps, rest=st.integers(1, 20))
 @settings(max_examples=examples(25))
-def test_any_prefix_of_a_commit_is_harmless(projection, log, crashes, rest):
-    """A store that kept only the heads of some commits ends as one that took the whole log at once."""
-    store = MemoryStore()
+def test_any_prefix_of_a_commit_is_harmless(projection, make, log, crashes, rest):
+    """
+    A store that kept only the heads of some commits ends as one that took the whole log at once.
+
+    The same where the heads turn up at the second restart, in front of commits that were made without knowing of them.
+    """
+    store = make()
 
     at_once(fold_with_crashes(store, log, crashes, rest=rest, projection=projection))
 
-    assert at_once(cleanly_folded(log, projection)) == held(store.content, projection)
-
-
-@on_every_projection
-@given(log=logs, crashes=steps, rest=st.integers(1, 20))
-@settings(max_examples=examples(25))
-def test_a_head_that_comes_back_at_the_second_restart_is_harmless(projection, log, crashes, rest):
-    """The same where the heads turn up later, in front of commits that were made without knowing of them."""
-    store = TornFile()
-
-    at_once(fold_with_crashes(store, log, crashes, rest=rest, projection=projection))
-
-    assert at_once(cleanly_folded(log, projection)) == as_read(store.content, projection)
+    assert at_once(cleanly_folded(log, projection)) == SEEN[make](store.content, projection)
 
 
 @on_every_projection

@@ -59,7 +59,7 @@ def assemble(
     """
     authenticated = AuthMiddleware(policy)
     framed = MessageFraming(authenticated)
-    readable = CorsMiddleware(framed)
+    cors = CorsMiddleware(framed)
     documented = (*COMMON_PROBLEMS, *AUTH_PROBLEMS, *problems)
     app = Litestar(
         [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(documented)],
@@ -70,7 +70,7 @@ def assemble(
             _read_bodies,
             framed.lifespan,
             authenticated.lifespan,
-            readable.lifespan,
+            cors.lifespan,
             *lifespan,
         ],
         on_shutdown=[tracing.flush],
@@ -78,7 +78,7 @@ def assemble(
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
-    return RequestScope(app, readable)
+    return RequestScope(app, framed, cors=cors)
 
 
 def _default_limits(registry: svcs.Registry) -> None:

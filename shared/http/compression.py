@@ -1,6 +1,7 @@
 """Answers of 1 kB and more are compressed where the client accepts it (RFC 9110, section 12.5.3), by gzip or zstd."""
 
 import asyncio
+import threading
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -25,17 +26,42 @@ def _gzip(body: bytes) -> bytes:
     return compress.compress(body) + compress.flush()
 
 
+class _Compressor(threading.local):
+    """Of each thread, since threads cannot share it; to make one takes longer than a small answer."""
+
+    def __init__(self) -> None:
+        self.zstd = zstandard.ZstdCompressor(level=3)
+
+
+_compressor = _Compressor()
+
+
 def _zstd(body: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(body)  # one for each: threads cannot share it
+    return _compressor.zstd.compress(body)
 
 
 _CODINGS: Mapping[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip}
 """The first is preferred, of those that a client accepts as gladly."""
 
 
-def is_large(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a whole answer with these headers is worth being compressed; a stream has no length, and passes."""
-    return any(name == b"content-length" and int(size) >= SMALLEST for name, size in headers)
+def is_large(head: Any) -> bool:
+    """Whether a whole answer with this head is worth being compressed; a stream has no length, and passes."""
+    for name, size in reversed(head["headers"]):  # the hot path has it last
+        if name == b"content-length":
+            return int(size) >= SMALLEST
+    return False
+
+
+def compressing(head: Any, scope: Scope, send: Send) -> Send:
+    """
+    Return how an answer is sent to its client.
+
+    :param head: of a large answer, which says then that others may get it in another form.
+    """
+    if VARY not in head["headers"]:
+        head["headers"] = [*head["headers"], VARY]
+    coding = _chosen(header(scope, b"accept-encoding") or "")
+    return send if coding is None else CompressingSend(coding, send)
 
 
 def tags(etag: str) -> tuple[str, ...]:
@@ -50,8 +76,8 @@ def _tag(etag: str, coding: str) -> str:
 class CompressingSend:
     """Sends one large answer: its head is held back until it is known how long the body is."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._coding = _chosen(header(scope, b"accept-encoding") or "")
+    def __init__(self, coding: str, send: Send) -> None:
+        self._coding = coding
         self._send = send
         self._head: Any = None
 
@@ -61,11 +87,9 @@ class CompressingSend:
             return
         if self._head is not None:
             head, self._head = self._head, None
-            if self._coding and not message.get("more_body"):
+            if not message.get("more_body"):
                 message["body"] = await _compressed(message["body"], self._coding)  # type: ignore[typeddict-item, typeddict-unknown-key] # a body
                 head["headers"] = [*_coded(head["headers"], self._coding, len(message["body"]))]  # type: ignore[typeddict-item] # likewise
-            if VARY not in head["headers"]:
-                head["headers"] = [*head["headers"], VARY]
             await self._send(head)
         await self._send(message)
 

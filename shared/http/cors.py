@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import svcs
 from litestar import Litestar
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
 from shared.http.requests import header, with_headers
 from shared.settings import Settings
@@ -42,10 +42,12 @@ class CorsMiddleware:
             self._allowed = svcs.Container(app.state.registry).get(AllowedOrigins)
         yield
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._allowed.origins or scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is any page of another origin to tell."""
+        return bool(self._allowed.origins)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         origin = header(scope, b"origin")
         if origin is None or not self._allowed.allow(origin):
             await self._app(scope, receive, with_headers(send, [_VARY]))

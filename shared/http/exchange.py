@@ -13,7 +13,8 @@ from prometheus_client import Counter, Histogram
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
 
-from shared.http.compression import CompressingSend, is_large
+from shared.http.compression import compressing, is_large
+from shared.http.cors import CorsMiddleware
 from shared.http.requests import header
 
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}").fullmatch
@@ -30,10 +31,14 @@ _SECONDS = Histogram(
 class RequestScope:
     """The outermost layer of each service."""
 
-    def __init__(self, app: Litestar, inner: ASGIApp) -> None:
-        """:param inner: the layer that answers the requests to `app`."""
+    def __init__(self, app: Litestar, inner: ASGIApp, *, cors: CorsMiddleware) -> None:
+        """
+        :param inner: the layer that answers the requests to `app`.
+        :param cors: that around it, for the services that need it.
+        """
         self._app = app
         self._inner = inner
+        self._cors = cors
 
     def lifespan(self) -> AbstractAsyncContextManager[None]:
         """Run the application without a server."""
@@ -47,7 +52,8 @@ class RequestScope:
         # Not `bound_contextvars`, which looks through the whole context: it would cost as much as the rest of this.
         bound = bind_contextvars(request_id=exchange.id)
         try:
-            await self._inner(scope, receive, exchange.send)
+            answer = self._cors if self._cors.is_needed else self._inner
+            await answer(scope, receive, exchange.send)
         finally:
             reset_contextvars(**bound)
             exchange.measure()
@@ -74,9 +80,9 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            headers = message["headers"] = [*message["headers"], (b"request-id", self.id.encode())]
-            if is_large(headers):
-                self._send = CompressingSend(self._scope, self._send)
+            if is_large(message):
+                self._send = compressing(message, self._scope, self._send)
+            message["headers"] = [*message["headers"], (b"request-id", self.id.encode())]
         await self._send(message)
         if not message.get("more_body", True):
             self._end = time.perf_counter()  # a body that is still coming is read on from here

@@ -70,3 +70,11 @@ def test_a_lock_names_hashes_and_no_index(lock):
 
     assert "://" not in text
     assert len(hashed) == len(pinned(lock))
+
+
+def test_the_lock_of_npm_names_no_registry():
+    """What is installed by it comes from the registry that is configured there; its content is pinned."""
+    lock = (ROOT / "tests/generators/package-lock.json").read_text()
+
+    assert '"resolved"' not in lock
+    assert lock.count('"integrity"') > 100

@@ -10,10 +10,13 @@ As a program, `python3 -m shared.dev_stack.bootstrap TOOL …` runs one developm
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +33,13 @@ In a clone only:
   check        Check the style, the types and the import contracts of the code.
   test         Run the tests; what follows goes to pytest.
 """
+REPORT_SECONDS = 3.0
+"""The pause between two lines about an installation."""
+STEERS = re.compile(r"(PIP|UV)_|PYTHON.").match
+REACHES = re.compile(r"(PIP|UV)_.*(INDEX|FIND_LINKS|HOST|CERT|TLS|PROXY|TIMEOUT|RETRIES|CACHE|CONFIG|KEYRING)").match
+"""Variables of installers and of Python, and those that say how to get at packages."""
+HowFar = Callable[[Sequence[str]], str]
+"""Says how far an installer is, by the lines that it has said."""
 HINT = (
     "Muster cannot install what it needs: there is neither uv, nor pip, nor Python's ensurepip. "
     "On Debian and Ubuntu: apt install python3-venv. Elsewhere: install pip or uv for this Python."
@@ -210,31 +220,103 @@ def _installers() -> Iterator[tuple[str, Callable[[Environment, Path], None]]]:
 def _with_uv(uv: str, environment: Environment, lock: Path) -> None:
     if not environment.python.exists():
         _run(uv, "venv", "--quiet", "--no-project", "--python", sys.executable, environment.venv)
-    install = (uv, "pip", "install", "--quiet", "--python", environment.python)
+    install = (uv, "pip", "install", "--python", environment.python)
     # Compiled once here, not by three processes at once when they start, or at every start where they may not write.
-    _run(*install, "--compile-bytecode", "--require-hashes", "-r", lock)
+    _run(*install, "--compile-bytecode", "--require-hashes", "-r", lock, how_far=_packages(environment, lock))
     _run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT)
 
 
 def _with_ensurepip(environment: Environment, lock: Path) -> None:
-    _run(sys.executable, "-m", "venv", environment.venv)
-    _with_pip(environment.python, "-m", "pip", lock=lock)
+    _run(sys.executable, "-I", "-m", "venv", environment.venv)
+    _with_pip(environment.python, "-I", "-m", "pip", environment=environment, lock=lock)
 
 
 def _with_this_pip(environment: Environment, lock: Path) -> None:
-    _run(sys.executable, "-m", "venv", "--without-pip", environment.venv)
-    _with_pip(sys.executable, "-m", "pip", "--python", environment.python, lock=lock)
+    _run(sys.executable, "-I", "-m", "venv", "--without-pip", environment.venv)
+    pip = (sys.executable, "-I", "-m", "pip", "--python", environment.python)
+    _with_pip(*pip, environment=environment, lock=lock)
 
 
-def _with_pip(*pip: str | Path, lock: Path) -> None:
-    install = (*pip, "install", "--quiet", "--no-input", "--disable-pip-version-check")
-    _run(*install, "--require-hashes", "-r", lock)
+def _with_pip(*pip: str | Path, environment: Environment, lock: Path) -> None:
+    install = (*pip, "install", "--progress-bar=off", "--no-input", "--disable-pip-version-check")
+    _run(*install, "--require-hashes", "-r", lock, how_far=_packages(environment, lock))
     _run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT)
 
 
-def _run(*command: str | Path) -> None:
-    """Run a command with its output on stderr: stdout belongs to the command that was called."""
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+def _packages(environment: Environment, lock: Path) -> HowFar:
+    """Return what says how many of the packages are fetched or installed; installers say nothing while they install."""
+    wanted = len(re.findall(r"^[\w.\[\]-]+==", lock.read_text(), re.MULTILINE))
+    before = _installed(environment)
+
+    def how_far(said: Sequence[str]) -> str:
+        needed = wanted - _begin(said, "Ignoring ")
+        if installed := _installed(environment) - before:
+            return f"{installed} of {needed} packages are installed"
+        fetched = _begin(said, "Collecting ", "Processing ", "Requirement already satisfied")
+        return f"{fetched} of {needed} packages are fetched" + (f": {said[-1].strip()[:100]}" if said else "")
+
+    return how_far
+
+
+def _begin(lines: Sequence[str], *words: str) -> int:
+    return sum(line.startswith(words) for line in lines)
+
+
+def _installed(environment: Environment) -> int:
+    return sum(1 for _ in environment.venv.glob("lib/python*/site-packages/*.dist-info"))
+
+
+def _environment(_: Sequence[str]) -> str:
+    return "the environment is being made"
+
+
+def _run(*command: str | Path, how_far: HowFar = _environment) -> None:
+    """
+    Run a part of an installation; say on stderr every few seconds how far it is, and all that it said if it fails.
+
+    :raises subprocess.CalledProcessError: it failed.
+    """
+    said: list[str] = []
+    started = time.monotonic()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=_variables(),
+    ) as process:
+        listener = threading.Thread(target=_listen, args=(process.stdout, said), daemon=True)
+        listener.start()
+        try:
+            while (status := _ended(process)) is None:
+                _say(f"{how_far(said)} ({time.monotonic() - started:.0f} s)")
+        except BaseException:
+            process.kill()
+            raise
+        listener.join()
+    if status:
+        sys.stderr.writelines(said)
+        raise subprocess.CalledProcessError(status, command)
+
+
+def _listen(lines: Iterable[str] | None, said: list[str]) -> None:
+    for line in lines or ():
+        said.append(line)  # noqa: PERF402 - one by one, as they come
+
+
+def _ended(process: subprocess.Popen[str]) -> int | None:
+    """Return the status of a process that ends soon, None if it does not."""
+    try:
+        return process.wait(REPORT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _variables() -> dict[str, str]:
+    """Return the environment without what would install otherwise, or somewhere else: how PyPI is reached remains."""
+    return {name: text for name, text in os.environ.items() if not STEERS(name) or REACHES(name)}
 
 
 def _say(line: str) -> None:

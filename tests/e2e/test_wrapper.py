@@ -28,7 +28,7 @@ case "$1 $3" in
 esac
 [ -z "$DIE" ] || kill -9 $PPID
 [ -z "$FAIL" ] || exit 1
-python="$5"; bin="$(dirname "$python")"
+python="$4"; bin="$(dirname "$python")"
 for tool in muster pytest ruff mypy lint-imports; do
     printf '#!%s\\nimport sys, os\\nprint("%s", *sys.argv[1:], "in", os.getcwd(), flush=True)\\n' "$python" "$tool" \\
         > "$bin/$tool"

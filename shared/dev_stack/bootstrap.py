@@ -36,7 +36,7 @@ In a clone only:
 REPORT_SECONDS = 3.0
 """The pause between two lines about an installation."""
 STEERS = re.compile(r"(PIP|UV)_|PYTHON.").match
-REACHES = re.compile(r"(PIP|UV)_.*(INDEX|FIND_LINKS|HOST|CERT|TLS|PROXY|TIMEOUT|RETRIES|CACHE|CONFIG|KEYRING)").match
+REACHES = re.compile(r"(PIP|UV)_.*(INDEX|FIND_LINKS|HOST|CERT|TLS|PROXY|TIMEOUT|RETRIES|CACHE|CONFIG|PROVIDER)").match
 """Variables of installers and of Python, and those that say how to get at packages."""
 HowFar = Callable[[Sequence[str]], str]
 """Says how far an installer is, by the lines that it has said."""

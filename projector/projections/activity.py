@@ -15,41 +15,23 @@ from projector.folding.documents import Documents, Key, Kind
 from projector.folding.fan_out import FanOut
 from projector.folding.index_entries import SortedEntry
 from projector.folding.projection import Projection, timestamp_of
+from shared import events
 from shared.event_log import RecordedEvent
-from shared.events import (
-    AccountClosed,
-    AccountErased,
-    AccountRegistered,
-    AccountReinstated,
-    AccountSuspended,
-    EmailChanged,
-    Event,
-    GroupCreated,
-    GroupDeleted,
-    GroupUpdated,
-    HandleChanged,
-    MemberAdded,
-    MemberRemoved,
-    MemberRoleChanged,
-    ProfileUpdated,
-    SlugChanged,
-    type_of,
-)
 from shared.read_model.records import ActivityRecord
 
 Details: TypeAlias = dict[str, str | tuple[str, ...] | None]
-OfMembership: TypeAlias = MemberAdded | MemberRoleChanged | MemberRemoved
-OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
+OfMembership: TypeAlias = events.MemberAdded | events.MemberRoleChanged | events.MemberRemoved
+OfGroup: TypeAlias = events.GroupCreated | events.SlugChanged | events.GroupUpdated | events.GroupDeleted
 Joining = TypeVar("Joining", bound=OfMembership)
 Item = TypeVar(
     "Item",
-    bound=AccountRegistered
-    | HandleChanged
-    | EmailChanged
-    | AccountSuspended
-    | AccountReinstated
-    | AccountClosed
-    | ProfileUpdated
+    bound=events.AccountRegistered
+    | events.HandleChanged
+    | events.EmailChanged
+    | events.AccountSuspended
+    | events.AccountReinstated
+    | events.AccountClosed
+    | events.ProfileUpdated
     | OfMembership,
 )
 """The events that are items; the end of a group is its own, not an item of each of its members."""
@@ -93,7 +75,7 @@ HIDDEN: Mapping[str, frozenset[str]] = {
 activity = Projection("activity", version=2, documents=(ACTIVITY, GROUP), waits_to_read=True)
 
 
-def item(_: Event, recorded: RecordedEvent) -> Iterable[Key]:
+def item(_: events.Event, recorded: RecordedEvent) -> Iterable[Key]:
     return (ACTIVITY.key(str(recorded.position)),)
 
 
@@ -121,63 +103,63 @@ def records_of_group(event: type[Joining], details: Callable[[Joining], Details]
         _save(event, recorded, documents, _group(event.group_id, recorded.position, documents) | details(event))
 
 
-def _changes(event: HandleChanged | EmailChanged | MemberRoleChanged) -> Details:
+def _changes(event: events.HandleChanged | events.EmailChanged | events.MemberRoleChanged) -> Details:
     return {"old": event.old, "new": event.new}
 
 
-def _reason(event: AccountSuspended | AccountReinstated | AccountClosed) -> Details:
+def _reason(event: events.AccountSuspended | events.AccountReinstated | events.AccountClosed) -> Details:
     return {"reason": event.reason}
 
 
-def _role(event: MemberAdded | MemberRemoved) -> Details:
+def _role(event: events.MemberAdded | events.MemberRemoved) -> Details:
     return {"role": event.role}
 
 
-def _identity(event: AccountRegistered) -> Details:
+def _identity(event: events.AccountRegistered) -> Details:
     return {"handle": event.handle, "email": event.email, "external_id": event.external_id}
 
 
-def _fields(event: ProfileUpdated) -> Details:
+def _fields(event: events.ProfileUpdated) -> Details:
     changed = msgspec.structs.asdict(event).items()
     return {"fields": tuple(name for name, value in changed if name != "account_id" and value is not UNSET)}
 
 
-records(AccountRegistered, _identity)
-records(HandleChanged, _changes)
-records(EmailChanged, _changes)
-records(AccountSuspended, _reason)
-records(AccountReinstated, _reason)
-records(AccountClosed, _reason)
-records(ProfileUpdated, _fields)
-records_of_group(MemberAdded, _role)
-records_of_group(MemberRoleChanged, _changes)
-records_of_group(MemberRemoved, _role)
+records(events.AccountRegistered, _identity)
+records(events.HandleChanged, _changes)
+records(events.EmailChanged, _changes)
+records(events.AccountSuspended, _reason)
+records(events.AccountReinstated, _reason)
+records(events.AccountClosed, _reason)
+records(events.ProfileUpdated, _fields)
+records_of_group(events.MemberAdded, _role)
+records_of_group(events.MemberRoleChanged, _changes)
+records_of_group(events.MemberRemoved, _role)
 
 
-@activity.on(GroupCreated, touches=group)
-def begin_history(event: GroupCreated, recorded: RecordedEvent, documents: Documents) -> None:
+@activity.on(events.GroupCreated, touches=group)
+def begin_history(event: events.GroupCreated, recorded: RecordedEvent, documents: Documents) -> None:
     called = (GroupNames(recorded.position, event.slug, event.name),)
     documents.save(GROUP, event.group_id, GroupHistory(group_id=event.group_id, called=called))
 
 
-@activity.on(SlugChanged, touches=group)
-def change_slug(event: SlugChanged, recorded: RecordedEvent, documents: Documents) -> None:
+@activity.on(events.SlugChanged, touches=group)
+def change_slug(event: events.SlugChanged, recorded: RecordedEvent, documents: Documents) -> None:
     _call(event.group_id, recorded, documents, slug=event.new)
 
 
-@activity.on(GroupUpdated, touches=group)
-def change_name(event: GroupUpdated, recorded: RecordedEvent, documents: Documents) -> None:
+@activity.on(events.GroupUpdated, touches=group)
+def change_name(event: events.GroupUpdated, recorded: RecordedEvent, documents: Documents) -> None:
     if event.name is not UNSET:
         _call(event.group_id, recorded, documents, name=event.name)
 
 
-@activity.on(GroupDeleted, touches=group)
-def end_history(event: GroupDeleted, recorded: RecordedEvent, documents: Documents) -> None:
+@activity.on(events.GroupDeleted, touches=group)
+def end_history(event: events.GroupDeleted, recorded: RecordedEvent, documents: Documents) -> None:
     _call(event.group_id, recorded, documents, slug=None, name=None)
 
 
-@activity.fans_out(AccountErased)
-def drop_items(event: AccountErased) -> FanOut:
+@activity.fans_out(events.AccountErased)
+def drop_items(event: events.AccountErased) -> FanOut:
     """Items stay as they were, until the account that they are of is erased."""
     account_id = event.account_id
     return FanOut(
@@ -216,7 +198,7 @@ activity.public(ACTIVITY, _shown)
 def _save(event: Item, recorded: RecordedEvent, documents: Documents, details: Details) -> None:
     item = ActivityRecord(
         account_id=event.account_id,
-        type=type_of(event),
+        type=events.type_of(event),
         position=recorded.position,
         at=timestamp_of(recorded),
         actor=recorded.metadata.actor,

@@ -15,25 +15,8 @@ from projector.folding.documents import Documents, Key, Kind
 from projector.folding.fan_out import FanOut
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.projection import Projection, given, timestamp_of
+from shared import events
 from shared.event_log import RecordedEvent
-from shared.events import (
-    AccountClosed,
-    AccountErased,
-    AccountRegistered,
-    AccountReinstated,
-    AccountSuspended,
-    GroupCreated,
-    GroupDeleted,
-    GroupUpdated,
-    HandleChanged,
-    MemberAdded,
-    MemberRemoved,
-    MemberRoleChanged,
-    ProfileCreated,
-    ProfileUpdated,
-    Redacted,
-    SlugChanged,
-)
 from shared.read_model.index_rows import group_row
 from shared.read_model.ordering import (
     GROUP_ORDERS,
@@ -46,10 +29,16 @@ from shared.read_model.records import GroupRecord, Membership, Person
 from shared.text import composed, unique_slug
 
 Keys: TypeAlias = Iterable[Key]
-OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
-OfPerson: TypeAlias = HandleChanged | ProfileUpdated | AccountSuspended | AccountReinstated | AccountClosed
+OfGroup: TypeAlias = events.GroupCreated | events.SlugChanged | events.GroupUpdated | events.GroupDeleted
+OfPerson: TypeAlias = (
+    events.HandleChanged
+    | events.ProfileUpdated
+    | events.AccountSuspended
+    | events.AccountReinstated
+    | events.AccountClosed
+)
 Changed = TypeVar("Changed", bound=OfPerson)
-OfMembership: TypeAlias = MemberAdded | MemberRoleChanged | MemberRemoved
+OfMembership: TypeAlias = events.MemberAdded | events.MemberRoleChanged | events.MemberRemoved
 
 
 class RegisteredHandle(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,11 +68,11 @@ def membership(event: OfMembership, _: RecordedEvent) -> Keys:
     return (MEMBERSHIP.key(_of(event)),)
 
 
-def group_and_membership(event: MemberAdded | MemberRemoved, _: RecordedEvent) -> Keys:
+def group_and_membership(event: events.MemberAdded | events.MemberRemoved, _: RecordedEvent) -> Keys:
     return (GROUP.key(event.group_id), MEMBERSHIP.key(_of(event)))
 
 
-def group_left_to_count(event: Redacted, _: RecordedEvent) -> Keys:
+def group_left_to_count(event: events.Redacted, _: RecordedEvent) -> Keys:
     return () if event.group_id is None else (GROUP.key(event.group_id),)
 
 
@@ -91,15 +80,15 @@ def person(event: OfPerson, _: RecordedEvent) -> Keys:
     return (PERSON.key(event.account_id),)
 
 
-def registration(event: AccountRegistered, _: RecordedEvent) -> Keys:
+def registration(event: events.AccountRegistered, _: RecordedEvent) -> Keys:
     return (REGISTRATION.key(event.account_id),)
 
 
-def person_and_registration(event: ProfileCreated, _: RecordedEvent) -> Keys:
+def person_and_registration(event: events.ProfileCreated, _: RecordedEvent) -> Keys:
     return (REGISTRATION.key(event.account_id), PERSON.key(event.account_id))
 
 
-def all_of_account(event: AccountErased, _: RecordedEvent) -> Keys:
+def all_of_account(event: events.AccountErased, _: RecordedEvent) -> Keys:
     return (
         *map(MEMBERSHIP.key, _ever_of(event)),
         REGISTRATION.key(event.account_id),
@@ -107,8 +96,8 @@ def all_of_account(event: AccountErased, _: RecordedEvent) -> Keys:
     )
 
 
-@groups.on(GroupCreated, touches=group)
-def create(event: GroupCreated, recorded: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.GroupCreated, touches=group)
+def create(event: events.GroupCreated, recorded: RecordedEvent, documents: Documents) -> None:
     at = timestamp_of(recorded)
     record = GroupRecord(
         group_id=event.group_id,
@@ -124,57 +113,57 @@ def create(event: GroupCreated, recorded: RecordedEvent, documents: Documents) -
     documents.save(GROUP, event.group_id, record)
 
 
-@groups.on(SlugChanged, touches=group)
-def change_slug(event: SlugChanged, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.SlugChanged, touches=group)
+def change_slug(event: events.SlugChanged, _: RecordedEvent, documents: Documents) -> None:
     _change_group(event.group_id, documents, {"slug": event.new})
 
 
-@groups.on(GroupUpdated, touches=group)
-def update(event: GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.GroupUpdated, touches=group)
+def update(event: events.GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
     _change_group(event.group_id, documents, given(event, "name", "description"))
 
 
-@groups.on(GroupDeleted, touches=group)
-def delete(event: GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.GroupDeleted, touches=group)
+def delete(event: events.GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
     documents.forget(GROUP, event.group_id)
 
 
-@groups.on(MemberAdded, touches=group_and_membership)
-def join(event: MemberAdded, recorded: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.MemberAdded, touches=group_and_membership)
+def join(event: events.MemberAdded, recorded: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=1)
     documents.save(MEMBERSHIP, _of(event), Membership(role=event.role, since=timestamp_of(recorded)))
 
 
-@groups.on(MemberRoleChanged, touches=membership)
-def change_role(event: MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.MemberRoleChanged, touches=membership)
+def change_role(event: events.MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
     # After a crash the store may be ahead of its checkpoint, and the membership over when its older events come again.
     if documents.find(MEMBERSHIP, _of(event)):
         documents.change(MEMBERSHIP, _of(event), role=event.new)
 
 
-@groups.on(MemberRemoved, touches=group_and_membership)
-def leave(event: MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.MemberRemoved, touches=group_and_membership)
+def leave(event: events.MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=-1)
     documents.forget(MEMBERSHIP, _of(event))
 
 
-@groups.on_redacted(MemberAdded, touches=group_left_to_count)
-def count_erased_member(event: Redacted, _: RecordedEvent, documents: Documents) -> None:
+@groups.on_redacted(events.MemberAdded, touches=group_left_to_count)
+def count_erased_member(event: events.Redacted, _: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=1)
 
 
-@groups.on_redacted(MemberRemoved, touches=group_left_to_count)
-def count_erased_member_who_left(event: Redacted, _: RecordedEvent, documents: Documents) -> None:
+@groups.on_redacted(events.MemberRemoved, touches=group_left_to_count)
+def count_erased_member_who_left(event: events.Redacted, _: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=-1)
 
 
-@groups.on(AccountRegistered, touches=registration)
-def register(event: AccountRegistered, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.AccountRegistered, touches=registration)
+def register(event: events.AccountRegistered, _: RecordedEvent, documents: Documents) -> None:
     documents.save(REGISTRATION, event.account_id, RegisteredHandle(handle=event.handle))
 
 
-@groups.on(ProfileCreated, touches=person_and_registration)
-def introduce(event: ProfileCreated, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.ProfileCreated, touches=person_and_registration)
+def introduce(event: events.ProfileCreated, _: RecordedEvent, documents: Documents) -> None:
     # A store that came back from a crash may have the person and no registration: it is ahead of its checkpoint.
     found = documents.find(PERSON, event.account_id) or Person(
         account_id=event.account_id,
@@ -195,15 +184,15 @@ def changes(event: type[Changed], fields: Callable[[Changed], Mapping[str, str]]
             documents.change(PERSON, event.account_id, **change)
 
 
-changes(HandleChanged, lambda event: {"handle": event.new})
-changes(ProfileUpdated, lambda event: given(event, "display_name"))
-changes(AccountSuspended, lambda _: {"status": "suspended"})
-changes(AccountReinstated, lambda _: {"status": "active"})
-changes(AccountClosed, lambda _: {"status": "closed"})
+changes(events.HandleChanged, lambda event: {"handle": event.new})
+changes(events.ProfileUpdated, lambda event: given(event, "display_name"))
+changes(events.AccountSuspended, lambda _: {"status": "suspended"})
+changes(events.AccountReinstated, lambda _: {"status": "active"})
+changes(events.AccountClosed, lambda _: {"status": "closed"})
 
 
-@groups.on(AccountErased, touches=all_of_account)
-def erase(event: AccountErased, _: RecordedEvent, documents: Documents) -> None:
+@groups.on(events.AccountErased, touches=all_of_account)
+def erase(event: events.AccountErased, _: RecordedEvent, documents: Documents) -> None:
     # Memberships that are over, too: it may be that their end could not be folded.
     for of in _ever_of(event):
         documents.forget(MEMBERSHIP, of)
@@ -211,8 +200,8 @@ def erase(event: AccountErased, _: RecordedEvent, documents: Documents) -> None:
     documents.forget(REGISTRATION, event.account_id)
 
 
-@groups.fans_out(GroupDeleted)
-def end_memberships(event: GroupDeleted) -> FanOut:
+@groups.fans_out(events.GroupDeleted)
+def end_memberships(event: events.GroupDeleted) -> FanOut:
     """Every membership ends with its group."""
     prefix = _of_group(event.group_id)
     return FanOut(
@@ -247,7 +236,7 @@ def _of(event: OfMembership) -> str:
     return f"{_of_group(event.group_id)}{event.account_id}"
 
 
-def _ever_of(event: AccountErased) -> list[str]:
+def _ever_of(event: events.AccountErased) -> list[str]:
     return [f"{_of_group(group_id)}{event.account_id}" for group_id in event.groups]
 
 

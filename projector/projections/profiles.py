@@ -16,25 +16,8 @@ from projector.folding.documents import Documents, Key, Kind
 from projector.folding.fan_out import FanOut
 from projector.folding.index_entries import Entry, UniqueEntry
 from projector.folding.projection import Projection, given, timestamp_of
+from shared import events
 from shared.event_log import RecordedEvent
-from shared.events import (
-    AccountClosed,
-    AccountErased,
-    AccountRegistered,
-    AccountReinstated,
-    AccountSuspended,
-    EmailChanged,
-    GroupCreated,
-    GroupDeleted,
-    GroupUpdated,
-    HandleChanged,
-    MemberAdded,
-    MemberRemoved,
-    MemberRoleChanged,
-    ProfileCreated,
-    ProfileUpdated,
-    SlugChanged,
-)
 from shared.read_model.index_rows import profile_row
 from shared.read_model.ordering import (
     PROFILE_ORDERS,
@@ -48,17 +31,17 @@ from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfile
 from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
 
 Keys: TypeAlias = Iterable[Key]
-OfGroup: TypeAlias = GroupCreated | SlugChanged | GroupUpdated | GroupDeleted
+OfGroup: TypeAlias = events.GroupCreated | events.SlugChanged | events.GroupUpdated | events.GroupDeleted
 OfPerson: TypeAlias = (
-    HandleChanged
-    | EmailChanged
-    | AccountSuspended
-    | AccountReinstated
-    | AccountClosed
-    | ProfileUpdated
-    | MemberAdded
-    | MemberRoleChanged
-    | MemberRemoved
+    events.HandleChanged
+    | events.EmailChanged
+    | events.AccountSuspended
+    | events.AccountReinstated
+    | events.AccountClosed
+    | events.ProfileUpdated
+    | events.MemberAdded
+    | events.MemberRoleChanged
+    | events.MemberRemoved
 )
 Changed = TypeVar("Changed", bound=OfPerson)
 
@@ -96,7 +79,7 @@ REGISTRATION = Kind("registration", Registration)
 PROFILE = Kind("profile", ProfileRecord, orders=PROFILE_ORDERS)
 GROUP = Kind("group", GroupName)
 
-_DESCRIPTION = tuple(name for name in ProfileUpdated.__struct_fields__ if name != "account_id")
+_DESCRIPTION = tuple(name for name in events.ProfileUpdated.__struct_fields__ if name != "account_id")
 """The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""
 
 profiles = Projection("profiles", version=2, documents=(PROFILE, GROUP, REGISTRATION))
@@ -105,7 +88,7 @@ profiles.versioned(PROFILE, by="account", field="version", touches_updated_at=Tr
 profiles.versioned(PROFILE, by="profile", field="profile_version", touches_updated_at=True)
 
 
-def registration(event: AccountRegistered, _: RecordedEvent) -> Keys:
+def registration(event: events.AccountRegistered, _: RecordedEvent) -> Keys:
     return (REGISTRATION.key(event.account_id),)
 
 
@@ -113,16 +96,16 @@ def profile(event: OfPerson, _: RecordedEvent) -> Keys:
     return (PROFILE.key(event.account_id),)
 
 
-def profile_and_registration(event: ProfileCreated | AccountErased, _: RecordedEvent) -> Keys:
+def profile_and_registration(event: events.ProfileCreated | events.AccountErased, _: RecordedEvent) -> Keys:
     return (REGISTRATION.key(event.account_id), PROFILE.key(event.account_id))
 
 
-def group(event: OfGroup | MemberAdded, _: RecordedEvent) -> Keys:
+def group(event: OfGroup | events.MemberAdded, _: RecordedEvent) -> Keys:
     return (GROUP.key(event.group_id),)
 
 
-@profiles.on(AccountRegistered, touches=registration)
-def register(event: AccountRegistered, recorded: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.AccountRegistered, touches=registration)
+def register(event: events.AccountRegistered, recorded: RecordedEvent, documents: Documents) -> None:
     record = Registration(
         account_id=event.account_id,
         handle=event.handle,
@@ -134,8 +117,8 @@ def register(event: AccountRegistered, recorded: RecordedEvent, documents: Docum
     documents.save(REGISTRATION, event.account_id, record)
 
 
-@profiles.on(ProfileCreated, touches=profile_and_registration)
-def create(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.ProfileCreated, touches=profile_and_registration)
+def create(event: events.ProfileCreated, recorded: RecordedEvent, documents: Documents) -> None:
     # A store that came back from a crash may have the profile and no registration: it is ahead of its checkpoint.
     record = documents.find(PROFILE, event.account_id) or _profile(event, recorded, documents)
     documents.save(PROFILE, event.account_id, record)
@@ -150,44 +133,44 @@ def changes(event: type[Changed], fields: Callable[[Changed], Mapping[str, Any]]
         documents.change(PROFILE, event.account_id, **fields(event))
 
 
-changes(HandleChanged, lambda event: {"handle": event.new})
-changes(EmailChanged, lambda event: {"email": event.new})
-changes(AccountSuspended, lambda _: {"status": "suspended"})
-changes(AccountReinstated, lambda _: {"status": "active"})
-changes(AccountClosed, lambda _: {"status": "closed"})
-changes(ProfileUpdated, lambda event: given(event, *_DESCRIPTION))
+changes(events.HandleChanged, lambda event: {"handle": event.new})
+changes(events.EmailChanged, lambda event: {"email": event.new})
+changes(events.AccountSuspended, lambda _: {"status": "suspended"})
+changes(events.AccountReinstated, lambda _: {"status": "active"})
+changes(events.AccountClosed, lambda _: {"status": "closed"})
+changes(events.ProfileUpdated, lambda event: given(event, *_DESCRIPTION))
 
 
-@profiles.on(AccountErased, touches=profile_and_registration)
-def erase(event: AccountErased, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.AccountErased, touches=profile_and_registration)
+def erase(event: events.AccountErased, _: RecordedEvent, documents: Documents) -> None:
     documents.forget(PROFILE, event.account_id)
     documents.forget(REGISTRATION, event.account_id)
 
 
-@profiles.on(GroupCreated, touches=group)
-def name_group(event: GroupCreated, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.GroupCreated, touches=group)
+def name_group(event: events.GroupCreated, _: RecordedEvent, documents: Documents) -> None:
     record = GroupName(group_id=event.group_id, slug=event.slug, name=event.name)
     documents.save(GROUP, event.group_id, record)
 
 
-@profiles.on(SlugChanged, touches=group)
-def change_slug(event: SlugChanged, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.SlugChanged, touches=group)
+def change_slug(event: events.SlugChanged, _: RecordedEvent, documents: Documents) -> None:
     _rename(event.group_id, documents, {"slug": event.new})
 
 
-@profiles.on(GroupUpdated, touches=group)
-def rename_group(event: GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.GroupUpdated, touches=group)
+def rename_group(event: events.GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
     _rename(event.group_id, documents, given(event, "name"))
 
 
-@profiles.on(GroupDeleted, touches=group)
-def delete_group(event: GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.GroupDeleted, touches=group)
+def delete_group(event: events.GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
     documents.forget(GROUP, event.group_id)
 
 
 # A group's name is only read: one who joins under an older or a later one is brought the right one by a fan-out.
-@profiles.on(MemberAdded, touches=profile, reads=group)
-def join(event: MemberAdded, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.MemberAdded, touches=profile, reads=group)
+def join(event: events.MemberAdded, _: RecordedEvent, documents: Documents) -> None:
     # The group may be gone or renamed already, after a crash. Gone: its deletion is still to be folded, and leaves the
     # record without it. Renamed: the record is ahead with it, and will be brought the same name once more.
     if (found := documents.find(GROUP, event.group_id)) is None:
@@ -197,30 +180,30 @@ def join(event: MemberAdded, _: RecordedEvent, documents: Documents) -> None:
     documents.save(PROFILE, event.account_id, _with(record, (*record.groups, joined)))
 
 
-@profiles.on(MemberRoleChanged, touches=profile)
-def change_role(event: MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.MemberRoleChanged, touches=profile)
+def change_role(event: events.MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
     record = documents.get(PROFILE, event.account_id)
     documents.save(PROFILE, event.account_id, _with_group(record, event.group_id, role=event.new))
 
 
-@profiles.on(MemberRemoved, touches=profile)
-def leave(event: MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
+@profiles.on(events.MemberRemoved, touches=profile)
+def leave(event: events.MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
     record = documents.get(PROFILE, event.account_id)
     documents.save(PROFILE, event.account_id, _without_group(record, event.group_id))
 
 
-@profiles.fans_out(GroupUpdated)
-def rename_in_members(event: GroupUpdated) -> FanOut | None:
+@profiles.fans_out(events.GroupUpdated)
+def rename_in_members(event: events.GroupUpdated) -> FanOut | None:
     return None if event.name is UNSET else _renaming(event.group_id, name=event.name)
 
 
-@profiles.fans_out(SlugChanged)
-def change_slug_in_members(event: SlugChanged) -> FanOut:
+@profiles.fans_out(events.SlugChanged)
+def change_slug_in_members(event: events.SlugChanged) -> FanOut:
     return _renaming(event.group_id, slug=event.new)
 
 
-@profiles.fans_out(GroupDeleted)
-def take_group_from_members(event: GroupDeleted) -> FanOut:
+@profiles.fans_out(events.GroupDeleted)
+def take_group_from_members(event: events.GroupDeleted) -> FanOut:
     return _to_members(event.group_id, lambda record: _without_group(record, event.group_id), reindexes=True)
 
 
@@ -241,7 +224,7 @@ profiles.public(PROFILE, _public)
 profiles.open(GROUP)
 
 
-def _profile(event: ProfileCreated, recorded: RecordedEvent, documents: Documents) -> ProfileRecord:
+def _profile(event: events.ProfileCreated, recorded: RecordedEvent, documents: Documents) -> ProfileRecord:
     return ProfileRecord(
         **msgspec.structs.asdict(documents.get(REGISTRATION, event.account_id)),
         **{name: getattr(event, name) for name in _DESCRIPTION},

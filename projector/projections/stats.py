@@ -17,19 +17,8 @@ import msgspec
 
 from projector.folding.documents import Documents, Key, Kind
 from projector.folding.projection import Projection, React, Touches, timestamp_of
+from shared import events
 from shared.event_log import RecordedEvent
-from shared.events import (
-    AccountClosed,
-    AccountErased,
-    AccountRegistered,
-    AccountReinstated,
-    AccountSuspended,
-    Event,
-    GroupCreated,
-    GroupDeleted,
-    MemberAdded,
-    MemberRemoved,
-)
 from shared.read_model.records import DayCount, StatsRecord
 
 
@@ -56,20 +45,20 @@ def directory(*_: object) -> Keys:
     return (STATS.key(DIRECTORY),)
 
 
-def suspension(_: Event, recorded: RecordedEvent) -> Keys:
+def suspension(_: events.Event, recorded: RecordedEvent) -> Keys:
     return (SUSPENSION.key(recorded.aggregate_id),)
 
 
-def directory_and_suspension(event: Event, recorded: RecordedEvent) -> Keys:
+def directory_and_suspension(event: events.Event, recorded: RecordedEvent) -> Keys:
     return directory() + suspension(event, recorded)
 
 
 def counted(
-    event: type[Event], *, touches: Touches[Event], reads: Touches[Event] | None = None
-) -> Callable[[React[Event]], React[Event]]:
+    event: type[events.Event], *, touches: Touches[events.Event], reads: Touches[events.Event] | None = None
+) -> Callable[[React[events.Event]], React[events.Event]]:
     """React to an event, and to what is left of it once the person was erased."""
 
-    def register(react: React[Event]) -> React[Event]:
+    def register(react: React[events.Event]) -> React[events.Event]:
         stats.on(event, touches=touches, reads=reads)(react)
         stats.on_redacted(event, touches=touches, reads=reads)(react)
         return react
@@ -77,48 +66,48 @@ def counted(
     return register
 
 
-@counted(AccountRegistered, touches=directory)
-def count_registration(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+@counted(events.AccountRegistered, touches=directory)
+def count_registration(_: events.Event, recorded: RecordedEvent, documents: Documents) -> None:
     _count_accounts(documents, active=1)
     numbers, day = _numbers(documents), timestamp_of(recorded).date().isoformat()
     _save(documents, msgspec.structs.replace(numbers, registrations=_with_one_more(numbers.registrations, day)))
 
 
-@counted(AccountSuspended, touches=directory_and_suspension)
-def suspend(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+@counted(events.AccountSuspended, touches=directory_and_suspension)
+def suspend(_: events.Event, recorded: RecordedEvent, documents: Documents) -> None:
     documents.save(SUSPENSION, recorded.aggregate_id, Suspension(lasts=True))
     _count_accounts(documents, active=-1, suspended=1)
 
 
-@counted(AccountReinstated, touches=directory_and_suspension)
-def reinstate(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+@counted(events.AccountReinstated, touches=directory_and_suspension)
+def reinstate(_: events.Event, recorded: RecordedEvent, documents: Documents) -> None:
     documents.save(SUSPENSION, recorded.aggregate_id, Suspension(lasts=False))
     _count_accounts(documents, suspended=-1, active=1)
 
 
-@counted(AccountClosed, touches=directory, reads=suspension)
-def close(_: Event, recorded: RecordedEvent, documents: Documents) -> None:
+@counted(events.AccountClosed, touches=directory, reads=suspension)
+def close(_: events.Event, recorded: RecordedEvent, documents: Documents) -> None:
     _count_accounts(documents, closed=1, **{_status_at_closing(recorded.aggregate_id, documents): -1})
 
 
-@stats.on(AccountErased, touches=directory_and_suspension)
-def erase(event: AccountErased, recorded: RecordedEvent, documents: Documents) -> None:
+@stats.on(events.AccountErased, touches=directory_and_suspension)
+def erase(event: events.AccountErased, recorded: RecordedEvent, documents: Documents) -> None:
     documents.forget(SUSPENSION, recorded.aggregate_id)
     _count_accounts(documents, **{event.status: -1})
 
 
-@stats.on(GroupDeleted, touches=directory)
-def count_group_and_members_that_go(event: GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
+@stats.on(events.GroupDeleted, touches=directory)
+def count_group_and_members_that_go(event: events.GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
     _count(documents, groups=-1, memberships=-event.members)
 
 
-def _counting(**more: int) -> React[Event]:
+def _counting(**more: int) -> React[events.Event]:
     return lambda _, __, documents: _count(documents, **more)
 
 
-stats.on(GroupCreated, touches=directory)(_counting(groups=1))
-counted(MemberAdded, touches=directory)(_counting(memberships=1))
-counted(MemberRemoved, touches=directory)(_counting(memberships=-1))
+stats.on(events.GroupCreated, touches=directory)(_counting(groups=1))
+counted(events.MemberAdded, touches=directory)(_counting(memberships=1))
+counted(events.MemberRemoved, touches=directory)(_counting(memberships=-1))
 
 
 def _status_at_closing(account_id: UUID, documents: Documents) -> str:

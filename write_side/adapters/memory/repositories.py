@@ -89,11 +89,7 @@ class MemoryAccounts(Copies[Account]):
             raise AccountNotFound(ref)
         return account
 
-    async def get_unchanging(self, ref: AccountRef) -> Account:
-        return await self.get(ref)
-
-    async def get_exclusive(self, ref: AccountRef) -> Account:
-        return await self.get(ref)
+    get_unchanging = get_exclusive = get
 
     def erase(self, account: Account) -> None:
         self.remove(account)
@@ -140,8 +136,7 @@ class MemoryGroups(Copies[Group]):
             raise GroupNotFound(ref)
         return group
 
-    async def get_exclusive(self, ref: GroupRef) -> Group:
-        return await self.get_unchanging(ref)
+    get_exclusive = get_unchanging
 
     def check(self) -> None:
         for group in self._changed:

@@ -57,6 +57,11 @@ class Repository:
             self._touched.append(aggregate)
         return aggregate
 
+    async def _one(self, query: Select[A], missing: Exception) -> A:
+        if (aggregate := await self._find(query)) is None:
+            raise missing
+        return aggregate
+
 
 class PostgresAccounts(Repository):
     def __init__(self, session: AsyncSession, touched: list[Aggregate]) -> None:
@@ -64,23 +69,19 @@ class PostgresAccounts(Repository):
         self.erased: list[Account] = []
 
     async def get(self, ref: AccountRef) -> Account:
-        return await self._one(select(Account).where(_names_account(ref)), ref)
+        return await self._one(select(Account).where(_names_account(ref)), AccountNotFound(ref))
 
     async def get_unchanging(self, ref: AccountRef) -> Account:
-        return await self._one(select(Account).where(_names_account(ref)).with_for_update(read=True), ref)
+        query = select(Account).where(_names_account(ref)).with_for_update(read=True)
+        return await self._one(query, AccountNotFound(ref))
 
     async def get_exclusive(self, ref: AccountRef) -> Account:
-        return await self._one(select(Account).where(_names_account(ref)).with_for_update(), ref)
+        return await self._one(select(Account).where(_names_account(ref)).with_for_update(), AccountNotFound(ref))
 
     def erase(self, account: Account) -> None:
         self.erased.append(account)
         self._touched.remove(account)
         self._touched.append(account)  # the erasure is recorded after all else
-
-    async def _one(self, query: Select[Account], ref: AccountRef) -> Account:
-        if (account := await self._find(query)) is None:
-            raise AccountNotFound(ref)
-        return account
 
 
 class PostgresProfiles(Repository):
@@ -95,16 +96,11 @@ class PostgresProfiles(Repository):
 class PostgresGroups(Repository):
     async def get_unchanging(self, ref: GroupRef) -> Group:
         await self._queue(func.pg_advisory_xact_lock_shared, ref)
-        return await self._one(select(Group).where(_names_group(ref)).with_for_update(read=True), ref)
+        return await self._one(select(Group).where(_names_group(ref)).with_for_update(read=True), GroupNotFound(ref))
 
     async def get_exclusive(self, ref: GroupRef) -> Group:
         await self._queue(func.pg_advisory_xact_lock, ref)
-        return await self._one(select(Group).where(_names_group(ref)).with_for_update(), ref)
-
-    async def _one(self, query: Select[Group], ref: GroupRef) -> Group:
-        if (group := await self._find(query)) is None:
-            raise GroupNotFound(ref)
-        return group
+        return await self._one(select(Group).where(_names_group(ref)).with_for_update(), GroupNotFound(ref))
 
     async def _queue(self, lock: Callable[..., Any], ref: GroupRef) -> None:
         """

@@ -45,20 +45,20 @@ from write_side.domain.values import (
 metadata = MetaData()
 
 
-class ValueColumn(TypeDecorator[Text]):
-    """A column of one of our values; what is stored was parsed before, so it is not parsed again."""
+class ValueColumn(TypeDecorator[Any]):
+    """A column of one of our values or of a status; what is stored was parsed before, so it is not parsed again."""
 
     impl = TextColumn
     cache_ok = True
 
-    def __init__(self, kind: type[Text]) -> None:
+    def __init__(self, kind: type[Text | AccountStatus]) -> None:
         super().__init__()
         self.kind = kind
 
-    def process_bind_param(self, value: Text | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: Text | AccountStatus | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         return None if value is None else str(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Text | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Text | AccountStatus | None:  # noqa: ARG002
         return None if value is None else self.kind(value)
 
 
@@ -73,19 +73,6 @@ class TagsColumn(TypeDecorator[tuple[Tag, ...]]):
 
     def process_result_value(self, value: list[str] | None, dialect: Dialect) -> tuple[Tag, ...]:  # noqa: ARG002
         return tuple(map(Tag, value or ()))
-
-
-class StatusColumn(TypeDecorator[AccountStatus]):
-    """The status of an account by its name."""
-
-    impl = TextColumn
-    cache_ok = True
-
-    def process_bind_param(self, value: AccountStatus | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> AccountStatus | None:  # noqa: ARG002
-        return None if value is None else AccountStatus(value)
 
 
 def _required(name: str, kind: Any) -> Column[Any]:
@@ -103,7 +90,7 @@ accounts = Table(
     _required("handle_unique", TextColumn),
     Column("external_id", ValueColumn(ExternalId)),
     Column("external_id_unique", TextColumn),
-    _required("status", StatusColumn),
+    _required("status", ValueColumn(AccountStatus)),
     UniqueConstraint("email_unique", name="accounts_email_is_unique"),
     UniqueConstraint("handle_unique", name="accounts_handle_is_unique"),
     UniqueConstraint("external_id_unique", name="accounts_external_id_is_unique"),

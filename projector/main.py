@@ -37,8 +37,9 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         tasks.start(election.run(), name="leader election")
         for reconciler in reconcilers:
             tasks.start(reconciler.run(), name=f"reconciler of {reconciler.projection.name}")
-        tasks.start(container.get(DriftSampler).run(), name="sampler")
         observers = [container.get(StallDetector).observe]
+        if DriftSampler in app.state.registry:
+            tasks.start(container.get(DriftSampler).run(), name="sampler")
         if ReadProbe in app.state.registry:
             probe = container.get(ReadProbe)
             tasks.start(probe.run(), name="read probe")

@@ -67,17 +67,14 @@ def register_services(registry: svcs.Registry) -> None:
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
     register_redis(registry, url=settings.required("redis_url"), log=log, settings=settings)
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
-    sampler = sampler_on(settings.required("redis_url"), directory, limits=settings.limits_of(DriftSamplerLimits))
-    registry.register_value(DriftSampler, sampler, on_registry_close=directory.aclose)
+    registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
 
 
-def sampler_on(redis_url: str, directory: Directory, *, limits: DriftSamplerLimits) -> DriftSampler:
+def sampler_on(directory: Directory, settings: Settings) -> DriftSampler:
     """Return what compares a few records a second, on a connection of its own."""
-    client = connect(redis_url)
-    inspectors = {
-        each.name: RedisGenerationInspector(client, projection=each.name, keyspace=HOME) for each in PROJECTIONS
-    }
-    return DriftSampler(inspectors, directory=directory, limits=limits)
+    client = connect(settings.required("redis_url"))
+    inspectors = {each.name: store_in_redis(client, each).inspector for each in PROJECTIONS}
+    return DriftSampler(inspectors, directory=directory, limits=settings.limits_of(DriftSamplerLimits))
 
 
 def register_redis(
@@ -175,7 +172,6 @@ def _register_monitoring(
     history = StatusHistory(board_on(log=persistent), parked=parked, clock=clock, limits=limits)
     registry.register_value(Clock, clock)
     registry.register_value(StallDetector, StallDetector(limits=limits), ping=StallDetector.require_moving)
-    registry.register_value(DriftSampler, DriftSampler({}, directory=None))
     registry.register_value(Sessions, MemorySessions())
     registry.register_value(StatusBoard, board)
     registry.register_value(ParkedEvents, parked)

@@ -7,17 +7,8 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
+from projector.api import orders
 from projector.api.csrf_check import GUARDS
-from projector.api.orders import (
-    NOT_PARKED,
-    PROJECTION,
-    PROJECTION_NOT_FOUND,
-    REFUSED,
-    UNAVAILABLE,
-    as_problems,
-    operation,
-    order_in,
-)
 from projector.processing.parked_events import ParkedEvents, ParkedReply, ParkedReport
 from shared.http.bodies import decoder
 from shared.http.containers import Services
@@ -43,13 +34,13 @@ _decode_retry, _decode_skip = decoder(Retry), decoder(SkipRequest)
 
 @get("/parked")
 async def parked(services: Services) -> Response[bytes]:
-    with as_problems():
+    with orders.as_problems():
         return _answer(await services.get(ParkedEvents).read())
 
 
 @get("/parked/{projection:str}/{id:str}")
 async def parked_document(projection: FromPath[str], id: FromPath[str], services: Services) -> Response[bytes]:
-    with as_problems():
+    with orders.as_problems():
         return _answer(await services.get(ParkedEvents).find(projection, id))
 
 
@@ -57,8 +48,8 @@ async def parked_document(projection: FromPath[str], id: FromPath[str], services
 async def retry(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    await order_in(request, _decode_retry)
-    with as_problems():
+    await orders.order_in(request, _decode_retry)
+    with orders.as_problems():
         return _answer(await services.get(ParkedEvents).retry(projection, id))
 
 
@@ -66,10 +57,10 @@ async def retry(
 async def skip(
     projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
 ) -> Response[bytes]:
-    wanted = await order_in(request, _decode_skip)
+    wanted = await orders.order_in(request, _decode_skip)
     if not wanted.reason.strip():
         raise Rejection(INVALID, "Not valid: /reason", errors=[FieldError("/reason", "must say why")])
-    with as_problems():
+    with orders.as_problems():
         return _answer(await services.get(ParkedEvents).skip(projection, id, reason=wanted.reason, by=wanted.by))
 
 
@@ -77,22 +68,22 @@ HANDLERS = (parked, parked_document, retry, skip)
 
 _ONE = "/parked/{projection}/{id}"
 _PATH = (
-    Parameter(name="projection", place="path", type=PROJECTION, text="Its name.", required=True),
+    Parameter(name="projection", place="path", type=orders.PROJECTION, text="Its name.", required=True),
     Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account.", required=True),
 )
-_PROBLEMS = (PROJECTION_NOT_FOUND, NOT_PARKED, REFUSED, UNAVAILABLE)
+_PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.NOT_PARKED, orders.REFUSED, orders.UNAVAILABLE)
 
 OPERATIONS = (
-    operation(
+    orders.operation(
         "list_parked",
         "GET",
         "/parked",
         "List what is parked and what was skipped",
         ParkedReport,
         description="A parked document is behind: the read API serves its last good state, with `stale_since`.",
-        problems=(REFUSED, UNAVAILABLE),
+        problems=(orders.REFUSED, orders.UNAVAILABLE),
     ),
-    operation(
+    orders.operation(
         "get_parked_document",
         "GET",
         _ONE,
@@ -101,7 +92,7 @@ OPERATIONS = (
         parameters=_PATH,
         problems=_PROBLEMS,
     ),
-    operation(
+    orders.operation(
         "retry_parked_document",
         "POST",
         f"{_ONE}/retry",
@@ -112,7 +103,7 @@ OPERATIONS = (
         parameters=_PATH,
         problems=_PROBLEMS,
     ),
-    operation(
+    orders.operation(
         "skip_parked_event",
         "POST",
         f"{_ONE}/skip",

@@ -6,17 +6,8 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.params import FromPath
 
+from projector.api import orders
 from projector.api.csrf_check import GUARDS
-from projector.api.orders import (
-    PROJECTION,
-    PROJECTION_NOT_FOUND,
-    REBUILD_UNDER_WAY,
-    REFUSED,
-    UNAVAILABLE,
-    as_problems,
-    operation,
-    order_in,
-)
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
 from shared.clock import Clock
@@ -67,34 +58,34 @@ class Arrangement(msgspec.Struct, frozen=True):
 
 @post("/projections/{name:str}/rebuild", status_code=200, guards=GUARDS)
 async def rebuild(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    wanted = await order_in(request, _decode_rebuild)
+    wanted = await orders.order_in(request, _decode_rebuild)
     order = Order(
         by=wanted.by, at=services.get(Clock).now(), hold=wanted.hold, force=wanted.force, keep_old=wanted.keep_old
     )
-    with as_problems():
+    with orders.as_problems():
         return _answer(name, await services.get(Reconcilers).find(name).begin(order))
 
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    wanted = await order_in(request, _decode_abort)
-    with as_problems():
+    wanted = await orders.order_in(request, _decode_abort)
+    with orders.as_problems():
         return _answer(name, await services.get(Reconcilers).find(name).abort(dry_run=wanted.dry_run))
 
 
 @post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
 async def rollback(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
-    wanted = await order_in(request, _decode_rollback)
-    with as_problems():
+    wanted = await orders.order_in(request, _decode_rollback)
+    with orders.as_problems():
         return _answer(name, await services.get(Reconcilers).find(name).roll_back(force=wanted.force))
 
 
 HANDLERS = (rebuild, abort, rollback)
 
-_ONE = (Parameter(name="name", place="path", type=PROJECTION, text="The projection.", required=True),)
-_PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, UNAVAILABLE)
+_ONE = (Parameter(name="name", place="path", type=orders.PROJECTION, text="The projection.", required=True),)
+_PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.REBUILD_UNDER_WAY, orders.REFUSED, orders.UNAVAILABLE)
 OPERATIONS = tuple(
-    operation(
+    orders.operation(
         name,
         "POST",
         f"/projections/{{name}}/{action}",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from operator import not_
 from random import Random
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import structlog
 
 from projector.audit.drift import COUNTERPARTS, Counterpart, Fields, drifts_of, is_about
 from projector.audit.live import CANNOT_LOOK, inspect_live, live_generation
-from projector.audit.ports import Directory, Snapshot
+from projector.audit.ports import Directory
 from projector.folding.documents import Key
 from projector.processing import metrics
 from projector.store.errors import Superseded
@@ -60,7 +60,7 @@ class DriftSampler:
         self,
         inspectors: Mapping[str, GenerationInspector],
         *,
-        directory: Directory | None,
+        directory: Directory,
         random: Random | None = None,
         limits: DriftSamplerLimits | None = None,
     ) -> None:
@@ -74,28 +74,27 @@ class DriftSampler:
 
     async def run(self) -> None:
         """Sample until cancelled; what is away is looked for again at the next turn."""
-        if self._directory is not None:
-            await repeat(partial(self._turn, self._directory))
+        await repeat(self._turn)
 
-    async def _turn(self, directory: Directory) -> None:
+    async def _turn(self) -> None:
         before = self._head
-        await self._sample_all(directory)
+        await self._sample_all()
         await asyncio.sleep(self._limits.rest if self._head == before else self._limits.interval)
 
-    async def _sample_all(self, directory: Directory) -> None:
+    async def _sample_all(self) -> None:
         for projection in self._inspectors:
             try:
-                await self.sample(projection, directory)
+                await self.sample(projection)
             except CANNOT_LOOK as error:
                 log.debug("nothing can be sampled", projection=projection, error=str(error))
 
-    async def sample(self, projection: str, directory: Directory) -> None:
+    async def sample(self, projection: str) -> None:
         """Look at a few records of each kind, and again at those that differed before."""
         for counterpart in COUNTERPARTS[projection]:
             known = self._differing.setdefault((projection, counterpart), set())
             more = len(known) < self._limits.known
-            ids = known | (await self._some(projection, counterpart, directory) if more else set())
-            differing = await self._confirmed(projection, counterpart, ids, directory)
+            ids = known | (await self._some(projection, counterpart) if more else set())
+            differing = await self._confirmed(projection, counterpart, ids)
             if differing - known:
                 log.error("records differ from the directory", projection=projection, ids=sorted(differing))
             self._differing[projection, counterpart] = differing
@@ -110,38 +109,38 @@ class DriftSampler:
             for id_ in ids
         }
 
-    async def _some(self, projection: str, counterpart: Counterpart, directory: Directory) -> set[str]:
+    async def _some(self, projection: str, counterpart: Counterpart) -> set[str]:
         """Those that the store has may be foreign; those that the log names may be missing."""
         inspector = self._inspectors[projection]
         live = await live_generation(inspector, projection=projection)
         stored = await inspector.sample(live, counterpart.kind, limit=self._limits.records)
         if counterpart.aggregate is None:
             return set(stored)
-        async with directory.snapshot() as snapshot:
+        async with self._directory.snapshot() as snapshot:
             self._head = await snapshot.head()
             after = self._random.randint(0, self._head)
             return {*stored, *await snapshot.some(counterpart.aggregate, after=after, limit=self._limits.records)}
 
-    async def _confirmed(
-        self, projection: str, counterpart: Counterpart, ids: Collection[str], directory: Directory
-    ) -> set[str]:
+    async def _confirmed(self, projection: str, counterpart: Counterpart, ids: set[str]) -> set[str]:
         """Return those that differ at every attempt."""
-        differing = set(ids)
-        for attempt in range(self._limits.attempts):
-            if not differing:
-                break
-            await asyncio.sleep(self._limits.pause if attempt else 0)
-            differing = await self._look(projection, counterpart, differing, directory)
-        return differing
 
-    async def _look(
-        self, projection: str, counterpart: Counterpart, ids: Collection[str], directory: Directory
-    ) -> set[str]:
-        before = await _state(counterpart, ids, directory)
+        async def look() -> set[str]:
+            nonlocal ids
+            ids = ids and await self._look(projection, counterpart, ids)
+            return ids
+
+        return await poll(self._limits.pause, attempts=self._limits.attempts).until(not_, look)
+
+    async def _look(self, projection: str, counterpart: Counterpart, ids: Collection[str]) -> set[str]:
+        before = await self._state(counterpart, ids)
         snapshot = await self._snapshot_at(before.head, projection, [Key(counterpart.kind, id_) for id_ in ids])
-        after = await _state(counterpart, ids, directory)
+        after = await self._state(counterpart, ids)
         rows = {id_: row for id_ in ids if before.rows.get(id_) == (row := after.rows.get(id_))}
         return set(_differing(snapshot, counterpart.kind, rows))
+
+    async def _state(self, counterpart: Counterpart, ids: Collection[str]) -> _State:
+        async with self._directory.snapshot() as snapshot:
+            return _State(await snapshot.head(), await snapshot.rows_of(counterpart, ids))
 
     async def _snapshot_at(self, head: int, projection: str, keys: Sequence[Key]) -> GenerationSnapshot:
         """
@@ -164,18 +163,9 @@ class DriftSampler:
         return snapshot
 
 
-async def _state(counterpart: Counterpart, ids: Collection[str], directory: Directory) -> _State:
-    async with directory.snapshot() as snapshot:
-        return await _state_in(snapshot, counterpart, ids)
-
-
-async def _state_in(snapshot: Snapshot, counterpart: Counterpart, ids: Collection[str]) -> _State:
-    return _State(await snapshot.head(), await snapshot.rows_of(counterpart, ids))
-
-
 def _reflects(head: int, snapshot: GenerationSnapshot) -> bool:
     """Whether all documents that are not stale reflect the log up to its head, retried events included."""
-    return snapshot.checkpoint.reached >= head and not any(each.since for each in snapshot.checkpoint.fan_outs)
+    return snapshot.checkpoint.reached >= head and not snapshot.checkpoint.is_retrying
 
 
 def _differing(snapshot: GenerationSnapshot, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:

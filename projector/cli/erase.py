@@ -56,7 +56,8 @@ def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int
     except (AccountNeverExisted, ApiFailed, Unavailable, Unsound) as error:
         raise CommandFailed(f"not proven: {error}") from error
     if json:
-        print_json(msgspec.json.encode(_as_json(report)))
+        document = {**msgspec.to_builtins(report), "found": report.found, "proven": report.is_proven}
+        print_json(msgspec.json.encode(document))
     else:
         _show(report, console(soft_wrap=True))
     return DONE if report.is_proven else FAILED
@@ -90,10 +91,6 @@ async def _erased(settings: Settings, account_id: UUID) -> int:
 def _logs(home: Path) -> Iterator[Path]:
     """What `muster up` has its processes write; where other logs are kept, Muster does not know."""
     yield from sorted(path for path in (home / "logs").glob("**/*") if path.is_file())
-
-
-def _as_json(report: ErasureReport) -> dict[str, object]:
-    return {**msgspec.to_builtins(report), "found": report.found, "proven": report.is_proven}
 
 
 def _show(report: ErasureReport, console: Console) -> None:

@@ -1,8 +1,6 @@
 """`muster parked`: what could not be folded, and what is to become of it."""
 
-import asyncio
 import getpass
-import os
 from collections.abc import Mapping
 
 import msgspec
@@ -11,11 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from projector.api.parked import path_of
-from projector.processing.parked_events import ParkedDocument, ParkedReply, ParkedReport, SkippedEvent
-from shared.cli.api_client import PROJECTOR, ApiClient, ApiRefused, connected
+from projector.processing.parked_events import ParkedDocument, ParkedReply, ParkedReport
+from shared.cli.api_client import PROJECTOR, ApiRefused, ask
 from shared.cli.exit_codes import DONE, FAILED
 from shared.cli.output import console, print_json, say
-from shared.settings import Settings
 from shared.text import printable
 
 parked = App(name="parked", help_format="plaintext")
@@ -70,28 +67,17 @@ def skip(projection: str, id: str, /, *, reason: str, json: bool = False) -> int
 
 
 def _request(path: str, body: Mapping[str, str] | None = None) -> bytes:
-    """Ask the projector: GET without a body, POST with one."""
-    return asyncio.run(_answer(Settings.load(os.environ).with_addresses(), path, body))
-
-
-async def _answer(settings: Settings, path: str, body: Mapping[str, str] | None) -> bytes:
-    async with connected(PROJECTOR, settings) as projector:
-        try:
-            return await _sent(projector, path, body)
-        except ApiRefused as refusal:
-            raise ApiRefused(refusal.problem, status=refusal.status, hint="see `muster parked list`") from None
-
-
-async def _sent(projector: ApiClient, path: str, body: Mapping[str, str] | None) -> bytes:
-    return await (projector.get(path, bytes) if body is None else projector.post(path, body, bytes))
+    try:
+        return ask(PROJECTOR, path, body)
+    except ApiRefused as refusal:
+        raise ApiRefused(refusal.problem, status=refusal.status, hint="see `muster parked list`") from None
 
 
 def _print_parked(answer: bytes, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    state = msgspec.json.decode(answer, type=ParkedReport)
-    _show(state.parked, state.skipped, console())
+    _show(msgspec.json.decode(answer, type=ParkedReport), console())
 
 
 def _print_outcome(answer: bytes, *, as_json: bool) -> int:
@@ -100,21 +86,21 @@ def _print_outcome(answer: bytes, *, as_json: bool) -> int:
     if as_json:
         print_json(answer)
     else:
-        _show(outcome.parked, outcome.skipped, console())
+        _show(outcome, console())
     if not outcome.settled:
         say("no projector has looked at it yet: it will be done as soon as one feeds")
     return FAILED if outcome.parked else DONE
 
 
-def _show(documents: tuple[ParkedDocument, ...], skipped: tuple[SkippedEvent, ...], console: Console) -> None:
-    if not documents:
+def _show(report: ParkedReport, console: Console) -> None:
+    if not report.parked:
         console.print("nothing is parked")
     else:
         table = Table("projection", "document", "stale since", "waiting", "cannot be folded", box=None)
-        for each in documents:
+        for each in report.parked:
             table.add_row(*_cells(each))
         console.print(table)
-    for event in skipped:
+    for event in report.skipped:
         what = f"skipped: position {event.position} of {event.projection} ({event.error or 'waited'})"
         why = printable(f"by {event.by} at {event.at:%Y-%m-%d %H:%M:%S}Z: {event.reason}")
         console.print(f"{what}, {why}")

@@ -1,7 +1,5 @@
 """`muster status`: how far each projection is."""
 
-import asyncio
-import os
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -10,9 +8,8 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from projector.monitoring.status import GenerationStatus, ProjectionStatus, Status
-from shared.cli.api_client import PROJECTOR, connected
+from shared.cli.api_client import PROJECTOR, ask
 from shared.cli.output import console, print_json
-from shared.settings import Settings
 from shared.text import printable
 
 
@@ -22,16 +19,11 @@ def status(*, json: bool = False) -> None:
 
     :param json: print one JSON document instead of a table.
     """
-    answer = asyncio.run(_fetch(Settings.load(os.environ).with_addresses()))
+    answer = ask(PROJECTOR, "/status")
     if json:
         print_json(answer)
     else:
         _show(msgspec.json.decode(answer, type=Status), console())
-
-
-async def _fetch(settings: Settings) -> bytes:
-    async with connected(PROJECTOR, settings) as projector:
-        return await projector.get("/status", bytes)
 
 
 def _show(status: Status, console: Console) -> None:

@@ -14,8 +14,8 @@ from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import OwnedEntry, SortedEntry
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
-from projector.folding.projection import Projection, Touched
-from shared.event_log import RecordedEvent, UnknownEvent
+from projector.folding.projection import Projection
+from shared.event_log import RecordedEvent
 from shared.events import AccountErased
 from shared.read_model.positions import Checkpoint, FanOutProgress
 
@@ -36,6 +36,20 @@ class Folded(NamedTuple):
     """Whether something that is parked is to be looked at by this code."""
 
 
+class Basis(NamedTuple):
+    """
+    What a batch goes on from.
+
+    :param after: the checkpoint that the documents reflect.
+    :param fan_outs: what is under way at it.
+    :param parking: what is parked at it.
+    """
+
+    after: Checkpoint = Checkpoint()
+    fan_outs: Sequence[RunningFanOut] = ()
+    parking: Parking = NOTHING
+
+
 class BatchFold:
     """Folds batches of events for one projection."""
 
@@ -53,100 +67,75 @@ class BatchFold:
         wanted, fetched = set[Key](), self._fetched(envelopes)
         for each in events:
             with suppress(EventNotFoldable):  # the fold will come to it, and raise
-                wanted.update(*self._touched(each, fetched))
+                wanted.update(*self.projection.touched(each, fetched))
         return wanted - envelopes.keys()
 
-    def fold(
-        self,
-        events: Sequence[RecordedEvent],
-        envelopes: Envelopes,
-        *,
-        after: Checkpoint,
-        fan_outs: Sequence[RunningFanOut] = (),
-        parking: Parking = NOTHING,
-    ) -> Folded:
+    def fold(self, events: Sequence[RecordedEvent], envelopes: Envelopes, basis: Basis) -> Folded:
         """
         What the events make of the documents and of the checkpoint.
 
         An event that cannot be folded is parked. One that cannot be parked either ends the batch before it; one that
         begins the last fan-out there may be, with it.
 
-        :param fan_outs: what is under way: fewer than `MOST_FAN_OUTS`.
-        :param parking: what is parked.
+        :param basis: with fewer fan-outs than `MOST_FAN_OUTS`.
         :raises EventNotFoldable: the first event is of an unknown type, or names no document it writes.
         """
-        documents = self._documents(envelopes, after, fan_outs, parking)
+        documents = self._documents(envelopes, basis)
         for nth, recorded in enumerate(events):
             try:
                 self._fold_one(recorded, documents)
             except EventNotFoldable:
                 if nth:
-                    return self.fold(events[:nth], envelopes, after=after, fan_outs=fan_outs, parking=parking)
+                    return self.fold(events[:nth], envelopes, basis)
                 raise
             if len(documents.fan_outs) >= MOST_FAN_OUTS:
                 events = events[: nth + 1]
                 break
-        return self._committable(documents, _moved(after, events), documents.fan_outs)
+        return self._committable(documents, _moved(basis.after, events), documents.fan_outs)
 
-    def refold(
-        self,
-        due: Iterable[tuple[Parked, RecordedEvent]],
-        envelopes: Envelopes,
-        *,
-        after: Checkpoint,
-        parking: Parking,
-    ) -> Folded:
+    def refold(self, due: Iterable[tuple[Parked, RecordedEvent]], envelopes: Envelopes, basis: Basis) -> Folded:
         """
         What becomes of parked events that are tried again, or skipped, while no fan-out is under way.
 
         :param due: in the order of the log.
         :param envelopes: of the documents that they need and of those that they are parked with.
         """
-        documents = self._documents(envelopes, after, (), parking)
+        documents = self._documents(envelopes, basis)
         for parked, recorded in due:
             self._refold_one(parked, recorded, documents)
             for key in parked.documents:
                 documents.open_whole(key)
             if len(documents.fan_outs) >= MOST_FAN_OUTS:
                 break
-        return self._committable(documents, _revised(after), documents.fan_outs)
+        return self._committable(documents, basis.after.revised(), documents.fan_outs)
 
-    def fan_out(
-        self,
-        entries: Sequence[bytes],
-        envelopes: Envelopes,
-        *,
-        after: Checkpoint,
-        fan_outs: Sequence[RunningFanOut],
-        parking: Parking = NOTHING,
-    ) -> Folded:
+    def fan_out(self, entries: Sequence[bytes], envelopes: Envelopes, basis: Basis) -> Folded:
         """
         What the first of the fan-outs under way makes of the next documents of its list.
 
         :param entries: of its list, none if its end is reached.
         :param envelopes: of the documents they lead to.
         """
-        first, *others = fan_outs
-        documents = self._documents(envelopes, after, fan_outs, parking)
+        first, *others = basis.fan_outs
+        documents = self._documents(envelopes, basis)
         strays = list(_strays(entries, first.fan_out, documents))
-        going_on = [first._replace(progress=_come_to(entry, first.progress)) for entry in entries[-1:]]
-        return self._committable(documents, _revised(after), [*going_on, *others], strays=strays)
+        going_on = [
+            first._replace(progress=msgspec.structs.replace(first.progress, done=entry)) for entry in entries[-1:]
+        ]
+        return self._committable(documents, basis.after.revised(), [*going_on, *others], strays=strays)
 
     def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
         """What an event does to more documents than it names."""
-        if isinstance(recorded.event, UnknownEvent):
-            raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
+        self.projection.require_known(recorded)
         return self.projection.fan_out(recorded.event)
 
-    def _documents(
-        self, envelopes: Envelopes, after: Checkpoint, fan_outs: Collection[RunningFanOut], parking: Parking
-    ) -> DocumentSession:
-        queue = ParkedQueue(parking, code=self.code)
-        return DocumentSession(envelopes, self.projection, self._decoders, after, list(fan_outs), queue)
+    def _documents(self, envelopes: Envelopes, basis: Basis) -> DocumentSession:
+        queue = ParkedQueue(basis.parking, code=self.code)
+        return DocumentSession(envelopes, self.projection, self._decoders, basis.after, list(basis.fan_outs), queue)
 
     def _fetched(self, envelopes: Envelopes) -> DocumentSession:
         """What is stored, as `needs` sees it."""
-        return self._documents(envelopes, Checkpoint(), (), NOTHING)
+        return self._documents(envelopes, Basis())
 
     def _committable(
         self,
@@ -164,8 +153,7 @@ class BatchFold:
         return Folded(batch, tuple(fan_outs), queue.failed, parking, bool(parking.due(self.code)))
 
     def _fold_one(self, recorded: RecordedEvent, documents: DocumentSession, *, again: bool = False) -> None:
-        if isinstance(recorded.event, UnknownEvent):
-            raise self._not_foldable(recorded, f"{recorded.event.type!r} is unknown: {recorded.event.why}")
+        self.projection.require_known(recorded)
         documents.begin(recorded.position)
         queue = documents.queue
         if queue.is_skipped(recorded.position):
@@ -194,7 +182,7 @@ class BatchFold:
 
         It would write a document that is behind; or read one of which there is no good state, or none that will do.
         """
-        queue, touched = documents.queue, self._touched(recorded, self._fetched(documents.envelopes))
+        queue, touched = documents.queue, self.projection.touched(recorded, self._fetched(documents.envelopes))
         opened = {key: documents.open(key).record for key in touched.all()}
         _let_go(recorded, documents)
         behind = {key for key in opened if queue.waits(key, before=recorded.position)}
@@ -208,28 +196,17 @@ class BatchFold:
         self, recorded: RecordedEvent, documents: DocumentSession, *, waits_for: Collection[Key] = ()
     ) -> Parked:
         """The event with the documents it would write, which must be there, so that they can be marked."""
-        touched = self._touched(recorded, self._fetched(documents.envelopes))
+        touched = self.projection.touched(recorded, self._fetched(documents.envelopes))
         try:
             there = [key for key in touched.versioned if documents.open(key).record is not None]
             keys = {*touched.saved, *there, *waits_for}
             for key in keys:
                 documents.open(key)
         except NotPrefetched as error:
-            raise self._not_foldable(recorded, f"what it touches is never fetched: {error}") from error
+            raise self.projection.not_foldable(recorded, f"what it touches is never fetched: {error}") from error
         if not keys:
-            raise self._not_foldable(recorded, "it names no document it writes")
+            raise self.projection.not_foldable(recorded, "it names no document it writes")
         return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(sorted(keys)))
-
-    def _touched(self, recorded: RecordedEvent, fetched: DocumentSession) -> Touched:
-        """
-        What the event touches, as far as can be known from what is stored.
-
-        :raises EventNotFoldable: the projection fails on it.
-        """
-        try:
-            return self.projection.touched(recorded, fetched)
-        except Exception as error:
-            raise self._not_foldable(recorded, f"what it touches fails with {type(error).__name__}") from error
 
     def _refold_one(self, parked: Parked, recorded: RecordedEvent, documents: DocumentSession) -> None:
         queue = documents.queue
@@ -243,13 +220,6 @@ class BatchFold:
             queue.wait(parked)
         elif fan_out := self.fan_out_of(recorded):
             documents.revise(parked, fan_out, again=parked.failure is not None)
-
-    def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
-        return EventNotFoldable(
-            f"projection {self.projection.name} cannot fold the event at position {recorded.position}"
-            f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why};"
-            " deploy a projector that can"
-        )
 
 
 def _let_go(recorded: RecordedEvent, documents: DocumentSession) -> None:
@@ -285,19 +255,6 @@ def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> Runni
     return RunningFanOut(FanOutProgress(recorded.position, since=since), fan_out, recorded.occurred_at)
 
 
-def _come_to(entry: bytes, progress: FanOutProgress) -> FanOutProgress:
-    return msgspec.structs.replace(progress, done=entry)
-
-
 def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> Checkpoint:
     last = events[-1]
-    return msgspec.structs.replace(
-        _revised(checkpoint),
-        position=last.position,
-        event_id=last.event_id,
-        count=checkpoint.count + len(events),
-    )
-
-
-def _revised(checkpoint: Checkpoint) -> Checkpoint:
-    return msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1)
+    return checkpoint.revised(position=last.position, event_id=last.event_id, count=checkpoint.count + len(events))

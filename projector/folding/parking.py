@@ -6,7 +6,7 @@ behind it. Each is folded into all its documents or into none.
 """
 
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from projector.folding.documents import Key
+from projector.folding.grouping import grouped
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -83,11 +84,7 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def documents(self) -> dict[Key, list[Parked]]:
         """Each document that is behind, and the events that wait for it, in their order."""
-        queues: dict[Key, list[Parked]] = {}
-        for each in self.events:
-            for key in each.documents:
-                queues.setdefault(key, []).append(each)
-        return queues
+        return grouped((key, each) for each in self.events for key in each.documents)
 
     def concerned(self) -> set[Key]:
         """Every document that an event waits for or was skipped for: it does not reflect the whole log."""
@@ -236,7 +233,8 @@ class ParkedQueue:
 
     def parking(self) -> Parking:
         """What is parked now."""
-        return Parking(_in_order(self._events.values()), tuple(self._skipped))
+        in_order = sorted(self._events.values(), key=lambda each: (each.position, each.documents))
+        return Parking(tuple(in_order), tuple(self._skipped))
 
     def _add(self, parked: Parked) -> None:
         self._events[_name(parked)] = parked
@@ -256,10 +254,6 @@ def _moment(at: datetime) -> str:
 
 def _name(each: Parked | Skipped) -> Name:
     return each.position, each.documents[0] if each.is_fan_out else None
-
-
-def _in_order(events: Iterable[Parked]) -> tuple[Parked, ...]:
-    return tuple(sorted(events, key=lambda each: (each.position, each.documents)))
 
 
 def _untried(each: Parked, tied: set[Key]) -> Parked:

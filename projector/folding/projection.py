@@ -10,9 +10,10 @@ import msgspec
 from msgspec import UNSET
 
 from projector.folding.documents import Documents, Fetched, Key, Kind, Record
+from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import FanOut
 from projector.folding.index_entries import Entry
-from shared.event_log import RecordedEvent
+from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import Event, Redacted, type_of
 from shared.read_model.ordering import IndexRow
 
@@ -128,7 +129,7 @@ class Projection:
         self._reactions: dict[type | str, _Reactions] = {}
         """By type of event; to what was redacted, by the name of what it was."""
         self._versions: dict[str, list[_Version]] = {}
-        self._fan_outs: dict[type[Event], Callable[[Any], FanOut | None]] = {}
+        self._fan_outs: dict[type, Callable[[Any], FanOut | None]] = {}
         self._indexes: dict[str, _Index] = {}
         self._public: dict[str, Callable[[Any], msgspec.Struct]] = {}
         self.open_kinds: frozenset[str] = frozenset()
@@ -204,12 +205,19 @@ class Projection:
         return any(each.follows for each in self._reactions.values())
 
     def touched(self, recorded: RecordedEvent, fetched: Fetched) -> Touched:
-        """Every document that `react` will touch, as far as can be known from what is fetched."""
+        """
+        Every document that `react` will touch, as far as can be known from what is fetched.
+
+        :raises EventNotFoldable: that cannot be known at all.
+        """
         event, reactions = recorded.event, self._to(recorded)
-        saved = [key for touches in reactions.touches for key in touches(event, recorded)]
-        if reactions.follows:
-            saved += [key for follows in reactions.follows for key in follows(event, fetched)]
-        return Touched(saved, self.read_only(recorded), self._versioned(recorded))
+        try:
+            saved = [key for touches in reactions.touches for key in touches(event, recorded)]
+            if reactions.follows:
+                saved += [key for follows in reactions.follows for key in follows(event, fetched)]
+            return Touched(saved, self.read_only(recorded), self._versioned(recorded))
+        except Exception as error:
+            raise self.not_foldable(recorded, f"what it touches fails with {type(error).__name__}") from error
 
     def read_only(self, recorded: RecordedEvent) -> Sequence[Key]:
         """The documents that are only looked at."""
@@ -224,10 +232,22 @@ class Projection:
             for version in versions:
                 version.move(id_, recorded, documents)
 
-    def fan_out(self, event: Event) -> FanOut | None:
+    def fan_out(self, event: Event | UnknownEvent) -> FanOut | None:
         """What the event does to more documents than it touches; None for nearly all events."""
         fan_out = self._fan_outs.get(type(event))
         return fan_out(event) if fan_out else None
+
+    def require_known(self, recorded: RecordedEvent) -> None:
+        """:raises EventNotFoldable: its type is unknown."""
+        if isinstance(event := recorded.event, UnknownEvent):
+            raise self.not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
+
+    def not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
+        return EventNotFoldable(
+            f"projection {self.name} cannot fold the event at position {recorded.position}"
+            f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why};"
+            " deploy a projector that can"
+        )
 
     def entries(self, key: Key, record: Any) -> Iterable[Entry]:
         """Where the record is to be found."""

@@ -1,7 +1,8 @@
 """A synthetic probe: ask the read API every few seconds for what only the whole way from the log can answer."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import httpx
@@ -29,6 +30,7 @@ class _Document(msgspec.Struct, frozen=True):
     probes: dict[str, str] = msgspec.field(name="x-probes")
 
 
+@dataclass(eq=False, kw_only=True)
 class ReadProbe:
     """
     Ask for what the log has now, as a client does who sends `Muster-Min-Position`.
@@ -37,31 +39,23 @@ class ReadProbe:
     :param projections: which count as not answered for where the read API does not even say what can be asked.
     """
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        read: httpx.AsyncClient,
-        projections: Iterable[str],
-        limits: MonitoringLimits | None = None,
-    ) -> None:
-        self._log = log
-        self._read = read
-        self._projections = tuple(projections)
-        self._limits = limits or MonitoringLimits()
-        self._questions: Mapping[str, str] = {}
-        self._was_answered = False
-        self.error: str | None = None
-        """Why the last question was not answered."""
+    log: EventLog
+    read: httpx.AsyncClient
+    projections: Collection[str]
+    limits: MonitoringLimits = field(default_factory=MonitoringLimits)
+    error: str | None = field(default=None, init=False)
+    """Why the last question was not answered."""
+    _questions: Mapping[str, str] = field(default_factory=dict, init=False)
+    _was_answered: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Ask every few seconds, until cancelled; a home that is new has a moment to be filled first."""
-        async with self._read:
-            await repeat(self._turn, delay=self._limits.interval)
+        async with self.read:
+            await repeat(self._turn, delay=self.limits.interval)
 
     async def _turn(self) -> None:
         await self.ask()
-        await asyncio.sleep(self._limits.probe if self._was_answered else self._limits.interval)
+        await asyncio.sleep(self.limits.probe if self._was_answered else self.limits.interval)
 
     def report(self, status: Status) -> None:
         """Add the outcome of the last questions to a status."""
@@ -70,7 +64,7 @@ class ReadProbe:
     async def ask(self) -> None:
         """Ask each projection once."""
         try:
-            async with self._log.connect() as reader:
+            async with self.log.connect() as reader:
                 head = await reader.head()
         except (Unavailable, Unsound):
             return  # the status says so; what a reader should see is unknown
@@ -85,7 +79,7 @@ class ReadProbe:
         try:
             questions = self._questions or await self._look_up_questions()
         except (httpx.HTTPError, msgspec.DecodeError) as failure:
-            for projection in self._projections:
+            for projection in self.projections:
                 metrics.READ_PROBE_FAILURES.labels(projection).inc()
             return f"{QUESTIONS}: {type(failure).__name__}"
         errors = [await self._question(projection, path, head) for projection, path in questions.items()]
@@ -94,13 +88,13 @@ class ReadProbe:
         return error
 
     async def _look_up_questions(self) -> Mapping[str, str]:
-        document = (await self._read.get(QUESTIONS)).raise_for_status()
+        document = (await self.read.get(QUESTIONS)).raise_for_status()
         return msgspec.json.decode(document.content, type=_Document).probes
 
     async def _question(self, projection: str, path: str, head: int) -> str | None:
         began = perf_counter()
         try:
-            answer = await self._read.get(path, headers={"Muster-Min-Position": str(head)})
+            answer = await self.read.get(path, headers={"Muster-Min-Position": str(head)})
             error = None if answer.status_code in ANSWERED else f"{projection}: {answer.status_code}"
         except httpx.HTTPError as failure:
             error = f"{projection}: {type(failure).__name__}"

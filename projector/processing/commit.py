@@ -9,8 +9,7 @@ from projector.folding.document_session import Envelopes
 from projector.folding.documents import Key
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import RunningFanOut
-from projector.folding.fold import BatchFold, Folded
-from projector.folding.parking import Parking
+from projector.folding.fold import Basis, BatchFold, Folded
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel
@@ -26,11 +25,25 @@ MOST_WRITES = 4_000
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is believed of a generation; every commit finds out whether it is so."""
+
+    checkpoint: Checkpoint
+    fan_outs: Sequence[RunningFanOut] = ()
+    """The fan-outs of the checkpoint, and what they do."""
+    is_due: bool = False
+    """Whether something that is parked is (or may be) to be tried by this code."""
+
+    def after(self, folded: Folded) -> "Standing":
+        return replace(self, checkpoint=folded.batch.checkpoint, fan_outs=folded.fan_outs, is_due=folded.is_due)
+
+
 class OpenCommit(NamedTuple):
-    """A commit in the making, what is parked at its checkpoint, and names under which older states of that are kept."""
+    """A commit in the making, what it goes on from, and names under which older states of what is parked are kept."""
 
     commit: Commit
-    parking: Parking
+    basis: Basis
     outdated: Collection[str]
 
 
@@ -39,8 +52,8 @@ class GenerationWriter:
     """
     Writes one generation, commit by commit.
 
-    Whatever is written raises `Superseded` if the generation does not reflect the log up to `after`, or does no more,
-    and `TooManyParked` if the circuit breaker is open.
+    Whatever is written raises `Superseded` if the generation does not stand where it should, or does no more, and
+    `TooManyParked` if the circuit breaker is open.
     """
 
     batch_fold: BatchFold
@@ -48,25 +61,17 @@ class GenerationWriter:
     generation: str
     breaker: CircuitBreaker | None = None
 
-    async def commit_events(
-        self, events: Sequence[RecordedEvent], *, after: Checkpoint, fan_outs: Sequence[RunningFanOut] = ()
-    ) -> Folded:
+    async def commit_events(self, events: Sequence[RecordedEvent], standing: Standing) -> Folded:
         """
         Commit the first of the events, as many as can be folded and are not too much at once.
 
-        :param events: those that follow the checkpoint `after`.
-        :param fan_outs: the fan-outs of that checkpoint.
+        :param events: those that follow its checkpoint.
         :raises EventNotFoldable: the first event can neither be folded nor parked.
         """
-        async with self.begin(after) as opened:
+        async with self.begin(standing) as opened:
             envelopes = await self.prefetch(events, opened.commit)
             try:
-                folded = fitting(
-                    events,
-                    lambda some: self.batch_fold.fold(
-                        some, envelopes, after=after, fan_outs=fan_outs, parking=opened.parking
-                    ),
-                )
+                folded = fitting(events, lambda some: self.batch_fold.fold(some, envelopes, opened.basis))
             except EventNotFoldable:
                 # Another projector may have committed between our reads.
                 await opened.commit.confirm()
@@ -74,34 +79,29 @@ class GenerationWriter:
             await self.store(folded, opened)
         return folded
 
-    async def commit_fan_out(self, fan_outs: Sequence[RunningFanOut], *, after: Checkpoint, limit: int) -> Folded:
+    async def commit_fan_out(self, standing: Standing, *, limit: int) -> Folded:
         """
         Commit what the first of the fan-outs under way makes of the next documents on its way.
 
-        :param fan_outs: the fan-outs of the checkpoint `after`.
         :param limit: how many documents.
         """
-        way, done = fan_outs[0].fan_out, fan_outs[0].progress.done
-        async with self.begin(after) as opened:
-            entries = await opened.commit.entries(way.by, prefix=way.prefix, after=done, limit=limit)
+        progress, way, _ = standing.fan_outs[0]
+        async with self.begin(standing) as opened:
+            entries = await opened.commit.entries(way.by, prefix=way.prefix, after=progress.done, limit=limit)
             documents = list(dict.fromkeys(map(way.key, entries)))
             envelopes = await opened.commit.fetch(documents) if documents else {}
-            folded = fitting(
-                entries,
-                lambda some: self.batch_fold.fan_out(
-                    some, envelopes, after=after, fan_outs=fan_outs, parking=opened.parking
-                ),
-            )
+            folded = fitting(entries, lambda some: self.batch_fold.fan_out(some, envelopes, opened.basis))
             await self.store(folded, opened)
         return folded
 
     @asynccontextmanager
-    async def begin(self, after: Checkpoint) -> AsyncIterator[OpenCommit]:
+    async def begin(self, standing: Standing) -> AsyncIterator[OpenCommit]:
         """Begin a commit, and read what is parked, if anything is."""
+        after = standing.checkpoint
         async with self.model.commit(self.generation, expected=after) as commit:
             stored = await commit.parked() if after.parked else {}
             parking = parking_at(after, stored, projection=self.batch_fold.projection.name)
-            yield OpenCommit(commit, parking, stored.keys() - {str(after.parked)})
+            yield OpenCommit(commit, Basis(after, standing.fan_outs, parking), stored.keys() - {str(after.parked)})
 
     async def prefetch(self, events: Sequence[RecordedEvent], commit: Commit) -> Envelopes:
         """Read what the events touch; what is still wanted after the last round, the fold will miss and name."""
@@ -114,7 +114,7 @@ class GenerationWriter:
 
     async def store(self, folded: Folded, opened: OpenCommit) -> None:
         """Apply what was folded, unless it parks too much: what waits behind a failed event counts as well."""
-        if self.breaker and (folded.failed or len(folded.parking.events) > len(opened.parking.events)):
+        if self.breaker and (folded.failed or len(folded.parking.events) > len(opened.basis.parking.events)):
             await opened.commit.confirm()
             self.breaker.check(failed=folded.failed, parked=len(folded.parking.events))
         # What a crash left under the name that is written now is no older state.

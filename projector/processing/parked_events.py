@@ -71,17 +71,14 @@ class ParkedReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[SkippedEvent, ...]
 
 
-class ParkedReply(msgspec.Struct, frozen=True, kw_only=True):
+class ParkedReply(ParkedReport, frozen=True, kw_only=True):
     """
-    The reply to a request to retry or to skip.
+    The reply to a request to retry or to skip: what is parked, or was skipped, of the documents with the id.
 
     :param settled: whether a projector has tried; if not it will, as soon as one feeds.
-    :param parked: what is still parked of the documents with the id.
     """
 
     settled: bool
-    parked: tuple[ParkedDocument, ...]
-    skipped: tuple[SkippedEvent, ...]
 
 
 class UnknownProjection(Exception):
@@ -172,8 +169,8 @@ class ParkedEvents:
         parking = await RETRIED.until(
             lambda parking: not _is_pending(id, parking), lambda: parking_of(model, projection=projection)
         )
-        report = _report_on(id, projection, parking)
-        return ParkedReply(settled=not _is_pending(id, parking), parked=report.parked, skipped=report.skipped)
+        report = msgspec.structs.asdict(_report_on(id, projection, parking))
+        return ParkedReply(settled=not _is_pending(id, parking), **report)
 
 
 async def _while_it_holds_still(work: Callable[[], Awaitable[Parking]]) -> Parking:
@@ -220,9 +217,8 @@ async def _change(model: ReadModel, projection: str, id: str, change: ParkingCha
 
 def commit_of(changed: Parking, after: Checkpoint) -> Batch:
     """A commit that changes nothing but what is parked."""
-    revision = after.revision + 1
-    checkpoint = msgspec.structs.replace(after, revision=revision, parked=revision)
-    return Batch(parked={str(revision): msgspec.json.encode(changed)}, checkpoint=checkpoint)
+    checkpoint = after.revised(parked=after.revision + 1)
+    return Batch(parked={str(checkpoint.parked): msgspec.json.encode(changed)}, checkpoint=checkpoint)
 
 
 def _is_pending(id: str, parking: Parking) -> bool:

@@ -9,9 +9,9 @@ from time import perf_counter
 from projector.folding.code_version import code_version
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import RunningFanOut
-from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
+from projector.folding.fold import MOST_FAN_OUTS, BatchFold
 from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.commit import MOST_WRITES, GenerationWriter
+from projector.processing.commit import MOST_WRITES, GenerationWriter, Standing
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
@@ -20,27 +20,13 @@ from projector.processing.recovery import Recovery
 from projector.processing.retry import retry_next
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import Survey
-from projector.store.hints import rebuild
+from projector.store.hints import broken
 from projector.store.ports import ProjectionStore
 from shared.clock import Clock
 from shared.event_log import EventLog, EventReader, RecordedEvent
 from shared.observability.tracing import record_commit
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.cancellation import is_cancelled, to_the_end
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the loop believes of the store; every commit finds out whether it is so."""
-
-    checkpoint: Checkpoint
-    fan_outs: Sequence[RunningFanOut] = ()
-    """The fan-outs of the checkpoint, and what they do."""
-    is_due: bool = False
-    """Whether something that is parked is (or may be) to be tried by this code."""
-
-    def after(self, folded: Folded) -> "Standing":
-        return replace(self, checkpoint=folded.batch.checkpoint, fan_outs=folded.fan_outs, is_due=folded.is_due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +158,7 @@ class Processor:
 
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()
-        commit = self._writer.commit_events(events, after=standing.checkpoint, fan_outs=standing.fan_outs)
+        commit = self._writer.commit_events(events, standing)
         folded = await to_the_end(commit)
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
         self._verified = self._committed = perf_counter()
@@ -180,7 +166,7 @@ class Processor:
         self.progress.committed(folded.batch, events=applied, seconds=self._verified - began)
         self._trace(events[:applied], seconds=self._verified - began)
         self._fork_check.passed(folded.batch.checkpoint)
-        self.progress.behind(self._feed.clock.now() - events[applied - 1].occurred_at)
+        self.progress.lag = self._feed.clock.now() - events[applied - 1].occurred_at
         await self._after_commit(self._verified - began)
         return standing.after(folded)
 
@@ -201,7 +187,7 @@ class Processor:
     async def _fan_out(self, standing: Standing) -> Standing:
         began = perf_counter()
         limit = self._at_once(self._feed.limits.fan_out)
-        folded = await self._writer.commit_fan_out(standing.fan_outs, after=standing.checkpoint, limit=limit)
+        folded = await self._writer.commit_fan_out(standing, limit=limit)
         self._verified = perf_counter()
         self.progress.fanned_out(folded.batch)
         await self._after_commit(self._verified - began)
@@ -209,7 +195,7 @@ class Processor:
 
     async def _retry_parked(self, reader: EventReader, standing: Standing) -> Standing:
         limit = self._feed.limits.batch
-        folded = await retry_next(reader, self._writer, after=standing.checkpoint, limit=limit)
+        folded = await retry_next(reader, self._writer, standing, limit=limit)
         self._verified = perf_counter()
         return replace(standing, is_due=False) if folded is None else standing.after(folded)
 
@@ -235,10 +221,8 @@ class Processor:
         if damaged:
             raise GenerationDamaged(damaged)
         if checkpoint is None:
-            raise GenerationDamaged(
-                f"projection {self._name}: generation {self._pointer.generation} has lost its checkpoint;"
-                f" {rebuild(self._name)}"
-            )
+            why = f"generation {self._pointer.generation} has lost its checkpoint"
+            raise GenerationDamaged(broken(self._name, why))
         return checkpoint
 
     async def _taken_up(self, progress: FanOutProgress, reader: EventReader) -> RunningFanOut:
@@ -246,7 +230,5 @@ class Processor:
         for recorded in await reader.read(after=progress.position - 1, limit=1):
             if recorded.position == progress.position and (fan_out := self._batch_fold.fan_out_of(recorded)):
                 return RunningFanOut(progress, fan_out, recorded.occurred_at)
-        raise LogForked(
-            f"projection {self._name}: what is under way from position {progress.position} is not in the log;"
-            f" {rebuild(self._name)}"
-        )
+        why = f"what is under way from position {progress.position} is not in the log"
+        raise LogForked(broken(self._name, why))

@@ -98,9 +98,6 @@ class ProjectionProgress:
         is_filling = self.role in {GenerationRole.FILLING, GenerationRole.BUILDING}
         self._become(ProjectionState.FILLING if is_filling else ProjectionState.RUNNING)
 
-    def behind(self, lag: timedelta) -> None:
-        self.lag = lag
-
     def caught_up(self) -> None:
         self.lag = timedelta()
 

@@ -10,20 +10,19 @@ from projector.folding.documents import Key, Kind
 from projector.folding.fold import Folded
 from projector.folding.index_entries import OwnedEntry, UniqueEntry
 from projector.folding.parking import Parked
-from projector.processing.commit import GenerationWriter, OpenCommit, fitting
+from projector.processing.commit import GenerationWriter, OpenCommit, Standing, fitting
 from projector.processing.fork_check import LogForked
-from projector.store.hints import rebuild
+from projector.store.hints import broken
 from projector.store.ports import Commit
 from projector.store.writes import unique_entries_in
 from shared.event_log import EventReader, RecordedEvent
 from shared.read_model.envelope import unseal
-from shared.read_model.positions import Checkpoint
 
 NEIGHBOURS = 100
 """Events that are read in one go: those of one queue often lie close together."""
 
 
-async def retry_next(reader: EventReader, writer: GenerationWriter, *, after: Checkpoint, limit: int) -> Folded | None:
+async def retry_next(reader: EventReader, writer: GenerationWriter, standing: Standing, *, limit: int) -> Folded | None:
     """
     Commit what becomes of the first parked events that are due, while no fan-out is under way; None if none are.
 
@@ -31,12 +30,12 @@ async def retry_next(reader: EventReader, writer: GenerationWriter, *, after: Ch
     :raises LogForked: an event that is parked is not in the log.
     """
     batch_fold = writer.batch_fold
-    async with writer.begin(after) as opened:
-        if not (parked := opened.parking.due(batch_fold.code)[:limit]):
+    async with writer.begin(standing) as opened:
+        if not (parked := opened.basis.parking.due(batch_fold.code)[:limit]):
             return None
         due = await _recorded(parked, reader, projection=batch_fold.projection.name)
         envelopes = await _prefetch(due, writer, opened.commit)
-        folded = fitting(due, lambda some: batch_fold.refold(some, envelopes, after=after, parking=opened.parking))
+        folded = fitting(due, lambda some: batch_fold.refold(some, envelopes, opened.basis))
         batch = await _without_taken_since(folded, opened, kinds=batch_fold.projection.kinds)
         folded = folded._replace(batch=batch)
         await writer.store(folded, opened)
@@ -53,10 +52,8 @@ async def _recorded(
             read = await reader.read(after=each.position - 1, limit=NEIGHBOURS)
             known = {recorded.position: recorded for recorded in read}
         if each.position not in known:
-            raise LogForked(
-                f"projection {projection}: the event that is parked at position {each.position} is not in the log;"
-                f" {rebuild(projection)}"
-            )
+            why = f"the event that is parked at position {each.position} is not in the log"
+            raise LogForked(broken(projection, why))
         pairs.append((each, known[each.position]))
     return pairs
 
@@ -81,7 +78,7 @@ async def _without_taken_since(folded: Folded, opened: OpenCommit, *, kinds: Seq
         return batch
     theirs = _latest(await opened.commit.fetch({kind.key(rival) for kind in kinds for rival in rivals.values()}))
     ours = _latest(batch.full)
-    was_behind, is_behind = _ids(opened.parking.concerned()), _ids(folded.parking.concerned())
+    was_behind, is_behind = _ids(opened.basis.parking.concerned()), _ids(folded.parking.concerned())
 
     def is_lost(addition: OwnedEntry) -> bool:
         if (rival := rivals.get(addition)) is None:

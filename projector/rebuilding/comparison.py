@@ -150,16 +150,11 @@ def _judged(key: Key, live: GenerationSnapshot, other: GenerationSnapshot) -> Sa
     old, new = _opened(live, key), _opened(other, key)
     if (old and old.etag) == (new and new.etag):
         return Judgement.EQUAL
-    if any(map(_is_retrying, (live, other))) or not _is_comparable(old, live.checkpoint, new, other.checkpoint):
+    if not _is_comparable(old, live.checkpoint, new, other.checkpoint):
         return Judgement.MOVING
     if old and new:
         return Sample(kind=key.kind, id=key.id, difference="changed", fields=tuple(_differing(old.body, new.body)))
     return Sample(kind=key.kind, id=key.id, difference="new" if new else "gone")
-
-
-def _is_retrying(generation: GenerationSnapshot) -> bool:
-    """Whether an event that was parked is being brought to many documents: positions do not say to which."""
-    return any(each.since for each in generation.checkpoint.fan_outs)
 
 
 def _opened(generation: GenerationSnapshot, key: Key) -> Sealed | None:
@@ -174,6 +169,8 @@ def _is_comparable(old: Sealed | None, live: Checkpoint, new: Sealed | None, oth
     Each must have come as far as what the other reflects. What is missing does not say since when: then the other must
     not be the one that is behind, for it may only not have dropped it yet.
     """
+    if live.is_retrying or other.is_retrying:
+        return False
     if old and new:
         return old.position <= other.reached and new.position <= live.reached
     if old:

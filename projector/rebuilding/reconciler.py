@@ -13,26 +13,12 @@ from projector.processing.recovery import Recovery
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
 from projector.rebuilding.orphans import OrphanedGenerations
 from projector.rebuilding.throttle import Throttle
+from projector.store import transitions
 from projector.store.errors import Superseded
 from projector.store.generations import Building, Order, Survey
 from projector.store.hints import frozen
 from projector.store.ports import Lease, LeaseName
-from projector.store.transitions import (
-    NotReached,
-    Refused,
-    Transition,
-    aborted,
-    as_seen,
-    begun,
-    compared,
-    dropped,
-    expired,
-    filling,
-    given_up,
-    rolled_back,
-    switched,
-    withdrawn,
-)
+from projector.store.transitions import NotReached, Refused, Transition
 from shared.errors import Unavailable, Unsound
 from shared.read_model.positions import Pointer
 from shared.runtime.retry import poll
@@ -115,7 +101,9 @@ class Reconciler:
         :raises Refused: there is none, or the dry run was ordered to go on.
         """
         now = self._clock.now()
-        return await self._transition(aborted(at=now) if dry_run is None else withdrawn(dry_run, at=now))
+        return await self._transition(
+            transitions.aborted(at=now) if dry_run is None else transitions.withdrawn(dry_run, at=now)
+        )
 
     async def roll_back(self, *, force: bool) -> Survey:
         """
@@ -123,7 +111,7 @@ class Reconciler:
 
         :raises Refused: none is kept, or readers would be taken back.
         """
-        return await self._transition(rolled_back(force=force, at=self._clock.now()))
+        return await self._transition(transitions.rolled_back(force=force, at=self._clock.now()))
 
     async def _turn(self) -> None:
         if not self._feed.leadership.is_held:
@@ -188,7 +176,7 @@ class Reconciler:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
         version = self.projection.version
         if survey.live is None and not survey.is_filling(version):
-            return filling(Pointer(self._ids(), version), self._order(), target=await self._head())
+            return transitions.filling(Pointer(self._ids(), version), self._order(), target=await self._head())
         is_due = self._rebuilds_by_itself and survey.is_outdated(version)
         return await self._begun(self._order()) if is_due else None
 
@@ -196,7 +184,7 @@ class Reconciler:
         """Give up an orphaned generation that misses an erasure, or begin to replace it."""
         for pointer in await self._orphaned.missing_an_erasure(survey):
             if pointer != survey.live:
-                return given_up(pointer, at=self._clock.now())
+                return transitions.given_up(pointer, at=self._clock.now())
             if survey.roster.building is None:
                 return await self._begun(self._order())
         return None
@@ -209,29 +197,29 @@ class Reconciler:
             return None
         if survey.at(building.pointer).reached < building.target:
             return None
-        return (change := self._completed(building, survey.live)) and as_seen(building, change)
+        return (change := self._completed(building, survey.live)) and transitions.as_seen(building, change)
 
     def _completed(self, building: Building, live: Pointer | None) -> Transition | None:
         if live and building.comparison is None:
             return self._compared(building, live)
         if live and building.comparison and (why := reason_to_hold(building.comparison, building.order)):
-            return compared(building.pointer, building.comparison, held=why)
-        return switched(building.pointer, at=self._clock.now())
+            return transitions.compared(building.pointer, building.comparison, held=why)
+        return transitions.switched(building.pointer, at=self._clock.now())
 
     def _compared(self, building: Building, live: Pointer) -> Transition | None:
         if (comparison := self._comparison.of(live, building.pointer)) is None:
             return None
-        return compared(building.pointer, comparison, held=reason_to_hold(comparison, building.order))
+        return transitions.compared(building.pointer, comparison, held=reason_to_hold(comparison, building.order))
 
     async def _clearance(self, survey: Survey) -> Transition | None:
         """Make room: drop what was kept long enough, and what no reader can be reading any more."""
         now, kept = self._clock.now(), survey.roster.kept
         if kept and kept.until <= now:
-            return expired(at=now)
+            return transitions.expired(at=now)
         for each in survey.roster.leaving:
             if now - each.since >= timedelta(seconds=self._feed.limits.grace):
                 await self.store.model.unlink(each.pointer)
-                return dropped(each.pointer)
+                return transitions.dropped(each.pointer)
         return None
 
     def look_again(self) -> None:
@@ -274,4 +262,4 @@ class Reconciler:
         return Order(by=self._name, at=self._clock.now())
 
     async def _begun(self, order: Order) -> Transition:
-        return begun(Pointer(self._ids(), self.projection.version), order, target=await self._head())
+        return transitions.begun(Pointer(self._ids(), self.projection.version), order, target=await self._head())

@@ -10,7 +10,7 @@ from projector.folding.parking import NOTHING, Parking
 from projector.store.collections import StoredCollection, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import GenerationState, Roster
-from projector.store.hints import rebuild, refill
+from projector.store.hints import broken, refill
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Checkpoint, Pointer
 
@@ -73,13 +73,11 @@ def parking_at(checkpoint: Checkpoint, stored: Mapping[str, bytes], *, projectio
     if not checkpoint.parked:
         return NOTHING
     if (parking := stored.get(str(checkpoint.parked))) is None:
-        raise GenerationDamaged(f"projection {projection}: it is lost which events are parked; {rebuild(projection)}")
+        raise GenerationDamaged(broken(projection, "it is lost which events are parked"))
     try:
         return msgspec.json.decode(parking, type=Parking)
     except msgspec.DecodeError as error:
-        raise GenerationDamaged(
-            f"projection {projection}: what is parked cannot be read ({error}); {rebuild(projection)}"
-        ) from error
+        raise GenerationDamaged(broken(projection, f"what is parked cannot be read ({error})")) from error
 
 
 def contents(keys: GenerationKeys, collections: Iterable[StoredCollection]) -> bytes:

@@ -11,6 +11,11 @@ def rebuild(projection: str) -> str:
     return f"`muster rebuild {projection}` replaces it while it is being read"
 
 
+def broken(projection: str, why: str) -> str:
+    """Why a generation cannot be gone on with, and what to do."""
+    return f"projection {projection}: {why}; {rebuild(projection)}"
+
+
 def forced_rebuild(projection: str) -> str:
     """The same where the new generation may stand before the old one."""
     return f"`muster rebuild {projection} --force` replaces it while it is being read"
@@ -18,10 +23,8 @@ def forced_rebuild(projection: str) -> str:
 
 def frozen(projection: str, live: Pointer, version: int) -> str:
     """What is to be read where another version has made what readers use, and no process of it is there."""
-    return (
-        f"projection {projection}: generation {live.generation} was made by version {live.version} and is frozen, this"
-        f" projector has version {version}; {rebuild(projection)}"
-    )
+    made = f"generation {live.generation} was made by version {live.version} and is frozen"
+    return broken(projection, f"{made}, this projector has version {version}")
 
 
 def refill(keys: ProjectionKeys) -> str:
@@ -35,7 +38,5 @@ def refill(keys: ProjectionKeys) -> str:
 
 def damage(keys: GenerationKeys, failures: Sequence[str]) -> str:
     """What is to be read in a generation that took only a part of a commit."""
-    return (
-        f"projection {keys.projection}: a commit to generation {keys.name} was applied in part"
-        f" ({'; '.join(failures)}); {rebuild(keys.projection)}"
-    )
+    why = f"a commit to generation {keys.name} was applied in part ({'; '.join(failures)})"
+    return broken(keys.projection, why)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from projector.folding.batch import Batch
-from projector.folding.documents import Key
+from projector.folding.grouping import grouped
 from projector.folding.index_entries import Entry, OwnedEntry, SortedEntry, UniqueEntry
 from shared.read_model.keys import VARIANTS, GenerationKeys
 
@@ -55,14 +55,6 @@ class Set:
 Write: TypeAlias = Put | Remove | Enlist | Strike | Set
 
 
-def by_hash(entries: Iterable[UniqueEntry]) -> Mapping[str, list[str]]:
-    """The values to be looked up, by the hash they are in."""
-    values: dict[str, list[str]] = {}
-    for by, value in dict.fromkeys(entries):
-        values.setdefault(by, []).append(value)
-    return values
-
-
 def unique_entries_in(owned: Iterable[OwnedEntry]) -> list[UniqueEntry]:
     """Those entries that others can take: each leads to one document."""
     return [entry for entry, _ in owned if isinstance(entry, UniqueEntry)]
@@ -100,33 +92,34 @@ def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
 
 
 def _removals(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
-    for by, values in by_hash(unique_entries_in(batch.removals)).items():
+    for by, values in grouped(dict.fromkeys(unique_entries_in(batch.removals))).items():
         yield Remove(keys.unique_entries(by), values)
     yield from _strikes(batch.removals, keys)
 
 
 def _additions(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
-    for by, values in by_hash(owners).items():
+    for by, values in grouped(owners).items():
         yield Put(keys.unique_entries(by), {value: owners[UniqueEntry(by, value)] for value in values})
-    for by, entries in _by_list(batch.additions).items():
+    for by, entries in grouped(_sorted_entries_in(batch.additions)).items():
         yield Enlist(keys.sorted_entries(by), entries)
 
 
 def _documents(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     for variant, documents in zip(VARIANTS, (batch.index_rows, batch.public, batch.full), strict=True):
-        for kind, fields in _by_kind(documents).items():
-            yield Put(keys.documents(kind, variant), fields)
+        by_kind = grouped((key.kind, (key.id, document)) for key, document in documents.items())
+        for kind, fields in by_kind.items():
+            yield Put(keys.documents(kind, variant), dict(fields))
 
 
 def _forgotten(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     yield from (Remove(keys.documents(key.kind, variant), [key.id]) for key, variant in batch.superfluous)
-    for kind, ids in _by_kind(dict.fromkeys(batch.forgotten, b"")).items():
-        yield from (Remove(keys.documents(kind, variant), list(ids)) for variant in VARIANTS)
+    for kind, ids in grouped(batch.forgotten).items():
+        yield from (Remove(keys.documents(kind, variant), ids) for variant in VARIANTS)
 
 
 def _strikes(owned: Iterable[OwnedEntry], keys: GenerationKeys) -> Iterator[Write]:
-    for by, entries in _by_list(owned).items():
+    for by, entries in grouped(_sorted_entries_in(owned)).items():
         yield Strike(keys.sorted_entries(by), entries)
 
 
@@ -137,16 +130,5 @@ def _parked(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
         yield Remove(keys.parked, list(batch.outdated))
 
 
-def _by_list(owned: Iterable[OwnedEntry]) -> Mapping[str, list[bytes]]:
-    entries: dict[str, list[bytes]] = {}
-    for entry, _ in owned:
-        if isinstance(entry, SortedEntry):
-            entries.setdefault(entry.by, []).append(entry.entry)
-    return entries
-
-
-def _by_kind(documents: Mapping[Key, bytes]) -> Mapping[str, dict[str, bytes]]:
-    kinds: dict[str, dict[str, bytes]] = {}
-    for key, document in documents.items():
-        kinds.setdefault(key.kind, {})[key.id] = document
-    return kinds
+def _sorted_entries_in(owned: Iterable[OwnedEntry]) -> Iterator[SortedEntry]:
+    return (entry for entry, _ in owned if isinstance(entry, SortedEntry))

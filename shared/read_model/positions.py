@@ -1,5 +1,6 @@
 """Where a generation stands in the event log, and which generation is live."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -46,6 +47,19 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     def reached(self) -> int:
         """What readers learn: every document that is not stale reflects every event up to here."""
         return next((each.position - 1 for each in self.fan_outs if not each.since), self.position)
+
+    @property
+    def is_retrying(self) -> bool:
+        """
+        Whether an event that was parked is being brought to many documents.
+
+        Their positions do not say which have taken it up, and no fold in the order of the log can tell what they are.
+        """
+        return any(each.since for each in self.fan_outs)
+
+    def revised(self, **changes: Any) -> "Checkpoint":
+        """The checkpoint after one more write."""
+        return msgspec.structs.replace(self, revision=self.revision + 1, **changes)
 
 
 class Announcement(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from projector.folding.documents import Key
-from projector.folding.fold import BatchFold
+from projector.folding.fold import Basis, BatchFold
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import Index, Variant, collections_of
@@ -41,7 +41,7 @@ async def inspector(store, history):
     async with model.commit(NEW.generation, expected=Checkpoint()) as commit:
         batch_fold = BatchFold(profiles)
         envelopes = await commit.fetch(batch_fold.wanted(history.events, {}))
-        await commit.apply(batch_fold.fold(history.events, envelopes, after=Checkpoint()).batch)
+        await commit.apply(batch_fold.fold(history.events, envelopes, Basis()).batch)
     return store.inspector()
 
 

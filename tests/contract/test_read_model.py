@@ -9,7 +9,7 @@ from redis import Redis as BlockingRedis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.folding.batch import Batch
-from projector.folding.fold import BatchFold
+from projector.folding.fold import Basis, BatchFold
 from projector.folding.index_entries import SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
@@ -44,7 +44,7 @@ async def prepared(commit, history, *, after=None):
     """What the engine would commit of a whole history."""
     batch_fold = BatchFold(profiles)
     envelopes = await commit.fetch(batch_fold.wanted(history.events, {}))
-    return batch_fold.fold(history.events, envelopes, after=after or Checkpoint()).batch
+    return batch_fold.fold(history.events, envelopes, Basis(after or Checkpoint())).batch
 
 
 async def test_a_first_fill_is_invisible_until_it_goes_live(store, history):

@@ -253,13 +253,13 @@ async def test_a_sampler_leaves_out_who_is_parked_and_nobody_else(scene):
         f"select id from accounts where id <> '{account}' and id not in (select account_id from memberships)"
     )
     sampler = scene.sampler()
-    await sampler.sample("profiles", scene.directory)
-    await sampler.sample("groups", scene.directory)
+    await sampler.sample("profiles")
+    await sampler.sample("groups")
     before = sampler.differing("profiles") | sampler.differing("groups")
     for each in (account, other):
         await edit(scene.hand, PROFILES, "profile", "full", each, bio="scribbled")
 
-    await sampler.sample("profiles", scene.directory)
+    await sampler.sample("profiles")
 
     assert before == set()
     assert sampler.differing("profiles") == {("profile", str(other))}
@@ -271,7 +271,7 @@ async def test_a_sampler_finds_nothing_while_everything_goes_on(scene):
     async with scene.going_on():
         for _ in range(10):
             for projection in ("profiles", "groups"):
-                await sampler.sample(projection, scene.directory)
+                await sampler.sample(projection)
                 assert sampler.differing(projection) == set()
 
 
@@ -284,10 +284,10 @@ async def test_a_sampler_finds_what_differs_until_it_is_repaired(scene):
     scene.behind_the_log(f"update accounts set status = 'suspended', handle = 'y' where id = '{third}' returning id")
     sampler = scene.sampler()
 
-    await sampler.sample("profiles", scene.directory)
+    await sampler.sample("profiles")
     found = sampler.differing("profiles")
     await scene.verify(profiles, repair=True)
-    await sampler.sample("profiles", scene.directory)
+    await sampler.sample("profiles")
 
     assert found == {("profile", id_) for id_ in (str(one), str(other), "ghost", str(third))}
     assert sampler.differing("profiles") == {("profile", str(third))}
@@ -298,6 +298,6 @@ async def test_a_sampler_knows_memberships_too(scene):
     await edit(scene.hand, GROUPS, "membership", "full", membership, role="usurper")
     sampler = scene.sampler()
 
-    await sampler.sample("groups", scene.directory)
+    await sampler.sample("groups")
 
     assert sampler.differing("groups") == {("membership", membership)}

@@ -15,7 +15,7 @@ from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.parking import Parking
 from projector.folding.projection import Projection
-from projector.processing.commit import GenerationWriter
+from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.retry import retry_next
 from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
@@ -83,10 +83,10 @@ async def fold_next(
         if not events:
             return True
     if events:
-        folded = await writer.commit_events(events, after=checkpoint, fan_outs=fan_outs)
+        folded = await writer.commit_events(events, Standing(checkpoint, fan_outs))
         checkpoint, fan_outs = folded.batch.checkpoint, folded.fan_outs
     if fan_outs and fan_out:
-        await writer.commit_fan_out(fan_outs, after=checkpoint, limit=fan_out)
+        await writer.commit_fan_out(Standing(checkpoint, fan_outs), limit=fan_out)
     return bool(events or fan_outs)
 
 
@@ -181,7 +181,7 @@ async def _retried(
     events = MemoryEventLog()
     events.append(log)
     async with events.connect() as reader:
-        return await retry_next(reader, writer, after=after, limit=max(1, size))
+        return await retry_next(reader, writer, Standing(after), limit=max(1, size))
 
 
 def _taken_up(progress: FanOutProgress, log: Sequence[RecordedEvent], batch_fold: BatchFold) -> RunningFanOut:

@@ -27,6 +27,7 @@ from shared.runtime.progress import Progress
 from tests.support.folding import begin, fold_all, go_live
 from tests.support.projectors import store_in_memory
 
+PATIENT = VerifyLimits()
 IMPATIENT = VerifyLimits(retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
 """Where nothing goes on with a fan-out."""
 
@@ -148,7 +149,7 @@ async def verify(
     *,
     repair: bool = False,
     directory: Directory | None = None,
-    limits: VerifyLimits | None = None,
+    limits: VerifyLimits = PATIENT,
 ) -> Verified:
     verification = Verification(log=log, directory=directory, progress=unwatched(), limits=limits)
     return await verification.verify(hand.subject(projection), repair=repair)

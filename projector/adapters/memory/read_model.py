@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import msgspec
 
@@ -99,48 +100,40 @@ class MemoryReadModel:
         return decoded(self._store.string(key), type_, keys=self._keys)
 
 
+@dataclass(frozen=True, slots=True)
 class MemoryCommit:
     """One commit in the making."""
 
-    def __init__(
-        self,
-        store: MemoryStore,
-        keys: GenerationKeys,
-        still_as_expected: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._store = store
-        self._keys = keys
-        self._still_as_expected = still_as_expected
+    store: MemoryStore
+    keys: GenerationKeys
+    confirm: Callable[[], Awaitable[None]]
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
-        self._store.check()
-        return {key: self._store.field(self._keys.documents(key.kind, "full"), key.id) for key in keys}
+        self.store.check()
+        return {key: self.store.field(self.keys.documents(key.kind, "full"), key.id) for key in keys}
 
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
-        self._store.check()
-        entries = self._store.listed(self._keys.sorted_entries(by))
+        self.store.check()
+        entries = self.store.listed(self.keys.sorted_entries(by))
         return sorted(each for each in entries if each.startswith(prefix) and each > (after or b""))[:limit]
 
     async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
-        self._store.check()
+        self.store.check()
         return {entry: self._owner(entry) for entry in entries}
 
     async def parked(self) -> Mapping[str, bytes]:
-        self._store.check()
-        return self._store.fields(self._keys.parked)
-
-    async def confirm(self) -> None:
-        await self._still_as_expected()
+        self.store.check()
+        return self.store.fields(self.keys.parked)
 
     async def apply(self, batch: Batch) -> None:
         await self.confirm()
         owners = await self.owners(unique_entries_in(batch.removals))
-        failures = self._store.apply(writes(without_taken(batch, owners), self._keys))
+        failures = self.store.apply(writes(without_taken(batch, owners), self.keys))
         if failures:
-            self._store.content[self._keys.damaged] = (why := damage(self._keys, failures)).encode()
+            self.store.content[self.keys.damaged] = (why := damage(self.keys, failures)).encode()
             raise GenerationDamaged(why)
-        self._store.announced.append(Announcement(self._keys.name, batch.checkpoint.reached))
+        self.store.announced.append(Announcement(self.keys.name, batch.checkpoint.reached))
 
     def _owner(self, entry: UniqueEntry) -> str | None:
-        owner = self._store.field(self._keys.unique_entries(entry.by), entry.value)
+        owner = self.store.field(self.keys.unique_entries(entry.by), entry.value)
         return owner.decode() if owner else None

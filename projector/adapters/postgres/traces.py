@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,8 @@ from psycopg import sql
 
 from shared.errors import Unavailable
 from shared.postgres.connection import connected, reachable
+
+Query: TypeAlias = LiteralString | sql.Composed
 
 PORTION = 2_000
 """Rows fetched at once."""
@@ -54,21 +56,15 @@ class PostgresTraces:
                     raise Unavailable(why) from error
 
     async def erasure(self, account_id: UUID) -> tuple[int | None, int]:
-        async with self._connected() as connection, connection.cursor() as cursor:
-            await cursor.execute(_ERASED, {"account": account_id})
-            row = await cursor.fetchone()
-        return row or (None, 0)
+        [(position, events)] = await self._all(_ERASED, {"account": account_id})
+        return position, events
 
     async def events_about(self, account_id: UUID) -> list[Mapping[str, Any]]:
-        async with self._connected() as connection, connection.cursor() as cursor:
-            await cursor.execute(_ABOUT, {"account": account_id})
-            return [msgspec.json.decode(data) for (data,) in await cursor.fetchall()]
+        return [msgspec.json.decode(data) for (data,) in await self._all(_ABOUT, {"account": account_id})]
 
     async def events_about_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
-        async with self._connected() as connection, connection.cursor("events_about_others") as cursor:
-            await cursor.execute(_OTHERS, {"account": account_id})
-            while rows := await cursor.fetchmany(PORTION):
-                yield [text for row in rows for text in row]
+        async for rows in self._portions(_OTHERS, {"account": account_id}):
+            yield [text for row in rows for text in row]
 
     async def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
         for schema, table, column, type_ in await self._columns():
@@ -82,9 +78,7 @@ class PostgresTraces:
                 yield f"{table}.{column}", await self._count(schema, table, column, account_id)
 
     async def _columns(self) -> list[tuple[str, str, str, str]]:
-        async with self._connected() as connection, connection.cursor() as cursor:
-            await cursor.execute(_COLUMNS)
-            return await cursor.fetchall()
+        return await self._all(_COLUMNS)
 
     async def _texts(self, schema: str, table: str, column: str, type_: str) -> AsyncIterator[Sequence[str]]:
         form = sql.SQL("encode({}, 'escape')") if type_ == "bytea" else sql.SQL("{}::text")
@@ -92,19 +86,25 @@ class PostgresTraces:
         query = sql.SQL("select {} from {} where {} is not null").format(
             form.format(value), sql.Identifier(schema, table), value
         )
-        async with self._connected() as connection, connection.cursor("texts") as cursor:
-            await cursor.execute(query)
-            while rows := await cursor.fetchmany(PORTION):
-                yield [text for (text,) in rows]
+        async for rows in self._portions(query):
+            yield [text for (text,) in rows]
 
     async def _count(self, schema: str, table: str, column: str, account_id: UUID) -> int:
-        query = sql.SQL("select count(*) from {} where {} = %s").format(
+        query = sql.SQL("select count(*) from {} where {} = %(account)s").format(
             sql.Identifier(schema, table), sql.Identifier(column)
         )
-        async with self._connected() as connection, connection.cursor() as cursor:
-            await cursor.execute(query, (account_id,))
-            row = await cursor.fetchone()
-        return int(row[0]) if row else 0
+        [(count,)] = await self._all(query, {"account": account_id})
+        return int(count)
+
+    async def _all(self, query: Query, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        async with self._connected() as connection:
+            return await (await connection.execute(query, parameters)).fetchall()
+
+    async def _portions(self, query: Query, parameters: Mapping[str, Any] | None = None) -> AsyncIterator[list[Any]]:
+        async with self._connected() as connection, connection.cursor("portions") as cursor:
+            await cursor.execute(query, parameters)
+            while rows := await cursor.fetchmany(PORTION):
+                yield rows
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:

@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from projector.adapters.redis.failures import ported
 from projector.folding.documents import Key
+from projector.folding.grouping import grouped
 from projector.folding.index_entries import Entry
 from projector.store.codec import checkpoint_of, decoded, parking_at
 from projector.store.collections import (
@@ -135,12 +136,8 @@ class _Read:
     def __init__(self, query: GenerationQuery, keys: GenerationKeys) -> None:
         self._keys = keys
         self._variants = query.variants
-        self._ids: dict[str, list[str]] = {}
-        for key in query.documents:
-            self._ids.setdefault(key.kind, []).append(key.id)
-        self._entries: dict[StoredCollection, list[Entry]] = {}
-        for entry in query.entries:
-            self._entries.setdefault(index_of(entry), []).append(entry)
+        self._ids = grouped(query.documents)
+        self._entries = grouped((index_of(entry), entry) for entry in query.entries)
         self._sizes = list(query.sizes)
 
     @property
@@ -154,7 +151,7 @@ class _Read:
         for kind, ids in self._ids.items():
             yield from (("HMGET", self._keys.documents(kind, variant), *ids) for variant in self._variants)
         for index, entries in self._entries.items():
-            yield ("ZMSCORE" if _is_list(index) else "HMGET", key_of(index, self._keys), *map(item_of, entries))
+            yield ("ZMSCORE" if index.is_list else "HMGET", key_of(index, self._keys), *map(item_of, entries))
         for collection in self._sizes:
             yield ("ZCARD" if _is_list(collection) else "HLEN", key_of(collection, self._keys))
 
@@ -165,7 +162,7 @@ class _Read:
 
     def owners(self, replies: Iterator[Any]) -> Iterator[tuple[Entry, str | None]]:
         for index, entries in self._entries.items():
-            owner = _listed if _is_list(index) else _owner
+            owner = _listed if index.is_list else _owner
             yield from zip(entries, map(owner, next(replies)), strict=True)
 
     def sizes(self, replies: Iterator[Any]) -> Iterator[tuple[StoredCollection, int]]:

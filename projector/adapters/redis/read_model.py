@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -13,6 +14,7 @@ from projector.adapters.redis.failures import ported
 from projector.adapters.redis.server_check import ServerCheck
 from projector.folding.batch import Batch
 from projector.folding.documents import Key
+from projector.folding.grouping import grouped
 from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Projection
@@ -22,7 +24,7 @@ from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import NextState, Roster, Survey, fed
 from projector.store.hints import damage
 from projector.store.transitions import Transition, completed
-from projector.store.writes import Enlist, Put, Remove, Strike, Write, by_hash, unique_entries_in, without_taken, writes
+from projector.store.writes import Enlist, Put, Remove, Strike, Write, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.read_model.ordering import end_of
@@ -162,30 +164,20 @@ class RedisReadModel:
             del self._unmarked[generation]
 
 
+@dataclass(eq=False, slots=True)
 class RedisCommit:
     """One commit in the making; everything is read on the connection that watches."""
 
-    def __init__(
-        self,
-        redis: PipelinedConnection,
-        keys: GenerationKeys,
-        *,
-        require_expected: Callable[[], Awaitable[None]],
-        on_damage: Callable[[str, str], Awaitable[None]],
-    ) -> None:
-        self._redis = redis
-        self._keys = keys
-        self._projection = keys.of
-        self._require_expected = require_expected
-        self._on_damage = on_damage
-        self.is_over = False
+    redis: PipelinedConnection
+    keys: GenerationKeys
+    require_expected: Callable[[], Awaitable[None]]
+    on_damage: Callable[[str, str], Awaitable[None]]
+    is_over: bool = False
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
-        ids: dict[str, list[str]] = {}
-        for key in keys:
-            ids.setdefault(key.kind, []).append(key.id)
-        hashes = {self._keys.documents(kind, "full"): names for kind, names in ids.items()}
-        with ported(self._projection):
+        ids = grouped(keys)
+        hashes = {self.keys.documents(kind, "full"): names for kind, names in ids.items()}
+        with ported(self.keys.of):
             values = await self._fields(hashes)
         wanted = [Key(kind, name) for kind, names in ids.items() for name in names]
         return dict(zip(wanted, chain.from_iterable(values), strict=True))
@@ -193,53 +185,53 @@ class RedisCommit:
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         first = b"[" + prefix if after is None else b"(" + after
         last = b"(" + end_of(prefix)
-        key = self._keys.sorted_entries(by)
-        with ported(self._projection):
-            (entries,) = await self._redis.execute(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
+        key = self.keys.sorted_entries(by)
+        with ported(self.keys.of):
+            (entries,) = await self.redis.execute(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
         return list(entries)
 
     async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
-        with ported(self._projection):
+        with ported(self.keys.of):
             return await self._owners(entries)
 
     async def parked(self) -> Mapping[str, bytes]:
-        with ported(self._projection):
-            (names,) = await self._redis.execute(("HKEYS", self._keys.parked))
-            (values,) = await self._fields({self._keys.parked: names}) if names else [()]
+        with ported(self.keys.of):
+            (names,) = await self.redis.execute(("HKEYS", self.keys.parked))
+            (values,) = await self._fields({self.keys.parked: names}) if names else [()]
         return {name.decode(): value for name, value in zip(names, values, strict=True) if value is not None}
 
     async def confirm(self) -> None:
-        with ported(self._projection):
-            await self._require_expected()
+        with ported(self.keys.of):
+            await self.require_expected()
 
     async def apply(self, batch: Batch) -> None:
         self.is_over = True  # whatever comes of it, nothing is watched then
-        with ported(self._projection):
+        with ported(self.keys.of):
             failures = await self._execute(batch)
             if failures:
-                why = damage(self._keys, failures)
-                await self._on_damage(self._keys.name, why)
+                why = damage(self.keys, failures)
+                await self.on_damage(self.keys.name, why)
                 raise GenerationDamaged(why)
 
     async def _execute(self, batch: Batch) -> list[str]:
         """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
         owners = await self._owners(unique_entries_in(batch.removals))
-        replies = await self._redis.transact(
-            *map(command_of, writes(without_taken(batch, owners), self._keys)),
-            ("PUBLISH", self._projection.announce, _announcement(self._keys.name, batch.checkpoint.reached)),
+        replies = await self.redis.transact(
+            *map(command_of, writes(without_taken(batch, owners), self.keys)),
+            ("PUBLISH", self.keys.of.announce, _announcement(self.keys.name, batch.checkpoint.reached)),
         )
         return [str(reply) for reply in replies if isinstance(reply, Exception)]
 
     async def _owners(self, entries: Iterable[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
-        if not (values := by_hash(entries)):
+        if not (values := grouped(dict.fromkeys(entries))):
             return {}
-        found = await self._fields({self._keys.unique_entries(by): names for by, names in values.items()})
+        found = await self._fields({self.keys.unique_entries(by): names for by, names in values.items()})
         wanted = [UniqueEntry(by, name) for by, names in values.items() for name in names]
         pairs = zip(wanted, chain.from_iterable(found), strict=True)
         return {entry: owner.decode() if owner else None for entry, owner in pairs}
 
     async def _fields(self, hashes: Mapping[str, Sequence[str]]) -> list[list[bytes | None]]:
-        return await self._redis.execute(*(("HMGET", key, *names) for key, names in hashes.items()))
+        return await self.redis.execute(*(("HMGET", key, *names) for key, names in hashes.items()))
 
 
 def command_of(write: Write) -> Command:

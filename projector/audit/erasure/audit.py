@@ -1,7 +1,7 @@
 """Erasing a person, and looking everywhere for what may be left of them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +37,7 @@ class AccountNeverExisted(Exception):
     """No account ever had the id."""
 
 
+@dataclass(eq=False, slots=True, kw_only=True)
 class ErasureAudit:
     """
     Erases a person and looks for what is left.
@@ -48,25 +49,14 @@ class ErasureAudit:
     :param progress: shows what is being done, and how many texts were read.
     """
 
-    def __init__(
-        self,
-        *,
-        database: DatabaseTraces,
-        store: StoreTraces,
-        models: Mapping[str, ReadModel],
-        logs: Iterable[Path],
-        erase: Erase,
-        progress: Progress,
-        limits: ErasureLimits | None = None,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._models = models
-        self._logs = logs
-        self._erase = erase
-        self._progress = progress
-        self._limits = limits or ErasureLimits()
-        self._read = 0
+    database: DatabaseTraces
+    store: StoreTraces
+    models: Mapping[str, ReadModel]
+    logs: Iterable[Path]
+    erase: Erase
+    progress: Progress
+    limits: ErasureLimits = field(default_factory=ErasureLimits)
+    _read: int = field(default=0, init=False)
 
     async def run(self, account_id: UUID) -> ErasureReport:
         """
@@ -76,16 +66,16 @@ class ErasureAudit:
         :raises Unavailable: a server is away, or has something that may not be read: then nothing was erased.
         """
         # First: once a person is erased it is too late to find out that what is left may not be read.
-        await self._database.require_readable()
-        await self._store.require_readable()
-        before, events = await self._database.erasure(account_id)
+        await self.database.require_readable()
+        await self.store.require_readable()
+        before, events = await self.database.erasure(account_id)
         if not events:
             raise AccountNeverExisted(f"no account ever had the id {account_id}")
         search = PersonalSearch(()) if before else await self._search(account_id)
-        position = before or await self._erase(account_id)
-        self._progress.say(f"erased at position {position}; waiting for all generations to come there")
+        position = before or await self.erase(account_id)
+        self.progress.say(f"erased at position {position}; waiting for all generations to come there")
         behind = await self._wait_for_generations(position)
-        self._progress.say(f"looking for {search.size} values and for the id")
+        self.progress.say(f"looking for {search.size} values and for the id")
         return ErasureReport(
             account_id=str(account_id),
             position=position,
@@ -98,21 +88,21 @@ class ErasureAudit:
 
     async def _search(self, account_id: UUID) -> PersonalSearch:
         """Return what to look for; anew if more became known meanwhile, for reading the log takes minutes."""
-        values = values_of(await self._database.events_about(account_id))
+        values = values_of(await self.database.events_about(account_id))
         while True:
             search, known = PersonalSearch(values), values
-            self._progress.say(f"{search.size} values to look for; leaving out what others have too")
-            await search.leave_out_what_is_in(self._counted_each(self._database.events_about_others(account_id)))
-            if (values := values_of(await self._database.events_about(account_id))) == known:
+            self.progress.say(f"{search.size} values to look for; leaving out what others have too")
+            await search.leave_out_what_is_in(self._counted_each(self.database.events_about_others(account_id)))
+            if (values := values_of(await self.database.events_about(account_id))) == known:
                 return search
 
     async def _wait_for_generations(self, position: int) -> list[str]:
         """Wait for all generations, and name those that have not come far enough."""
-        policy = poll(self._limits.pause, within=self._limits.patience)
+        policy = poll(self.limits.pause, within=self.limits.patience)
         return await policy.until(lambda behind: not behind, lambda: self._behind(position))
 
     async def _behind(self, position: int) -> list[str]:
-        surveys = {name: await model.survey() for name, model in self._models.items()}
+        surveys = {name: await model.survey() for name, model in self.models.items()}
         return [f"{name} {each}" for name, survey in surveys.items() for each in _behind(survey, position)]
 
     async def _searched(self, account_id: UUID, search: PersonalSearch) -> list[SearchedPlace]:
@@ -123,22 +113,22 @@ class ErasureAudit:
         return places.sorted()
 
     async def _search_database(self, account_id: UUID, places: SearchedPlaces) -> None:
-        async for place, texts in self._database.texts():
+        async for place, texts in self.database.texts():
             places.search(f"postgresql {place}", self._counted(texts))
-        async for place, found in self._database.mentions(account_id):
+        async for place, found in self.database.mentions(account_id):
             places.note(f"postgresql {place}", checked=1, found=found, what=["account id"])
-        left = await self._database.events_about(account_id)
+        left = await self.database.events_about(account_id)
         places.note("postgresql events not redacted", checked=1, found=len(left), what=["event"])
 
     async def _search_store(self, account_id: UUID, places: SearchedPlaces) -> None:
-        async for key, entries in self._store.contents():
+        async for key, entries in self.store.contents():
             texts = [each.decode("utf-8", "replace") for each in self._counted(entries)]
             # What is parked names documents by id, and what it was before is kept for one more commit.
             naming = () if key.endswith(":parked") else _naming(account_id, entries)
             places.search(f"redis {key}", texts, naming=naming)
 
     def _search_logs(self, places: SearchedPlaces) -> None:
-        for path in self._logs:
+        for path in self.logs:
             for lines in _lines(path):
                 places.search(f"log {path.name}", self._counted(lines))
 
@@ -149,7 +139,7 @@ class ErasureAudit:
     def _counted(self, portion: T) -> T:
         """Return the same, having shown how much was read."""
         self._read += len(portion)
-        self._progress.show(self._read)
+        self.progress.show(self._read)
         return portion
 
 

@@ -163,16 +163,10 @@ def fields_that_differ(expected: dict[str, Any], found: dict[str, Any]) -> Itera
 def foreign(entry: Entry, owner: str, *, projection: str) -> Difference:
     """An entry that should not be there."""
     if isinstance(entry, UniqueEntry):
-        return Difference(
-            projection=projection, entity=f"{entry.by} {entry.value}", field=entry.by, expected=None, found=owner
-        )
-    return Difference(
-        projection=projection,
-        entity=f"list:{entry.by} {_text(entry.entry)}",
-        field=f"list:{entry.by}",
-        expected=None,
-        found=_text(entry.entry),
-    )
+        where, what, found = entry.by, entry.value, owner
+    else:
+        where, what, found = f"list:{entry.by}", _text(entry.entry), _text(entry.entry)
+    return Difference(projection=projection, entity=f"{where} {what}", field=where, expected=None, found=found)
 
 
 def _field_differences(prefix: str, expected: bytes, found: bytes) -> Iterator[FieldDifference]:

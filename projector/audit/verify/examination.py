@@ -114,13 +114,11 @@ class Examination:
     def _census(self) -> Counter[StoredCollection]:
         """How much should stand where; what may or may not is not counted, and makes it be looked for."""
         count: Counter[StoredCollection] = Counter()
-        for key, expected in self._final():
+        for key in self._following.fold:
+            expected = self._following.final(key)
             count.update(map(index_of, expected.entries))
             count.update(Variant(key.kind, variant) for variant in expected.variants)
         return count
-
-    def _final(self) -> Iterator[tuple[Key, Expected]]:
-        return ((key, self._following.final(key)) for key in self._following.fold)
 
     async def _search(self, collection: StoredCollection) -> None:
         if isinstance(collection, Index):

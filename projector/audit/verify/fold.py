@@ -13,7 +13,7 @@ from projector.folding.fan_out import FanOut
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
 from projector.folding.projection import Projection
 from projector.store.errors import Superseded
-from shared.event_log import LogIdentity, RecordedEvent, UnknownEvent
+from shared.event_log import LogIdentity, RecordedEvent
 from shared.events import Redacted
 
 _encode = msgspec.json.Encoder().encode
@@ -153,12 +153,8 @@ class Fold(Documents):
 
         :raises EventNotFoldable: that cannot be known.
         """
-        if isinstance(event := recorded.event, UnknownEvent):
-            raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
-        try:
-            touched = self.projection.touched(recorded, self)
-        except Exception as error:
-            raise self._not_foldable(recorded, f"what it touches fails with {type(error).__name__}") from error
+        self.projection.require_known(recorded)
+        touched = self.projection.touched(recorded, self)
         return {*touched.saved, *touched.versioned}
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
@@ -176,11 +172,10 @@ class Fold(Documents):
         document.become(record, position=self.position)
 
     def _take(self, recorded: RecordedEvent) -> None:
-        if isinstance(event := recorded.event, UnknownEvent):
-            raise self._not_foldable(recorded, f"{event.type!r} is unknown: {event.why}")
+        self.projection.require_known(recorded)
         self.position = recorded.position
         self.identity = LogIdentity(recorded.event_id, self.identity.count + 1)
-        if isinstance(event, Redacted):
+        if isinstance(event := recorded.event, Redacted):
             self.erased_by = max(self.erased_by, event.by)
         if self.queue.leaves_out(recorded.position):
             self._left_out.add(recorded.position)
@@ -203,18 +198,12 @@ class Fold(Documents):
             if not self.concerned.isdisjoint(self.written(recorded)):
                 return False
             # Its text may quote people's data, and so is left out.
-            raise self._not_foldable(recorded, type(error).__name__) from error
+            raise self.projection.not_foldable(recorded, type(error).__name__) from error
         return True
 
     def _undo(self) -> None:
         for document, before in reversed(self._before):
             document.record, document.position, document.changed = before.record, before.position, before.changed
-
-    def _not_foldable(self, recorded: RecordedEvent, why: str) -> EventNotFoldable:
-        return EventNotFoldable(
-            f"projection {self.projection.name} cannot fold the event at position {recorded.position}"
-            f" ({recorded.aggregate} {recorded.aggregate_id}, version {recorded.version}): {why}"
-        )
 
     def _opened(self, key: Key) -> _FoldedDocument:
         if (document := self._open.get(key)) is None:

@@ -151,7 +151,7 @@ class FollowingFold:
     async def _without_retries(self) -> GenerationSnapshot:
         """Look once no event that was parked is being brought to many documents, or that has taken too long."""
         policy = poll(self.limits.pause, within=self.limits.retry)
-        return await policy.until(lambda snapshot: not _is_retrying(snapshot), self._inspect)
+        return await policy.until(lambda snapshot: not snapshot.checkpoint.is_retrying, self._inspect)
 
     async def _inspect(self, query: GenerationQuery = PROGRESS) -> GenerationSnapshot:
         return await inspect_live(self.inspector, self.live, query)
@@ -169,7 +169,7 @@ class FollowingFold:
         """Fold up to the checkpoint, without what is parked; gives what is touched, portion by portion."""
         if (checkpoint := snapshot.checkpoint).position < self.fold.position:
             raise Superseded("the store came back older")
-        if _is_retrying(snapshot):
+        if checkpoint.is_retrying:
             raise Superseded("an event that was parked is being brought to many documents")
         self.fold.leave_out(snapshot.parking)
         while self.fold.position < checkpoint.position:
@@ -192,15 +192,6 @@ class FollowingFold:
                 f"projection {projection.name}: generation {live.generation} was made by version {live.version}, this"
                 f" release has version {projection.version}: verify it with a release that has the same"
             )
-
-
-def _is_retrying(snapshot: GenerationSnapshot) -> bool:
-    """
-    Whether a fan-out is under way that lies behind what documents reflect.
-
-    What a document is before it comes by, no fold in the order of the log can tell.
-    """
-    return any(each.since for each in snapshot.checkpoint.fan_outs)
 
 
 def _entries_of(documents: Iterable[Sequence[Expected]]) -> set[Entry]:

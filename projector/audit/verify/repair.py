@@ -1,8 +1,6 @@
 """Writing anew what is not as it should be, and nothing else."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-
-import msgspec
+from collections.abc import Collection, Iterable, Mapping
 
 from projector.audit.verify.differences import Findings, stored_variants
 from projector.audit.verify.examination import buckets
@@ -15,7 +13,6 @@ from projector.store.errors import Superseded
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ReadModel
 from shared.read_model.keys import VARIANTS
-from shared.read_model.positions import Checkpoint
 
 
 class Repair:
@@ -60,19 +57,14 @@ def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], snap
     there = {key: each for key, each in expected.items() if each.full is not None}
     return Batch(
         removals=removals,
-        additions=list(_additions(there)),
+        additions=[(entry, key.id) for key, each in there.items() for entry in each.entries],
         index_rows=_present({key: each.packed for key, each in there.items()}),
         public=_present({key: each.public for key, each in there.items()}),
         full=_present({key: each.full for key, each in there.items()}),
         forgotten=[key for key in expected if key not in there],
         superfluous=list(_superfluous(there, snapshot)),
-        checkpoint=_revised(snapshot.checkpoint),
+        checkpoint=snapshot.checkpoint.revised(),
     )
-
-
-def _additions(expected: dict[Key, Expected]) -> Iterator[OwnedEntry]:
-    for key, each in expected.items():
-        yield from ((entry, key.id) for entry in each.entries)
 
 
 def _present(values: Mapping[Key, bytes | None]) -> dict[Key, bytes]:
@@ -84,7 +76,3 @@ def _superfluous(expected: dict[Key, Expected], snapshot: GenerationSnapshot) ->
     for key, each in expected.items():
         found = zip(VARIANTS, stored_variants(key, snapshot), strict=True)
         yield from ((key, variant) for variant, value in found if value is not None and variant not in each.variants)
-
-
-def _revised(checkpoint: Checkpoint) -> Checkpoint:
-    return msgspec.structs.replace(checkpoint, revision=checkpoint.revision + 1)

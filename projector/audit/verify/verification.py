@@ -1,5 +1,6 @@
 """Verifying one projection: Redis against the log, the log against PostgreSQL's state, and repairing what differs."""
 
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import msgspec
@@ -72,22 +73,18 @@ def report(verified: list[Verified], *, repair: bool) -> Report:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """Compares a projection's live generation with the log and the log with the state, while all of them go on."""
+    """
+    Compares a projection's live generation with the log and the log with the state, while all of them go on.
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        directory: Directory | None,
-        progress: Progress,
-        limits: VerifyLimits | None = None,
-    ) -> None:
-        """:param directory: None where there is no state, as in memory."""
-        self._log = log
-        self._directory = directory
-        self._progress = progress
-        self._limits = limits or VerifyLimits()
+    :param directory: None where there is no state, as in memory.
+    """
+
+    log: EventLog
+    directory: Directory | None
+    progress: Progress
+    limits: VerifyLimits = field(default_factory=VerifyLimits)
 
     async def verify(self, store: ProjectionStore, *, repair: bool = False) -> Verified:
         """
@@ -108,11 +105,11 @@ class Verification:
 
     async def _verify(self, store: ProjectionStore, *, repair: bool) -> Verified:
         began, fold = perf_counter(), Fold(store.projection)
-        async with self._log.connect() as reader:
-            following = FollowingFold(fold, reader=reader, inspector=store.inspector, limits=self._limits)
-            await following.begin(self._progress)
+        async with self.log.connect() as reader:
+            following = FollowingFold(fold, reader=reader, inspector=store.inspector, limits=self.limits)
+            await following.begin(self.progress)
             examination = Examination(following)
-            findings = await examination.examine(self._progress)
+            findings = await examination.examine(self.progress)
             left = await _repaired(findings, examination, following, store) if repair else findings
         position, stale = following.checkpoint.reached, len(fold.parking.documents())
         rows = await self._compare_with_state(fold, findings)
@@ -132,10 +129,10 @@ class Verification:
     async def _compare_with_state(self, fold: Fold, findings: Findings) -> int:
         """Tell where the log and the state differ, and give the number of rows; the fold is of no use afterwards."""
         counterparts = COUNTERPARTS.get(fold.projection.name, ())
-        if self._directory is None or not counterparts:
+        if self.directory is None or not counterparts:
             return 0
         count = 0
-        async with self._directory.snapshot() as snapshot:
+        async with self.directory.snapshot() as snapshot:
             records = RecordsAhead(fold)
             while events := await snapshot.events(after=records.position, limit=PORTION):
                 records.advance(events)

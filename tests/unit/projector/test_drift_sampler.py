@@ -51,7 +51,7 @@ async def test_nothing_is_compared_while_the_store_is_behind(looks):
     store = StoreInMemory()
     await begin(store.model())
     await go_live(store.model())
-    sampler = DriftSampler({"profiles": looks(store.inspector())}, directory=None, limits=HASTY)
+    sampler = DriftSampler({"profiles": looks(store.inspector())}, directory=DirectoryAhead(), limits=HASTY)
 
     with pytest.raises(Superseded, match="behind the log"):
-        await sampler.sample("profiles", DirectoryAhead())
+        await sampler.sample("profiles")

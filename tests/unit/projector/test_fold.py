@@ -7,7 +7,7 @@ import pytest
 
 from projector.folding.documents import Kind
 from projector.folding.errors import EventNotFoldable
-from projector.folding.fold import BatchFold
+from projector.folding.fold import Basis, BatchFold
 from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import Parking
 from projector.folding.projection import Projection
@@ -30,7 +30,7 @@ def nothing_stored(events):
 
 def folded(events, envelopes=None, *, after=START):
     envelopes = nothing_stored(events) if envelopes is None else envelopes
-    return BatchFold(profiles).fold(events, envelopes, after=after).batch
+    return BatchFold(profiles).fold(events, envelopes, Basis(after)).batch
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_an_error_of_a_projection_is_told_without_its_text(history):
         def react(self, recorded, documents):
             raise ValueError("ada@example.org")
 
-    batch = BatchFold(derived(profiles, Clumsy)).fold(history.events, nothing_stored(history.events), after=START).batch
+    batch = BatchFold(derived(profiles, Clumsy)).fold(history.events, nothing_stored(history.events), Basis()).batch
 
     assert "ValueError" in {each.failure.error for each in parked_by(batch).events if each.failure}
     assert b"ada" not in b"".join(batch.parked.values())
@@ -138,7 +138,7 @@ def test_an_event_that_names_no_document_stops_the_projection(history):
         raise ValueError
 
     with pytest.raises(EventNotFoldable, match=r"idle.*position 1.*names no document it writes"):
-        BatchFold(idle).fold(history.events, {}, after=START)
+        BatchFold(idle).fold(history.events, {}, Basis())
 
 
 def test_what_an_event_only_reads_it_may_not_save(history):
@@ -155,7 +155,7 @@ def test_what_an_event_only_reads_it_may_not_save(history):
         documents.save(REGISTRATION, event.account_id, record)
 
     batch_fold = BatchFold(sly)
-    batch = batch_fold.fold(history.events, dict.fromkeys(batch_fold.wanted(history.events, {})), after=START).batch
+    batch = batch_fold.fold(history.events, dict.fromkeys(batch_fold.wanted(history.events, {})), Basis()).batch
 
     assert {each.position: each.failure.error for each in parked_by(batch).events} == {1: "ReadOnly"}
     assert batch.full == {}

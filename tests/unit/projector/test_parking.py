@@ -15,7 +15,7 @@ from projector.folding.fold import BatchFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
-from projector.processing.commit import GenerationWriter
+from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.limits import BreakerLimits
 from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
@@ -456,7 +456,7 @@ def test_what_waits_behind_one_failure_is_counted_as_well():
 
     async def commit_one_by_one():
         for event in history.events:
-            await writer.commit_events([event], after=directory.checkpoint)
+            await writer.commit_events([event], Standing(directory.checkpoint))
 
     with pytest.raises(TooManyParked, match="more than 5 events are parked"):
         at_once(commit_one_by_one())

@@ -8,14 +8,13 @@ from hypothesis import given as for_all
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.folding.fold import BatchFold
+from projector.folding.fold import Basis, BatchFold
 from projector.folding.projection import Projection
 from projector.projections.groups import GROUP
 from projector.projections.groups import groups as groups_projection
 from projector.projections.profiles import PROFILE, REGISTRATION, profiles
 from shared.events import AccountRegistered, Event, GroupCreated, ProfileCreated, Redacted
 from shared.read_model.envelope import unseal
-from shared.read_model.positions import Checkpoint
 from tests.support.bugs import poisoned
 from tests.support.folding import at_once, begin, cleanly_folded, fold_all, held, parked
 from tests.support.given import Given
@@ -87,7 +86,7 @@ def test_the_store_has_the_moved_version(history):
     history.record("account", ADA, SomethingNew(id=ADA))
     fold = BatchFold(profiles)
 
-    batch = fold.fold(history.events, dict.fromkeys(fold.wanted(history.events, {})), after=Checkpoint()).batch
+    batch = fold.fold(history.events, dict.fromkeys(fold.wanted(history.events, {})), Basis()).batch
 
     record = msgspec.json.decode(unseal(batch.full[PROFILE.key(ADA)]).body, type=PROFILE.record)
     assert record.version == 2
@@ -150,7 +149,7 @@ def test_a_projection_that_says_nothing_serves_nothing_to_everybody():
         groups_projection.react(recorded, documents)
 
     fold = BatchFold(silent)
-    batch = fold.fold(history.events, dict.fromkeys(fold.wanted(history.events, {})), after=Checkpoint()).batch
+    batch = fold.fold(history.events, dict.fromkeys(fold.wanted(history.events, {})), Basis()).batch
 
     assert set(batch.full) == {GROUP.key(board)}
     assert batch.public == {}

@@ -389,13 +389,13 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
 
     class Recording(Throttle):
         async def rest(self, worked):
-            asked.append(self._lag())
+            asked.append(self.lag())
 
     monkeypatch.setattr(reconciler, "Throttle", Recording)
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         assert asked == []
         monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
-        projector.progress.behind(timedelta(hours=1))
+        projector.progress.lag = timedelta(hours=1)
         await projector.reconciler.begin(HOLD)
         await until(lambda: look.is_held)
 

@@ -63,7 +63,7 @@ async def test_it_rests_the_longer_the_longer_readers_suffer(rests, what):
 async def test_what_stands_still_does_not_slow_down_what_is_to_replace_it(rests, end):
     """However far behind it was when it stopped."""
     live = ProjectionProgress("profiles", GenerationRole.LIVE, "g1")
-    live.behind(timedelta(seconds=9))
+    live.lag = timedelta(seconds=9)
     end(live, ValueError("damaged"))
 
     await Throttle(lag=lambda: live.lag, answer=Surroundings().measured, limits=LIMITS).rest(0.1)

@@ -51,7 +51,7 @@ class ProfileQuery(msgspec.Struct, frozen=True, kw_only=True):
     :param statuses: of `active`, `suspended`, `closed`, one or all.
     :param group: the id or slug of a group they belong to; no account belongs to one that does not exist.
     :param tags: they carry all of them.
-    :param words: each is the beginning of a word of handle, names, title or tags; folded, see `shared.text.words`.
+    :param words: each is the beginning of a word of handle, names, title or tags; see `shared.text.terms`.
     :param order: one of `shared.read_model.ordering.PROFILE_ORDERS`; None: by the word that the longest of `words` (the
         first of equally long ones) begins, then by name. Equal ones are in the order of their ids.
     :param after: the place where the page before ended.

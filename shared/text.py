@@ -1,14 +1,28 @@
 """The one normalisation of what people choose: for uniqueness, Redis keys, read routes, sorting and search."""
+# ruff: noqa: RUF001 - letters that look like others are what this is about
 
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import groupby
+
+import idna
+
+PART = "-"
+"""Stands between the parts of a term."""
 
 _SHORT = 64
 """Code points; the marks of so short a text are ordered in microseconds."""
 
-_CACHED = 1 << 12
+_CACHED = 1 << 10
 """Texts; the longest that are accepted fill tens of megabytes."""
+
+_LETTERS = 1 << 14
+"""That a table holds at once: more than the names of a continent are written in, and a few megabytes."""
+
+_LONGEST_DOMAIN = 253
+"""In the domain name system."""
 
 
 def composed(text: str) -> str:
@@ -28,9 +42,22 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def shows(text: str) -> bool:
+    """Whether a text shows anything: more than white space and invisible characters."""
+    return any(not (each.isspace() or each in _BLANK or _is_invisible(each)) for each in text)
+
+
 def unique_email(email: str) -> str:
-    """Return the form in which two e-mail addresses are compared: without case (Unicode default caseless matching)."""
-    return _caseless(email)
+    """
+    Return the form in which two e-mail addresses are compared.
+
+    The local part in lower case, and the domain in its ASCII form (IDNA as browsers apply it, UTS #46), without the dot
+    of the root: `Jo@BÜCHER.example` is `jo@xn--bcher-kva.example`.
+    """
+    if email.isascii():
+        return email.lower().rstrip(".")
+    local, at, domain = email.rpartition("@")
+    return composed(composed(local).lower()) + at + _looked_up(domain)
 
 
 def unique_handle(handle: str) -> str:
@@ -50,25 +77,53 @@ def unique_external_id(external_id: str) -> str:
 
 def folded(text: str) -> str:
     """
-    Return text without case and accents, as it is sorted and searched.
+    Return text as a reader reads it, letter by letter.
 
-    Unicode's caseless matching, then NFKD without its marks (category Mn), then the letters that Unicode does not
-    decompose as people type them, composed again: `André` and `ANDRE` are `andre`, `Łukasz` is `lukasz`, `Straße` is
-    `strasse`, full-width letters are plain ones, and `김` stays one letter.
+    Case, accents, width and invisible characters do not count. Letters that look and mean alike are one, and so are the
+    digits of all scripts, apostrophes, hyphens and dots: `André` is `andre`, `Łukasz` is `lukasz`, `Straße` is
+    `strasse`, `کریمی` is `كريمي`, full-width letters are plain ones, and `김` stays one letter.
     """
     # What is all ASCII has no marks and composes with nothing.
-    return text.lower() if text.isascii() else _folded(text)
+    # Composed at the end: Hangul, which comes apart letter by letter, is one character a syllable again.
+    return text.lower().replace("`", "'") if text.isascii() else composed(text.translate(_READ))
+
+
+def filed(text: str) -> str:
+    """
+    Return the form by which lists sort and filters compare: folded, without apostrophes, hyphens and dots.
+
+    `O'Brien` is `obrien`; white space is one space between words.
+    """
+    return " ".join(folded(text).translate(_UNJOINED).split())
 
 
 @lru_cache(maxsize=_CACHED)
 def words(text: str) -> frozenset[str]:
     """
-    Return the words of a text as they are searched: runs of letters and digits of its folded form.
+    Return the words by which a text is found: runs of letters and digits of its folded form.
 
-    The vowel signs of the scripts of India are part of a word; apostrophes, hyphens and all else stand between words:
-    `O'Rourke` is `o` and `rourke`, in a query as in a record.
+    The vowel signs of the scripts of India are part of a word. Apostrophes, hyphens and dots join words and part them
+    alike: `Anna-O'Brien` is found by `anna`, `o` and `brien`, and by `annaobrien` and `obrien`.
     """
-    return frozenset(folded(text).translate(_SPACED).split())
+    runs = _runs(text)
+    if not (parted := [run for run in runs if PART in run]):
+        return runs
+    return runs.difference(parted).union(*map(_words_in, parted))
+
+
+@lru_cache(maxsize=_CACHED)
+def terms(text: str) -> frozenset[str]:
+    """
+    Return what a text looks for: each term is the beginning of a word.
+
+    A term of several parts, such as `o-brien`, is looked for as one word (`obrien`) or as several (`o` and `brien`).
+    """
+    return frozenset(filter(None, (PART.join(parts_of(run)) for run in _runs(text))))
+
+
+def parts_of(term: str) -> list[str]:
+    """Take a term apart."""
+    return [part for part in term.split(PART) if part]
 
 
 def _shown(letter: str) -> str:
@@ -91,28 +146,125 @@ def _caseless(text: str) -> str:
     return text.lower() if text.isascii() else composed(composed(text).casefold())
 
 
-@lru_cache(maxsize=_CACHED)
-def _folded(text: str) -> str:
-    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    # Composed at the end: Hangul, which NFKD takes apart, is one character a syllable again.
-    letters = "".join(each for each in parts if unicodedata.category(each) != "Mn")
-    return composed(letters.translate(_TYPED_AS))
+def _looked_up(domain: str) -> str:
+    """Return a domain as it is looked up. Encoding takes the square of the length: what no domain can be is left."""
+    if len(domain) <= _LONGEST_DOMAIN:
+        domain = ".".join(map(_label, composed("".join(map(_in_domain, domain))).split(".")))
+    return composed(domain.lower()).rstrip(".")
+
+
+def _in_domain(letter: str) -> str:
+    """A letter as domains have it; one that none has is left, since people's addresses are taken as they are."""
+    try:
+        return idna.uts46_remap(letter, std3_rules=False)
+    except idna.IDNAError:
+        return letter.lower()
+
+
+def _label(label: str) -> str:
+    return label if label.isascii() else f"xn--{label.encode('punycode').decode()}"
+
+
+def _runs(text: str) -> frozenset[str]:
+    """Return the runs of letters and digits, and of what joins and parts them alike."""
+    return frozenset(folded(text).translate(_SPACED).split())
+
+
+def _words_in(run: str) -> Iterator[str]:
+    """Give each part, and from each on all that follow as one word."""
+    parts = parts_of(run)
+    yield from parts
+    for nth in range(len(parts) - 1):
+        yield "".join(parts[nth:])
+
+
+def _read(letter: str) -> str:
+    """Return what a reader takes a letter for; nothing for a mark, or for what cannot be seen."""
+    if letter in _APOSTROPHES:
+        return "'"
+    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", letter).casefold())
+    return composed("".join(map(_typed, parts)))
+
+
+def _typed(letter: str) -> str:
+    """Return how people type a letter that Unicode does not take apart."""
+    if letter in _STRETCHES or unicodedata.category(letter) == "Mn" or unicodedata.combining(letter):
+        return ""
+    if _is_invisible(letter):
+        return ""
+    digit = unicodedata.decimal(letter, None)
+    return _ALIKE.get(letter) or (_without_addition(letter) if digit is None else str(digit))
+
+
+def _without_addition(letter: str) -> str:
+    """Return `o` for `LATIN SMALL LETTER O WITH STROKE`, as Unicode calls `ø`: all that is left are no accents."""
+    if unicodedata.category(letter) == "Pd":
+        return "-"
+    plain, addition, _ = unicodedata.name(letter, "").partition(" WITH ")
+    if addition and plain.startswith(_ALPHABETS):
+        with suppress(KeyError):
+            return _read(unicodedata.lookup(plain))
+    return letter
+
+
+def _is_invisible(letter: str) -> bool:
+    """Whether it is a format character, or one that Unicode has not shown if it is not known (UAX #44, 5.16.2)."""
+    return unicodedata.category(letter) == "Cf" or ord(letter) in _IGNORABLE
 
 
 def _spaced(letter: str) -> str:
-    """Return the letter if it is part of a word, else a space."""
+    """Return the letter if it is part of a word, what stands for a joint, else a space."""
+    if letter in "'-.":
+        return PART
     return letter if letter.isalnum() or unicodedata.category(letter) == "Mc" else " "
 
 
-class _Spaced(dict[int, str]):
-    """A table for `str.translate`: the first characters are there, others are added when they come."""
+class _LetterTable(dict[int, str]):
+    """A table for `str.translate`, to which letters are added when they come; emptied when there are very many."""
+
+    def __init__(self, of: Callable[[str], str]) -> None:
+        super().__init__()
+        self._of = of
 
     def __missing__(self, code: int) -> str:
-        return _spaced(chr(code))
+        if len(self) >= _LETTERS:
+            self.clear()
+        self[code] = self._of(chr(code))
+        return self[code]
 
 
-_TYPED_AS = str.maketrans(
-    {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ł": "l", "ŧ": "t", "ŋ": "n"}
-    | {"\N{LATIN SMALL LETTER DOTLESS I}": "i"}
+_APOSTROPHES = frozenset("'`´ʹʻʼʽʾʿˈˊˋˮ՚׳״ߴߵ᾽᾿‘’‛′‵Ꞌꞌ")
+_STRETCHES = frozenset("\N{ARABIC TATWEEL}\N{NKO LAJANYALAN}\N{MONGOLIAN NIRUGU}")
+"""Draw a word out."""
+
+_BLANK = frozenset("\N{BRAILLE PATTERN BLANK}\N{OBJECT REPLACEMENT CHARACTER}\N{MUSICAL SYMBOL NULL NOTEHEAD}")
+_IGNORABLE = frozenset({0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x3164, 0xFFA0}).union(
+    range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000)
 )
-_SPACED = _Spaced({code: _spaced(chr(code)) for code in range(1 << 7)})
+"""Unicode's Default_Ignorable_Code_Point without format characters."""
+
+_ALPHABETS = ("LATIN SMALL LETTER ", "CYRILLIC SMALL LETTER ")
+_ALIKE = {
+    letter: plain
+    for letters, plain in {
+        "æ": "ae",
+        "œ": "oe",
+        "þ": "th",
+        "ð": "d",
+        "ŋ": "n",
+        "ĸ": "q",
+        "əǝɛ": "e",
+        "ɔ": "o",
+        "ı": "i",
+        "ȷ": "j",
+        "کڪ": "ك",
+        "یىے": "ي",
+        "ہھەة": "ه",
+        "ٱ": "ا",
+        "".join(_APOSTROPHES): "'",
+        "−⁃": "-",
+        "·‧•∙⋅⸱・ꞏ": ".",
+    }.items()
+    for letter in letters
+}
+_READ, _SPACED, _UNJOINED = _LetterTable(_read), _LetterTable(_spaced), str.maketrans("", "", "'-.")

@@ -26,7 +26,7 @@ from shared.read_model.ordering import (
     time_key,
 )
 from shared.read_model.records import GroupRecord, Membership, Person
-from shared.text import composed, unique_slug
+from shared.text import filed, unique_slug
 
 Keys: TypeAlias = Iterable[Key]
 OfGroup: TypeAlias = events.GroupCreated | events.SlugChanged | events.GroupUpdated | events.GroupDeleted
@@ -56,7 +56,7 @@ REGISTRATION = Kind("registration", RegisteredHandle)
 MEMBER = "member"
 MEMBER_ROLE = "member-role"
 
-groups = Projection("groups", version=1, documents=(GROUP, MEMBERSHIP, PERSON, REGISTRATION))
+groups = Projection("groups", version=2, documents=(GROUP, MEMBERSHIP, PERSON, REGISTRATION))
 groups.versioned(GROUP, by="group", field="version", touches_updated_at=True)
 
 
@@ -218,10 +218,10 @@ def end_memberships(event: events.GroupDeleted) -> FanOut:
 
 
 def _member_entries(of: str, membership: Membership) -> tuple[Entry, ...]:
-    """In the lists of a group's members, and of those with the same role, in the order in which they joined."""
+    """In the lists of a group's members, and of those whose roles read alike, in the order in which they joined."""
     group_id, account_id = map(UUID, of.split(":"))
     joined = place(time_key(membership.since), account_id)
-    role = composed(membership.role).encode() + NUL
+    role = filed(membership.role).encode() + NUL
     return (SortedEntry(MEMBER, group_id.bytes + joined), SortedEntry(MEMBER_ROLE, group_id.bytes + role + joined))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from shared.read_model.ordering import (
     group_facet,
     tag_facet,
 )
-from shared.text import composed
+from shared.text import composed, parts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +50,55 @@ class ListLimits:
         return QueryTooBroad(f"More than {self.sorted:,} match")
 
 
+class Term(NamedTuple):
+    """
+    What a word of a record begins with: with the whole of it, or several words with one part each.
+
+    :param beginnings: a record that matches has a word that begins with one of these, and none of them with another.
+    """
+
+    whole: str
+    parts: tuple[str, ...]
+    beginnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        parts = tuple(parts_of(text))
+        whole, longest = "".join(parts), max(parts, key=len, default="")
+        return cls(whole, parts, (longest,) if whole.startswith(longest) else (whole, longest))
+
+    def selectivity(self) -> int:
+        """How many letters a match shares with it at least."""
+        return len(self.beginnings[-1])
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether not every word that begins like this is a match."""
+        return len(self.parts) > 1
+
+    def matched(self, row: IndexRow) -> bytes | None:
+        """The first of a record's words that begins like this, None if it does not match."""
+        if not self.is_parted:
+            return row.matched(self.whole)
+        if row.matched(self.whole) is None and None in map(row.matched, self.parts):
+            return None
+        return min(filter(None, map(row.matched, self.beginnings)))
+
+
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
     Which records, in which order.
 
     :param statuses: the bytes that divide each list; a record has one of them.
     :param facets: it has all of them.
-    :param words: it has a word that begins with each of them.
+    :param terms: it matches all of them; the most selective first.
     :param order: the sorted set whose order is asked for, or, if `key` is None, any.
     :param key: which of an index row's keys makes that order; None: the word that `lead` begins, then the name.
     """
 
     statuses: tuple[bytes, ...]
     facets: tuple[bytes, ...] = ()
-    words: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
     order: str
     key: int | None
     descending: bool
@@ -91,13 +126,13 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
         statuses: tuple[bytes, ...],
         facets: tuple[bytes, ...] = (),
     ) -> Self:
-        words = tuple(filter(None, query.words))
+        terms = dict.fromkeys(map(Term.of, filter(None, query.words)))
         order = query.order or orders[0]
-        by_word = query.order is None and words
+        by_word = query.order is None and terms
         return cls(
             statuses=statuses,
             facets=facets,
-            words=words,
+            terms=tuple(sorted(terms, key=Term.selectivity, reverse=True)),
             order=order,
             key=None if by_word else orders.index(order),
             descending=query.descending,
@@ -106,17 +141,19 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def lead(self) -> str:
-        """The longest of the words, the first of equally long ones."""
-        return max(self.words, key=len)
+    def lead(self) -> Term:
+        """The longest of the terms, the first of equally long ones."""
+        return self.terms[0]
+
+    @property
+    def is_one_word(self) -> bool:
+        """Whether all records with a word that begins with the lead fit, and no other filter narrows them down."""
+        return len(self.terms) == 1 and not self.lead.is_parted and not self.facets
 
     @property
     def finds_nothing(self) -> bool:
         """Whether no record can fit, whatever there is."""
-        return not self.statuses or cannot_be(*self.words)
-
-    def without_facets(self) -> Self:
-        return msgspec.structs.replace(self, facets=())
+        return not self.statuses or any(not term.parts or cannot_be(term.whole) for term in self.terms)
 
     def place_of(self, row: IndexRow, id: bytes) -> bytes | None:
         """Where a record stands in what is asked for; None if it does not fit. Thousands may be asked for one page."""
@@ -125,12 +162,12 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
         for facet in self.facets:
             if facet not in row.facets:
                 return None
-        for word in self.words:
-            if row.matched(word) is None:
+        for term in self.terms:
+            if term.matched(row) is None:
                 return None
         if self.key is not None:
             return row.keys[self.key] + NUL + id
-        return (row.matched(self.lead) or b"") + NUL + row.keys[0] + NUL + id
+        return (self.lead.matched(row) or b"") + NUL + row.keys[0] + NUL + id
 
     def page_of(self, places: Iterable[bytes]) -> list[bytes]:
         """The first of these places behind the last page, in order; one more than the page has if there is one."""

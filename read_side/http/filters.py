@@ -12,7 +12,7 @@ from shared.http.cursors import Cursor
 from shared.http.openapi import Parameter
 from shared.http.parameters import Malformed, Parameters, Parse
 from shared.read_model.ordering import STATUSES
-from shared.text import composed, unique_slug, words
+from shared.text import PART, composed, folded, terms, unique_slug
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -71,10 +71,11 @@ def account_id(text: str) -> str:
 
 
 def group(text: str) -> str:
-    """The id or the slug of a group, in the form in which they are compared."""
-    if not _is_group(text):
+    """The id or the slug of a group, in the form in which they are compared; folded, since all that people type is."""
+    slug = unique_slug(folded(text))
+    if not _is_group(slug):
         raise Malformed("must be the id or the slug of a group")
-    return unique_slug(text)
+    return slug
 
 
 def statuses(text: str) -> tuple[str, ...]:
@@ -91,13 +92,14 @@ def role(text: str) -> str:
 
 
 def search(text: str) -> tuple[str, ...]:
-    """The words looked for, folded and in the order of their letters; none if the text is blank."""
+    """The terms looked for, in the order of their letters; none if the text is blank."""
     if len(text) > LONGEST_SEARCH:
         raise Malformed(f"must be at most {LONGEST_SEARCH} characters long, not {len(text)}")
-    found = tuple(sorted(words(text)))
+    found = tuple(sorted(terms(text)))
     if text.strip() and not found:
         raise Malformed("must have a letter or a digit in it")
-    if len(found) > MOST_WORDS or any(len(word) > LONGEST_WORD for word in found):
+    parts = PART.join(found).split(PART)
+    if len(parts) > MOST_WORDS or any(len(part) > LONGEST_WORD for part in parts):
         raise Malformed(f"must be at most {MOST_WORDS} words of at most {LONGEST_WORD} characters")
     return found
 
@@ -151,7 +153,7 @@ STATUS = Filter("status", statuses, _choice(STATUS_FILTERS, "active"), "The stat
 GROUP = Filter(
     "group",
     group,
-    Annotated[str, Meta(pattern=f"^{GROUP_PATTERN}$", examples=["ssju"])],
+    Annotated[str, Meta(pattern=_NO_CONTROL_CHARACTERS, examples=["ssju"], extra_json_schema={"format": "group"})],
     "The id or slug of a group they belong to.",
 )
 TAG = Filter(
@@ -161,9 +163,11 @@ TAG = Filter(
         tuple[_words(LONGEST_TAG, "senate"), ...],  # type: ignore[misc] # made when the program runs
         Meta(max_length=MOST_TAGS),
     ],
-    f"A tag that they carry; of several, up to {MOST_TAGS}, they carry all.",
+    f"A tag that they carry, compared as words are looked for; of several, up to {MOST_TAGS}, they carry all.",
 )
-ROLE = Filter("role", role, _words(LONGEST_ROLE, "Chairman"), "What they are in the group, exactly.")
+ROLE = Filter(
+    "role", role, _words(LONGEST_ROLE, "Chairman"), "What they are in the group, compared as words are looked for."
+)
 LIMIT = Filter(
     "limit",
     limit,

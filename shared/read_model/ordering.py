@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.text import composed, folded
+from shared.text import filed
 
 WORD = "word"
 """The index by word: `prefix word NUL key NUL id shared`, see `word_entries`."""
@@ -67,8 +67,8 @@ GROUP_ORDERS = ("name", "slug", "created_at", "updated_at", "member_count")
 
 
 def text_key(text: str) -> bytes:
-    """Orders text without case and accents, by code point: the order of the bytes of its folded form in UTF-8."""
-    return folded(text).encode()
+    """Orders text as it is filed, by code point: the order of the bytes of that form in UTF-8."""
+    return filed(text).encode()
 
 
 def time_key(moment: datetime) -> bytes:
@@ -88,8 +88,8 @@ def group_facet(group_id: UUID) -> bytes:
 
 
 def tag_facet(tag: str) -> bytes:
-    """The facet of those who carry a tag; tags are compared as they are, in NFC."""
-    return b"t" + composed(tag).encode() + NUL
+    """The facet of those who carry a tag, or one that reads alike."""
+    return b"t" + filed(tag).encode() + NUL
 
 
 def place(key: bytes, id: UUID) -> bytes:

@@ -1,5 +1,7 @@
 """The migrations make the tables that the mapping expects."""
 
+from uuid import UUID
+
 import psycopg
 import pytest
 from alembic import command
@@ -10,7 +12,7 @@ from sqlalchemy import create_engine
 from shared.postgres.arguments import connect_arguments
 from shared.read_model.records import GroupRecord, Membership, ProfileRecord
 from tests.support.sessions import another_database
-from write_side.adapters.postgres.migrate import config_for, migrate
+from write_side.adapters.postgres.migrate import OneAddressTwice, config_for, migrate
 from write_side.adapters.postgres.tables import metadata
 
 
@@ -82,3 +84,73 @@ def test_a_database_of_the_first_release_keeps_what_it_has(database_url):
         assert differences(url) == []
         with psycopg.connect(url) as connection:
             assert connection.execute("select handle from accounts").fetchall() == [("a",)]
+
+
+@pytest.fixture
+def before_addresses_were_one(database_url):
+    """A database of the release that compared addresses without case, and as they were written."""
+    with another_database(database_url) as url:
+        command.upgrade(config_for(url), "0005")
+        yield url
+
+
+def register(url, *emails):
+    """Register accounts as that release did."""
+    accounts = [(UUID(int=number), email, email.casefold(), f"h{number}") for number, email in enumerate(emails, 1)]
+    with psycopg.connect(url) as connection:
+        connection.cursor().executemany(
+            "insert into accounts values (%s, 1, %s, %s, %s, %s, null, null, 'active')",
+            [(id_, email, unique, handle, handle) for id_, email, unique, handle in accounts],
+        )
+
+
+def unique_addresses(url):
+    with psycopg.connect(url) as connection:
+        return [unique for (unique,) in connection.execute("select email_unique from accounts order by id")]
+
+
+@pytest.mark.parametrize(
+    ("emails", "expected"),
+    [
+        (["Jo@bücher.example"], ["jo@xn--bcher-kva.example"]),
+        (["Straße@x.org", "ada@x.org"], ["straße@x.org", "ada@x.org"]),
+        (["ada@x.org.", "Ada@y.org"], ["ada@x.org", "ada@y.org"]),
+        # One takes the form that the other one had.
+        (["jo@\uff53trasse.de", "jo@straße.de"], ["jo@strasse.de", "jo@xn--strae-oqa.de"]),
+        (
+            [f"é{number}@bücher.example" for number in range(2_500)],
+            [f"é{n}@xn--bcher-kva.example" for n in range(2_500)],
+        ),
+    ],
+)
+def test_addresses_are_compared_anew(before_addresses_were_one, emails, expected):
+    register(before_addresses_were_one, *emails)
+
+    migrate(before_addresses_were_one)
+
+    assert unique_addresses(before_addresses_were_one) == expected
+    assert differences(before_addresses_were_one) == []
+
+
+@pytest.mark.parametrize(
+    "emails",
+    [
+        ("jo@bücher.example", "jo@xn--bcher-kva.example"),
+        ("jo@bücher.example", "jo@\uff42\u00fccher.example"),
+        ("ada@x.org", "Ada@x.org."),
+        ("jo@exam\u00adple.org", "jo@example.org"),
+    ],
+)
+def test_two_accounts_with_one_address_are_named_and_nothing_is_changed(before_addresses_were_one, emails):
+    """Nobody but an operator knows whose it is."""
+    register(before_addresses_were_one, "straße@x.org", *emails)
+    before = unique_addresses(before_addresses_were_one)
+
+    with pytest.raises(OneAddressTwice) as error:
+        migrate(before_addresses_were_one)
+
+    assert f"({UUID(int=2)} and {UUID(int=3)})" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert unique_addresses(before_addresses_were_one) == before
+    with psycopg.connect(before_addresses_were_one) as connection:
+        assert connection.execute("select version_num from alembic_version").fetchone() == ("0005",)

@@ -14,7 +14,24 @@ from tests.support.directory_model import Account, Group, Membership, State
 from tests.support.directory_views import Key, profiles
 from tests.support.read_side import changed, person
 
-NAMES = ("André", "ANDRE", "Andrea", "Andra", "Ångström", "Zoë", "Łukasz", "Søren", "李", "Jo", "Ann", "Anna", "O'Neil")
+NAMES = (
+    "André",
+    "ANDRE",
+    "Andrea",
+    "Andra",
+    "Ångström",
+    "Zoë",
+    "Łukasz",
+    "Søren",
+    "李",
+    "Jo",
+    "Ann",
+    "Anna",
+    "O'Neil",
+    "O\N{RIGHT SINGLE QUOTATION MARK}Neil",
+    "Oneil",
+    "O Neil",
+)
 FAMILIES = (
     "Carson",
     "Cárson",

@@ -48,6 +48,11 @@ SEARCHES = (
     "o s",
     "2",
     "ch ss",
+    "o'n",
+    "Oneil. an-na",
+    "lukasz r.d",
+    "chessc",
+    "a-b",
 )
 NOBODY = "0198ffff-0000-7000-8000-00000000000f"
 """An id that no account has, unless one is given it."""

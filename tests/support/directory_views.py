@@ -12,6 +12,7 @@ from tests.support.directory_model import Account, Group, State, group_of
 
 Json: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[Any, ...]
+Terms: TypeAlias = Sequence[Sequence[str]]
 Listing: TypeAlias = Mapping[str, Key]
 """Who is in a list, by id, and by what they are put in order."""
 
@@ -19,6 +20,8 @@ Listing: TypeAlias = Mapping[str, Key]
 _PLAIN = str.maketrans("áàâåçéèêëíñóöøúüćčęłńřśşýžżőűıðđ", "aaaaceeeeinooouuccelnrssyzzouidd") | str.maketrans(
     {"ß": "ss", "æ": "ae", "\u00ad": ""}
 )
+_JOINTS = re.compile(r"['’.-]+")  # noqa: RUF001 - an apostrophe, too
+_RUNS = re.compile(rf"[^\W_]+(?:{_JOINTS.pattern}[^\W_]+)*")
 
 
 @lru_cache(maxsize=10_000)
@@ -27,10 +30,23 @@ def plain(text: str) -> str:
     return normalize("NFC", text).replace("İ", "i").lower().translate(_PLAIN)
 
 
+def filed(text: str) -> str:
+    """The same without what joins and parts words alike: by this lists are sorted and filtered."""
+    return " ".join(_JOINTS.sub("", plain(text)).split())
+
+
+@lru_cache(maxsize=10_000)
+def terms(text: str | None) -> Terms:
+    """What is looked for, in order and each once, by its parts."""
+    runs = {"-".join(_JOINTS.split(run)) for run in _RUNS.findall(plain(text or ""))}
+    return [run.split("-") for run in sorted(runs)]
+
+
 @lru_cache(maxsize=10_000)
 def words(*texts: str | None) -> Sequence[str]:
-    """In order, each once."""
-    return sorted({word for text in texts if text for word in re.findall(r"[^\W_]+", plain(text))})
+    """What is found, in order and each once: the parts, and from each on all as one word."""
+    runs = [parts for text in texts for parts in terms(text)]
+    return sorted({word for parts in runs for nth, part in enumerate(parts) for word in (part, "".join(parts[nth:]))})
 
 
 def record(state: State, id_: str) -> Json | None:
@@ -113,11 +129,11 @@ def told(moment: datetime) -> str:
 
 def profiles(state: State, asked: Mapping[str, Any]) -> Listing:
     """`GET /profiles` with these parameters."""
-    looked_for = words(asked.get("q"))
+    looked_for = terms(asked.get("q"))
     return {
         account.id: (*_sort_key(asked, looked_for, _words_of(account), _profile_keys(account)), account.id)
         for account in state.accounts.values()
-        if _fits(state, account, asked) and _match(looked_for, _words_of(account))
+        if _fits(state, account, asked) and match(looked_for, _words_of(account))
     }
 
 
@@ -126,7 +142,7 @@ def _fits(state: State, account: Account, asked: Mapping[str, Any]) -> bool:
     return (
         asked.get("status", "active") in {"any", account.status}
         and ("group" not in asked or (group is not None and (group.id, account.id) in state.memberships))
-        and {normalize("NFC", tag) for tag in asked.get("tag", ())} <= set(account.profile["tags"])
+        and set(map(filed, asked.get("tag", ()))) <= set(map(filed, account.profile["tags"]))
     )
 
 
@@ -138,8 +154,8 @@ def _words_of(account: Account) -> Sequence[str]:
 
 def _profile_keys(account: Account) -> Mapping[str, Any]:
     return {
-        "display_name": plain(account.profile["display_name"]),
-        "handle": account.handle.lower(),
+        "display_name": filed(account.profile["display_name"]),
+        "handle": filed(account.handle),
         "created_at": account.created_at,
         "updated_at": account.updated_at,
     }
@@ -147,18 +163,18 @@ def _profile_keys(account: Account) -> Mapping[str, Any]:
 
 def groups(state: State, asked: Mapping[str, Any]) -> Listing:
     """`GET /groups` with these parameters."""
-    looked_for = words(asked.get("q"))
+    looked_for = terms(asked.get("q"))
     return {
         group.id: (*_sort_key(asked, looked_for, words(group.slug, group.name), _group_keys(state, group)), group.id)
         for group in state.groups.values()
-        if _match(looked_for, words(group.slug, group.name))
+        if match(looked_for, words(group.slug, group.name))
     }
 
 
 def _group_keys(state: State, group: Group) -> Mapping[str, Any]:
     return {
-        "name": plain(group.name),
-        "slug": group.slug,
+        "name": filed(group.name),
+        "slug": filed(group.slug),
         "created_at": group.created_at,
         "updated_at": group.updated_at,
         "member_count": _size(state, group),
@@ -169,28 +185,38 @@ def _size(state: State, group: Group) -> int:
     return sum(1 for group_id, _ in state.memberships if group_id == group.id)
 
 
-def _match(looked_for: Sequence[str], own: Sequence[str]) -> bool:
-    return all(any(word.startswith(begun) for word in own) for begun in looked_for)
+def match(looked_for: Terms, own: Sequence[str]) -> bool:
+    return all(_begins("".join(parts), own) or all(_begins(part, own) for part in parts) for parts in looked_for)
 
 
-def _sort_key(asked: Mapping[str, Any], looked_for: Sequence[str], own: Sequence[str], keys: Mapping[str, Any]) -> Key:
+def _begins(begun: str, own: Sequence[str]) -> bool:
+    return any(word.startswith(begun) for word in own)
+
+
+def _sort_key(asked: Mapping[str, Any], looked_for: Terms, own: Sequence[str], keys: Mapping[str, Any]) -> Key:
     """By the sort asked for, or the first of the names; with words by the one that the longest of them begins."""
     if "sort" in asked:
         return (keys[asked["sort"].removeprefix("-")],)
     name = next(iter(keys.values()))
     if not looked_for:
         return (name,)
-    longest = max(looked_for, key=len)
-    return (next((word for word in own if word.startswith(longest)), ""), name)
+    return (first_match(looked_for, own), name)
+
+
+def first_match(looked_for: Terms, own: Sequence[str]) -> str:
+    """The first word that begins with the term of the longest part, whole or with that part."""
+    lead = max(looked_for, key=lambda parts: max(map(len, parts)))
+    beginnings = ("".join(lead), max(lead, key=len))
+    return next((word for word in own if word.startswith(beginnings)), "")
 
 
 def members(state: State, group_id: str, asked: Mapping[str, Any]) -> Listing:
     """`GET /groups/{…}/members` with these parameters: in the order in which they joined."""
-    role = normalize("NFC", asked["role"]) if "role" in asked else None
+    role = filed(asked["role"]) if "role" in asked else None
     return {
         account_id: (membership.since, account_id)
         for (of, account_id), membership in state.memberships.items()
-        if of == group_id and role in {None, membership.role}
+        if of == group_id and role in {None, filed(membership.role)}
     }
 
 

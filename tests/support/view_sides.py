@@ -10,6 +10,7 @@ from fakeredis import FakeRedis, FakeServer
 from fakeredis.aioredis import FakeAsyncRedisConnection
 from redis import Redis
 
+from read_side.adapters.list_query import ListLimits
 from read_side.services import memory_views, redis_views
 from shared.read_model.keys import HOME
 from shared.redis.pipelined import PipelinedConnection
@@ -30,10 +31,13 @@ PROJECTIONS = {"profiles": RedisProjection, "groups": RedisGroups, "activity": R
 
 
 @asynccontextmanager
-async def side_on(adapter: str, kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Side]:
+async def side_on(
+    adapter: str, kind: str, request: pytest.FixtureRequest, *, list_limits: ListLimits | None = None
+) -> AsyncIterator[Side]:
     """Open the views of one projection on an adapter that nobody has filled yet."""
+    limits_of = partial(_limits_of, list_limits or ListLimits())
     if adapter == "memory":
-        views = memory_views(patience=PATIENCE)[kind]
+        views = memory_views(patience=PATIENCE, limits_of=limits_of)[kind]
         yield Side(views, views)
         return
     if adapter == "fakeredis":
@@ -44,8 +48,12 @@ async def side_on(adapter: str, kind: str, request: pytest.FixtureRequest) -> As
         client, connect = Redis.from_url(url), patient_connector(url)
     with client:
         client.flushall()
-        async with redis_views(connect, keyspace=HOME, patience=PATIENCE)[kind] as views:
+        async with redis_views(connect, keyspace=HOME, patience=PATIENCE, limits_of=limits_of)[kind] as views:
             yield Side(views, PROJECTIONS[kind](client))
+
+
+def _limits_of(list_limits: ListLimits, kind: type[Any]) -> Any:
+    return list_limits if kind is ListLimits else kind()
 
 
 def _connection_to(server: FakeServer) -> PipelinedConnection:

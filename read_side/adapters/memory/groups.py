@@ -10,7 +10,7 @@ from shared.read_model.envelope import Sealed
 from shared.read_model.index_rows import group_row
 from shared.read_model.ordering import place, time_key
 from shared.read_model.records import GroupRecord, Membership, Person
-from shared.text import composed, unique_slug
+from shared.text import filed, unique_slug
 
 Belongs = tuple[UUID, UUID]
 """A group's id and an account's."""
@@ -72,7 +72,7 @@ class MemoryGroupViews(Committed):
         placed = {
             place(time_key(membership.since), account_id): self._card(account_id, membership)
             for (of, account_id), membership in self._memberships.items()
-            if of == group_id and (query.role is None or composed(query.role) == membership.role)
+            if of == group_id and (query.role is None or filed(query.role) == filed(membership.role))
         }
         return page(placed, position=position, limit=query.limit, after=query.after)
 

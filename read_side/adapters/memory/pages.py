@@ -31,13 +31,13 @@ def listed(records: Collection[Listed], query: ListQuery, *, position: int, limi
     """
     Show a page of a list.
 
-    :raises QueryTooBroad: so many match the words that no other order than the default is kept for them.
+    :raises QueryTooBroad: so many match one word that no other order than the default is kept for them.
     """
     if query.finds_nothing:
         return Page(position, ())
-    if query.words and query.key is not None and len(_placed(records, query.without_facets())) > limits.sorted:
-        raise limits.too_broad()
     found = _placed(records, query)
+    if query.is_one_word and query.key is not None and len(found) > limits.sorted:
+        raise limits.too_broad()
     return page(found, position=position, limit=query.limit, after=query.after, descending=query.descending)
 
 

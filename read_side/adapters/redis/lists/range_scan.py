@@ -1,6 +1,7 @@
 """Ways through the lists: ranges of one sorted set that together have what is looked for, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from read_side.adapters.redis.transport.reads import Count, Range, ends
@@ -27,15 +28,15 @@ class RangeScan(NamedTuple):
 
     :param of: the sorted set.
     :param prefixes: of the lists.
-    :param word: what the places looked for begin with, in the index by word.
+    :param words: what the places looked for begin with, in the index by word; each is read in each list.
     """
 
     of: str
     prefixes: tuple[bytes, ...]
-    word: bytes = b""
+    words: tuple[bytes, ...] = (b"",)
 
     def counts(self) -> list[Count]:
-        return [Count(self.of, prefix + self.word) for prefix in self.prefixes]
+        return [Count(self.of, prefix + word) for prefix, word in self._parts()]
 
     def ranges(self, *, after: bytes | None, limit: int, descending: bool) -> list[Range]:
         """
@@ -43,20 +44,20 @@ class RangeScan(NamedTuple):
 
         :param after: a place to go on behind; a place outside of the scan is none of it.
         """
-        return [self._range(prefix, after, limit, descending=descending) for prefix in self.prefixes]
+        return [self._range(*part, after, limit, descending=descending) for part in self._parts()]
 
-    def _range(self, prefix: bytes, after: bytes | None, limit: int, *, descending: bool) -> Range:
-        low, high = ends(prefix + self.word)
+    def _parts(self) -> Iterable[tuple[bytes, bytes]]:
+        return product(self.prefixes, self.words)
+
+    def _range(self, prefix: bytes, word: bytes, after: bytes | None, limit: int, *, descending: bool) -> Range:
+        low, high = ends(prefix + word)
         if descending:
             start = high if after is None or _comes_after(prefix + after, high) else b"(" + prefix + after
             return Range(self.of, start, low, limit, descending=True)
-        start = low if after is None or prefix + after < low[1:] else b"(" + prefix + after + self._tail
+        # Behind a place, entries of the index by word have a byte more; nothing comes after it.
+        tail = b"\xff" if word else b""
+        start = low if after is None or prefix + after < low[1:] else b"(" + prefix + after + tail
         return Range(self.of, start, high, limit)
-
-    @property
-    def _tail(self) -> bytes:
-        """Comes after whatever an entry has behind its place."""
-        return b"\xff" if self.word else b""
 
     def chunk(self, results: Sequence[Sequence[bytes]], *, limit: int, descending: bool) -> Chunk:
         """
@@ -64,27 +65,25 @@ class RangeScan(NamedTuple):
 
         Where a list goes on, nothing is known of what stands behind the last of its entries, in the other lists too.
         """
-        parts = [self._places(reply, prefix) for reply, prefix in zip(results, self.prefixes, strict=True)]
-        going_on = [
-            self._place(reply[-1], prefix)
-            for reply, prefix in zip(results, self.prefixes, strict=True)
-            if len(reply) == limit
-        ]
-        places, read = dict.fromkeys(merged(parts, descending=descending)), sum(map(len, results))
+        replies = [(reply, *part) for reply, part in zip(results, self._parts(), strict=True)]
+        going_on = [_place(reply[-1], prefix, word) for reply, prefix, word in replies if len(reply) == limit]
+        places = dict.fromkeys(merged([_places(*reply) for reply in replies], descending=descending))
+        read = sum(map(len, results))
         if not going_on:
             return Chunk(list(places), None, read)
         end = max(going_on) if descending else min(going_on)
         known = [each for each in places if (each >= end if descending else each <= end)]
         return Chunk(known, end, read)
 
-    def _places(self, entries: Sequence[bytes], prefix: bytes) -> Sequence[bytes]:
-        if not self.word:
-            return [entry[len(prefix) :] for entry in entries]
-        length = len(self.word)
-        return [word_place(entry) for entry in entries if is_first_match(entry, length)]
 
-    def _place(self, entry: bytes, prefix: bytes) -> bytes:
-        return word_place(entry) if self.word else entry[len(prefix) :]
+def _places(entries: Sequence[bytes], prefix: bytes, word: bytes) -> Sequence[bytes]:
+    if not word:
+        return [entry[len(prefix) :] for entry in entries]
+    return [word_place(entry) for entry in entries if is_first_match(entry, len(word))]
+
+
+def _place(entry: bytes, prefix: bytes, word: bytes) -> bytes:
+    return word_place(entry) if word else entry[len(prefix) :]
 
 
 def _comes_after(entry: bytes, high: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from read_side.adapters.list_query import ListLimits, ListQuery
+from read_side.adapters.list_query import ListLimits, ListQuery, Term
 from read_side.adapters.redis.lists.range_scan import Chunk, RangeScan
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Fields, Range
@@ -83,19 +83,19 @@ class Search:
             return NOTHING
         if query.key is None:
             return await self._by_word()
-        if query.words:
+        if query.terms:
             return await self._sorted()
         facets = self._facets()
         return await self._along(facets, await self._lengths(facets), checked=len(facets) > 1)
 
     async def _by_word(self) -> Places:
         """In the order of the words that match: along their index, or from a much narrower list."""
-        lead = self._word(self._query.lead)
-        others = [self._word(word) for word in self._query.words if word != self._query.lead]
+        lead = self._term(self._query.lead)
+        others = [self._term(term) for term in self._query.terms if term != self._query.lead]
         others += self._facets() if self._query.facets else []
         lengths = await self._lengths([lead, *others])
         if not others:
-            return await self._along([lead], lengths, checked=False)
+            return await self._along([lead], lengths, checked=self._query.lead.is_parted)
         shortest = min(lengths[1:])
         if shortest <= self._limits.gathered and shortest * self._limits.narrower <= lengths[0]:
             with suppress(TooManyToSort):  # it has grown since
@@ -104,7 +104,7 @@ class Search:
 
     async def _sorted(self) -> Places:
         """Records that words find, in another order than that of the words."""
-        words, facets = [self._word(word) for word in dict.fromkeys(self._query.words)], self._facets()
+        words, facets = list(map(self._term, self._query.terms)), self._facets()
         scans = [*words, *facets] if self._query.facets else words
         lengths = await self._lengths(scans)
         by_word, by_facet = lengths[: len(words)], lengths[len(words) :]
@@ -113,7 +113,7 @@ class Search:
         try:
             return await self._gather(words[by_word.index(min(by_word))])
         except TooManyToSort as error:
-            if error.records and len(scans) == 1:
+            if error.records and self._query.is_one_word:
                 raise self._limits.too_broad() from error
         # So many have the word that those who fit are not far apart. Where they are, pages are short.
         return await self._along(facets, by_facet or [0], checked=True)
@@ -133,8 +133,8 @@ class Search:
     def _facets(self) -> list[RangeScan]:
         return [self._scan(self._query.order, facet) for facet in self._query.facets or (EVERYBODY,)]
 
-    def _word(self, word: str) -> RangeScan:
-        return self._scan(WORD, b"")._replace(word=word.encode())
+    def _term(self, term: Term) -> RangeScan:
+        return self._scan(WORD, b"")._replace(words=tuple(map(str.encode, term.beginnings)))
 
     def _scan(self, of: str, facet: bytes) -> RangeScan:
         return RangeScan(of, tuple(facet + status for status in self._query.statuses))
@@ -233,6 +233,6 @@ class PageScan:
 
     def _first_size(self) -> int:
         limits, wanted = self._limits, self._query.limit + 1
-        if self._scan.word:
+        if self._scan.words != (b"",):
             wanted = max(limits.words_a_record * wanted, limits.fewest_words)
         return min(max(wanted, limits.first_chunk), limits.greatest_chunk) if self._checked else wanted

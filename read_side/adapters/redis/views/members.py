@@ -22,7 +22,7 @@ from shared.read_model.envelope import Sealed, entity_tag, mark_stale, unseal, w
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import NUL, name_at, time_key
 from shared.read_model.records import Membership
-from shared.text import composed
+from shared.text import filed
 
 MEMBERS, MEMBERS_BY_ROLE = "member", "member-role"
 PEOPLE, MEMBERSHIPS = "person", "membership"
@@ -81,7 +81,7 @@ def _range_scan(group: bytes, role: str | None) -> RangeScan:
     prefix = UUID(group.decode()).bytes
     if role is None:
         return RangeScan(MEMBERS, (prefix,))
-    return RangeScan(MEMBERS_BY_ROLE, (prefix + composed(role).encode() + NUL,))
+    return RangeScan(MEMBERS_BY_ROLE, (prefix + filed(role).encode() + NUL,))
 
 
 def _cards(group: bytes, places: Sequence[bytes]) -> tuple[Fields, Fields]:
@@ -99,5 +99,5 @@ def _stands(envelope: bytes, place: bytes, query: MemberQuery) -> bool:
         membership = _decode(unseal(envelope).body)
     except msgspec.MsgspecError as error:
         raise Unavailable("A membership cannot be read") from error
-    has_role = query.role is None or membership.role == composed(query.role)
+    has_role = query.role is None or filed(membership.role) == filed(query.role)
     return has_role and place.startswith(time_key(membership.since) + NUL)

@@ -22,6 +22,8 @@ from projector.api.orders import operation
 from projector.api.page.document import parts
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.auth.authentication import Authentication
+from shared.auth.principal import Principal
+from shared.errors import Unavailable
 from shared.http.auth_middleware import caller
 from shared.http.containers import Services
 from shared.http.problems import Rejection
@@ -161,7 +163,7 @@ async def _has_gone(receive: Receive) -> None:
 @get("/status/events", guards=[require_local_host])
 async def status_events(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
     authentication = await services.aget_abstract(Authentication)
-    return Stream(services.get(Streams), may_go_on=partial(authentication.stands, caller(request.scope)))
+    return Stream(services.get(Streams), may_go_on=partial(_stands, authentication, caller(request.scope)))
 
 
 HANDLERS = (status_events,)
@@ -177,3 +179,11 @@ OPERATIONS = (
         problems=PROBLEMS,
     ),
 )
+
+
+def _stands(authentication: Authentication, principal: Principal) -> bool:
+    """Tell whether a client may still look on: where that cannot be found out, it has to come again."""
+    try:
+        return authentication.stands(principal)
+    except Unavailable:
+        return False

@@ -1,5 +1,6 @@
 """Authentication of callers: the port, by tokens, and without any."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import structlog
 
 from shared.auth.openid import OpenIdIssuer, UnknownKey
 from shared.auth.principal import ANONYMOUS, Principal
-from shared.auth.signing_keys import KeyDirectory, KeysUnusable
+from shared.auth.signing_keys import KeyDirectory, KeysUnusable, TrustedKeys
 from shared.auth.tokens import (
     ALGORITHM,
     OUR_ISSUER,
@@ -20,6 +21,7 @@ from shared.auth.tokens import (
     unverified,
     verified,
 )
+from shared.errors import Unavailable
 from shared.runtime.retry import repeat
 from shared.runtime.tasks import Tasks
 
@@ -32,6 +34,8 @@ class AuthenticationLimits:
 
     poll: float = 1.0
     """A change takes effect within 5 s, however busy the process is."""
+    unseen: float = 5.0
+    """How long callers are let in without a look at the keys: after that it is not known who is still good."""
     remembered: int = 10_000
     """Of more, those verified first are verified again."""
 
@@ -64,7 +68,11 @@ class Authentication(Protocol):
         """
 
     def stands(self, principal: Principal) -> bool:
-        """Tell whether a principal is still good: for requests that last for long."""
+        """
+        Tell whether a principal is still good: for requests that last for long.
+
+        :raises Unavailable: that cannot be found out now.
+        """
 
     async def run(self) -> None:
         """Follow the keys and the revoked tokens, until cancelled."""
@@ -82,23 +90,33 @@ class TokenAuthentication:
         audience: str,
         issuer: OpenIdIssuer | None = None,
         clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
         limits: AuthenticationLimits | None = None,
     ) -> None:
-        """:raises KeysUnusable: the directory cannot be read."""
+        """
+        Read the keys for the first time.
+
+        :param elapsed: gives the seconds since any time, whatever becomes of the clock.
+        :raises KeysUnusable: the directory cannot be read.
+        """
         self._directory = directory
         self._audience = audience
         self._issuer = issuer
         self._clock = clock
+        self._elapsed = elapsed
         self._limits = limits or AuthenticationLimits()
         self._known: dict[bytes, Principal] = {}
         self._version: object = None
         self._trusted = directory.read()
+        self._seen_at = elapsed()
+        self._is_looking = False
 
     def known(self, token: str) -> Principal | None:
-        principal = self._known.get(_digest(token))
+        principal = self._known.get(_digest(token)) if self._is_seen() else None
         return principal if principal and principal.expires_at > self._clock() else None
 
     async def authenticate(self, token: str) -> Principal:
+        self._require_seen()
         principal = await self._verified(token)
         while len(self._known) >= self._limits.remembered:
             del self._known[next(iter(self._known))]
@@ -106,12 +124,14 @@ class TokenAuthentication:
         return principal
 
     async def sign_in(self, token: str) -> Principal:
+        self._require_seen()
         claimed = unverified(token)
         if claimed.issuer != OUR_ISSUER:
             raise InvalidToken("It is of another issuer")
         return self._ours(token, claimed.key_id, audience=sign_in_audience(self._audience))
 
     def stands(self, principal: Principal) -> bool:
+        self._require_seen()
         is_known = principal.key_id in self._trusted.keys or bool(
             self._issuer and principal.key_id in self._issuer.keys
         )
@@ -124,19 +144,54 @@ class TokenAuthentication:
             await repeat(self._refresh, every=self._limits.poll)
 
     def refresh(self) -> None:
-        """Read keys and revoked tokens again if they have changed; all tokens are verified again then."""
+        """
+        Read keys and revoked tokens again if they have changed; all tokens are verified again then.
+
+        :raises KeysUnusable: they cannot be read.
+        """
+        looked_at = self._elapsed()
+        self._use(*self._read(self._version), looked_at)
+
+    def _read(self, known: object) -> tuple[object, TrustedKeys | None]:
+        """Return the version of what there is, and what that is unless it is known."""
         version = (self._directory.version(), self._issuer and self._issuer.keys)
-        if version == self._version:
+        return version, None if version == known else self._directory.read()
+
+    def _use(self, version: object, trusted: TrustedKeys | None, looked_at: float) -> None:
+        if looked_at < self._seen_at:  # by a look that took longer than one that began after it
             return
-        self._trusted = self._directory.read()
-        self._known.clear()
-        self._version = version
+        if trusted is not None:
+            self._trusted, self._version = trusted, version
+            self._known.clear()
+        self._seen_at = looked_at
 
     async def _refresh(self) -> None:
+        """Refresh without holding up the event loop: a directory on another machine may not answer."""
+        self._is_looking, looked_at = True, self._elapsed()
+        try:
+            self._use(*await asyncio.to_thread(self._read, self._version), looked_at)
+        except KeysUnusable as error:
+            log.warning("the keys cannot be read; callers are refused", after=self._limits.unseen, error=str(error))
+        finally:
+            self._is_looking = False
+
+    def _is_seen(self) -> bool:
+        return self._elapsed() - self._seen_at < self._limits.unseen
+
+    def _require_seen(self) -> None:
+        """
+        Look at the keys by itself where that was not done for long: the process may only have been busy.
+
+        :raises Unavailable: they cannot be looked at.
+        """
+        if self._is_seen():
+            return
+        if self._is_looking:
+            raise Unavailable("The keys do not come")
         try:
             self.refresh()
-        except (KeysUnusable, OSError) as error:
-            log.warning("the keys cannot be read; those known stay good", error=str(error))
+        except KeysUnusable as error:
+            raise Unavailable("The keys cannot be read: the log says why") from error
 
     async def _verified(self, token: str) -> Principal:
         claimed = unverified(token)

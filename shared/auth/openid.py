@@ -92,7 +92,11 @@ class OpenIdIssuer:
                     await self._ask()
         if key := self.keys.get(key_id):
             return key
-        raise (UnknownKey if self._answered_at >= self._asked_at else Unavailable("the issuer does not answer"))
+        raise (
+            UnknownKey
+            if self._answered_at >= self._asked_at
+            else Unavailable("The issuer does not answer, and the key of the token is not known yet")
+        )
 
     async def refresh(self) -> None:
         """Fetch the keys again once they are too old; a failed attempt is repeated after a pause."""

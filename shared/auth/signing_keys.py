@@ -62,6 +62,7 @@ class KeyDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._was_there = False
 
     def new(self, *, now: datetime) -> SigningKey:
         """Make a key, which signs from now on; tokens of older keys stay good."""
@@ -139,8 +140,15 @@ class KeyDirectory:
         return TrustedKeys({name: _public(path) for name, path in self._named(PUBLIC_SUFFIX)}, self._revoked())
 
     def version(self) -> tuple[object, ...]:
-        """Return a value that is another once any file of the directory has changed."""
-        return tuple(sorted(self._stamps()))
+        """
+        Return a value that is another once any file of the directory has changed.
+
+        :raises KeysUnusable: the directory cannot be looked at.
+        """
+        try:
+            return tuple(sorted(self._stamps()))
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def _revoked(self) -> frozenset[str]:
         try:
@@ -153,12 +161,30 @@ class KeyDirectory:
 
     def _named(self, suffix: str) -> list[tuple[str, Path]]:
         try:
-            return sorted((path.name.removesuffix(suffix), path) for path in self.path.glob(f"*{suffix}"))
+            return sorted((path.name.removesuffix(suffix), path) for path in self._paths(suffix))
         except OSError as error:
-            raise KeysUnusable(f"{self.path} cannot be read: {error.strerror}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> KeysUnusable:
+        return KeysUnusable(f"{self.path} cannot be read: {error.strerror}")
+
+    def _paths(self, suffix: str) -> list[Path]:
+        """
+        List the files whose names end so: not by `glob`, which finds nothing where it cannot look.
+
+        :raises OSError: the directory cannot be listed, or is there no more.
+        """
+        try:
+            paths = [path for path in self.path.iterdir() if path.name.endswith(suffix)]
+        except FileNotFoundError:
+            if self._was_there:
+                raise
+            return []
+        self._was_there = True
+        return paths
 
     def _stamps(self) -> Iterator[tuple[str, int, int, int]]:
-        for path in (*self.path.glob(f"*{PUBLIC_SUFFIX}"), self.path / REVOKED):
+        for path in (*self._paths(PUBLIC_SUFFIX), self.path / REVOKED):
             try:
                 status = path.stat()
             except FileNotFoundError:  # gone since it was listed

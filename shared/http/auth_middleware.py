@@ -43,8 +43,8 @@ UNVERIFIABLE = Problem(
     "unverifiable",
     503,
     "The token or the session cannot be verified now",
-    "Try again after Retry-After. Operators: see that the issuer in MUSTER_ISSUER answers, and Redis, which keeps the "
-    "sessions of the ops page.",
+    "Try again after Retry-After. Operators: see that the keys can be read (the log says why not), the issuer in "
+    "MUSTER_ISSUER answers, and Redis, which keeps the sessions of the ops page.",
 )
 TOO_MANY_REQUESTS = Problem(
     "too-many-requests",
@@ -163,17 +163,17 @@ class AuthMiddleware:
             return await self._authentication.authenticate(token)
         except InvalidToken as error:
             raise _invalid(str(error)) from None
-        except Unavailable:
-            raise _unverifiable("The issuer does not answer, and the token's key is not known yet") from None
+        except Unavailable as error:
+            raise _unverifiable(str(error)) from None
 
     async def _signed_in(self, sessions: Sessions, scope: Any) -> Principal | None:
         if (name := _cookie(scope)) is None:
             return None
         try:
             principal = await sessions.find(name)
+            return principal if principal and self._authentication.stands(principal) else None
         except Unavailable:
             raise _unverifiable("Sessions cannot be looked up") from None
-        return principal if principal and self._authentication.stands(principal) else None
 
     async def _refuse(self, rejection: Rejection, scope: Any, send: Send) -> None:
         shows_page = self._policy.sign_in and rejection.problem is UNAUTHORIZED and scope["path"] == "/"

@@ -82,7 +82,9 @@ class _Exchange:
             self._status = message["status"]
             if is_large(message):
                 self._send = compressing(message, self._scope, self._send)
-            message["headers"] = [*message["headers"], (b"request-id", self.id.encode())]
+            headers = message["headers"] = [*message["headers"], (b"request-id", self.id.encode())]
+            if "muster_caller" not in self._scope:
+                headers.append((b"connection", b"close"))  # only a client that is known may keep one
         await self._send(message)
         if not message.get("more_body", True):
             self._end = time.perf_counter()  # a body that is still coming is read on from here

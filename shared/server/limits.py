@@ -6,10 +6,13 @@ class ServerLimits:
     """
     How many connections a worker serves, and how long it waits for whom, in seconds.
 
-    :param connections: served at once by a worker; further ones wait in the kernel's queue.
+    :param connections: served at once by a worker, if so many files may be open; others wait in the kernel's queue.
     :param open_files: the soft limit of a process: every connection is a file, and most shells allow 1,024.
+    :param reserved_files: those that no connection takes: keys are read and databases reached in a flood, too.
+    :param request: how long a new connection may be without a request, whose headers have come to the last.
+    :param look: how often that is looked at, so that it ends three times this later at most.
     :param buffer: bytes for a connection in each direction; longer headers are answered 431.
-    :param headers: how long a client may take to send them, also the next ones on a connection that is kept open.
+    :param headers: how long a connection may be idle between two requests: a proxy has to keep it open for less.
     :param unread: how long a client may leave an answer unread.
     :param keepalive_idle: after which the kernel probes a silent client.
     :param keepalive_interval: after which it probes again, or terminates the connection.
@@ -18,8 +21,11 @@ class ServerLimits:
     :param open: how long a worker may take from there until it listens.
     """
 
-    connections: int = 4_096
+    connections: int = 16_384
     open_files: int = 65_536
+    reserved_files: int = 128
+    request: float = 3.5
+    look: float = 0.5
     buffer: int = 64 * 1024
     headers: float = 30.0
     unread: float = 30.0

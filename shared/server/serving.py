@@ -8,6 +8,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -21,7 +22,10 @@ from shared.runtime.exit_with_parent import exit_with_parent
 from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
 from shared.server.reloading import ReloadingServer
-from shared.server.sockets import terminate_absent_clients
+from shared.server.sockets import HeardClients, terminate_absent_clients
+
+FEWEST_CONNECTIONS = 64
+"""Fewer serve no one well: every client keeps some."""
 
 RELEASE_SECONDS = 1.0
 """How long the kernel may take to free the port of a process that was killed."""
@@ -56,8 +60,7 @@ def serve(
         require_free(host, port)
     except PortTakenError as taken:
         sys.exit(str(taken))
-    limits = limits or ServerLimits()
-    _allow_open_files(limits.open_files)
+    limits = _within_open_files(limits or ServerLimits())
     loader = partial(_load, target, parent=os.getpid(), log_format=log_format, service=service, limits=limits)
     server = _server(target, host=host, port=port, workers=workers, limits=limits)
     server.serve(target_loader=loader, wrap_loader=False)
@@ -131,13 +134,37 @@ def _load(
     # These objects stay: walking through them at every full collection delayed some answers by 40 ms.
     gc.collect()
     gc.freeze()
-    terminate_absent_clients(limits)
+    heard = terminate_absent_clients(limits)
     made()
-    return application
+    return application if heard is None else partial(_heard, application, heard)
 
 
-def _allow_open_files(files: int) -> None:
-    """Raise the soft limit, as far as the hard one allows."""
+def _heard(application: Any, heard: HeardClients, scope: Any, receive: Any, send: Any) -> Any:
+    """Note the client of each request, at the cost of a look-up."""
+    if scope["type"] == "http":
+        heard.note(scope["client"])
+    else:
+        heard.follow()
+    return application(scope, receive, send)
+
+
+def _within_open_files(limits: ServerLimits) -> ServerLimits:
+    """
+    Allow no more connections than there may be files, of which some are kept for everything else.
+
+    :raises SystemExit: there may be too few.
+    """
+    connections = min(limits.connections, allow_open_files(limits.open_files) - limits.reserved_files)
+    if connections < FEWEST_CONNECTIONS:
+        fewest = FEWEST_CONNECTIONS + limits.reserved_files
+        sys.exit(f"a process may have too few files open here: allow {fewest} at least, by `ulimit -n` or LimitNOFILE")
+    return replace(limits, connections=connections)
+
+
+def allow_open_files(files: int) -> int:
+    """Raise the soft limit as far as the hard one allows, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = files if hard == resource.RLIM_INFINITY else min(hard, files)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    soft = max(soft, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft

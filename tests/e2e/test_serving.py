@@ -57,10 +57,10 @@ def create():
 def refusing():
     # The status in the path, before anything is read.
     from shared.http.framing import MessageFraming
-    served = create()
+    served, ENDS = create(), [(b"connection", b"close")]
 
     async def refuse(scope, receive, send):
-        await send({"type": "http.response.start", "status": int(scope["path"][1:]), "headers": []})
+        await send({"type": "http.response.start", "status": int(scope["path"][1:]), "headers": ENDS})
         await send({"type": "http.response.body", "body": b"refused"})
 
     framed = MessageFraming(refuse)
@@ -186,6 +186,41 @@ def test_a_client_that_sends_no_headers_in_time_is_disconnected(serve, port):
 
         assert [_told(each) for each in (silent, halfway, dripping)] == [b""] * 3
         assert _told(kept).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they wait for as long as any")
+def test_connections_without_a_request_keep_no_client_out(serve, port):
+    """As many as there may be, silent, halfway through or dripping; one that has sent a request is kept."""
+    serve(connections=100, request=1, look=0.1)
+    worker_pid(port)
+    request = b"GET /pid HTTP/1.1\r\nHost: muster\r\n\r\n"
+    with contextlib.ExitStack() as connections:
+        kept = connections.enter_context(_connected(port, request))
+        assert kept.recv(1_000).startswith(b"HTTP/1.1 200")
+        silent = [connections.enter_context(_connected(port, request[: each % 30])) for each in range(99)]
+
+        assert worker_pid(port)
+        dripping = silent[-1]
+        with contextlib.suppress(ConnectionError):
+            while not select.select([dripping], [], [], 0.1)[0]:
+                dripping.send(b"x")
+
+        assert {_told(each) for each in silent} == {b""}
+        kept.sendall(request)
+        assert kept.recv(1_000).startswith(b"HTTP/1.1 200")
+
+
+def test_a_process_that_may_open_too_few_files_says_so(port):
+    """Connections would leave none to read keys with."""
+    program = f"{IMPORTS}; serve('x:y', host='127.0.0.1', port={port})"
+    limited = ["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", sys.executable, "-c", program]
+
+    few = subprocess.run(limited, capture_output=True, text=True, cwd=ROOT, check=False, timeout=SECONDS)
+
+    assert few.returncode == 1
+    assert (
+        few.stderr == "a process may have too few files open here: allow 192 at least, by `ulimit -n` or LimitNOFILE\n"
+    )
 
 
 def _connected(port, sent=b""):

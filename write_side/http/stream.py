@@ -12,7 +12,8 @@ from litestar.types import ASGIApp, Scope
 from msgspec import UNSET, UnsetType
 
 from shared.auth.authentication import Authentication
-from shared.http.auth_middleware import UNAUTHORIZED, caller, wait_for_rate_limit
+from shared.errors import Unavailable
+from shared.http.auth_middleware import UNAUTHORIZED, UNVERIFIABLE, caller, wait_for_rate_limit
 from shared.http.bodies import ClientGone, body_chunks, part_decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.negotiation import require_acceptable
@@ -143,8 +144,8 @@ class CommandLines:
 
     async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
         await wait_for_rate_limit(self._scope)
-        if self._halted is None and not self._may_go_on():
-            self._halted = Refusal(UNAUTHORIZED, f"The token is not good any more as of line {number}")
+        if self._halted is None:
+            self._halted = self._forbidden(number)
         if self._halted is not None:
             return _failed(number, self._halted)
         try:
@@ -156,6 +157,14 @@ class CommandLines:
         except Exception as defect:  # noqa: BLE001 - as for a single command; the lines after it go on
             log_defect(defect, request_id=request_id(self._scope))
             return _failed(number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here"))
+
+    def _forbidden(self, number: int) -> Refusal | None:
+        try:
+            if self._may_go_on():
+                return None
+        except Unavailable as error:
+            return Refusal(UNVERIFIABLE, f"As of line {number}: {error}")
+        return Refusal(UNAUTHORIZED, f"The token is not good any more as of line {number}")
 
     def _refused(self, number: int, refusal: Refusal) -> Refusal:
         if refusal.problem.status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -1,9 +1,13 @@
 """Whom a token lets in, and all the ways in which it does not."""
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import resource
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -14,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.auth.authentication import AuthenticationLimits, TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, READ
-from shared.auth.signing_keys import KeysUnusable
+from shared.auth.signing_keys import KeyDirectory, KeysUnusable
 from shared.auth.tokens import LONGEST, InvalidToken, issue, sign_in_audience
+from shared.errors import Unavailable
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -219,8 +224,8 @@ async def test_no_more_tokens_are_remembered_than_there_is_room_for(keys):
     assert [bool(authentication.known(each)) for each in tokens] == [False, False, True, True, True]
 
 
-async def test_keys_that_cannot_be_read_leave_what_is_known_as_it_is(keys, authentication):
-    """And stop a process that starts: nobody is let in on half of them."""
+async def test_keys_that_cannot_be_read_leave_what_is_known_as_it_is_for_a_while(keys, authentication):
+    """And stop a process that starts: half of them admit no caller."""
     token = keys.token(READ)
     await authentication.authenticate(token)
     (keys.directory.path / "broken.public.pem").write_text("no key")
@@ -230,6 +235,116 @@ async def test_keys_that_cannot_be_read_leave_what_is_known_as_it_is(keys, authe
     with pytest.raises(KeysUnusable):
         TokenAuthentication(keys.directory, audience="muster")
     assert authentication.known(token)
+
+
+class Elapsed:
+    """A clock that goes on when it is told to."""
+
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def elapsed():
+    return Elapsed()
+
+
+@pytest.fixture
+def watched(keys, elapsed):
+    return TokenAuthentication(keys.directory, audience="muster", elapsed=elapsed)
+
+
+@contextlib.contextmanager
+def no_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def moved(path):
+    path.rename(path.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        path.with_suffix(".away").rename(path)
+
+
+@contextlib.contextmanager
+def replaced_by_a_directory(path):
+    path.mkdir()
+    try:
+        yield
+    finally:
+        path.rmdir()
+
+
+UNSEEN = {
+    "no descriptors": lambda keys: no_descriptors(),
+    "the directory is gone": lambda keys: moved(keys.directory.path),
+    "the revoked tokens cannot be read": lambda keys: replaced_by_a_directory(keys.directory.path / "revoked"),
+    "a key cannot be read": lambda keys: replaced_by_a_directory(keys.directory.path / "k.public.pem"),
+}
+
+
+@pytest.mark.parametrize("unseen", UNSEEN.values(), ids=UNSEEN)
+async def test_keys_that_cannot_be_looked_at_admit_no_caller_after_5_s(keys, watched, elapsed, unseen):
+    """Not known to be revoked is not known to be good: 503 rather than 401, and as before once they can be read."""
+    token = keys.token(READ)
+    principal = await watched.authenticate(token)
+    elapsed.seconds = 4.9
+    with unseen(keys):
+        assert (watched.known(token), watched.stands(principal)) == (principal, True)
+
+        elapsed.seconds = 5
+        assert watched.known(token) is None
+        for ask in (watched.authenticate(token), watched.sign_in(token)):
+            with pytest.raises(Unavailable):
+                await ask
+        with pytest.raises(Unavailable):
+            watched.stands(principal)
+
+    assert await watched.authenticate(token) == principal
+    assert watched.stands(principal)
+
+
+async def test_a_token_revoked_while_the_process_stood_still_is_not_let_in(keys, watched, elapsed):
+    """The keys are looked at before the first caller is let in again."""
+    token = keys.token(READ)
+    principal = await watched.authenticate(token)
+    keys.directory.revoke(principal.token_id)
+
+    elapsed.seconds = 5
+
+    assert watched.known(token) is None
+    assert await refusal(watched, token) == "It was revoked"
+
+
+async def test_a_directory_that_does_not_answer_holds_up_nothing(keys, elapsed, tmp_path):
+    """It may be on another machine: callers are refused meanwhile, and nothing else waits."""
+    answers = threading.Event()
+
+    class Slow(KeyDirectory):
+        def version(self):
+            assert answers.wait(60)
+            return super().version()
+
+    slow = TokenAuthentication(Slow(keys.directory.path), audience="muster", elapsed=elapsed)
+    token = keys.token(READ)
+    looking = asyncio.ensure_future(slow.run())
+    await asyncio.sleep(0)
+    assert await slow.authenticate(token)
+
+    elapsed.seconds = 5
+    with pytest.raises(Unavailable):
+        await slow.authenticate(token)
+    answers.set()
+    looking.cancel()
 
 
 async def test_a_private_key_is_for_its_owner_alone(keys):

@@ -25,7 +25,6 @@ FOREIGN = (
     "localhost.evil.example",
     "[2001:db8::1]:8003",
     "[",
-    "",
 )
 
 

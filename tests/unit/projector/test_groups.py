@@ -242,3 +242,13 @@ def test_members_are_what_all_events_together_tell(log):
     assert {id_: count[id_] for id_ in folded.all(GROUP)} == {
         id_: group.member_count for id_, group in folded.all(GROUP).items()
     }
+
+
+def test_a_profile_update_that_renames_no_person_touches_no_document():
+    """Nothing is fetched for it, and it waits for nothing."""
+    history = History()
+    ada = history.register("ada")
+
+    history.update(ada, title="Countess")
+
+    assert groups.touched(history.events[-1], Given(groups)).all() == set()

@@ -111,6 +111,7 @@ def run_tool(command: Sequence[str]) -> NoReturn:
     environment = _ready_environment(DEVELOPMENT)
     os.chdir(ROOT)
     tool, *arguments = command
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process of the suite would compile all tests anew
     if tool == "pytest" and not os.access(ROOT, os.W_OK):
         arguments = ["-p", "no:cacheprovider", *arguments]
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(environment.venv.with_name("hypothesis"))

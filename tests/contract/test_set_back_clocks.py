@@ -30,6 +30,18 @@ async def test_leases_do_not_outlast_who_holds_them(redis_server):
     assert candidates == (dict.fromkeys(NAMES, OTHER), [OTHER])
 
 
+async def test_who_lost_a_lease_notices_though_it_is_alive(redis_server):
+    """Redis came back without it, say, and another projector was faster."""
+    async with connect(redis_server.url) as client:
+        lease = RedisLease(client, keyspace=HOME, limits=LASTING)
+        await lease.hold(ONE, NAMES)
+        await client.delete(*(HOME.projection(each.projection).lease(each.version) for each in NAMES))
+
+        held = [await lease.hold(each, NAMES) for each in (OTHER, ONE)]
+
+    assert held == [set(NAMES), set()]
+
+
 async def test_nobody_waits_longer_than_for_an_empty_bucket(redis_server):
     async with connect(redis_server.url, timeouts=RedisTimeouts(connect=30.0, reply=30.0)) as client:
         await client.set(HOME.limit("set-back", sha256(b"ada").hexdigest()), int((time.time() + HOUR) * 1e6))

@@ -26,6 +26,7 @@ from shared.dev_stack.supervisor import console_script
 from shared.postgres.arguments import connect_arguments
 from shared.redis.sentinels import located
 from shared.runtime.exit_with_parent import ending_with_parent
+from shared.runtime.retry import Backoff, RetryPolicy
 from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from tests.support.access import forget_home, headers_for, register_home
@@ -33,6 +34,7 @@ from tests.support.patience import SECONDS
 
 MUSTER = [sys.executable, console_script()]
 TOKENS_BEGIN = b"eyJ"
+ASKING = RetryPolicy(first=0.01, longest=0.1)
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
 
 T = TypeVar("T")
@@ -249,10 +251,11 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 async def until(holds: Callable[[], Awaitable[T | None]], *, seconds: float = SECONDS) -> T:
-    """Ask again and again for something that nobody announces, until it is there; return it."""
+    """Ask for something that nobody announces, until it is there, and ever more seldom; return it."""
+    backoff = Backoff(ASKING)
     async with asyncio.timeout(seconds):
-        while not (found := await holds()):  # noqa: ASYNC110 - what could notify is another process
-            await asyncio.sleep(0.02)
+        while not (found := await holds()):
+            await backoff.pause()
         return found
 
 

@@ -53,7 +53,7 @@ class Parked:
 def a_history(*, interval=0.0):
     clock = SettableClock(DAWN)
     board = Board(clock)
-    limits = MonitoringLimits(interval=interval)
+    limits = MonitoringLimits(interval=interval, longest_rest=3_600)
     return StatusHistory(board, parked=Parked(), clock=clock, limits=limits), board
 
 

@@ -100,7 +100,7 @@ def index_route(document: Mapping[str, Any]) -> Any:
     async def root(request: Request[Any, Any, Any]) -> Response[bytes]:
         accept = header(request.scope, b"accept") or ""
         if quality(accept, "text/html") > quality(accept, "application/json"):
-            return _page(as_page, request)
+            return _page(as_page, request, headers=_BY_ACCEPT)
         return Response(as_json, media_type="application/json", headers=_BY_ACCEPT)
 
     return root
@@ -109,8 +109,8 @@ def index_route(document: Mapping[str, Any]) -> Any:
 _BY_ACCEPT = {"Vary": "accept"}
 
 
-def _page(page: bytes, request: Request[Any, Any, Any]) -> Response[bytes]:
-    return Response(linked(page, root_of(request.scope)), media_type="text/html", headers=_BY_ACCEPT)
+def _page(page: bytes, request: Request[Any, Any, Any], *, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    return Response(linked(page, root_of(request.scope)), media_type="text/html", headers=headers)
 
 
 def _documentation(document: Mapping[str, Any]) -> list[Any]:

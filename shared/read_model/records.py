@@ -1,10 +1,14 @@
 """The records that the read API serves, and the halves of which some are made."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+Timestamp = Annotated[datetime, Meta(tz=True)]
+"""In UTC, as RFC 3339 writes it."""
 
 
 class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +45,11 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, str]
     external_id: str | None
     groups: tuple[ProfileGroup, ...] = ()
-    created_at: datetime
-    updated_at: datetime
+    created_at: Timestamp
+    updated_at: Timestamp
     version: int
     profile_version: int
-    stale_since: datetime | UnsetType = UNSET
+    stale_since: Timestamp | UnsetType = UNSET
 
 
 class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +69,11 @@ class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, str]
     tags: tuple[str, ...]
     groups: tuple[ProfileGroup, ...] = ()
-    created_at: datetime
-    updated_at: datetime
+    created_at: Timestamp
+    updated_at: Timestamp
     version: int
     profile_version: int
-    stale_since: datetime | UnsetType = UNSET
+    stale_since: Timestamp | UnsetType = UNSET
 
 
 class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,10 +85,10 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None
     external_id: str | None
     member_count: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Timestamp
+    updated_at: Timestamp
     version: int
-    stale_since: datetime | UnsetType = UNSET
+    stale_since: Timestamp | UnsetType = UNSET
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +104,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """The second half of a member's card: their role in the group, and since when."""
 
     role: str
-    since: datetime
+    since: Timestamp
 
 
 class MemberCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +115,8 @@ class MemberCard(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     status: str
     role: str
-    since: datetime
-    stale_since: datetime | UnsetType = UNSET
+    since: Timestamp
+    stale_since: Timestamp | UnsetType = UNSET
 
 
 class ActivityRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +131,7 @@ class ActivityRecord(msgspec.Struct, frozen=True, kw_only=True):
     account_id: UUID
     type: str
     position: int
-    at: datetime
+    at: Timestamp
     actor: str
     details: dict[str, str | tuple[str, ...] | None]
 
@@ -152,4 +156,4 @@ class StatsRecord(msgspec.Struct, frozen=True):
     groups: int = 0
     memberships: int = 0
     registrations: tuple[DayCount, ...] = ()
-    stale_since: datetime | UnsetType = UNSET
+    stale_since: Timestamp | UnsetType = UNSET

@@ -5,7 +5,6 @@ A component's limits are a frozen dataclass whose name ends in `Limits` and whos
 `BatchLimits.events` is called `batch.events`. The composition hands `settings.limits_of(BatchLimits)` to the component.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -14,6 +13,8 @@ from importlib import import_module
 from typing import Any, Self, TypeVar
 
 import msgspec
+
+from shared.wording import suggestion
 
 L = TypeVar("L")
 
@@ -127,5 +128,4 @@ def _converted(name: str, number: float, hint: Any) -> object:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else "`muster config --limits` lists them"
+    return suggestion(name, known, otherwise="`muster config --limits` lists them")

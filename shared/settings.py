@@ -1,6 +1,5 @@
 """The settings of this process: read from the environment once, checked whole, never changed."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,13 @@ from msgspec import Meta
 from shared.limits import ChangedLimits
 from shared.server_urls import parse_postgres_url, parse_redis_url
 from shared.urls import AllowedOrigins, parse_http_url, parse_issuer_url
+from shared.wording import suggestion
 
 PREFIX = "MUSTER_"
 ADDRESSES = "addresses.json"
 ENVIRONMENT, DEFAULT = "environment", "default"
+UNSET = "-"
+"""Stands for the value of a setting that has none."""
 
 L = TypeVar("L")
 
@@ -244,7 +246,7 @@ def masked(value: str) -> str:
 def printable(shown: WithSecrets, field: str) -> str:
     """Return a value without its secrets."""
     value = getattr(shown, field)
-    return "-" if value is None else masked(str(value))
+    return UNSET if value is None else masked(str(value))
 
 
 def _stripped(name: str, text: str) -> str:
@@ -256,8 +258,7 @@ def _field(name: str) -> str:
     field = name.removeprefix(PREFIX).lower()
     if field in FIELDS:
         return field
-    near = difflib.get_close_matches(field, FIELDS, n=1)
-    hint = f"did you mean {variable(near[0])}?" if near else "`muster config` lists the settings there are"
+    hint = suggestion(field, FIELDS, otherwise="`muster config` lists the settings there are", shown=variable)
     raise SettingsError(f"{name} is no setting: {hint}")
 
 

@@ -1,7 +1,6 @@
 """How messages count, and what they suggest in place of a name that nobody knows."""
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 def counted(number: int | None, one: str, many: str = "") -> str:
@@ -9,8 +8,15 @@ def counted(number: int | None, one: str, many: str = "") -> str:
     return f"{'?' if number is None else f'{number:,}'} {one if number == 1 else many or f'{one}s'}"
 
 
-def suggestion(name: str, known: Iterable[str], *, otherwise: str = "") -> str:
-    """Return what to write instead of a name: the one that is nearly so, else all of them, or what is given."""
+def suggestion(name: str, known: Iterable[str], *, otherwise: str = "", shown: Callable[[str], str] = str) -> str:
+    """
+    Return what to write instead of a name: the one that is nearly so, else all of them.
+
+    :param otherwise: what to say instead of all of them.
+    :param shown: how each is written.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - where names are right nothing is suggested
+
     names = list(known)
-    near = difflib.get_close_matches(name.lower(), names, n=1)
-    return f"did you mean {near[0]}?" if near else otherwise or ", ".join(names)
+    near = get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {shown(near[0])}?" if near else otherwise or ", ".join(map(shown, names))

@@ -76,12 +76,14 @@ def import_commands(
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
+    from shared.cli.api_client import head_of_log  # noqa: PLC0415 - nor an HTTP client to serve
     from shared.client.importing import import_file  # noqa: PLC0415 - likewise
     from shared.client.sender import SenderLimits  # noqa: PLC0415 - likewise
 
     settings = _settings(write_url)
     with _connected(settings) as client:
-        return import_file(file, client=client, limits=settings.limits_of(SenderLimits), as_json=json)
+        limits = settings.limits_of(SenderLimits)
+        return import_file(file, client=client, limits=limits, head=lambda: head_of_log(settings), as_json=json)
 
 
 def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
@@ -95,13 +97,23 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     :param json: print the result as JSON.
     """
     require_extra("seed", "seed", module="faker")
+    from shared.cli.api_client import head_of_log  # noqa: PLC0415 - nor an HTTP client to serve
     from shared.client.seeding import seed_people  # noqa: PLC0415 - faker least of all
     from shared.client.sender import SenderLimits  # noqa: PLC0415 - likewise
 
     settings = _settings(write_url)
     with _connected(settings) as client:
         limits = settings.limits_of(SenderLimits)
-        return seed_people(people, groups=groups, seed=seed, client=client, limits=limits, as_json=json)
+
+        return seed_people(
+            people,
+            groups=groups,
+            seed=seed,
+            client=client,
+            limits=limits,
+            head=lambda: head_of_log(settings),
+            as_json=json,
+        )
 
 
 def _settings(write_url: str | None) -> Settings:

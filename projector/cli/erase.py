@@ -1,84 +1,145 @@
-"""`muster erase --prove`: erase a person, and show that nothing is left of them."""
+"""`muster erase`: erase a person once the caller is sure of whom, and show that nothing is left of them."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from http import HTTPStatus
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from rich.console import Console
-from rich.table import Column, Table
 
-from projector.adapters.postgres.traces import PostgresTraces
-from projector.adapters.redis.read_model import RedisReadModel
-from projector.adapters.redis.traces import RedisTraces
-from projector.audit.erasure.audit import AccountNeverExisted, ErasureAudit, ErasureLimits
-from projector.audit.erasure.report import ErasureReport
-from projector.audit.erasure.search import fields_in_words
-from projector.projections.registry import PROJECTIONS
-from shared.cli.api_client import WRITE_API, ApiFailed, connected
+from shared.cli.api_client import READ_API, WRITE_API, ApiRefused, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
-from shared.cli.output import console, print_json
-from shared.errors import Unavailable, Unsound
-from shared.read_model.keys import HOME
-from shared.redis.client import connect
-from shared.runtime.progress import Progress
+from shared.cli.output import print_encoded, print_line, say
 from shared.settings import Settings
 from shared.text import printable
 
 ANSWER_SECONDS = 30.0
+LOOK_UPS = {"@": "/profiles/by-handle/", "ext:": "/profiles/by-external-id/"}
+"""Where the read API finds an account, by how a reference to it begins."""
+
+
+class NotErased(CommandFailed):
+    """The caller who was asked did not say yes."""
 
 
 class _Erased(msgspec.Struct):
     position: int
 
 
-def erase(account_id: str, /, *, prove: bool = False, json: bool = False) -> int:
-    """
-    Erase a person for good, and look everywhere for what may be left.
+class _Person(msgspec.Struct):
+    """The person as the read API knows them; without a handle where it does not."""
 
-    What is looked for are the values that the log had; of a person who was erased before, they are not known any more.
+    account_id: UUID
+    handle: str = ""
+    display_name: str = ""
 
-    :param account_id: of the account.
-    :param prove: to be said: there is no way back.
-    :param json: print one JSON document instead of tables.
+    def __str__(self) -> str:
+        if not self.handle:
+            return f"account {self.account_id}, whose name the read API does not know"
+        return f"{printable(self.display_name)} (@{printable(self.handle)}), account {self.account_id}"
+
+
+def erase(account: str, /, *, yes: bool = False, prove: bool = False, json: bool = False) -> int:
     """
-    try:
-        id_ = UUID(account_id)
-    except ValueError:
-        raise WrongUsage(f"{account_id!r} is no account id: ids are UUIDs, see GET /profiles/by-handle/…") from None
-    if not prove:
-        raise WrongUsage("say --prove: the person is erased for good, and looked for everywhere afterwards")
-    try:
-        report = asyncio.run(_audit(Settings.load(os.environ).with_addresses(), id_))
-    except (AccountNeverExisted, ApiFailed, Unavailable, Unsound) as error:
-        raise CommandFailed(f"not proven: {error}") from error
-    if json:
-        document = {**msgspec.to_builtins(report), "found": report.found, "proven": report.is_proven}
-        print_json(msgspec.json.encode(document))
+    Erase a person for good: there is no way back.
+
+    What --prove looks for are the values that the log had; of a person who was erased before they are not known any
+    more, and only what names the id is found.
+
+    :param account: its id, @handle or ext:<external id>.
+    :param yes: erase without naming the person and asking first; needed where no terminal can answer.
+    :param prove: look everywhere for what is left, also of a person who was erased before.
+    :param json: print one JSON document instead of text.
+    """
+    _require_reference(account)
+    if not (yes or prove):
+        _require_terminal()
+    settings = Settings.load(os.environ).with_addresses()
+    settings.required("write_url")
+    run = _prove if prove else _erase
+    return asyncio.run(run(settings, account, yes=yes, as_json=json))
+
+
+async def _erase(settings: Settings, account: str, *, yes: bool, as_json: bool) -> int:
+    person = await _identified(settings, account, is_named=not yes)
+    if not yes:
+        _require_consent(person)
+    position = await _erased(settings, person.account_id)
+    if as_json:
+        print_encoded({"account_id": person.account_id, "position": position})
     else:
-        _show(report, console(soft_wrap=True))
+        print_line(f"{person.account_id}, erased at position {position}")
+    return DONE
+
+
+async def _prove(settings: Settings, account: str, *, yes: bool, as_json: bool) -> int:
+    from projector.cli.erasure_audit import audit, is_erasable, show  # noqa: PLC0415 - to erase takes no driver
+
+    id_ = (await _identified(settings, account)).account_id
+    if not yes and await is_erasable(settings, id_):
+        _require_terminal()
+        _require_consent(await _identified(settings, str(id_), is_named=True))
+    report = await audit(settings, id_, erase=lambda id_: _erased(settings, id_))
+    if as_json:
+        print_encoded({**msgspec.to_builtins(report), "found": report.found, "proven": report.is_proven})
+    else:
+        show(report)
     return DONE if report.is_proven else FAILED
 
 
-async def _audit(settings: Settings, account_id: UUID) -> ErasureReport:
-    database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
-    settings.required("write_url")
-    progress = Progress(sys.stderr).begin("texts", total=None)
-    async with connect(redis_url) as client:
-        audit = ErasureAudit(
-            database=PostgresTraces(database_url),
-            store=RedisTraces(client),
-            models={each.name: RedisReadModel(client, projection=each, keyspace=HOME) for each in PROJECTIONS},
-            logs=list(_logs(settings.home)),
-            erase=lambda id_: _erased(settings, id_),
-            progress=progress,
-            limits=settings.limits_of(ErasureLimits),
-        )
-        with progress:
-            return await audit.run(account_id)
+def _require_terminal() -> None:
+    """:raises WrongUsage: there is none to ask, so that the consent has to be given beforehand."""
+    if not sys.stdin.isatty():
+        raise WrongUsage("say --yes: the person is erased for good, and there is no terminal to ask first")
+
+
+def _require_consent(person: _Person) -> None:
+    """
+    Name the person, and ask whether they are to be erased.
+
+    :raises NotErased: the answer is another one than yes.
+    """
+    say(f"Erase {person}? There is no way back. Write yes to go on:")
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise NotErased("nothing was erased")
+
+
+async def _identified(settings: Settings, account: str, *, is_named: bool = False) -> _Person:
+    """
+    Return whom a reference means; who is named by an id is looked up only for their name.
+
+    :raises ApiFailed: there is none with that handle or external id, or that cannot be found out.
+    """
+    id_ = _uuid(account)
+    if id_ and not is_named:
+        return _Person(id_)
+    path = f"/profiles/{id_}" if id_ else _look_up_path(account)
+    async with connected(READ_API, settings, timeout=ANSWER_SECONDS) as read_api:
+        try:
+            return await read_api.get(path, _Person)
+        except ApiRefused as refusal:
+            if id_ and refusal.status == HTTPStatus.NOT_FOUND:  # erased before, or not projected yet
+                return _Person(id_)
+            raise
+
+
+def _require_reference(account: str) -> None:
+    if not (_uuid(account) or account.startswith(tuple(LOOK_UPS))):
+        raise WrongUsage(f"{account!r} is no account: give its id, @handle or ext:<external id>")
+
+
+def _look_up_path(account: str) -> str:
+    begin = next(begin for begin in LOOK_UPS if account.startswith(begin))
+    return LOOK_UPS[begin] + quote(account.removeprefix(begin), safe="")
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 async def _erased(settings: Settings, account_id: UUID) -> int:
@@ -86,30 +147,3 @@ async def _erased(settings: Settings, account_id: UUID) -> int:
     body, key = {"account": str(account_id)}, {"Idempotency-Key": f"erase:{account_id}"}
     async with connected(WRITE_API, settings, timeout=ANSWER_SECONDS) as write_api:
         return (await write_api.post("/commands/erase-account", body, _Erased, headers=key)).position
-
-
-def _logs(home: Path) -> Iterator[Path]:
-    """What `muster up` has its processes write; where other logs are kept, Muster does not know."""
-    yield from sorted(path for path in (home / "logs").glob("**/*") if path.is_file())
-
-
-def _show(report: ErasureReport, console: Console) -> None:
-    table = Table(Column("place", overflow="fold"), "checked", "found", "of", box=None)
-    for each in report.places:
-        table.add_row(printable(each.place), f"{each.checked:,}", f"{each.found:,}", fields_in_words(each.what))
-    console.print(table)
-    for line in _remarks(report):
-        console.print(line)
-    verdict = "nothing of the person was found" if report.is_proven else "not proven"
-    console.print(f"{report.account_id}, erased at position {report.position}: {verdict}")
-
-
-def _remarks(report: ErasureReport) -> Iterator[str]:
-    if report.erased == "before":
-        yield "erased before: the values are not known any more, so only what names the id was looked for"
-    else:
-        yield f"{report.sought} values were looked for"
-    for each in report.left_out:
-        yield f"left out: {each.values} of {each.field}, {each.why}"
-    for generation in report.behind:
-        yield f"not there yet: {generation}, see `muster status`"

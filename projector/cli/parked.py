@@ -5,14 +5,13 @@ from collections.abc import Mapping
 
 import msgspec
 from cyclopts import App
-from rich.console import Console
 from rich.table import Table
 
 from projector.api.parked import path_of
 from projector.processing.parked_events import ParkedDocument, ParkedReply, ParkedReport
 from shared.cli.api_client import PROJECTOR, ApiRefused, ask
 from shared.cli.exit_codes import DONE, FAILED
-from shared.cli.output import console, print_json, say
+from shared.cli.output import print_json, print_line, print_table, say
 from shared.text import printable
 
 parked = App(name="parked", help_format="plaintext")
@@ -77,7 +76,7 @@ def _print_parked(answer: bytes, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    _show(msgspec.json.decode(answer, type=ParkedReport), console())
+    _show(msgspec.json.decode(answer, type=ParkedReport))
 
 
 def _print_outcome(answer: bytes, *, as_json: bool) -> int:
@@ -86,24 +85,24 @@ def _print_outcome(answer: bytes, *, as_json: bool) -> int:
     if as_json:
         print_json(answer)
     else:
-        _show(outcome, console())
+        _show(outcome)
     if not outcome.settled:
         say("no projector has looked at it yet: it will be done as soon as one feeds")
     return FAILED if outcome.parked else DONE
 
 
-def _show(report: ParkedReport, console: Console) -> None:
+def _show(report: ParkedReport) -> None:
     if not report.parked:
-        console.print("nothing is parked")
+        print_line("nothing is parked")
     else:
         table = Table("projection", "document", "stale since", "waiting", "cannot be folded", box=None)
         for each in report.parked:
             table.add_row(*_cells(each))
-        console.print(table)
+        print_table(table)
     for event in report.skipped:
         what = f"skipped: position {event.position} of {event.projection} ({event.error or 'waited'})"
         why = printable(f"by {event.by} at {event.at:%Y-%m-%d %H:%M:%S}Z: {event.reason}")
-        console.print(f"{what}, {why}")
+        print_line(f"{what}, {why}")
 
 
 def _cells(each: ParkedDocument) -> tuple[str, ...]:

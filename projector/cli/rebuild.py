@@ -15,6 +15,7 @@ import msgspec
 from cyclopts import Parameter, validators
 
 from projector.api.rebuilds import Arrangement
+from projector.cli.names import require_projection
 from projector.main import projector_app
 from projector.monitoring.status import ProjectionStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
@@ -29,6 +30,7 @@ from shared.observability import logging as telemetry
 from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
 from shared.settings import Settings
+from shared.wording import counted
 
 POLL_SECONDS = 0.3
 
@@ -73,9 +75,8 @@ def rebuild(
     :param rollback: switch back to the records that were live before.
     :param json: print one JSON document at the end.
     """
+    require_projection(projection)
     names = [each.name for each in PROJECTIONS]
-    if projection is not None and projection not in names:
-        raise WrongUsage(f"there is no projection {projection!r}: {', '.join(names)}")
     if sum((all, projection is not None)) != 1 and not abort:
         raise WrongUsage(f"name a projection ({', '.join(names)}), or say --all")
     body = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "force": force, "keep_old": keep_old, "hold": dry_run}
@@ -178,7 +179,7 @@ class _Rebuild:
         """Show how far it is until it is live (None), or held (why)."""
         status = await self._status()
         target = status.rebuild.target if status.rebuild else None
-        with Progress(sys.stderr).begin("events", total=target) as progress:
+        with Progress(sys.stderr).begin("event", total=target) as progress:
             while status.generation != generation:
                 if status.generation is None:
                     progress.wait(status.error or "the projector cannot find out which generations there are")
@@ -262,10 +263,10 @@ def _show(progress: Progress, rebuild: RebuildStatus, events: int) -> None:
 
 
 def _report(outcome: Rebuilt, comparison: Comparison | None, why: str | None) -> None:
-    say(f"{outcome.projection}: {outcome.events:,} events in {outcome.seconds:.1f} s")
+    say(f"{outcome.projection}: {counted(outcome.events, 'event')} in {outcome.seconds:.1f} s")
     if comparison:
         say(
-            f"of {comparison.records:,} records {comparison.gone:,} gone, {comparison.changed:,} changed;"
+            f"of {counted(comparison.records, 'record')} {comparison.gone:,} gone, {comparison.changed:,} changed;"
             f" {comparison.new:,} new"
         )
         for each in comparison.samples:

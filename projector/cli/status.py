@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
 from projector.monitoring.status import GenerationStatus, ProjectionStatus, Status
 from shared.cli.api_client import PROJECTOR, ask
-from shared.cli.output import console, print_json
+from shared.cli.output import console, print_json, print_line, print_table
 from shared.text import printable
+from shared.wording import counted
 
 
 def status(*, json: bool = False) -> None:
@@ -23,22 +23,22 @@ def status(*, json: bool = False) -> None:
     if json:
         print_json(answer)
     else:
-        _show(msgspec.json.decode(answer, type=Status), console())
+        _show(msgspec.json.decode(answer, type=Status))
 
 
-def _show(status: Status, console: Console) -> None:
+def _show(status: Status) -> None:
     table = Table("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "size", box=None)
     for each in status.projections:
         table.add_row(*_cells(each))
-    console.print(table)
-    console.print(f"head of the log: {_or_unknown(status.head)}")
+    print_table(table)
+    print_line(f"head of the log: {_or_unknown(status.head)}")
     for projector in status.projectors:
-        console.print(f"projector {projector.id}: {projector.role}, since {projector.since}")
+        print_line(f"projector {projector.id}: {projector.role}, since {projector.since}")
     for each in status.projections:
         for line in _beside(each):
-            console.print(printable(line), soft_wrap=True)
+            print_line(printable(line))
     for line in _standstills(status):
-        console.print(printable(line), style="red", soft_wrap=True)
+        console().print(printable(line), style="red", soft_wrap=True)
 
 
 def _cells(each: ProjectionStatus) -> list[str]:
@@ -65,8 +65,7 @@ def _beside(each: ProjectionStatus) -> Iterator[str]:
 
 
 def _generation(projection: str, generation: GenerationStatus) -> str:
-    documents = "1 document" if generation.documents == 1 else f"{_or_unknown(generation.documents)} documents"
-    held = f"{documents}, {_size([generation.bytes])}"
+    held = f"{counted(generation.documents, 'document')}, {_size([generation.bytes])}"
     kept = f", kept until {generation.kept_until:%H:%M:%S}" if generation.kept_until else ""
     name = f"{generation.role} {generation.name} (version {generation.version})"
     return f"{projection}: {name}, at {generation.checkpoint}, {held}{kept}"
@@ -77,7 +76,7 @@ def _standstills(status: Status) -> list[str]:
     held = [f"the event log is {status.held_by.text}"] if status.held_by else []
     read_probe = [f"the read probe was not answered: {status.read_probe}"] if status.read_probe else []
     parked = [
-        f"{each.name}: {each.parked} documents are parked, see `muster parked list`"
+        f"{each.name}: {counted(each.parked, 'document is', 'documents are')} parked, see `muster parked list`"
         for each in status.projections
         if each.parked
     ]

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from projector.adapters.postgres.directory import PostgresDirectory
@@ -15,15 +14,17 @@ from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
+from projector.cli.names import require_projection
 from projector.projections.registry import PROJECTIONS
 from projector.services import store_in_redis
-from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
-from shared.cli.output import console, print_json
+from shared.cli.exit_codes import DONE, FAILED, CommandFailed
+from shared.cli.output import print_encoded, print_line, print_table
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
 from shared.runtime.progress import Progress
 from shared.settings import Settings
 from shared.text import printable
+from shared.wording import counted
 
 SHOWN = 20
 """Differences shown to people; `--json` has more."""
@@ -40,18 +41,16 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     :param repair: write anew what differs in Redis.
     :param json: print one JSON document instead of a table.
     """
-    if projection is not None and projection not in {each.name for each in PROJECTIONS}:
-        known = ", ".join(each.name for each in PROJECTIONS)
-        raise WrongUsage(f"there is no projection {projection!r}: {known}")
+    require_projection(projection)
     settings = Settings.load(os.environ).with_addresses()
     try:
         verified = asyncio.run(_verify(settings, projection, repair=repair))
     except (*CANNOT_LOOK, ReadModelUnstable) as error:
         raise CommandFailed(f"cannot verify: {error}") from error
     if json:
-        print_json(msgspec.json.encode(report(verified, repair=repair)))
+        print_encoded(report(verified, repair=repair))
     else:
-        _show(verified, console(soft_wrap=True), repair=repair)
+        _show(verified, repair=repair)
     return FAILED if any(each.stands for each in verified) else DONE
 
 
@@ -69,16 +68,16 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
             return [await verification.verify(store_in_redis(client, each), repair=repair) for each in chosen]
 
 
-def _show(verified: Sequence[Verified], console: Console, *, repair: bool) -> None:
+def _show(verified: Sequence[Verified], *, repair: bool) -> None:
     table = Table("projection", "position", "records", "index entries", "rows", "differences", "seconds", box=None)
     for each in verified:
         numbers = (each.position, each.documents, each.entries, each.rows, each.differences)
         table.add_row(each.projection, *(f"{number:,}" for number in numbers), f"{each.seconds:.1f}")
-    console.print(table)
+    print_table(table)
     details = [detail for each in verified for detail in each.details]
     for detail in details[:SHOWN]:
-        console.print(_line(detail))
-    console.print(_summary(verified, shown=min(len(details), SHOWN), repair=repair))
+        print_line(_line(detail))
+    print_line(_summary(verified, shown=min(len(details), SHOWN), repair=repair))
 
 
 def _line(detail: Difference) -> str:
@@ -94,7 +93,7 @@ def _short(value: Any) -> str:
 
 def _summary(verified: Sequence[Verified], *, shown: int, repair: bool) -> str:
     differences, stale = sum(each.differences for each in verified), sum(each.stale for each in verified)
-    parts = ["1 difference" if differences == 1 else f"{differences:,} differences"]
+    parts = [counted(differences, "difference")]
     if stale:
         parts.append(f"{stale:,} stale, see `muster parked list`")
     if shown < differences:

@@ -4,6 +4,7 @@ from projector.store.hints import forced_rebuild
 from shared.errors import Unsound
 from shared.event_log import EventReader, LogIdentity
 from shared.read_model.positions import Checkpoint
+from shared.wording import counted
 
 RECENT = 10_000
 """Events that are counted at most when a checkpoint is checked once more."""
@@ -48,8 +49,8 @@ class ForkCheck:
         if actual := await _differs(reader, checkpoint, since=Checkpoint()):
             raise LogForked(
                 f"projection {self._projection}: the log is not the one that was projected."
-                f" The checkpoint says {checkpoint.count} events up to position {checkpoint.position}, the last of them"
-                f" {checkpoint.event_id}; the log has {actual.count}, with {actual.event_id} there."
+                f" The checkpoint says {counted(checkpoint.count, 'event')} up to position {checkpoint.position}, the"
+                f" last of them {checkpoint.event_id}; the log has {actual.count}, with {actual.event_id} there."
                 f" Was it restored, or did it fail over? If the log is right, {forced_rebuild(self._projection)}"
             )
 

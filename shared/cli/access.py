@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -12,8 +13,9 @@ from shared.auth.principal import SCOPES
 from shared.auth.signing_keys import KeyDirectory, KeysUnusable
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
 from shared.cli.exit_codes import CommandFailed
-from shared.cli.output import print_line, say
+from shared.cli.output import print_encoded, print_line, say
 from shared.settings import Settings, SettingsError
+from shared.wording import suggestion
 
 OPERATOR = "operator"
 LONGEST_TTL = timedelta(days=3_650)
@@ -26,50 +28,70 @@ token = App(name="token", help_format="plaintext")
 
 
 @keys.command
-def new(*, if_none: bool = False) -> None:
+def new(*, if_none: bool = False, json: bool = False) -> None:
     """
     Make a key: it signs from now on, and those there are stay good until they are retired.
 
     :param if_none: only if there is none that signs.
+    :param json: print one JSON document.
     """
     directory = _directory(_settings())
     try:
-        if if_none and directory.signing():
-            return
-        print_line(directory.new(now=datetime.now(UTC)).id)
+        made = None if if_none and directory.signing() else directory.new(now=datetime.now(UTC)).id
     except KeysUnusable as error:
         raise CommandFailed(str(error)) from error
-    say(f"made in {directory.path}; every process takes it over within 5 s")
+    if made or json:
+        _print(str(made), {"id": made}, as_json=json)
+    if made:
+        say(f"made in {directory.path}; every process takes it over within 5 s")
 
 
 @keys.command(name="list")
-def list_keys() -> None:
-    """Show every key whose tokens are good, the one that signs last."""
+def list_keys(*, json: bool = False) -> None:
+    """
+    Show every key whose tokens are good, the one that signs last.
+
+    :param json: print one JSON document.
+    """
     directory = _directory(_settings())
     try:
         verifying, signing = directory.verifying(), directory.signing()
     except KeysUnusable as error:
         raise CommandFailed(str(error)) from error
-    for key_id in sorted(verifying, key=lambda each: (each in signing, each)):
-        print_line(f"{key_id}  {_role(key_id, signing)}")
+    rows = [(each, _role(each, signing)) for each in sorted(verifying, key=lambda each: (each in signing, each))]
+    if json:
+        print_encoded([{"id": key_id, "role": role} for key_id, role in rows])
+        return
+    for key_id, role in rows:
+        print_line(f"{key_id}  {role}")
 
 
 @keys.command
-def retire(key_id: str, /) -> None:
+def retire(key_id: str, /, *, json: bool = False) -> None:
     """
     Make a key useless, and with it every token that it signed, within 5 s.
 
     :param key_id: as `muster keys list` shows it.
+    :param json: print one JSON document.
     """
     try:
         _directory(_settings()).retire(key_id)
     except KeysUnusable as error:
         raise CommandFailed(str(error)) from error
+    if json:
+        print_encoded({"id": key_id, "role": "retired"})
     say(f"{key_id} is retired; what it signed is refused within 5 s")
 
 
 @token.default
-def make(*, scope: list[str] | None = None, subject: str = OPERATOR, ttl: str = "1h", link: bool = False) -> None:
+def make(
+    *,
+    scope: list[str] | None = None,
+    subject: str = OPERATOR,
+    ttl: str = "1h",
+    link: bool = False,
+    json: bool = False,
+) -> None:
     """
     Print a token; its id, by which it can be revoked, goes to stderr.
 
@@ -77,6 +99,7 @@ def make(*, scope: list[str] | None = None, subject: str = OPERATOR, ttl: str = 
     :param subject: who it speaks for, in events and for idempotency keys; never a person's name or address.
     :param ttl: for how long it is good, such as 90s, 15m, 12h or 30d.
     :param link: print an address that signs a browser in at the ops page instead: once, within 15 minutes.
+    :param json: print one JSON document.
     """
     settings = _settings()
     try:
@@ -86,27 +109,40 @@ def make(*, scope: list[str] | None = None, subject: str = OPERATOR, ttl: str = 
     _require_subject(subject)
     if link:
         url = settings.with_addresses().required("ops_url")
-        print_line(sign_in_link(url, key=key, subject=subject, audience=settings.audience))
+        address = sign_in_link(url, key=key, subject=subject, audience=settings.audience)
+        _print(address, {"link": address, "subject": subject, "seconds": LINK_TTL.seconds}, as_json=json)
         say(f"good once, for {LINK_TTL.seconds // 60} minutes")
         return
-    made = issue(key, scopes=_scopes(scope), subject=subject, ttl=_duration(ttl), audience=settings.audience)
-    print_line(made.text)
+    scopes, lasts = _scopes(scope), _duration(ttl)
+    made = issue(key, scopes=scopes, subject=subject, ttl=lasts, audience=settings.audience)
+    about = {"token": made.text, "id": made.id, "subject": subject, "scopes": scopes}
+    _print(made.text, {**about, "seconds": int(lasts.total_seconds())}, as_json=json)
     say(f"token {made.id} of {subject}, good for {ttl}; `muster token revoke {made.id}` ends it")
 
 
 @token.command
-def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /) -> None:
+def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, json: bool = False) -> None:
     """
     Have a token refused, within 5 s and for good.
 
     :param id: its id, as `muster token` showed it, or the token itself.
+    :param json: print one JSON document.
     """
     try:
         token_id = unverified(id).token_id if id.count(".") == 2 else id  # noqa: PLR2004 - the dots of a JWT
         _directory(_settings()).revoke(token_id or "")
     except (KeysUnusable, InvalidToken) as error:
         raise CommandFailed(str(error)) from error
+    if json:
+        print_encoded({"id": token_id, "revoked": True})
     say(f"{token_id} is revoked: it is refused within 5 s")
+
+
+def _print(line: str, document: Mapping[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print_encoded(document)
+    else:
+        print_line(line)
 
 
 def _settings() -> Settings:
@@ -129,7 +165,7 @@ def _scopes(given: list[str] | None) -> list[str]:
         raise SettingsError(f"say what the token allows with --scope, several times for several: {known}")
     for name in given:
         if name not in SCOPES:
-            raise SettingsError(f"there is no scope {name!r}: {known}")
+            raise SettingsError(f"there is no scope {name!r}: {suggestion(name, SCOPES)}")
     return list(dict.fromkeys(given))
 
 

@@ -13,7 +13,7 @@ import msgspec
 from shared.auth.local_access import bearer, is_near
 from shared.cli.exit_codes import WRONG_USAGE, CommandFailed
 from shared.http_clients import Client, http_client
-from shared.settings import Settings
+from shared.settings import Settings, SettingsError
 
 ANSWER_SECONDS = 15.0
 NOT_LET_IN = "does not let us in; set MUSTER_TOKEN to what `muster token --scope …` prints where the keys are"
@@ -45,6 +45,10 @@ class ApiProblem(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         return self.type.rpartition("/")[2]
+
+
+class _Head(msgspec.Struct):
+    head: int | None = None
 
 
 class ApiFailed(CommandFailed):
@@ -158,6 +162,17 @@ def blocking_httpx_client(api: Api, settings: Settings, *, timeout: httpx.Timeou
     return _client(httpx.Client, api, settings, timeout=timeout)
 
 
+def head_of_log(settings: Settings) -> int | None:
+    """Ask the projector beside the write API where the log ends; None where that cannot be found out."""
+    if settings.ops_url is None or settings.sources["ops_url"] != settings.sources["write_url"]:
+        return None  # the home's projector may not be that of another write API
+    try:
+        with blocking_httpx_client(PROJECTOR, settings, timeout=httpx.Timeout(ANSWER_SECONDS)) as http:
+            return msgspec.json.decode(http.get("/status").raise_for_status().content, type=_Head).head
+    except (httpx.HTTPError, msgspec.DecodeError, SettingsError):
+        return None
+
+
 def problem_of(response: httpx.Response) -> ApiProblem | None:
     """Return what is said to be wrong; None where it is not said as an API of ours says it."""
     try:
@@ -169,7 +184,7 @@ def problem_of(response: httpx.Response) -> ApiProblem | None:
 def not_let_in(response: httpx.Response) -> ApiFailed:
     """Say what to do where a token is missing, or does not allow the request."""
     problem = problem_of(response)
-    why = problem.detail if problem else f"it answers {response.status_code}"
+    why = f"{problem.detail} ({problem.name})" if problem else f"it answers {response.status_code}"
     return ApiFailed(f"{response.url.copy_with(query=None)} {NOT_LET_IN}: {why}")
 
 

@@ -1,12 +1,16 @@
 """What commands print: results on stdout, everything else on stderr; nothing in either steers a terminal."""
 
+import json
+import re
 import sys
-from typing import TYPE_CHECKING
+from codecs import lookup
+from typing import TYPE_CHECKING, Any
 
 from shared.text import printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 def say(text: str) -> None:
@@ -20,15 +24,31 @@ def print_line(text: object) -> None:
 
 
 def print_json(document: bytes) -> None:
-    """Print one JSON document, which is the whole result."""
-    print_line(document.decode())
+    """Print one JSON document, which is the whole result, in UTF-8 or ASCII."""
+    text = document.decode()
+    is_utf8 = lookup(sys.stdout.encoding).name == "utf-8"
+    print_line(text if is_utf8 else re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text))
+
+
+def print_encoded(document: Any) -> None:
+    """Print a value as one JSON document."""
+    from msgspec import json as encoder  # noqa: PLC0415 - not to print a line
+
+    print_json(encoder.encode(document))
+
+
+def print_table(table: "Table") -> None:
+    """Print a table with every cell whole: a terminal wraps the lines that are too long for it."""
+    wide = console()
+    wide.width = sys.maxsize
+    wide.print(table)
 
 
 def console(*, soft_wrap: bool = False) -> "Console":
     """
-    Return a console for tables and lines on stdout; what looks like markup in them is text.
+    Return a console for lines on stdout; what looks like markup in them is text.
 
-    :param soft_wrap: let the terminal wrap long lines, tables too.
+    :param soft_wrap: let the terminal wrap long lines.
     """
     from rich.console import Console  # noqa: PLC0415 - not to print a line
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
@@ -17,19 +18,29 @@ from shared.runtime.progress import Progress
 STDIN = "-"
 
 
-def import_file(file: str, *, client: httpx.Client, limits: SenderLimits | None = None, as_json: bool) -> int:
+def import_file(
+    file: str,
+    *,
+    client: httpx.Client,
+    limits: SenderLimits | None = None,
+    head: Callable[[], int | None] = lambda: None,
+    as_json: bool,
+) -> int:
     """
     Post the commands of a file and return the exit status; running it again does nothing twice.
 
     :param file: a path, or `-` for stdin.
+    :param head: asks where the log ends.
     """
     try:
         source = _opened(file)
     except OSError as error:
         raise WrongUsage(f"{file} cannot be read: {error.strerror}") from error
     with source:
-        progress = Progress(sys.stderr).begin("lines", total=_size(source))
-        return post_all(read_chunks(source), client=client, progress=progress, limits=limits, as_json=as_json)
+        progress = Progress(sys.stderr).begin("line", total=_size(source))
+        return post_all(
+            read_chunks(source), client=client, progress=progress, limits=limits, head=head, as_json=as_json
+        )
 
 
 def _opened(file: str) -> BufferedReader:

@@ -1,7 +1,7 @@
 """A whole run: from the first chunk to the summary and the exit status."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 import httpx
@@ -13,6 +13,7 @@ from shared.client.lines import Chunk, Line
 from shared.client.sender import GaveUp, LineResult, Sender, SenderLimits
 from shared.runtime.progress import Progress
 from shared.text import printable
+from shared.wording import counted
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,13 +24,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     replayed: int
     failed: int
     position: int
-    """Of the log, with everything applied and replayed in it; 0 if nothing was."""
+    """The head of the log; where the projector cannot be asked, the last one that was answered, 0 if none was."""
     seconds: float
 
     def __str__(self) -> str:
         return (
-            f"{self.lines:,} lines in {self.seconds:.1f} s: {self.applied:,} applied, {self.replayed:,} replayed, "
-            f"{self.failed:,} failed; the log is at position {self.position}"
+            f"{counted(self.lines, 'line')} in {self.seconds:.1f} s: {self.applied:,} applied, "
+            f"{self.replayed:,} replayed, {self.failed:,} failed; position {self.position} of the log is reached"
         )
 
 
@@ -55,13 +56,13 @@ class Tally:
     def waiting(self, why: str) -> None:
         self._progress.wait(why)
 
-    def summary(self) -> Summary:
+    def summary(self, *, head: int | None) -> Summary:
         return Summary(
             lines=self._lines,
             applied=self._applied,
             replayed=self._replayed,
             failed=self._failed,
-            position=self._position,
+            position=max(self._position, head or 0),
             seconds=round(time.monotonic() - self._start, 3),
         )
 
@@ -72,19 +73,30 @@ class Tally:
 
 def failure(line: Line, answer: LineResult) -> str:
     """What to tell of a line that failed: a line, and one more for each wrong field."""
-    first = f"line {line.number}: {answer.status} {answer.title}: {answer.detail}"
+    name = f" ({answer.problem})" if answer.problem else ""
+    first = f"line {line.number}: {answer.status} {answer.title}: {answer.detail}{name}"
     others = (f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)
     return "\n".join(map(printable, [first, *others]))
 
 
 def post_all(
-    chunks: Iterable[Chunk], *, client: httpx.Client, progress: Progress, limits: SenderLimits | None, as_json: bool
+    chunks: Iterable[Chunk],
+    *,
+    client: httpx.Client,
+    progress: Progress,
+    limits: SenderLimits | None,
+    head: Callable[[], int | None] = lambda: None,
+    as_json: bool,
 ) -> int:
-    """Post everything, print the summary, and return the exit status."""
+    """
+    Post everything, print the summary, and return the exit status.
+
+    :param head: asks where the log ends.
+    """
     with progress:
         tally = Tally(progress)
         status = send_all(chunks, sender=Sender(client=client, observer=tally, limits=limits), progress=progress)
-    summary = tally.summary()
+    summary = tally.summary(head=head())
     if as_json:
         print_json(msgspec.json.encode(summary))
     else:

@@ -1,7 +1,7 @@
 """`muster seed`: synthetic people and their groups, made through the write API."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import httpx
@@ -18,12 +18,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 def seed_people(
-    count: int, *, groups: int = 0, seed: int, client: httpx.Client, limits: SenderLimits | None = None, as_json: bool
+    count: int,
+    *,
+    groups: int = 0,
+    seed: int,
+    client: httpx.Client,
+    limits: SenderLimits | None = None,
+    head: Callable[[], int | None] = lambda: None,
+    as_json: bool,
 ) -> int:
     """Register people in groups and return the exit status; the same again change nothing, more of them go on."""
-    progress = Progress(sys.stderr).begin("lines", total=groups + count)
+    progress = Progress(sys.stderr).begin("line", total=groups + count)
     lines = in_chunks(commands(count, groups=groups, seed=seed))
-    return post_all(lines, client=client, progress=progress, limits=limits, as_json=as_json)
+    return post_all(lines, client=client, progress=progress, limits=limits, head=head, as_json=as_json)
 
 
 def commands(count: int, *, groups: int = 0, seed: int) -> Iterator[Line]:

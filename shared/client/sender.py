@@ -50,9 +50,15 @@ class LineResult(msgspec.Struct, frozen=True):
     line: int = 0
     position: int = 0
     replayed: bool = False
+    type: str = ""
     title: str = ""
     detail: str = ""
     errors: tuple[WrongField, ...] = ()
+
+    @property
+    def problem(self) -> str:
+        """Return the name of its problem."""
+        return self.type.rpartition("/")[2]
 
 
 class GaveUp(CommandFailed):
@@ -205,7 +211,7 @@ def _refusal(response: httpx.Response) -> LineResult:
 
 
 def _said(answer: LineResult) -> str:
-    return f"{answer.status} {answer.title}"
+    return f"{answer.status} {answer.title}{f' ({answer.problem})' if answer.problem else ''}"
 
 
 def _seconds(retry_after: str) -> float:

@@ -28,11 +28,6 @@ COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
 SHARED_OUT = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
 """How pytest runs all tests: in one process more than two cores, as tests often wait, each with its own servers."""
 LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
-HELP_OF_A_CLONE = """
-In a clone only:
-  check        Check the style, the types and the import contracts of the code.
-  test         Run the tests; what follows goes to pytest.
-"""
 REPORT_SECONDS = 3.0
 """The pause between two lines about an installation."""
 STEERS = re.compile(r"(PIP|UV)_|PYTHON.").match
@@ -80,14 +75,12 @@ class Environment(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Become `muster` with these arguments; `check`, `test` and a part of `--help` exist only in a clone."""
+    """Become `muster` with these arguments; `check` and `test` exist only in a clone."""
     match arguments:
         case ["check"]:
             check()
         case ["test", *chosen]:
             run_tool(["pytest", *(chosen or SHARED_OUT)])
-        case [] | ["--help"] | ["-h"]:
-            show_help(arguments)
         case _:
             _become(_ready_environment(COMMANDS), "muster", arguments)
 
@@ -97,13 +90,6 @@ def check() -> NoReturn:
     environment = _ready_environment(DEVELOPMENT)
     runs = [_called(environment, *linter) for linter in LINTERS]
     sys.exit(int(any(runs)))
-
-
-def show_help(arguments: Sequence[str]) -> NoReturn:
-    """Show the help of `muster`, and what a clone adds to it."""
-    status = _called(_ready_environment(COMMANDS), "muster", *arguments)
-    print(HELP_OF_A_CLONE, end="")  # noqa: T201 - the command's result
-    sys.exit(status)
 
 
 def run_tool(command: Sequence[str]) -> NoReturn:

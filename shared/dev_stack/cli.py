@@ -3,16 +3,16 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import msgspec
 from cyclopts import Parameter, validators
 
-from shared.cli.output import print_line
+from shared.cli.output import print_encoded, print_line
+from shared.dev_stack import bootstrap
 from shared.dev_stack import up as stack
 from shared.limits import known_limits, named_numbers
-from shared.settings import DEFAULT, Settings, printable, variable
+from shared.settings import DEFAULT, UNSET, Settings, printable, variable
 
 Row: TypeAlias = tuple[str, str, str]
 """A name, its value and where that comes from."""
@@ -22,7 +22,6 @@ Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 
 def up(
     *,
-    home: Path | None = None,
     write_port: Port | None = None,
     read_port: Port | None = None,
     ops_port: Port | None = None,
@@ -33,14 +32,12 @@ def up(
 
     With MUSTER_DATABASE_URL or MUSTER_REDIS_URL it uses your servers instead of its own.
 
-    :param home: where data and logs are kept.
     :param write_port: port of the write API; 0 for any that is free.
     :param read_port: port of the read API; 0 for any that is free.
     :param ops_port: port of the ops API; 0 for any that is free.
     :param fresh: empty the embedded servers first; never touches your own.
     """
     given = {
-        "home": home and home.absolute(),
         "write_port": write_port,
         "read_port": read_port,
         "ops_port": ops_port,
@@ -51,27 +48,66 @@ def up(
     asyncio.run(stack.run(settings, fresh=fresh))
 
 
-def doctor() -> int:
-    """Check every precondition of running Muster here; the exit status is 1 if one fails."""
-    from shared.dev_stack.doctor import FAILED, examine  # noqa: PLC0415 - `up` and `config` need no Alembic
+def doctor(*, json: bool = False) -> int:
+    """
+    Check every precondition of running Muster here; the exit status is 1 if one fails.
 
-    checks = list(examine(Settings.load(os.environ).with_addresses()))
-    for mark, what, hint in checks:
-        print_line(f"{mark} {what}: {hint}" if hint else f"{mark} {what}")
-    return int(any(check.mark == FAILED for check in checks))
+    :param json: print one JSON document instead of lines.
+    """
+    from shared.dev_stack.doctor import FAILED, MEANINGS, examine  # noqa: PLC0415 - `up` and `config` need no Alembic
+
+    settings = Settings.load(os.environ).with_addresses()
+    checks = []
+    for check in examine(settings):
+        checks.append(check)
+        if not json:
+            print_line(f"{check.mark} {check.what}: {check.hint}" if check.hint else f"{check.mark} {check.what}")
+    status = int(any(check.mark == FAILED for check in checks))
+    if json:
+        found = [{"check": each.what, "result": MEANINGS[each.mark], "hint": each.hint or None} for each in checks]
+        print_encoded({"home": str(settings.home), "ok": not status, "checks": found})
+    return status
 
 
-def config(*, limits: bool = False) -> None:
+def config(*, limits: bool = False, json: bool = False) -> None:
     """
     Show every setting with its value and source; secrets are masked.
 
     :param limits: show the limits of every component, which MUSTER_LIMITS changes, instead.
+    :param json: print one JSON document instead of a table.
     """
     settings = Settings.load(os.environ).with_addresses()
     rows = _limits(settings) if limits else _settings(settings)
+    if json:
+        print_encoded(
+            [
+                {"name": name, "value": None if value == UNSET else value, "source": source}
+                for name, value, source in rows
+            ]
+        )
+        return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print_line("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def check() -> None:
+    """Check the style, the types and the import contracts of the code, in a clone."""
+    bootstrap.check()
+
+
+def test(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
+    """
+    Run the tests, in a clone.
+
+    :param arguments: go to pytest, whose help `./muster test --help` shows.
+    """
+    bootstrap.main(["test", *arguments])
+
+
+def _document(row: Row) -> dict[str, str | None]:
+    name, value, source = row
+    return {"name": name, "value": None if value == UNSET else value, "source": source}
 
 
 def _settings(settings: Settings) -> Sequence[Row]:

@@ -12,6 +12,7 @@ import redis
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from shared.auth.local_access import is_near
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.cli.extras import ExtraMissing
 from shared.dev_stack.programs import (
@@ -26,11 +27,15 @@ from shared.event_log import preconditions
 from shared.http_clients import http_client
 from shared.postgres.arguments import connect_arguments
 from shared.postgres.session import BEGIN_SESSION, findings, require_primary
+from shared.private_files import OTHERS
 from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.server.serving import PortTakenError, require_free
-from shared.settings import Settings, masked, read_addresses
+from shared.settings import Settings, masked
+from shared.wording import counted
 
 OK, FAILED, WARNING = "✓", "✗", "!"
+MEANINGS = {OK: "ok", FAILED: "failed", WARNING: "warning"}
+"""How programs read the marks."""
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 15
@@ -51,7 +56,7 @@ class Check(NamedTuple):
 def examine(settings: Settings) -> Iterator[Check]:
     """Check everything, one precondition at a time; change nothing."""
     yield _check(sys.version_info >= OLDEST_PYTHON, f"Python {sys.version.split()[0]}", "3.11 or newer is needed")
-    yield _state_directory(settings.home)
+    yield from _state_directory(settings.home)
     yield from _ports(settings)
     yield _access(settings)
     yield from _programs(settings)
@@ -63,10 +68,14 @@ def _check(holds: bool, what: str, hint: str, *, otherwise: str = FAILED) -> Che
     return Check(OK, what) if holds else Check(otherwise, what, hint)
 
 
-def _state_directory(path: Path) -> Check:
+def _state_directory(path: Path) -> Iterator[Check]:
     nearest = next(each for each in (path, *path.parents) if each.exists())
     writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
-    return _check(writable, f"state directory {path} is writable", "choose another with MUSTER_HOME")
+    yield _check(writable, f"state directory {path} is writable", "choose another with --home or MUSTER_HOME")
+    if path.is_dir():
+        closed = not path.stat().st_mode & OTHERS
+        hint = f"other accounts may look into it: `muster up` closes it, or chmod -R go= {path}"
+        yield _check(closed, "it is closed to other accounts", hint, otherwise=WARNING)
 
 
 def _access(settings: Settings) -> Check:
@@ -77,32 +86,39 @@ def _access(settings: Settings) -> Check:
         keys = len(directory.read().keys)
     except KeysUnusable as error:
         return Check(FAILED, f"keys in {directory.path}", str(error))
-    known = f"{keys} keys in {directory.path}" + (f", and {settings.issuer}" if settings.issuer else "")
+    known = f"{counted(keys, 'key')} in {directory.path}" + (f", and {settings.issuer}" if settings.issuer else "")
     holds = bool(keys or settings.issuer)
     return _check(holds, f"tokens are verified by {known}", f"`muster up` makes one, or {MAKE_ONE}", otherwise=WARNING)
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
+    """Check the APIs of this home's `muster up`, or of the environment; where none is named, that its port is free."""
     for name in ("write", "read", "ops"):
-        host, port = getattr(settings, f"{name}_host"), getattr(settings, f"{name}_port")
-        yield _port(settings.home, host=host, port=port, variable=f"MUSTER_{name.upper()}_PORT")
+        url, port = getattr(settings, f"{name}_url"), getattr(settings, f"{name}_port")
+        if url is not None:
+            yield _api(settings, name, url)
+        else:
+            yield _port(settings, getattr(settings, f"{name}_host"), port, variable=f"MUSTER_{name.upper()}_PORT")
 
 
-def _port(state_directory: Path, *, host: str, port: int, variable: str) -> Check:
+def _api(settings: Settings, name: str, url: str) -> Check:
+    hint = f"start `muster up` or `muster {'project' if name == 'ops' else name}`, or mend MUSTER_{name.upper()}_URL"
+    return _check(_is_live(settings, url), f"{name} API answers at {masked(url)}", hint)
+
+
+def _port(settings: Settings, host: str, port: int, *, variable: str) -> Check:
     try:
         require_free(host, port, patience=0)
     except PortTakenError:
         hint = f"stop what listens there, or choose another with {variable}"
-        return _check(_is_ours(state_directory, port), f"port {port} is free, or ours", hint)
+        return _check(_is_live(settings, f"http://127.0.0.1:{port}"), f"port {port} is free, or ours", hint)
     return Check(OK, f"port {port} is free")
 
 
-def _is_ours(state_directory: Path, port: int) -> bool:
-    addresses = read_addresses(state_directory)
-    if addresses and any(url.endswith(f":{port}") for url in (addresses.write, addresses.read, addresses.ops)):
-        return True
+def _is_live(settings: Settings, url: str) -> bool:
+    """Tell whether an API of ours answers there."""
     try:
-        with http_client(httpx.Client, f"http://127.0.0.1:{port}", direct=True, timeout=CONNECT_SECONDS) as client:
+        with http_client(httpx.Client, url, direct=is_near(settings, url), timeout=CONNECT_SECONDS) as client:
             answer = client.get("/livez")
     except httpx.HTTPError:
         return False

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 
 from shared.text import printable, printable_lines
+from shared.wording import counted
 
 SECONDS_BETWEEN_LINES = 10.0
 """Where a bar would only fill a log file."""
@@ -50,7 +51,7 @@ class Progress:
         """
         Begin with another kind of thing.
 
-        :param unit: of what is done, in the plural.
+        :param unit: one of what is done.
         :param total: what there is to do, in the unit of `reached`; None if nothing says how much.
         :param stage: what this part of the work is called.
         """
@@ -96,7 +97,7 @@ class Progress:
 
 def _described(task: Task) -> str:
     done, seconds = task.fields["done"], task.elapsed or 0.0
-    parts = [f"{task.fields['stage']}{done:,} {task.fields['unit']}"]
+    parts = [f"{task.fields['stage']}{counted(done, task.fields['unit'])}"]
     if seconds:
         parts.append(f"{done / seconds:,.0f} a second")
     if seconds and task.total and task.completed:

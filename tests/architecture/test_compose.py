@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.cli.main import COMMANDS
+from shared.cli.commands import COMMANDS
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -1,13 +1,15 @@
 """`muster erase --prove` on the real stack."""
 
 import json
+import os
+import subprocess
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.support.stack import Stack, muster, not_behind
+from tests.support.stack import MUSTER, Stack, environment, muster, not_behind
 
 
 class Person:
@@ -16,7 +18,7 @@ class Person:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self.word = f"e11{uuid4().hex[:12]}"
-        registered = self.command(
+        self.registered = self.command(
             "register-account",
             handle=f"{self.word}.h",
             email=f"{self.word}@example.org",
@@ -27,7 +29,7 @@ class Person:
             locale="en",
             tags=["house"],
         )
-        self.id = registered["id"]
+        self.id = self.registered["id"]
         self.command("create-group", slug=f"g-{uuid4().hex}", name="Board of a person")
 
     def command(self, name: str, /, **fields: Any) -> dict[str, Any]:
@@ -48,9 +50,41 @@ def person(stack: Stack) -> Person:
     return Person(stack)
 
 
+async def test_the_person_is_named_and_erased_only_on_a_yes(stack, person):
+    """Whichever way they are referred to."""
+    await person.read(f"/profiles/{person.id}", person.registered["position"])
+
+    for reference in (person.id, f"@{person.word}.H", f"ext:hr:{person.word}"):
+        status, _, asked = answered(stack, reference, answer="no")
+        assert (status, asked.splitlines()[-1]) == (1, "nothing was erased")
+        assert f"Erase Ann {person.word} (@{person.word}.h), account {person.id}?" in asked
+    status, said, _ = answered(stack, f"@{person.word}.h", answer="YES")
+
+    assert (status, said.partition(",")[0]) == (0, person.id)
+    assert (await person.read(f"/profiles/{person.id}", int(said.split()[-1]))).status_code == 404
+    assert answered(stack, person.id, "--prove", answer="")[0] == 0  # nothing is left to be asked
+
+
+def answered(stack: Stack, *arguments: str, answer: str) -> tuple[int, str, str]:
+    """Give an answer to `muster erase` on a terminal; the status, what is on stdout, and what was asked."""
+    ours, terminal = os.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    ran = subprocess.run(
+        [*MUSTER, "erase", *arguments],
+        env=environment(MUSTER_HOME=str(stack.home)),
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(terminal)
+    os.close(ours)
+    return ran.returncode, ran.stdout, ran.stderr
+
+
 async def test_an_erasure_is_proven(stack, person):
     """What was looked for, where, and that it is not there; values that prove nothing are named by their fields."""
-    ran = muster(stack.home, "erase", "--prove", person.id, "--json")
+    ran = muster(stack.home, "erase", "--yes", "--prove", person.id, "--json")
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     proof = json.loads(ran.stdout)
@@ -84,7 +118,7 @@ def test_what_is_left_somewhere_is_found_and_not_told(stack, person):
         redis.hset("a-copy", "a-person", f"{{'email': '{person.word.upper()}@example.org'}}")
         database.execute("create table if not exists copies (note text)")
         database.execute("insert into copies values (%s)", [f"ask {person.word}.h"])
-        ran = muster(stack.home, "erase", "--prove", person.id, "--json")
+        ran = muster(stack.home, "erase", "--yes", "--prove", person.id, "--json")
         redis.delete("a-copy")
         database.execute("drop table copies")
 
@@ -100,7 +134,7 @@ async def test_a_record_that_is_left_is_found_by_the_id_alone(stack, person):
     await person.read("/profiles", position)
     with stack.redis() as redis:
         redis.hset("a-copy", person.id, "x")
-        ran = muster(stack.home, "erase", "--prove", person.id, "--json")
+        ran = muster(stack.home, "erase", "--yes", "--prove", person.id, "--json")
         redis.delete("a-copy")
 
     found = {each["place"]: each["what"] for each in json.loads(ran.stdout)["places"] if each["found"]}
@@ -111,8 +145,10 @@ async def test_a_record_that_is_left_is_found_by_the_id_alone(stack, person):
     ("arguments", "status", "said"),
     [
         (["--prove", str(uuid4())], 1, "no account ever had the id"),
-        (["--prove", "@ada"], 2, "is no account id"),
-        ([str(uuid4())], 2, "say --prove"),
+        (["--prove", "ada"], 2, "is no account: give its id, @handle or ext:"),
+        (["--yes", "@nobody.at.all"], 1, "(profile-not-found)"),
+        ([str(uuid4())], 2, "say --yes"),
+        (["@ada"], 2, "say --yes"),
     ],
 )
 def test_what_cannot_be_done_is_said(stack, arguments, status, said):

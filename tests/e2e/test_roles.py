@@ -188,7 +188,7 @@ async def test_an_erasure_is_proven_by_a_role_that_reads_everything(running):
     id_ = await registered(running, "p1702")
     with Redis.from_url(running.servers.redis.url) as owner:
         owner.set("others", "x")
-    proven = running.muster("erase", "--prove", id_, "--json", process="prove")
+    proven = running.muster("erase", "--yes", "--prove", id_, "--json", process="prove")
 
     assert proven.returncode == 0, proven.stdout + proven.stderr
     places = {each["place"] for each in json.loads(proven.stdout)["places"]}

@@ -163,16 +163,6 @@ def test_check_runs_every_linter_in_the_clone(call, clone):
     assert (ran.returncode, ran.stdout) == (1, "".join(f"{tool} in {clone}\n" for tool in tools))
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
-def test_help_lists_what_a_clone_adds(call, arguments):
-    """Below what the installed command says."""
-    ran = call(*arguments)
-
-    assert ran.returncode == 3
-    assert ran.stdout.startswith(" ".join(["muster", *arguments, "in"]))
-    assert [line.split()[0] for line in ran.stdout.splitlines()[-2:]] == ["check", "test"]
-
-
 def test_a_call_that_was_killed_while_installing_is_made_up_for(call, environ):
     """What it left is not taken for an environment."""
     killed = call("status", DIE="1")

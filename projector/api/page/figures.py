@@ -6,6 +6,7 @@ from rich.filesize import decimal
 
 from projector.monitoring.status import RebuildStatus
 from projector.store.generations import Comparison
+from shared.wording import counted
 
 UNKNOWN = "unknown"
 
@@ -38,4 +39,4 @@ def time_left(rebuild: RebuildStatus, *, now: datetime) -> timedelta | None:
 def tally(comparison: Comparison) -> str:
     """Say how many records differ."""
     gone, changed, new = (f"{count:,}" for count in (comparison.gone, comparison.changed, comparison.new))
-    return f"of {comparison.records:,} records {gone} gone and {changed} changed, {new} new."
+    return f"of {counted(comparison.records, 'record')} {gone} gone and {changed} changed, {new} new."

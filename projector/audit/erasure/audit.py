@@ -14,6 +14,7 @@ from projector.store.generations import Survey
 from projector.store.ports import ReadModel
 from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
+from shared.wording import counted
 
 PORTION = 1_000
 """Lines of a log that are searched together."""
@@ -75,7 +76,7 @@ class ErasureAudit:
         position = before or await self.erase(account_id)
         self.progress.say(f"erased at position {position}; waiting for all generations to come there")
         behind = await self._wait_for_generations(position)
-        self.progress.say(f"looking for {search.size} values and for the id")
+        self.progress.say(f"looking for {counted(search.size, 'value')} and for the id")
         return ErasureReport(
             account_id=str(account_id),
             position=position,
@@ -91,7 +92,7 @@ class ErasureAudit:
         values = values_of(await self.database.events_about(account_id))
         while True:
             search, known = PersonalSearch(values), values
-            self.progress.say(f"{search.size} values to look for; leaving out what others have too")
+            self.progress.say(f"{counted(search.size, 'value')} to look for; leaving out what others have too")
             await search.leave_out_what_is_in(self._counted_each(self.database.events_about_others(account_id)))
             if (values := values_of(await self.database.events_about(account_id))) == known:
                 return search

@@ -43,7 +43,7 @@ class Examination:
         """:raises Superseded: another generation went live, or the store came back older: begin anew."""
         compared = 0
         stage = f"{self._projection.name}, comparing"
-        progress.begin("records", total=len(self._following.fold), stage=stage)
+        progress.begin("record", total=len(self._following.fold), stage=stage)
         for bucket in buckets(self._following.fold):
             self._count(await self._judge(bucket))
             compared += len(bucket)

@@ -79,7 +79,7 @@ class FollowingFold:
         snapshot = await self._without_retries()
         await self._fork_check.require(self._reader, snapshot.checkpoint)
         stage = f"{self.fold.projection.name}, folding the log"
-        progress.begin("events", total=snapshot.checkpoint.position, stage=stage)
+        progress.begin("event", total=snapshot.checkpoint.position, stage=stage)
         async for _ in self._catch_up(snapshot):
             progress.show(self.fold.identity.count, reached=self.fold.position)
         await self._all_erased()

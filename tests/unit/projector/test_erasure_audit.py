@@ -3,12 +3,11 @@
 from uuid import UUID
 
 import pytest
-from rich.console import Console
 
 from projector.audit.erasure.audit import ErasureAudit
 from projector.audit.erasure.report import ErasureReport, SearchedPlace, SearchedPlaces
 from projector.audit.erasure.search import PersonalSearch, PersonalValue, ValuesLeftOut, values_of
-from projector.cli.erase import _show
+from projector.cli.erasure_audit import show
 from shared.cli.api_client import ApiFailed
 from shared.errors import Unavailable
 
@@ -149,7 +148,7 @@ async def test_what_becomes_known_while_others_are_read_is_looked_for_too():
     with pytest.raises(ApiFailed):
         await audit.run(UUID(int=1))
 
-    assert [text.partition(";")[0] for text in said] == ["1 values to look for", "2 values to look for"]
+    assert [text.partition(";")[0] for text in said] == ["1 value to look for", "2 values to look for"]
 
 
 def test_the_name_of_a_place_is_shown_as_it_is(capsys):
@@ -164,7 +163,7 @@ def test_the_name_of_a_place_is_shown_as_it_is(capsys):
         places=[SearchedPlace(place="x[/y]\x1b")],
     )
 
-    _show(report, Console(soft_wrap=True, markup=False))
+    show(report)
 
     assert "x[/y]\\u001b" in capsys.readouterr().out
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import msgspec
 import pytest
-from rich.console import Console
 
 from projector.cli import status as cli
 from projector.monitoring.status import Status
@@ -230,7 +229,7 @@ def test_the_table_names_what_stands_still(capsys):
         Status,
     )
 
-    cli._show(shown, Console(width=120))
+    cli._show(shown)
 
     shown = capsys.readouterr().out
     assert "head of the log: ?" in shown

@@ -56,9 +56,9 @@ def test_a_whole_number_serves_where_seconds_are_wanted():
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("batch.fold=1", "no component 'batch': did you mean 'batch_fold'"),
+        ("batch.fold=1", "no component 'batch': did you mean batch_fold?"),
         ("xyzzy.events=1", "no component 'xyzzy': `muster config --limits`"),
-        ("batch_fold.event=1", "no limit 'event': did you mean 'events'"),
+        ("batch_fold.event=1", "no limit 'event': did you mean events?"),
         ("batch_fold.policy=1", "no limit 'policy'"),
         ("batch_fold.events=0", "cannot be 0: Expected `int` >= 1"),
         ("batch_fold.events=1.5", "cannot be 1.5: Expected `int`"),

@@ -15,7 +15,7 @@ def clock():
 
 def test_a_log_gets_a_line_now_and_then(clock):
     said = io.StringIO()
-    progress = Progress(said, clock=clock).begin("lines", total=1_000)
+    progress = Progress(said, clock=clock).begin("line", total=1_000)
 
     for done in range(1, 101):
         clock.sleep(SECONDS_BETWEEN_LINES / 50)
@@ -41,7 +41,7 @@ def test_a_terminal_gets_a_bar(clock):
         def isatty(self):
             return True
 
-    with Progress(terminal := Terminal(), clock=clock).begin("lines", total=100) as progress:
+    with Progress(terminal := Terminal(), clock=clock).begin("line", total=100) as progress:
         clock.sleep(2)
         progress.say("line 1: [bold] \x1b[2J")
         progress.show(10, reached=25)
@@ -54,7 +54,7 @@ def test_a_terminal_gets_a_bar(clock):
 def test_without_a_total_there_is_no_time_left(clock):
     """As of a pipe, which does not say how long it is."""
     said = io.StringIO()
-    progress = Progress(said, clock=clock).begin("lines", total=None)
+    progress = Progress(said, clock=clock).begin("line", total=None)
     clock.sleep(10)
 
     progress.show(12_000, reached=1)
@@ -65,10 +65,10 @@ def test_without_a_total_there_is_no_time_left(clock):
 def test_each_stage_has_a_name_and_a_rate_of_its_own(clock):
     """Records are compared at another rate than events are folded."""
     said = io.StringIO()
-    progress = Progress(said, clock=clock).begin("events", total=10, stage="folding")
+    progress = Progress(said, clock=clock).begin("event", total=10, stage="folding")
     clock.sleep(10)
     progress.show(10)
-    progress.begin("records", total=400, stage="comparing")
+    progress.begin("record", total=400, stage="comparing")
     clock.sleep(10)
 
     progress.show(100)

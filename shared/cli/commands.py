@@ -1,0 +1,101 @@
+"""The command line: each process brings its commands, which are imported only when they are called for."""
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from cyclopts import App, Parameter
+from cyclopts.exceptions import CycloptsError
+
+from shared.cli.exit_codes import WrongUsage
+from shared.wording import suggestion
+
+CLONE = Path(__file__).parents[2] / "muster"
+"""The wrapper in front of this command; an installed wheel has none."""
+
+
+class Subcommand(NamedTuple):
+    """Where a command is to be found, and its line in `muster --help`."""
+
+    path: str
+    help: str
+
+
+COMMANDS: Mapping[str, Subcommand] = {
+    "up": Subcommand("shared.dev_stack.cli:up", "Start everything here: PostgreSQL, Valkey and the three processes."),
+    "doctor": Subcommand(
+        "shared.dev_stack.cli:doctor", "Check every precondition, and say what to do where one fails."
+    ),
+    "config": Subcommand("shared.dev_stack.cli:config", "Show every setting, its value and where it comes from."),
+    "keys": Subcommand("shared.cli.access:keys", "Make, show and retire the keys that sign tokens."),
+    "token": Subcommand("shared.cli.access:token", "Make a token, or a link to sign in; or revoke one."),
+    "migrate": Subcommand("write_side.cli:migrate", "Bring the database's tables up to date."),
+    "write": Subcommand("write_side.cli:write", "Serve the write API."),
+    "read": Subcommand("read_side.cli:read", "Serve the read API."),
+    "project": Subcommand("projector.cli.project:project", "Project events into Redis, and serve the ops API."),
+    "import": Subcommand("write_side.cli:import_commands", "Post a file of commands, one JSON object a line."),
+    "seed": Subcommand("write_side.cli:seed", "Register synthetic people."),
+    "rebuild": Subcommand("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
+    "status": Subcommand("projector.cli.status:status", "Show how far each projection is."),
+    "parked": Subcommand("projector.cli.parked:parked", "Show, try again or skip events that could not be folded."),
+    "erase": Subcommand("projector.cli.erase:erase", "Erase a person for good, and show that nothing is left."),
+    "verify": Subcommand("projector.cli.verify:verify", "Compare what readers get with the log and the database."),
+}
+
+COMMANDS_OF_A_CLONE: Mapping[str, Subcommand] = {
+    "check": Subcommand("shared.dev_stack.cli:check", "Check the style, the types and the import contracts."),
+    "test": Subcommand("shared.dev_stack.cli:test", "Run the tests; what follows goes to pytest."),
+}
+
+
+def commands() -> Mapping[str, Subcommand]:
+    """Return the commands there are here: a clone has more."""
+    return {**COMMANDS, **COMMANDS_OF_A_CLONE} if CLONE.is_file() else COMMANDS
+
+
+def application() -> App:
+    """Return the command line; no command's module is imported yet."""
+    app = App(
+        name="muster",
+        help="A people directory: commands in, an event log in PostgreSQL, ready-to-serve records in Redis.",
+        version=lambda: version("muster"),
+        help_format="plaintext",
+        exit_on_error=False,
+        print_error=False,
+    )
+    for place, (name, command) in enumerate(commands().items()):
+        app.command(command.path, name=name, help=command.help, sort_key=place)
+    app.register_install_completion_command(help="Have bash, zsh or fish complete these commands.")
+
+    @app.meta.default
+    def at_home(
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        home: Annotated[Path | None, Parameter(help="The state directory, instead of MUSTER_HOME.")] = None,
+    ) -> object:
+        if home is not None:
+            os.environ["MUSTER_HOME"] = str(home)
+        return app(tokens)
+
+    return app
+
+
+def call(arguments: list[str]) -> object:
+    """
+    Run a command.
+
+    :raises CommandFailed: it fails, or there is none of this name.
+    """
+    _require_known_command(arguments)
+    try:
+        return application().meta(arguments)
+    except CycloptsError as error:
+        raise WrongUsage(f"{' '.join(str(error).split())} See --help.") from error
+
+
+def _require_known_command(arguments: list[str]) -> None:
+    """Answer before the parser does, which would import every command to find one that is spelt nearly so."""
+    known = commands()
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
+        raise WrongUsage(f"muster knows no command {arguments[0]!r}: {suggestion(arguments[0], known)}")

@@ -19,8 +19,9 @@ from projector.api.examples import EXAMPLES
 from projector.api.page.document import sign_in_page
 from projector.api.sign_in import CookiePolicy
 from projector.api.status_events import StreamLimits, Streams
+from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.read_probe import ReadProbe
-from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
+from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
 from shared.auth.principal import OPS
 from shared.http.app import Lifespan, assemble

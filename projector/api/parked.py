@@ -1,7 +1,6 @@
 """`/parked`: list, retry and skip parked events."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -9,7 +8,8 @@ from litestar.params import FromPath
 
 from projector.api import orders
 from projector.api.csrf_check import GUARDS
-from projector.processing.parked_events import ParkedEvents, ParkedReply, ParkedReport
+from projector.processing.parked_answers import ParkedReply, ParkedReport
+from projector.processing.parked_events import ParkedEvents
 from shared.http.bodies import decoder
 from shared.http.containers import Services
 from shared.http.health import json
@@ -115,11 +115,6 @@ OPERATIONS = (
         problems=_PROBLEMS,
     ),
 )
-
-
-def path_of(projection: str, id: str) -> str:
-    """Return the path of what is parked for a document."""
-    return f"/parked/{quote(projection, safe='')}/{quote(id, safe=':')}"
 
 
 def _answer(report: ParkedReport | ParkedReply) -> Response[bytes]:

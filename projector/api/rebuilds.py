@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from projector.api import orders
 from projector.api.csrf_check import GUARDS
+from projector.monitoring.answers import Arrangement
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
 from shared.clock import Clock
@@ -45,15 +46,6 @@ class Abort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """:param dry_run: give up only this generation, and only as long as it is to stop after the comparison (`hold`)."""
 
     dry_run: str | None = None
-
-
-class Arrangement(msgspec.Struct, frozen=True):
-    """The generations of a projection after a request; null where there is none."""
-
-    projection: str
-    live: str | None
-    building: str | None
-    kept: str | None
 
 
 @post("/projections/{name:str}/rebuild", status_code=200, guards=GUARDS)

@@ -7,8 +7,7 @@ import msgspec
 from cyclopts import App
 from rich.table import Table
 
-from projector.api.parked import path_of
-from projector.processing.parked_events import ParkedDocument, ParkedReply, ParkedReport
+from projector.processing.parked_answers import ParkedDocument, ParkedReply, ParkedReport, path_of
 from shared.cli.api_client import PROJECTOR, ApiRefused, ask
 from shared.cli.exit_codes import DONE, FAILED
 from shared.cli.output import print_json, print_line, print_table, say

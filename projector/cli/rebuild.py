@@ -14,19 +14,13 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from projector.api.rebuilds import Arrangement
 from projector.cli.names import require_projection
-from projector.main import projector_app
-from projector.monitoring.status import ProjectionStatus, RebuildStatus, Status
+from projector.monitoring.answers import Arrangement, ProjectionStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
-from projector.services import register_services
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
-from shared.auth.setup import admit_everyone
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import print_json, say
-from shared.http.in_process import in_process
-from shared.observability import logging as telemetry
 from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
 from shared.settings import Settings
@@ -239,11 +233,10 @@ async def _connected() -> AsyncIterator[ApiClient]:
                 yield projector
                 return
         say(f"no projector answers at {settings.ops_url}: this command projects until it is done")
-    settings.required("database_url")
-    settings.required("redis_url")
-    telemetry.configure(settings.log_format)
-    async with in_process(projector_app(register_services, admit_everyone)) as http:
-        yield ApiClient(PROJECTOR, http)
+    from projector.cli.own_projector import own_projector  # noqa: PLC0415 - seldom needed, and slow to import
+
+    async with own_projector(settings) as projector:
+        yield projector
 
 
 def _is_rebuilt(status: ProjectionStatus) -> bool:

@@ -6,7 +6,7 @@ import msgspec
 from rich.filesize import decimal
 from rich.table import Table
 
-from projector.monitoring.status import GenerationStatus, ProjectionStatus, Status
+from projector.monitoring.answers import GenerationStatus, ProjectionStatus, Status
 from shared.cli.api_client import PROJECTOR, ask
 from shared.cli.output import console, print_json, print_line, print_table
 from shared.text import printable

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import structlog
 
+from projector.monitoring.answers import Status
 from projector.monitoring.limits import MonitoringLimits
-from projector.monitoring.status import Status
 from projector.processing import metrics
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.limits import MonitoringLimits
-from projector.monitoring.status import ProjectionStatus, Status
 
 
 class ProjectionStalled(Exception):

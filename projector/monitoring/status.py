@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
 
-import msgspec
-
+from projector.monitoring.answers import (
+    GenerationStatus,
+    HeldBy,
+    ProjectionStatus,
+    ProjectorStatus,
+    RebuildStatus,
+    Status,
+)
 from projector.monitoring.limits import MonitoringLimits
 from projector.processing import metrics
 from projector.processing.parked_events import Busy, parking_of
@@ -14,100 +19,12 @@ from projector.processing.processors import roles
 from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.rebuilding.reconciler import Reconciler
 from projector.store.collections import collections_of
-from projector.store.generations import Building, Comparison, Survey
+from projector.store.generations import Building, Survey
 from projector.store.ports import Lease, LeaseName
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog, EventReader, Holder
 from shared.read_model.positions import Pointer
-
-
-class GenerationStatus(msgspec.Struct, kw_only=True):
-    """One generation; its role is `live`, `filling` (the first), `building` (to replace the live one) or `kept`."""
-
-    name: str
-    version: int
-    role: str
-    checkpoint: int | None
-    events: int | None
-    """Events that it reflects."""
-    documents: int | None = None
-    bytes: int | None = None
-    """Approximate size in Redis."""
-    state: str | None
-    """State of the processor that feeds it; null if this projector does not."""
-    kept_until: datetime | None = None
-    comparison: Comparison | None = None
-    """For a kept generation: how the one that took its place differed."""
-
-
-class RebuildStatus(msgspec.Struct, kw_only=True):
-    """
-    A rebuild or first fill under way.
-
-    Its phase is `replaying`, `comparing`, `switching`, or `held` where an operator has to order it again or abort it.
-    """
-
-    generation: str
-    version: int
-    phase: str
-    position: int
-    target: int
-    events_per_second: float | None
-    by: str
-    since: datetime
-    held: str | None
-    comparison: Comparison | None
-    error: str | None
-
-
-class ProjectionStatus(msgspec.Struct, kw_only=True):
-    """One projection; what is unknown now is null."""
-
-    name: str
-    version: int
-    generation: str | None = None
-    checkpoint: int | None = None
-    revision: int | None = None
-    """Grows with every write to the generation."""
-    lag_events: int | None = None
-    lag_seconds: float | None = None
-    parked: int = 0
-    """Documents that are behind because an event of theirs is parked."""
-    rebuild: RebuildStatus | None = None
-    state: str
-    error: str | None
-    events_per_second: float
-    generations: list[GenerationStatus] = []
-
-
-class HeldBy(msgspec.Struct, kw_only=True):
-    """The transaction that keeps the log from being read further: it appended, or is about to, and has not ended."""
-
-    position: int
-    pid: int | None
-    since: datetime
-    text: str
-
-
-class ProjectorStatus(msgspec.Struct, kw_only=True):
-    """A projector that runs: its role is `holder` (it feeds) or `standby`."""
-
-    id: str
-    role: str
-    since: str
-
-
-class Status(msgspec.Struct, kw_only=True):
-    """The answer of `/status`; `head` is null while PostgreSQL is away, and `error` says so."""
-
-    head: int | None = None
-    projections: list[ProjectionStatus]
-    held_by: HeldBy | None = None
-    projectors: list[ProjectorStatus] = []
-    error: str | None = None
-    read_probe: str | None = None
-    """What the read API did not answer when it was last asked for all that is in the log."""
 
 
 class StatusBoard:

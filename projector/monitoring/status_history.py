@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.limits import MonitoringLimits
-from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
-from projector.processing.parked_events import Busy, ParkedEvents, ParkedReport
+from projector.monitoring.status import StatusBoard
+from projector.processing.parked_answers import ParkedReport
+from projector.processing.parked_events import Busy, ParkedEvents
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.runtime.retry import repeat

@@ -1,7 +1,6 @@
 """Parked events, for operators: list, retry and skip them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -9,6 +8,7 @@ import msgspec
 from projector.folding.batch import Batch
 from projector.folding.documents import Key
 from projector.folding.parking import NOTHING, Parked, Parking, Skip, Skipped
+from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport, SkippedEvent
 from projector.store.codec import parking_at
 from projector.store.errors import Superseded
 from projector.store.generations import Survey
@@ -25,60 +25,6 @@ STILL = poll(0.02, attempts=50)
 """Until a generation that is being written holds still for a read, or for a change."""
 RETRIED = poll(0.02, within=5.0)
 """Until a projector that feeds has tried what is to be tried."""
-
-
-class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    A document that is behind.
-
-    :param stale_since: when the first event occurred that waits for it.
-    :param waiting: the positions of all that do, in order.
-    :param failed: which of them cannot be folded; the others wait behind them.
-    """
-
-    projection: str
-    kind: str
-    id: str
-    stale_since: datetime
-    waiting: tuple[int, ...]
-    failed: tuple["FailedEvent", ...]
-
-
-class FailedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that cannot be folded: the class of the error, and the code that met it (empty: to be tried)."""
-
-    position: int
-    error: str
-    code: str
-
-
-class SkippedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that has no effect on some documents, and who decided so."""
-
-    projection: str
-    position: int
-    documents: tuple[Key, ...]
-    error: str | None
-    reason: str
-    by: str
-    at: datetime
-
-
-class ParkedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All documents that are behind, and all events that were skipped."""
-
-    parked: tuple[ParkedDocument, ...]
-    skipped: tuple[SkippedEvent, ...]
-
-
-class ParkedReply(ParkedReport, frozen=True, kw_only=True):
-    """
-    The reply to a request to retry or to skip: what is parked, or was skipped, of the documents with the id.
-
-    :param settled: whether a projector has tried; if not it will, as soon as one feeds.
-    """
-
-    settled: bool
 
 
 class UnknownProjection(Exception):

@@ -3,18 +3,16 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
+from shared.auth.bearer import TOKEN
 from shared.auth.principal import OPS, SCOPES
 from shared.auth.signing_keys import KeyDirectory, SigningKey
 from shared.auth.tokens import issue, sign_in_audience
 from shared.private_files import write_private
-from shared.settings import Secret, Settings, SettingsError, read_addresses
-from shared.urls import is_loopback
+from shared.settings import Settings
 
-TOKEN = "token"  # noqa: S105 - the name of its file
 SUBJECT = "muster-up"
 FOREVER = timedelta(days=3_650)
 """Its key is gone long before."""
@@ -57,37 +55,3 @@ def sign_in_link(ops_url: str, *, key: SigningKey, subject: str, audience: str) 
     """Make a link that signs a browser in at the ops page: once, and only soon."""
     token = issue(key, scopes=[OPS], subject=subject, ttl=LINK_TTL, audience=sign_in_audience(audience))
     return f"{ops_url}/sign-in?{urlencode({'token': token.text})}"
-
-
-def bearer(settings: Settings, url: str) -> dict[str, str]:
-    """
-    Return the header that admits a command at a URL; none where there is no token.
-
-    The local token is sent to the addresses of its own `muster up` and to this machine, and nowhere else.
-
-    :raises SettingsError: the local token cannot be read.
-    """
-    token = settings.token or (_local_token(settings.home) if is_near(settings, url) else None)
-    return {"Authorization": f"Bearer {token.reveal()}"} if token else {}
-
-
-def _local_token(state_directory: Path) -> Secret | None:
-    try:
-        return Secret((state_directory / TOKEN).read_text(errors="replace").strip())
-    except OSError:
-        return None
-    except ValueError as error:
-        raise SettingsError(f"{state_directory / TOKEN} is no token: {error}") from error
-
-
-def is_near(settings: Settings, url: str) -> bool:
-    """Tell whether a URL leads to this machine, or to the `muster up` of this state directory."""
-    if is_loopback(urlsplit(url).hostname or ""):
-        return True
-    addresses = read_addresses(settings.home)
-    return addresses is not None and _origin(url) in map(_origin, (addresses.write, addresses.read, addresses.ops))
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 import msgspec
 
-from shared.auth.local_access import bearer, is_near
+from shared.auth.bearer import bearer, is_near
 from shared.cli.exit_codes import WRONG_USAGE, CommandFailed
 from shared.http_clients import Client, http_client
 from shared.settings import Settings, SettingsError

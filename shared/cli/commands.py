@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -60,7 +59,7 @@ def application() -> App:
     app = App(
         name="muster",
         help="A people directory: commands in, an event log in PostgreSQL, ready-to-serve records in Redis.",
-        version=lambda: version("muster"),
+        version=_version,
         help_format="plaintext",
         exit_on_error=False,
         print_error=False,
@@ -79,6 +78,12 @@ def application() -> App:
         return app(tokens)
 
     return app
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - slow, and seldom asked for
+
+    return version("muster")
 
 
 def call(arguments: list[str]) -> object:

@@ -1,6 +1,5 @@
 """The commands about this machine: `muster up`, `muster doctor`, `muster config`."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
@@ -10,7 +9,6 @@ from cyclopts import Parameter, validators
 
 from shared.cli.output import print_encoded, print_line
 from shared.dev_stack import bootstrap
-from shared.dev_stack import up as stack
 from shared.limits import known_limits, named_numbers
 from shared.settings import DEFAULT, UNSET, Settings, printable, variable
 
@@ -45,7 +43,11 @@ def up(
     settings = msgspec.structs.replace(
         Settings.load(os.environ), **{field: value for field, value in given.items() if value is not None}
     )
-    asyncio.run(stack.run(settings, fresh=fresh))
+    import asyncio  # noqa: PLC0415 - only `up` needs it, and all that it starts
+
+    from shared.dev_stack.up import run  # noqa: PLC0415 - likewise
+
+    asyncio.run(run(settings, fresh=fresh))
 
 
 def doctor(*, json: bool = False) -> int:

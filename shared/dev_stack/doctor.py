@@ -12,7 +12,7 @@ import redis
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from shared.auth.local_access import is_near
+from shared.auth.bearer import is_near
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.cli.extras import ExtraMissing
 from shared.dev_stack.programs import (

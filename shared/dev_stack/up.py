@@ -15,7 +15,8 @@ from typing import NamedTuple
 import httpx
 import msgspec
 
-from shared.auth.local_access import LINK_TTL, TOKEN, LocalAccess, local_access
+from shared.auth.bearer import TOKEN
+from shared.auth.local_access import LINK_TTL, LocalAccess, local_access
 from shared.auth.setup import require_access
 from shared.auth.signing_keys import KeysUnusable
 from shared.cli.exit_codes import CommandFailed

@@ -136,6 +136,11 @@ def test_help_lists_every_command_of_a_clone():
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("status",),
+        ("parked", "list"),
+        ("import", "/dev/null"),
+        ("erase", "01a22846-1825-7634-9a98-e38d020f9ed1", "--yes"),
+        ("config",),
         ("--help",),
     ],
     ids=" ".join,

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from shared.auth.local_access import TOKEN
+from shared.auth.bearer import TOKEN
 from shared.auth.principal import SCOPES
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis

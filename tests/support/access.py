@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from shared.auth.local_access import TOKEN, bearer, sign_in_link
+from shared.auth.bearer import TOKEN, bearer
+from shared.auth.local_access import sign_in_link
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import issue
 from shared.settings import Addresses, Settings

@@ -16,7 +16,7 @@ from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
 from projector.folding.projection import Projection
 from projector.main import projector_app
-from projector.monitoring.status import RebuildStatus
+from projector.monitoring.answers import RebuildStatus
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.processor import Feed

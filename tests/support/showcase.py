@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from projector.main import projector_app
+from projector.monitoring.answers import Status
 from projector.monitoring.limits import MonitoringLimits
-from projector.monitoring.status import Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
-from projector.processing.parked_events import ParkedReport
+from projector.processing.parked_answers import ParkedReport
 from projector.projections.groups import groups
 from projector.projections.stats import stats
 from shared.auth.setup import admit_everyone

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from shared.auth.local_access import TOKEN
+from shared.auth.bearer import TOKEN
 from shared.dev_stack.embedded_server import free_port, last_words
 from shared.dev_stack.supervisor import console_script
 from shared.postgres.arguments import connect_arguments

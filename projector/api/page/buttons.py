@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from projector.api.page.figures import tally
-from projector.api.parked import path_of
-from projector.monitoring.status import GenerationStatus, ProjectionStatus, RebuildStatus
-from projector.processing.parked_events import ParkedDocument
+from projector.monitoring.answers import GenerationStatus, ProjectionStatus, RebuildStatus
+from projector.processing.parked_answers import ParkedDocument, path_of
 from projector.rebuilding.comparison import reason_to_hold
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison, Order
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from rich.filesize import decimal
 
-from projector.monitoring.status import RebuildStatus
+from projector.monitoring.answers import RebuildStatus
 from projector.store.generations import Comparison
 from shared.wording import counted
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.auth.authentication import TokenAuthentication
-from shared.auth.local_access import TOKEN, local_access
+from shared.auth.bearer import TOKEN
+from shared.auth.local_access import local_access
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import InvalidToken
 from shared.settings import Settings

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from projector.cli import status as cli
-from projector.monitoring.status import Status
+from projector.monitoring.answers import Status
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.store.ports import Candidate

@@ -11,7 +11,7 @@ from projector.api.page.buttons import RECORDS_GO
 from projector.api.page.document import page, parts
 from projector.api.page.figures import time_left
 from projector.api.status_events import Frame, StreamLimits, Streams
-from projector.monitoring.status import RebuildStatus, Status
+from projector.monitoring.answers import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.http.in_process import in_process
 from shared.http.problems import Rejection

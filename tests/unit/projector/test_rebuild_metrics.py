@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from projector.monitoring.status import ProjectionStatus, Status, StatusBoard
+from projector.monitoring.answers import ProjectionStatus, Status
+from projector.monitoring.status import StatusBoard
 from tests.support.projectors import Surroundings, being_rebuilt
 
 REBUILD = being_rebuilt(position=10)

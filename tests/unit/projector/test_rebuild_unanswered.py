@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from projector.cli import rebuild as rebuilding
-from projector.monitoring.status import ProjectionStatus, Status
+from projector.monitoring.answers import ProjectionStatus, Status
 from shared.cli.exit_codes import CommandFailed
 from tests.support.own_apis import answer_commands
 from tests.support.projectors import being_rebuilt

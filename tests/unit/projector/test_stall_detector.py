@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
+from projector.monitoring.answers import HeldBy, Status
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.stall_detector import ProjectionStalled, StallDetector
-from projector.monitoring.status import HeldBy, Status
 
 
 class Clock:

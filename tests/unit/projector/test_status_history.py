@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.limits import MonitoringLimits
-from projector.monitoring.status import ProjectionStatus, Status
 from projector.monitoring.status_history import StatusHistory
-from projector.processing.parked_events import Busy, ParkedReport
+from projector.processing.parked_answers import ParkedReport
+from projector.processing.parked_events import Busy
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN

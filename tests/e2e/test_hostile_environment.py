@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.auth.local_access import TOKEN
+from shared.auth.bearer import TOKEN
 from tests.support.hostile_variables import ANY_PATH, HOSTILE
 from tests.support.stack import Stack, muster
 

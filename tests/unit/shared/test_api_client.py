@@ -53,7 +53,7 @@ async def test_without_a_token_that_allows_it_the_way_to_one_is_said(status):
     error = await failure(problem(status, "forbidden", "the token lacks the scope ops"))
 
     assert str(error).startswith("http://ops/status does not let us in; set MUSTER_TOKEN")
-    assert str(error).endswith(": the token lacks the scope ops")
+    assert str(error).endswith(": the token lacks the scope ops (forbidden)")
 
 
 async def test_what_stands_in_front_of_an_api_is_not_taken_for_it():

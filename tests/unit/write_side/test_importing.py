@@ -134,7 +134,7 @@ def test_a_failed_line_is_reported_and_the_rest_goes_on(run, api):
 
     assert status == 1
     assert (summary["lines"], summary["applied"], summary["failed"]) == (3, 2, 1)
-    assert said == "line 4: 422 Invalid: No\n    /refused is not a field here\n"
+    assert said == "line 4: 422 Invalid: No (invalid)\n    /refused is not a field here\n"
 
 
 def test_a_name_in_the_file_passes_for_no_answer():
@@ -327,7 +327,7 @@ def test_the_summary_is_for_people_unless_json_is_wanted(run):
     _, summary, _ = run(ONE, TWO, as_json=False)
 
     assert summary.startswith("2 lines in ")
-    assert "2 applied, 0 replayed, 0 failed; the log is at position 2" in summary
+    assert "2 applied, 0 replayed, 0 failed; position 2 of the log is reached" in summary
 
 
 def test_an_empty_file_is_done(run, api):

@@ -20,6 +20,7 @@ from shared.problems import INVALID, OVERLOADED, FieldError
 
 T = TypeVar("T", bound=msgspec.Struct)
 ValueHook = Callable[[type[Any], Any], Any]
+Prepare = Callable[[bytes], bytes]
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)")
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -101,14 +102,16 @@ async def body_of(request: Request[Any, Any, Any]) -> bytes:
     return await reader.read(request)
 
 
-def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:
+def decoder(
+    kind: type[T], *, value_hook: ValueHook | None = None, prepare: Prepare = lambda body: body
+) -> Callable[[bytes], T]:
     """
-    Make a function that decodes a body.
+    Make a function that decodes a body, once it is prepared.
 
     It raises `Rejection`: 400 for what is not JSON or is nested too deeply, 422 with every wrong field
     (`MOST_ERRORS` of them at most), or with every name that stands twice.
     """
-    decode = part_decoder(kind, value_hook=value_hook)
+    decode = part_decoder(kind, value_hook=value_hook, prepare=prepare)
 
     def decode_body(body: bytes) -> T:
         decoded = decode(body)
@@ -118,15 +121,18 @@ def decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[
     return decode_body
 
 
-def part_decoder(kind: type[T], *, value_hook: ValueHook | None = None) -> Callable[[bytes], T]:
+def part_decoder(
+    kind: type[T], *, value_hook: ValueHook | None = None, prepare: Prepare = lambda body: body
+) -> Callable[[bytes], T]:
     """Make the same for parts of what `require_distinct_names` looks through as a whole."""
     decode = msgspec.json.Decoder(kind, dec_hook=value_hook).decode
 
     def decode_part(body: bytes) -> T:
+        prepared = prepare(body)
         try:
-            return decode(body)
+            return decode(prepared)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _rejection(body, kind, value_hook, error) from None
+            raise _rejection(prepared, kind, value_hook, error) from None
 
     return decode_part
 

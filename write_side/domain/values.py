@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 from zoneinfo import available_timezones
 
-from shared.text import composed, unique_email, unique_external_id, unique_handle, unique_slug
+from shared.text import composed, shows, unique_email, unique_external_id, unique_handle, unique_slug
 
 By = TypeVar("By")
 
@@ -50,7 +50,7 @@ class Text(str):
 
 
 class EmailAddress(Text):
-    """An e-mail address; two are the same if they differ in case only."""
+    """An e-mail address; two are the same if mail to them is, see `shared.text.unique_email`."""
 
     __slots__ = ()
     examples = ("andre@example.org",)
@@ -111,6 +111,13 @@ class Name(Text):
     examples = ("André Carson",)
     longest = 200
 
+    @classmethod
+    def parse(cls, given: object) -> Self:
+        name = super().parse(given)
+        if not shows(name):
+            raise InvalidValue("must not be made of white space and invisible characters alone")
+        return name
+
 
 class Title(Text):
     """What a person is, such as `Senator`."""
@@ -146,19 +153,28 @@ class Role(Text):
     longest = 200
 
 
+_LANGUAGE = r"([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}|[A-Za-z]{4,8})"
+_SCRIPT_AND_REGION = r"(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?"
+_VARIANTS_AND_EXTENSIONS = r"(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{2,8})+)*"
+_PRIVATE = r"[Xx](-[A-Za-z0-9]{1,8})+"
+_GRANDFATHERED = (
+    r"[Ii]-(ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)|en-GB-oed|sgn-(BE-FR|BE-NL|CH-DE)"
+)
+
+
 class Locale(Text):
-    """A well-formed language tag (BCP 47)."""
+    """A well-formed language tag (BCP 47, RFC 5646, section 2.1), of any language."""
 
     __slots__ = ()
     examples = ("en-US",)
     shortest = 2
-    longest = 35
-    pattern = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
+    longest = 255
+    pattern = rf"({_LANGUAGE}{_SCRIPT_AND_REGION}{_VARIANTS_AND_EXTENSIONS}(-{_PRIVATE})?|{_PRIVATE}|{_GRANDFATHERED})"
     rule = "must be a language tag such as en-US (BCP 47)"
 
 
 class TimeZone(Text):
-    """A time zone by its name in the IANA database."""
+    """A time zone by its name in the IANA database; not what is the machine's, or none."""
 
     __slots__ = ()
     examples = ("America/Indiana/Indianapolis",)
@@ -177,23 +193,36 @@ class TimeZone(Text):
         return super().schema() | {"format": "time-zone"}
 
 
+_NO_ZONES = ("localtime", "Factory", "posix", "right")
+
+
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(zone for zone in available_timezones() if not zone.startswith(_NO_ZONES))
 
 
 class Url(Text):
-    """
-    An absolute address with an authority (RFC 3986, section 3), of any scheme.
-
-    People's links are taken as published, misspelt or not. A page that shows one as a link must look at its scheme.
-    """
+    """An absolute address with an authority (RFC 3986, section 3), of any scheme."""
 
     __slots__ = ()
     examples = ("https://carson.example/",)
     longest = 2000
     pattern = r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f-\x9f]+"
     rule = "must be an absolute URL such as https://example.org/"
+
+
+class Link(Text):
+    """
+    An absolute address, or where to write or to call.
+
+    People's links are taken as published, misspelt or not. A page that shows one as a link must look at its scheme.
+    """
+
+    __slots__ = ()
+    examples = ("https://carson.example/", "mailto:andre@carson.example")
+    longest = 2000
+    pattern = rf"(([Mm][Aa][Ii][Ll][Tt][Oo]|[Tt][Ee][Ll]):[^\s\x00-\x1f\x7f-\x9f]+|{Url.pattern})"
+    rule = "must be an absolute URL such as https://example.org/, mailto:andre@example.org or tel:+1-202-555-0100"
 
 
 class Tag(Text):

@@ -1,5 +1,6 @@
 """`POST /commands/<name>`: one route a use case."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, post
@@ -14,12 +15,12 @@ from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import observed
 from write_side.http.requests import HttpChannel, invocation_of
-from write_side.use_cases import UseCase
+from write_side.use_cases import UseCase, with_nulls
 
 
 def command_route(use_case: UseCase) -> Any:
     """Derive the route of one command from its use case."""
-    decode = decoder(use_case.command, value_hook=parse_value)
+    decode = decoder(use_case.command, value_hook=parse_value, prepare=partial(with_nulls, use_case.command))
     route = f"/commands/{use_case.name}"
     channel = HttpChannel("http", route=route)
 

@@ -1,5 +1,6 @@
 """The write API as its OpenAPI document describes it."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from write_side.domain.values import value_schema
 from write_side.execution.refusals import problems_of
 from write_side.http.stream import NDJSON, AnsweredLine, StreamedCommand
 from write_side.ports import Outcome
-from write_side.use_cases import USE_CASES, UseCase
+from write_side.use_cases import USE_CASES, UseCase, optional_texts
 
 _BODY_PROBLEMS = (NOT_JSON, NOT_ACCEPTABLE, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, OVERLOADED)
 _TAGS = {
@@ -49,7 +50,7 @@ _ANSWER_HEADERS = {
 
 def document() -> dict[str, Any]:
     """Describe every command and the stream of commands."""
-    return openapi(
+    described = openapi(
         title="Muster write API",
         version=version("muster"),
         description="Post commands: each is carried out whole, once, or not at all.",
@@ -58,6 +59,19 @@ def document() -> dict[str, Any]:
         schema_hook=value_schema,
         examples=(_LINE, _ANSWER),
     )
+    for use_case in USE_CASES:
+        properties = described["components"]["schemas"][use_case.command.__name__]["properties"]
+        for name in optional_texts(use_case.command):
+            _allow_none(properties[name]["anyOf"])
+    return described
+
+
+def _allow_none(forms: Sequence[dict[str, Any]]) -> None:
+    """Let optional text be empty, which means none."""
+    for each in forms:
+        if each["type"] == "string":
+            each["minLength"] = 0
+            each["pattern"] = f"{each['pattern']}|^$"
 
 
 def _command(use_case: UseCase) -> Operation:

@@ -29,7 +29,7 @@ from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import Observation, observed
 from write_side.http.duplex import NoRoom, WaitingAnswers, duplex
 from write_side.http.requests import HttpChannel, invocation_of
-from write_side.use_cases import USE_CASES, Command, UseCase
+from write_side.use_cases import USE_CASES, Command, UseCase, with_nulls
 
 NDJSON = "application/x-ndjson"
 CHANNEL = HttpChannel("stream", is_bulk=True, route="/commands")
@@ -61,7 +61,13 @@ PROBLEMS = (NOT_REACHED, STOPPING, ANSWERS_UNREAD)
 
 _encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_BY_NAME = {each.name: (each, part_decoder(each.command, value_hook=parse_value)) for each in USE_CASES}
+_BY_NAME = {
+    each.name: (
+        each,
+        part_decoder(each.command, value_hook=parse_value, prepare=partial(with_nulls, each.command)),
+    )
+    for each in USE_CASES
+}
 
 
 class StreamedCommand(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from write_side.use_cases.change_email import change_email
 from write_side.use_cases.change_handle import change_handle
 from write_side.use_cases.change_member_role import change_member_role
 from write_side.use_cases.close_account import close_account
-from write_side.use_cases.command import Command
+from write_side.use_cases.command import Command, optional_texts, with_nulls
 from write_side.use_cases.create_group import create_group
 from write_side.use_cases.delete_group import delete_group
 from write_side.use_cases.erase_account import erase_account
@@ -34,4 +34,4 @@ USE_CASES: tuple[UseCase, ...] = (
     use_case(remove_group_member),
 )
 
-__all__ = ["USE_CASES", "Command", "UseCase"]
+__all__ = ["USE_CASES", "Command", "UseCase", "optional_texts", "with_nulls"]

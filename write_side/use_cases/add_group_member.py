@@ -22,11 +22,14 @@ class AddGroupMember(Command, frozen=True, kw_only=True):
     group: GroupRef
     account: AccountRef
     # A factory: msgspec cannot describe a default that is a type of ours.
-    role: Annotated[Role, Meta(extra_json_schema={"default": _MEMBER})] = field(default_factory=lambda: Role(_MEMBER))
+    role: Annotated[Role | None, Meta(extra_json_schema={"default": _MEMBER})] = field(
+        default_factory=lambda: Role(_MEMBER)
+    )
 
 
 @raises(AccountAlreadyClosed, AccountNotFound, GroupNotFound)
 async def add_group_member(command: AddGroupMember, *, uow: UnitOfWork, clock: Clock, ids: Ids) -> Outcome:
+    role = command.role or Role(_MEMBER)
     async with uow:
         account = await uow.accounts.get_unchanging(command.account)
         account.require_open()
@@ -34,9 +37,9 @@ async def add_group_member(command: AddGroupMember, *, uow: UnitOfWork, clock: C
         membership = await uow.memberships.find(group, account)
         if membership is None:
             membership = Membership.begin(
-                id=ids.new(), group_id=group.id, account_id=account.id, role=command.role, at=clock.now()
+                id=ids.new(), group_id=group.id, account_id=account.id, role=role, at=clock.now()
             )
             uow.memberships.add(membership)
         else:
-            membership.change_role(command.role, at=clock.now())
+            membership.change_role(role, at=clock.now())
         return await uow.commit(membership)

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 
 from shared.cli.exit_codes import WrongUsage
-from shared.client.lines import read_chunks
+from shared.client.formats import NoCommands, commands_of
+from shared.client.lines import Source, read_chunks
 from shared.client.run import post_all
 from shared.client.sender import SenderLimits
 from shared.runtime.progress import Progress
@@ -37,16 +38,23 @@ def import_file(
     except OSError as error:
         raise WrongUsage(f"{file} cannot be read: {error.strerror}") from error
     with source:
+        chunks = read_chunks(_commands_of(source, file))
         progress = Progress(sys.stderr).begin("line", total=_size(source))
-        return post_all(
-            read_chunks(source), client=client, progress=progress, limits=limits, head=head, as_json=as_json
-        )
+        return post_all(chunks, client=client, progress=progress, limits=limits, head=head, as_json=as_json)
 
 
 def _opened(file: str) -> BufferedReader:
     if file == STDIN:
         return os.fdopen(0, "rb", closefd=False)
     return Path(file).open("rb")
+
+
+def _commands_of(source: BufferedReader, file: str) -> Source:
+    """:raises WrongUsage: it has none; nothing was sent."""
+    try:
+        return commands_of(source)
+    except NoCommands as error:
+        raise WrongUsage(f"{'stdin' if file == STDIN else file} is {error}") from error
 
 
 def _size(source: BufferedReader) -> int | None:

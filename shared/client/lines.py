@@ -19,6 +19,9 @@ CHUNK_LINES = 200
 BLOCK_BYTES = 128 * 1024
 """Together with the line that the last block left unfinished it bounds what a request holds."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Stands before the first line that some programs write: of a file, and of each that was joined to it."""
+
 _KEY = "idempotency_key"
 _NULL = b"null"
 
@@ -56,8 +59,9 @@ def read_chunks(source: Source) -> Iterator[Chunk]:
     keys, number, reached = Keys(), 0, 0
     for texts in _cut(iter(lambda: source.read1(BLOCK_BYTES), b"")):
         lines = []
-        for text, size in texts:
+        for line, size in texts:
             number, reached = number + 1, reached + size
+            text = line and line.removeprefix(BYTE_ORDER_MARK)
             if text is None or text.strip():
                 lines.append(Line(number, text and keys.keyed(text), reached))
         yield from in_chunks(lines)

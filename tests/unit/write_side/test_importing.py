@@ -1,7 +1,10 @@
 """The import as its user and the write API see it; the write API is a fake of a few lines."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
 
 import httpcore
@@ -10,6 +13,7 @@ import pytest
 
 from shared.cli.api_client import WRITE_API, blocking_httpx_client
 from shared.cli.exit_codes import FAILED, WrongUsage
+from shared.client.formats import commands_of
 from shared.client.importing import import_file
 from shared.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
 from shared.client.run import failure, send_all
@@ -328,6 +332,58 @@ def test_the_summary_is_for_people_unless_json_is_wanted(run):
 
     assert summary.startswith("2 lines in ")
     assert "2 applied, 0 replayed, 0 failed; position 2 of the log is reached" in summary
+
+
+def test_byte_order_marks_are_skipped(run, api):
+    """Also that of a file that was joined to another; keys are the same without them."""
+    run(ONE, TWO, "")
+    _, summary, _ = run(f"\ufeff{ONE}", f"\ufeff{TWO}", "\ufeff")
+
+    first, second = map(keys, api.requests)
+    assert first == second
+    assert (summary["lines"], summary["replayed"]) == (2, 2)
+
+
+CSV = "email,handle\nada@x.org,ada\n"
+NOT_COMMANDS = {
+    "compressed": [
+        gzip.compress(ONE.encode()),
+        bz2.compress(ONE.encode()),
+        lzma.compress(ONE.encode()),
+        b"\x28\xb5\x2f\xfd",
+    ],
+    "UTF-16": [f"{ONE}\n".encode(each) for each in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be")],
+    "CSV": [CSV.encode(), f"\ufeff{CSV}".encode(), b'"email";"handle"\n', b"email\thandle"],
+    "JSON array": [f" \n[{ONE}]".encode(), f"\ufeff[\n{ONE},\n{TWO}\n]".encode()],
+    "several lines": [json.dumps(json.loads(ONE), indent=2).encode()],
+    "spreadsheet": [b"PK\x03\x04\x14\0"],
+    "other text": [b"email\nada@x.org\n", b"# people", b"\xe9"],
+}
+
+
+@pytest.mark.parametrize(("what", "content"), [(what, each) for what, some in NOT_COMMANDS.items() for each in some])
+def test_what_is_no_file_of_commands_is_refused_in_one_sentence(api, tmp_path, what, content):
+    """And nothing is sent."""
+    file = tmp_path / "people"
+    file.write_bytes(content)
+
+    with pytest.raises(WrongUsage, match=rf"^{file} is .*{what}[^\n]*$"):
+        import_file(str(file), client=api.client(), as_json=False)
+
+    assert api.requests == []
+
+
+@pytest.mark.parametrize("content", [f"\ufeff\n \n{ONE}", "\ufeff", " ", "{"])
+def test_a_source_is_recognised_however_it_arrives(content):
+    """Byte by byte; from its beginning it is what it was."""
+
+    class Bytewise(io.BytesIO):
+        def read1(self, _size):
+            return super().read1(1)
+
+    source = commands_of(Bytewise(content.encode()))
+
+    assert b"".join(iter(lambda: source.read1(1), b"")) == content.encode()
 
 
 def test_an_empty_file_is_done(run, api):

@@ -1,0 +1,70 @@
+"""What a source is by how it begins: commands, one JSON object a line, or what no command could be read of."""
+
+from collections.abc import Mapping
+
+from shared.client.lines import BLOCK_BYTES, BYTE_ORDER_MARK, Source
+
+_OTHERS: Mapping[bytes, str] = {
+    b"\x1f\x8b": "compressed: pipe it through `gunzip -c`",
+    b"\x28\xb5\x2f\xfd": "compressed: pipe it through `zstd -dc`",
+    b"\xfd7zXZ": "compressed: pipe it through `xz -dc`",
+    b"BZh": "compressed: pipe it through `bzip2 -dc`",
+    b"PK\x03\x04": "an archive or a spreadsheet: save commands as text",
+    b"\xff\xfe": "text in UTF-16 or UTF-32: pipe it through `iconv -f UTF-16 -t UTF-8`, or UTF-32",
+    b"\xfe\xff": "text in UTF-16: pipe it through `iconv -f UTF-16 -t UTF-8`",
+    b"[": "a JSON array: pipe it through `jq -c '.[]'`",
+}
+_LONGEST_BEGINNING = 8
+
+
+class NoCommands(ValueError):
+    """A source has no commands, one a line; the message says what it has, and what to do."""
+
+
+class BegunSource:
+    """A source of which the beginning has been read."""
+
+    def __init__(self, begin: bytes, source: Source) -> None:
+        self._begin, self._source = begin, source
+
+    def read1(self, size: int, /) -> bytes:
+        block, self._begin = self._begin, b""
+        return block or self._source.read1(size)
+
+
+def commands_of(source: Source) -> Source:
+    """
+    Return the source from its beginning, once that has been recognised.
+
+    :raises NoCommands: it is something else.
+    """
+    begin = b""
+    while not _is_enough(begin) and (block := source.read1(BLOCK_BYTES)):
+        begin += block
+    if other := _other_than_commands(_without_mark(begin)):
+        raise NoCommands(other)
+    return BegunSource(begin, source)
+
+
+def _is_enough(begin: bytes) -> bool:
+    """Whether there is a first line, or more than any has."""
+    return b"\n" in _without_mark(begin) or len(begin) >= BLOCK_BYTES
+
+
+def _without_mark(begin: bytes) -> bytes:
+    return begin.removeprefix(BYTE_ORDER_MARK).lstrip()
+
+
+def _other_than_commands(begin: bytes) -> str | None:
+    for magic, other in _OTHERS.items():
+        if begin.startswith(magic):
+            return other
+    if b"\0" in begin[:_LONGEST_BEGINNING]:
+        return "text in UTF-16 or UTF-32, or no text: pipe it through `iconv -f UTF-16 -t UTF-8`, or UTF-32"
+    line = begin.partition(b"\n")[0].rstrip()
+    if line == b"{":
+        return "JSON over several lines: pipe it through `jq -c .`"
+    if line and not line.startswith(b"{"):
+        is_table = any(each in line for each in (b",", b";", b"\t"))
+        return "a table (CSV): make each row a command in JSON" if is_table else "other text: its first line is no JSON"
+    return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,42 @@ class Outcome(msgspec.Struct, frozen=True):
     position: int
 
 
+class Window:
+    """
+    Commands that are carried out at once, and yet take effect in order.
+
+    None is stored unless all before it are settled or stored with it; and what one of them meets before that is no
+    answer, since it did not see their effects.
+    """
+
+    def __init__(self) -> None:
+        self._settled: set[int] = set()
+        self.next = 0
+        """The first of them that is not settled, by its number; they are counted from 0."""
+
+    def settle(self, number: int) -> None:
+        """Note that a command has its answer."""
+        self._settled.add(number)
+        self.next = self.after(self.next)
+
+    def after(self, number: int) -> int:
+        """Return the first number from here on that is not settled."""
+        while number in self._settled:
+            number += 1
+        return number
+
+
+class Place(NamedTuple):
+    """The place of a command in its window."""
+
+    window: Window
+    number: int
+
+
+class NotYet(Exception):
+    """The command must be carried out again, once those before it in its window are settled; nothing was stored."""
+
+
 class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     """
     A command with its idempotency key, and on whose behalf it came.
@@ -32,6 +68,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     :param content: the decoded command in a canonical form: what must be equal when the key comes again.
     :param keep_for: how long the outcome answers the key.
     :param expected_version: what the aggregate's version must be before the command.
+    :param place: among others that take effect in order.
     """
 
     command: str
@@ -44,6 +81,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     correlation: str
     expected_version: int | None = None
     traceparent: str | None = None
+    place: Place | None = None
 
 
 class AlreadyDone(Exception):
@@ -203,7 +241,13 @@ class UnitOfWork(Protocol):
 
 
 class UnitsOfWork(Protocol):
-    """Where units of work come from. Everything in them can raise `Unavailable`, `Contention` or `RunAgain`."""
+    """
+    Where units of work come from. Everything in them can raise `Unavailable`, `Contention`, `RunAgain` or `NotYet`.
+
+    :ivar keep_order: whether the units of work of a window may be under way at once.
+    """
+
+    keep_order: bool
 
     def under(self, context: CommandContext) -> UnitOfWork:
         """A unit of work for one command."""

@@ -66,11 +66,13 @@ class WriteSide:
         key: str | None = None,
         expected: int | None = None,
         by: CommandExecutor | None = None,
+        correlation: str = "a-request",
         **fields: Any,
     ) -> Answer:
         """:raises Exception: the error behind a refusal: tests discriminate more than clients."""
         try:
-            return await (by or self.executor).execute(invocation(name, key=key, expected=expected, **fields))
+            asked = invocation(name, key=key, expected=expected, correlation=correlation, **fields)
+            return await (by or self.executor).execute(asked)
         except Refusal as refusal:
             _require_said(name, refusal.problem)
             raise refusal.__cause__ or refusal from None
@@ -92,7 +94,15 @@ def _require_said(name: str, problem: Problem) -> None:
     assert problem in problems_of(_BY_NAME[name]), f"{name} does not say that it may be refused as {problem.name}"
 
 
-def invocation(name: str, /, *, key: str | None = None, expected: int | None = None, **fields: Any) -> Invocation:
+def invocation(
+    name: str,
+    /,
+    *,
+    key: str | None = None,
+    expected: int | None = None,
+    correlation: str = "a-request",
+    **fields: Any,
+) -> Invocation:
     use_case = _BY_NAME[name]
     return Invocation(
         use_case=use_case,
@@ -101,7 +111,7 @@ def invocation(name: str, /, *, key: str | None = None, expected: int | None = N
         channel=Channel("test"),
         key=key,
         expected_version=expected,
-        correlation="a-request",
+        correlation=correlation,
     )
 
 

@@ -22,7 +22,7 @@ from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
 from write_side.execution.observation import Observation, observed
 from write_side.execution.refusals import REFUSED, refusal_of
-from write_side.ports import AlreadyDone, CommandContext, Outcome, RunAgain, UnitOfWork, UnitsOfWork
+from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, RunAgain, UnitOfWork, UnitsOfWork
 from write_side.use_cases.use_case import Run
 
 _RETRIES = Counter(
@@ -60,6 +60,7 @@ class CommandExecutor:
 
         :param observation: of the message that the command was read from; without one it begins here.
         :raises Refusal: nothing was stored, unless its problem is `outcome-unknown`.
+        :raises NotYet: as `Window` says.
         """
         if observation is None:
             with observed(invocation.channel, traceparent=invocation.traceparent) as begun:
@@ -85,13 +86,31 @@ class CommandExecutor:
             correlation=invocation.correlation,
             expected_version=invocation.expected_version,
             traceparent=traceparent(),
+            place=invocation.place,
         )
 
     async def _admitted(self, invocation: Invocation, context: CommandContext) -> Answer:
         # What waits for another command under the same key holds no permit.
         alone = self._flights.alone(context.subject, context.key)
+        if context.place is not None and context.place.number > context.place.window.next:
+            async with alone:  # it goes along with the first of its window, which has a permit
+                return await self._behind_others(invocation, context)
         async with self._admission.in_flight(), alone, self._admission.permit():
             return await self._answer(invocation, context)
+
+    async def _behind_others(self, invocation: Invocation, context: CommandContext) -> Answer:
+        """:raises NotYet: it was not stored together with those before it in its window."""
+        if not self._units.keep_order:
+            raise NotYet
+        try:
+            outcome = await self._use_case(invocation)(uow=self._units.under(context))
+        except AlreadyDone as done:
+            return Answer(done.outcome, replayed=True)
+        except OutcomeUnknown:
+            return Answer(await self._settled(context), replayed=False)
+        except Exception as error:
+            raise NotYet from error
+        return Answer(outcome, replayed=False)
 
     async def _answer(self, invocation: Invocation, context: CommandContext) -> Answer:
         try:
@@ -105,14 +124,19 @@ class CommandExecutor:
             return Answer(await self._won_elsewhere(context, error), replayed=True)
 
     async def _attempts(self, invocation: Invocation, context: CommandContext) -> Outcome:
-        use_case = invocation.use_case
-        ports = {name: port for name, port in self._ports.items() if name in use_case.ports}
+        use_case = self._use_case(invocation)
         async for attempt in self._retried():
             with attempt:
                 if attempt.num > 1:
-                    _RETRIES.labels(use_case.name).inc()
-                return await self._run(partial(use_case.run, invocation.command, **ports), context)
+                    _RETRIES.labels(invocation.use_case.name).inc()
+                return await self._run(use_case, context)
         raise AssertionError("the last attempt returns or raises")
+
+    def _use_case(self, invocation: Invocation) -> Run:
+        """Return the use case with its command and its ports, but for the unit of work."""
+        use_case = invocation.use_case
+        ports = {name: port for name, port in self._ports.items() if name in use_case.ports}
+        return partial(use_case.run, invocation.command, **ports)
 
     async def _run(self, use_case: Run, context: CommandContext) -> Outcome:
         """Run it under one unit of work after the other, until one takes it to its end."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.auth.principal import Principal
-from write_side.ports import Outcome
+from write_side.ports import Outcome, Place
 from write_side.use_cases import Command, UseCase
 
 
@@ -38,6 +38,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     :param expected_version: of the aggregate before the command.
     :param traceparent: of the client's span (W3C Trace Context), as it was sent.
     :param correlation: the id of the request or message, which the events carry.
+    :param place: among commands that are carried out at once, and yet take effect in order.
     """
 
     use_case: UseCase
@@ -48,6 +49,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     expected_version: int | None = None
     traceparent: str | None = None
     correlation: str = ""
+    place: Place | None = None
 
 
 class Answer(NamedTuple):

@@ -13,6 +13,7 @@ from shared.observability.tracing import command_span
 from shared.problems import INTERNAL_ERROR, OVERLOADED, Problem, Refusal
 from write_side.execution.invocation import Answer, Channel
 from write_side.execution.refusals import OUTCOME_UNKNOWN, STORAGE_UNAVAILABLE
+from write_side.ports import NotYet
 from write_side.use_cases import USE_CASES, UseCase
 
 # Every name carries its unit, and no label is made of what a client sent.
@@ -44,6 +45,7 @@ class Observation:
     def __init__(self, span: Span, channel: Channel) -> None:
         self.command = UNKNOWN
         self.outcome = "done"
+        self.is_answered = True
         self._status = int(HTTPStatus.OK)
         self._span = span
         self._channel = channel
@@ -66,6 +68,8 @@ class Observation:
             self._span.set_status(StatusCode.ERROR)
 
     def close(self, *, seconds: float) -> None:
+        if not self.is_answered:
+            return
         _COMMANDS.labels(self.command, self.outcome).inc()
         _COMMAND_SECONDS.labels(self.command).observe(seconds)
         self._span.set_attributes(
@@ -91,6 +95,9 @@ def observed(channel: Channel, *, traceparent: str | None) -> Iterator[Observati
             yield observation
         except asyncio.CancelledError:
             observation.outcome = "cancelled"
+            raise
+        except NotYet:
+            observation.is_answered = False
             raise
         except Exception as error:
             observation.met(error.problem if isinstance(error, Refusal) else INTERNAL_ERROR)

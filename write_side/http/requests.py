@@ -10,6 +10,7 @@ from shared.http.problems import Rejection
 from shared.http.requests import header, request_id
 from shared.problems import INVALID, FieldError
 from write_side.execution.invocation import Channel, Invocation
+from write_side.ports import Place
 from write_side.use_cases import Command, UseCase
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
@@ -26,7 +27,14 @@ class HttpChannel(Channel, frozen=True, kw_only=True):
 
 
 def invocation_of(
-    use_case: UseCase, command: Command, *, scope: Scope, key: str | None, if_match: str | None, channel: Channel
+    use_case: UseCase,
+    command: Command,
+    *,
+    scope: Scope,
+    key: str | None,
+    if_match: str | None,
+    channel: Channel,
+    place: Place | None = None,
 ) -> Invocation:
     """
     Translate what a request, or a line of one, says into an invocation.
@@ -42,6 +50,7 @@ def invocation_of(
         expected_version=_version(if_match),
         traceparent=header(scope, b"traceparent"),
         correlation=request_id(scope) or "",
+        place=place,
     )
 
 

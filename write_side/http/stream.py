@@ -1,6 +1,8 @@
 """`POST /commands`: a stream of commands, one a line, each answered with a line as it is done."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +24,7 @@ from shared.http.repeated_names import require_distinct_names
 from shared.http.requests import header, request_id
 from shared.lines import LineSplitter
 from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal
+from shared.runtime.read_ahead import reading_ahead
 from shared.server.shutdown import Stopped, StopSignal
 from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
@@ -29,11 +32,14 @@ from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import Observation, observed
 from write_side.http.duplex import NoRoom, WaitingAnswers, duplex
 from write_side.http.requests import HttpChannel, invocation_of
+from write_side.ports import NotYet, Place, Window
 from write_side.use_cases import USE_CASES, Command, UseCase, with_nulls
 
 NDJSON = "application/x-ndjson"
 CHANNEL = HttpChannel("stream", is_bulk=True, route="/commands")
 MAX_LINE_BYTES = 64 * 1024
+MOST_AT_ONCE = 64
+"""Lines of one request: as many as share a transaction."""
 
 NOT_REACHED = Problem(
     "not-reached",
@@ -113,9 +119,26 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
     return duplex(partial(lines.carry_out, sent), media_type=NDJSON, room=state.disk_room, limits=state.answer_limits)
 
 
+class NumberedLine:
+    """A line of a request, and whether the caller's rate has allowed it."""
+
+    def __init__(self, number: int, text: bytes | None) -> None:
+        self.number = number
+        self.text = text
+        self._is_allowed = False
+
+    async def take_from_rate(self, scope: Scope) -> None:
+        if not self._is_allowed:
+            await wait_for_rate_limit(scope)
+            self._is_allowed = True
+
+
 class CommandLines:
     """
     Carries out the lines of one request in order; each is atomic by itself and sees all before it.
+
+    Lines that have come are carried out at once, so that they can share a transaction. One is answered only once those
+    before it are: what would depend on them is carried out again behind them.
 
     Once a line could not be carried out for want of the database (503), none after it is: the client will send it
     again, and would otherwise find it done after those that were to follow it. Nor is any once its token is no longer
@@ -132,37 +155,75 @@ class CommandLines:
         self._may_go_on = may_go_on
         self._stopping = stopping
         self._halted: Refusal | None = None
+        self._at_once = 1
 
     async def carry_out(self, lines: AsyncIterable[bytes | None], answers: WaitingAnswers) -> None:
-        number = 0
+        self._number = 0
         try:
-            async for line in lines:
-                self._stopping.raise_if_requested()
-                number += 1
-                if line is None or line.strip():
-                    await answers.put(_encode(await self._answer(number, line)) + b"\n")
+            async with reading_ahead(_numbered(lines), most=MOST_AT_ONCE) as ahead:
+                while some := await ahead.some():
+                    await self._carry_out_some(some, answers)
         except (Stopped, NoRoom) as ended:
             problem = STOPPING if isinstance(ended, Stopped) else ANSWERS_UNREAD
             refusal = Refusal(problem, "Neither this line nor any after it was carried out")
-            answers.put_last(_encode(_failed(number + 1, refusal)) + b"\n")
+            answers.put_last(_encode(_failed(self._number + 1, refusal)) + b"\n")
         except ClientGone:
             return
 
-    async def _answer(self, number: int, line: bytes | None) -> AnsweredLine:
-        await wait_for_rate_limit(self._scope)
+    async def _carry_out_some(self, lines: Sequence[NumberedLine], answers: WaitingAnswers) -> None:
+        """Carry out lines at once, as far as they do not depend on one another; begin anew behind the last answer."""
+        while lines:
+            self._stopping.raise_if_requested()
+            at_once = lines[: self._at_once]
+            done, no_room = 0, None
+            async with aclosing(self._answers(at_once)) as answered:
+                async for answer in answered:
+                    done, self._number = done + 1, answer.line
+                    try:
+                        await answers.put(_encode(answer) + b"\n")
+                    except NoRoom as error:  # it is kept; and so must be those that took effect together with it
+                        no_room = error
+            if no_room is not None:
+                raise no_room
+            self._at_once = min(2 * done, MOST_AT_ONCE) if done == len(at_once) else max(done, 1)
+            lines = lines[done:]
+
+    async def _answers(self, lines: Sequence[NumberedLine]) -> AsyncGenerator[AnsweredLine, None]:
+        """Answer lines in order, up to the first that must be carried out again behind those before it."""
+        window = Window()
+        tasks = [asyncio.create_task(self._answer(line, Place(window, nth))) for nth, line in enumerate(lines)]
+        try:
+            for nth, task in enumerate(tasks):
+                answer = await task
+                yield answer
+                if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return  # it is not settled, so that nothing behind it was stored either
+                window.settle(nth)
+        except NotYet:
+            return
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _answer(self, line: NumberedLine, place: Place) -> AnsweredLine:
+        """:raises NotYet: those before it have to be answered first."""
+        await line.take_from_rate(self._scope)
         if self._halted is None:
-            self._halted = self._forbidden(number)
+            self._halted = self._forbidden(line.number)
         if self._halted is not None:
-            return _failed(number, self._halted)
+            return _failed(line.number, self._halted)
         try:
             with observed(CHANNEL, traceparent=self._traceparent) as observation:
-                invocation = self._read(line, observation)
-                return _done(number, await self._executor.execute(invocation, observation))
+                invocation = self._read(line.text, place, observation)
+                return _done(line.number, await self._executor.execute(invocation, observation))
+        except NotYet:
+            raise
         except Refusal as refusal:
-            return _failed(number, self._refused(number, refusal))
+            return _failed(line.number, self._refused(line.number, refusal))
         except Exception as defect:  # noqa: BLE001 - as for a single command; the lines after it go on
             log_defect(defect, request_id=request_id(self._scope))
-            return _failed(number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here"))
+            return _failed(line.number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here"))
 
     def _forbidden(self, number: int) -> Refusal | None:
         try:
@@ -177,7 +238,7 @@ class CommandLines:
             self._halted = Refusal(NOT_REACHED, f"Line {number} could not be carried out, so this one was not tried")
         return refusal
 
-    def _read(self, line: bytes | None, observation: Observation) -> Invocation:
+    def _read(self, line: bytes | None, place: Place, observation: Observation) -> Invocation:
         if line is None:
             raise Refusal(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
         sent, fields = _take_apart(line)
@@ -192,6 +253,7 @@ class CommandLines:
             key=sent.idempotency_key,
             if_match=sent.if_match,
             channel=CHANNEL,
+            place=place,
         )
 
 
@@ -244,6 +306,15 @@ def _failed(number: int, refusal: Refusal) -> AnsweredLine:
         detail=refusal.detail,
         errors=refusal.errors or UNSET,
     )
+
+
+async def _numbered(lines: AsyncIterable[bytes | None]) -> AsyncIterator[NumberedLine]:
+    """Leave out lines of blanks, but count them."""
+    number = 0
+    async for text in lines:
+        number += 1
+        if text is None or text.strip():
+            yield NumberedLine(number, text)
 
 
 async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:

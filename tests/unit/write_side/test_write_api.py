@@ -5,12 +5,15 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
+from shared.errors import Unavailable
 from shared.http.in_process import in_process
 from shared.http.limits import HttpLimits
 from shared.ids import TimeOrderedIds
@@ -20,14 +23,28 @@ from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import write_api
 from write_side.http.stream import MAX_LINE_BYTES, split_lines
+from write_side.ports import CommandContext, Outcome
 from write_side.services import register_executor
 
 pytestmark = pytest.mark.anyio
 
 
+class FailingDatabase(MemoryDatabase):
+    """Fails at the commands named in `fails`."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=SettableClock())
+        self.fails: dict[str, Exception] = {}
+
+    def outcome(self, context: CommandContext) -> Outcome | None:
+        if context.command in self.fails:
+            raise self.fails[context.command]
+        return super().outcome(context)
+
+
 @pytest.fixture
-def store() -> MemoryDatabase:
-    return MemoryDatabase(clock=SettableClock())
+def store() -> FailingDatabase:
+    return FailingDatabase()
 
 
 @pytest.fixture
@@ -41,6 +58,12 @@ async def client(store) -> AsyncIterator[httpx.AsyncClient]:
 
 async def post(client: httpx.AsyncClient, name: str, headers: dict[str, str] | None = None, **fields) -> httpx.Response:
     return await client.post(f"/commands/{name}", json=fields, headers=headers)
+
+
+async def stream(client: httpx.AsyncClient, *lines: dict[str, str]) -> list[dict[str, Any]]:
+    content = b"\n".join(map(msgspec.json.encode, lines))
+    answer = await client.post("/commands", content=content, headers={"Content-Type": "application/x-ndjson"})
+    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 async def test_a_command_answers_id_version_and_position(client):
@@ -159,17 +182,15 @@ async def test_the_expected_version_of_a_line_is_written_as_in_a_header(client, 
 
 async def test_no_line_overtakes_one_that_the_database_could_not_take(client, store):
     """A client that sends the rest again has it carried out in the order that was meant."""
+    store.fails["change-email"] = Unavailable("away")
 
-    async def lines():
-        yield json.dumps({"command": "register-account", **ANDRE}).encode() + b"\n"
-        store.available = False
-        yield b'{"command": "change-handle", "account": "@andre.carson", "handle": "first"}\n'
-        store.available = True
-        yield b'{"command": "change-handle", "account": "@andre.carson", "handle": "second"}\n'
+    answers = await stream(
+        client,
+        {"command": "register-account", **ANDRE},
+        {"command": "change-email", "account": "@andre.carson", "email": "first@example.org"},
+        {"command": "change-handle", "account": "@andre.carson", "handle": "second"},
+    )
 
-    answer = await client.post("/commands", content=lines(), headers={"Content-Type": "application/x-ndjson"})
-
-    answers = [json.loads(line) for line in answer.text.splitlines()]
     assert [each["status"] for each in answers] == [200, 503, 503]
     assert answers[2]["type"] == "/problems/not-reached"
 
@@ -224,18 +245,16 @@ async def test_a_defect_tells_nothing_of_itself(client, store):
 
 
 async def test_a_line_that_meets_a_defect_stops_no_other(client, store):
-    accounts = store.accounts
-
-    async def lines():
-        del store.accounts
-        yield b'{"command": "suspend-account", "account": "@andre.carson"}\n'
-        store.accounts = accounts
-        yield json.dumps({"command": "register-account", **ANDRE}).encode()
+    store.fails["suspend-account"] = RuntimeError("planted")
 
     with capture_logs():
-        answer = await client.post("/commands", content=lines(), headers={"Content-Type": "application/x-ndjson"})
+        answers = await stream(
+            client,
+            {"command": "suspend-account", "account": "@andre.carson"},
+            {"command": "register-account", **ANDRE},
+        )
 
-    assert [json.loads(line)["status"] for line in answer.text.splitlines()] == [500, 200]
+    assert [each["status"] for each in answers] == [500, 200]
 
 
 async def test_requests_are_counted_by_route(client):

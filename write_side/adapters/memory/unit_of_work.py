@@ -15,6 +15,8 @@ from write_side.ports import AlreadyDone, CommandContext, Outcome
 
 
 class MemoryUnitsOfWork:
+    keep_order = False
+
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 

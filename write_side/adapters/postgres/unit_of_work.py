@@ -54,6 +54,8 @@ async def _rows_of(session: AsyncSession, statement: Statement) -> Sequence[Row]
 
 
 class PostgresUnitsOfWork:
+    keep_order = False
+
     def __init__(self, *, transactions: PostgresTransactions, command_log: CommandLog, notify: Notify) -> None:
         """:param notify: called after each commit, to wake the readers of the event log."""
         self._transactions = transactions

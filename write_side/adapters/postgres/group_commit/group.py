@@ -16,7 +16,7 @@ from write_side.adapters.postgres.rows import Row, Statement
 from write_side.adapters.postgres.transactions import PipelinedTransaction
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import OutcomeUnknown
-from write_side.ports import CommandContext, Outcome
+from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, Window
 
 _SIZES = Histogram(
     "muster_group_commands", "Commands that shared a transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
@@ -156,7 +156,10 @@ class CommandGroup:
         found = {(subject, key): row for row in rows for subject, key in [row[:2]]}
         for member in members:
             row = found.get(key_of(member.context))
-            member.take(self._again() if row is None else self._command_log.found(row, member.context))
+            error = self._again() if row is None else self._command_log.found(row, member.context)
+            if isinstance(error, AlreadyDone) and member.context.place is not None:
+                member.context.place.window.settle(member.context.place.number)
+            member.take(error)
 
     async def _give(self, looks: Mapping[Member, LookRequest], plan: Looks, results: Sequence[Sequence[Row]]) -> None:
         """Answer looks with what the statements of their plan returned."""
@@ -204,7 +207,7 @@ class CommandGroup:
 
     async def _write(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, Outcome]:
         """Store what is in no conflict, and refuse the rest, so that one conflict does not cost all."""
-        while commits:
+        while commits := self._in_order(commits):
             writes = Writes({member: (member.context, commit) for member, commit in commits.items()})
             _, *results = await self._transaction.trip(_BEFORE_WRITES, *writes.statements())
             writes.take(results)
@@ -215,6 +218,20 @@ class CommandGroup:
                 member.take(refusal(aggregate, rows))
             commits = {member: commit for member, commit in commits.items() if member not in refused}
         return {}
+
+    def _in_order(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, CommitRequest]:
+        """Leave out what is in a window behind something that is neither settled nor stored now."""
+        reached: dict[Window, int] = {}
+        in_order = {}
+        for member, commit in commits.items():
+            if (place := member.context.place) is not None:
+                reach = place.window.after(reached.get(place.window, place.window.next))
+                if place.number != reach:
+                    member.take(NotYet())
+                    continue
+                reached[place.window] = reach + 1
+            in_order[member] = commit
+        return in_order
 
     def _why(self, request: LookRequest | CommitRequest, error: Exception) -> Exception:
         if isinstance(error, OutcomeUnknown) and not isinstance(request, CommitRequest):

@@ -30,6 +30,8 @@ _IN_LINE = f"pg_try_advisory_xact_lock_shared({GROUPS_QUEUE}, hashtext(id::text)
 class GroupedUnitsOfWork:
     """Units of work in groups; what has to wait for another transaction, or changes very much, runs alone."""
 
+    keep_order = True
+
     def __init__(
         self,
         *,

@@ -1,0 +1,344 @@
+"""Commands that share a transaction: each rule stands for something that went wrong without it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+
+from shared.auth.setup import admit_everyone
+from shared.event_log import RecordedEvent
+from shared.http.in_process import in_process
+from shared.ids import TimeOrderedIds
+from tests.support.write_side import (
+    ANDRE,
+    WriteSide,
+    context,
+    create_groups,
+    memory_write_side,
+    postgres_write_side,
+    register,
+)
+from write_side.adapters.postgres.transactions import PipelinedTransaction
+from write_side.domain.errors import AccountNotFound, EmailTaken, HandleTaken, OutcomeUnknown
+from write_side.execution.invocation import Answer
+from write_side.http.app import write_api
+from write_side.services import register_executor
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def grouped(database_url) -> AsyncIterator[WriteSide]:
+    async with postgres_write_side(database_url, grouped=True) as real:
+        yield real
+
+
+@pytest.fixture
+def trips(monkeypatch) -> list[int]:
+    """How many statements each round trip carried."""
+    made: list[int] = []
+    trip, commit = PipelinedTransaction.trip, PipelinedTransaction.commit
+
+    async def counted_trip(transaction, *statements):
+        made.append(len(statements))
+        return await trip(transaction, *statements)
+
+    async def counted_commit(transaction, *statements):
+        made.append(len(statements) + 1)
+        return await commit(transaction, *statements)
+
+    monkeypatch.setattr(PipelinedTransaction, "trip", counted_trip)
+    monkeypatch.setattr(PipelinedTransaction, "commit", counted_commit)
+    return made
+
+
+def registrations(write_side: WriteSide, count: int, *, by: str = "p"):
+    return [
+        write_side.run("register-account", email=f"{by}{n}@example.org", handle=f"{by}{n}", display_name=by)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "fields", "expected"),
+    [
+        ("register-account", {"email": "b@example.org", "handle": "b", "display_name": "B"}, 3),
+        ("suspend-account", {"account": "@a"}, 3),
+        ("update-profile", {"account": "@a", "bio": "x"}, 4),
+        ("add-group-member", {"group": "g", "account": "@a"}, 5),
+    ],
+)
+async def test_a_lone_command_makes_few_round_trips(grouped, trips, command, fields, expected):
+    """One to claim its key and to look, one more for each further look, one to write, one to commit."""
+    await register(grouped, "a")
+    await create_groups(grouped, "g")
+    trips.clear()
+
+    await grouped.run(command, **fields)
+
+    assert len(trips) == expected
+
+
+async def test_commands_that_come_together_share_a_transaction(grouped, trips):
+    await register(grouped, "a")
+    trips.clear()
+
+    answers = await asyncio.gather(*registrations(grouped, 50))
+
+    assert len(trips) == 3
+    assert sorted(answer.outcome.position for answer in answers) == list(range(4, 104, 2))
+
+
+async def test_one_conflict_costs_the_others_nothing(grouped, trips):
+    """It is refused for what it is, and its rows, its events and its key are gone, in the transaction of the others."""
+    await register(grouped, "p3")
+    trips.clear()
+
+    outcomes = await asyncio.gather(*registrations(grouped, 6), return_exceptions=True)
+
+    assert [type(each) for each in outcomes] == [Answer, Answer, Answer, EmailTaken, Answer, Answer]
+    assert len(trips) == 5  # one to undo and to ask what is in conflict, one to write again
+    assert len(await grouped.events()) == 12
+    assert await grouped.units.outcome_of(context("register-account", key="p3")) is None
+
+
+async def test_what_two_of_a_group_want_goes_to_the_first(grouped):
+    first, second, third = await asyncio.gather(
+        grouped.run("register-account", email="a@example.org", handle="same", display_name="A"),
+        grouped.run("register-account", email="b@example.org", handle="same", display_name="B"),
+        grouped.run("register-account", email="c@example.org", handle="c", display_name="C"),
+        return_exceptions=True,
+    )
+
+    assert [type(each) for each in (first, second, third)] == [Answer, HandleTaken, Answer]
+
+
+async def test_changes_of_one_account_in_a_group_see_one_another(grouped):
+    """None is lost, and none is stale: each is carried out behind the one before it."""
+    await register(grouped, "a")
+
+    answers = await asyncio.gather(
+        *(grouped.run("change-email", account="@a", email=f"a{n}@example.org") for n in range(8))
+    )
+
+    assert sorted(answer.outcome.version for answer in answers) == list(range(2, 10))
+
+
+async def test_a_group_waits_for_no_lock(grouped, database_url):
+    """The command whose account another transaction holds goes on alone; the others of its group are answered."""
+    await register(grouped, "held", "free")
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("select * from accounts where handle = 'held' for update")
+        waiting = asyncio.create_task(grouped.run("update-profile", account="@held", bio="x"))
+
+        async with asyncio.timeout(5):
+            answers = await asyncio.gather(
+                grouped.run("update-profile", account="@free", bio="x"), *registrations(grouped, 3)
+            )
+
+        assert len(answers) == 4
+        assert not waiting.done()
+    assert (await waiting).outcome.version == 2
+
+
+async def test_a_row_that_is_held_is_not_missing(grouped, database_url):
+    """To leave out what is locked must not become a 404."""
+    await register(grouped, "held")
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("select * from accounts where handle = 'held' for update")
+        waiting = asyncio.create_task(grouped.run("update-profile", account="@held", bio="x"))
+        with pytest.raises(AccountNotFound):
+            await grouped.run("update-profile", account="@nobody", bio="x")
+        assert not waiting.done()
+
+    assert (await waiting).outcome.version == 2
+
+
+async def test_a_key_in_flight_elsewhere_holds_nobody_up(grouped, database_url):
+    """Another process has claimed it and not committed yet: only what comes under that key waits."""
+    async with postgres_write_side(database_url) as elsewhere:
+        running = context("register-account", key="k", **ANDRE)
+        async with elsewhere.units.under(running):
+            waiting = asyncio.create_task(grouped.run("register-account", key="k", **ANDRE))
+            async with asyncio.timeout(5):
+                await asyncio.gather(*registrations(grouped, 3))
+            assert not waiting.done()
+
+    assert (await waiting).replayed is False
+
+
+async def test_a_request_that_is_cancelled_cancels_no_other(grouped, monkeypatch):
+    trip = PipelinedTransaction.trip
+    on_its_way = asyncio.Event()
+
+    async def noticed(transaction, *statements):
+        on_its_way.set()
+        return await trip(transaction, *statements)
+
+    monkeypatch.setattr(PipelinedTransaction, "trip", noticed)
+    tasks = [asyncio.create_task(each) for each in registrations(grouped, 4)]
+    await on_its_way.wait()
+
+    tasks[1].cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(each) for each in outcomes] == [Answer, asyncio.CancelledError, Answer, Answer]
+    assert (await grouped.run("register-account", email="z@example.org", handle="z", display_name="Z")).outcome
+
+
+async def test_after_a_lost_commit_each_asks_by_its_own_key(grouped, monkeypatch):
+    commit = PipelinedTransaction.commit
+
+    async def committed_and_lost(transaction, *statements):
+        monkeypatch.setattr(PipelinedTransaction, "commit", commit)
+        await commit(transaction, *statements)
+        raise OutcomeUnknown("planted")
+
+    monkeypatch.setattr(PipelinedTransaction, "commit", committed_and_lost)
+
+    answers = await asyncio.gather(*registrations(grouped, 5))
+
+    assert len({answer.outcome.id for answer in answers}) == 5
+    assert len(await grouped.events()) == 10
+
+
+async def test_a_defect_of_one_is_its_own(grouped, monkeypatch):
+    """A group that fails is halved until the one that cannot be stored is alone."""
+    trip, tried = PipelinedTransaction.trip, []
+
+    async def fail(transaction, *statements):
+        if any("p2@example.org" in str(parameters) for sql, parameters in statements if "insert into accounts" in sql):
+            tried.append(len(statements))
+            raise RuntimeError("planted")
+        return await trip(transaction, *statements)
+
+    monkeypatch.setattr(PipelinedTransaction, "trip", fail)
+
+    outcomes = await asyncio.gather(*registrations(grouped, 8), return_exceptions=True)
+
+    assert [type(each) for each in outcomes] == [Answer] * 8
+    assert len(tried) == 4  # among 8, 4, 2, and alone in a group; then in a transaction of its own
+
+
+async def test_a_hot_account_starves_nobody(grouped):
+    """Readers of an account come and come; who closes it has left a group once, and is the first of the next."""
+    await register(grouped, "hot")
+    stop = asyncio.Event()
+
+    async def add_members(nth: int) -> None:
+        while not stop.is_set():
+            await asyncio.gather(
+                grouped.run("add-group-member", group=f"g{nth}", account="@hot", role=str(random.random())),
+                return_exceptions=True,
+            )
+
+    await create_groups(grouped, *(f"g{n}" for n in range(6)))
+    readers = [asyncio.create_task(add_members(n)) for n in range(6)]
+    try:
+        async with asyncio.timeout(10):
+            await grouped.run("close-account", account="@hot")
+    finally:
+        stop.set()
+        await asyncio.gather(*readers)
+
+
+HANDLES = ["a", "b", "c"]
+SLUGS = ["g", "h"]
+
+
+def random_lines(choose: random.Random, count: int) -> list[dict[str, Any]]:
+    """Commands about few people and groups, so that most depend on those before them."""
+    ids = [str(UUID(int=choose.getrandbits(128), version=4)) for _ in range(count)]
+
+    def account() -> str:
+        return choose.choice([f"@{choose.choice(HANDLES)}", choose.choice(ids[:6])])
+
+    def line(nth: int) -> dict[str, Any]:
+        handle, slug = choose.choice(HANDLES), choose.choice(SLUGS)
+        registration = {"account_id": ids[nth], "handle": handle, "email": f"{nth}@example.org", "display_name": "P"}
+        member = {"group": slug, "account": account()}
+        kinds: list[tuple[str, dict[str, Any]]] = [
+            ("register-account", registration),
+            ("register-account", registration),
+            ("change-handle", {"account": account(), "handle": handle}),
+            ("change-email", {"account": account(), "email": f"{choose.randrange(4)}@example.com"}),
+            ("update-profile", {"account": account(), "bio": str(nth)}),
+            ("suspend-account", {"account": account()}),
+            ("reinstate-account", {"account": account()}),
+            ("close-account", {"account": account()}),
+            ("erase-account", {"account": account()}),
+            ("create-group", {"slug": slug, "name": slug}),
+            ("create-group", {"slug": slug, "name": slug}),
+            ("delete-group", {"group": slug}),
+            ("update-group", {"group": slug, "description": str(nth)}),
+            ("add-group-member", member),
+            ("add-group-member", {**member, "role": str(nth)}),
+            ("change-member-role", {**member, "role": str(nth)}),
+            ("remove-group-member", member),
+        ]
+        name, fields = choose.choice(kinds)
+        return {"command": name, **fields}
+
+    return [line(nth) for nth in range(count)]
+
+
+async def answers_of(write_side: WriteSide, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def register_units(registry) -> None:
+        register_executor(registry, units=write_side.units, clock=write_side.clock, ids=TimeOrderedIds())
+
+    async with in_process(write_api(admit_everyone, register_units)) as client:
+        answer = await client.post(
+            "/commands",
+            content=b"\n".join(map(msgspec.json.encode, lines)),
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+    return [msgspec.json.decode(each) for each in answer.text.splitlines()]
+
+
+def what_happened(answer: dict[str, Any]) -> Any:
+    return answer["line"], answer["status"], answer.get("type"), answer.get("version")
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_lines_that_share_transactions_are_answered_as_one_after_the_other(grouped, seed):
+    """Whatever depends on whatever: the memory adapter, which takes line by line, says what has to come out."""
+    lines = random_lines(random.Random(seed), 120)
+    one_by_one = memory_write_side()
+
+    answers = await answers_of(grouped, lines)
+
+    expected = await answers_of(one_by_one, lines)
+    assert list(map(what_happened, answers)) == list(map(what_happened, expected))
+    assert [type(each.event) for each in await grouped.events()] == [
+        type(each.event) for each in await one_by_one.events()
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_is_done_at_once_could_have_been_done_in_the_order_of_the_log(grouped, seed):
+    """Its commands, one after the other in that order, cause the same events."""
+    lines = random_lines(random.Random(seed), 150)
+    commands = {str(nth): (line.pop("command"), line) for nth, line in enumerate(lines)}
+    commands = {nth: (name, fields) for nth, (name, fields) in commands.items() if name != "erase-account"}  # redacts
+    await asyncio.gather(
+        *(grouped.run(name, correlation=nth, **fields) for nth, (name, fields) in commands.items()),
+        return_exceptions=True,
+    )
+    happened = await grouped.events()
+    assert len(happened) > 10
+
+    again = memory_write_side()
+    for nth in dict.fromkeys(each.metadata.correlation for each in happened if each.metadata.correlation):
+        name, fields = commands[nth]
+        await again.run(name, correlation=nth, **fields)
+
+    assert list(map(told, happened)) == list(map(told, await again.events()))
+
+
+def told(recorded: RecordedEvent) -> Any:
+    return type(recorded.event), recorded.aggregate, recorded.version, recorded.metadata.correlation

@@ -23,6 +23,7 @@ from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
+from projector.rebuilding.reconcilers import Reconcilers
 from shared.auth.principal import OPS
 from shared.http.app import Lifespan, assemble
 from shared.http.auth_middleware import Policy
@@ -65,10 +66,12 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
 def _register(registry: svcs.Registry) -> None:
     """Register what the API itself needs, on top of what it is given."""
     container = svcs.Container(registry)
-    history = container.get(StatusHistory)
+    history, reconcilers = container.get(StatusHistory), container.get(Reconcilers)
     settings = container.get(Settings) if Settings in registry else Settings.load({})
     registry.register_value(Streams, Streams(history, limits=settings.limits_of(StreamLimits)))
-    registry.register_value(ReadinessDetails, ReadinessDetails(lambda: readiness_details(history)))
+    registry.register_value(
+        ReadinessDetails, ReadinessDetails(lambda: readiness_details(history, frozen=reconcilers.frozen()))
+    )
     registry.register_value(GaugeRefresh, GaugeRefresh(history.refresh))
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.ops_url))
 
@@ -81,15 +84,18 @@ async def status(services: Services) -> Response[bytes]:
     return json(now, headers={"Cache-Control": "no-store"})
 
 
-def readiness_details(history: StatusHistory) -> Mapping[str, str]:
+def readiness_details(history: StatusHistory, *, frozen: Mapping[str, str]) -> Mapping[str, str]:
     """
     What an operator wants to know of a projector that is ready: lag and standstills, from the last snapshot.
 
     Everybody may ask, as often as they like: nothing is counted for it, and no server is named.
+
+    :param frozen: the projections that another version has made, and what is to be done about each.
     """
     if (latest := history.latest) is None:
-        return {}
+        return frozen
     lines = {each.name: _line(each) for each in latest.projections}
+    lines |= {f"{name} is frozen": hint for name, hint in frozen.items()}
     if latest.held_by:
         lines["event log"] = latest.held_by.text
     if latest.error:

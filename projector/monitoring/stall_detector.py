@@ -6,6 +6,7 @@ from time import monotonic
 
 from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.limits import MonitoringLimits
+from projector.processing.progress import ProjectionState
 
 
 class ProjectionStalled(Exception):
@@ -22,8 +23,8 @@ class StallDetector:
     """
     Compare the store with the log, and not with what a processor reports: a dead one cannot report that it is dead.
 
-    A projection that has nothing to do may stand; so may all of them while a transaction holds the log up, or while a
-    server is away.
+    A projection that has nothing to do may stand, and one that has stopped, which says why itself; so may all of them
+    while a transaction holds the log up, or while a server is away.
     """
 
     def __init__(self, *, now: Callable[[], float] = monotonic, limits: MonitoringLimits | None = None) -> None:
@@ -63,6 +64,7 @@ class StallDetector:
             or projection.checkpoint is None
             or projection.checkpoint >= status.head
             or status.held_by
+            or projection.state == ProjectionState.STOPPED
         ):
             return True
         return projection.name not in self._progress or self._progress[projection.name].revision != projection.revision

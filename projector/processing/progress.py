@@ -56,6 +56,8 @@ class ProjectionProgress:
         self.role = role
         self.state = ProjectionState.STARTING
         self.error: str | None = None
+        self.is_frozen = False
+        """Readers are served what another version made: nothing is amiss for them."""
         self.reached = 0
         """The position that the generation reflects."""
         self.lag = timedelta()
@@ -112,6 +114,11 @@ class ProjectionProgress:
         if self._become(ProjectionState.STOPPED, str(error)):
             self._log.error("stopped", error=self.error)
 
+    def freeze(self, error: Exception) -> None:
+        """Note that another version has made what readers are served, which stays as it is until an operator acts."""
+        self.stop(error)
+        self.is_frozen = True
+
     def break_down(self, error: Exception) -> None:
         """Note that nothing goes on because of a defect in Muster."""
         self.caught_up()
@@ -143,7 +150,7 @@ class ProjectionProgress:
             return False
         if error is None:
             self._log.info("projection", state=state, was=self.state)
-        self.state, self.error = state, error
+        self.state, self.error, self.is_frozen = state, error, False
         if self.is_measured:
             for each in ProjectionState:
                 metrics.STATE.labels(self.projection, each).set(each is state)

@@ -145,7 +145,7 @@ class Reconciler:
         elif (await self._lease.candidates([LeaseName(self.projection.name, main.version)])).holders:
             self._own.stand_by()
         else:
-            self._own.stop(VersionDiffers(frozen(self.projection.name, main, self.projection.version)))
+            self._own.freeze(VersionDiffers(frozen(self.projection.name, main, self.projection.version)))
 
     async def _step(self, survey: Survey) -> bool:
         """Take the next step there is to take; return whether there was one."""

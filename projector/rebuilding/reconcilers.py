@@ -1,6 +1,6 @@
 """The reconcilers of all projections."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from projector.processing.parked_events import found
 from projector.processing.progress import ProjectionState
@@ -30,10 +30,15 @@ class Reconcilers:
 
     def require_feeding(self) -> None:
         """
-        Return if every projection is fed, by this projector or another, or will be once a server is back.
+        Return if every projection is fed, by this projector or another, will be once a server is back, or is frozen.
 
         :raises NotFed: one is not, and why.
         """
         for progress in (reconciler.progress for reconciler in self):
-            if progress.state in {ProjectionState.STARTING, ProjectionState.STOPPED}:
+            if not progress.is_frozen and progress.state in {ProjectionState.STARTING, ProjectionState.STOPPED}:
                 raise NotFed(progress.error or f"projection {progress.projection} is starting")
+
+    def frozen(self) -> Mapping[str, str]:
+        """Return the projections that another version has made, by their names, and what is to be done."""
+        frozen = (reconciler.progress for reconciler in self)
+        return {each.projection: each.error for each in frozen if each.is_frozen and each.error}

@@ -17,6 +17,7 @@ from shared.cli.api_client import ApiUnavailable
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
 from shared.http.in_process import in_process
+from shared.read_model.positions import Pointer
 from tests.support.histories import DAWN, nth_id
 from tests.support.own_apis import answer_commands
 from tests.support.patience import answered
@@ -182,6 +183,20 @@ async def test_a_projection_that_stopped_is_not_ready(client, around):
 
     assert response.status_code == 503
     assert "NotFed: projection profiles" in response.json()["checks"]["Reconcilers"]
+
+
+async def test_a_projection_of_another_version_is_ready_and_says_so(client, around):
+    """Readers are served what it has; a deployment must not wait for its rebuild."""
+    live = msgspec.json.decode(live_pointer(around), type=Pointer)
+    other = Pointer(live.generation, profiles.version + 1)
+    around.store.content["muster:{0}:profiles:live"] = msgspec.json.encode(other)
+
+    def is_told(answer):
+        return answer.is_success and "profiles is frozen" in answer.json()["details"]
+
+    response = await answered(client, "/readyz", is_told)
+
+    assert f"was made by version {other.version}" in response.json()["details"]["profiles is frozen"]
 
 
 async def test_metrics_carry_their_units(client):

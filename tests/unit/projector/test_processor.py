@@ -212,12 +212,18 @@ async def test_what_is_away_is_waited_for(around, history, away):
 @asynccontextmanager
 async def stopped(projector, because):
     """The projector once it has stopped for a reason."""
+    async with standing(projector, because):
+        with pytest.raises(NotFed, match="profiles"):
+            projector.reconcilers.require_feeding()
+        yield
+
+
+@asynccontextmanager
+async def standing(projector, because):
     async with running(projector):
         await until_state(projector, ProjectionState.STOPPED)
         assert because in projector.progress.error
         assert "profiles" in projector.progress.error
-        with pytest.raises(NotFed, match="profiles"):
-            projector.reconcilers.require_feeding()
         yield
 
 
@@ -308,11 +314,12 @@ async def test_a_generation_without_its_checkpoint_is_damaged(around):
 
 
 async def test_a_generation_of_another_version_is_frozen(around, history):
-    """A newer projector leaves it alone until the keys are deleted."""
+    """A newer projector leaves it alone until the keys are deleted; readers are served, so that it is no trouble."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
     projector = projector_on(around, projection=newer(profiles))
 
-    async with stopped(projector, f"made by version {profiles.version} and is frozen"):
+    async with standing(projector, f"made by version {profiles.version} and is frozen"):
+        projector.reconcilers.require_feeding()
         history.suspend(nth_id(1))
         append(around, history.events[6:])
         assert reached(around, 6)

@@ -26,13 +26,13 @@ def detector(clock):
     return StallDetector(now=clock, limits=MonitoringLimits(stall=15))
 
 
-def status(*, head=9, checkpoint=5, revision=5, held_by=None):
+def status(*, head=9, checkpoint=5, revision=5, held_by=None, state="running"):
     profiles = {
         "name": "profiles",
         "version": 1,
         "checkpoint": checkpoint,
         "revision": revision,
-        "state": "running",
+        "state": state,
         "error": None,
         "events_per_second": 0.0,
     }
@@ -63,9 +63,10 @@ def test_a_projection_that_stands_while_the_log_goes_on_is_unhealthy(detector, c
         status(checkpoint=9),
         status(head=None),
         status(checkpoint=None),
+        status(state="stopped"),
         status(held_by=HeldBy(position=6, pid=7, since="2026-11-25T00:00:00Z", text="held")),
     ],
-    ids=["caught up", "PostgreSQL away", "Redis away", "held up"],
+    ids=["caught up", "PostgreSQL away", "Redis away", "stopped, with its reason", "held up"],
 )
 def test_a_projection_that_has_nothing_to_do_or_cannot_move_may_stand(detector, clock, observed):
     observe_repeatedly(detector, clock, observed)

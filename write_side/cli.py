@@ -30,9 +30,15 @@ def migrate() -> None:
         run_migrations(url)
     except OperationalError as error:
         require_primary(url)
-        raise CommandFailed(
-            f"PostgreSQL does not answer at {masked(url)} ({type(error.orig).__name__}): `muster doctor` says more"
-        ) from error
+        raise CommandFailed(f"{_reason(error.orig, url)}: `muster doctor` says more") from error
+
+
+def _reason(error: BaseException | None, url: str) -> str:
+    """Say why PostgreSQL failed, in its own words if it has said any: they name files and limits, never people."""
+    said = getattr(getattr(error, "diag", None), "message_primary", None)
+    if said:
+        return f"PostgreSQL at {masked(url)} cannot go on ({said})"
+    return f"PostgreSQL does not answer at {masked(url)} ({type(error).__name__})"
 
 
 def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import IO, ClassVar, Self
@@ -20,6 +20,9 @@ from shared.runtime.retry import wait_until
 
 START_SECONDS = 60.0
 """How long a server may be silent; reading its data and recovering from a crash may take longer."""
+
+LEAST_ROOM = 1024 * 1024
+"""Bytes on a disk; with less left, that is why a program ends."""
 
 STOP_SECONDS = 20.0
 
@@ -205,10 +208,24 @@ def stop_process(process: subprocess.Popen[bytes], stop_signal: signal.Signals) 
         process.wait()
 
 
-def last_words(log: Path) -> str:
-    """Return the end of a program's log, for an error message."""
+def room_at(file: Path) -> int:
+    """Return how many bytes are left where a file is."""
+    there = os.statvfs(file)
+    has_names_left = there.f_favail or not there.f_files  # some file systems do not count them
+    return there.f_bavail * there.f_frsize if has_names_left else 0
+
+
+def last_words(log: Path, *, room: Callable[[Path], int] = room_at) -> str:
+    """
+    Return the end of a program's log, for an error message; what a full disk has not taken is not there.
+
+    :param room: gives the bytes that are left where it is.
+    """
     lines = log.read_text(errors="replace").strip().splitlines()
-    return "\n".join([f"the end of {log}:", *lines[-8:]])
+    left = room(log)
+    if left < LEAST_ROOM:
+        lines.append(f"the disk is full: {left} bytes are left for {log.parent}. Make room, then start again")
+    return "\n".join([f"the end of {log}:", *(lines[-8:] or ["nothing was written"])])
 
 
 def free_port() -> int:

@@ -34,18 +34,16 @@ class CorsMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._allowed = AllowedOrigins()
+        self.is_needed = False
+        """Whether there is any page of another origin to tell."""
 
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
         """Allow the origins that are registered, if any are."""
         if AllowedOrigins in app.state.registry:
             self._allowed = svcs.Container(app.state.registry).get(AllowedOrigins)
+            self.is_needed = True
         yield
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether there is any page of another origin to tell."""
-        return bool(self._allowed.origins)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         origin = header(scope, b"origin")

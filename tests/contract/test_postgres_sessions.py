@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from shared.dev_stack.doctor import FAILED, _postgres
 from shared.errors import Unavailable, Unsound
 from shared.postgres.connection import connected
 from shared.postgres.session import PINNED
@@ -149,6 +150,7 @@ async def test_a_database_without_room_for_all_names_is_refused(narrow_url):
     with pytest.raises(Unsound, match="encoded in UTF8"):
         async with connected(narrow_url):
             pytest.fail("it must not be used")
+    assert "the database is encoded in UTF8" in failed(narrow_url)
 
 
 async def test_where_triggers_are_not_in_force_nothing_is_done(database_url):
@@ -160,8 +162,13 @@ async def test_where_triggers_are_not_in_force_nothing_is_done(database_url):
             pytest.fail("it must not be used")
 
 
+def failed(url):
+    """What the doctor finds wrong."""
+    return {check.what for check in _postgres(url) if check.mark == FAILED}
+
+
 async def test_a_pooler_of_transactions_is_refused(database_url):
-    """By readers, by the write side, and by migrations."""
+    """By readers, by the write side, by migrations and by the doctor."""
     async with pooler(database_url) as pooled, postgres_write_side(pooled) as write_side:
         with pytest.raises(Unsound, match="a transaction pooler stands in between: connect to PostgreSQL itself"):
             async with connected(pooled):
@@ -170,6 +177,7 @@ async def test_a_pooler_of_transactions_is_refused(database_url):
             await write_side.run("register-account", **ANDRE)
         with pytest.raises(Unsound, match="a transaction pooler"):
             await asyncio.to_thread(migrate, pooled)
+        assert "sessions are kept from one transaction to the next" in await asyncio.to_thread(failed, pooled)
 
 
 async def test_a_pooler_of_sessions_is_none(database_url):

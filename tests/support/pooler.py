@@ -20,10 +20,12 @@ _ANSWERED_BY_CLIENT = {(code).to_bytes(4) for code in (3, 5, 10, 11)}
 async def pooler(url: str, *, keeps_sessions: bool = False) -> AsyncIterator[str]:
     """Pool the sessions with a server; give the URL that clients use."""
     pooler, port = _Pooler(httpx.URL(url), keeps_sessions=keeps_sessions), free_port()
-    async with await asyncio.start_server(pooler.serve, "127.0.0.1", port) as server:
+    server = await asyncio.start_server(pooler.serve, "127.0.0.1", port)
+    try:
         yield str(httpx.URL(url).copy_with(port=port))
+    finally:
         server.close()
-        pooler.close()
+        await pooler.close()
 
 
 class _Pooler:
@@ -35,21 +37,27 @@ class _Pooler:
         """The state in which a server process leaves its client."""
         self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
         self._open: list[asyncio.StreamWriter] = []
+        self._served: list[asyncio.Task[None]] = []
 
     async def serve(self, says: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         self._open.append(client)
+        self._served.append(asyncio.current_task())
         try:
             await self._admit(says, client)
             while (message := await _message(says))[:1] != b"X":
                 await self._carry_out(message, says, client)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):  # by `close`
             pass
         finally:
             client.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        for task in self._served:
+            task.cancel()
+        await asyncio.gather(*self._served)
         for writer in self._open:
-            writer.transport.abort()
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._open), return_exceptions=True)
 
     async def _admit(self, says: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         while (greeting := await _packet(says))[4:8] in _ENCRYPTION:

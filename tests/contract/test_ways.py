@@ -53,7 +53,7 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
     """All but the socket, which the test has none of."""
     serving, *expected = described("The way of a command")
 
-    async with postgres_write_side(database_url) as side:
+    async with postgres_write_side(database_url, grouped=True) as side:
 
         def register(registry):
             register_executor(registry, units=side.units, clock=side.clock, ids=TimeOrderedIds())

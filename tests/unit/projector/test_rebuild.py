@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from projector.folding.index_entries import UniqueEntry
 from projector.folding.projection import Projection
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
@@ -16,6 +17,7 @@ from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Order
 from projector.store.transitions import NotReached, RebuildUnderWay, aborted, rolled_back
+from shared.read_model.keys import INDEX_ROW
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
@@ -309,6 +311,39 @@ async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself, look):
             assert "is frozen" in newer.progress.error
             assert "`muster rebuild profiles`" in newer.progress.error
             assert look.live == "g1"
+
+
+class ReleaseBeforeForms(Projection):
+    """Compares addresses without case as they were written, and folds nothing but ASCII."""
+
+    def entries(self, key, record):
+        for entry in super().entries(key, record):
+            yield entry if entry.by != "by-email" else UniqueEntry("by-email", record.email.casefold())
+
+    def index_row(self, key, record):
+        if (row := super().index_row(key, record)) is None:
+            return None
+        return msgspec.structs.replace(row, keys=(record.display_name.lower().encode(), *row.keys[1:]), words=b"")
+
+
+async def test_records_in_forms_of_the_release_before_are_made_anew_at_the_start(around, history, look):
+    """Nobody has to order it: addresses, words, tags and places in lists are those of the new forms."""
+    history.register(
+        "jo", email="jo@bücher.example", display_name="O\N{RIGHT SINGLE QUOTATION MARK}Brien", tags=("Año",)
+    )
+    tell(around, history)
+    before = derived(profiles, ReleaseBeforeForms, version=profiles.version - 1)
+    await run_until(projector_on(around, projection=before), ProjectionState.RUNNING)
+    old = {key.replace(":g1:", ":"): around.store.content[key] for key in look.keys_of("g1")}
+
+    async with running(projector_on(around, name="new", rebuilds_by_itself=True)):
+        await until(lambda: look.live == "g2")
+
+    new = {key.replace(":g2:", ":"): around.store.content[key] for key in look.keys_of("g2")}
+    assert "jo@xn--bcher-kva.example" in new["muster:{0}:profiles:by-email"]
+    assert {key.rpartition(":")[2] for key in new if new[key] != old.get(key)} == {
+        *("by-email", "display_name", "word", INDEX_ROW)
+    }
 
 
 async def test_an_older_projector_feeds_the_live_generation_while_newer_code_rebuilds(around, history, look):

@@ -55,6 +55,8 @@ LIBRARIES = {
 SYSTEM = {
     "PYTHONWARNINGS": "error",
     "PYTHONOPTIMIZE": "2",
+    "PYTHONUTF8": "0",
+    "PYTHONCOERCECLOCALE": "0",
     "LC_ALL": "C",
     "LANG": "xx_YY.nonsense",
     "TZ": "Nowhere/Land",

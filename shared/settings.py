@@ -90,7 +90,11 @@ class Addresses(WithSecrets, frozen=True, kw_only=True):
 
 
 def absolute_path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    """:raises ValueError: it begins with the home of a user who has none."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("write the whole path") from error
 
 
 # How a variable is read: by a function, or as msgspec reads the type; its description says what to write instead.

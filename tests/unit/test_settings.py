@@ -111,6 +111,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_RATE_LIMIT", "0/60", "600/60"),
         ("MUSTER_ISSUER", "https://issuer.example/?x=1", "https://host"),
         ("MUSTER_OPS_PORT", "70000", "from 1 to 65535"),
+        ("MUSTER_HOME", "~nobody-of-that-name/muster", "write the whole path"),
         ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost:bad/db", "port cannot be read"),
         ("MUSTER_DATABASE_URL", "postgresql://u:p@localhost/db?foo=1", "behind `?`"),
         ("MUSTER_DATABASE_URL", "postgresql://localhost/db?sslmod=require", "did you mean sslmode?"),

@@ -24,6 +24,7 @@ from shared.dev_stack.embedded_server import free_port
 from shared.http.parameters import Malformed
 from tests.support.access import Keys
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
+from tests.support.documented import require_named
 from tests.support.examples import at_night, examples
 from tests.support.patience import SECONDS, wait_until
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisGroups, RedisProjection, RedisStats
@@ -96,6 +97,7 @@ def test_no_request_makes_the_read_api_break_its_word(case, read_url, headers):
     answer = case.call(base_url=read_url, headers=headers)
 
     case.validate_response(answer, excluded_checks=list(not_applicable(answer)))
+    require_named(document(), case, answer)
 
 
 def not_applicable(answer):

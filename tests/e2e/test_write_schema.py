@@ -11,6 +11,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from shared.auth.principal import COMMANDS
 from tests.support.access import Keys
+from tests.support.documented import require_named
 from tests.support.examples import at_night, examples
 from tests.support.write_process import write_process
 from write_side.http.documentation import document
@@ -60,6 +61,7 @@ def test_every_answer_is_as_documented(case, write_api, keys):
     answer = case.call(base_url=write_api.url, headers=keys.headers(COMMANDS))
 
     case.validate_response(answer, excluded_checks=list(not_applicable(case, answer)))
+    require_named(document(), case, answer)
 
 
 def not_applicable(case, answer):

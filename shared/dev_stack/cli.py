@@ -56,7 +56,8 @@ def doctor(*, json: bool = False) -> int:
 
     :param json: print one JSON document instead of lines.
     """
-    from shared.dev_stack.doctor import FAILED, MEANINGS, examine  # noqa: PLC0415 - `up` and `config` need no Alembic
+    from shared.dev_stack.checks import FAILED, MEANINGS  # noqa: PLC0415 - `config` looks at nothing
+    from shared.dev_stack.doctor import examine  # noqa: PLC0415 - likewise
 
     settings = Settings.load(os.environ).with_addresses()
     checks = []

@@ -1,0 +1,78 @@
+"""Check a PostgreSQL for `muster doctor`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
+from shared.errors import Unsound
+from shared.event_log import preconditions
+from shared.postgres.arguments import connect_arguments
+from shared.postgres.session import BEGIN_SESSION, findings, require_primary
+from shared.settings import masked
+
+OLDEST_POSTGRES = 15
+MIGRATIONS = "write_side:adapters/postgres/migrations"
+"""Found by name, as the command line finds its commands: nothing shared imports the write side."""
+
+
+def examine_postgres(url: str) -> Iterator[Check]:
+    try:
+        arguments = {**connect_arguments(url), "connect_timeout": CONNECT_SECONDS}
+        with psycopg.connect(autocommit=True, **arguments) as connection:
+            yield Check(OK, f"PostgreSQL answers at {masked(url)}")
+            yield from _session(connection, url)
+            yield from _postgres_settings(connection)
+            yield from _event_log(connection)
+    except psycopg.Error as error:
+        yield Check(FAILED, f"PostgreSQL at {masked(url)}", _why_not(url, error))
+
+
+def _why_not(url: str, error: psycopg.Error) -> str:
+    try:
+        require_primary(url)
+    except Unsound as unsound:
+        return str(unsound)
+    return f"{' '.join(str(error).split())}; start it, or mend MUSTER_DATABASE_URL"
+
+
+def _session(connection: psycopg.Connection, url: str) -> Iterator[Check]:
+    hint = "Muster's own sessions set it; other clients of this database may lose what was acknowledged"
+    level = _value(connection, "select current_setting('synchronous_commit')")
+    yield check(level not in {"off", "local"}, f"synchronous_commit is {level}", hint, otherwise=WARNING)
+    answer = connection.execute(BEGIN_SESSION).fetchone()
+    found = findings(answer or (), connection.info.backend_pid, url)
+    yield from (check(each.holds, each.name, each.hint) for each in found)
+
+
+def _postgres_settings(connection: psycopg.Connection) -> Iterator[Check]:
+    version = connection.info.server_version // 10_000
+    yield check(version >= OLDEST_POSTGRES, f"PostgreSQL is {version}", f"{OLDEST_POSTGRES} or newer is needed")
+
+
+def _event_log(connection: psycopg.Connection) -> Iterator[Check]:
+    if _value(connection, "select to_regclass('event_log')") is None:
+        yield Check(FAILED, "the tables are there", "run `muster migrate`")
+        return
+    pending = pending_migrations(connection)
+    yield check(not pending, "migrations are current", f"run `muster migrate` for {', '.join(pending)}")
+    row = connection.execute(preconditions.PRECONDITIONS).fetchone()
+    yield from (check(each.holds, each.name, each.hint) for each in preconditions.findings(row or ()))
+
+
+def pending_migrations(connection: psycopg.Connection) -> Sequence[str]:
+    """Return the revisions that `muster migrate` would apply, the next one first."""
+    configuration = Config()
+    configuration.set_main_option("script_location", MIGRATIONS)
+    scripts = ScriptDirectory.from_config(configuration)
+    applied = tuple(revision for (revision,) in connection.execute("select version_num from alembic_version"))
+    missing = scripts.iterate_revisions("heads", applied or "base")
+    return [script.revision for script in missing][::-1]
+
+
+def _value(connection: psycopg.Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from shared.dev_stack.doctor import FAILED, _postgres
+from shared.dev_stack.checks import FAILED
+from shared.dev_stack.doctor_of_postgres import examine_postgres
 from shared.errors import Unavailable, Unsound
 from shared.postgres.connection import connected
 from shared.postgres.session import PINNED
@@ -164,7 +165,7 @@ async def test_where_triggers_are_not_in_force_nothing_is_done(database_url):
 
 def failed(url):
     """What the doctor finds wrong."""
-    return {check.what for check in _postgres(url) if check.mark == FAILED}
+    return {check.what for check in examine_postgres(url) if check.mark == FAILED}
 
 
 async def test_a_pooler_of_transactions_is_refused(database_url):

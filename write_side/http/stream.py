@@ -155,7 +155,7 @@ class CommandLines:
         self._may_go_on = may_go_on
         self._stopping = stopping
         self._halted: Refusal | None = None
-        self._at_once = 1
+        self._at_once = MOST_AT_ONCE
 
     async def carry_out(self, lines: AsyncIterable[bytes | None], answers: WaitingAnswers) -> None:
         self._number = 0

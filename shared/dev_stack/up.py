@@ -303,7 +303,9 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
     inherited = {
         name: text for name, text in os.environ.items() if not name.startswith("PYTHON") or name == "PYTHONPATH"
     }
-    return {**inherited, **{variable(field): str(value) for field, value in settled.items()}}
+    # One projector, one home: what a former release has made is replaced without an order.
+    by_default = {variable("rebuild"): "auto"}
+    return {**by_default, **inherited, **{variable(field): str(value) for field, value in settled.items()}}
 
 
 def announce(addresses: Addresses, settings: Settings, access: LocalAccess | None) -> None:

@@ -176,6 +176,18 @@ def test_very_many_crashes_are_harmless(projection, log, crashes, rest, file):
     assert at_once(cleanly_folded(log, projection)) == as_read(store.content, projection)
 
 
+def torn_badly(log, torn, *, before=(), between=(), settled, projection=PROFILES, make=MemoryStore, look=None):
+    """After how many writes the step may not crash: folded on, one by one, the store ends wrong."""
+    look, clean = look or SEEN[make], at_once(cleanly_folded(log, projection))
+
+    def ends_right(writes):
+        store, steps = make(), [*before, replace(torn, crash_after=writes), *between]
+        at_once(fold_with_crashes(store, log, steps, settled=settled, projection=projection))
+        return look(store.content, projection) == clean
+
+    return [writes for writes in range(70) if not ends_right(writes)]
+
+
 def test_a_document_that_is_ahead_gets_its_look_ups_back():
     """C's document survived with handle y; A, folded again from further back, takes y and gives it up once more."""
     history = History()
@@ -184,48 +196,32 @@ def test_a_document_that_is_ahead_gets_its_look_ups_back():
     history.change_handle(a, "y")
     history.change_handle(a, "w")
     history.change_handle(c, "y")
-    # Three unique entries removed and two put, two public documents, and of the full ones the first, which is C's.
-    torn = Step(4, crash_after=8)
-    store = MemoryStore()
 
-    at_once(fold_with_crashes(store, history.events, [torn], settled=4))
-
-    assert at_once(cleanly_folded(history.events)) == held(store.content)
-    assert str(c).encode() == held(store.content)["by-handle"]["y"]
+    assert torn_badly(history.events, Step(4), settled=4) == []
 
 
-@pytest.mark.parametrize("writes", range(6))
-def test_no_document_is_ahead_of_its_look_ups(writes):
+def test_no_document_is_ahead_of_its_look_ups():
     """Wherever the commit tears: a handle that was given up does not stay because the document knows it no more."""
     history = History()
     history.change_handle(history.register("x"), "y")
-    store = MemoryStore()
 
-    at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=writes)], settled=2))
-
-    assert {"y"} == set(held(store.content)["by-handle"])
+    assert torn_badly(history.events, Step(1), settled=2) == []
 
 
 def test_a_registration_that_was_forgotten_before_the_crash_is_not_missed():
     """All of the commit survived but its checkpoint: the profile is there, what it was made from is not."""
     history = History()
     history.register("ada")
-    store = MemoryStore()
 
-    at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=6)], settled=1))
-
-    assert at_once(cleanly_folded(history.events)) == held(store.content)
+    assert torn_badly(history.events, Step(1), settled=1) == []
 
 
 def test_a_registration_that_comes_back_is_forgotten():
     """The commit that forgets it found none; it stood in the head of an older one."""
     history = History()
     history.register("ada")
-    store = TornFile()
 
-    at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=1), Step(2)], settled=0))
-
-    assert at_once(cleanly_folded(history.events)) == held(store.content)
+    assert torn_badly(history.events, Step(1), between=[Step(2)], settled=0, make=TornFile, look=held) == []
 
 
 def test_a_look_up_that_comes_back_is_removed():
@@ -234,23 +230,18 @@ def test_a_look_up_that_comes_back_is_removed():
     ada = history.register("x")
     history.change_handle(ada, "y")
     history.change_handle(ada, "w")
-    store = TornFile()
 
-    at_once(fold_with_crashes(store, history.events, [Step(1, crash_after=2), Step(2)], settled=2))
-
-    assert {"w"} == set(held(store.content)["by-handle"])
+    assert torn_badly(history.events, Step(1), between=[Step(2)], settled=2, make=TornFile, look=held) == []
 
 
-def test_an_older_state_that_comes_back_is_overwritten():
+@pytest.mark.parametrize("first", [Step(3, crash_after=writes) for writes in range(0, 30, 2)], ids=str)
+def test_an_older_state_that_comes_back_is_overwritten(first):
     """Three crashes: the document was ahead already when the head of a commit of its older state turned up."""
     history = History()
     history.suspend(history.register("ada", external_id="A1"))
-    crashes = [Step(3, crash_after=5), Step(1), Step(1, crash_after=5), Step(2)]
-    store = TornFile()
+    before, between = [first, Step(1)], [Step(2)]
 
-    at_once(fold_with_crashes(store, history.events, crashes, settled=0))
-
-    assert at_once(cleanly_folded(history.events)) == held(store.content)
+    assert torn_badly(history.events, Step(1), before=before, between=between, settled=0, make=TornFile) == []
 
 
 BOARD_SETTLED = 7
@@ -266,25 +257,14 @@ def board():
     return history
 
 
-def torn_badly(log, before, torn, between=(), *, projection=PROFILES, make=MemoryStore):
-    """After how many writes the step may not crash: folded on, one by one, the store ends wrong."""
-    clean = at_once(cleanly_folded(log, projection))
-    found = [_torn(make(), log, [*before, replace(torn, crash_after=each), *between], projection) for each in range(70)]
-    return [writes for writes, each in enumerate(found) if each != clean]
-
-
-def _torn(store, log, steps, projection):
-    at_once(fold_with_crashes(store, log, steps, settled=BOARD_SETTLED, projection=projection))
-    look = as_read if isinstance(store, TornFile) else held
-    return look(store.content, projection)
-
-
 @pytest.mark.parametrize("projection", [PROFILES, groups], ids=lambda each: each.name)
 def test_a_step_of_a_fan_out_that_tears_finds_its_documents_again(board, projection):
     """No member leaves the list that is walked before the document has left the group."""
     board.delete_group(next(iter(board.slugs)))
 
-    assert torn_badly(board.events, [Step(1)], Step(0, fan_out=2), projection=projection) == []
+    torn = torn_badly(board.events, Step(0, fan_out=2), before=[Step(1)], settled=BOARD_SETTLED, projection=projection)
+
+    assert torn == []
 
 
 @pytest.mark.parametrize("name", ["Zoe", "Aaron"])
@@ -295,7 +275,7 @@ def test_who_was_moving_when_a_commit_tore_is_fanned_out_all_the_same(board, bef
     board.register("cyd")
     board.update(nth_id(2), display_name=name)
 
-    assert torn_badly(board.events, before, Step(4)) == []
+    assert torn_badly(board.events, Step(4), before=before, settled=BOARD_SETTLED) == []
 
 
 def test_who_was_moved_by_a_head_that_came_back_is_fanned_out_all_the_same(board):
@@ -309,9 +289,9 @@ def test_who_was_moved_by_a_head_that_came_back_is_fanned_out_all_the_same(board
     board.change_slug(group, "elders")
     board.register("cyd")
     board.update(nth_id(2), display_name="Aaron")
-    torn, between = Step(5), [Step(1, fan_out=2), Step(0, fan_out=2), Step(1, fan_out=1)]
+    between = [Step(1, fan_out=2), Step(0, fan_out=2), Step(1, fan_out=1)]
 
-    assert torn_badly(board.events, [], torn, between, make=TornFile) == []
+    assert torn_badly(board.events, Step(5), between=between, settled=BOARD_SETTLED, make=TornFile) == []
 
 
 @pytest.mark.parametrize("crash_after", range(10, 70, 3))

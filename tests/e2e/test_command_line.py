@@ -14,15 +14,15 @@ from shared.dev_stack.supervisor import console_script
 from tests.support.patience import SECONDS
 from tests.support.stack import MUSTER, environment, muster
 
-RESULTS = [("--help",), ("--version",), ("config",), ("config", "--json"), ("keys", "list"), ("status", "--help")]
+RESULTS = [("--help",), ("config",), ("config", "--json"), ("keys", "list")]
 DRIVERS = {"psycopg", "redis", "sqlalchemy", "alembic", "litestar", "granian", "cryptography", "structlog"}
 """Packages that take longer to import than a command that needs none of them takes for all else."""
 
 
-@pytest.fixture
-def home(tmp_path):
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
     """A home with a key, whose name no ASCII terminal can show."""
-    home = tmp_path / "hömë"
+    home = tmp_path_factory.mktemp("homes") / "hömë"
     assert muster(home, "keys", "new").returncode == 0
     return home
 
@@ -49,7 +49,7 @@ def test_results_that_nobody_takes_are_a_failure_in_one_line(home, arguments):
 
 def test_a_reader_that_goes_away_is_no_event(home):
     """As `muster … | head` does; neither is a stderr that is closed."""
-    for arguments in (*RESULTS, ("fly",)):
+    for arguments in (("config",), ("fly",)):
         with subprocess.Popen(
             ["sh", "-c", f"{' '.join([*MUSTER, *arguments])} 2>&-"], stdout=subprocess.PIPE, env=environment()
         ) as process:
@@ -58,14 +58,14 @@ def test_a_reader_that_goes_away_is_no_event(home):
         assert process.returncode in {0, 1, 2}  # what is short may have been written before
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_gets_what_it_can_show(home, encoding):
     """Plain characters instead of others; JSON stays JSON."""
     said = muster(home, "doctor", PYTHONIOENCODING=encoding, encoding=encoding)
     told = muster(home, "doctor", "--json", PYTHONIOENCODING=encoding, encoding="utf-8")
 
     assert (said.returncode, said.stderr, told.stderr) == (0, "", "")
-    assert said.stdout.startswith("✓ Python" if encoding == "utf-8" else "+ Python")
+    assert said.stdout.startswith("+ Python")
     assert ("home" if encoding == "ascii" else "hömë") in said.stdout
     assert json.loads(told.stdout)["home"] == str(home)
 
@@ -86,6 +86,29 @@ def test_an_interrupted_command_ends_without_a_word(tmp_path):
         connection.close()
 
     assert (process.returncode, out, err) == (130, b"", b"")
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "cyclopts":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from shared.cli.main import main
+main()
+"""
+
+
+def test_a_command_that_is_interrupted_while_it_is_imported_ends_alike():
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT],
+        env=environment(PYTHONPATH=":".join(sys.path)),
+        capture_output=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, b"", b"")
 
 
 COMPLETE = """

@@ -1,15 +1,41 @@
 """What commands say where an API does not do what they want: one line, which says what to do."""
 
+import socket
+
 import httpx
+import msgspec
 import pytest
 
-from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, NotOurApi, httpx_client
+from shared.cli.api_client import (
+    PROJECTOR,
+    ApiClient,
+    ApiFailed,
+    ApiRefused,
+    ApiUnavailable,
+    NotOurApi,
+    head_of_log,
+    httpx_client,
+)
 from shared.cli.exit_codes import FAILED, WRONG_USAGE
-from shared.settings import Settings, SettingsError
+from shared.settings import ADDRESSES, Addresses, Settings, SettingsError
 
 
 def problem(status: int, name: str, detail: str) -> httpx.Response:
     return httpx.Response(status, json={"type": f"/problems/{name}", "title": name, "status": status, "detail": detail})
+
+
+def test_the_projector_of_another_write_api_is_not_asked_for_the_head(tmp_path):
+    """The home's, say, where an option or a variable names a write API elsewhere."""
+    with socket.create_server(("127.0.0.1", 0)) as projector:
+        ops = f"http://127.0.0.1:{projector.getsockname()[1]}"
+        here = Addresses(database_url="x", redis_url="x", write="http://127.0.0.1:1", read="x", ops=ops)
+        (tmp_path / ADDRESSES).write_bytes(msgspec.json.encode(here))
+        elsewhere = {"MUSTER_HOME": str(tmp_path), "MUSTER_WRITE_URL": "http://write.example"}
+
+        assert head_of_log(Settings.load(elsewhere).with_addresses()) is None
+        projector.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            projector.accept()
 
 
 async def failure(answer: httpx.Response | Exception) -> ApiFailed:

@@ -37,10 +37,10 @@ def api():
 def run(api, tmp_path, capsys):
     """Import a file with these lines; returns the exit status, the result and what was said meanwhile."""
 
-    def run(*lines, as_json=True):
+    def run(*lines, as_json=True, head=None):
         file = tmp_path / "commands.jsonl"
         file.write_text("".join(f"{line}\n" for line in lines))
-        status = import_file(str(file), client=api.client(), as_json=as_json)
+        status = import_file(str(file), client=api.client(), head=lambda: head, as_json=as_json)
         out, err = capsys.readouterr()
         return status, json.loads(out) if as_json else out, err
 
@@ -379,6 +379,13 @@ def test_a_source_is_recognised_however_it_arrives(content):
     source = commands_of(Bytewise(content.encode()))
 
     assert b"".join(iter(lambda: source.read1(1), b"")) == content.encode()
+
+
+def test_the_head_of_the_log_is_said_where_it_is_known(run):
+    """Others write too, and what is replayed has positions of long ago."""
+    positions = [run(ONE, head=head)[1]["position"] for head in (99, 99, None)]
+
+    assert positions == [99, 99, 1]
 
 
 def test_an_empty_file_is_done(run, api):

@@ -89,7 +89,12 @@ def is_about(ids: Collection[str], id: str, body: bytes | None, row: Fields | No
     if not ids:
         return False
     texts = (id.encode(), body or b"", msgspec.json.encode(row))
-    return id in ids or any(each.decode() in ids for text in texts for each in _IDS.findall(text))
+    return id in ids or any(each in ids for text in texts for each in ids_in(text))
+
+
+def ids_in(text: bytes) -> Iterator[str]:
+    """Give the ids that stand in some JSON."""
+    return (each.decode() for each in _IDS.findall(text))
 
 
 def drifts_of(id: str, record: Fields | None, row: Fields | None) -> Iterator[Drift]:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from projector.audit.drift import COUNTERPARTS, Counterpart, Fields, drifts_of, is_about
+from projector.audit.drift import COUNTERPARTS, Counterpart, Fields, drifts_of, ids_in, is_about
 from projector.audit.live import CANNOT_LOOK, inspect_live, live_generation
-from projector.audit.ports import Directory
+from projector.audit.ports import Directory, Snapshot
 from projector.folding.documents import Key
 from projector.processing import metrics
 from projector.store.errors import Superseded
@@ -39,21 +39,25 @@ class DriftSamplerLimits:
     """Seconds from one look to the next."""
     attempts: int = 3
     """A record differs if it does so each time."""
+    events: int = 1_000
+    """While more are appended during one look, nothing is said."""
     known: int = 500
     """Records of a kind that differ: while there are so many, they are compared again, and no others."""
 
 
 class _State(NamedTuple):
-    """Rows at one moment, and the last event that they reflect."""
+    """Rows at one moment, the last event that they reflect, and whom the events since an earlier moment are about."""
 
     head: int
     rows: Mapping[str, Fields]
+    changed: Collection[str]
 
 
 class DriftSampler:
     """
     Compares records with rows by field. It has no fold, so it waits for a moment that can be compared: the store
-    reflects everything that a first look at the state did, and a second look shows that the row has not changed since.
+    reflects everything that a first look at the state did, and a second look shows that nothing has happened since to
+    anything that the row or the record names. Equal rows do not show that: a group may have had another name meanwhile.
     """
 
     def __init__(
@@ -134,13 +138,21 @@ class DriftSampler:
     async def _look(self, projection: str, counterpart: Counterpart, ids: Collection[str]) -> set[str]:
         before = await self._state(counterpart, ids)
         snapshot = await self._snapshot_at(before.head, projection, [Key(counterpart.kind, id_) for id_ in ids])
-        after = await self._state(counterpart, ids)
+        after = await self._state(counterpart, ids, since=before.head)
         rows = {id_: row for id_ in ids if before.rows.get(id_) == (row := after.rows.get(id_))}
-        return set(_differing(snapshot, counterpart.kind, rows))
+        return set(_differing(snapshot, counterpart.kind, rows, changed=after.changed))
 
-    async def _state(self, counterpart: Counterpart, ids: Collection[str]) -> _State:
+    async def _state(self, counterpart: Counterpart, ids: Collection[str], *, since: int | None = None) -> _State:
         async with self._directory.snapshot() as snapshot:
-            return _State(await snapshot.head(), await snapshot.rows_of(counterpart, ids))
+            head, rows = await snapshot.head(), await snapshot.rows_of(counterpart, ids)
+            return _State(head, rows, set() if since is None else await self._changed(snapshot, since, head))
+
+    async def _changed(self, snapshot: Snapshot, since: int, head: int) -> Collection[str]:
+        """:raises Superseded: more happened than can be looked through."""
+        events = await snapshot.events(after=since, limit=self._limits.events) if head > since else ()
+        if events and events[-1].position < head:
+            raise Superseded("the log grows too fast")
+        return {id_ for each in events for id_ in ids_in(msgspec.json.encode(each.event))}
 
     async def _snapshot_at(self, head: int, projection: str, keys: Sequence[Key]) -> GenerationSnapshot:
         """
@@ -168,9 +180,11 @@ def _reflects(head: int, snapshot: GenerationSnapshot) -> bool:
     return snapshot.checkpoint.reached >= head and not snapshot.checkpoint.is_retrying
 
 
-def _differing(snapshot: GenerationSnapshot, kind: str, rows: Mapping[str, Fields | None]) -> Iterator[str]:
-    """The ids of documents that are not what their rows say; of what is parked or was skipped they cannot."""
-    aside = {key.id for key in snapshot.parking.concerned()}
+def _differing(
+    snapshot: GenerationSnapshot, kind: str, rows: Mapping[str, Fields | None], *, changed: Collection[str]
+) -> Iterator[str]:
+    """The ids of documents that are not what their rows say; of what changed, is parked or was skipped they cannot."""
+    aside = {key.id for key in snapshot.parking.concerned()}.union(changed)
     for id_, row in rows.items():
         sealed = snapshot.documents[Key(kind, id_), "full"]
         if not is_about(aside, id_, sealed, row) and _differs(id_, sealed, row):

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import psycopg
@@ -24,7 +25,12 @@ from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, diff
 from tests.support.write_side import postgres_write_side
 
 EAGER = DriftSamplerLimits(records=50, patience=10.0, pause=0.01, attempts=1)
-"""One look would do, but for a row that changes to and fro."""
+"""One look is enough, also for a row that changes to and fro."""
+TO_AND_FRO = {
+    "name of a group": (("update-group", {"name": "Other"}), ("update-group", {"name": "Chess"})),
+    "role": (("change-member-role", {"role": "owner"}), ("change-member-role", {"role": "member"})),
+    "number of members": (("add-group-member", {"account": "@fro"}), ("remove-group-member", {"account": "@fro"})),
+}
 
 
 class FromTheBeginning(Random):
@@ -32,6 +38,22 @@ class FromTheBeginning(Random):
 
     def randint(self, a, b):
         return a
+
+
+class Meanwhile:
+    """An inspector that looks while something is otherwise than before and afterwards."""
+
+    def __init__(self, inspector, *, there, back):
+        self._inspector, self._there, self._back = inspector, there, back
+
+    def __getattr__(self, name):
+        return getattr(self._inspector, name)
+
+    async def inspect(self, pointers, query):
+        await self._there()
+        snapshots = await self._inspector.inspect(pointers, query)
+        await self._back()
+        return snapshots
 
 
 class Scene:
@@ -273,6 +295,38 @@ async def test_a_sampler_finds_nothing_while_everything_goes_on(scene):
             for projection in ("profiles", "groups"):
                 await sampler.sample(projection)
                 assert sampler.differing(projection) == set()
+
+
+@pytest.mark.parametrize("what", TO_AND_FRO)
+async def test_a_sampler_takes_no_row_that_changed_to_and_fro_for_unchanged(scene, what):
+    """Two looks at the state agree, and the store reflects what was between them."""
+    await _group_of_one(scene)
+    there, back = (partial(_changed, scene, *change) for change in TO_AND_FRO[what])
+    inspections = {
+        each.name: Meanwhile(scene.hand.subject(each).inspector, there=there, back=back) for each in (profiles, groups)
+    }
+    sampler = DriftSampler(inspections, directory=scene.directory, random=FromTheBeginning(), limits=EAGER)
+
+    await sampler.sample("profiles")
+    await sampler.sample("groups")
+
+    assert sampler.differing("profiles") | sampler.differing("groups") == set()
+
+
+async def _group_of_one(scene):
+    for name in ("to", "fro"):
+        await scene.write_side.run(
+            "register-account", handle=name, email=f"{name}@example.org", display_name=name.title()
+        )
+    await scene.write_side.run("create-group", slug="to-and-fro", name="Chess")
+    await scene.write_side.run("add-group-member", group="to-and-fro", account="@to", role="member")
+    await scene.settle()
+
+
+async def _changed(scene, command, fields):
+    whose = {} if command != "change-member-role" else {"account": "@to"}
+    await scene.write_side.run(command, group="to-and-fro", **whose, **fields)
+    await scene.settle()
 
 
 async def test_a_sampler_finds_what_differs_until_it_is_repaired(scene):

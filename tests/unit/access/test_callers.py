@@ -10,6 +10,7 @@ from shared.http.in_process import in_process
 from tests.support.access import bearing
 from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.clock import SettableClock
+from tests.support.patience import until
 from tests.support.read_side import ADA
 from write_side.adapters.memory import MemoryDatabase
 
@@ -111,17 +112,19 @@ async def test_events_name_the_caller_and_the_token(keys, authentication):
     assert len({each.token for each in metadata} - {None}) == 2
 
 
-async def test_a_stream_of_commands_ends_with_its_token(keys, authentication, apps):
+async def test_a_stream_of_commands_ends_with_its_token(keys, authentication):
     """A request may last for long; what comes after the token was revoked is refused line by line."""
     token = keys.token(COMMANDS)
+    store = MemoryDatabase(clock=SettableClock())
 
     async def lines():
         yield line("ada")
+        await until(lambda: store.accounts)
         keys.directory.revoke(unverified(token).token_id)
         authentication.refresh()
         yield line("bob")
 
-    async with in_process(apps["write"]) as client:
+    async with in_process(AuthenticatedApps(authentication, store=store)["write"]) as client:
         headers = {**bearing(token), "Content-Type": "application/x-ndjson"}
         answer = await client.post("/commands", content=lines(), headers=headers)
 

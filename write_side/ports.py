@@ -32,20 +32,8 @@ class Window:
     """
 
     def __init__(self) -> None:
-        self._settled: set[int] = set()
         self.next = 0
         """The first of them that is not settled, by its number; they are counted from 0."""
-
-    def settle(self, number: int) -> None:
-        """Note that a command has its answer."""
-        self._settled.add(number)
-        self.next = self.after(self.next)
-
-    def after(self, number: int) -> int:
-        """Return the first number from here on that is not settled."""
-        while number in self._settled:
-            number += 1
-        return number
 
 
 class Place(NamedTuple):

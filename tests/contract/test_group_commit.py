@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from shared.auth.setup import admit_everyone
+from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.http.in_process import in_process
 from shared.ids import TimeOrderedIds
@@ -19,14 +21,21 @@ from tests.support.write_side import (
     WriteSide,
     context,
     create_groups,
+    invocation,
     memory_write_side,
     postgres_write_side,
     register,
 )
-from write_side.adapters.postgres.transactions import PipelinedTransaction
+from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
+from write_side.adapters.postgres.group_commit.lanes import Lanes
+from write_side.adapters.postgres.transactions import PipelinedTransaction, TransactionLimits
 from write_side.domain.errors import AccountNotFound, EmailTaken, HandleTaken, OutcomeUnknown
 from write_side.execution.invocation import Answer
+from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.app import write_api
+from write_side.http.stream import NOT_REACHED
+from write_side.ports import NotYet, Place, Window
 from write_side.services import register_executor
 
 pytestmark = pytest.mark.anyio
@@ -245,6 +254,106 @@ async def test_a_hot_account_starves_nobody(grouped):
     finally:
         stop.set()
         await asyncio.gather(*readers)
+
+
+async def test_a_value_that_is_free_again_is_not_refused(grouped, monkeypatch):
+    """Another transaction gives it up between the write that met it and the question what it met."""
+    await register(grouped, "a")
+    trip = PipelinedTransaction.trip
+
+    async def freed_meanwhile(transaction, *statements):
+        if statements[0][0].startswith("rollback to"):
+            monkeypatch.setattr(PipelinedTransaction, "trip", trip)
+            await grouped.run("change-email", account="@a", email="new@example.org")
+        return await trip(transaction, *statements)
+
+    monkeypatch.setattr(PipelinedTransaction, "trip", freed_meanwhile)
+
+    answer = await grouped.run("register-account", email="a@example.org", handle="b", display_name="B")
+
+    assert answer.outcome.version == 1
+
+
+async def test_those_that_ran_before_go_first_in_the_order_in_which_they_came_back(grouped):
+    """One that must be alone is passed neither by new ones, nor by those behind an account that all want."""
+    lanes = Lanes(
+        transactions=TransactionsAway(),
+        command_log=CommandLog(clock=grouped.clock),
+        notify=lambda: None,
+        again=lambda **_: RuntimeError("none runs"),
+        limits=TransactionLimits(lanes=1),
+    )
+
+    async def group_of(**terms: Any) -> CommandGroup:
+        return await lanes.join(Member(context("suspend-account")), **terms)
+
+    new, first, alone, second = await asyncio.gather(
+        group_of(), group_of(behind="hot"), group_of(most=1), group_of(behind="hot")
+    )
+
+    assert len({first, alone, second}) == 3
+    assert new is second
+
+
+class TransactionsAway:
+    @asynccontextmanager
+    async def pipelined(self) -> AsyncIterator[Any]:
+        raise Unavailable("planted")
+        yield
+
+
+async def test_a_line_that_looked_before_the_line_ahead_took_effect_runs_again(grouped, monkeypatch):
+    """Else it would find the member that the line ahead removes in another transaction, and have nothing to do."""
+    await register(grouped, "a")
+    await create_groups(grouped, "g")
+    member = {"group": "g", "account": "@a"}
+    await grouped.run("add-group-member", **member)
+    window, trip, looked, settled = Window(), PipelinedTransaction.trip, asyncio.Event(), asyncio.Event()
+
+    async def held_up(transaction, *statements):
+        rows = await trip(transaction, *statements)
+        if "from memberships" in statements[0][0]:
+            monkeypatch.setattr(PipelinedTransaction, "trip", trip)
+            looked.set()
+            await settled.wait()
+        return rows
+
+    monkeypatch.setattr(PipelinedTransaction, "trip", held_up)
+    behind = msgspec.structs.replace(invocation("add-group-member", **member), place=Place(window, 1))
+    adding = asyncio.create_task(grouped.executor.execute(behind))
+    await looked.wait()
+    await grouped.run("remove-group-member", **member)
+    window.next = 1
+    settled.set()
+
+    with pytest.raises(NotYet):
+        await adding
+
+
+async def test_lines_that_shared_a_lost_commit_say_that_they_may_have_taken_effect(grouped, monkeypatch):
+    """They did, together with the one before them, and must not be said to have not been tried."""
+    commit = PipelinedTransaction.commit
+
+    async def lost(transaction, *statements):
+        await commit(transaction, *statements)
+        if len(await grouped.events()) > 2:
+            monkeypatch.setattr(grouped.units, "outcome_of", away)
+            raise OutcomeUnknown("planted")
+
+    async def away(_):
+        raise Unavailable("planted")
+
+    monkeypatch.setattr(PipelinedTransaction, "commit", lost)
+    lines = [
+        {"command": "register-account", "handle": f"a{n}", "email": f"a{n}@example.org", "display_name": "A"}
+        for n in range(4)
+    ]
+
+    answers = await answers_of(grouped, lines)
+
+    unknown = OUTCOME_UNKNOWN.type
+    assert [answer.get("type") for answer in answers] == [None, unknown, unknown, NOT_REACHED.type]
+    assert len(await grouped.events()) == 6
 
 
 HANDLES = ["a", "b", "c"]

@@ -30,6 +30,7 @@ from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.observation import Observation, observed
+from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.duplex import NoRoom, WaitingAnswers, duplex
 from write_side.http.requests import HttpChannel, invocation_of
 from write_side.ports import NotYet, Place, Window
@@ -196,9 +197,11 @@ class CommandLines:
             for nth, task in enumerate(tasks):
                 answer = await task
                 yield answer
+                if answer.type == OUTCOME_UNKNOWN.type:
+                    continue  # what is behind it may have been stored together with it, and says so itself
                 if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     return  # it is not settled, so that nothing behind it was stored either
-                window.settle(nth)
+                window.next = nth + 1
         except NotYet:
             return
         finally:
@@ -234,7 +237,7 @@ class CommandLines:
         return Refusal(UNAUTHORIZED, f"The token is not good any more as of line {number}")
 
     def _refused(self, number: int, refusal: Refusal) -> Refusal:
-        if refusal.problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        if refusal.problem.status == HTTPStatus.SERVICE_UNAVAILABLE and self._halted is None:
             self._halted = Refusal(NOT_REACHED, f"Line {number} could not be carried out, so this one was not tried")
         return refusal
 

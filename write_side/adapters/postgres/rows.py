@@ -16,6 +16,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import class_mapper
 
 from write_side.adapters.postgres.mapping import FILL, TABLES, map_aggregates
+from write_side.adapters.postgres.tables import event_log
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.values import plain
 
@@ -52,6 +53,7 @@ class Rows(Generic[A]):
 
     def __init__(self, kind: type[A]) -> None:
         map_aggregates()
+        self._kind = kind
         self._table: Table = TABLES[kind]
         self._new = class_mapper(kind).class_manager.new_instance
         self._fill: Callable[[Any], None] = FILL.get(kind, lambda _: None)
@@ -142,8 +144,10 @@ class Rows(Generic[A]):
     def clashes(self) -> str:
         """Return, by id, the name of the first constraint that keeps a row from being stored, null where none does."""
         taken = [f"when {_taken(self._table, each)} then '{each.name}'" for each in self._unique]
-        used = f"when r.stored = 0 and exists (select from {self._table.name} o where o.id = r.id) then"
-        cases = " ".join([f"{used} '{self._table.name}_pkey'", *taken])
+        ids = f"when r.stored = 0 and exists (select from %s) then '{self._table.name}_pkey'"
+        row = ids % f"{self._table.name} o where o.id = r.id"
+        history = ids % f"{event_log.name} o where o.aggregate = '{self._kind.kind}' and o.aggregate_id = r.id"
+        cases = " ".join([row, *taken, history])
         return f"select r.id, case {cases} end from {recordset(self._columns, 'stored integer')}"  # noqa: S608
 
     @cached_property

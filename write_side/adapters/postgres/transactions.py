@@ -122,16 +122,14 @@ class PostgresTransactions:
         """Open a transaction that is rolled back unless it commits, and whose statements go in batches."""
         with translated():
             connection = await self._engine.connect()
-        try:
-            line: Any = (await connection.get_raw_connection()).driver_connection
-            with answered_within(line, seconds=self._seconds):
+        line: Any = (await connection.get_raw_connection()).driver_connection
+        with answered_within(line, seconds=self._seconds):
+            try:
                 yield PipelinedTransaction(line)
-                if not line.closed:
-                    await line.rollback()
-        finally:
-            if line.closed:
-                await connection.invalidate()
-            await connection.close()
+            finally:
+                if line.closed:
+                    await connection.invalidate()
+                await connection.close()  # the pool rolls back
 
     async def open(self) -> AsyncSession:
         """Open a session on a connection that is terminated if the transaction has not ended in time."""
@@ -141,8 +139,10 @@ class PostgresTransactions:
             with translated():
                 connection = await (await session.connection()).get_raw_connection()
         except BaseException:
-            await session.close()
-            self._places.release()
+            try:
+                await session.close()
+            finally:
+                self._places.release()
             raise
         line: Any = connection.driver_connection
         session.info["deadline"] = asyncio.get_running_loop().call_later(self._seconds, terminate, line)

@@ -16,7 +16,7 @@ from write_side.adapters.postgres.rows import Row, Statement
 from write_side.adapters.postgres.transactions import PipelinedTransaction
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import OutcomeUnknown
-from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, Window
+from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, Place, Window
 
 _SIZES = Histogram(
     "muster_group_commands", "Commands that shared a transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
@@ -82,6 +82,7 @@ class CommandGroup:
         self._command_log = command_log
         self._again = again
         self._holds: Holds[Member] = Holds()
+        self._replayed: set[Member] = set()
         self._moved = asyncio.Event()
         self._over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         _SIZES.observe(len(members))
@@ -89,7 +90,7 @@ class CommandGroup:
     async def ask(self, member: Member, request: LookRequest | CommitRequest) -> Any:
         """Have a request answered together with those of the others."""
         if self._over.done():
-            raise self._why(request, self._over.result() or RuntimeError("the transaction is over"))
+            raise self._why(request, self._over.result())
         answer = member.wait(request)
         self._moved.set()
         return await answer
@@ -108,7 +109,7 @@ class CommandGroup:
         """Tell all that still ask for something that the transaction is over."""
         self._over.set_result(error)
         for member in self._members:
-            if member.request is not None and error is not None:
+            if member.request is not None:
                 member.take(self._why(member.request, error))
 
     async def carry_out(self, transaction: PipelinedTransaction) -> bool:
@@ -138,6 +139,8 @@ class CommandGroup:
         """Claim all keys and answer the first looks; return those whose keys were free."""
         if self._command_log.fingerprint_key is None:
             [[[self._command_log.fingerprint_key]]] = await self._transaction.trip(FINGERPRINT_KEY)
+        places = [member.context.place for member in self._members]
+        self._reached = {place.window: place.window.next for place in places if place is not None}
         looks = _only_looks(requests)
         plan = Looks(looks.values())
         claim = self._command_log.claim([member.context for member in requests], waiting=False)
@@ -157,8 +160,8 @@ class CommandGroup:
         for member in members:
             row = found.get(key_of(member.context))
             error = self._again() if row is None else self._command_log.found(row, member.context)
-            if isinstance(error, AlreadyDone) and member.context.place is not None:
-                member.context.place.window.settle(member.context.place.number)
+            if isinstance(error, AlreadyDone):
+                self._replayed.add(member)
             member.take(error)
 
     async def _give(self, looks: Mapping[Member, LookRequest], plan: Looks, results: Sequence[Sequence[Row]]) -> None:
@@ -220,27 +223,36 @@ class CommandGroup:
         return {}
 
     def _in_order(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, CommitRequest]:
-        """Leave out what is in a window behind something that is neither settled nor stored now."""
-        reached: dict[Window, int] = {}
+        """Leave out what is in a window behind something that neither was settled when it looked nor is stored now."""
+        reached = dict(self._reached)
         in_order = {}
-        for member, commit in commits.items():
-            if (place := member.context.place) is not None:
-                reach = place.window.after(reached.get(place.window, place.window.next))
-                if place.number != reach:
-                    member.take(NotYet())
-                    continue
-                reached[place.window] = reach + 1
-            in_order[member] = commit
+        for member in self._members:
+            if member not in commits and member not in self._replayed:
+                continue
+            if not _is_next(member.context.place, reached):
+                member.take(NotYet())
+            elif member in commits:
+                in_order[member] = commits[member]
         return in_order
 
-    def _why(self, request: LookRequest | CommitRequest, error: Exception) -> Exception:
-        if isinstance(error, OutcomeUnknown) and not isinstance(request, CommitRequest):
-            return Unavailable(str(error))
+    def _why(self, request: LookRequest | CommitRequest, error: Exception | None) -> Exception:
+        if isinstance(error, OutcomeUnknown) and isinstance(request, CommitRequest):
+            return OutcomeUnknown(str(error))
         if isinstance(error, OutcomeUnknown | Unavailable):
-            return type(error)(str(error))
+            return Unavailable(str(error))
         # A conflict or a defect of one of them: in ever smaller groups, and at last alone, it meets nobody else.
         return self._again(most=len(self._members) // 2)
 
 
 def _only_looks(requests: Mapping[Member, LookRequest | CommitRequest]) -> dict[Member, LookRequest]:
     return {member: request for member, request in requests.items() if isinstance(request, LookRequest)}
+
+
+def _is_next(place: Place | None, reached: dict[Window, int]) -> bool:
+    """Whether no place before it is missing; if so, its window is reached up to there."""
+    if place is None:
+        return True
+    if place.number != reached[place.window]:
+        return False
+    reached[place.window] += 1
+    return True

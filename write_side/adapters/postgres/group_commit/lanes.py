@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.errors import Unavailable
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.group_commit.group import Again, CommandGroup, Member
 from write_side.adapters.postgres.transactions import PostgresTransactions, TransactionLimits
+from write_side.domain.errors import OutcomeUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,9 @@ class WaitingCommand:
     """
     A command that waits for its group.
 
-    :param most: commands in that group.
-    :param behind: what it could not have in an earlier group: it comes before those that are new, and shares its group
-        with others behind the same only if all of them share what it is.
+    :param most: commands in that group; 0 for as many as can be.
+    :param behind: what it could not have in an earlier group: it shares its group with others behind the same only if
+        all of them share what it is.
     """
 
     member: Member
@@ -25,6 +25,11 @@ class WaitingCommand:
     behind: Hashable
     shared: bool
     place: asyncio.Future[CommandGroup]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not left a group before."""
+        return not self.most and self.behind is None
 
 
 class Lanes:
@@ -62,7 +67,7 @@ class Lanes:
         """Wait for a group with room for the command."""
         loop = asyncio.get_running_loop()
         place: asyncio.Future[CommandGroup] = loop.create_future()
-        self._waiting.append(WaitingCommand(member, most or self._limits.most, behind, shared, place))
+        self._waiting.append(WaitingCommand(member, most, behind, shared, place))
         loop.call_soon(self._begin)
         try:
             return await place
@@ -72,16 +77,16 @@ class Lanes:
             raise
 
     def _begin(self) -> None:
-        self._waiting = [candidate for candidate in self._waiting if not candidate.place.done()]
-        while self._waiting and len(self._running) < self._limits.lanes:
-            chosen = list(_chosen(self._waiting))
+        while len(self._running) < self._limits.lanes:
+            self._waiting = [candidate for candidate in self._waiting if not candidate.place.done()]
+            if not (chosen := list(_chosen(self._waiting, most=self._limits.most))):
+                return
             group = CommandGroup(
                 [each.member for each in chosen],
                 command_log=self._command_log,
                 again=self._again,
                 patience=self._limits.seconds,
             )
-            self._waiting = [candidate for candidate in self._waiting if candidate not in chosen]
             for candidate in chosen:
                 candidate.place.set_result(group)
             task = asyncio.create_task(self._run(group))
@@ -98,7 +103,7 @@ class Lanes:
                 if await group.carry_out(transaction):
                     self._notify()
         except asyncio.CancelledError:
-            group.end(Unavailable("the process stops"))
+            group.end(OutcomeUnknown("the process stops"))
             raise
         except Exception as error:  # noqa: BLE001 - each command that asks for something is told
             group.end(error)
@@ -106,16 +111,16 @@ class Lanes:
             group.end(None)
 
 
-def _chosen(waiting: Iterable[WaitingCommand]) -> Iterator[WaitingCommand]:
+def _chosen(waiting: Iterable[WaitingCommand], *, most: int) -> Iterator[WaitingCommand]:
     """Yield those that go together: those that had to leave a group before, then the others, each as they came."""
     shared: dict[Hashable, bool] = {}
-    count, room = 0, 1
-    for candidate in sorted(waiting, key=lambda each: each.behind is None):
-        room = min(room, candidate.most) if count else candidate.most
-        if count >= room:
-            return
+    count = 0
+    for candidate in sorted(waiting, key=lambda each: each.is_new):
         if not (shared.get(candidate.behind, True) and (candidate.shared or candidate.behind not in shared)):
             continue
+        most = min(most, candidate.most or most)
+        if count >= most:
+            return
         if candidate.behind is not None:
             shared[candidate.behind] = candidate.shared
         count += 1

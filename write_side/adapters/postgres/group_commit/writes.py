@@ -9,7 +9,7 @@ from write_side.adapters.postgres.failures import refusal_by
 from write_side.adapters.postgres.group_commit.requests import ROWS, CommitRequest
 from write_side.adapters.postgres.rows import Row, Statement, as_json, recordset
 from write_side.adapters.postgres.tables import event_log
-from write_side.adapters.postgres.unit_of_work import event_rows, used_up
+from write_side.adapters.postgres.unit_of_work import event_rows
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import StaleAggregate
 from write_side.ports import CommandContext, Outcome
@@ -114,8 +114,5 @@ def clashes(refused: Iterable[Aggregate]) -> Iterator[Statement]:
 def refusal(aggregate: Aggregate, rows: Sequence[Row]) -> Exception:
     """Say why an aggregate was not stored, by what `clashes` returned for it."""
     [[_, constraint]] = rows
-    error = constraint and refusal_by(constraint)
-    if error:
-        return error
-    # Another transaction stored this version of it before; if it is version 1, the id is one that was used up.
-    return used_up(aggregate) if aggregate.stored_version == 0 else StaleAggregate(aggregate.id)
+    # Without a refusal, another attempt may store it: its version is old, or what it was in conflict with is gone.
+    return (constraint and refusal_by(constraint)) or StaleAggregate(aggregate.id)

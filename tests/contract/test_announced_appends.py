@@ -10,7 +10,15 @@ import psycopg
 import pytest
 
 from shared.event_log import EventLogUnsound, Metadata, UnknownEvent
-from shared.event_log.adapters.postgres import CHANNEL, EventLogLimits, PostgresEventLog
+from shared.event_log.adapters.postgres import (
+    CHANNEL,
+    EVENT_LOG_LIMITS,
+    EventLogLimits,
+    PostgresEventLog,
+    PostgresEventReader,
+)
+from shared.postgres.arguments import POSTGRES_LIMITS
+from shared.postgres.connection import connected
 from write_side.adapters.postgres.notifier import PostgresNotifier
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +99,33 @@ async def test_two_commits_around_a_slow_one(reader, connect):
 
     slow.commit()
     assert await positions(reader, after=before) == [late, after]
+
+
+class InterruptedReader(PostgresEventReader):
+    """Lets others append between the first two steps of its read."""
+
+    def __init__(self, connection: psycopg.AsyncConnection, meanwhile: list[Callable[[], object]]) -> None:
+        super().__init__(connection, EVENT_LOG_LIMITS, POSTGRES_LIMITS)
+        self.meanwhile = meanwhile
+
+    async def _one(self, query):
+        value = await super()._one(query)
+        while self.meanwhile:
+            self.meanwhile.pop(0)()
+        return value
+
+
+async def test_what_is_appended_between_two_steps_of_a_read_is_not_skipped(database_url, connect):
+    """A late one draws its position and another commits behind it, neither of which the first step could see."""
+    hole, writer, late = connect(), connect(), connect()
+    append(hole)
+    before = append(writer)
+    writer.commit()
+    hole.rollback()
+
+    async with connected(database_url, autocommit=True) as connection:
+        meanwhile = [lambda: append(late), lambda: append(writer), writer.commit]
+        assert await positions(InterruptedReader(connection, meanwhile)) == [before]
 
 
 async def test_an_early_transaction_id_means_nothing(reader, connect):

@@ -18,7 +18,7 @@ from write_side.domain.errors import AccountNotFound, Contention, EmailTaken, Ou
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Channel
 from write_side.execution.limits import ExecutionLimits
-from write_side.ports import Outcome
+from write_side.ports import Outcome, Place, Window
 
 pytestmark = pytest.mark.anyio
 
@@ -95,11 +95,13 @@ async def test_a_refusal_is_not_tried_again(write_side):
     assert write_side.units.attempts == 1
 
 
-async def test_a_lost_answer_to_commit_is_asked_for(write_side):
+@pytest.mark.parametrize("place", [None, Place(Window(), 1)], ids=["alone", "behind-others"])
+async def test_a_lost_answer_to_commit_is_asked_for(write_side, place):
     """The command took effect: its outcome is answered, and nothing is done twice."""
+    write_side.units.keep_order = True
     write_side.units.after = [OutcomeUnknown("cut")]
 
-    answer = await write_side.run("register-account", **ANDRE)
+    answer = await write_side.executor.execute(structs.replace(invocation("register-account", **ANDRE), place=place))
 
     assert answer == Answer(Outcome(answer.outcome.id, 1, 2), replayed=False)
     assert write_side.units.attempts == 1

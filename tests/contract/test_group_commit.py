@@ -30,7 +30,7 @@ from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
 from write_side.adapters.postgres.transactions import PipelinedTransaction, TransactionLimits
-from write_side.domain.errors import AccountNotFound, EmailTaken, HandleTaken, OutcomeUnknown
+from write_side.domain.errors import AccountExists, AccountNotFound, EmailTaken, HandleTaken, OutcomeUnknown
 from write_side.execution.invocation import Answer
 from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.app import write_api
@@ -116,15 +116,33 @@ async def test_one_conflict_costs_the_others_nothing(grouped, trips):
     assert await grouped.units.outcome_of(context("register-account", key="p3")) is None
 
 
-async def test_what_two_of_a_group_want_goes_to_the_first(grouped):
+async def test_what_two_of_a_group_want_goes_to_the_first(grouped, trips):
+    """The second meets it in a group of its own; nobody's writes are undone meanwhile."""
+    await register(grouped, "a")
+    trips.clear()
+
     first, second, third = await asyncio.gather(
-        grouped.run("register-account", email="a@example.org", handle="same", display_name="A"),
+        grouped.run("register-account", email="d@example.org", handle="same", display_name="D"),
         grouped.run("register-account", email="b@example.org", handle="same", display_name="B"),
         grouped.run("register-account", email="c@example.org", handle="c", display_name="C"),
         return_exceptions=True,
     )
 
     assert [type(each) for each in (first, second, third)] == [Answer, HandleTaken, Answer]
+    assert len(trips) == 6
+
+
+async def test_an_id_that_two_of_a_group_choose_is_the_first_ones(grouped):
+    chosen = str(UUID(int=7, version=4))
+
+    first, second = await asyncio.gather(
+        grouped.run("register-account", account_id=chosen, email="a@example.org", handle="a", display_name="A"),
+        grouped.run("register-account", account_id=chosen, email="b@example.org", handle="b", display_name="B"),
+        return_exceptions=True,
+    )
+
+    assert [type(each) for each in (first, second)] == [Answer, AccountExists]
+    assert len(await grouped.events()) == 2
 
 
 async def test_changes_of_one_account_in_a_group_see_one_another(grouped):
@@ -168,8 +186,10 @@ async def test_a_row_that_is_held_is_not_missing(grouped, database_url):
     assert (await waiting).outcome.version == 2
 
 
-async def test_a_key_in_flight_elsewhere_holds_nobody_up(grouped, database_url):
+async def test_a_key_in_flight_elsewhere_holds_nobody_up(grouped, database_url, trips):
     """Another process has claimed it and not committed yet: only what comes under that key waits."""
+    await register(grouped, "a")
+    trips.clear()
     async with postgres_write_side(database_url) as elsewhere:
         running = context("register-account", key="k", **ANDRE)
         async with elsewhere.units.under(running):
@@ -177,6 +197,7 @@ async def test_a_key_in_flight_elsewhere_holds_nobody_up(grouped, database_url):
             async with asyncio.timeout(5):
                 await asyncio.gather(*registrations(grouped, 3))
             assert not waiting.done()
+            assert len(trips) == 4  # one to ask what was done under the key
 
     assert (await waiting).replayed is False
 

@@ -92,7 +92,7 @@ class Comparer:
             judged = {key: _judged(key, *both) for key in moving}
             samples.extend(sample for sample in judged.values() if isinstance(sample, Sample))
             moving[:] = [key for key, sample in judged.items() if sample is Judgement.MOVING]
-            return moving
+            return () if any(each.damaged for each in both) else moving  # one that is damaged moves no more
 
         if moving:
             await self._limits.side_by_side.until(not_, judge)

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from projector.processing.processor import Feed, Processor
 from projector.processing.processors import Processors, roles
-from projector.processing.progress import GenerationRole, ProjectionProgress
+from projector.processing.progress import GenerationRole, ProjectionProgress, ProjectionState
 from projector.processing.recovery import Recovery
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
 from projector.rebuilding.orphans import OrphanedGenerations
@@ -244,10 +244,15 @@ class Reconciler:
         async def after_commit(seconds: float) -> None:
             if progress.role in {GenerationRole.BUILDING, GenerationRole.FILLING}:
                 self.look_again()
-            if progress.role is GenerationRole.BUILDING and progress.reached < self._target:
+            if progress.role is GenerationRole.BUILDING and progress.reached < self._target and not self._is_stopped():
                 await throttle.rest(seconds)
 
         return Processor(pointer, self._feed, progress=progress, after_commit=after_commit)
+
+    def _is_stopped(self) -> bool:
+        """Whether nothing new is shown until the generation that readers use is replaced."""
+        live = self._processors.progress_of(self._main)
+        return live is not None and live.state is ProjectionState.STOPPED
 
     def _lag(self) -> timedelta:
         live = self._processors.progress_of(self._main)

@@ -27,8 +27,9 @@ def sealed(position, **record):
 class Scripted:
     """Two generations as they are seen at each look: how far they have come, and their documents by id."""
 
-    def __init__(self, *looks):
+    def __init__(self, *looks, damaged=None):
         self._looks = list(looks)
+        self._damaged = damaged
         self.looked = 0
 
     async def walk(self, pointer, collection):
@@ -37,7 +38,7 @@ class Scripted:
     async def inspect(self, pointers, query):
         self.looked += 1
         return [
-            snapshot(at, {(key, "full"): documents.get(key.id) for key in query.documents})
+            snapshot(at, {(key, "full"): documents.get(key.id) for key in query.documents}, damaged=self._damaged)
             for at, documents in (self._now()[pointer] for pointer in pointers)
         ]
 
@@ -45,17 +46,17 @@ class Scripted:
         return self._looks[min(self.looked, len(self._looks) - 1)]
 
 
-def snapshot(at, documents):
+def snapshot(at, documents, *, damaged):
     checkpoint = at if isinstance(at, Checkpoint) else Checkpoint(position=at)
-    return GenerationSnapshot(LIVE, checkpoint, NOTHING, None, documents, owners={}, sizes={})
+    return GenerationSnapshot(LIVE, checkpoint, NOTHING, damaged, documents, owners={}, sizes={})
 
 
 def look(live, other):
     return {LIVE: live, OTHER: other}
 
 
-async def compared(*looks, confirmed=500):
-    inspector = Scripted(*looks)
+async def compared(*looks, confirmed=500, damaged=None):
+    inspector = Scripted(*looks, damaged=damaged)
     limits = ComparisonLimits(confirmed=confirmed, side_by_side=poll(0, attempts=LOOKS))
     return await Comparer(ProjectionStore(profiles, None, inspector), limits=limits).compare(LIVE, OTHER), inspector
 
@@ -133,6 +134,15 @@ async def test_what_keeps_moving_is_not_called_a_difference():
     comparison, inspector = await compared(look((9, ada), (8, other)))
 
     assert (comparison.changed, inspector.looked) == (0, LOOKS)
+
+
+async def test_nobody_waits_for_a_generation_that_is_damaged():
+    """It comes no further, so that a rebuild that replaces it would wait for nothing."""
+    ada, other = {"ada": sealed(3, title="old")}, {"ada": sealed(9, title="new")}
+
+    comparison, inspector = await compared(look((8, ada), (9, other)), damaged="applied in part")
+
+    assert (comparison.changed, inspector.looked) == (0, 1)
 
 
 async def test_of_many_differences_only_some_are_looked_at_again():

@@ -437,6 +437,26 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
     assert asked == [timedelta(hours=1)] * 7
 
 
+async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(around, history, monkeypatch, look):
+    """Readers are shown nothing new until then, so that there is nothing to make way for."""
+    rested = []
+
+    async def rest(_, worked):
+        rested.append(worked)
+
+    monkeypatch.setattr(Throttle, "rest", rest)
+    await run_until(projector_on(around), ProjectionState.RUNNING)
+    around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
+    history.register("late")
+    around.log.append(history.events[-2:])
+
+    async with running(projector_on(around), until=ProjectionState.STOPPED) as projector:
+        await projector.reconciler.begin(ORDER)
+        await until(lambda: look.live == "g2")
+
+    assert rested == []
+
+
 async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch, look):
     """The projector dies when half of the keys are gone; the next one removes the others."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:

@@ -46,16 +46,22 @@ CONTRAST = """() => {
 """The contrast of every text that is shown with what is behind it (WCAG 2.2, relative luminance)."""
 
 
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """A browser of the module's own."""
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program; without it, nothing else is started for those who use it."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         reason = f"no chromium on PATH, such as `apt-get install chromium` brings ({', '.join(PROGRAMS)})"
         pytest.fail(reason) if os.environ.get(REQUIRED) else pytest.skip(reason)
+    return program
+
+
+@pytest.fixture(scope="module")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A browser of the module's own."""
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox does not work for root
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=program, args=as_root)
+        started = await playwright.chromium.launch(executable_path=chromium, args=as_root)
         yield started
         await started.close()
 

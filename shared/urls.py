@@ -61,7 +61,7 @@ def parse_issuer_url(text: str) -> str:
 
 
 def _is_bare(url: str) -> bool:
-    """Whether nobody logs in by it, and nothing follows its path: requests are made by what is put behind it."""
+    """Tell whether it has no login, query or fragment: paths of requests are put behind it."""
     parts = urlsplit(url)
     try:
         has_port = parts.port != 0

@@ -1,4 +1,4 @@
-"""How messages count, and what they suggest in place of a name that nobody knows."""
+"""Words of messages: counted nouns, and suggestions in place of unknown names."""
 
 from collections.abc import Callable, Iterable
 

@@ -82,7 +82,7 @@ class AlreadyDone(Exception):
 
 class RunAgain(Exception):
     """
-    The use case has to be run again, under another unit of work; nothing was stored, and it is nobody's fault.
+    The use case has to be run again, under another unit of work; nothing was stored, and no input was wrong.
 
     :param under: makes that unit of work.
     """

@@ -1,7 +1,7 @@
 """
 Read the status once a second for all who want to see it, and remember the last minutes.
 
-While nobody looks on it is read every few seconds, and only so far as the stall detector needs it.
+While no page shows it, it is read every few seconds, and only so far as the stall detector needs it.
 """
 
 import asyncio

@@ -77,7 +77,7 @@ class KeyDirectory:
         """
         Lend a key for as long as the caller lives: only its public half is stored, in a file that stays locked.
 
-        First the keys go that were lent to callers who were killed, wherever the directory is now: nobody locks those.
+        First the keys go that were lent to callers who were killed, wherever the directory is now: no lock is on those.
         """
         self._forget_unlocked()
         key = _new_key(now, prefix=LENT)

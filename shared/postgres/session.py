@@ -22,7 +22,7 @@ PINNED: Mapping[str, str] = {
     "idle_session_timeout": "0",
     "IntervalStyle": "postgres",
     "lock_timeout": "0",
-    "row_security": "off",  # rather an error than rows that nobody misses
+    "row_security": "off",  # an error is noticed, missing rows are not
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
     "TimeZone": "UTC",
@@ -32,7 +32,7 @@ PINNED: Mapping[str, str] = {
 """
 What a result or a promise depends on, whatever the server, the database, the role or the URL says.
 
-Time limits are Muster's own. Not among them is what only superusers may set (`lc_messages`: errors are told by codes).
+Time limits are Muster's own. Not among them is what only superusers may set (`lc_messages`: errors go by codes).
 """
 
 _VALUES = ", ".join(f"('{name}', '{value}')" for name, value in PINNED.items())

@@ -47,7 +47,7 @@ class HeardClients:
         self._clients.add(client)
 
     def take(self, *, now: float) -> set[tuple[str, str]]:
-        """Return the clients noted so far, and ask to be told when the loop has come as far as now."""
+        """Return the clients noted so far, and ask for a call when the loop has come as far as now."""
         taken, self._clients = self._clients, set()
         if self._loop is not None:
             with suppress(RuntimeError):  # it is closed by now
@@ -64,7 +64,7 @@ def terminate_absent_clients(limits: ServerLimits) -> HeardClients | None:
 
     An answer that is never read would keep its connection from other clients for ever.
 
-    :returns: is to be told of the clients; None where they are not watched.
+    :returns: what is to be given the clients; None where they are not watched.
     """
     if not hasattr(socket, "TCP_USER_TIMEOUT"):  # elsewhere than on Linux they wait
         return None

@@ -27,7 +27,7 @@ _UNDO_WRITES: Statement = ("rollback to savepoint before_writes", ())
 
 
 class Again(Protocol):
-    """Makes what a use case is told that has to be run again."""
+    """Make the error that has a use case run again."""
 
     def __call__(self, *, most: int = 0, behind: Hashable = None, shared: bool = False) -> Exception:
         """
@@ -59,7 +59,7 @@ class Member:
     def take(self, answer: Any) -> None:
         """Go on with an answer; an exception is raised where the use case waits."""
         self.request = None
-        if self._answer is None or self._answer.done():  # cancelled: nobody waits for it any more
+        if self._answer is None or self._answer.done():  # its command was cancelled, and waits for no answer
             return
         if isinstance(answer, Exception):
             self._answer.set_exception(answer)
@@ -186,11 +186,8 @@ class CommandGroup:
         return aggregate
 
     async def _commit(self, owners: Sequence[Member]) -> bool:
-        """Store what the members commit, and give up the keys of all others; return whether there was any."""
-        requests = await self._requests()
-        commits = {member: each for member, each in requests.items() if isinstance(each, CommitRequest)}
-        outcomes = await self._write({member: each for member, each in commits.items() if self._may(member, each)})
-        if not outcomes:
+        """Store what the members commit, and give up the keys of all others; return whether any was stored."""
+        if not (outcomes := await self._write(await self._commits())):
             return False
         ends = [self._command_log.fill({key_of(member.context): outcome for member, outcome in outcomes.items()})]
         if others := [member.context for member in owners if member not in outcomes]:
@@ -200,8 +197,14 @@ class CommandGroup:
             member.take(outcome)
         return True
 
+    async def _commits(self) -> Mapping[Member, CommitRequest]:
+        """Await what the members ask for; return what those commit that may share a transaction."""
+        requests = await self._requests()
+        commits = {member: each for member, each in requests.items() if isinstance(each, CommitRequest)}
+        return {member: commit for member, commit in commits.items() if self._may(member, commit)}
+
     def _may(self, member: Member, commit: CommitRequest) -> bool:
-        """Whether nobody in the group stores the same aggregate or takes the same unique value; else it runs again."""
+        """Claim what a member stores; have it run again where another one stores that, or takes its unique value."""
         for what in commit.claims():
             if not self._holds.take(member, what, shared=False):
                 member.take(self._again(behind=what))
@@ -240,7 +243,7 @@ class CommandGroup:
             return OutcomeUnknown(str(error))
         if isinstance(error, OutcomeUnknown | Unavailable):
             return Unavailable(str(error))
-        # A conflict or a defect of one of them: in ever smaller groups, and at last alone, it meets nobody else.
+        # A conflict or a defect of one of them: in ever smaller groups, and at last alone, it meets no other.
         return self._again(most=len(self._members) // 2)
 
 

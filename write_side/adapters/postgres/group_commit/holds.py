@@ -7,7 +7,7 @@ M = TypeVar("M", bound=Hashable)
 
 
 class Holds(Generic[M]):
-    """Readers share what they hold; who changes something shares it with nobody. Within a group, nobody waits."""
+    """Locks within a group: readers share, a writer excludes all others; a lock that is taken is refused at once."""
 
     def __init__(self) -> None:
         self._readers: dict[Hashable, set[M]] = {}

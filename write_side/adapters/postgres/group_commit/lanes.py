@@ -37,7 +37,7 @@ class Lanes:
     Puts commands into groups.
 
     A lane that is free begins with all that wait at the end of the turn of the event loop, so that a lone client waits
-    for nobody; while no lane is free, those that come gather.
+    for no other; while no lane is free, those that come gather.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Lanes:
         except asyncio.CancelledError:
             group.end(OutcomeUnknown("the process stops"))
             raise
-        except Exception as error:  # noqa: BLE001 - each command that asks for something is told
+        except Exception as error:  # noqa: BLE001 - each command that asks for something gets it
             group.end(error)
         else:
             group.end(None)

@@ -53,18 +53,16 @@ class Writes(Generic[M]):
         """Yield statements whose rows `take` understands."""
         for what, kind in self._changes:
             yield getattr(ROWS[kind], what), (as_json(list(self._rows[what, kind].values())),)
-        events = [
-            row
-            for context, commit in self._members.values()
-            for aggregate in commit.touched
-            for row in event_rows(aggregate, context)
-        ]
-        if events:
+        if events := list(self._events()):
             yield _APPEND, (as_json([{**row, "n": n} for n, row in enumerate(events)]),)
-        unchanged = [commit.of for _, commit in self._members.values() if not commit.changed]
-        if unchanged:
+        if unchanged := [commit.of for _, commit in self._members.values() if not commit.changed]:
             rows = [{"aggregate": of.kind, "aggregate_id": of.id, "version": of.version} for of in unchanged]
             yield _LAST, (as_json(rows),)
+
+    def _events(self) -> Iterator[Mapping[str, Any]]:
+        for context, commit in self._members.values():
+            for aggregate in commit.touched:
+                yield from event_rows(aggregate, context)
 
     def take(self, results: Sequence[Sequence[Row]]) -> None:
         """Take up what the statements returned."""

@@ -17,8 +17,8 @@ from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
 from read_side.views import Views
 from shared.auth.setup import register_authentication, register_limits
-from shared.http.cors import register_origins
 from shared.http.limits import HttpLimits
+from shared.http.middleware.cors import register_origins
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import Connect, connector
 from shared.settings import Settings

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
-from shared.http.cors import register_origins
 from shared.http.limits import HttpLimits
+from shared.http.middleware.cors import register_origins
 from shared.ids import Ids, TimeOrderedIds
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.read_model.keys import HOME

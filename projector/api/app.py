@@ -26,11 +26,11 @@ from projector.monitoring.status_history import StatusHistory
 from projector.rebuilding.reconcilers import Reconcilers
 from shared.auth.principal import OPS
 from shared.http.app import Lifespan, assemble
-from shared.http.auth_middleware import Policy
 from shared.http.containers import Register, Services
 from shared.http.health import GaugeRefresh, ReadinessDetails, json
-from shared.http.openapi import openapi
-from shared.http.pages import linked
+from shared.http.middleware.auth import Policy
+from shared.http.openapi.document import openapi
+from shared.http.pages.documentation import linked
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 

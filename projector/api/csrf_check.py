@@ -13,7 +13,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from shared.auth.principal import ANONYMOUS
-from shared.http.auth_middleware import caller
+from shared.http.middleware.auth import caller
 from shared.http.problems import Rejection
 from shared.http.requests import header
 from shared.problems import Problem

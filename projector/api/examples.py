@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from projector.monitoring.answers import Arrangement, GenerationStatus, ProjectionStatus, ProjectorStatus, Status
 from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport
-from shared.http.examples import EXAMPLE_ID
+from shared.http.openapi.examples import EXAMPLE_ID
 
 _LIVE = "01a22847d0b4744c9f1e6a35c1b0a9d2"
 _PARKED = ParkedDocument(

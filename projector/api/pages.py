@@ -8,7 +8,7 @@ from projector.api.csrf_check import require_local_host
 from projector.api.page.document import asset, page, style
 from projector.monitoring.status_history import StatusHistory
 from shared.http.containers import Services
-from shared.http.pages import linked
+from shared.http.pages.documentation import linked
 from shared.http.problems import Rejection
 from shared.http.requests import root_of
 from shared.problems import Problem

@@ -12,9 +12,9 @@ from shared.auth.authentication import Authentication
 from shared.auth.sessions import SESSION_SECONDS, Sessions
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
-from shared.http.auth_middleware import UNVERIFIABLE, session_cookie
 from shared.http.containers import Services
-from shared.http.pages import linked
+from shared.http.middleware.auth import UNVERIFIABLE, session_cookie
+from shared.http.pages.documentation import linked
 from shared.http.problems import Rejection
 from shared.http.requests import header, root_of, wants_head_only
 

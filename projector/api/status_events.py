@@ -24,8 +24,8 @@ from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.auth.authentication import Authentication
 from shared.auth.principal import Principal
 from shared.errors import Unavailable
-from shared.http.auth_middleware import caller
 from shared.http.containers import Services
+from shared.http.middleware.auth import caller
 from shared.http.problems import Rejection
 from shared.http.requests import wants_head_only
 from shared.problems import Problem

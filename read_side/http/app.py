@@ -17,8 +17,8 @@ from read_side.http.router import Router
 from read_side.views import Views
 from shared.auth.principal import READ
 from shared.http.app import assemble, index_route
-from shared.http.auth_middleware import Policy
 from shared.http.containers import Register
+from shared.http.middleware.auth import Policy
 
 _WAITERS = Gauge("muster_read_waiters", "Requests that wait for a projection to come further.", ("projection",))
 

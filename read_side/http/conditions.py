@@ -6,9 +6,9 @@ from typing import Annotated
 from litestar.types import Scope
 from msgspec import Meta
 
-from shared.http.compression import tags
-from shared.http.openapi import Parameter
-from shared.http.parameters import Malformed, Parameters
+from shared.http.middleware.compression import tags
+from shared.http.openapi.document import Parameter
+from shared.http.parsing.parameters import Malformed, Parameters
 from shared.http.requests import header
 
 MIN_POSITION = "Muster-Min-Position"

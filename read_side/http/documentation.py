@@ -14,8 +14,8 @@ from read_side.http.problems import UNREADABLE
 from read_side.http.resource import ReadRoute, Resource, Route
 from read_side.http.resources import RESOURCES
 from shared.auth.principal import PRIVATE, READ
-from shared.http import openapi
-from shared.http.openapi import OperationTag, Parameter
+from shared.http.openapi import document as openapi
+from shared.http.openapi.document import OperationTag, Parameter
 from shared.http.problems import NOT_ACCEPTABLE
 from shared.problems import INVALID
 

@@ -13,8 +13,8 @@ from prometheus_client import Counter
 from read_side.http import filters
 from read_side.http.responses import DocumentResponse
 from shared.auth.principal import PRIVATE
-from shared.http.auth_middleware import require_scope
-from shared.http.parameters import NOT_UTF_8, Malformed, invalid
+from shared.http.middleware.auth import require_scope
+from shared.http.parsing.parameters import NOT_UTF_8, Malformed, invalid
 from shared.problems import FieldError
 from shared.text import unique_slug
 

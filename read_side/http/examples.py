@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.http.examples import EXAMPLE_ID
+from shared.http.openapi.examples import EXAMPLE_ID
 from shared.read_model.records import (
     AccountCounts,
     ActivityRecord,

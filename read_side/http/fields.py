@@ -12,9 +12,9 @@ from msgspec import Meta
 from read_side.http.conditions import wanted_position
 from read_side.views import Variant
 from shared.auth.principal import PRIVATE
-from shared.http.auth_middleware import require_scope
-from shared.http.openapi import Parameter
-from shared.http.parameters import Malformed, Parameters
+from shared.http.middleware.auth import require_scope
+from shared.http.openapi.document import Parameter
+from shared.http.parsing.parameters import Malformed, Parameters
 from shared.http.requests import header
 
 NAME = "fields"

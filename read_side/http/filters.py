@@ -7,10 +7,10 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Meta
 
-from shared.http import cursors
-from shared.http.cursors import Cursor
-from shared.http.openapi import Parameter
-from shared.http.parameters import Malformed, Parameters, Parse
+from shared.http.openapi.document import Parameter
+from shared.http.parsing import cursors
+from shared.http.parsing.cursors import Cursor
+from shared.http.parsing.parameters import Malformed, Parameters, Parse
 from shared.read_model.ordering import STATUSES
 from shared.text import PART, composed, folded, terms, unique_slug
 

@@ -16,8 +16,8 @@ from read_side.http.filters import CURSOR, DEFAULT_LIMIT, LIMIT
 from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse
 from read_side.views import Page, Variant, Views
-from shared.http.cursors import NOT_A_CURSOR, Cursor
-from shared.http.parameters import Parameters, invalid
+from shared.http.parsing.cursors import NOT_A_CURSOR, Cursor
+from shared.http.parsing.parameters import Parameters, invalid
 from shared.http.problems import Rejection
 from shared.problems import FieldError
 from shared.read_model.envelope import Sealed, entity_tag

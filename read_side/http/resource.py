@@ -11,7 +11,7 @@ import msgspec
 from read_side.http.endpoints import Endpoint, PathKey
 from read_side.http.fields import RecordFields
 from read_side.views import Variant
-from shared.http.openapi import Parameter
+from shared.http.openapi.document import Parameter
 from shared.problems import Problem
 
 Opened: TypeAlias = Mapping[type[Any], Any]

@@ -4,7 +4,7 @@ import msgspec
 from litestar.types import HTTPScope, Send
 
 from read_side.http.conditions import known_tag
-from shared.http.compression import VARY
+from shared.http.middleware.compression import VARY
 from shared.read_model.envelope import Sealed
 
 CACHE_CONTROL = "private, no-cache"

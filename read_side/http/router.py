@@ -17,8 +17,8 @@ from read_side.http.resource import Opened, Resource
 from read_side.http.responses import send_response
 from read_side.views import Variant
 from shared.auth.principal import PRIVATE
-from shared.http.auth_middleware import caller
-from shared.http.negotiation import require_acceptable
+from shared.http.middleware.auth import caller
+from shared.http.parsing.negotiation import require_acceptable
 from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Rejection
 
 Destination: TypeAlias = tuple[str, Endpoint, Sequence[bytes]]

@@ -11,16 +11,14 @@ from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from shared.http.auth_middleware import AUTH_PROBLEMS, AuthMiddleware, Policy
-from shared.http.bodies import BodyReader
 from shared.http.containers import Register, provide_services, registry_lifespan
-from shared.http.cors import CorsMiddleware
-from shared.http.exchange import RequestScope
-from shared.http.framing import MessageFraming
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.limits import HttpLimits
-from shared.http.negotiation import quality
-from shared.http.pages import (
+from shared.http.middleware.auth import AUTH_PROBLEMS, AuthMiddleware, Policy
+from shared.http.middleware.cors import CorsMiddleware
+from shared.http.middleware.exchange import RequestScope
+from shared.http.middleware.framing import MessageFraming
+from shared.http.pages.documentation import (
     documentation_page,
     index,
     index_page,
@@ -29,6 +27,8 @@ from shared.http.pages import (
     problems_page,
     read_icon,
 )
+from shared.http.parsing.bodies import BodyReader
+from shared.http.parsing.negotiation import quality
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
 from shared.http.requests import header, root_of
 from shared.observability import tracing

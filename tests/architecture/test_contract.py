@@ -13,7 +13,7 @@ from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from read_side.http.resources import RESOURCES
 from shared.errors import Overloaded, Unavailable
 from shared.events import EVENTS
-from shared.http.auth_middleware import AUTH_PROBLEMS
+from shared.http.middleware.auth import AUTH_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from tests.support.histories import History
 from write_side.domain import account, errors

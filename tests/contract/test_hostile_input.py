@@ -13,8 +13,8 @@ from read_side.services import redis_views, register_views
 from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.setup import admit_everyone
-from shared.http.cursors import Cursor
 from shared.http.in_process import in_process
+from shared.http.parsing.cursors import Cursor
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from shared.settings import Rate

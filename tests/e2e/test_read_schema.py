@@ -21,7 +21,7 @@ from read_side.http.documentation import document
 from shared.auth.principal import PRIVATE, READ
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import free_port
-from shared.http.parameters import Malformed
+from shared.http.parsing.parameters import Malformed
 from tests.support.access import Keys
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
 from tests.support.documented import require_named

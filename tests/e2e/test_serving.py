@@ -56,7 +56,7 @@ def create():
 
 def refusing():
     # The status in the path, before anything is read.
-    from shared.http.framing import MessageFraming
+    from shared.http.middleware.framing import MessageFraming
     served, ENDS = create(), [(b"connection", b"close")]
 
     async def refuse(scope, receive, send):

@@ -19,12 +19,13 @@ from read_side.http.resources import batch
 from read_side.http.resources.groups import group_query, member_query
 from read_side.http.resources.profiles import profile_query
 from shared.auth.tokens import InvalidToken, unverified
-from shared.http import exchange, requests
-from shared.http.auth_middleware import _cookie, _token, session_cookie
-from shared.http.bodies import decoder, require_media_type
-from shared.http.cursors import Cursor
-from shared.http.negotiation import require_acceptable
-from shared.http.parameters import Malformed, Parameters
+from shared.http import requests
+from shared.http.middleware import exchange
+from shared.http.middleware.auth import _cookie, _token, session_cookie
+from shared.http.parsing.bodies import decoder, require_media_type
+from shared.http.parsing.cursors import Cursor
+from shared.http.parsing.negotiation import require_acceptable
+from shared.http.parsing.parameters import Malformed, Parameters
 from shared.http.problems import MOST_ERRORS, details_of
 from shared.observability.tracing import command_span, traceparent
 from shared.problems import Refusal

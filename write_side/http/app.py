@@ -9,8 +9,8 @@ from litestar.types import ASGIApp
 
 from shared.auth.principal import COMMANDS
 from shared.http.app import assemble, index_route
-from shared.http.auth_middleware import Policy
 from shared.http.containers import Register
+from shared.http.middleware.auth import Policy
 from shared.runtime.tasks import Tasks
 from shared.server.shutdown import StopSignal, on_stop_signal
 from write_side.execution import refusals

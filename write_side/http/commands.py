@@ -5,10 +5,10 @@ from typing import Any
 
 from litestar import Request, Response, post
 
-from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
 from shared.http.health import json
-from shared.http.negotiation import require_acceptable
+from shared.http.parsing.bodies import body_of, decoder, require_media_type
+from shared.http.parsing.negotiation import require_acceptable
 from shared.http.requests import header
 from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor

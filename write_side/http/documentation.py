@@ -8,8 +8,8 @@ from uuid import UUID
 from msgspec import Meta
 
 from shared.auth.principal import COMMANDS
-from shared.http.examples import EXAMPLE_ID
-from shared.http.openapi import Operation, OperationTag, Parameter, openapi
+from shared.http.openapi.document import Operation, OperationTag, Parameter, openapi
+from shared.http.openapi.examples import EXAMPLE_ID
 from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE
 from shared.problems import INVALID, OVERLOADED
 from write_side.domain.values import value_schema

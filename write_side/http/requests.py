@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from litestar.types import Scope
 
-from shared.http.auth_middleware import caller
+from shared.http.middleware.auth import caller
 from shared.http.problems import Rejection
 from shared.http.requests import header, request_id
 from shared.problems import INVALID, FieldError

@@ -15,12 +15,12 @@ from msgspec import UNSET, UnsetType
 
 from shared.auth.authentication import Authentication
 from shared.errors import Unavailable
-from shared.http.auth_middleware import UNAUTHORIZED, UNVERIFIABLE, caller, wait_for_rate_limit
-from shared.http.bodies import ClientGone, body_chunks, part_decoder, require_media_type
 from shared.http.containers import Services
-from shared.http.negotiation import require_acceptable
+from shared.http.middleware.auth import UNAUTHORIZED, UNVERIFIABLE, caller, wait_for_rate_limit
+from shared.http.parsing.bodies import ClientGone, body_chunks, part_decoder, require_media_type
+from shared.http.parsing.negotiation import require_acceptable
+from shared.http.parsing.repeated_names import require_distinct_names
 from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
-from shared.http.repeated_names import require_distinct_names
 from shared.http.requests import header, request_id
 from shared.lines import LineSplitter
 from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal

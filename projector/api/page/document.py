@@ -8,8 +8,8 @@ from typing import Any
 from projector.api.page.buttons import buttons_of_a_document, buttons_of_a_projection
 from projector.api.page.figures import number, part_done, size, tally, time_left
 from projector.monitoring.status_history import StatusSnapshot
-from shared.http.pages import ROOT, STYLE
-from shared.http.templating import templates_of
+from shared.http.pages.documentation import ROOT, STYLE
+from shared.http.pages.templating import templates_of
 
 MEASURES = {
     "lag_events": "events behind",

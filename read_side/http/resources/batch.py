@@ -16,10 +16,10 @@ from read_side.http.resource import BodyRoute
 from read_side.http.responses import CACHE_CONTROL
 from read_side.views import Matches, ProfileKeys, ProfileViews, Variant
 from shared.auth.principal import PRIVATE
-from shared.http.auth_middleware import caller, require_scope
-from shared.http.bodies import body_of, decoder, require_media_type
 from shared.http.containers import Services
-from shared.http.negotiation import require_acceptable
+from shared.http.middleware.auth import caller, require_scope
+from shared.http.parsing.bodies import body_of, decoder, require_media_type
+from shared.http.parsing.negotiation import require_acceptable
 from shared.http.problems import NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.problems import INVALID, FieldError
 from shared.read_model.envelope import entity_tag

@@ -15,7 +15,7 @@ from read_side.http.problems import (
 )
 from read_side.http.resource import Resource
 from read_side.views import GroupQuery, GroupViews, Match, MemberMatch, MemberQuery
-from shared.http.parameters import Parameters
+from shared.http.parsing.parameters import Parameters
 from shared.http.problems import Rejection
 from shared.read_model.ordering import GROUP_ORDERS
 from shared.read_model.records import GroupRecord, MemberCard

@@ -13,7 +13,7 @@ from read_side.http.resource import Resource
 from read_side.http.resources.batch import BATCH_GET
 from read_side.http.resources.export import EXPORT
 from read_side.views import Match, ProfileQuery, ProfileViews
-from shared.http.parameters import Parameters
+from shared.http.parsing.parameters import Parameters
 from shared.http.problems import Rejection
 from shared.read_model.ordering import PROFILE_ORDERS
 from shared.read_model.records import ProfileRecord, PublicProfileRecord

@@ -3,8 +3,8 @@
 import pytest
 import svcs
 
-from shared.http.cors import register_origins
 from shared.http.in_process import in_process
+from shared.http.middleware.cors import register_origins
 from shared.settings import Settings, SettingsError
 from tests.support.authenticated_apps import AuthenticatedApps
 

@@ -6,7 +6,7 @@ import json
 import pytest
 import zstandard
 
-from shared.http.compression import _chosen
+from shared.http.middleware.compression import _chosen
 from tests.support.read_side import ADA, changed
 
 DECODE = {"gzip": gzip.decompress, "zstd": lambda body: zstandard.ZstdDecompressor().decompress(body)}

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from read_side.http.lists import ends_in_id
-from shared.http.cursors import Cursor
-from shared.http.parameters import Malformed
+from shared.http.parsing.cursors import Cursor
+from shared.http.parsing.parameters import Malformed
 from shared.read_model.ordering import place
 
 places = st.binary(min_size=1, max_size=100)

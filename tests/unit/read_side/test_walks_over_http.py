@@ -8,7 +8,7 @@ import pytest
 from read_side.http.resources.activity import OF_ACCOUNT, ActivityQuery
 from read_side.http.resources.groups import MEMBERS
 from read_side.views import MemberQuery, ProfileQuery
-from shared.http.cursors import Cursor
+from shared.http.parsing.cursors import Cursor
 from tests.support.directory import JUDICIARY, crowd, member_of
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.unit.read_side.test_look_ups_over_http import problem

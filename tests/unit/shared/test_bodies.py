@@ -6,8 +6,8 @@ import httpx
 import pytest
 from litestar import Litestar, Request, post
 
-from shared.http.bodies import BodyReader, body_of
 from shared.http.limits import HttpLimits
+from shared.http.parsing.bodies import BodyReader, body_of
 from shared.http.problems import EXCEPTION_HANDLERS
 
 LIMITS = HttpLimits(large_bodies=1)

@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from shared.http.framing import IncomingBody, MessageFraming
 from shared.http.limits import HttpLimits
+from shared.http.middleware.framing import IncomingBody, MessageFraming
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.http.negotiation import require_acceptable
+from shared.http.parsing.negotiation import require_acceptable
 from shared.problems import Refusal
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.http.parsing.repeated_names import require_distinct_names
 from shared.http.problems import Rejection
-from shared.http.repeated_names import require_distinct_names
 
 NAMES = st.sampled_from(["a", "b", "a/b", "~", 'x":1,"x', "ä", "http://x", ""])
 VALUES = st.recursive(

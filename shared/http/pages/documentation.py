@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from shared.http.templating import templates_of
+from shared.http.pages.templating import templates_of
 from shared.problems import Problem
 
 STYLE = """

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shared.http.auth_middleware import AUTH_PROBLEMS
-from shared.http.examples import example_of
+from shared.http.middleware.auth import AUTH_PROBLEMS
+from shared.http.openapi.examples import example_of
 from shared.http.problems import MEDIA_TYPE, ProblemDetails
 from shared.problems import Problem
 

@@ -10,7 +10,7 @@ from typing import Any
 import zstandard
 from litestar.types import Message, Scope, Send
 
-from shared.http.negotiation import qualities
+from shared.http.parsing.negotiation import qualities
 from shared.http.requests import header
 
 SMALLEST = 1_000

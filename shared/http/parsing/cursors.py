@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from typing import NamedTuple, Self
 
-from shared.http.parameters import Malformed
+from shared.http.parsing.parameters import Malformed
 
 PATTERN = r"[A-Za-z0-9_-]+"
 NOT_A_CURSOR = "must be the cursor of a page of this list, asked in the same way"

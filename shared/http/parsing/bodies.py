@@ -13,8 +13,8 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import Scope
 
 from shared.http.limits import HttpLimits
+from shared.http.parsing.repeated_names import pointer_step, require_distinct_names
 from shared.http.problems import MOST_ERRORS, NOT_JSON, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection, framework_problem
-from shared.http.repeated_names import pointer_step, require_distinct_names
 from shared.http.requests import header
 from shared.problems import INVALID, OVERLOADED, FieldError
 

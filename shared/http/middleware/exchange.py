@@ -13,8 +13,8 @@ from prometheus_client import Counter, Histogram
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
 
-from shared.http.compression import compressing, is_large
-from shared.http.cors import CorsMiddleware
+from shared.http.middleware.compression import compressing, is_large
+from shared.http.middleware.cors import CorsMiddleware
 from shared.http.requests import header
 
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}").fullmatch

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS_OF_SHARED = "What is shared has leaves, a kit, and two rooms above it"
+LAYERS_OF_HTTP = "What speaks HTTP has one direction"
 PACKAGES = ("write_side", "read_side", "projector", "shared")
 
 
@@ -45,6 +46,9 @@ def test_the_contracts_hold():
         ("shared/http/app.py", "import shared.dev_stack.programs", LAYERS_OF_SHARED),
         ("shared/client/lines.py", "import shared.dev_stack.programs", LAYERS_OF_SHARED),
         ("shared/new_room.py", "import shared.text", LAYERS_OF_SHARED),
+        ("shared/http/parsing/bodies.py", "import shared.http.middleware.cors", LAYERS_OF_HTTP),
+        ("shared/http/pages/templating.py", "import shared.http.openapi.examples", LAYERS_OF_HTTP),
+        ("shared/http/new_room.py", "import shared.text", LAYERS_OF_HTTP),
         ("write_side/use_cases/command.py", "import write_side.execution.executor", "The write side is a hexagon"),
         ("write_side/adapters/memory/database.py", "import write_side.http.stream", "The write side is a hexagon"),
         (

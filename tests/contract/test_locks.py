@@ -197,3 +197,17 @@ async def test_two_who_are_added_do_not_wait_for_one_another(write_side):
 
     events = [each.event for each in await write_side.events()]
     assert sum(isinstance(each, MemberAdded) for each in events) == 3
+
+
+async def test_who_asks_for_an_outcome_waits_for_the_one_who_holds_its_key(write_side, waits):
+    """While a transaction holds the key, it is not known that nothing was done."""
+    running = context("suspend-account", key="k")
+
+    async with write_side.units.under(running) as uow:
+        account = await uow.accounts.get(ADA)
+        account.suspend(reason=None, at=write_side.clock.now())
+        asking = asyncio.create_task(write_side.units.outcome_of(running))
+        assert await waits(asking)
+        outcome = await uow.commit(account)
+
+    assert await asking == outcome

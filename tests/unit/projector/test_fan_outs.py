@@ -26,10 +26,10 @@ PEOPLE = 7
 class Directory:
     """A directory whose people all belong to one group, folded but for what comes next."""
 
-    def __init__(self, projection=PROFILES):
+    def __init__(self, projection=PROFILES, *, people=PEOPLE):
         self.history, self.store, self.projection = History(), MemoryStore(), projection
         self.group = self.history.create_group("all", name="Everybody")
-        self.people = [self.history.register(f"p{number}") for number in range(PEOPLE)]
+        self.people = [self.history.register(f"p{number}") for number in range(people)]
         for person in self.people:
             self.history.add_member(self.group, person)
         self.model = MemoryReadModel(self.store, projection=projection)
@@ -230,6 +230,18 @@ async def test_what_would_be_too_much_for_one_commit_is_halved():
     await run_until(projector_on(around, limits=replace(HASTE, batch=500)), ProjectionState.RUNNING)
 
     assert await cleanly_folded(history.events) == around.content()
+    assert max(weights) <= MOST_WRITES + 10 < sum(weights)
+
+
+def test_a_step_that_would_be_too_much_for_one_commit_is_halved():
+    """It is bounded by what it writes too, not only by how many documents it is brought to."""
+    directory, weights = Directory(people=600), []
+    directory.history.delete_group(directory.group)
+    directory.store.apply = weighing(directory.store.apply, weights)
+
+    directory.finish()
+
+    assert directory.held == directory.clean
     assert max(weights) <= MOST_WRITES + 10 < sum(weights)
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from shared.errors import Overloaded
+from tests.support.patience import SECONDS
 from write_side.execution.admission import Admission
 from write_side.execution.limits import ExecutionLimits
 
@@ -14,12 +15,11 @@ pytestmark = pytest.mark.anyio
 async def test_one_more_than_may_wait_is_refused_at_once():
     admission = Admission(ExecutionLimits(at_once=1, most_waiting=1))
 
-    async with admission.in_flight(), admission.in_flight():
-        with pytest.raises(Overloaded):
-            async with admission.in_flight():
-                pass
+    with pytest.raises(Overloaded):
+        async with admission.in_flight(), admission.in_flight(), admission.in_flight():
+            pass
 
-    async with admission.in_flight():
+    async with admission.in_flight(), admission.in_flight():
         pass
 
 
@@ -44,10 +44,9 @@ async def test_permits_come_in_the_order_in_which_they_were_asked_for():
 async def test_a_permit_that_does_not_come_is_refused_and_leaves_no_trace():
     admission = Admission(ExecutionLimits(at_once=1, permit_seconds=0.01))
 
-    async with admission.permit():
-        with pytest.raises(Overloaded, match=r"no permit was free within 0\.01 s"):
-            async with admission.permit():
-                pass
+    with pytest.raises(Overloaded, match=r"no permit was free within 0\.01 s"):
+        async with asyncio.timeout(SECONDS), admission.permit(), admission.permit():
+            pass
 
     async with admission.permit():
         pass

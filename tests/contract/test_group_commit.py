@@ -373,7 +373,7 @@ async def test_lines_that_shared_a_lost_commit_say_that_they_may_have_taken_effe
     answers = await answers_of(grouped, lines)
 
     unknown = OUTCOME_UNKNOWN.type
-    assert [answer.get("type") for answer in answers] == [None, unknown, unknown, NOT_REACHED.type]
+    assert [answer.get("type") for answer in answers] == [unknown, unknown, unknown, NOT_REACHED.type]
     assert len(await grouped.events()) == 6
 
 

@@ -1,4 +1,4 @@
-"""Why a dependency cannot be used now: raised by adapters, and distinguished no further than a caller has to."""
+"""Why a dependency cannot be used now, or a setting at all: distinguished no further than a caller has to."""
 
 
 class Unavailable(Exception):
@@ -15,3 +15,7 @@ class EvictionPossible(Unsound):
 
 class Overloaded(Exception):
     """More is asked for than can be done in any reasonable time; nothing was done for this caller."""
+
+
+class SettingsError(Exception):
+    """A setting is wrong or unknown, or the environment is; the text names it and says what to do."""

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from shared.settings import SettingsError
+from shared.errors import SettingsError
 
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 

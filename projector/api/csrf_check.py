@@ -17,7 +17,7 @@ from shared.http.middleware.auth import caller
 from shared.http.problems import Rejection
 from shared.http.requests import header
 from shared.problems import Problem
-from shared.urls import is_loopback
+from shared.urls.http import is_loopback
 
 CROSS_SITE = Problem(
     "cross-site", 403, "The request comes from another site", "Operate Muster from its own pages, or without a browser."

@@ -3,8 +3,9 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.settings import Secret, Settings, SettingsError, read_addresses
-from shared.urls import is_loopback
+from shared.errors import SettingsError
+from shared.settings import Secret, Settings, read_addresses
+from shared.urls.http import is_loopback
 
 TOKEN = "token"  # noqa: S105 - the name of the file of the local token
 

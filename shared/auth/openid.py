@@ -13,7 +13,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from shared.errors import Unavailable
-from shared.urls import is_trusted
+from shared.urls.http import is_trusted
 
 DISCOVERY = "/.well-known/openid-configuration"
 SMALLEST_RSA_KEY = 2_048

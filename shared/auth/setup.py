@@ -10,11 +10,12 @@ from shared.auth.authentication import Authentication, AuthenticationLimits, NoA
 from shared.auth.openid import OpenIdIssuer, OpenIdLimits
 from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
+from shared.errors import SettingsError
 from shared.http_clients import http_client
 from shared.read_model.keys import Keyspace
 from shared.redis.client import connect
-from shared.settings import Settings, SettingsError
-from shared.urls import is_loopback
+from shared.settings import Settings
+from shared.urls.http import is_loopback
 
 
 def register_authentication(registry: svcs.Registry, settings: Settings) -> None:

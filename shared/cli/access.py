@@ -14,7 +14,8 @@ from shared.auth.signing_keys import KeyDirectory, KeysUnusable
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_encoded, print_line, say
-from shared.settings import Settings, SettingsError
+from shared.errors import SettingsError
+from shared.settings import Settings
 from shared.wording import suggestion
 
 OPERATOR = "operator"

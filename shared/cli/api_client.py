@@ -12,8 +12,9 @@ import msgspec
 
 from shared.auth.bearer import bearer, is_near
 from shared.cli.exit_codes import WRONG_USAGE, CommandFailed
+from shared.errors import SettingsError
 from shared.http_clients import Client, http_client
-from shared.settings import Settings, SettingsError
+from shared.settings import Settings
 
 ANSWER_SECONDS = 15.0
 NOT_LET_IN = "does not let us in; set MUSTER_TOKEN to what `muster token --scope …` prints where the keys are"

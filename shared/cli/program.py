@@ -6,8 +6,8 @@ from shared.cli.commands import call
 from shared.cli.exit_codes import FAILED, WRONG_USAGE, CommandFailed
 from shared.cli.output import say
 from shared.cli.streams import OutputLost, open_streams, silence
-from shared.errors import Unsound
-from shared.settings import SettingMissingError, SettingsError
+from shared.errors import SettingsError, Unsound
+from shared.settings import SettingMissingError
 
 
 def run() -> None:

@@ -9,8 +9,8 @@ from cyclopts import Parameter, validators
 
 from shared.cli.output import print_encoded, print_line
 from shared.dev_stack import bootstrap
-from shared.limits import known_limits, named_numbers
 from shared.settings import DEFAULT, UNSET, Settings, printable, variable
+from shared.settings.limits import known_limits, named_numbers
 
 Row: TypeAlias = tuple[str, str, str]
 """A name, its value and where that comes from."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from shared.urls import is_loopback
+from shared.urls.http import is_loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

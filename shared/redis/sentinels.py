@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
-from shared.server_urls import Address, SentinelUrl, is_sentinel_url
+from shared.urls.servers import Address, SentinelUrl, is_sentinel_url
 
 ASK_SECONDS = 1.0
 

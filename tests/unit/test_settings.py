@@ -11,10 +11,11 @@ import pytest
 import redis
 import rich.console
 
+from shared.errors import SettingsError
 from shared.private_files import write_private
 from shared.redis.sentinels import connection_options, located
-from shared.server_urls import REDIS_PARAMETERS, SentinelUrl, parse_redis_url
-from shared.settings import Addresses, SettingMissingError, Settings, SettingsError, masked, printable
+from shared.settings import Addresses, SettingMissingError, Settings, masked, printable
+from shared.urls.servers import REDIS_PARAMETERS, SentinelUrl, parse_redis_url
 
 ADDRESSES = Addresses(
     database_url="postgresql://muster:secret@127.0.0.1:5432/muster",

@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, Receive, Send
 
 from shared.http.requests import header, with_headers
 from shared.settings import Settings
-from shared.urls import AllowedOrigins
+from shared.urls.http import AllowedOrigins
 
 _ASKED = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Muster-Min-Position, "

@@ -3,9 +3,10 @@
 import pytest
 import svcs
 
+from shared.errors import SettingsError
 from shared.http.in_process import in_process
 from shared.http.middleware.cors import register_origins
-from shared.settings import Settings, SettingsError
+from shared.settings import Settings
 from tests.support.authenticated_apps import AuthenticatedApps
 
 PAGE, OTHER = "https://app.example.org", "https://evil.example"

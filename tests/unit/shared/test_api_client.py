@@ -17,7 +17,8 @@ from shared.cli.api_client import (
     httpx_client,
 )
 from shared.cli.exit_codes import FAILED, WRONG_USAGE
-from shared.settings import ADDRESSES, Addresses, Settings, SettingsError
+from shared.errors import SettingsError
+from shared.settings import ADDRESSES, Addresses, Settings
 
 
 def problem(status: int, name: str, detail: str) -> httpx.Response:

@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
+from shared.errors import SettingsError
 from shared.http_clients import http_client
-from shared.settings import SettingsError
 
 BROKEN = [
     ("NO_PROXY", "localhost,[::1]"),

@@ -7,8 +7,9 @@ from typing import Annotated
 import pytest
 from msgspec import Meta
 
-from shared.limits import COMPONENTS, ChangedLimits, component_of, known_limits, named_numbers
-from shared.settings import Settings, SettingsError
+from shared.errors import SettingsError
+from shared.settings import Settings
+from shared.settings.limits import COMPONENTS, ChangedLimits, component_of, known_limits, named_numbers
 
 HERE = ("tests.unit.shared.test_limits:BatchFoldLimits", "tests.unit.shared.test_limits:SenderLimits")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.redis import sentinels
-from shared.server_urls import Address, SentinelUrl
+from shared.urls.servers import Address, SentinelUrl
 
 
 def test_a_url_names_sentinels_service_and_database():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from shared.url_parameters import (
+from shared.urls.parameters import (
     POSTGRES,
     REDIS,
     REDIS_TCP,

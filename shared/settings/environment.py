@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args,
 import msgspec
 from msgspec import Meta
 
-from shared.limits import ChangedLimits
-from shared.server_urls import parse_postgres_url, parse_redis_url
-from shared.urls import AllowedOrigins, parse_http_url, parse_issuer_url
+from shared.errors import SettingsError
+from shared.settings.limits import ChangedLimits
+from shared.urls.http import AllowedOrigins, parse_http_url, parse_issuer_url
+from shared.urls.servers import parse_postgres_url, parse_redis_url
 from shared.wording import suggestion
 
 PREFIX = "MUSTER_"
@@ -20,10 +21,6 @@ UNSET = "-"
 """Stands for the value of a setting that has none."""
 
 L = TypeVar("L")
-
-
-class SettingsError(Exception):
-    """A setting is wrong or unknown; the text names it and says what to do."""
 
 
 class Secret:

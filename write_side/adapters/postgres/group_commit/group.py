@@ -139,8 +139,7 @@ class CommandGroup:
         """Claim all keys and answer the first looks; return those whose keys were free."""
         if self._command_log.fingerprint_key is None:
             [[[self._command_log.fingerprint_key]]] = await self._transaction.trip(FINGERPRINT_KEY)
-        places = [member.context.place for member in self._members]
-        self._reached = {place.window: place.window.next for place in places if place is not None}
+        self._note_windows()
         looks = _only_looks(requests)
         plan = Looks(looks.values())
         claim = self._command_log.claim([member.context for member in requests], waiting=False)
@@ -150,6 +149,10 @@ class CommandGroup:
         await self._turn_away([member for member in requests if key_of(member.context) not in keys])
         await self._give(looks, plan, results)
         return owners
+
+    def _note_windows(self) -> None:
+        places = [member.context.place for member in self._members]
+        self._reached = {place.window: place.window.next for place in places if place is not None}
 
     async def _turn_away(self, members: Sequence[Member]) -> None:
         """Tell those whose keys are not free what was done under them; where it is not known yet, they wait alone."""

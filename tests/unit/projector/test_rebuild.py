@@ -17,13 +17,24 @@ from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Order
 from projector.store.transitions import NotReached, RebuildUnderWay, aborted, rolled_back
+from shared.http.in_process import in_process
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.positions import Checkpoint, Pointer
+from shared.settings import Settings
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import History, nth_id
 from tests.support.patience import until
 from tests.support.projections import derived
-from tests.support.projectors import HASTE, Surroundings, projector_on, run_until, running, store_in_memory, until_state
+from tests.support.projectors import (
+    HASTE,
+    Surroundings,
+    ops_app,
+    projector_on,
+    run_until,
+    running,
+    store_in_memory,
+    until_state,
+)
 
 HOLD = Order(by="me", at=ORDER.at, hold=True)
 
@@ -311,6 +322,14 @@ async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself, look):
             assert "is frozen" in newer.progress.error
             assert "`muster rebuild profiles`" in newer.progress.error
             assert look.live == "g1"
+
+
+async def test_a_setting_has_newer_code_rebuild_by_itself(around, look):
+    await run_until(projector_on(around), ProjectionState.RUNNING)
+    auto = Settings.load({"MUSTER_REBUILD": "auto"})
+
+    async with in_process(ops_app(around, projections=[released(Newer)], settings=auto)):
+        await until(lambda: look.live != "g1")
 
 
 class ReleaseBeforeForms(Projection):

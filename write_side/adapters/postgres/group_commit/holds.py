@@ -24,9 +24,3 @@ class Holds(Generic[M]):
         else:
             self._writers[what] = member
         return True
-
-    def release(self, member: M) -> None:
-        """Let go of everything that the member holds: it stores nothing."""
-        for readers in self._readers.values():
-            readers.discard(member)
-        self._writers = {what: writer for what, writer in self._writers.items() if writer != member}

@@ -41,6 +41,8 @@ CHANNEL = HttpChannel("stream", is_bulk=True, route="/commands")
 MAX_LINE_BYTES = 64 * 1024
 MOST_AT_ONCE = 64
 """Lines of one request: as many as share a transaction."""
+BYTES_AT_ONCE = 4 * MAX_LINE_BYTES
+"""Of these lines, and of those that are read ahead of them."""
 
 NOT_REACHED = Problem(
     "not-reached",
@@ -128,6 +130,9 @@ class NumberedLine:
         self.text = text
         self._is_allowed = False
 
+    def size(self) -> int:
+        return len(self.text or b"")
+
     async def take_from_rate(self, scope: Scope) -> None:
         if not self._is_allowed:
             await wait_for_rate_limit(scope)
@@ -161,7 +166,8 @@ class CommandLines:
     async def carry_out(self, lines: AsyncIterable[bytes | None], answers: WaitingAnswers) -> None:
         self._number = 0
         try:
-            async with reading_ahead(_numbered(lines), most=MOST_AT_ONCE) as ahead:
+            read = reading_ahead(_numbered(lines), most=MOST_AT_ONCE, size=NumberedLine.size, room=BYTES_AT_ONCE)
+            async with read as ahead:
                 while some := await ahead.some():
                     await self._carry_out_some(some, answers)
         except (Stopped, NoRoom) as ended:

@@ -49,7 +49,7 @@ class ProjectionBehind(Exception):
 
 class Freshness:
     """
-    Those who wait for one projection.
+    Readers that wait for one projection.
 
     No read polls: the projection's announcement wakes it. Announcements can be lost, so each
     reads again after a break in hearing them, when another generation goes live, and before giving up.

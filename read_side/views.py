@@ -101,7 +101,7 @@ class Page(NamedTuple):
 
 class Views(Protocol):
     """
-    What one projection keeps; it can be asked while it is entered.
+    The records that one projection keeps; they can be read while it is entered.
 
     An answer's position is the checkpoint of the projection that answered: the answer reflects every event up to it.
 
@@ -176,7 +176,7 @@ class MemberMatch(NamedTuple):
 
 
 class ActivityViews(Views, Protocol):
-    """What happened to accounts, as the projection `activity` keeps it."""
+    """The events of accounts, as the projection `activity` keeps them."""
 
     async def of(self, account_id: str, *, limit: int, after: bytes | None = None, variant: Variant = "full") -> Page:
         """Return what happened to an account, newest first; `documents` is None if there is no such account."""

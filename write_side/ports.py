@@ -16,7 +16,7 @@ from write_side.domain.references import AccountRef, GroupRef
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a command did: the id and version of its aggregate, and the log's position that reflects it."""
+    """The outcome of a command: the id and version of its aggregate, and the log's position that reflects it."""
 
     id: UUID
     version: int
@@ -230,7 +230,7 @@ class UnitOfWork(Protocol):
 
 class UnitsOfWork(Protocol):
     """
-    Where units of work come from. Everything in them can raise `Unavailable`, `Contention`, `RunAgain` or `NotYet`.
+    A source of units of work. Everything in them can raise `Unavailable`, `Contention`, `RunAgain` or `NotYet`.
 
     :ivar keep_order: whether the units of work of a window may be under way at once.
     """
@@ -242,7 +242,7 @@ class UnitsOfWork(Protocol):
 
     async def outcome_of(self, context: CommandContext) -> Outcome | None:
         """
-        What the command did under its key; None: certainly nothing.
+        Return the outcome of the command under its key; None: certainly nothing.
 
         Waits for a transaction that holds the key.
 

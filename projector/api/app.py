@@ -86,7 +86,7 @@ async def status(services: Services) -> Response[bytes]:
 
 def readiness_details(history: StatusHistory, *, frozen: Mapping[str, str]) -> Mapping[str, str]:
     """
-    What an operator wants to know of a projector that is ready: lag and standstills, from the last snapshot.
+    Return details for operators of a projector that is ready: lag and standstills, from the last snapshot.
 
     Everybody may ask, as often as they like: nothing is counted for it, and no server is named.
 

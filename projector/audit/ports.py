@@ -41,7 +41,7 @@ class Directory(Protocol):
 
 
 class DatabaseTraces(Protocol):
-    """What the database has of people; every method raises `Unavailable`."""
+    """Traces of people in the database; every method raises `Unavailable`."""
 
     async def require_readable(self) -> None:
         """:raises Unavailable: besides, there is something that may not be read."""
@@ -63,7 +63,7 @@ class DatabaseTraces(Protocol):
 
 
 class StoreTraces(Protocol):
-    """What the read models' server has, whichever program wrote it; every method raises `Unavailable`."""
+    """Traces of people in the read models' server, whichever program wrote them; every method raises `Unavailable`."""
 
     async def require_readable(self) -> None:
         """:raises Unavailable: besides, there is something that may not be read."""

@@ -32,7 +32,7 @@ Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
 
 
 class Rebuilt(msgspec.Struct, kw_only=True):
-    """How a rebuild ended."""
+    """The end of a rebuild."""
 
     projection: str
     from_: str | None = msgspec.field(name="from")

@@ -55,7 +55,7 @@ def _size(parts: Sequence[int | None]) -> str:
 
 
 def _beside(each: ProjectionStatus) -> Iterator[str]:
-    """Its generations, and what becomes of them."""
+    """Return lines on the generations of a projection, and what becomes of them."""
     yield from (_generation(each.name, generation) for generation in each.generations)
     if rebuild := each.rebuild:
         where = f"{rebuild.phase} {rebuild.generation}, at {rebuild.position:,} of {rebuild.target:,}"

@@ -69,7 +69,7 @@ class Document:
             self._become(record, max(self.position, position), reindexes=reindexes)
 
     def keep(self) -> Kept:
-        """What `restore` needs."""
+        """Return a copy for `restore`."""
         return self.record, self.position, self.changed, len(self.states)
 
     def restore(self, kept: Kept) -> None:
@@ -198,7 +198,7 @@ class DocumentSession(Documents):
             yield from ((key, each) for key, each in documents if self._is_written(key, each))
 
     def _removals(self, changes: IndexChanges) -> Sequence[OwnedEntry]:
-        """What is given up, but for entries by which a fan-out is still to come: it strikes those itself."""
+        """Return the entries that are given up, but for those that a fan-out is still to come by and to strike."""
         given_up = [(entry, key.id) for key, change in changes for entry in change.removals]
         return [each for each in given_up if not self._is_ahead_of_fan_out(each[0])] if self.fan_outs else given_up
 
@@ -232,7 +232,7 @@ class DocumentSession(Documents):
         return document.is_written or (document.record is not None and document.mark != self.queue.mark(key))
 
     def _parked(self, checkpoint: Checkpoint) -> Mapping[str, bytes]:
-        """What is parked, if that has changed: under the name that the checkpoint has for it."""
+        """Return the parked events, if they have changed, under the checkpoint's name for them."""
         if checkpoint.parked != checkpoint.revision:
             return {}
         return {str(checkpoint.parked): _encode(self.queue.parking())}

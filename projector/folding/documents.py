@@ -10,7 +10,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class Key(NamedTuple):
-    """Which document: one of a kind, by the id of what it describes in the form that keys have."""
+    """The key of a document: one of a kind, by the id of what it describes in the form that keys have."""
 
     kind: str
     id: str
@@ -62,7 +62,7 @@ class Fetched(Protocol):
 
 class Documents(Protocol):
     """
-    What a fold reads and saves.
+    The documents that a fold reads and saves.
 
     It knows the position each document reflects: what is saved or forgotten because of an event at or below that
     position is passed over, since the document reflects the event already.

@@ -11,7 +11,7 @@ from shared.read_model.positions import FanOutProgress
 
 class FanOut(NamedTuple):
     """
-    What an event does to every document of a list, however many they are.
+    A change that an event makes to every document of a list, however many they are.
 
     The engine brings it to them in chunks, while other events go on. A document that is touched meanwhile is brought up
     to date first, so that each one takes up all events in their order; readers see a position before the event until

@@ -38,7 +38,7 @@ class Folded(NamedTuple):
 
 class Basis(NamedTuple):
     """
-    What a batch goes on from.
+    The state from which a batch goes on.
 
     :param after: the checkpoint that the documents reflect.
     :param fan_outs: what is under way at it.
@@ -72,7 +72,7 @@ class BatchFold:
 
     def fold(self, events: Sequence[RecordedEvent], envelopes: Envelopes, basis: Basis) -> Folded:
         """
-        What the events make of the documents and of the checkpoint.
+        Fold events into the documents and the checkpoint.
 
         An event that cannot be folded is parked. One that cannot be parked either ends the batch before it; one that
         begins the last fan-out there may be, with it.
@@ -95,7 +95,7 @@ class BatchFold:
 
     def refold(self, due: Iterable[tuple[Parked, RecordedEvent]], envelopes: Envelopes, basis: Basis) -> Folded:
         """
-        What becomes of parked events that are tried again, or skipped, while no fan-out is under way.
+        Fold parked events that are tried again, or drop those that are skipped, while no fan-out is under way.
 
         :param due: in the order of the log.
         :param envelopes: of the documents that they need and of those that they are parked with.
@@ -111,7 +111,7 @@ class BatchFold:
 
     def fan_out(self, entries: Sequence[bytes], envelopes: Envelopes, basis: Basis) -> Folded:
         """
-        What the first of the fan-outs under way makes of the next documents of its list.
+        Bring the first fan-out under way to the next documents of its list.
 
         :param entries: of its list, none if its end is reached.
         :param envelopes: of the documents they lead to.
@@ -125,7 +125,7 @@ class BatchFold:
         return self._committable(documents, basis.after.revised(), [*going_on, *others], strays=strays)
 
     def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
-        """What an event does to more documents than it names."""
+        """Return the fan-out of an event, if it changes more documents than it names."""
         self.projection.require_known(recorded)
         return self.projection.fan_out(recorded.event)
 
@@ -134,7 +134,7 @@ class BatchFold:
         return DocumentSession(envelopes, self.projection, self._decoders, basis.after, list(basis.fan_outs), queue)
 
     def _fetched(self, envelopes: Envelopes) -> DocumentSession:
-        """What is stored, as `needs` sees it."""
+        """Return the stored documents, as `touches` sees them."""
         return self._documents(envelopes, Basis())
 
     def _committable(

@@ -66,7 +66,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def skipped(parked: Parked, skip: Skip) -> Skipped:
-    """What is kept of an event that waited and is dropped."""
+    """Return the record of an event that waited and is dropped."""
     return Skipped(
         position=parked.position,
         documents=parked.documents,
@@ -97,7 +97,7 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def due(self, code: str) -> list[Parked]:
         """
-        What is to be looked at by some code, in order: nothing that it has failed on, nor what waits behind that.
+        Return the events to be tried by some code, in order: nothing that it has failed on, nor what waits behind that.
 
         What is to be skipped waits for nothing.
         """
@@ -167,7 +167,7 @@ class ParkedQueue:
         return queue is not None and queue[0][0] < before
 
     def mark(self, key: Key) -> str | None:
-        """When the first event occurred that waits for a document, in the form of records; None if none does."""
+        """Return the time of the first event that waits for a document, in the form of records; None if none does."""
         queue = self._queues.get(key)
         return _moment(queue[0][1]) if queue else None
 
@@ -232,7 +232,7 @@ class ParkedQueue:
         self._passed_over = {_name(each) for each in self._skipped}
 
     def parking(self) -> Parking:
-        """What is parked now."""
+        """Return the events that are parked now."""
         in_order = sorted(self._events.values(), key=lambda each: (each.position, each.documents))
         return Parking(tuple(in_order), tuple(self._skipped))
 

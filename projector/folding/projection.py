@@ -49,7 +49,7 @@ class Touched(NamedTuple):
 
 
 def timestamp_of(recorded: RecordedEvent) -> datetime:
-    """When it happened, in UTC, whatever time zone the database's session has: the record's bytes depend on it."""
+    """Return the time of an event in UTC: a record's bytes must not depend on the database's time zone."""
     return recorded.occurred_at.astimezone(UTC)
 
 
@@ -233,7 +233,7 @@ class Projection:
                 version.move(id_, recorded, documents)
 
     def fan_out(self, event: Event | UnknownEvent) -> FanOut | None:
-        """What the event does to more documents than it touches; None for nearly all events."""
+        """Return the fan-out of an event that changes more documents than it touches; None for nearly all events."""
         fan_out = self._fan_outs.get(type(event))
         return fan_out(event) if fan_out else None
 
@@ -250,17 +250,17 @@ class Projection:
         )
 
     def entries(self, key: Key, record: Any) -> Iterable[Entry]:
-        """Where the record is to be found."""
+        """Return the index entries that lead to a record."""
         index = self._indexes.get(key.kind)
         return index.entries(key.id, record) if index else ()
 
     def index_row(self, key: Key, record: Any) -> IndexRow | None:
-        """What decides in which lists of many orders it stands; None: in none."""
+        """Return the index row of a record; None if it stands in no list of many orders."""
         index = self._indexes.get(key.kind)
         return index.row(record) if index and index.row else None
 
     def public_form(self, key: Key, record: Any) -> msgspec.Struct | None:
-        """What everybody may see of the record; None if nothing is stored for everybody."""
+        """Return the form of the record that is open to everybody; None if nothing is stored for everybody."""
         form = self._public.get(key.kind)
         return form(record) if form else None
 

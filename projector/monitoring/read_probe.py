@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class _Document(msgspec.Struct, frozen=True):
-    """What the read API says of itself, as far as it matters here."""
+    """The read API's own description, as far as it matters here."""
 
     probes: dict[str, str] = msgspec.field(name="x-probes")
 

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is believed of a generation; every commit finds out whether it is so."""
+    """The believed state of a generation; every commit finds out whether it is so."""
 
     checkpoint: Checkpoint
     fan_outs: Sequence[RunningFanOut] = ()

@@ -18,7 +18,7 @@ class BreakerLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleLimits:
-    """What is tolerable; beyond it a rebuild rests."""
+    """Bounds of load beyond which a rebuild rests."""
 
     lag: timedelta = timedelta(milliseconds=250)
     """From an event's time until the live generation reflects it."""

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class ProjectionState(StrEnum):
-    """What a loop is doing."""
+    """The activity of a loop."""
 
     STARTING = "starting"
     STANDBY = "standby"

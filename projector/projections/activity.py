@@ -38,7 +38,7 @@ Item = TypeVar(
 
 
 class GroupNames(msgspec.Struct, frozen=True):
-    """What a group is called since a position of the log: nothing once it is deleted."""
+    """The name of a group since a position of the log: none once it is deleted."""
 
     since: int
     slug: str | None = None
@@ -55,7 +55,7 @@ class GroupHistory(msgspec.Struct, frozen=True, kw_only=True):
     called: tuple[GroupNames, ...]
 
     def at(self, position: int) -> GroupNames:
-        """What it was called then, whatever has been folded since."""
+        """Return the name that it had then, whatever has been folded since."""
         return next((each for each in reversed(self.called) if each.since <= position), NAMELESS)
 
 

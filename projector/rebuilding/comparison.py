@@ -57,7 +57,7 @@ class Comparer:
         self._limits = limits or ComparisonLimits()
 
     async def compare(self, live: Pointer, other: Pointer) -> Comparison:
-        """How the records of `other` differ from those of `live`."""
+        """Return the differences of the records of `other` from those of `live`."""
         tags = {kind.name: await self._tags(live, kind.name) for kind in self._kinds}
         suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own)]
         samples = await self._confirmed(live, other, [key for key, _ in suspects[: self._limits.confirmed]])
@@ -76,7 +76,7 @@ class Comparer:
         return {str(id_): unseal(sealed).etag async for portion in documents for id_, sealed in portion.items()}
 
     async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, str]) -> list[tuple[Key, RecordChange]]:
-        """What is not the same in a generation as these entity tags say."""
+        """Return the keys that differ in a generation from these entity tags."""
         others = await self._tags(pointer, kind)
         suspects: list[tuple[Key, RecordChange]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in others]
         differing = [id_ for id_, tag in others.items() if tags.get(id_) != tag]
@@ -129,7 +129,7 @@ class OneComparison:
 
 
 class Judgement(Enum):
-    """What can be said of a document where there is no difference."""
+    """The verdict on a document without a difference."""
 
     EQUAL = auto()
     MOVING = auto()

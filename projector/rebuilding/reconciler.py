@@ -190,7 +190,7 @@ class Reconciler:
         return None
 
     def _advance(self, survey: Survey) -> Transition | None:
-        """What comes next for the generation that is being built."""
+        """Return the next transition of the generation that is being built."""
         building = survey.roster.building
         if building is None or building.held or building.pointer.version != self.projection.version:
             self._comparison.stop()

@@ -36,7 +36,7 @@ def decoded(value: bytes | None, type_: type[Stored], *, keys: ProjectionKeys) -
 
 def generation(checkpoint: bytes | None, damaged: bytes | None, *, keys: ProjectionKeys) -> GenerationState:
     """
-    What is kept about one generation.
+    Decode the fields of one generation.
 
     :raises GenerationDamaged: its checkpoint cannot be read.
     """
@@ -65,7 +65,7 @@ def begun(parking: Parking) -> tuple[Checkpoint, Mapping[str, bytes]]:
 
 def parking_at(checkpoint: Checkpoint, stored: Mapping[str, bytes], *, projection: str) -> Parking:
     """
-    What is parked at a checkpoint.
+    Decode the events that are parked at a checkpoint.
 
     :param stored: what is kept of it, by the name that a checkpoint has for it.
     :raises GenerationDamaged: it is not there, or cannot be read.

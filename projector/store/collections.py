@@ -53,7 +53,7 @@ def index_of(entry: Entry) -> Index:
 
 
 def item_of(entry: Entry) -> Item:
-    """What it is called there."""
+    """Return the item's name there."""
     return entry.entry if isinstance(entry, SortedEntry) else entry.value
 
 

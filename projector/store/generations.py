@@ -40,7 +40,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How the records of a new generation differ from those of the live one."""
+    """The differences of a new generation's records from those of the live one."""
 
     records: int
     """Of the live generation."""
@@ -99,7 +99,7 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GenerationState(NamedTuple):
-    """What the store holds of one generation; no checkpoint if it was lost."""
+    """The stored state of one generation; no checkpoint if it was lost."""
 
     checkpoint: Checkpoint | None
     damaged: str | None = None
@@ -111,7 +111,7 @@ class GenerationState(NamedTuple):
 
 class Size(NamedTuple):
     """
-    What a generation holds.
+    The number of things that a generation holds.
 
     :param documents: of all kinds.
     :param bytes: in memory, about; None where the server does not say.
@@ -122,7 +122,7 @@ class Size(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What the store holds of a projection."""
+    """The stored generations of a projection."""
 
     live: Pointer | None = None
     roster: Roster = Roster()

@@ -7,7 +7,7 @@ from shared.read_model.positions import Pointer
 
 
 def rebuild(projection: str) -> str:
-    """How a projection gets a new generation beside one that cannot be gone on with."""
+    """Say how a projection gets a new generation beside one that cannot be gone on with."""
     return f"`muster rebuild {projection}` replaces it while it is being read"
 
 
@@ -28,7 +28,7 @@ def frozen(projection: str, live: Pointer, version: int) -> str:
 
 
 def refill(keys: ProjectionKeys) -> str:
-    """How a projection starts over from nothing."""
+    """Say how a projection starts over from nothing."""
     return (
         f"to fill it anew, delete the Redis keys {keys.live} and {keys.roster} in one DEL (readers get 503 until it is"
         f" full) and unlink {keys.live.removesuffix('live')}<old generation>:* afterwards,"

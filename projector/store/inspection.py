@@ -13,7 +13,7 @@ from shared.read_model.positions import Checkpoint, Pointer
 
 
 class GenerationQuery(NamedTuple):
-    """What is to be read of a generation."""
+    """A question about the content of a generation."""
 
     documents: Collection[Key] = ()
     variants: Sequence[str] = VARIANTS
@@ -23,7 +23,7 @@ class GenerationQuery(NamedTuple):
 
 
 class GenerationSnapshot(NamedTuple):
-    """What there was at one moment, and how far the generation had come then."""
+    """The content of a generation at one moment, and how far the generation had come then."""
 
     live: Pointer | None
     """The generation that readers used."""

@@ -30,7 +30,7 @@ class Commit(Protocol):
         """The ids of the documents that unique entries lead to; None where they lead nowhere."""
 
     async def parked(self) -> Mapping[str, bytes]:
-        """What is parked, by the name that a checkpoint has for it; older states of it may be there, too."""
+        """Return the parked events, by the name that a checkpoint has for it; older states of it may be there, too."""
 
     async def confirm(self) -> None:
         """
@@ -50,7 +50,7 @@ class Commit(Protocol):
 
 class ReadModel(Protocol):
     """
-    Where one projection's generations are kept.
+    A store of one projection's generations.
 
     Every method raises `Unavailable`, and `GenerationDamaged` if what it finds cannot be read.
     """
@@ -63,7 +63,7 @@ class ReadModel(Protocol):
         """
 
     async def survey(self) -> Survey:
-        """What there is now."""
+        """Return the present state of the store."""
 
     async def transition(self, change: Transition) -> Survey:
         """
@@ -102,7 +102,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class LeaseName(NamedTuple):
-    """What a lease is for: feeding what one version of a projection has made."""
+    """The purpose of a lease: feeding what one version of a projection has made."""
 
     projection: str
     version: int
@@ -117,7 +117,7 @@ class Candidates(NamedTuple):
 
 class Lease(Protocol):
     """
-    Which of several projectors feeds, so that the others save themselves the work.
+    A claim of one of several projectors to feed, which saves the others the work.
 
     Projectors of different versions feed side by side. It is for economy only: a holder that misses its loss
     does no harm, as every commit compares checkpoints. Every method raises `Unavailable`.
@@ -130,4 +130,4 @@ class Lease(Protocol):
         """Give up those leases that the candidate has, and be listed no more."""
 
     async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
-        """Who is there, and who holds these leases."""
+        """Return the projectors that are there, and the holders of these leases."""

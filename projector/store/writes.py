@@ -56,7 +56,7 @@ Write: TypeAlias = Put | Remove | Enlist | Strike | Set
 
 
 def unique_entries_in(owned: Iterable[OwnedEntry]) -> list[UniqueEntry]:
-    """Those entries that others can take: each leads to one document."""
+    """Return the entries that others can take: each leads to one document."""
     return [entry for entry, _ in owned if isinstance(entry, UniqueEntry)]
 
 

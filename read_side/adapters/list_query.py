@@ -23,7 +23,7 @@ from shared.text import composed, parts_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListLimits:
-    """What finding one page may cost."""
+    """The cost that finding one page may have."""
 
     sorted: int = 10_000
     """Records that are put into order for a page."""
@@ -52,7 +52,7 @@ class ListLimits:
 
 class Term(NamedTuple):
     """
-    What a word of a record begins with: with the whole of it, or several words with one part each.
+    A text that a word of a record begins with, or that several words begin with, a part each.
 
     :param beginnings: a record that matches has a word that begins with one of these, and none of them with another.
     """
@@ -87,7 +87,7 @@ class Term(NamedTuple):
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Which records, in which order.
+    A query for records in an order.
 
     :param statuses: the bytes that divide each list; a record has one of them.
     :param facets: it has all of them.

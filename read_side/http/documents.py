@@ -17,7 +17,7 @@ from shared.read_model.envelope import Sealed, entity_tag
 
 
 class DocumentMatch(Protocol):
-    """What a view found: a document, or None."""
+    """The result of a view: a document, or None."""
 
     @property
     def position(self) -> int: ...

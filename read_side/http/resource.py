@@ -21,7 +21,7 @@ Opened: TypeAlias = Mapping[type[Any], Any]
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """
-    What a client can do at one path, as the documentation says it.
+    An operation at one path, as the documentation describes it.
 
     :param name: of the function that a generated client has for it.
     :param path: with the names of its keys in braces.
@@ -50,7 +50,7 @@ class Route:
 @dataclass(frozen=True, kw_only=True)
 class ReadRoute(Route, ABC):
     """
-    What `GET` answers at one path.
+    A route that answers `GET`.
 
     :param keys: of the path, in its order.
     """
@@ -65,7 +65,7 @@ class ReadRoute(Route, ABC):
 @dataclass(frozen=True, kw_only=True)
 class BodyRoute(Route):
     """
-    What `POST` reads at one path.
+    A route that reads its query from the body of a `POST`.
 
     :param handler: answers, as a handler of the framework.
     :param body: what it takes.
@@ -78,7 +78,7 @@ class BodyRoute(Route):
 @dataclass(frozen=True, kw_only=True)
 class Resource:
     """
-    What one projection serves.
+    The routes and the port by which one projection is served.
 
     :param name: of the projection.
     :param port: the views that it is read through.

@@ -15,7 +15,7 @@ _CACHE = (b"cache-control", CACHE_CONTROL.encode())
 
 class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
     """
-    What is answered, as of `position`.
+    A document to answer with, as of `position`.
 
     :param next: the address of the page behind this one, relative to that of the request.
     """

@@ -38,7 +38,7 @@ PROJECTOR = Api("projector", "ops_url", "start `muster up`, or `muster project`"
 
 
 class ApiProblem(msgspec.Struct, frozen=True):
-    """What a command reads of problem details (RFC 9457)."""
+    """The part of problem details (RFC 9457) that a command reads."""
 
     type: str
     detail: str
@@ -72,7 +72,7 @@ class ApiRefused(ApiFailed):
 
 
 class NotOurApi(ApiFailed):
-    """What answers is something else."""
+    """The answer comes from another program."""
 
 
 class ApiClient:

@@ -16,7 +16,7 @@ CLONE = Path(__file__).parents[2] / "muster"
 
 
 class Subcommand(NamedTuple):
-    """Where a command is to be found, and its line in `muster --help`."""
+    """The module of a command, and its line in `muster --help`."""
 
     path: str
     help: str

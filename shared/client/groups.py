@@ -37,7 +37,7 @@ _PURSUITS = ("Ballroom", "Chess", "Choir", "Climbing", "Cycling", "Gardening", "
 
 class _Kind(NamedTuple):
     """
-    What groups there are.
+    A kind of groups.
 
     :param pattern: of the name, with `{what}` and `{city}`.
     :param roles: a few; most of its members are `member`.
@@ -93,7 +93,7 @@ def groups(seed: int) -> Iterator[Fields]:
 
 def belongings(seed: int) -> Iterator[tuple[Belonging, ...]]:
     """
-    To which groups one person after the other belongs, without end.
+    Yield the groups of one person after the other, without end.
 
     The first group has the most members, the second half as many, the third a third (Zipf's law). A group that is not
     there is to be passed over: what is drawn does not depend on how many there are.

@@ -58,6 +58,6 @@ def _commands_of(source: BufferedReader, file: str) -> Source:
 
 
 def _size(source: BufferedReader) -> int | None:
-    """In bytes; None for a pipe or a terminal."""
+    """Return the size in bytes; None for a pipe or a terminal."""
     about = os.fstat(source.fileno())
     return about.st_size if stat.S_ISREG(about.st_mode) else None

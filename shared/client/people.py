@@ -84,7 +84,7 @@ def people(seed: int) -> Iterator[Fields]:
 
 
 def _profile(name: str, words: _Words, random: Random) -> Fields:
-    """What not everybody fills in."""
+    """Return the fields of a profile that only some people fill in."""
     fields: Fields = {"tags": sorted({random.choice(_TEAMS), random.choice(_SKILLS), random.choice(_SKILLS)})}
     if random.random() < 0.8:  # noqa: PLR2004 - as in many directories, most people have a title, …
         fields["title"] = random.choice(words.jobs)

@@ -17,7 +17,7 @@ from shared.wording import counted
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the lines; each of them is applied, replayed or failed."""
+    """The number of lines by their outcome; each of them is applied, replayed or failed."""
 
     lines: int
     applied: int
@@ -72,7 +72,7 @@ class Tally:
 
 
 def failure(line: Line, answer: LineResult) -> str:
-    """What to tell of a line that failed: a line, and one more for each wrong field."""
+    """Describe a failed line: in a line, and one more for each wrong field."""
     name = f" ({answer.problem})" if answer.problem else ""
     first = f"line {line.number}: {answer.status} {answer.title}: {answer.detail}{name}"
     others = (f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)

@@ -44,7 +44,7 @@ class WrongField(msgspec.Struct, frozen=True):
 
 
 class LineResult(msgspec.Struct, frozen=True):
-    """What the write API answers to a line, or to a request that it refuses whole."""
+    """The write API's answer to a line, or to a request that it refuses whole."""
 
     status: int
     line: int = 0
@@ -76,7 +76,7 @@ class SendObserver(Protocol):
 
 
 class _SendAgain(Exception):
-    """What is not answered is to be sent again; with the keys it does nothing twice."""
+    """The lines without an answer are to be sent again; their keys keep them from taking effect twice."""
 
     def __init__(self, why: str, *, retry_after: float = 0.0) -> None:
         super().__init__(why)

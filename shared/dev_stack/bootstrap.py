@@ -46,7 +46,7 @@ class InstallError(Exception):
 
 
 class Environment(NamedTuple):
-    """Where the environment stands, with the files that keep it whole."""
+    """The place of the environment, with the files that keep it whole."""
 
     venv: Path
 
@@ -56,7 +56,7 @@ class Environment(NamedTuple):
 
     @property
     def stamp(self) -> Path:
-        """What was installed, as `fingerprint` says it."""
+        """The fingerprint of the packages that were installed."""
         return self.venv / "muster-installed"
 
     @property

@@ -28,7 +28,7 @@ STOP_SECONDS = 20.0
 
 
 class ServerState(Enum):
-    """How far a server is with its start."""
+    """The state of a server's start."""
 
     SILENT = "says nothing"
     READING = "is reading its data"

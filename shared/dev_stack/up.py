@@ -42,7 +42,7 @@ class UpError(CommandFailed):
 
 
 class Stack(NamedTuple):
-    """What is to run: the settings with every port and URL known, and the embedded servers."""
+    """The processes to run: the settings with every port and URL known, and the embedded servers."""
 
     settings: Settings
     postgres: EmbeddedPostgres | None

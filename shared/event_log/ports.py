@@ -60,14 +60,14 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class LogIdentity:
-    """What distinguishes one history of the log from another: the event at a position, and how many lead up to it."""
+    """The identity of one history of the log: the event at a position, and how many lead up to it."""
 
     event_id: UUID | None
     count: int
 
 
 class Holder(NamedTuple):
-    """What keeps the log from being read further: a transaction that appended, or is about to, and has not ended."""
+    """An obstacle to reading the log further: a transaction that appended, or is about to, and has not ended."""
 
     position: int
     pid: int | None
@@ -92,7 +92,7 @@ class EventReader(Protocol):
         """The id of the event at `position` (None if there is none) and the number of events in (since, position]."""
 
     async def oldest(self, *, after: int) -> datetime | None:
-        """When the first committed event after a position occurred; None if there is none."""
+        """Return the time of the first committed event after a position; None if there is none."""
 
     async def erasure(self, *, after: int) -> int | None:
         """The position of the last committed event behind a position that erased a person; None if there is none."""

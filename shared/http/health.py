@@ -27,14 +27,14 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class ReadinessDetails:
-    """What `/readyz` adds for operators, whatever the readiness; a service registers it if it has any."""
+    """Details that `/readyz` adds for operators, whatever the readiness; a service registers it if it has any."""
 
     gather: Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class GaugeRefresh:
-    """What sets the gauges that are read at `/metrics`; a service registers it if it does not keep them up to date."""
+    """A function that sets the gauges at `/metrics`; a service registers it if it does not keep them up to date."""
 
     refresh: Callable[[], Awaitable[None]]
 

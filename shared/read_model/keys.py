@@ -103,7 +103,7 @@ class GenerationKeys:
 
     @property
     def prefix(self) -> str:
-        """What all of them begin with."""
+        """The prefix of all of them."""
         return self.of._key(f"{self.name}:")  # noqa: SLF001 - one family of names
 
     def _key(self, name: str) -> str:
@@ -120,7 +120,7 @@ class GenerationKeys:
 
     @property
     def checkpoint(self) -> str:
-        """Which events the generation reflects: a `positions.Checkpoint`."""
+        """The events that the generation reflects: a `positions.Checkpoint`."""
         return self._key("checkpoint")
 
     @property

@@ -93,7 +93,7 @@ def tag_facet(tag: str) -> bytes:
 
 
 def place(key: bytes, id: UUID) -> bytes:
-    """Where a record stands in a list."""
+    """Return the place of a record in a list."""
     return key + NUL + id.bytes
 
 

@@ -29,7 +29,7 @@ class FanOutProgress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    Which events a generation reflects.
+    The events that a generation reflects.
 
     `count` events, the last of them `event_id` at `position`. `revision` grows with every write to the generation, so
     that equal checkpoints mean an untouched generation. `fan_outs` are under way, in the order in which they began.
@@ -45,7 +45,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def reached(self) -> int:
-        """What readers learn: every document that is not stale reflects every event up to here."""
+        """The position that readers see: every document that is not stale reflects every event up to here."""
         return next((each.position - 1 for each in self.fan_outs if not each.since), self.position)
 
     @property

@@ -66,7 +66,7 @@ class Rate(NamedTuple):
 
 
 class WithSecrets(msgspec.Struct, frozen=True):
-    """What shows itself without its secrets."""
+    """A struct that shows itself without its secrets."""
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [(field, printable(self, field)) for field in self.__struct_fields__]

@@ -49,7 +49,7 @@ COMPONENTS: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class ChangedLimits:
-    """What `MUSTER_LIMITS` says, as in `batch.events=500,sender.window=2000`."""
+    """The content of `MUSTER_LIMITS`, as in `batch.events=500,sender.window=2000`."""
 
     numbers: Mapping[str, float]
 

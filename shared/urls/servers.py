@@ -32,7 +32,7 @@ REDIS_PARAMETERS = {
 
 
 class Address(NamedTuple):
-    """Where a server listens."""
+    """The host and port of a server."""
 
     host: str
     port: int

@@ -17,7 +17,7 @@ class PendingEvent(NamedTuple):
 
 
 class Recorder:
-    """What happened until it is stored. No dataclass: an object that a mapper loads is made without `__init__`."""
+    """The events of an aggregate until they are stored. No dataclass: mappers make objects without `__init__`."""
 
     _pending: tuple[PendingEvent, ...] = ()
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class NoRoom(Exception):
-    """What is answered can wait no longer: there is no room on the disk, or no more may be taken."""
+    """The answer can wait no longer: there is no room on the disk, or no more may be taken."""
 
 
 class DiskRoom:

@@ -267,7 +267,7 @@ class CommandLines:
 
 
 def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
-    """What a line says about its command, and the command as a body of its own."""
+    """Split a line into what it says about its command, and the command as a body of its own."""
     try:
         fields = _decode_object(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

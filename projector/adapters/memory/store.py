@@ -14,7 +14,7 @@ from shared.read_model.positions import Announcement
 @dataclass
 class MemoryStore:
     """
-    What a server would hold, under the same keys: strings, hashes and lists (as sets: here they need no order).
+    The content of a server, under the same keys: strings, hashes and lists (as sets: here they need no order).
 
     It can be made to fail: by `available`, by `evicts`, and by `torn_after`, which crashes it in the middle of the
     next commit, once so many of its writes (counted field by field) are applied.

@@ -45,7 +45,7 @@ class PostgresDirectory:
 
 
 class PostgresSnapshot:
-    """What one transaction sees; the first question settles the moment."""
+    """The view that one transaction has; the first question settles the moment."""
 
     def __init__(self, connection: psycopg.AsyncConnection) -> None:
         self._connection = connection
@@ -100,7 +100,7 @@ def _among(counterpart: Counterpart) -> sql.Composed:
 
 
 def _key(id_: str) -> list[UUID] | None:
-    """What the columns have of the record with an id; None if no row can."""
+    """Return a record's key as the columns have it; None if no row can have it."""
     try:
         return list(map(UUID, id_.split(":")))
     except ValueError:

@@ -127,7 +127,7 @@ class RedisReadModel:
         return NextState(pointer, completed(pointer, codec.decoded(roster, Roster, keys=self._keys) or Roster()))
 
     async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
-        """What a new generation takes over; it can only change with the checkpoint, which is watched."""
+        """Return the skips that a new generation inherits; they only change with the checkpoint, which is watched."""
         if survey.live is None:
             return NOTHING
         key = self._keys.generation(survey.live.generation).parked

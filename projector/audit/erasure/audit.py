@@ -153,7 +153,7 @@ def _behind(survey: Survey, position: int) -> Iterator[str]:
 
 
 def _naming(account_id: UUID, entries: Sequence[bytes]) -> list[int]:
-    """Which of them have the id in one of the forms that it is written in."""
+    """Return the places of those that have the id in one of the forms that it is written in."""
     text, raw = str(account_id).encode(), account_id.bytes
     return [nth for nth, entry in enumerate(entries) if text in entry or raw in entry]
 

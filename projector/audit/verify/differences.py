@@ -39,7 +39,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings:
-    """Which documents and entries of one projection are not as they should be."""
+    """The documents and entries of one projection that are not as they should be."""
 
     def __init__(self) -> None:
         self.documents: dict[Key, int] = {}
@@ -77,7 +77,7 @@ class Findings:
 
 
 class StoredVariants(NamedTuple):
-    """What is stored of a document."""
+    """The stored forms of a document."""
 
     index_row: bytes | None
     public: bytes | None

@@ -44,7 +44,7 @@ ABSENT = Expected(None, None, None, None, frozenset())
 
 class Expectations:
     """
-    What should be there, going by a fold at a position and by the fan-outs that are under way then.
+    The documents and entries that should be there, by a fold at a position and the fan-outs that are under way then.
 
     A fan-out that a retried event began is not among them: it is behind what documents reflect.
     """
@@ -65,7 +65,7 @@ class Expectations:
         return [each for state, each in expected if not _was_passed_by(state, each, fan_outs)]
 
     def final(self, key: Key, fan_outs: Sequence[FanOutProgress] = ()) -> Expected:
-        """What the document is once every fan-out has come to it."""
+        """Return the document once every fan-out has come to it."""
         return self.of(key, fan_outs)[-1]
 
     def _expected(self, key: Key, state: DocumentState) -> Expected:

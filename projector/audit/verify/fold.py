@@ -28,7 +28,7 @@ class LoggedFanOut(NamedTuple):
 
 class DocumentState(NamedTuple):
     """
-    What a document is, or may be while fan-outs are under way.
+    A state of a document, or one that it may have while fan-outs are under way.
 
     :param position: that it reflects.
     :param behind: the first fan-out that has not come to it yet.
@@ -125,7 +125,7 @@ class Fold(Documents):
 
     def states(self, key: Key, *, since: int | None = None) -> list[DocumentState]:
         """
-        What the document may be, the last state being the one in which it has taken up everything.
+        Return the states that the document may be in; the last one is the one in which it has taken up everything.
 
         :param since: the position of the first fan-out that is under way, if one is.
         """

@@ -115,7 +115,7 @@ class FollowingFold:
         return self._expectations.of(key, self.checkpoint.fan_outs)
 
     def final(self, key: Key) -> Expected:
-        """What the document will be when every fan-out has come to it."""
+        """Return the document once every fan-out has come to it."""
         return self._expectations.final(key, self.checkpoint.fan_outs)
 
     def is_owed_to_later(self, entry: Entry) -> bool:
@@ -129,7 +129,7 @@ class FollowingFold:
 
     @property
     def _moment(self) -> tuple[int, Sequence[FanOutProgress], int]:
-        """What a document depends on that no event has touched."""
+        """Return the state on which a document depends that no event has touched."""
         return len(self.fold.fan_outs), self.checkpoint.fan_outs, self.checkpoint.parked
 
     @property

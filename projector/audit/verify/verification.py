@@ -27,7 +27,7 @@ class ReadModelUnstable(Exception):
 
 
 class Verified(msgspec.Struct, kw_only=True):
-    """What came of verifying one projection; `seconds` is the time it took."""
+    """The result of verifying one projection; `seconds` is the time it took."""
 
     projection: str
     position: int

@@ -8,7 +8,7 @@ from read_side.views import NeverFilled
 
 
 class Committed:
-    """What a test, or a projector in this process, has committed; without a commit never filled."""
+    """Documents that a test, or a projector in this process, has committed; without a commit never filled."""
 
     projection: str
 

@@ -116,7 +116,7 @@ class ExportEndpoint:
 
 
 class _At(msgspec.Struct, frozen=True, order=True):
-    """Where a projection stands."""
+    """The position of a projection."""
 
     position: int
 

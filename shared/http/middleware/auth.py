@@ -58,7 +58,7 @@ AUTH_PROBLEMS = (UNAUTHORIZED, INSUFFICIENT_SCOPE, TOO_MANY_REQUESTS, UNVERIFIAB
 
 class Policy(NamedTuple):
     """
-    What a caller of a service needs.
+    The scopes that callers of a service need.
 
     :param scope: the scope for everything that is not open.
     :param open: further paths that need no token.

@@ -32,7 +32,7 @@ class Parameter:
 
 
 class OperationTag(NamedTuple):
-    """What some operations are about."""
+    """A subject that some operations have in common."""
 
     name: str
     description: str

@@ -159,7 +159,7 @@ class PostgresUnitOfWork:
 
 
 def used_up(aggregate: Aggregate) -> Exception:
-    """What it means that an id has a history already; where no caller chooses it, another attempt gets another."""
+    """Return the error for an id that has a history; where no caller chose it, another attempt gets another."""
     return {"account": AccountExists, "group": GroupExists}.get(aggregate.kind, StaleAggregate)(aggregate.id)
 
 

@@ -25,7 +25,7 @@ _decode = msgspec.msgpack.Decoder(IndexRow).decode
 
 class Places(NamedTuple):
     """
-    What a page is to show.
+    The places of the records that a page shows.
 
     :param after: where the next one begins; None if there is none.
     """
@@ -56,7 +56,7 @@ def _row(stored: bytes) -> IndexRow:
 
 class TooManyToSort(Exception):
     """
-    They are too many.
+    More records match than can be sorted.
 
     :param records: whether there are too many records; otherwise only so many that it is unknown.
     """
@@ -209,7 +209,7 @@ class PageScan:
             chunk = following or await self._chunk(chunk.end)
 
     async def _fitting(self, chunk: Chunk, *, go_on: bool) -> tuple[Sequence[bytes], Chunk | None]:
-        """Those of a chunk that fit; if that takes a trip, the next chunk travels along."""
+        """Return the records of a chunk that fit; if that takes a trip, the next chunk travels along."""
         if not self._checked or not chunk.places:
             return chunk.places, None
         ids, size = list(map(id_at, chunk.places)), self._size

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 class Reply(NamedTuple):
     """
-    What one query is answered: everything as it was when `generation` stood at `position`.
+    The answer to one query: everything as it was when `generation` stood at `position`.
 
     :param values: of the fields asked for.
     :param results: of the further reads.
@@ -48,14 +48,14 @@ class Reply(NamedTuple):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What a reader needs of a `positions.FanOutProgress`."""
+    """The part of a `positions.FanOutProgress` that a reader needs."""
 
     position: int
     since: int = 0
 
 
 class Position(msgspec.Struct, frozen=True):
-    """What a reader needs of a `positions.Checkpoint`."""
+    """The part of a `positions.Checkpoint` that a reader needs."""
 
     position: int = 0
     fan_outs: tuple[Begun, ...] = msgspec.field(default=(), name="sweeps")
@@ -215,7 +215,7 @@ class Batcher:
 
 
 class _Batch:
-    """What travels together; what several ask for travels once."""
+    """Queries that travel together; what several ask for travels once."""
 
     def __init__(self, queries: Sequence[_Query]) -> None:
         self.fields: dict[str, dict[bytes, int]] = {}

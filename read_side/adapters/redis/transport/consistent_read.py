@@ -19,7 +19,7 @@ class Ask(Protocol):
 
 
 class Attempt(NamedTuple, Generic[A]):
-    """What was found, and whether nothing moved while it was looked for; no answer if the generation itself did."""
+    """The answer, and whether nothing moved while it was looked for; no answer if the generation itself did."""
 
     answer: A | None
     consistent: bool

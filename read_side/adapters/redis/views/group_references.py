@@ -18,7 +18,7 @@ Consistently = Callable[[Callable[[], Awaitable[Attempt[Match]]]], Awaitable[Mat
 
 class GroupReference:
     """
-    What names a group: whatever looks like an id is one, since no slug may.
+    A name of a group: whatever looks like an id is one, since no slug may.
 
     :param documents: what a view calls the hash of documents that carry slugs.
     """

@@ -16,7 +16,7 @@ Whose = TypeVar("Whose")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What of a full document tells whose it is."""
+    """The fields of a full document that tell whose it is."""
 
     handle: str
     email: str
@@ -24,7 +24,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class GroupIdentity(msgspec.Struct, frozen=True):
-    """What of a group's document tells which it is."""
+    """The fields of a group's document that tell which it is."""
 
     slug: str
 
@@ -111,7 +111,7 @@ class _Documents(NamedTuple):
 
 
 class BatchQuery:
-    """What one batch asks for, each key once."""
+    """The keys that one batch asks for, each once."""
 
     def __init__(self, keys: ProfileKeys) -> None:
         self._ids = list(dict.fromkeys(keys.ids))

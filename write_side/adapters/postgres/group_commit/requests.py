@@ -18,7 +18,7 @@ ROWS: dict[type[Aggregate], Rows[Any]] = {kind: Rows(kind) for kind in (Account,
 @dataclass(frozen=True, slots=True)
 class RowSource:
     """
-    Where an aggregate is looked for.
+    The columns, lock and condition with which an aggregate is looked for.
 
     :param lock: the clause that keeps it from changing until the transaction ends; empty if the command changes it, and
         its version is compared.

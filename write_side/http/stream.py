@@ -224,7 +224,7 @@ class CommandLines:
             return _failed(line.number, self._halted)
         try:
             with observed(CHANNEL, traceparent=self._traceparent) as observation:
-                invocation = self._read(line.text, place, observation)
+                invocation = self._read_in_turn(line.text, place, observation)
                 return _done(line.number, await self._executor.execute(invocation, observation))
         except NotYet:
             raise
@@ -246,6 +246,15 @@ class CommandLines:
         if refusal.problem.status == HTTPStatus.SERVICE_UNAVAILABLE and self._halted is None:
             self._halted = Refusal(NOT_REACHED, f"Line {number} could not be carried out, so this one was not tried")
         return refusal
+
+    def _read_in_turn(self, line: bytes | None, place: Place, observation: Observation) -> Invocation:
+        """:raises NotYet: it will be refused, and counted, once those before it are answered."""
+        try:
+            return self._read(line, place, observation)
+        except Refusal as refusal:
+            if place.number > place.window.next:
+                raise NotYet from refusal
+            raise
 
     def _read(self, line: bytes | None, place: Place, observation: Observation) -> Invocation:
         if line is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from cyclopts import App, Parameter
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from shared.cli.exit_codes import WrongUsage
 from shared.wording import suggestion
@@ -92,11 +92,24 @@ def call(arguments: list[str]) -> object:
 
     :raises CommandFailed: it fails, or there is none of this name.
     """
-    _require_known_command(arguments)
+    home, others = _home_and_others(arguments)
+    _require_known_command(others)
     try:
-        return application().meta(arguments)
+        return application().meta([*home, *others])
+    except UnusedCliTokensError as error:
+        raise WrongUsage(f"{' '.join(error.unused_tokens)} is more than it takes: see --help") from error
     except CycloptsError as error:
         raise WrongUsage(f"{' '.join(str(error).split())} See --help.") from error
+
+
+def _home_and_others(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Take `--home` out: an argument that may begin with a hyphen, as the `-` of `import`, would be taken to be it."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for at, option in enumerate(options):
+        if option.startswith("--home=") or (option == "--home" and at + 1 < len(options)):
+            end = at + 1 + (option == "--home")
+            return arguments[at:end], arguments[:at] + arguments[end:]
+    return [], arguments
 
 
 def _require_known_command(arguments: list[str]) -> None:

@@ -74,7 +74,8 @@ class Tally:
 def failure(line: Line, answer: LineResult) -> str:
     """Describe a failed line: in a line, and one more for each wrong field."""
     name = f" ({answer.problem})" if answer.problem else ""
-    first = f"line {line.number}: {answer.status} {answer.title}: {answer.detail}{name}"
+    said = ": ".join(dict.fromkeys((answer.title, answer.detail)))
+    first = f"line {line.number}: {answer.status} {said}{name}"
     others = (f"    {wrong.pointer or 'the line'} {wrong.detail}" for wrong in answer.errors)
     return "\n".join(map(printable, [first, *others]))
 

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from shared.cli.commands import COMMANDS, call
 from shared.cli.exit_codes import WrongUsage
 from shared.cli.output import print_json, print_table
 from shared.cli.streams import plain
+from shared.settings import SettingMissingError
 from shared.wording import counted, suggestion
 
 GROUPS = {"parked": ("list", "show", "retry", "skip"), "keys": ("new", "list", "retire"), "token": ("revoke",)}
@@ -67,6 +69,43 @@ def test_what_is_spelt_nearly_so_is_suggested(arguments, suggested):
 
     assert suggested in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--home", "{}", "import", "people.ndjson"],
+        ["import", "--home", "{}", "people.ndjson"],
+        ["import", "--home={}", "-"],
+        ["import", "--json", "--home", "{}", "people.ndjson"],
+        ["import", "people.ndjson", "--home={}"],
+        ["import", "--home", "{}", "--", "-x"],
+        ["erase", "--home", "{}", "--yes", "@ann"],
+    ],
+    ids=" ".join,
+)
+def test_the_home_may_stand_anywhere(monkeypatch, tmp_path, arguments):
+    """Also before an argument that may begin with a hyphen, as that of `import` may."""
+    monkeypatch.setenv("MUSTER_HOME", "another")
+
+    with pytest.raises(SettingMissingError, match=re.escape(str(tmp_path))):
+        call([each.format(tmp_path) for each in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["status", "--home"], "--home requires an argument"),
+        (["import", "--", "--home", "x"], "x is more than it takes"),
+        (["status", "x", "y"], "x y is more than it takes"),
+        (["--home", "x", "stauts"], "did you mean status?"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_refused(monkeypatch, arguments, said):
+    monkeypatch.setenv("MUSTER_HOME", "another")
+
+    with pytest.raises(WrongUsage, match=re.escape(said)):
+        call(arguments)
 
 
 @pytest.mark.parametrize(

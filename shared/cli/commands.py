@@ -97,7 +97,7 @@ def call(arguments: list[str]) -> object:
     try:
         return application().meta([*home, *others])
     except UnusedCliTokensError as error:
-        raise WrongUsage(f"{' '.join(error.unused_tokens)} is more than it takes: see --help") from error
+        raise WrongUsage(f"{' '.join(error.unused_tokens or ())} is more than it takes: see --help") from error
     except CycloptsError as error:
         raise WrongUsage(f"{' '.join(str(error).split())} See --help.") from error
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shared.client.lines import BLOCK_BYTES, BYTE_ORDER_MARK, Source
+from shared.client.lines import BLOCK_BYTES, Source, without_marks
 
 _OTHERS: Mapping[bytes, str] = {
     b"\x1f\x8b": "compressed: pipe it through `gunzip -c`",
@@ -12,6 +12,7 @@ _OTHERS: Mapping[bytes, str] = {
     b"PK\x03\x04": "an archive or a spreadsheet: save commands as text",
     b"\xff\xfe": "text in UTF-16 or UTF-32: pipe it through `iconv -f UTF-16 -t UTF-8`, or UTF-32",
     b"\xfe\xff": "text in UTF-16: pipe it through `iconv -f UTF-16 -t UTF-8`",
+    b"\x1e": "a sequence of JSON texts: pipe it through `tr -d '\\036'`",
     b"[": "a JSON array: pipe it through `jq -c '.[]'`",
 }
 _LONGEST_BEGINNING = 8
@@ -41,18 +42,18 @@ def commands_of(source: Source) -> Source:
     begin = b""
     while not _is_enough(begin) and (block := source.read1(BLOCK_BYTES)):
         begin += block
-    if other := _other_than_commands(_without_mark(begin)):
+    if other := _other_than_commands(_begun(begin)):
         raise NoCommands(other)
     return BegunSource(begin, source)
 
 
 def _is_enough(begin: bytes) -> bool:
     """Whether there is a first line, or more than any has."""
-    return b"\n" in _without_mark(begin) or len(begin) >= BLOCK_BYTES
+    return b"\n" in _begun(begin) or len(begin) >= BLOCK_BYTES
 
 
-def _without_mark(begin: bytes) -> bytes:
-    return begin.removeprefix(BYTE_ORDER_MARK).lstrip()
+def _begun(begin: bytes) -> bytes:
+    return without_marks(begin).lstrip()
 
 
 def _other_than_commands(begin: bytes) -> str | None:

@@ -20,7 +20,7 @@ BLOCK_BYTES = 128 * 1024
 """Together with the line that the last block left unfinished it bounds what a request holds."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""Stands before the first line that some programs write: of a file, and of each that was joined to it."""
+"""Stands before the first line that some programs write: of a file, and of each that was joined to it; or twice."""
 
 _KEY = "idempotency_key"
 _NULL = b"null"
@@ -61,10 +61,16 @@ def read_chunks(source: Source) -> Iterator[Chunk]:
         lines = []
         for line, size in texts:
             number, reached = number + 1, reached + size
-            text = line and line.removeprefix(BYTE_ORDER_MARK)
+            text = line and without_marks(line)
             if text is None or text.strip():
                 lines.append(Line(number, text and keys.keyed(text), reached))
         yield from in_chunks(lines)
+
+
+def without_marks(text: bytes) -> bytes:
+    while text.startswith(BYTE_ORDER_MARK):
+        text = text.removeprefix(BYTE_ORDER_MARK)
+    return text
 
 
 def in_chunks(lines: Iterable[Line]) -> Iterator[Chunk]:

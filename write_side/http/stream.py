@@ -17,7 +17,7 @@ from shared.auth.authentication import Authentication
 from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.middleware.auth import UNAUTHORIZED, UNVERIFIABLE, caller, wait_for_rate_limit
-from shared.http.parsing.bodies import ClientGone, body_chunks, part_decoder, require_media_type
+from shared.http.parsing.bodies import ClientGone, body_chunks, fault_of, part_decoder, require_media_type
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.parsing.repeated_names import require_distinct_names
 from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
@@ -298,7 +298,7 @@ def _not_an_object(line: bytes, error: Exception) -> Refusal:
     except RecursionError:
         return Refusal(NOT_JSON, "The line is nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-        return Refusal(NOT_JSON, f"The line is not JSON: {broken}")
+        return Refusal(NOT_JSON, f"The line is not JSON: {fault_of(broken)}")
     return Refusal(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
 
 

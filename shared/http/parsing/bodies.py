@@ -137,13 +137,18 @@ def part_decoder(
     return decode_part
 
 
+def fault_of(broken: msgspec.DecodeError | UnicodeDecodeError) -> str:
+    """Say why bytes are no JSON."""
+    return "it is not in UTF-8" if isinstance(broken, UnicodeDecodeError) else str(broken)
+
+
 def _rejection(body: bytes, kind: type[msgspec.Struct], hook: ValueHook | None, error: Exception) -> Rejection:
     try:
         raw = msgspec.json.decode(body)
     except RecursionError:
         return Rejection(NOT_JSON, "The body is nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-        return Rejection(NOT_JSON, f"The body is not JSON: {broken}")
+        return Rejection(NOT_JSON, f"The body is not JSON: {fault_of(broken)}")
     if not isinstance(raw, dict):
         return Rejection(INVALID, "The body must be one JSON object", errors=[FieldError("", "must be an object")])
     errors = list(islice(_wrong_fields(raw, kind, hook), MOST_ERRORS)) or [_field_error("", str(error))]

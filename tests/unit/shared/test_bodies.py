@@ -3,12 +3,13 @@
 import asyncio
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar, Request, post
 
 from shared.http.limits import HttpLimits
-from shared.http.parsing.bodies import BodyReader, body_of
-from shared.http.problems import EXCEPTION_HANDLERS
+from shared.http.parsing.bodies import BodyReader, body_of, part_decoder
+from shared.http.problems import EXCEPTION_HANDLERS, Rejection
 
 LIMITS = HttpLimits(large_bodies=1)
 LARGE = b"x" * (LIMITS.large_body + 1)
@@ -84,3 +85,21 @@ async def test_a_permit_is_free_again_if_the_body_does_not_come_to_its_end(app, 
 
     assert (await client.post("/", content=body())).status_code == 408
     assert (await client.post("/", content=LARGE)).text == str(len(LARGE))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"name":"Müller"}'.encode("latin-1"), "it is not in UTF-8"),
+        (b'{"name":"\xed\xa0\x80"}', "it is not in UTF-8"),
+        (b"\xff\xfe{\0}\0", "JSON is malformed"),
+        (b"{", "Input data was truncated"),
+    ],
+)
+def test_a_body_that_is_no_json_is_refused_in_words(body, said):
+    """Not in those of Python's codecs."""
+    with pytest.raises(Rejection) as refused:
+        part_decoder(msgspec.defstruct("Named", ["name"]))(body)
+
+    assert refused.value.problem.name == "not-json"
+    assert said in str(refused.value.detail)

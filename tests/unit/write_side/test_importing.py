@@ -141,6 +141,12 @@ def test_a_failed_line_is_reported_and_the_rest_goes_on(run, api):
     assert said == "line 4: 422 Invalid: No (invalid)\n    /refused is not a field here\n"
 
 
+def test_a_failed_line_says_nothing_twice():
+    said = failure(Line(1, b"", 0), LineResult(409, type="/problems/slug-taken", title="Taken", detail="Taken"))
+
+    assert said == "line 1: 409 Taken (slug-taken)"
+
+
 def test_a_name_in_the_file_passes_for_no_answer():
     """Its author may have called a field what would look like another line, and steer a terminal."""
     wrong = WrongField(pointer="/x\nline 2: 200\x1b[2J", detail="is not a field here")
@@ -337,7 +343,7 @@ def test_the_summary_is_for_people_unless_json_is_wanted(run):
 def test_byte_order_marks_are_skipped(run, api):
     """Also that of a file that was joined to another; keys are the same without them."""
     run(ONE, TWO, "")
-    _, summary, _ = run(f"\ufeff{ONE}", f"\ufeff{TWO}", "\ufeff")
+    _, summary, _ = run(f"\ufeff\ufeff{ONE}", f"\ufeff{TWO}", "\ufeff")
 
     first, second = map(keys, api.requests)
     assert first == second
@@ -356,6 +362,7 @@ NOT_COMMANDS = {
     "CSV": [CSV.encode(), f"\ufeff{CSV}".encode(), b'"email";"handle"\n', b"email\thandle"],
     "JSON array": [f" \n[{ONE}]".encode(), f"\ufeff[\n{ONE},\n{TWO}\n]".encode()],
     "several lines": [json.dumps(json.loads(ONE), indent=2).encode()],
+    "sequence": [f"\x1e{ONE}\n\x1e{TWO}\n".encode()],
     "spreadsheet": [b"PK\x03\x04\x14\0"],
     "other text": [b"email\nada@x.org\n", b"# people", b"\xe9"],
 }

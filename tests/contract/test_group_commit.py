@@ -115,6 +115,17 @@ async def test_one_conflict_costs_the_others_nothing(grouped, trips):
     assert await grouped.units.outcome_of(context("register-account", key="p3")) is None
 
 
+async def test_a_refused_command_draws_no_position(grouped):
+    """Readers of the log meet no gap where a value is taken."""
+    await register(grouped, "a")
+    with pytest.raises(EmailTaken):
+        await grouped.run("register-account", email="a@example.org", handle="b", display_name="B")
+
+    answer = await grouped.run("register-account", email="c@example.org", handle="c", display_name="C")
+
+    assert answer.outcome.position == 4
+
+
 async def test_what_two_of_a_group_want_goes_to_the_first(grouped, trips):
     """The second meets it in a group of its own; nobody's writes are undone meanwhile."""
     await register(grouped, "a")

@@ -7,20 +7,31 @@ from uuid import UUID
 
 from write_side.adapters.postgres.failures import refusal_by
 from write_side.adapters.postgres.group_commit.requests import ROWS, CommitRequest
+from write_side.adapters.postgres.mapping import TABLES
 from write_side.adapters.postgres.rows import Row, Statement, as_json, recordset
 from write_side.adapters.postgres.tables import event_log
 from write_side.adapters.postgres.unit_of_work import event_rows
+from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import StaleAggregate
+from write_side.domain.group import Group
+from write_side.domain.profile import Profile
 from write_side.ports import CommandContext, Outcome
 
 M = TypeVar("M")
 
 _COLUMNS = [column for column in event_log.columns if column.name != "position"]
 _LISTED = ", ".join(column.name for column in _COLUMNS)
-# Ordered, so that the positions of one command follow the order in which its events happened.
+_IS_STORED = " ".join(
+    f"when '{kind.kind}' then exists"
+    f" (select from {TABLES[kind].name} o where o.id = r.aggregate_id and o.version >= r.version)"
+    for kind in (Account, Profile, Group)
+)
+# Ordered, so that the positions of one command follow the order in which its events happened; and only for what was
+# stored, so that a value that is taken draws none. A membership may be gone by then: it is compared afterwards.
 _APPEND = f"""
-    insert into event_log ({_LISTED}) select {_LISTED} from {recordset(_COLUMNS, "n integer")} order by n
+    insert into event_log ({_LISTED}) select {_LISTED} from {recordset(_COLUMNS, "n integer")}
+     where case aggregate {_IS_STORED} else true end order by n
     on conflict (aggregate, aggregate_id, version) do nothing
     returning aggregate, aggregate_id, version, position"""  # noqa: S608
 _LAST = """

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,8 @@ _ONCE = frozenset(
     b"transfer-encoding".split()
 )
 """Headers of which several would have to be one list, and of which one that is not obeyed changes what was meant."""
+
+_OF_A_BODY = frozenset({b"content-encoding", b"content-range", b"transfer-encoding"})
 
 _is_host = re.compile(rb"[A-Za-z0-9._~%:\[\]!$&'()*+,;=-]+").fullmatch
 _MAY_LEAVE_OUT_HOST = frozenset({"1", "1.0"})
@@ -38,18 +40,19 @@ class MessageFraming:
             self._limits = container.get(HttpLimits)
         yield
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         try:
             sent = _headers_once(scope)
         except Rejection as rejection:
             body = IncomingBody(receive)
-            await send_rejection(rejection, scope, send)
-        else:
-            if not _announces_body(sent):
-                await self._app(scope, receive, send)
-                return
-            body = IncomingBody(receive, is_held_back=b"expect" in sent)
-            await self._app(scope, body.receive, send)
+            return self._and_read_on(send_rejection(rejection, scope, send), body)
+        if not _announces_body(sent):
+            return self._app(scope, receive, send)
+        body = IncomingBody(receive, is_held_back=b"expect" in sent)
+        return self._and_read_on(self._app(scope, body.receive, send), body)
+
+    async def _and_read_on(self, answer: Awaitable[None], body: "IncomingBody") -> None:
+        await answer
         await body.read_on(self._limits)
 
 
@@ -89,26 +92,25 @@ class IncomingBody:
 
 def _headers_once(scope: Scope) -> dict[bytes, bytes]:
     """
-    Return the headers that decide what a request is.
+    Return the headers, once those that decide what a request is leave nothing open.
 
-    :raises Rejection: 400 or 415, they leave that open.
+    :raises Rejection: 400 or 415, they do.
     """
-    relevant = [(name, value) for name, value in scope["headers"] if name in _ONCE]
-    sent = dict(relevant)
-    if len(sent) < len(relevant):
-        _reject_repeated(relevant)
+    headers: Any = scope["headers"]
+    sent = dict(headers)
+    if len(sent) < len(headers):
+        _require_once([name for name, _ in headers if name in _ONCE])
     # Where none was sent, granian names the host of the address, if there is one in it.
     if not _is_host(sent.get(b"host", b"")) and scope["http_version"] not in _MAY_LEAVE_OUT_HOST:
         raise Rejection(BAD_REQUEST, "Host has to be sent, and to name a host")
-    if len(sent) > 1:
+    if not sent.keys().isdisjoint(_OF_A_BODY):
         _require_plain_body(sent)
     return sent
 
 
-def _reject_repeated(relevant: list[tuple[bytes, bytes]]) -> None:
-    names = [name for name, _ in relevant]
-    repeated = next(name for name in names if names.count(name) > 1)
-    raise Rejection(BAD_REQUEST, f"{repeated.decode().title()} was sent more than once")
+def _require_once(names: list[bytes]) -> None:
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise Rejection(BAD_REQUEST, f"{repeated.decode().title()} was sent more than once")
 
 
 def _require_plain_body(sent: dict[bytes, bytes]) -> None:

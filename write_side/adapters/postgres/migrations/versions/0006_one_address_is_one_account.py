@@ -17,7 +17,7 @@ down_revision = "0005"
 BATCH = 1_000
 NAMED = 20
 
-# Nobody registers meanwhile. An ASCII address without the dot of the root is compared as before.
+# No account is registered meanwhile. An ASCII address without the dot of the root is compared as before.
 LOCK = "lock table accounts in share row exclusive mode"
 FORMS = "create table unique_emails (id uuid primary key, form text not null)"
 AFFECTED = "select id, email from accounts where octet_length(email) <> char_length(email) or email like '%.'"

@@ -9,13 +9,11 @@ from functools import partial
 
 import svcs
 import uuid_utils
-from redis.asyncio import Redis
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
-from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.server_check import ServerCheck
+from projector.adapters.redis.store import store_in_redis
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
 from projector.folding.projection import Projection
@@ -100,16 +98,6 @@ def register_redis(
         settings=settings,
     )
     registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
-
-
-def store_in_redis(
-    client: Redis, projection: Projection, *, keyspace: Keyspace = HOME, server: ServerCheck | None = None
-) -> ProjectionStore:
-    return ProjectionStore(
-        projection,
-        RedisReadModel(client, projection=projection, keyspace=keyspace, server=server),
-        RedisGenerationInspector(client, projection=projection.name, keyspace=keyspace),
-    )
 
 
 def register_projector(

@@ -10,13 +10,13 @@ import msgspec
 from rich.table import Table
 
 from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.redis.store import store_in_redis
 from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
 from projector.cli.names import require_projection
 from projector.projections.registry import PROJECTIONS
-from projector.services import store_in_redis
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
 from shared.cli.output import print_encoded, print_line, print_table
 from shared.event_log.adapters.postgres import PostgresEventLog

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from projector.adapters.redis.store import store_in_redis
 from projector.projections.profiles import profiles
-from projector.services import store_in_redis
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.in_process import in_process

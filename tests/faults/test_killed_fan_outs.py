@@ -7,11 +7,11 @@ import pytest
 from redis import Redis
 
 from projector.adapters.redis.read_model import RedisReadModel
+from projector.adapters.redis.store import store_in_redis
 from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
-from projector.services import store_in_redis
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
 from shared.read_model.keys import HOME

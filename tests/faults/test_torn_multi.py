@@ -13,10 +13,10 @@ import msgspec
 import pytest
 from redis import Redis
 
+from projector.adapters.redis.store import store_in_redis
 from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
-from projector.services import store_in_redis
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
 from shared.event_log import MemoryEventLog

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.leases import RedisLease
+from projector.adapters.redis.store import store_in_redis
 from projector.folding.projection import Projection
 from projector.processing.limits import LeadershipLimits
-from projector.services import store_in_redis
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis

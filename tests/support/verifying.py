@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 
 from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.store import MemoryStore
+from projector.adapters.redis.store import store_in_redis
 from projector.audit.ports import Directory
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import Verification, Verified
 from projector.folding.projection import Projection
-from projector.services import store_in_redis
 from projector.store.collections import Item, StoredCollection
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ProjectionStore

@@ -33,8 +33,8 @@ from shared.read_model.ordering import PROFILE_ORDERS
 from tests.support.hostile import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import InvalidValue, Text, parse_value
+from write_side.http.lines import _named, _take_apart
 from write_side.http.requests import _version, _well_formed_key
-from write_side.http.stream import _named, _take_apart
 from write_side.use_cases import USE_CASES
 
 SYNTAX = "@:extEXT{}[]()\"'\\/%&=?;, \t.-_+*0129afAF\x00\x1b\r\n\u2028\u0661\u212a\u0301"

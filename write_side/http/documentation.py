@@ -14,7 +14,8 @@ from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, TOO_SLOW, 
 from shared.problems import INVALID, OVERLOADED
 from write_side.domain.values import value_schema
 from write_side.execution.refusals import problems_of
-from write_side.http.stream import NDJSON, AnsweredLine, StreamedCommand
+from write_side.http.lines import AnsweredLine, StreamedCommand
+from write_side.http.stream import NDJSON
 from write_side.ports import Outcome
 from write_side.use_cases import USE_CASES, UseCase, optional_texts
 

@@ -1,44 +1,46 @@
 """`POST /commands`: a stream of commands, one a line, each answered with a line as it is done."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp, Scope
-from msgspec import UNSET, UnsetType
 
 from shared.auth.authentication import Authentication
 from shared.errors import Unavailable
 from shared.http.containers import Services
-from shared.http.middleware.auth import UNAUTHORIZED, UNVERIFIABLE, caller, wait_for_rate_limit
-from shared.http.parsing.bodies import ClientGone, body_chunks, fault_of, part_decoder, require_media_type
+from shared.http.middleware.auth import UNAUTHORIZED, UNVERIFIABLE, caller
+from shared.http.parsing.bodies import ClientGone, body_chunks, require_media_type
 from shared.http.parsing.negotiation import require_acceptable
-from shared.http.parsing.repeated_names import require_distinct_names
-from shared.http.problems import NOT_JSON, TOO_LARGE, log_defect
+from shared.http.problems import log_defect
 from shared.http.requests import header, request_id
-from shared.lines import LineSplitter
-from shared.problems import INTERNAL_ERROR, INVALID, FieldError, Problem, Refusal
+from shared.problems import INTERNAL_ERROR, Problem, Refusal
 from shared.runtime.read_ahead import reading_ahead
 from shared.server.shutdown import Stopped, StopSignal
-from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.invocation import Answer, Invocation
+from write_side.execution.invocation import Invocation
 from write_side.execution.observation import Observation, observed
 from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.duplex import NoRoom, WaitingAnswers, duplex
-from write_side.http.requests import HttpChannel, invocation_of
+from write_side.http.lines import (
+    CHANNEL,
+    MAX_LINE_BYTES,
+    AnsweredLine,
+    NumberedLine,
+    done,
+    failed,
+    numbered,
+    read_line,
+    split_lines,
+)
 from write_side.ports import NotYet, Place, Window
-from write_side.use_cases import USE_CASES, Command, UseCase, with_nulls
 
 NDJSON = "application/x-ndjson"
-CHANNEL = HttpChannel("stream", is_bulk=True, route="/commands")
-MAX_LINE_BYTES = 64 * 1024
 MOST_AT_ONCE = 64
 """Lines of one request: as many as share a transaction."""
 BYTES_AT_ONCE = 4 * MAX_LINE_BYTES
@@ -68,42 +70,6 @@ ANSWERS_UNREAD = Problem(
 PROBLEMS = (NOT_REACHED, STOPPING, ANSWERS_UNREAD)
 """Of a stream, and of nothing else."""
 
-_encode = msgspec.json.Encoder().encode
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_BY_NAME = {
-    each.name: (
-        each,
-        part_decoder(each.command, value_hook=parse_value, prepare=partial(with_nulls, each.command)),
-    )
-    for each in USE_CASES
-}
-
-
-class StreamedCommand(msgspec.Struct, frozen=True):
-    """A line: the command's own fields, its name, and what a single request says in headers."""
-
-    command: str
-    idempotency_key: str | None = None
-    if_match: str | None = None
-
-
-_decode_about = part_decoder(StreamedCommand)
-
-
-class AnsweredLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a line: its outcome if it was carried out, else what a problem says."""
-
-    line: int
-    status: int
-    id: UUID | UnsetType = UNSET
-    version: int | UnsetType = UNSET
-    position: int | UnsetType = UNSET
-    replayed: bool | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    title: str | UnsetType = UNSET
-    detail: str | UnsetType = UNSET
-    errors: tuple[FieldError, ...] | UnsetType = UNSET
-
 
 @post(CHANNEL.route, status_code=200, request_max_body_size=None)
 async def stream_route(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
@@ -120,23 +86,6 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
     sent = split_lines(stopping.until_requested(body_chunks(request)))
     state = request.app.state
     return duplex(partial(lines.carry_out, sent), media_type=NDJSON, room=state.disk_room, limits=state.answer_limits)
-
-
-class NumberedLine:
-    """A line of a request, and whether the caller's rate has allowed it."""
-
-    def __init__(self, number: int, text: bytes | None) -> None:
-        self.number = number
-        self.text = text
-        self._is_allowed = False
-
-    def size(self) -> int:
-        return len(self.text or b"")
-
-    async def take_from_rate(self, scope: Scope) -> None:
-        if not self._is_allowed:
-            await wait_for_rate_limit(scope)
-            self._is_allowed = True
 
 
 class CommandLines:
@@ -166,14 +115,14 @@ class CommandLines:
     async def carry_out(self, lines: AsyncIterable[bytes | None], answers: WaitingAnswers) -> None:
         self._number = 0
         try:
-            read = reading_ahead(_numbered(lines), most=MOST_AT_ONCE, size=NumberedLine.size, room=BYTES_AT_ONCE)
+            read = reading_ahead(numbered(lines), most=MOST_AT_ONCE, size=NumberedLine.size, room=BYTES_AT_ONCE)
             async with read as ahead:
                 while some := await ahead.some():
                     await self._carry_out_some(some, answers)
         except (Stopped, NoRoom) as ended:
             problem = STOPPING if isinstance(ended, Stopped) else ANSWERS_UNREAD
             refusal = Refusal(problem, "Neither this line nor any after it was carried out")
-            answers.put_last(_encode(_failed(self._number + 1, refusal)) + b"\n")
+            answers.put_last(msgspec.json.encode(failed(self._number + 1, refusal)) + b"\n")
         except ClientGone:
             return
 
@@ -182,18 +131,18 @@ class CommandLines:
         while lines:
             self._stopping.raise_if_requested()
             at_once = lines[: self._at_once]
-            done, no_room = 0, None
+            count, no_room = 0, None
             async with aclosing(self._answers(at_once)) as answered:
                 async for answer in answered:
-                    done, self._number = done + 1, answer.line
+                    count, self._number = count + 1, answer.line
                     try:
-                        await answers.put(_encode(answer) + b"\n")
+                        await answers.put(msgspec.json.encode(answer) + b"\n")
                     except NoRoom as error:  # it is kept; and so must be those that took effect together with it
                         no_room = error
             if no_room is not None:
                 raise no_room
-            self._at_once = min(2 * done, MOST_AT_ONCE) if done == len(at_once) else max(done, 1)
-            lines = lines[done:]
+            self._at_once = min(2 * count, MOST_AT_ONCE) if count == len(at_once) else max(count, 1)
+            lines = lines[count:]
 
     async def _answers(self, lines: Sequence[NumberedLine]) -> AsyncGenerator[AnsweredLine, None]:
         """Answer lines in order, up to the first that must be carried out again behind those before it."""
@@ -221,18 +170,18 @@ class CommandLines:
         if self._halted is None:
             self._halted = self._forbidden(line.number)
         if self._halted is not None:
-            return _failed(line.number, self._halted)
+            return failed(line.number, self._halted)
         try:
             with observed(CHANNEL, traceparent=self._traceparent) as observation:
                 invocation = self._read_in_turn(line.text, place, observation)
-                return _done(line.number, await self._executor.execute(invocation, observation))
+                return done(line.number, await self._executor.execute(invocation, observation))
         except NotYet:
             raise
         except Refusal as refusal:
-            return _failed(line.number, self._refused(line.number, refusal))
+            return failed(line.number, self._refused(line.number, refusal))
         except Exception as defect:  # noqa: BLE001 - as for a single command; the lines after it go on
             log_defect(defect, request_id=request_id(self._scope))
-            return _failed(line.number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here"))
+            return failed(line.number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here"))
 
     def _forbidden(self, number: int) -> Refusal | None:
         try:
@@ -250,96 +199,8 @@ class CommandLines:
     def _read_in_turn(self, line: bytes | None, place: Place, observation: Observation) -> Invocation:
         """:raises NotYet: it will be refused, and counted, once those before it are answered."""
         try:
-            return self._read(line, place, observation)
+            return read_line(line, scope=self._scope, place=place, observation=observation)
         except Refusal as refusal:
             if place.number > place.window.next:
                 raise NotYet from refusal
             raise
-
-    def _read(self, line: bytes | None, place: Place, observation: Observation) -> Invocation:
-        if line is None:
-            raise Refusal(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
-        sent, fields = _take_apart(line)
-        use_case, decode = _named(sent.command)
-        observation.is_of(use_case)
-        command = decode(fields)
-        require_distinct_names(line)
-        return invocation_of(
-            use_case,
-            command,
-            scope=self._scope,
-            key=sent.idempotency_key,
-            if_match=sent.if_match,
-            channel=CHANNEL,
-            place=place,
-        )
-
-
-def _take_apart(line: bytes) -> tuple[StreamedCommand, bytes]:
-    """Split a line into what it says about its command, and the command as a body of its own."""
-    try:
-        fields = _decode_object(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_an_object(line, error) from None
-    about = {name: fields.pop(name) for name in StreamedCommand.__struct_fields__ if name in fields}
-    return _decode_about(_encode(about)), _encode(fields)
-
-
-def _named(name: str) -> tuple[UseCase, Callable[[bytes], Command]]:
-    if name not in _BY_NAME:
-        known = ", ".join(_BY_NAME)
-        raise Refusal(INVALID, "There is no such command", errors=[FieldError("/command", f"must be one of {known}")])
-    return _BY_NAME[name]
-
-
-def _not_an_object(line: bytes, error: Exception) -> Refusal:
-    try:
-        msgspec.json.decode(line)
-    except RecursionError:
-        return Refusal(NOT_JSON, "The line is nested too deeply")
-    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-        return Refusal(NOT_JSON, f"The line is not JSON: {fault_of(broken)}")
-    return Refusal(INVALID, "A line must be one JSON object", errors=[FieldError("", str(error))])
-
-
-def _done(number: int, answer: Answer) -> AnsweredLine:
-    outcome = answer.outcome
-    return AnsweredLine(
-        line=number,
-        status=200,
-        id=outcome.id,
-        version=outcome.version,
-        position=outcome.position,
-        replayed=answer.replayed,
-    )
-
-
-def _failed(number: int, refusal: Refusal) -> AnsweredLine:
-    problem = refusal.problem
-    return AnsweredLine(
-        line=number,
-        status=problem.status,
-        type=problem.type,
-        title=problem.title,
-        detail=refusal.detail,
-        errors=refusal.errors or UNSET,
-    )
-
-
-async def _numbered(lines: AsyncIterable[bytes | None]) -> AsyncIterator[NumberedLine]:
-    """Leave out lines of blanks, but count them."""
-    number = 0
-    async for text in lines:
-        number += 1
-        if text is None or text.strip():
-            yield NumberedLine(number, text)
-
-
-async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
-    """Give lines without their ends; None stands for one that is too long."""
-    splitter = LineSplitter(limit=MAX_LINE_BYTES)
-    async for chunk in chunks:
-        for line in splitter.feed(chunk):
-            yield line.text
-    for line in splitter.end():
-        yield line.text

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.http.problems import Rejection
 from write_side.domain.values import plain
-from write_side.http.stream import _BY_NAME
+from write_side.http.lines import _BY_NAME
 from write_side.use_cases import USE_CASES, optional_texts, with_nulls
 
 ADA = {"email": "ada@x.org", "handle": "ada", "display_name": "Ada", "group": "ssaf", "slug": "ssaf", "name": "S"}

@@ -22,7 +22,7 @@ from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import write_api
-from write_side.http.stream import MAX_LINE_BYTES, split_lines
+from write_side.http.lines import MAX_LINE_BYTES, split_lines
 from write_side.ports import CommandContext, Outcome
 from write_side.services import register_executor
 

@@ -43,7 +43,7 @@ from write_side.ports import NotYet, Place, Window
 NDJSON = "application/x-ndjson"
 MOST_AT_ONCE = 64
 """Lines of one request: as many as share a transaction."""
-BYTES_AT_ONCE = 4 * MAX_LINE_BYTES
+BYTES_AT_ONCE = MAX_LINE_BYTES
 """Of these lines, and of those that are read ahead of them."""
 
 NOT_REACHED = Problem(

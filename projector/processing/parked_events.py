@@ -16,6 +16,7 @@ from projector.store.ports import ReadModel
 from shared.clock import Clock
 from shared.read_model.positions import Checkpoint
 from shared.runtime.retry import poll
+from shared.wording import suggestion
 
 T = TypeVar("T")
 ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
@@ -46,7 +47,7 @@ def found(projection: str, by_projection: Mapping[str, T]) -> T:
     :raises UnknownProjection: there is none of that name.
     """
     if projection not in by_projection:
-        raise UnknownProjection(f"There is no projection {projection!r}: {', '.join(by_projection)}")
+        raise UnknownProjection(f"There is no projection {projection!r}: {suggestion(projection, by_projection)}")
     return by_projection[projection]
 
 

@@ -240,7 +240,8 @@ def _packages(environment: Environment, lock: Path) -> HowFar:
         if installed := _installed(environment) - before:
             return f"{installed} of {needed} packages are installed"
         fetched = _begin(said, "Collecting ", "Processing ", "Requirement already satisfied")
-        return f"{fetched} of {needed} packages are fetched" + (f": {said[-1].strip()[:100]}" if said else "")
+        doing = [line for line in said if not line.startswith("WARNING")]
+        return f"{fetched} of {needed} packages are fetched" + (f": {doing[-1].strip()[:100]}" if doing else "")
 
     return how_far
 

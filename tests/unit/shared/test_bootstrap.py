@@ -17,7 +17,8 @@ colorama==0.4.6 ; sys_platform == "win32"
 INSTALLER = """
 import pathlib, sys, time
 print("Ignoring colorama: markers do not match", flush=True)
-print("Collecting alembic==1.20.1 (from -r lock)", flush=True)
+print("Collecting alembic==1.20.1 (from -r lock)")
+print("WARNING: the cache is not used", flush=True)
 while not pathlib.Path(sys.argv[1]).exists():
     time.sleep(0.01)
 """

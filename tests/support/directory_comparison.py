@@ -187,7 +187,10 @@ class ActivityWalk(Walk):
         positions = [item["position"] for item in met]
         assert sorted(set(positions), reverse=True) == positions, self
         told = [{name: item[name] for name in ("account_id", "type", "at")} for item in met]
-        assert told in self._beginnings, self
+        if all(due.activity(state, self._of) for state in states):
+            assert told in self._beginnings, self
+        else:  # the account was erased meanwhile, and the walk ends there
+            assert told in [beginning[: len(told)] for beginning in self._beginnings], self
 
     def _listing(self, state: State) -> due.Listing | None:
         return {} if due.activity(state, self._of) else None

@@ -87,10 +87,10 @@ def read_line(line: bytes | None, *, scope: Scope, place: Place, observation: Ob
     if line is None:
         raise Refusal(TOO_LARGE, f"A line is at most {MAX_LINE_BYTES} bytes")
     sent, fields = _take_apart(line)
-    require_distinct_names(line)
     use_case, decode = _named(sent.command)
     observation.is_of(use_case)
     command = decode(fields)
+    require_distinct_names(line)
     return invocation_of(
         use_case,
         command,

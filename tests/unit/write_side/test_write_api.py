@@ -180,17 +180,6 @@ async def test_the_expected_version_of_a_line_is_written_as_in_a_header(client, 
     assert [error["pointer"] for error in answer.json()["errors"]] == ["If-Match"]
 
 
-async def test_a_line_with_two_commands_is_neither_of_them(client):
-    """It says that the name stands twice, and not what is wrong with the fields of the second one."""
-    line = b'{"command": "close-account", "account": "@a", "command": "register-account"}'
-
-    answer = await client.post("/commands", content=line, headers={"Content-Type": "application/x-ndjson"})
-
-    assert [(each["pointer"], each["detail"]) for each in json.loads(answer.text)["errors"]] == [
-        ("/command", "stands here twice")
-    ]
-
-
 async def test_no_line_overtakes_one_that_the_database_could_not_take(client, store):
     """A client that sends the rest again has it carried out in the order that was meant."""
     store.fails["change-email"] = Unavailable("away")

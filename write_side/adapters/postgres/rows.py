@@ -6,7 +6,7 @@ one JSON parameter. Columns, keys and types are those of the imperative mapping,
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -85,7 +85,7 @@ class Rows(Generic[A]):
             if None not in values:
                 yield str(constraint.name), values
 
-    def select(self, columns: Sequence[str], *, lock: str = "", free: str = "true") -> str:
+    def select(self, columns: tuple[str, ...], *, lock: str = "", free: str = "true") -> str:
         """
         Return the rows that have one of the given values in a column, or one of the given pairs in two.
 
@@ -96,7 +96,7 @@ class Rows(Generic[A]):
         where = _one_of(self._table, columns)
         return f"select {self._listed}, {free} from {self._table.name} where {where}{clause}"  # noqa: S608
 
-    def select_only(self, columns: Sequence[str]) -> str:
+    def select_only(self, columns: tuple[str, ...]) -> str:
         """Return these columns of the same rows, those that are locked too."""
         return f"select {', '.join(columns)} from {self._table.name} where {_one_of(self._table, columns)}"  # noqa: S608
 
@@ -160,7 +160,8 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _one_of(table: Table, columns: Sequence[str]) -> str:
+@cache  # types are compiled once, and not at each look of a command
+def _one_of(table: Table, columns: tuple[str, ...]) -> str:
     if len(columns) == 1:
         return f"{columns[0]} = any(%s::{_type_of(table.c[columns[0]])}[])"
     arrays = ", ".join(f"%s::{_type_of(table.c[column])}[]" for column in columns)

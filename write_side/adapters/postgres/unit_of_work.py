@@ -33,7 +33,7 @@ _REDACT = text("select redact_events_of(:account, :erased_at)")
 _WAIT_FOR_KEY = text("set local lock_timeout = '2s'")
 
 
-async def claim(session: AsyncSession, command_log: CommandLog, context: CommandContext) -> None:
+async def _claim(session: AsyncSession, command_log: CommandLog, context: CommandContext) -> None:
     """
     Claim a key, once no other transaction holds it.
 
@@ -73,7 +73,7 @@ class PostgresUnitsOfWork:
             with translated():
                 await session.execute(_WAIT_FOR_KEY)
                 # A claim, not a look: it waits for the holder of the key, so that "nothing" is certain.
-                await claim(session, self._command_log, context)
+                await _claim(session, self._command_log, context)
         except AlreadyDone as done:
             return done.outcome
         finally:
@@ -99,7 +99,7 @@ class PostgresUnitOfWork:
         self.memberships = PostgresMemberships(self._session, self._touched)
         try:
             with translated():
-                await claim(self._session, self._command_log, self._context)
+                await _claim(self._session, self._command_log, self._context)
         except BaseException:
             await self._transactions.end(self._session)
             raise
@@ -147,7 +147,7 @@ class PostgresUnitOfWork:
                 return int(max((await self._session.execute(_APPEND, rows)).scalars()))
         except StaleAggregate:
             # Another transaction stored this version of it before; if it is version 1, the id is one that was used up.
-            raise (used_up(of) if of.stored_version == 0 else StaleAggregate(of.id)) from None
+            raise (_used_up(of) if of.stored_version == 0 else StaleAggregate(of.id)) from None
 
     async def _last_position(self, of: Aggregate) -> int:
         last = (
@@ -158,7 +158,7 @@ class PostgresUnitOfWork:
         return int((await self._session.execute(select(event_log.c.position).where(*last))).scalar_one())
 
 
-def used_up(aggregate: Aggregate) -> Exception:
+def _used_up(aggregate: Aggregate) -> Exception:
     """Return the error for an id that has a history; where no caller chose it, another attempt gets another."""
     return {"account": AccountExists, "group": GroupExists}.get(aggregate.kind, StaleAggregate)(aggregate.id)
 

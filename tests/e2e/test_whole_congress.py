@@ -76,7 +76,7 @@ async def assert_committees_are_as_sent(muster, congress) -> None:
     """With their sizes; and Cory Booker with all seats."""
     for sent in congress.committees:
         record = await muster.record(f"/groups/{sent['slug']}")
-        assert (record["name"], record["description"]) == (sent["name"], sent.get("description"))
+        assert (record["name"], record["description"]) == (sent["name"], sent.get("description") or None)
         assert record["member_count"] == len(congress.members(sent["slug"]))
     booker = await muster.record("/profiles/by-external-id/bioguide:B001288")
     names = {each["slug"]: each["name"] for each in congress.committees}

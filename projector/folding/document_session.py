@@ -1,6 +1,6 @@
 """The documents of one batch, as one event after the other changes them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
@@ -11,7 +11,7 @@ import msgspec
 from projector.folding.batch import Batch
 from projector.folding.documents import Documents, Key, Kind, NotPrefetched, ReadOnly, Record
 from projector.folding.fan_out import FanOut, RunningFanOut
-from projector.folding.index_changes import IndexChange, Indexer
+from projector.folding.index_changes import Indexer, IndexState
 from projector.folding.index_entries import Entry, OwnedEntry
 from projector.folding.parking import Parked, ParkedQueue
 from projector.folding.projection import Projection
@@ -21,16 +21,32 @@ from shared.read_model.positions import Checkpoint
 Envelopes = Mapping[Key, bytes | None]
 """Sealed full documents as the store has them; None for what does not exist."""
 
+Source: TypeAlias = Callable[[Key], bytes | None]
+"""Gives a sealed full document, None for what does not exist; raises `KeyError` where the store was not asked."""
+
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
-
-IndexChanges: TypeAlias = Sequence[tuple[Key, IndexChange]]
-
-Kept: TypeAlias = tuple[msgspec.Struct | None, int, bool, int]
+WRITTEN = 3
+"""What a document writes beside its entries: its full and its public form, and its index row."""
 
 
-@dataclass(slots=True)
+class Stored:
+    """The documents as they are in the store: what `touches` is led by."""
+
+    def __init__(self, source: Source, decoders: Mapping[str, msgspec.json.Decoder[Any]]) -> None:
+        self._source = source
+        self._decoders = decoders
+
+    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
+        try:
+            envelope = self._source(kind.key(id))
+        except KeyError:
+            return None
+        return None if envelope is None else self._decoders[kind.name].decode(without_mark(unseal(envelope)))
+
+
+@dataclass(slots=True, eq=False)
 class Document:
     """
     A document while a batch is folded.
@@ -41,85 +57,103 @@ class Document:
     document's by now, and an older commit that turns up after a further crash may have brought back an older state.
     """
 
+    key: Key
     record: msgspec.Struct | None
     stored: int
     """The position that it reflects in the store; 0 if it is not there."""
-    ahead: bool
+    ahead: bool = False
     mark: str | None = None
     """Since when the store says that it is stale."""
     position: int = field(init=False)
-    states: list[msgspec.Struct | None] = field(init=False)
-    """What it was when it was read, and every state since that may stand in other places."""
     changed: bool = field(init=False, default=False)
+    indexed: msgspec.Struct | None = field(init=False)
+    """The last of its states whose entries were compared with those of the state before."""
+    index: IndexState | None = field(init=False, default=None)
+    """Where that state is found; None as long as nothing had to be compared."""
+    stands: dict[Entry, bool] = field(init=False, default_factory=dict)
+    """Every entry that was left or taken since it was read, and whether the document stands there in the end."""
 
     def __post_init__(self) -> None:
-        self.position, self.states = self.stored, [self.record]
+        self.position, self.indexed = self.stored, self.record
 
     def become(self, record: msgspec.Struct | None, *, position: int) -> None:
-        if position <= self.stored:
-            return
-        if self.changed and position == self.position:  # saved by this event before: that state was never anywhere
-            self.record = self.states[-1] = record
-        else:
-            self._become(record, position, reindexes=True)
+        """Be what the event at a position makes of it, unless it reflects that already."""
+        if position > self.stored:
+            self.record, self.position, self.changed = record, position, True
 
-    def revise(self, record: msgspec.Struct | None, *, position: int, reindexes: bool) -> None:
-        """Become what an event makes of it that is fanned out: one that was parked may lie behind what it reflects."""
-        if record is not self.record:
-            self._become(record, max(self.position, position), reindexes=reindexes)
+    def reindex(self, indexer: Indexer) -> int:
+        """Compare its entries with those it had; return how many more it writes for that."""
+        if self.record is self.indexed:
+            return 0
+        before, known = self.index or indexer.state(self.key, self.indexed), len(self.stands)
+        self.index = indexer.state(self.key, self.record)
+        self.stands |= indexer.crossed(self.key, before, self.index)
+        self.indexed = self.record
+        return len(self.stands) - known
 
-    def keep(self) -> Kept:
-        """Return a copy for `restore`."""
-        return self.record, self.position, self.changed, len(self.states)
-
-    def restore(self, kept: Kept) -> None:
-        """Be again what it was then."""
-        self.record, self.position, self.changed, states = kept
-        del self.states[states:]
-
-    def _become(self, record: msgspec.Struct | None, position: int, *, reindexes: bool) -> None:
-        self.record, self.position, self.changed = record, position, True
-        if reindexes:
-            self.states.append(record)
-
-    def change(self, key: Key, indexer: Indexer) -> IndexChange:
-        return indexer.change(key, self.states, anew=self.ahead)
+    def reindex_whole(self, indexer: Indexer) -> int:
+        """Take all its entries anew, also those it had; return how many more it writes for that."""
+        known = len(self.stands)
+        self.reindex(indexer)
+        self.index = self.index or indexer.state(self.key, self.record)
+        self.stands |= dict.fromkeys(indexer.entries(self.key, self.index), True)
+        return len(self.stands) - known
 
     @property
     def is_written(self) -> bool:
         return self.changed or self.ahead
 
-    @property
-    def is_reindexed(self) -> bool:
-        """Whether its entries and its index row are written too."""
-        return self.ahead or len(self.states) > 1
 
-
-@dataclass(slots=True)
 class DocumentSession(Documents):
-    """The `Documents` of one batch; `position` is that of the event being folded, `fan_outs` what is under way."""
+    """
+    The `Documents` of one batch, decoded once each.
 
-    envelopes: Envelopes
-    projection: Projection
-    decoders: Mapping[str, msgspec.json.Decoder[Any]]
-    after: Checkpoint
-    fan_outs: list[RunningFanOut]
-    queue: ParkedQueue
-    position: int = 0
-    _documents: dict[Key, Document] = field(default_factory=dict)
-    _before: list[tuple[Key, Document, Kept]] = field(default_factory=list)
+    What it holds may also outlive the batch: a rebuild writes nothing before it has folded everything.
+    """
+
+    def __init__(
+        self,
+        projection: Projection,
+        source: Source,
+        queue: ParkedQueue,
+        *,
+        decoders: Mapping[str, msgspec.json.Decoder[Any]],
+        indexer: Indexer,
+        after: int,
+        fan_outs: Sequence[RunningFanOut] = (),
+        is_indexed_at_the_end: bool = False,
+    ) -> None:
+        """
+        :param after: the position of the checkpoint: a stored document that reflects more is ahead of it.
+        :param fan_outs: what is under way.
+        :param is_indexed_at_the_end: compare nothing in between, since no entry was ever stored.
+        """
+        self.fan_outs = list(fan_outs)
+        self.queue = queue
+        self.stored = Stored(source, decoders)
+        self.position = 0
+        """That of the event being folded."""
+        self.weight = 0
+        """How many fields and entries would be written, at most."""
+        self._projection = projection
+        self._source = source
+        self._decoders = decoders
+        self._indexer = indexer
+        self._is_indexed_at_the_end = is_indexed_at_the_end
+        self._after = after
+        self._documents: dict[Key, Document] = {}
+        self._by_id: dict[tuple[str, int | str], Document] = {}
+        """The same, for reactions: looked up without the text of an id."""
+        self._before: list[tuple[Document, msgspec.Struct | None, int, bool]] = []
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
-        key = kind.key(id)
-        if not self.position and key not in self.envelopes:
-            return None  # asked by what follows, to which not everything is known yet
-        return cast("Record | None", self.open(key).record)
+        return cast("Record | None", self._opened(kind, id).record)
 
     def save(self, kind: Kind[Record], id: UUID | str, record: Record) -> None:
-        self._change(kind.key(id), record)
+        self._change(self._opened(kind, id), record)
 
     def forget(self, kind: Kind[Record], id: UUID | str) -> None:
-        self._change(kind.key(id), None)
+        self._change(self._opened(kind, id), None)
 
     def begin(self, position: int) -> None:
         """From here on what is saved is what the event at a position makes of it."""
@@ -128,13 +162,20 @@ class DocumentSession(Documents):
 
     def undo(self) -> None:
         """Forget what was saved since `begin`."""
-        for _, document, kept in reversed(self._before):
-            document.restore(kept)
+        for document, record, position, changed in reversed(self._before):
+            document.record, document.position, document.changed = record, position, changed
+        self._before.clear()
+
+    def settle(self) -> None:
+        """Find out what the event has changed in the index, and how much more is to be written for it."""
+        for document, _, _, was_changed in self._before:
+            self._weigh(document, was_written=was_changed)
 
     def require_none_saved(self, read: Collection[Key]) -> None:
         """:raises ReadOnly: one of these was saved since `begin`."""
-        for key in {key for key, *_ in self._before if key in read} if read else ():
-            raise ReadOnly(key)
+        for document, *_ in self._before:
+            if document.key in read:
+                raise ReadOnly(document.key)
 
     def open(self, key: Key) -> Document:
         """
@@ -142,11 +183,8 @@ class DocumentSession(Documents):
 
         :raises NotPrefetched: it was not read.
         """
-        document = self._documents.get(key) or self._opened(key)
-        for running in self.fan_outs:
-            if running.fan_out.kind.name == key.kind:
-                self._catch_up(key, document, running)
-        return document
+        document = self._documents.get(key) or self._read(key)
+        return self._caught_up(document) if self.fan_outs else document
 
     def revise(self, part: Parked, fan_out: FanOut, *, again: bool = False) -> None:
         """
@@ -155,7 +193,7 @@ class DocumentSession(Documents):
         :param again: it was parked before.
         """
         (key,) = part.documents
-        document = self._documents.get(key) or self._opened(key)
+        document = self._documents.get(key) or self._read(key)
         try:
             revised = None if document.record is None else fan_out.revise(key.id, document.record)
         except MemoryError:
@@ -163,59 +201,96 @@ class DocumentSession(Documents):
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
             self.queue.fail(part, error, again=again)
         else:
-            document.revise(revised, position=part.position, reindexes=fan_out.reindexes)
+            self._revised(document, revised, part.position, reindexes=fan_out.reindexes)
 
     def open_whole(self, key: Key) -> None:
         """Have a document written whatever becomes of it, with everything that leads to it."""
-        self.open(key).ahead = True
+        document = self.open(key)
+        if not document.is_written:
+            self.weight += WRITTEN
+        document.ahead = True
+        self.weight += document.reindex_whole(self._indexer)
 
-    def batch(self, *, checkpoint: Checkpoint, indexer: Indexer, strays: Collection[OwnedEntry] = ()) -> Batch:
+    def batch(self, *, checkpoint: Checkpoint, strays: Collection[OwnedEntry] = ()) -> Batch:
         """
         Everything that changed, in the form of one commit.
 
         :param strays: entries at which no document stands.
         """
-        written = dict(self._written())
-        changes = _index_changes(written, indexer)
-        records = {key: each.record for key, each in written.items() if each.record}
+        written = list(self._written())
+        indexed = list(_in_order(self._reindexed(written)))
+        there = [each for each in written if each.record is not None]
         return Batch(
-            removals=self._removals(changes),
-            additions=[(entry, key.id) for key, change in changes for entry in change.additions],
-            index_rows={key: _pack(change.index_row) for key, change in changes if change.index_row},
-            public=dict(self._public(records)),
-            full={key: self._sealed(key, record) for key, record in records.items()},
+            removals=self._removals(indexed),
+            additions=[(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if stands],
+            index_rows={
+                each.key: _pack(each.index.index_row) for each in indexed if each.index and each.index.index_row
+            },
+            public=dict(self._public(there)),
+            full={each.key: self._sealed(each, each.record) for each in there},
             # Even those the store does not have: a crash may put them there, before this commit.
-            forgotten=[key for key in written if key not in records],
+            forgotten=[each.key for each in written if each.record is None],
             parked=self._parked(checkpoint),
             strays=strays,
             checkpoint=checkpoint,
         )
 
-    def _written(self) -> Iterator[tuple[Key, Document]]:
+    def _written(self) -> Iterator[Document]:
         """In the order of the projection's kinds."""
-        for kind in self.projection.kinds:
-            documents = [(key, each) for key, each in self._documents.items() if key.kind == kind.name]
-            yield from ((key, each) for key, each in documents if self._is_written(key, each))
+        for kind in self._projection.kinds:
+            documents = [each for key, each in self._documents.items() if key.kind == kind.name]
+            yield from filter(self._is_written, documents)
 
-    def _removals(self, changes: IndexChanges) -> Sequence[OwnedEntry]:
+    def _reindexed(self, written: Iterable[Document]) -> Iterator[Document]:
+        """Those whose entries and index rows are written too."""
+        for document in written:
+            document.reindex(self._indexer)
+            if document.ahead:
+                document.reindex_whole(self._indexer)
+            if document.index:
+                yield document
+
+    def _removals(self, indexed: Iterable[Document]) -> Sequence[OwnedEntry]:
         """Return the entries that are given up, but for those that a fan-out is still to come by and to strike."""
-        given_up = [(entry, key.id) for key, change in changes for entry in change.removals]
+        given_up = [(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if not stands]
         return [each for each in given_up if not self._is_ahead_of_fan_out(each[0])] if self.fan_outs else given_up
 
-    def _public(self, records: Mapping[Key, msgspec.Struct]) -> Iterator[tuple[Key, bytes]]:
-        for key, record in records.items():
-            if (form := self.projection.public_form(key, record)) is not None:
-                yield key, self._sealed(key, form)
+    def _public(self, there: Iterable[Document]) -> Iterator[tuple[Key, bytes]]:
+        for document in there:
+            if (form := self._projection.public_form(document.key, document.record)) is not None:
+                yield document.key, self._sealed(document, form)
 
-    def _change(self, key: Key, record: msgspec.Struct | None) -> None:
-        document = self.open(key)
-        self._before.append((key, document, document.keep()))
+    def _change(self, document: Document, record: msgspec.Struct | None) -> None:
+        self._before.append((document, document.record, document.position, document.changed))
         document.become(record, position=self.position)
 
-    def _catch_up(self, key: Key, document: Document, running: RunningFanOut) -> None:
+    def _revised(self, document: Document, record: msgspec.Struct | None, position: int, *, reindexes: bool) -> None:
+        """Take what a fan-out makes of a document: one that was parked may lie behind what the document reflects."""
+        if record is document.record:
+            return
+        was_changed, is_indexed = document.changed, document.record is document.indexed
+        document.record, document.position, document.changed = record, max(document.position, position), True
+        if is_indexed and not reindexes:
+            document.indexed = record
+        self._weigh(document, was_written=was_changed)
+
+    def _weigh(self, document: Document, *, was_written: bool) -> None:
+        if document.changed and not was_written:
+            self.weight += WRITTEN
+        if not self._is_indexed_at_the_end:
+            self.weight += document.reindex(self._indexer)
+
+    def _caught_up(self, document: Document) -> Document:
+        for running in self.fan_outs:
+            if running.fan_out.kind.name == document.key.kind:
+                self._catch_up(document, running)
+        return document
+
+    def _catch_up(self, document: Document, running: RunningFanOut) -> None:
         """Take up an event that is being fanned out, unless the document reflects it or is not concerned."""
         if document.record is None or running.is_reflected_at(document.position):
             return
+        key = document.key
         part = Parked(position=running.position, since=running.occurred_at, documents=(key,), is_fan_out=True)
         if self.queue.is_parked(key):
             self._wait_if_concerned(part, document.record, running.fan_out)
@@ -228,8 +303,10 @@ class DocumentSession(Documents):
                 return
         self.queue.wait(part)
 
-    def _is_written(self, key: Key, document: Document) -> bool:
-        return document.is_written or (document.record is not None and document.mark != self.queue.mark(key))
+    def _is_written(self, document: Document) -> bool:
+        if document.is_written or document.record is None:
+            return document.is_written
+        return document.mark != self.queue.mark(document.key)
 
     def _parked(self, checkpoint: Checkpoint) -> Mapping[str, bytes]:
         """Return the parked events, if they have changed, under the checkpoint's name for them."""
@@ -241,25 +318,33 @@ class DocumentSession(Documents):
         """Whether a fan-out is still to come by: it finds documents by such entries, and strikes the others."""
         return any(each.fan_out.is_ahead(entry, done=each.progress.done) for each in self.fan_outs)
 
-    def _opened(self, key: Key) -> Document:
-        if key not in self.envelopes:
-            raise NotPrefetched(key)
-        self._documents[key] = document = self._unsealed(key, self.envelopes[key])
+    def _opened(self, kind: Kind[Any], id: UUID | str) -> Document:
+        name = kind.name, id if isinstance(id, str) else id.int
+        if (document := self._by_id.get(name)) is None:
+            document = self._by_id[name] = self.open(kind.key(id))
+        elif self.fan_outs:
+            self._caught_up(document)
+        return document
+
+    def _read(self, key: Key) -> Document:
+        try:
+            envelope = self._source(key)
+        except KeyError:
+            raise NotPrefetched(key) from None
+        self._documents[key] = document = self._unsealed(key, envelope)
         return document
 
     def _unsealed(self, key: Key, envelope: bytes | None) -> Document:
         if envelope is None:
-            return Document(None, 0, ahead=False)
+            return Document(key, None, 0)
         sealed = unseal(envelope)
-        record = self.decoders[key.kind].decode(without_mark(sealed))
-        ahead = sealed.position > self.after.position
-        return Document(record, sealed.position, ahead=ahead, mark=sealed.stale_since)
+        record = self._decoders[key.kind].decode(without_mark(sealed))
+        return Document(key, record, sealed.position, sealed.position > self._after, sealed.stale_since)
 
-    def _sealed(self, key: Key, record: msgspec.Struct) -> bytes:
-        return seal(position=self._documents[key].position, body=_encode(record), stale_since=self.queue.mark(key))
+    def _sealed(self, document: Document, record: msgspec.Struct | None) -> bytes:
+        return seal(position=document.position, body=_encode(record), stale_since=self.queue.mark(document.key))
 
 
-def _index_changes(written: Mapping[Key, Document], indexer: Indexer) -> IndexChanges:
-    """In the order of positions: of two that claim an entry the later one has it, as the other may wait to leave it."""
-    reindexed = [(key, each) for key, each in written.items() if each.is_reindexed]
-    return [(key, each.change(key, indexer)) for key, each in sorted(reindexed, key=lambda pair: pair[1].position)]
+def _in_order(documents: Iterable[Document]) -> Sequence[Document]:
+    """By position: of two that claim an entry the later one has it, as the other may wait to leave it."""
+    return sorted(documents, key=lambda each: each.position)

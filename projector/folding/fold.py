@@ -1,26 +1,29 @@
 """From events and the documents they touch to one commit: pure, no I/O."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from projector.folding.batch import Batch
-from projector.folding.document_session import DocumentSession, Envelopes
+from projector.folding.document_session import Document, DocumentSession, Envelopes, Source, Stored
 from projector.folding.documents import Key, NotPrefetched
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import OwnedEntry, SortedEntry
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
-from projector.folding.projection import Projection
+from projector.folding.projection import Projection, Touched
 from shared.event_log import RecordedEvent
 from shared.events import AccountErased
 from shared.read_model.positions import Checkpoint, FanOutProgress
 
 MOST_FAN_OUTS = 16
 """Under way at once: each is looked at for every document that is opened."""
+
+MOST_WRITES = 4_000
+"""What one commit may write unless a single event wants more: no reader waits long for it."""
 
 
 class Folded(NamedTuple):
@@ -50,211 +53,261 @@ class Basis(NamedTuple):
     parking: Parking = NOTHING
 
 
-class BatchFold:
-    """Folds batches of events for one projection."""
+class ProjectionFold:
+    """How this code folds one projection."""
 
     def __init__(self, projection: Projection, *, code: str = "unnamed") -> None:
         """:param code: which code folds, see `projector.folding.code_version`; it is kept with what it cannot fold."""
         self.projection = projection
         self.code = code
-        self._indexer = Indexer(projection)
-        self._decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
+        self.indexer = Indexer(projection)
+        self.decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
         """The documents that the events touch and that are not among those fetched, which it wanted before."""
         if envelopes and not self.projection.follows:
             return set()
-        wanted, fetched = set[Key](), self._fetched(envelopes)
+        wanted, fetched = set[Key](), Stored(envelopes.__getitem__, self.decoders)
         for each in events:
             with suppress(EventNotFoldable):  # the fold will come to it, and raise
                 wanted.update(*self.projection.touched(each, fetched))
         return wanted - envelopes.keys()
 
-    def fold(self, events: Sequence[RecordedEvent], envelopes: Envelopes, basis: Basis) -> Folded:
+    def batch(
+        self, source: Source, basis: Basis, *, most: int = MOST_WRITES, is_indexed_at_the_end: bool = False
+    ) -> "BatchFold":
         """
-        Fold events into the documents and the checkpoint.
+        Begin a batch.
 
-        An event that cannot be folded is parked. One that cannot be parked either ends the batch before it; one that
-        begins the last fan-out there may be, with it.
-
+        :param source: gives the stored documents.
         :param basis: with fewer fan-outs than `MOST_FAN_OUTS`.
-        :raises EventNotFoldable: the first event is of an unknown type, or names no document it writes.
+        :param most: what it may write.
+        :param is_indexed_at_the_end: for what has no entries yet, see `DocumentSession`.
         """
-        documents = self._documents(envelopes, basis)
-        for nth, recorded in enumerate(events):
-            try:
-                self._fold_one(recorded, documents)
-            except EventNotFoldable:
-                if nth:
-                    return self.fold(events[:nth], envelopes, basis)
-                raise
-            if len(documents.fan_outs) >= MOST_FAN_OUTS:
-                events = events[: nth + 1]
-                break
-        return self._committable(documents, _moved(basis.after, events), documents.fan_outs)
-
-    def refold(self, due: Iterable[tuple[Parked, RecordedEvent]], envelopes: Envelopes, basis: Basis) -> Folded:
-        """
-        Fold parked events that are tried again, or drop those that are skipped, while no fan-out is under way.
-
-        :param due: in the order of the log.
-        :param envelopes: of the documents that they need and of those that they are parked with.
-        """
-        documents = self._documents(envelopes, basis)
-        for parked, recorded in due:
-            self._refold_one(parked, recorded, documents)
-            for key in parked.documents:
-                documents.open_whole(key)
-            if len(documents.fan_outs) >= MOST_FAN_OUTS:
-                break
-        return self._committable(documents, basis.after.revised(), documents.fan_outs)
-
-    def fan_out(self, entries: Sequence[bytes], envelopes: Envelopes, basis: Basis) -> Folded:
-        """
-        Bring the first fan-out under way to the next documents of its list.
-
-        :param entries: of its list, none if its end is reached.
-        :param envelopes: of the documents they lead to.
-        """
-        first, *others = basis.fan_outs
-        documents = self._documents(envelopes, basis)
-        strays = list(_strays(entries, first.fan_out, documents))
-        going_on = [
-            first._replace(progress=msgspec.structs.replace(first.progress, done=entry)) for entry in entries[-1:]
-        ]
-        return self._committable(documents, basis.after.revised(), [*going_on, *others], strays=strays)
+        queue = ParkedQueue(basis.parking, code=self.code)
+        documents = DocumentSession(
+            self.projection,
+            source,
+            queue,
+            decoders=self.decoders,
+            indexer=self.indexer,
+            after=basis.after.position,
+            fan_outs=basis.fan_outs,
+            is_indexed_at_the_end=is_indexed_at_the_end,
+        )
+        return BatchFold(self, documents, basis.after, most=most)
 
     def fan_out_of(self, recorded: RecordedEvent) -> FanOut | None:
         """Return the fan-out of an event, if it changes more documents than it names."""
         self.projection.require_known(recorded)
         return self.projection.fan_out(recorded.event)
 
-    def _documents(self, envelopes: Envelopes, basis: Basis) -> DocumentSession:
-        queue = ParkedQueue(basis.parking, code=self.code)
-        return DocumentSession(envelopes, self.projection, self._decoders, basis.after, list(basis.fan_outs), queue)
 
-    def _fetched(self, envelopes: Envelopes) -> DocumentSession:
-        """Return the stored documents, as `touches` sees them."""
-        return self._documents(envelopes, Basis())
+class BatchFold:
+    """
+    One commit in the making.
 
-    def _committable(
-        self,
-        documents: DocumentSession,
-        checkpoint: Checkpoint,
-        fan_outs: Sequence[RunningFanOut],
-        *,
-        strays: Collection[OwnedEntry] = (),
-    ) -> Folded:
-        queue, parking = documents.queue, documents.queue.parking()
+    Events, parked events or steps of a fan-out are applied one by one, each once, until one is refused: it begins the
+    next commit. What this one would write then is as much as it may be, going by the heaviest that was applied.
+    """
+
+    def __init__(self, fold: ProjectionFold, documents: DocumentSession, after: Checkpoint, *, most: int) -> None:
+        """
+        :param after: the checkpoint that the documents reflect.
+        :param most: fields and entries that it may write, unless the first that is applied wants more.
+        """
+        self.documents = documents
+        self.applied = 0
+        """How many were applied."""
+        self._projection = fold.projection
+        self._code = fold.code
+        self._after = after
+        self._most = most
+        self._heaviest = 0
+        self._last: RecordedEvent | None = None
+        self._strays: list[OwnedEntry] = []
+
+    def apply(self, recorded: RecordedEvent) -> bool:
+        """
+        Fold an event into the documents and the checkpoint; return whether this commit had room for it.
+
+        An event that cannot be folded is parked. One that cannot be parked either is refused, as is every event behind
+        one that begins the last fan-out there may be. What is refused has changed nothing.
+
+        :raises EventNotFoldable: the first event is of an unknown type, or names no document it writes.
+        """
+        if self._is_full or len(self.documents.fan_outs) >= MOST_FAN_OUTS:
+            return False
+        before, queue = self.documents.weight, self.documents.queue
+        try:
+            self._fold_one(recorded)
+        except EventNotFoldable:
+            if not self.applied:
+                raise
+            self.documents.queue = queue
+            return False
+        self._last = recorded
+        self._note(before)
+        return True
+
+    def retry(self, parked: Parked, recorded: RecordedEvent) -> bool:
+        """
+        Fold a parked event, or drop it if it is skipped, while no fan-out is under way; return whether there was room.
+
+        :param recorded: the same event; those that are applied are in the order of the log.
+        """
+        if self._is_full or len(self.documents.fan_outs) >= MOST_FAN_OUTS:
+            return False
+        before = self.documents.weight
+        self._retry_one(parked, recorded)
+        for key in parked.documents:
+            self.documents.open_whole(key)
+        self._note(before)
+        return True
+
+    def bring(self, running: RunningFanOut, entry: bytes) -> bool:
+        """
+        Bring a fan-out under way to the next document of its list; return whether there was room.
+
+        Where there is no document, a crash may have left a part of one, whose event does not come again if it was
+        redacted meanwhile: it is removed with the entry that leads to it.
+        """
+        if self._is_full:
+            return False
+        fan_out, before = running.fan_out, self.documents.weight
+        key = fan_out.key(entry)
+        record = self.documents.open(key).record
+        if record is None:
+            self.documents.open_whole(key)
+        if not fan_out.stands(key.id, record, entry):  # it was left, and by nobody else can it be struck
+            self._strays.append((SortedEntry(fan_out.by, entry), key.id))
+        self._note(before)
+        return True
+
+    def folded(self) -> Folded:
+        """Return everything that has changed, as one commit."""
+        last, after = self._last, self._after
+        if last is None:
+            checkpoint = after.revised()
+        else:
+            count = after.count + self.applied
+            checkpoint = after.revised(position=last.position, event_id=last.event_id, count=count)
+        return self._folded(checkpoint, self.documents.fan_outs)
+
+    def fanned_out(self, entries: Sequence[bytes]) -> Folded:
+        """
+        Return the same for a step of the first fan-out under way.
+
+        :param entries: those that it was to be brought to: none, if the end of the list is reached.
+        """
+        first, *others = self.documents.fan_outs
+        done = entries[: self.applied][-1:]
+        going_on = [first._replace(progress=msgspec.structs.replace(first.progress, done=each)) for each in done]
+        return self._folded(self._after.revised(), [*going_on, *others])
+
+    def _folded(self, checkpoint: Checkpoint, fan_outs: Sequence[RunningFanOut]) -> Folded:
+        queue, parking = self.documents.queue, self.documents.queue.parking()
         checkpoint = msgspec.structs.replace(checkpoint, fan_outs=tuple(each.progress for each in fan_outs))
         if queue.changed:
             checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if queue else 0)
-        batch = documents.batch(checkpoint=checkpoint, indexer=self._indexer, strays=strays)
-        return Folded(batch, tuple(fan_outs), queue.failed, parking, bool(parking.due(self.code)))
+        batch = self.documents.batch(checkpoint=checkpoint, strays=self._strays)
+        return Folded(batch, tuple(fan_outs), queue.failed, parking, bool(parking.due(self._code)))
 
-    def _fold_one(self, recorded: RecordedEvent, documents: DocumentSession, *, again: bool = False) -> None:
-        self.projection.require_known(recorded)
+    @property
+    def _is_full(self) -> bool:
+        return self.applied > 0 and self.documents.weight + len(self._strays) + self._heaviest > self._most
+
+    def _note(self, before: int) -> None:
+        self.applied += 1
+        self._heaviest = max(self._heaviest, self.documents.weight - before)
+
+    def _fold_one(self, recorded: RecordedEvent, *, again: bool = False) -> None:
+        projection, documents = self._projection, self.documents
+        projection.require_known(recorded)
         documents.begin(recorded.position)
-        queue = documents.queue
-        if queue.is_skipped(recorded.position):
-            return
-        if (len(queue) or documents.fan_outs) and (waiting := self._waiting(recorded, documents)):
-            queue.wait(waiting)
+        if documents.queue:
+            if documents.queue.is_skipped(recorded.position):
+                return
+            self._let_go(recorded)
+        if (len(documents.queue) or documents.fan_outs) and (waiting := self._waiting(recorded)):
+            documents.queue.wait(waiting)
             return
         try:
-            fan_out = self.projection.fan_out(recorded.event)
-            self.projection.react(recorded, documents)
-            documents.require_none_saved(self.projection.read_only(recorded))
+            fan_out = projection.fan_out(recorded.event)
+            projection.react(recorded, documents)
+            documents.require_none_saved(projection.read_only(recorded))
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
             documents.undo()
-            queue.fail(self._parked(recorded, documents), error, again=again)
+            documents.queue.fail(self._parked(recorded, self._touched(recorded)), error, again=again)
             return
-        if queue:
-            _let_go(recorded, documents)
+        documents.settle()
         if fan_out:
-            documents.fan_outs.append(_begun(recorded, fan_out, documents.after))
+            documents.fan_outs.append(_begun(recorded, fan_out, self._after))
 
-    def _waiting(self, recorded: RecordedEvent, documents: DocumentSession) -> Parked | None:
+    def _waiting(self, recorded: RecordedEvent) -> Parked | None:
         """
         The event, if it cannot be folded because of what is parked before it.
 
         It would write a document that is behind; or read one of which there is no good state, or none that will do.
         """
-        queue, touched = documents.queue, self.projection.touched(recorded, self._fetched(documents.envelopes))
-        opened = {key: documents.open(key).record for key in touched.all()}
-        _let_go(recorded, documents)
+        queue, touched = self.documents.queue, self._touched(recorded)
+        opened = {key: self._open(key, recorded).record for key in touched.all()}
         behind = {key for key in opened if queue.waits(key, before=recorded.position)}
         written = behind.difference(touched.read)
-        needed = behind if self.projection.waits_to_read else {key for key in behind if opened[key] is None}
+        needed = behind if self._projection.waits_to_read else {key for key in behind if opened[key] is None}
         if not written and not needed:
             return None
-        return self._parked(recorded, documents, waits_for=written | needed)
+        return self._parked(recorded, touched, waits_for=written | needed)
 
-    def _parked(
-        self, recorded: RecordedEvent, documents: DocumentSession, *, waits_for: Collection[Key] = ()
-    ) -> Parked:
+    def _parked(self, recorded: RecordedEvent, touched: Touched, *, waits_for: Collection[Key] = ()) -> Parked:
         """The event with the documents it would write, which must be there, so that they can be marked."""
-        touched = self.projection.touched(recorded, self._fetched(documents.envelopes))
-        try:
-            there = [key for key in touched.versioned if documents.open(key).record is not None]
-            keys = {*touched.saved, *there, *waits_for}
-            for key in keys:
-                documents.open(key)
-        except NotPrefetched as error:
-            raise self.projection.not_foldable(recorded, f"what it touches is never fetched: {error}") from error
+        there = [key for key in touched.versioned if self._open(key, recorded).record is not None]
+        keys = {*touched.saved, *there, *waits_for}
+        for key in keys:
+            self._open(key, recorded)
         if not keys:
-            raise self.projection.not_foldable(recorded, "it names no document it writes")
+            raise self._projection.not_foldable(recorded, "it names no document it writes")
         return Parked(position=recorded.position, since=recorded.occurred_at, documents=tuple(sorted(keys)))
 
-    def _refold_one(self, parked: Parked, recorded: RecordedEvent, documents: DocumentSession) -> None:
-        queue = documents.queue
+    def _open(self, key: Key, recorded: RecordedEvent) -> Document:
+        try:
+            return self.documents.open(key)
+        except NotPrefetched as error:
+            why = f"what it touches is never fetched: {error}"
+            raise self._projection.not_foldable(recorded, why) from error
+
+    def _touched(self, recorded: RecordedEvent) -> Touched:
+        return self._projection.touched(recorded, self.documents.stored)
+
+    def _retry_one(self, parked: Parked, recorded: RecordedEvent) -> None:
+        self._projection.require_known(recorded)
+        documents, queue = self.documents, self.documents.queue
         if parked.skip:
             queue.skip(parked, parked.skip)
             return
         queue.release(parked)
         if not parked.is_fan_out:
-            self._fold_one(recorded, documents, again=parked.failure is not None)
+            self._fold_one(recorded, again=parked.failure is not None)
         elif queue.waits(parked.documents[0], before=parked.position):
             queue.wait(parked)
-        elif fan_out := self.fan_out_of(recorded):
+        elif fan_out := self._projection.fan_out(recorded.event):
             documents.revise(parked, fan_out, again=parked.failure is not None)
 
+    def _let_go(self, recorded: RecordedEvent) -> None:
+        """
+        An erasure waits for nothing, and nothing for the erased.
 
-def _let_go(recorded: RecordedEvent, documents: DocumentSession) -> None:
-    """
-    An erasure waits for nothing, and nothing for the erased.
-
-    What else is parked is looked at once more, and not again when the erasure itself is tried again: two that cannot be
-    folded would have each other tried for ever.
-    """
-    if isinstance(recorded.event, AccountErased):
-        is_new = recorded.position > documents.after.position
-        documents.queue.let_go_of(recorded.event.account_id, try_others=is_new)
-
-
-def _strays(entries: Iterable[bytes], fan_out: FanOut, documents: DocumentSession) -> Iterator[OwnedEntry]:
-    """
-    Bring the event to each document of the list; give the entries at which none stands (any more).
-
-    Where there is no document, a crash may have left a part of one, whose event does not come again if it was redacted
-    meanwhile: it is removed with the entry that leads to it.
-    """
-    for entry in entries:
-        key = fan_out.key(entry)
-        record = documents.open(key).record
-        if record is None:
-            documents.open_whole(key)
-        if not fan_out.stands(key.id, record, entry):
-            yield SortedEntry(fan_out.by, entry), key.id
+        What else is parked is looked at once more, and not again when the erasure itself is tried again: two that
+        cannot be folded would have each other tried for ever.
+        """
+        if isinstance(recorded.event, AccountErased):
+            is_new = recorded.position > self._after.position
+            queue = self.documents.queue = self.documents.queue.copy()
+            queue.let_go_of(recorded.event.account_id, try_others=is_new)
 
 
 def _begun(recorded: RecordedEvent, fan_out: FanOut, after: Checkpoint) -> RunningFanOut:
     since = after.position if recorded.position <= after.position else 0
     return RunningFanOut(FanOutProgress(recorded.position, since=since), fan_out, recorded.occurred_at)
-
-
-def _moved(checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> Checkpoint:
-    last = events[-1]
-    return checkpoint.revised(position=last.position, event_id=last.event_id, count=checkpoint.count + len(events))

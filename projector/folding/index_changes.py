@@ -1,7 +1,7 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise, repeat
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,14 +21,6 @@ class IndexState(NamedTuple):
 UNINDEXED = IndexState(frozenset(), None)
 
 
-class IndexChange(NamedTuple):
-    """The entries that a document has given up, those that it has taken (or taken again), and its index row."""
-
-    removals: Sequence[Entry]
-    additions: Sequence[Entry]
-    index_row: IndexRow | None
-
-
 class Indexer:
     """Indexes the documents of one projection."""
 
@@ -36,38 +28,28 @@ class Indexer:
         self._projection = projection
         self._orders = {kind.name: kind.orders for kind in projection.kinds}
 
-    def change(self, key: Key, records: Iterable[Any], *, anew: bool) -> IndexChange:
-        """
-        Compare the first of a document's states with the last.
-
-        An entry that was left and taken again in between is taken anew: another document may have had it meanwhile, and
-        a commit that broke off may have removed it.
-
-        :param anew: take all entries of the last state, also those it had from the first.
-        """
-        states = [self._state(key, record) for record in records]
-        stands = self._changes(key, [*states, UNINDEXED, states[-1]] if anew else states)
-        return IndexChange(
-            [entry for entry, is_there in stands.items() if not is_there],
-            [entry for entry, is_there in stands.items() if is_there],
-            states[-1].index_row,
-        )
-
-    def _state(self, key: Key, record: Any) -> IndexState:
+    def state(self, key: Key, record: Any) -> IndexState:
+        """Return where a document is found whose record is this; nowhere, if it is None."""
         if record is None:
             return UNINDEXED
         return IndexState(frozenset(self._projection.entries(key, record)), self._projection.index_row(key, record))
 
-    def _changes(self, key: Key, states: Iterable[IndexState]) -> dict[Entry, bool]:
-        """Every entry that was left or taken, and whether the document stands there in the end."""
-        stands: dict[Entry, bool] = {}
-        for before, now in pairwise(states):
-            gone, come = self._crossed(key, before.index_row, now.index_row)
-            stands |= dict.fromkeys(chain(before.direct - now.direct, gone), False)
-            stands |= dict.fromkeys(chain(now.direct - before.direct, come), True)
-        return stands
+    def entries(self, key: Key, state: IndexState) -> Collection[Entry]:
+        """List everything that leads to a document."""
+        return self.crossed(key, UNINDEXED, state).keys()
 
-    def _crossed(self, key: Key, old: IndexRow | None, new: IndexRow | None) -> tuple[set[Entry], set[Entry]]:
+    def crossed(self, key: Key, before: IndexState, now: IndexState) -> dict[Entry, bool]:
+        """
+        Every entry that a document leaves or takes between two states, and whether it stands there now.
+
+        Of several states in a row each counts: an entry that was left and taken again in between is taken anew, as
+        another document may have had it meanwhile, and a commit that broke off may have removed it.
+        """
+        gone, come = self._crossed_rows(key, before.index_row, now.index_row)
+        stands = dict.fromkeys(chain(before.direct - now.direct, gone), False)
+        return stands | dict.fromkeys(chain(now.direct - before.direct, come), True)
+
+    def _crossed_rows(self, key: Key, old: IndexRow | None, new: IndexRow | None) -> tuple[set[Entry], set[Entry]]:
         """List the entries that only the old index row has, and those that only the new one has."""
         if old == new:
             return set(), set()

@@ -152,6 +152,12 @@ class ParkedQueue:
         self.failed = 0
         """How many events failed that had not failed before."""
 
+    def copy(self) -> "ParkedQueue":
+        """Return a queue of the same that changes by itself."""
+        queue = ParkedQueue(self.parking(), code=self._code)
+        queue.changed, queue.failed = self.changed, self.failed
+        return queue
+
     def __bool__(self) -> bool:
         return bool(self._events or self._skipped)
 

@@ -1,15 +1,15 @@
 """One commit: fetch what the events touch, fold, store what comes of it."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from projector.folding.document_session import Envelopes
 from projector.folding.documents import Key
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import RunningFanOut
-from projector.folding.fold import Basis, BatchFold, Folded
+from projector.folding.fold import Basis, Folded, ProjectionFold
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel
@@ -18,11 +18,6 @@ from shared.read_model.positions import Checkpoint
 
 ROUNDS = 3
 """How often a projection may ask for further documents."""
-
-MOST_WRITES = 4_000
-"""What one commit may write unless a single event wants more: no reader waits long for it."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class GenerationWriter:
     `TooManyParked` if the circuit breaker is open.
     """
 
-    batch_fold: BatchFold
+    fold: ProjectionFold
     model: ReadModel
     generation: str
     breaker: CircuitBreaker | None = None
@@ -70,13 +65,14 @@ class GenerationWriter:
         """
         async with self.begin(standing) as opened:
             envelopes = await self.prefetch(events, opened.commit)
+            batch = self.fold.batch(envelopes.__getitem__, opened.basis)
             try:
-                folded = fitting(events, lambda some: self.batch_fold.fold(some, envelopes, opened.basis))
+                all(map(batch.apply, events))
             except EventNotFoldable:
                 # Another projector may have committed between our reads.
                 await opened.commit.confirm()
                 raise
-            await self.store(folded, opened)
+            await self.store(folded := batch.folded(), opened)
         return folded
 
     async def commit_fan_out(self, standing: Standing, *, limit: int) -> Folded:
@@ -85,13 +81,15 @@ class GenerationWriter:
 
         :param limit: how many documents.
         """
-        progress, way, _ = standing.fan_outs[0]
+        first = standing.fan_outs[0]
+        progress, way, _ = first
         async with self.begin(standing) as opened:
             entries = await opened.commit.entries(way.by, prefix=way.prefix, after=progress.done, limit=limit)
             documents = list(dict.fromkeys(map(way.key, entries)))
             envelopes = await opened.commit.fetch(documents) if documents else {}
-            folded = fitting(entries, lambda some: self.batch_fold.fan_out(some, envelopes, opened.basis))
-            await self.store(folded, opened)
+            batch = self.fold.batch(envelopes.__getitem__, opened.basis)
+            all(batch.bring(first, entry) for entry in entries)
+            await self.store(folded := batch.fanned_out(entries), opened)
         return folded
 
     @asynccontextmanager
@@ -100,14 +98,14 @@ class GenerationWriter:
         after = standing.checkpoint
         async with self.model.commit(self.generation, expected=after) as commit:
             stored = await commit.parked() if after.parked else {}
-            parking = parking_at(after, stored, projection=self.batch_fold.projection.name)
+            parking = parking_at(after, stored, projection=self.fold.projection.name)
             yield OpenCommit(commit, Basis(after, standing.fan_outs, parking), stored.keys() - {str(after.parked)})
 
     async def prefetch(self, events: Sequence[RecordedEvent], commit: Commit) -> Envelopes:
         """Read what the events touch; what is still wanted after the last round, the fold will miss and name."""
         envelopes: dict[Key, bytes | None] = {}
         for _ in range(ROUNDS):
-            if not (wanted := self.batch_fold.wanted(events, envelopes)):
+            if not (wanted := self.fold.wanted(events, envelopes)):
                 break
             envelopes.update(await commit.fetch(wanted))
         return envelopes
@@ -120,12 +118,3 @@ class GenerationWriter:
         # What a crash left under the name that is written now is no older state.
         outdated = [each for each in opened.outdated if each not in folded.batch.parked]
         await opened.commit.apply(replace(folded.batch, outdated=outdated))
-
-
-def fitting(what: Sequence[T], fold: Callable[[Sequence[T]], Folded]) -> Folded:
-    """Fold half as much, and half of that, until it is not too much for one commit."""
-    folded = fold(what)
-    while folded.batch.weight > MOST_WRITES and len(what) > 1:
-        what = what[: len(what) // 2]
-        folded = fold(what)
-    return folded

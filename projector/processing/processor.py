@@ -9,9 +9,9 @@ from time import perf_counter
 from projector.folding.code_version import code_version
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import RunningFanOut
-from projector.folding.fold import MOST_FAN_OUTS, BatchFold
+from projector.folding.fold import MOST_FAN_OUTS, MOST_WRITES, ProjectionFold
 from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.commit import MOST_WRITES, GenerationWriter, Standing
+from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
@@ -61,9 +61,9 @@ class Processor:
         self.progress = progress
         self._after_commit = after_commit
         self._name = feed.store.projection.name
-        self._batch_fold = BatchFold(feed.store.projection, code=code_version(feed.store.projection))
+        self._fold = ProjectionFold(feed.store.projection, code=code_version(feed.store.projection))
         self._writer = GenerationWriter(
-            batch_fold=self._batch_fold,
+            fold=self._fold,
             model=feed.store.model,
             generation=pointer.generation,
             breaker=CircuitBreaker(projection=self._name, limits=feed.limits.breaker),
@@ -228,7 +228,7 @@ class Processor:
     async def _taken_up(self, progress: FanOutProgress, reader: EventReader) -> RunningFanOut:
         """Take up a fan-out that was under way when the generation was left: the log has what it does."""
         for recorded in await reader.read(after=progress.position - 1, limit=1):
-            if recorded.position == progress.position and (fan_out := self._batch_fold.fan_out_of(recorded)):
+            if recorded.position == progress.position and (fan_out := self._fold.fan_out_of(recorded)):
                 return RunningFanOut(progress, fan_out, recorded.occurred_at)
         why = f"what is under way from position {progress.position} is not in the log"
         raise LogForked(broken(self._name, why))

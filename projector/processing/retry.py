@@ -10,7 +10,7 @@ from projector.folding.documents import Key, Kind
 from projector.folding.fold import Folded
 from projector.folding.index_entries import OwnedEntry, UniqueEntry
 from projector.folding.parking import Parked
-from projector.processing.commit import GenerationWriter, OpenCommit, Standing, fitting
+from projector.processing.commit import GenerationWriter, OpenCommit, Standing
 from projector.processing.fork_check import LogForked
 from projector.store.hints import broken
 from projector.store.ports import Commit
@@ -29,15 +29,16 @@ async def retry_next(reader: EventReader, writer: GenerationWriter, standing: St
     :param limit: how many of them.
     :raises LogForked: an event that is parked is not in the log.
     """
-    batch_fold = writer.batch_fold
+    projection, code = writer.fold.projection, writer.fold.code
     async with writer.begin(standing) as opened:
-        if not (parked := opened.basis.parking.due(batch_fold.code)[:limit]):
+        if not (parked := opened.basis.parking.due(code)[:limit]):
             return None
-        due = await _recorded(parked, reader, projection=batch_fold.projection.name)
+        due = await _recorded(parked, reader, projection=projection.name)
         envelopes = await _prefetch(due, writer, opened.commit)
-        folded = fitting(due, lambda some: batch_fold.refold(some, envelopes, opened.basis))
-        batch = await _without_taken_since(folded, opened, kinds=batch_fold.projection.kinds)
-        folded = folded._replace(batch=batch)
+        batch = writer.fold.batch(envelopes.__getitem__, opened.basis)
+        all(batch.retry(*each) for each in due)
+        folded = batch.folded()
+        folded = folded._replace(batch=await _without_taken_since(folded, opened, kinds=projection.kinds))
         await writer.store(folded, opened)
     return folded
 

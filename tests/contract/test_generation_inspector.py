@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from projector.folding.documents import Key
-from projector.folding.fold import Basis, BatchFold
+from projector.folding.fold import ProjectionFold
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import Index, Variant, collections_of
@@ -14,7 +14,7 @@ from projector.store.inspection import GenerationQuery
 from projector.store.transitions import begun
 from shared.read_model.keys import VARIANTS
 from shared.read_model.positions import Checkpoint, Pointer
-from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, fold_all, go_live
+from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, fold_all, folded, go_live
 from tests.support.histories import History
 from tests.support.read_models import on_a_server
 
@@ -39,9 +39,9 @@ async def inspector(store, history):
     await go_live(model)
     await model.transition(begun(NEW, ORDER, target=4))
     async with model.commit(NEW.generation, expected=Checkpoint()) as commit:
-        batch_fold = BatchFold(profiles)
-        envelopes = await commit.fetch(batch_fold.wanted(history.events, {}))
-        await commit.apply(batch_fold.fold(history.events, envelopes, Basis()).batch)
+        fold = ProjectionFold(profiles)
+        envelopes = await commit.fetch(fold.wanted(history.events, {}))
+        await commit.apply(folded(history.events, envelopes))
     return store.inspector()
 
 

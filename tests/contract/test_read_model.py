@@ -9,7 +9,7 @@ from redis import Redis as BlockingRedis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.folding.batch import Batch
-from projector.folding.fold import Basis, BatchFold
+from projector.folding.fold import ProjectionFold
 from projector.folding.index_entries import SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
@@ -22,7 +22,18 @@ from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from shared.redis.client import connect
-from tests.support.folding import ORDER, POINTER, PREFIX, PROFILES, begin, cleanly_folded, fold_all, fold_next, go_live
+from tests.support.folding import (
+    ORDER,
+    POINTER,
+    PREFIX,
+    PROFILES,
+    begin,
+    cleanly_folded,
+    fold_all,
+    fold_next,
+    folded,
+    go_live,
+)
 from tests.support.histories import History
 from tests.support.read_models import StoreInRedis, on_a_server
 
@@ -42,9 +53,9 @@ def history():
 
 async def prepared(commit, history, *, after=None):
     """What the engine would commit of a whole history."""
-    batch_fold = BatchFold(profiles)
-    envelopes = await commit.fetch(batch_fold.wanted(history.events, {}))
-    return batch_fold.fold(history.events, envelopes, Basis(after or Checkpoint())).batch
+    fold = ProjectionFold(profiles)
+    envelopes = await commit.fetch(fold.wanted(history.events, {}))
+    return folded(history.events, envelopes, after=after or Checkpoint())
 
 
 async def test_a_first_fill_is_invisible_until_it_goes_live(store, history):

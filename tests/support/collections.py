@@ -8,6 +8,7 @@ from redis import Redis
 
 from projector.adapters.redis.read_model import command_of
 from projector.folding.batch import Batch
+from projector.folding.document_session import Document
 from projector.folding.documents import Key
 from projector.folding.index_changes import Indexer
 from projector.folding.projection import Projection
@@ -53,22 +54,25 @@ class Collections:
 
     def _batch(self, records: Records, checkpoint: Checkpoint) -> Batch:
         """What was written before is written anew: a test may have taken it away."""
-        changes = {
-            key: self._indexer.change(key, [self._records.pop(key, None), record], anew=True)
-            for key, record in records.items()
-        }
+        changes = [self._changed(key, record) for key, record in records.items()]
         there = {key: record for key, record in records.items() if record is not None}
         self._records |= there
         public = {key: self._of.public_form(key, record) for key, record in there.items()}
         return Batch(
-            removals=[(entry, key.id) for key, change in changes.items() for entry in change.removals],
-            additions=[(entry, key.id) for key, change in changes.items() for entry in change.additions],
-            index_rows={key: msgspec.msgpack.encode(each.index_row) for key, each in changes.items() if each.index_row},
+            removals=[(entry, each.key.id) for each in changes for entry, stands in each.stands.items() if not stands],
+            additions=[(entry, each.key.id) for each in changes for entry, stands in each.stands.items() if stands],
+            index_rows={each.key: msgspec.msgpack.encode(row) for each in changes if (row := each.index.index_row)},
             public={key: _sealed(form, checkpoint) for key, form in public.items() if form is not None},
             full={key: _sealed(record, checkpoint) for key, record in there.items()},
             forgotten=[key for key in records if key not in there],
             checkpoint=checkpoint,
         )
+
+    def _changed(self, key: Key, record: msgspec.Struct | None) -> Document:
+        document = Document(key, self._records.pop(key, None), 0)
+        document.become(record, position=1)
+        document.reindex_whole(self._indexer)
+        return document
 
 
 def _sealed(record: msgspec.Struct, checkpoint: Checkpoint) -> bytes:

@@ -8,9 +8,11 @@ import msgspec
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
+from projector.folding.batch import Batch
+from projector.folding.document_session import Envelopes
 from projector.folding.documents import Key
 from projector.folding.fan_out import RunningFanOut
-from projector.folding.fold import MOST_FAN_OUTS, BatchFold, Folded
+from projector.folding.fold import MOST_FAN_OUTS, Basis, Folded, ProjectionFold
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.parking import Parking
@@ -35,6 +37,7 @@ PROFILES = profiles
 POINTER = Pointer("g1", profiles.version)
 ORDER = Order(by="a test", at=datetime(2026, 11, 25, tzinfo=UTC))
 PREFIX = "muster:{0}:profiles:g1:"
+START = Checkpoint()
 
 
 def at_once(work: Coroutine[object, object, Result]) -> Result:
@@ -44,6 +47,21 @@ def at_once(work: Coroutine[object, object, Result]) -> Result:
     except StopIteration as done:
         return done.value
     raise AssertionError("the coroutine waited")
+
+
+def folded(
+    events: Sequence[RecordedEvent],
+    envelopes: Envelopes | None = None,
+    *,
+    projection: Projection = PROFILES,
+    after: Checkpoint = START,
+) -> Batch:
+    """The batch of events, on stored documents or an empty store; all that they want was fetched."""
+    fold = ProjectionFold(projection)
+    envelopes = dict.fromkeys(fold.wanted(events, {})) if envelopes is None else envelopes
+    batch = fold.batch(envelopes.__getitem__, Basis(after))
+    all(map(batch.apply, events))
+    return batch.folded().batch
 
 
 async def begin(model: ReadModel, projection: Projection = PROFILES, *, generation: str = "g1") -> None:
@@ -70,13 +88,13 @@ async def fold_next(
 
     Says whether there was anything.
     """
-    batch_fold = BatchFold(projection, code=code)
+    fold = ProjectionFold(projection, code=code)
     checkpoint = (await model.survey()).checkpoint
-    fan_outs = [_taken_up(each, log, batch_fold) for each in checkpoint.fan_outs]
+    fan_outs = [_taken_up(each, log, fold) for each in checkpoint.fan_outs]
     events = (
         [each for each in log if each.position > checkpoint.position][:size] if len(fan_outs) < MOST_FAN_OUTS else []
     )
-    writer = GenerationWriter(batch_fold=batch_fold, model=model, generation=POINTER.generation)
+    writer = GenerationWriter(fold=fold, model=model, generation=POINTER.generation)
     if not fan_outs and (folded := await _retried(log, size, checkpoint, writer)):
         checkpoint, fan_outs = folded.batch.checkpoint, folded.fan_outs
         events = [] if folded.is_due or not size else events
@@ -161,8 +179,8 @@ def _entries(found: Held, projection: Projection) -> dict[Entry, str]:
     for kind in projection.kinds:
         for name, envelope in found.get(f"{kind.name}:full", {}).items():
             record = msgspec.json.decode(without_mark(unseal(envelope)), type=kind.record)
-            change = indexer.change(Key(kind.name, name), [None, record], anew=False)
-            entries |= dict.fromkeys(change.additions, name)
+            key = Key(kind.name, name)
+            entries |= dict.fromkeys(indexer.entries(key, indexer.state(key, record)), name)
     return entries
 
 
@@ -184,6 +202,6 @@ async def _retried(
         return await retry_next(reader, writer, Standing(after), limit=max(1, size))
 
 
-def _taken_up(progress: FanOutProgress, log: Sequence[RecordedEvent], batch_fold: BatchFold) -> RunningFanOut:
+def _taken_up(progress: FanOutProgress, log: Sequence[RecordedEvent], fold: ProjectionFold) -> RunningFanOut:
     (recorded,) = (each for each in log if each.position == progress.position)
-    return RunningFanOut(progress, batch_fold.fan_out_of(recorded), recorded.occurred_at)
+    return RunningFanOut(progress, fold.fan_out_of(recorded), recorded.occurred_at)

@@ -72,14 +72,15 @@ class Expectations:
         if (record := state.record) is None:
             return ABSENT
         public = self._projection.public_form(key, record)
-        change = self._indexer.change(key, (None, record), anew=False)
-        tolerated = self._tolerated(key, change.additions)
+        index = self._indexer.state(key, record)
+        entries = self._indexer.entries(key, index)
+        tolerated = self._tolerated(key, entries)
         return Expected(
             full=self._sealed(key, state, record),
             public=None if public is None else self._sealed(key, state, public),
-            packed=None if change.index_row is None else _pack(change.index_row),
-            index_row=change.index_row,
-            entries=frozenset(change.additions) - tolerated,
+            packed=None if index.index_row is None else _pack(index.index_row),
+            index_row=index.index_row,
+            entries=frozenset(entries) - tolerated,
             tolerated=tolerated,
         )
 

@@ -7,8 +7,7 @@ import pytest
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.folding.fold import MOST_FAN_OUTS
-from projector.processing.commit import MOST_WRITES
+from projector.folding.fold import MOST_FAN_OUTS, MOST_WRITES
 from projector.processing.progress import ProjectionState
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles

@@ -7,7 +7,7 @@ import pytest
 
 from projector.folding.documents import Kind
 from projector.folding.errors import EventNotFoldable
-from projector.folding.fold import Basis, BatchFold
+from projector.folding.fold import ProjectionFold
 from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import Parking
 from projector.folding.projection import Projection
@@ -16,21 +16,9 @@ from shared.events import AccountRegistered, AccountSuspended
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
 from shared.read_model.records import ProfileRecord
-from tests.support.folding import at_once, cleanly_folded
+from tests.support.folding import at_once, cleanly_folded, folded
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.projections import derived
-
-START = Checkpoint()
-
-
-def nothing_stored(events):
-    """Envelopes of a store that is empty."""
-    return dict.fromkeys(BatchFold(profiles).wanted(events, {}))
-
-
-def folded(events, envelopes=None, *, after=START):
-    envelopes = nothing_stored(events) if envelopes is None else envelopes
-    return BatchFold(profiles).fold(events, envelopes, Basis(after)).batch
 
 
 @pytest.fixture
@@ -123,7 +111,7 @@ def test_an_error_of_a_projection_is_told_without_its_text(history):
         def react(self, recorded, documents):
             raise ValueError("ada@example.org")
 
-    batch = BatchFold(derived(profiles, Clumsy)).fold(history.events, nothing_stored(history.events), Basis()).batch
+    batch = folded(history.events, projection=derived(profiles, Clumsy))
 
     assert "ValueError" in {each.failure.error for each in parked_by(batch).events if each.failure}
     assert b"ada" not in b"".join(batch.parked.values())
@@ -138,7 +126,7 @@ def test_an_event_that_names_no_document_stops_the_projection(history):
         raise ValueError
 
     with pytest.raises(EventNotFoldable, match=r"idle.*position 1.*names no document it writes"):
-        BatchFold(idle).fold(history.events, {}, Basis())
+        folded(history.events, projection=idle)
 
 
 def test_what_an_event_only_reads_it_may_not_save(history):
@@ -154,8 +142,7 @@ def test_what_an_event_only_reads_it_may_not_save(history):
         record = Registration(**msgspec.structs.asdict(event), created_at=DAWN, version=1)
         documents.save(REGISTRATION, event.account_id, record)
 
-    batch_fold = BatchFold(sly)
-    batch = batch_fold.fold(history.events, dict.fromkeys(batch_fold.wanted(history.events, {})), Basis()).batch
+    batch = folded(history.events, projection=sly)
 
     assert {each.position: each.failure.error for each in parked_by(batch).events} == {1: "ReadOnly"}
     assert batch.full == {}
@@ -183,13 +170,13 @@ def test_documents_are_fetched_in_rounds():
     history = History()
     history.register("ada")
     envelope = folded(history.events).full[PROFILE.key(nth_id(1))]
-    batch_fold = BatchFold(two_steps)
+    fold = ProjectionFold(two_steps)
 
-    wanted = batch_fold.wanted(history.events, {})
+    wanted = fold.wanted(history.events, {})
 
     assert {first.key(nth_id(1))} == wanted
-    assert {second.key(nth_id(1))} == batch_fold.wanted(history.events, {first.key(nth_id(1)): envelope})
-    assert set() == batch_fold.wanted(history.events, {first.key(nth_id(1)): None})
+    assert {second.key(nth_id(1))} == fold.wanted(history.events, {first.key(nth_id(1)): envelope})
+    assert set() == fold.wanted(history.events, {first.key(nth_id(1)): None})
 
 
 def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):

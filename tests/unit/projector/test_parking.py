@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
 from projector.folding.code_version import code_version
-from projector.folding.fold import BatchFold
+from projector.folding.fold import ProjectionFold
 from projector.folding.parking import Skip
 from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
@@ -450,9 +450,9 @@ def test_what_waits_behind_one_failure_is_counted_as_well():
     for number in range(7):
         history.register(f"p{number}")
     directory, first = Directory(history.events, stats), history.events[0].position
-    fails = BatchFold(poisoned(stats, lambda recorded: recorded.position == first), code="buggy")
+    fails = ProjectionFold(poisoned(stats, lambda recorded: recorded.position == first), code="buggy")
 
-    writer = GenerationWriter(batch_fold=fails, model=directory.model, generation="g1", breaker=breaker)
+    writer = GenerationWriter(fold=fails, model=directory.model, generation="g1", breaker=breaker)
 
     async def commit_one_by_one():
         for event in history.events:

@@ -8,7 +8,6 @@ from hypothesis import given as for_all
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.folding.fold import Basis, BatchFold
 from projector.folding.projection import Projection
 from projector.projections.groups import GROUP
 from projector.projections.groups import groups as groups_projection
@@ -16,7 +15,7 @@ from projector.projections.profiles import PROFILE, REGISTRATION, profiles
 from shared.events import AccountRegistered, Event, GroupCreated, ProfileCreated, Redacted
 from shared.read_model.envelope import unseal
 from tests.support.bugs import poisoned
-from tests.support.folding import at_once, begin, cleanly_folded, fold_all, held, parked
+from tests.support.folding import at_once, begin, cleanly_folded, fold_all, folded, held, parked
 from tests.support.given import Given
 from tests.support.histories import History, nth_id
 from tests.support.random_histories import group_histories
@@ -84,9 +83,8 @@ def test_an_event_between_registration_and_profile_counts():
 def test_the_store_has_the_moved_version(history):
     """Through the engine, which fetches what a version is in though no reaction names it."""
     history.record("account", ADA, SomethingNew(id=ADA))
-    fold = BatchFold(profiles)
 
-    batch = fold.fold(history.events, dict.fromkeys(fold.wanted(history.events, {})), Basis()).batch
+    batch = folded(history.events)
 
     record = msgspec.json.decode(unseal(batch.full[PROFILE.key(ADA)]).body, type=PROFILE.record)
     assert record.version == 2
@@ -148,8 +146,7 @@ def test_a_projection_that_says_nothing_serves_nothing_to_everybody():
     def create(event, recorded, documents):
         groups_projection.react(recorded, documents)
 
-    fold = BatchFold(silent)
-    batch = fold.fold(history.events, dict.fromkeys(fold.wanted(history.events, {})), Basis()).batch
+    batch = folded(history.events, projection=silent)
 
     assert set(batch.full) == {GROUP.key(board)}
     assert batch.public == {}

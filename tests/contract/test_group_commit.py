@@ -92,6 +92,26 @@ async def test_a_lone_command_makes_few_round_trips(grouped, trips, command, fie
     assert len(trips) == expected
 
 
+async def test_no_statement_reads_a_whole_table(grouped, monkeypatch):
+    """Else a command would cost the more the more people there are."""
+    trip, plans = PipelinedTransaction.trip, []
+
+    async def explained(transaction, *statements):
+        planned = [(f"explain {sql}", parameters) for sql, parameters in statements if " from " in sql]
+        plans.extend(str(rows) for rows in await trip(transaction, *planned))
+        return await trip(transaction, *statements)
+
+    monkeypatch.setattr(PipelinedTransaction, "trip", explained)
+    await register(grouped, "a")
+    await create_groups(grouped, "g")
+    for name in ("add-group-member", "remove-group-member"):
+        await grouped.run(name, group="g", account="@a")
+    await grouped.run("update-profile", account="@a", bio="x")
+
+    assert sum("Index Scan" in plan for plan in plans) > 10
+    assert [plan for plan in plans if "Seq Scan" in plan and "on installation" not in plan] == []
+
+
 async def test_commands_that_come_together_share_a_transaction(grouped, trips):
     await register(grouped, "a")
     trips.clear()

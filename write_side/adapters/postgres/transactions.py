@@ -49,6 +49,13 @@ class TransactionLimits:
 
 TRANSACTION_LIMITS = TransactionLimits()
 
+# Every statement here finds few rows by their keys, but the planner takes a JSON parameter for a hundred: up to some
+# ten thousand people it would rather read whole tables for them. And one plan a statement serves all parameters.
+_BY_INDEX = """
+    select set_config(name, 'off', false) from (values ('enable_hashjoin'), ('enable_mergejoin'), ('enable_seqscan'))
+        as each (name)
+    union all select set_config('plan_cache_mode', 'force_generic_plan', false)"""
+
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
@@ -98,6 +105,7 @@ def _prepare(connection: Any, url: str, limits: TransactionLimits, *, allow_unsa
     process = connection.driver_connection.info.backend_pid
     await_only(asyncio.to_thread(require_session, cursor.fetchone(), process, url))
     cursor.execute(f"set idle_in_transaction_session_timeout = '{limits.idle_seconds}s'")
+    cursor.execute(_BY_INDEX)
     try:
         cursor.execute(PRECONDITIONS)
     except psycopg.errors.UndefinedTable:

@@ -1,8 +1,8 @@
 """
 One record a group, found by id and slug, and a card for each of its members.
 
-A member's card is kept in two halves, a `Person` and a `Membership`, which the reader lays side by side: a changed name
-is one write, however many groups a person belongs to.
+A member's card is kept in two halves, a `Person` and a `MembershipRecord`, which the reader lays side by side: a
+changed name is one write, however many groups a person belongs to.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,7 @@ from shared.read_model.ordering import (
     place,
     time_key,
 )
-from shared.read_model.records import GroupRecord, Membership, Person
+from shared.read_model.records import GroupRecord, MembershipRecord, Person
 from shared.text import filed, unique_slug
 
 Keys: TypeAlias = Iterable[Key]
@@ -48,7 +48,7 @@ class RegisteredHandle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GROUP = Kind("group", GroupRecord, orders=GROUP_ORDERS)
-MEMBERSHIP = Kind("membership", Membership)
+MEMBERSHIP = Kind("membership", MembershipRecord)
 """By group and account: `<group id>:<account id>`."""
 PERSON = Kind("person", Person)
 REGISTRATION = Kind("registration", RegisteredHandle)
@@ -131,7 +131,7 @@ def delete(event: events.GroupDeleted, _: RecordedEvent, documents: Documents) -
 @groups.on(events.MemberAdded, touches=group_and_membership)
 def join(event: events.MemberAdded, recorded: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=1)
-    documents.save(MEMBERSHIP, _of(event), Membership(role=event.role, since=timestamp_of(recorded)))
+    documents.save(MEMBERSHIP, _of(event), MembershipRecord(role=event.role, since=timestamp_of(recorded)))
 
 
 @groups.on(events.MemberRoleChanged, touches=membership)
@@ -217,7 +217,7 @@ def end_memberships(event: events.GroupDeleted) -> FanOut:
     )
 
 
-def _member_entries(of: str, membership: Membership) -> tuple[Entry, ...]:
+def _member_entries(of: str, membership: MembershipRecord) -> tuple[Entry, ...]:
     """In the lists of a group's members, and of those whose roles read alike, in the order in which they joined."""
     group_id, account_id = map(UUID, of.split(":"))
     joined = place(time_key(membership.since), account_id)

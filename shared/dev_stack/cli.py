@@ -82,12 +82,7 @@ def config(*, limits: bool = False, json: bool = False) -> None:
     settings = Settings.load(os.environ).with_addresses()
     rows = _limits(settings) if limits else _settings(settings)
     if json:
-        print_encoded(
-            [
-                {"name": name, "value": None if value == UNSET else value, "source": source}
-                for name, value, source in rows
-            ]
-        )
+        print_encoded([_document(row) for row in rows])
         return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

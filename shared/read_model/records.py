@@ -100,7 +100,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
-class Membership(msgspec.Struct, frozen=True, kw_only=True):
+class MembershipRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The second half of a member's card: their role in the group, and since when."""
 
     role: str
@@ -108,7 +108,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberCard(msgspec.Struct, frozen=True, kw_only=True):
-    """A member of a group as the read API serves it: a `Person` and a `Membership`, side by side."""
+    """A member of a group as the read API serves it: a `Person` and a `MembershipRecord`, side by side."""
 
     account_id: UUID
     handle: str

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from shared.postgres.arguments import connect_arguments
-from shared.read_model.records import GroupRecord, Membership, ProfileRecord
+from shared.read_model.records import GroupRecord, MembershipRecord, ProfileRecord
 from tests.support.sessions import another_database
 from write_side.adapters.postgres.migrate import OneAddressTwice, config_for, migrate
 from write_side.adapters.postgres.tables import metadata
@@ -53,7 +53,7 @@ def test_a_difference_would_be_found(database_url, change):
     [
         ("directory_profiles", ProfileRecord, set()),
         ("directory_groups", GroupRecord, set()),
-        ("directory_memberships", Membership, {"group_id", "account_id"}),
+        ("directory_memberships", MembershipRecord, {"group_id", "account_id"}),
     ],
 )
 def test_what_is_published_has_the_fields_of_the_records(database_url, view, record, key):

@@ -11,7 +11,7 @@ import pytest
 from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, NeverFilled
 from shared.read_model.envelope import entity_tag
 from shared.read_model.ordering import GROUP_ORDERS
-from shared.read_model.records import GroupRecord, MemberCard, Membership, Person
+from shared.read_model.records import GroupRecord, MemberCard, MembershipRecord, Person
 from tests.support.crowds import GROUPS
 from tests.support.directory_views import filed, first_match, match, terms, words
 from tests.support.read_side import changed
@@ -30,7 +30,7 @@ def person(number):
 def memberships(count, *, group=GROUP, seed=1):
     random = Random(seed)
     return {
-        (group.group_id, UUID(int=number)): Membership(
+        (group.group_id, UUID(int=number)): MembershipRecord(
             role=random.choice(ROLES), since=SINCE + timedelta(days=random.randrange(-25_000, 25_000, 5_000))
         )
         for number in range(1, count + 1)
@@ -179,7 +179,7 @@ async def test_who_does_not_belong_has_no_card(filled):
 async def test_cards_show_who_a_member_is_now(filled, side):
     """A changed name shows in all groups, a changed role in one."""
     renamed = changed(person(1), display_name="New", status="suspended")
-    promoted = Membership(role="Chair", since=memberships(1)[GROUP.group_id, UUID(int=1)].since)
+    promoted = MembershipRecord(role="Chair", since=memberships(1)[GROUP.group_id, UUID(int=1)].since)
     side.projection.commit(people=[renamed], memberships={(GROUP.group_id, UUID(int=1)): promoted}, position=8)
 
     own = [read(await filled.members(group.slug, MemberQuery(limit=200)), MemberCard) for group in (GROUP, OTHER)]
@@ -200,7 +200,7 @@ async def test_a_walk_meets_every_member_once_while_others_come_and_go(side):
         page = await side.views.members(ID, query)
         met += [(GROUP.group_id, each.account_id) for each in read(page, MemberCard)]
         gone, come = random.choice(list(belongs)), (GROUP.group_id, UUID(int=random.randrange(81, 200)))
-        changes = {gone: None, come: Membership(role="m", since=SINCE + timedelta(days=step))}
+        changes = {gone: None, come: MembershipRecord(role="m", since=SINCE + timedelta(days=step))}
         side.projection.commit(memberships=changes, position=step + 2)
         belongs = {key: each for key, each in (belongs | changes).items() if each}
         steady -= set(changes)

@@ -9,7 +9,7 @@ import pytest
 from projector.projections import groups
 from read_side.views import GroupQuery, MemberMatch, MemberQuery
 from shared.errors import Unavailable
-from shared.read_model.records import MemberCard, Membership, Person
+from shared.read_model.records import MemberCard, MembershipRecord, Person
 from tests.support.crowds import GROUPS
 from tests.support.read_side import RedisGroups, between_trips, changed
 from tests.support.view_sides import side_on
@@ -22,7 +22,7 @@ ANN, BEN = (
     for number, name in enumerate(("ann", "ben"), start=1)
 )
 MEMBERSHIPS = {
-    (GROUP.group_id, each.account_id): Membership(role="m", since=JOINED.replace(day=day))
+    (GROUP.group_id, each.account_id): MembershipRecord(role="m", since=JOINED.replace(day=day))
     for day, each in enumerate((ANN, BEN), start=1)
 }
 
@@ -96,12 +96,12 @@ async def test_a_group_that_goes_between_two_trips_shows_nobody(views, projectio
 
 async def test_members_who_go_between_two_trips_are_not_shown(views, projection):
     """Nor those who have come back since, and stand elsewhere; the page is as old as its first trip."""
-    back = {(GROUP.group_id, ANN.account_id): Membership(role="m", since=JOINED.replace(year=2027))}
+    back = {(GROUP.group_id, ANN.account_id): MembershipRecord(role="m", since=JOINED.replace(year=2027))}
     with between_trips(views, lambda: projection.commit(memberships=back, position=8)):
         page = await views.members(ID, MemberQuery())
     assert (handles(page), page.position) == (["ben"], 7)
 
-    changes = {(GROUP.group_id, BEN.account_id): Membership(role="chair", since=JOINED.replace(day=2))}
+    changes = {(GROUP.group_id, BEN.account_id): MembershipRecord(role="chair", since=JOINED.replace(day=2))}
     with between_trips(views, lambda: projection.commit(memberships=changes, position=9)):
         assert handles(await views.members(ID, MemberQuery(role="m"))) == ["ann"]
     with between_trips(views, lambda: projection.commit(memberships=dict.fromkeys(MEMBERSHIPS), position=10)):

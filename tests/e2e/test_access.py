@@ -193,8 +193,8 @@ async def test_what_happened_is_told_without_what_is_private(stack):
         less = await not_behind(lambda: client.get(url, headers=bearing(token)))
         more = await not_behind(lambda: client.get(url, headers=stack.headers))
 
-    assert less.json()["items"][-1]["details"] == {"handle": person.handle}
-    assert more.json()["items"][-1]["details"]["email"] == person.email
+    assert less.json()["items"][-1]["details"] == {"handle": person.account.handle}
+    assert more.json()["items"][-1]["details"]["email"] == person.account.email
     assert less.headers["ETag"] != more.headers["ETag"]
     assert less.json()["items"][-1]["actor"] == "muster-up"
 

@@ -28,7 +28,7 @@ PEOPLE = tuple(
     for each in (ADA, BOB)
 )
 MEMBERSHIPS = {
-    (JUDICIARY.group_id, account_id): records.Membership(role=role, since=datetime(2026, 2, day, tzinfo=UTC))
+    (JUDICIARY.group_id, account_id): records.MembershipRecord(role=role, since=datetime(2026, 2, day, tzinfo=UTC))
     for day, (account_id, role) in enumerate(ROLES.items(), start=1)
 }
 

@@ -79,6 +79,29 @@ class State:
     """When each person was registered, the erased included."""
 
 
+class Timeline:
+    """All that there was, in order, each by the position of the command that made it so."""
+
+    def __init__(self) -> None:
+        self._states: list[tuple[int, State]] = [(0, State())]
+
+    @property
+    def now(self) -> State:
+        return self._states[-1][1]
+
+    @property
+    def head(self) -> int:
+        return self._states[-1][0]
+
+    def go_on(self, states: Sequence[State], *, position: int) -> None:
+        self._states += [(position, state) for state in states]
+
+    def since(self, position: int) -> list[State]:
+        """What may be seen of a projection that reflects every event up to a position: that, or anything later."""
+        reflected = max(nth for nth, (at, _) in enumerate(self._states) if at <= position)
+        return [state for _, state in self._states[reflected:]]
+
+
 def account_of(state: State, ref: str) -> Account | None:
     """Whom an id, `@handle` or `ext:…` names."""
     for account in state.accounts.values():

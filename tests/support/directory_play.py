@@ -36,10 +36,10 @@ from shared.events import AccountErased
 from shared.http.in_process import in_process
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import HOME
-from shared.read_model.records import ActivityRecord, GroupRecord, Membership, Person, ProfileRecord, StatsRecord
+from shared.read_model.records import ActivityRecord, GroupRecord, MembershipRecord, Person, ProfileRecord, StatsRecord
 from shared.redis.client import connect, connector
 from tests.support.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
-from tests.support.directory_model import INVALID, Done, Refused, State, Verdict, verdict, version_of
+from tests.support.directory_model import INVALID, Done, Refused, Timeline, Verdict, verdict, version_of
 from tests.support.folding import begin, fold_next, go_live, held
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
 from write_side.execution.invocation import Answer
@@ -98,7 +98,7 @@ def _commit(views: Any, projection: str, held: Mapping[str, Any], position: int)
         case "profiles":
             views.commit(*_records(held, "profile", ProfileRecord).values(), position=position)
         case "groups":
-            memberships = _records(held, "membership", Membership)
+            memberships = _records(held, "membership", MembershipRecord)
             views.commit(
                 *_records(held, "group", GroupRecord).values(),
                 people=_records(held, "person", Person).values(),
@@ -196,29 +196,6 @@ async def _reader(views: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
 
 KEPT = timedelta(hours=20)
 """How long a key is relied on; Muster keeps it for a day."""
-
-
-class Timeline:
-    """All that there was, in order, each by the position of the command that made it so."""
-
-    def __init__(self) -> None:
-        self._states: list[tuple[int, State]] = [(0, State())]
-
-    @property
-    def now(self) -> State:
-        return self._states[-1][1]
-
-    @property
-    def head(self) -> int:
-        return self._states[-1][0]
-
-    def go_on(self, states: Sequence[State], *, position: int) -> None:
-        self._states += [(position, state) for state in states]
-
-    def since(self, position: int) -> list[State]:
-        """What may be seen of a projection that reflects every event up to a position: that, or anything later."""
-        reflected = max(nth for nth, (at, _) in enumerate(self._states) if at <= position)
-        return [state for _, state in self._states[reflected:]]
 
 
 class Kept(NamedTuple):

@@ -3,16 +3,18 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import httpx
 
 from tests.support.access import headers_for
+from tests.support.directory_model import Refused, State, Timeline, verdict
 from tests.support.patience import SECONDS
-from tests.support.people import Group, Member, Person, registration
+from tests.support.people import Group, Person, registration
 
 REGISTRATIONS: Mapping[str, int] = {"register": 95, "be_refused": 5}
 CHANGES: Mapping[str, int] = {"register": 66, "change": 30, "be_refused": 4}
@@ -36,13 +38,74 @@ REPEATED = 0.03
 """The share of accepted commands that are sent once more under their key."""
 
 
+AT_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""When commands are carried out is the server's to say."""
+
+
 class Hand(NamedTuple):
-    """One of the clients: how it asks, by what it chooses, and what is its own: nobody else changes that."""
+    """One of the clients: how it asks, by what it chooses, and its part of the directory: nobody else changes that."""
 
     client: httpx.AsyncClient
     choose: random.Random
-    people: list[Person]
-    groups: list[Group]
+    part: Timeline
+
+
+class Asked(NamedTuple):
+    """A command; `expected` is the version that it names in If-Match, if it does."""
+
+    command: str
+    fields: Mapping[str, Any]
+    expected: int | None = None
+
+
+class Some:
+    """Chooses among what a client's part of the directory has."""
+
+    def __init__(self, now: State, choose: random.Random) -> None:
+        self._now = now
+        self.one_of = choose.choice
+
+    def account(self) -> str:
+        return self.one_of(tuple(self._now.accounts))
+
+    def email(self) -> str:
+        return self._now.accounts[self.account()].email
+
+    def group(self) -> str:
+        return self.one_of(tuple(self._now.groups))
+
+    def member(self) -> dict[str, str]:
+        """Of a group that has any; or one who is not."""
+        group, account = self.one_of(tuple(self._now.memberships) or ((self.group(), self.account()),))
+        return {"group": group, "account": account}
+
+
+KINDS: Mapping[str, Callable[[Some, str], Asked]] = {
+    "register": lambda _, name: Asked("register-account", registration(name)),
+    "be_refused": lambda some, name: Asked("register-account", registration(name) | {"email": some.email()}),
+    "change": lambda some, name: some.one_of(
+        (
+            Asked("change-handle", {"account": some.account(), "handle": f"{name}.Changed"}),
+            Asked("change-email", {"account": some.account(), "email": f"{name}@changed.example"}),
+            Asked("update-profile", {"account": some.account(), "title": name}),
+        )
+    ),
+    "change_status": lambda some, _: Asked(
+        some.one_of(("suspend-account", "reinstate-account")), {"account": some.account()}
+    ),
+    "close": lambda some, _: Asked("close-account", {"account": some.account()}),
+    "create_group": lambda _, name: Asked("create-group", {"slug": name, "name": f"Group {name}"}),
+    "rename_group": lambda some, name: Asked("update-group", {"group": some.group(), "name": name}),
+    "delete_group": lambda some, _: Asked("delete-group", {"group": some.group()}),
+    "add_member": lambda some, name: Asked(
+        "add-group-member", {"group": some.group(), "account": some.account(), "role": name}
+    ),
+    "change_role": lambda some, name: Asked("change-member-role", {**some.member(), "role": name}),
+    "remove_member": lambda some, _: Asked("remove-group-member", some.member()),
+    "expect_another_version": lambda some, name: Asked(
+        "update-profile", {"account": some.account(), "title": name}, expected=1_000_000
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -71,7 +134,7 @@ class Load:
     refused: list[str] = field(default_factory=list)
     """Handles whose registration was refused."""
     groups: list[Group] = field(default_factory=list)
-    deleted: list[Group] = field(default_factory=list)
+    """All that were created."""
     troubles: Counter[str] = field(default_factory=Counter)
     """Answers that were none or not final, by kind."""
     false: list[str] = field(default_factory=list)
@@ -89,8 +152,8 @@ class Load:
     @property
     def position(self) -> int:
         """The highest that was answered."""
-        changed: tuple[Person | Group, ...] = (*self.accepted, *self.groups, *self.deleted)
-        return max((each.position for each in changed), default=0)
+        parts = [each.part for each in self.accepted] + [each.part for each in self.groups]
+        return max((part.head for part in parts), default=0)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -127,7 +190,7 @@ class Load:
             self._may_send.set()
 
     async def _run(self, number: int, client: httpx.AsyncClient) -> None:
-        hand = Hand(client, random.Random(self.seed * 1_000 + number), [], [])
+        hand = Hand(client, random.Random(self.seed * 1_000 + number), Timeline())
         while self._started < self.commands and not self._enough:
             await self._may_send.wait()
             self._started += 1
@@ -142,14 +205,16 @@ class Load:
     async def register(self, name: str, client: httpx.AsyncClient) -> Person:
         """Register another person, whom no client changes."""
         hand = _hand(name, client)
-        await self._register(name, hand)
-        return hand.people[0]
+        await self._ask("register", name, hand)
+        [id_] = hand.part.now.accounts
+        return Person(id_, hand.part)
 
     async def create_group(self, name: str, client: httpx.AsyncClient) -> Group:
         """Have a group more, which no client changes."""
         hand = _hand(name, client)
-        await self._create_group(name, hand)
-        return hand.groups[0]
+        await self._ask("create_group", name, hand)
+        [id_] = hand.part.now.groups
+        return Group(id_, hand.part)
 
     async def send(self, command: str, body: dict[str, str], key: str, client: httpx.AsyncClient) -> int:
         """Send a command until its outcome is known; gives the status, for the caller to keep in mind."""
@@ -159,140 +224,37 @@ class Load:
     async def suspend(self, person: Person, client: httpx.AsyncClient) -> None:
         """Suspend a person whom no client changes."""
         key = f"suspend:{person.id}"
-        await self._have_status(person, "suspend-account", "suspended", key, _hand(key, client))
+        hand = _hand(key, client)._replace(part=person.part)
+        await self._send(Asked("suspend-account", {"account": person.id}), key, hand)
 
     async def _send_one(self, name: str, hand: Hand) -> None:
         [kind] = hand.choose.choices(tuple(self.kinds), tuple(self.kinds.values()))
-        if len(hand.people) < 2:
+        if len(hand.part.now.accounts) < 2:
             kind = "register"
-        elif not hand.groups and "create_group" in self.kinds:
+        elif not hand.part.now.groups and "create_group" in self.kinds:
             kind = "create_group"
-        send: Callable[[str, Hand], Awaitable[None]] = getattr(self, f"_{kind}")
-        await send(name, hand)
+        await self._ask(kind, name, hand)
 
-    async def _register(self, name: str, hand: Hand) -> None:
-        body = registration(name)
-        if told := await self._done("register-account", body, name, hand, version=1):
-            person = Person(id=told["id"], position=told["position"], **body)
-            hand.people.append(person)
-            self.accepted.append(person)
+    async def _ask(self, kind: str, name: str, hand: Hand) -> None:
+        await self._send(KINDS[kind](Some(hand.part.now, hand.choose), name), name, hand)
 
-    async def _change(self, name: str, hand: Hand) -> None:
-        person = hand.choose.choice(hand.people)
-        command, change, version = hand.choose.choice(
-            (
-                ("change-handle", {"handle": f"{name}.Changed"}, "version"),
-                ("change-email", {"email": f"{name}@changed.example"}, "version"),
-                ("update-profile", {"title": name}, "profile_version"),
-            )
-        )
-        reached = getattr(person, version) + 1
-        if told := await self._done(command, {"account": person.id, **change}, name, hand, version=reached):
-            person.become(position=told["position"], **change, **{version: reached})
+    async def _send(self, asked: Asked, key: str, hand: Hand) -> None:
+        """Hold the answer to a command against the model, which goes on from there."""
+        command, fields, expected = asked
+        due = verdict(hand.part.now, command, fields, at=AT_ANY_TIME, expected=expected)
+        headers = {} if expected is None else {"If-Match": f'"{expected}"'}
+        answer = await self._outcome(command, fields, key, hand, **headers)
+        told = answer.json()
+        if isinstance(due, Refused):
+            problem = told.get("type", "").removeprefix("/problems/")
+            self._is_as_promised(answer, answer.status_code != 200 and problem in due.problems)
+            self.refused += [fields["handle"]] if command == "register-account" else []
+        elif self._is_as_promised(answer, answer.status_code == 200 and told["version"] == due.version):
+            hand.part.go_on(due.then(told["id"]), position=told["position"])
+            self.accepted += [Person(told["id"], hand.part)] if command == "register-account" else []
+            self.groups += [Group(told["id"], hand.part)] if command == "create-group" else []
 
-    async def _be_refused(self, name: str, hand: Hand) -> None:
-        """Ask for an address that is taken."""
-        taken = {"email": hand.choose.choice(hand.people).email}
-        await self._refused("register-account", registration(name) | taken, name, hand, problem="email-taken")
-        self.refused.append(name)
-
-    async def _change_status(self, name: str, hand: Hand) -> None:
-        person = hand.choose.choice(hand.people)
-        command, status = hand.choose.choice((("suspend-account", "suspended"), ("reinstate-account", "active")))
-        await self._have_status(person, command, status, name, hand)
-
-    async def _close(self, name: str, hand: Hand) -> None:
-        """Close an account, and be refused to change it."""
-        person = hand.people.pop()
-        await self._have_status(person, "close-account", "closed", name, hand)
-        body, again = {"account": person.id}, f"{name}.closed"
-        await self._refused("suspend-account", body, again, hand, problem="account-closed")
-
-    async def _have_status(self, person: Person, command: str, status: str, name: str, hand: Hand) -> None:
-        """What a person is already, changes nothing."""
-        reached = person.version + (person.status != status)
-        told = await self._done(command, {"account": person.id}, name, hand, version=reached)
-        if told and person.status != status:
-            person.become(position=told["position"], status=status, version=reached)
-
-    async def _expect_another_version(self, name: str, hand: Hand) -> None:
-        body, headers = {"account": hand.choose.choice(hand.people).id, "title": "never"}, {"If-Match": '"1000000"'}
-        await self._refused("update-profile", body, name, hand, problem="version-mismatch", **headers)
-
-    async def _create_group(self, name: str, hand: Hand) -> None:
-        body = {"slug": name, "name": f"Group {name}"}
-        if told := await self._done("create-group", body, name, hand, version=1):
-            group = Group(id=told["id"], position=told["position"], **body)
-            hand.groups.append(group)
-            self.groups.append(group)
-
-    async def _rename_group(self, name: str, hand: Hand) -> None:
-        group = hand.choose.choice(hand.groups)
-        body, reached = {"group": group.id, "name": name}, group.version + 1
-        if told := await self._done("update-group", body, name, hand, version=reached):
-            group.version, group.name, group.position = reached, name, told["position"]
-            for person, _ in group.members.values():
-                self._belong(person, group, person.groups[group.slug][1], group.position)
-
-    async def _delete_group(self, name: str, hand: Hand) -> None:
-        group = hand.groups.pop()
-        reached = group.version + 1
-        if told := await self._done("delete-group", {"group": group.slug}, name, hand, version=reached):
-            self.groups.remove(group)
-            self.deleted.append(group)
-            group.version, group.position = reached, told["position"]
-            for person, _ in group.members.values():
-                self._belong(person, group, None, group.position)
-
-    async def _add_member(self, name: str, hand: Hand) -> None:
-        """Add a person who may be a member already: then they get another role."""
-        group, person = hand.choose.choice(hand.groups), hand.choose.choice(hand.people)
-        member = group.members.get(person.id, Member(person, 0))
-        await self._have_role("add-group-member", group, member, name, hand)
-
-    async def _change_role(self, name: str, hand: Hand) -> None:
-        if found := self._some_member(hand):
-            await self._have_role("change-member-role", *found, name, hand)
-
-    async def _have_role(self, command: str, group: Group, member: Member, role: str, hand: Hand) -> None:
-        body = {"group": group.slug, "account": member.person.id, "role": role}
-        if told := await self._done(command, body, role, hand, version=member.version + 1):
-            group.members[member.person.id] = Member(member.person, member.version + 1)
-            self._belong(member.person, group, role, told["position"])
-
-    async def _remove_member(self, name: str, hand: Hand) -> None:
-        if found := self._some_member(hand):
-            group, (person, version) = found
-            body = {"group": group.id, "account": person.id}
-            if told := await self._done("remove-group-member", body, name, hand, version=version + 1):
-                del group.members[person.id]
-                self._belong(person, group, None, told["position"])
-
-    def _some_member(self, hand: Hand) -> tuple[Group, Member] | None:
-        """One whom nobody has closed."""
-        there = [
-            (group, each) for group in hand.groups for each in group.members.values() if each.person in hand.people
-        ]
-        return hand.choose.choice(there) if there else None
-
-    def _belong(self, person: Person, group: Group, role: str | None, position: int) -> None:
-        others = {slug: told for slug, told in person.groups.items() if slug != group.slug}
-        own = {} if role is None else {group.slug: (group.name, role)}
-        person.become(position=position, groups=others | own)
-
-    async def _done(self, command: str, body: dict[str, Any], name: str, hand: Hand, *, version: int) -> Any:
-        """What is answered to a command that is to be carried out; None, and `false`, if it is not to that version."""
-        answer = await self._outcome(command, body, name, hand)
-        holds = self._is_as_promised(answer, answer.status_code == 200 and answer.json()["version"] == version)
-        return answer.json() if holds else None
-
-    async def _refused(
-        self, command: str, body: dict[str, Any], name: str, hand: Hand, *, problem: str, **headers: str
-    ) -> None:
-        answer = await self._outcome(command, body, name, hand, **headers)
-        self._is_as_promised(answer, answer.status_code != 200 and answer.json()["type"] == f"/problems/{problem}")
-
-    async def _outcome(self, command: str, body: dict[str, Any], name: str, hand: Hand, **headers: str) -> Any:
+    async def _outcome(self, command: str, body: Mapping[str, Any], name: str, hand: Hand, **headers: str) -> Any:
         """Of a command; now and then one that was accepted is sent once more under its key."""
         if hand.choose.random() >= self.keyed:
             return await self._final(command, body, headers, hand.client)
@@ -343,4 +305,4 @@ def client_at(url: str, transport: httpx.AsyncBaseTransport | None = None) -> ht
 
 def _hand(name: str, client: httpx.AsyncClient) -> Hand:
     """One that has nothing of its own yet."""
-    return Hand(client, random.Random(name), [], [])
+    return Hand(client, random.Random(name), Timeline())

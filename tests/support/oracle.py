@@ -72,26 +72,21 @@ async def _people_not_shown(client: httpx.AsyncClient, people: Sequence[Person],
     """Who cannot be found by each of their keys with all that was sent, and by which not."""
     wrong: list[Any] = []
     for keys, name in KEYS.items():
-        records = await _batches(client, keys, [getattr(person, name) for person in people], position)
+        records = await _batches(client, keys, [getattr(person.account, name) for person in people], position)
         found = {record["account_id"]: record for record in records}
-        wrong += [(keys, person) for person in people if not person.shows_in(found.get(person.id, {}))]
+        wrong += [(keys, person) for person in people if not person.shows_in(found.get(person.id))]
     return wrong
 
 
 async def _groups_not_shown(client: httpx.AsyncClient, load: Load) -> list[str]:
-    told = [(group, await _told(client, group, load.position)) for group in (*load.groups, *load.deleted)]
-    return [f"{group}: {record}" for group, record in told if record != _shown(group, load)]
+    told = [(group, await _told(client, group, load.position)) for group in load.groups]
+    return [f"{group.id}: {record}" for group, record in told if not group.shows_in(record)]
 
 
-async def _told(client: httpx.AsyncClient, group: Group, position: int) -> tuple[Any, ...] | None:
+async def _told(client: httpx.AsyncClient, group: Group, position: int) -> dict[str, Any] | None:
     headers = {"Muster-Min-Position": str(position)}
-    found = await not_behind(lambda: client.get(f"/groups/{group.slug}", headers=headers))
-    fields = ("group_id", "name", "version", "member_count")
-    return tuple(found.json()[name] for name in fields) if found.status_code == 200 else None
-
-
-def _shown(group: Group, load: Load) -> tuple[Any, ...] | None:
-    return None if group in load.deleted else (group.id, group.name, group.version, len(group.members))
+    found = await not_behind(lambda: client.get(f"/groups/{group.id}", headers=headers))
+    return found.json() if found.status_code == 200 else None
 
 
 def _compare_with_log(database: psycopg.Connection, load: Load, verdict: Verdict) -> None:
@@ -114,9 +109,9 @@ def _compare_with_log(database: psycopg.Connection, load: Load, verdict: Verdict
 
 def _versions(load: Load) -> dict[tuple[str, str], int]:
     """How many events the log must have of each aggregate."""
-    accounts = {("account", person.id): person.version for person in load.accepted}
-    profiles = {("profile", person.id): person.profile_version for person in load.accepted}
-    return accounts | profiles | {("group", each.id): each.version for each in (*load.groups, *load.deleted)}
+    accounts = {("account", person.id): person.account.version for person in load.accepted}
+    profiles = {("profile", person.id): person.account.profile_version for person in load.accepted}
+    return accounts | profiles | {("group", each.id): each.version for each in load.groups}
 
 
 def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: Redis) -> None:

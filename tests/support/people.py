@@ -1,71 +1,54 @@
-"""People and groups as their commands have made them, and as the directory must show them."""
+"""People and groups as their commands have made them: what the directory must show of them, by its model."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-
-@dataclass(slots=True)
-class Person:
-    """A person whose registration was accepted, as the directory must show them."""
-
-    id: str
-    position: int
-    """Of the last command that changed them."""
-    handle: str
-    email: str
-    external_id: str
-    display_name: str
-    tags: list[str]
-    title: str | None = None
-    status: str = "active"
-    version: int = 1
-    profile_version: int = 1
-    groups: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Name and role, by slug."""
-    past: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    """What the directory must show of them from which position on, in order."""
-
-    def __post_init__(self) -> None:
-        self.past.append((self.position, self.expected()))
-
-    def shows_in(self, record: dict[str, Any]) -> bool:
-        """Whether a record says of them what it must; never more, as what was sent is all there is."""
-        return shows(record, self.expected())
-
-    def expected(self) -> dict[str, Any]:
-        fields = {name: getattr(self, name) for name in self.__slots__ if name not in {"id", "position", "past"}}
-        return {"account_id": self.id, **fields, "groups": dict(self.groups)}
-
-    def become(self, *, position: int, **changes: Any) -> None:
-        """Be what a command has made of them."""
-        self.position = position
-        for name, value in changes.items():
-            setattr(self, name, value)
-        self.past.append((position, self.expected()))
+from tests.support import directory_views as due
+from tests.support.directory_model import Account, State, Timeline
 
 
-def shows(record: dict[str, Any], expected: dict[str, Any]) -> bool:
-    """Whether a record says what is expected."""
-    groups = {each["slug"]: (each["name"], each["role"]) for each in record.get("groups", ())}
-    return all((groups if name == "groups" else record.get(name)) == value for name, value in expected.items())
-
-
-@dataclass(slots=True)
-class Group:
-    """A group whose creation was accepted; only the client that has created it changes it."""
+class Person(NamedTuple):
+    """A person whose registration was accepted, in the part of the directory that only one client changes."""
 
     id: str
-    slug: str
-    name: str
-    position: int
-    version: int = 1
-    members: dict[str, "Member"] = field(default_factory=dict)
-    """By account."""
+    part: Timeline
+
+    @property
+    def account(self) -> Account:
+        return self.part.now.accounts[self.id]
+
+    @property
+    def position(self) -> int:
+        """From which on they are shown as they are now."""
+        return self.part.head
+
+    def shows_in(self, record: Mapping[str, Any] | None, state: State | None = None) -> bool:
+        """Whether a record says of them what it must, at present or in another state; None if there is none."""
+        return timeless(record) == timeless(due.record(state or self.part.now, self.id))
+
+    def __repr__(self) -> str:
+        return repr(self.account)
 
 
-class Member(NamedTuple):
-    person: Person
-    version: int
+class Group(NamedTuple):
+    """A group whose creation was accepted, likewise."""
+
+    id: str
+    part: Timeline
+
+    def shows_in(self, record: Mapping[str, Any] | None) -> bool:
+        return timeless(record) == timeless(due.group_record(self.part.now, self.id))
+
+    @property
+    def version(self) -> int:
+        """How many events it has had, its deletion included."""
+        *_, last = (state.groups[self.id].version for state in self.part.since(0) if self.id in state.groups)
+        return last + (self.id not in self.part.now.groups)
+
+
+def timeless(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A record without what only the server's clock knows."""
+    return record and {name: value for name, value in record.items() if name not in {"created_at", "updated_at"}}
 
 
 def registration(name: str) -> dict[str, Any]:
@@ -81,9 +64,10 @@ def registration(name: str) -> dict[str, Any]:
 
 def ways_to(person: Person) -> list[str]:
     """Every path that leads to them."""
+    account = person.account
     return [
-        f"/profiles/{person.id}",
-        f"/profiles/by-handle/{person.handle.upper()}",
-        f"/profiles/by-email/{person.email.upper()}",
-        f"/profiles/by-external-id/{person.external_id}",
+        f"/profiles/{account.id}",
+        f"/profiles/by-handle/{account.handle.upper()}",
+        f"/profiles/by-email/{account.email.upper()}",
+        f"/profiles/by-external-id/{account.external_id}",
     ]

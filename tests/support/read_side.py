@@ -19,7 +19,7 @@ from shared.read_model.keys import HOME
 from shared.read_model.records import (
     ActivityRecord,
     GroupRecord,
-    Membership,
+    MembershipRecord,
     Person,
     ProfileGroup,
     ProfileRecord,
@@ -171,7 +171,7 @@ class RedisGroups(Collections):
         self,
         *records: GroupRecord,
         people: Iterable[Person] = (),
-        memberships: Mapping[tuple[UUID, UUID], Membership | None] | None = None,
+        memberships: Mapping[tuple[UUID, UUID], MembershipRecord | None] | None = None,
         gone: Iterable[UUID] = (),
         position: int,
     ) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.support.load import Load, client_at
-from tests.support.people import Person, shows, ways_to
+from tests.support.people import Person, ways_to
 
 
 class Seen(NamedTuple):
@@ -30,12 +30,7 @@ class Seen(NamedTuple):
         """
         if self.position < self.minimum:
             return False
-        before = [told for position, told in self.person.past if position <= self.position]
-        if self.record is None:
-            return not before
-        record = self.record
-        later = [told for position, told in self.person.past if position > self.position]
-        return any(shows(record, told) for told in (*before[-1:], *later))
+        return any(self.person.shows_in(self.record, state) for state in self.person.part.since(self.position))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, Page
 from shared.read_model.envelope import Sealed
 from shared.read_model.index_rows import group_row
 from shared.read_model.ordering import place, time_key
-from shared.read_model.records import GroupRecord, Membership, Person
+from shared.read_model.records import GroupRecord, MembershipRecord, Person
 from shared.text import filed, unique_slug
 
 Belongs = tuple[UUID, UUID]
@@ -23,13 +23,13 @@ class MemoryGroupViews(Committed):
         super().__init__(freshness=freshness, list_limits=list_limits)
         self._groups: dict[UUID, tuple[GroupRecord, Sealed]] = {}
         self._people: dict[UUID, Person] = {}
-        self._memberships: dict[Belongs, Membership] = {}
+        self._memberships: dict[Belongs, MembershipRecord] = {}
 
     def commit(
         self,
         *groups: GroupRecord,
         people: Iterable[Person] = (),
-        memberships: Mapping[Belongs, Membership | None] | None = None,
+        memberships: Mapping[Belongs, MembershipRecord | None] | None = None,
         gone: Iterable[UUID] = (),
         position: int,
     ) -> None:
@@ -47,7 +47,7 @@ class MemoryGroupViews(Committed):
             self._keep(dict.fromkeys(each for each in self._memberships if each[0] == group_id))
         self._reach(position)
 
-    def _keep(self, memberships: Mapping[Belongs, Membership | None]) -> None:
+    def _keep(self, memberships: Mapping[Belongs, MembershipRecord | None]) -> None:
         changed = {**self._memberships, **memberships}
         self._memberships = {belongs: each for belongs, each in changed.items() if each is not None}
 
@@ -85,7 +85,7 @@ class MemoryGroupViews(Committed):
         card = None if membership is None else self._card(account, membership)
         return MemberMatch(position, card, group_exists=True)
 
-    def _card(self, account_id: UUID, membership: Membership) -> Sealed:
+    def _card(self, account_id: UUID, membership: MembershipRecord) -> Sealed:
         return sealed(self._position or 0, self._people[account_id], membership)
 
     def _id_of(self, group: str) -> UUID | None:

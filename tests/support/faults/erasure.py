@@ -23,12 +23,12 @@ async def _race(bench: Bench) -> set[int]:
     bench.load.accepted.remove(person)
     asked = [
         bench.send("update-profile", account=person.id, title="Late"),
-        bench.send("change-handle", account=person.id, handle=f"{person.handle}.late"),
-        bench.send("add-group-member", account=person.id, group=group.slug),
+        bench.send("change-handle", account=person.id, handle=f"{person.account.handle}.late"),
+        bench.send("add-group-member", account=person.id, group=group.id),
     ]
     asked.insert(bench.random.randrange(len(asked) + 1), _erased(bench, person.id))
     answered = {status for status in await asyncio.gather(*asked) if status is not None}
-    bench.load.refused += [person.handle, f"{person.handle}.late"]
+    bench.load.refused += [person.account.handle, f"{person.account.handle}.late"]
     return answered
 
 

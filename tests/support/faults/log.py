@@ -15,8 +15,10 @@ from projector.projections.registry import PROJECTIONS
 from shared.dev_stack.embedded_server import end_leftovers
 from shared.events.accounts import AccountSuspended
 from tests.support.bench import Bench
+from tests.support.directory_model import verdict
 from tests.support.faults.processes import frozen
 from tests.support.faults.read_model import have_reached, is_stopped, rebuild
+from tests.support.load import AT_ANY_TIME
 from tests.support.oracle import checkpoint
 from tests.support.people import Person
 from tests.support.stack import until
@@ -42,7 +44,8 @@ async def open_transaction(bench: Bench, end: End) -> AsyncIterator[None]:
         yield
         _end(connection, end, bench)
     if "commit" in end:
-        person.become(position=position, status="suspended", version=person.version + 1)
+        suspended = verdict(person.part.now, "suspend-account", {"account": person.id}, at=AT_ANY_TIME)
+        person.part.go_on(suspended.then(person.id), position=position)
 
 
 def _end(connection: psycopg.Connection, end: End, bench: Bench) -> None:
@@ -68,7 +71,7 @@ async def rolled_back_appends(bench: Bench) -> AsyncIterator[None]:
 def suspend(connection: psycopg.Connection, person: Person) -> int:
     """Suspend a person in the transaction that is open, as the write side would; gives the position of the event."""
     data = msgspec.json.encode(AccountSuspended(account_id=UUID(person.id))).decode()
-    reached = person.version + 1
+    reached = person.account.version + 1
     connection.execute("update accounts set status = 'suspended', version = %s where id = %s", (reached, person.id))
     [(position,)] = connection.execute(_APPEND, (person.id, reached, data)).fetchall()
     return int(position)

@@ -10,7 +10,7 @@ from projector.folding.index_entries import SortedEntry, UniqueEntry
 from projector.projections.groups import GROUP, MEMBERSHIP, PERSON, REGISTRATION, groups
 from shared.events import GroupDeleted, MemberAdded, MemberRemoved
 from shared.read_model.ordering import GROUP_ORDERS, NUL, number_key, place, text_key, time_key
-from shared.read_model.records import GroupRecord, Membership, Person
+from shared.read_model.records import GroupRecord, MembershipRecord, Person
 from tests.support.given import Given
 from tests.support.histories import DAWN, History
 from tests.support.random_histories import group_histories
@@ -156,13 +156,13 @@ def test_a_membership_has_a_role_and_the_time_since(history, board, ada):
     history.add_member(board, ada)
     history.change_role(board, ada, "chair")
     key = f"{board}:{ada}"
-    assert {key: Membership(role="chair", since=at(6))} == given(history).all(MEMBERSHIP)
+    assert {key: MembershipRecord(role="chair", since=at(6))} == given(history).all(MEMBERSHIP)
 
     history.remove_member(board, ada)
     assert given(history).all(MEMBERSHIP) == {}
 
     history.add_member(board, ada)
-    assert {key: Membership(role="member", since=at(9))} == given(history).all(MEMBERSHIP)
+    assert {key: MembershipRecord(role="member", since=at(9))} == given(history).all(MEMBERSHIP)
 
 
 def test_members_stand_in_the_order_in_which_they_joined(history, board, ada):

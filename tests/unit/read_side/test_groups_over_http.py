@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from read_side.adapters.list_query import ListLimits
-from shared.read_model.records import GroupRecord, MemberCard, Membership, Person
+from shared.read_model.records import GroupRecord, MemberCard, MembershipRecord, Person
 from tests.support.directory import FINANCE, JUDICIARY, MEMBERSHIPS, PEOPLE
 from tests.support.read_side import ADA, BOB, changed
 from tests.unit.read_side.test_look_ups_over_http import problem
@@ -130,7 +130,7 @@ async def test_members_of_one_role(client, groups, query, expected):
 
 async def test_a_role_is_composed(client, groups):
     """Roles are stored in NFC."""
-    belongs = {(FINANCE.group_id, ADA.account_id): Membership(role="Pr\u00e9sidente", since=ADA.created_at)}
+    belongs = {(FINANCE.group_id, ADA.account_id): MembershipRecord(role="Pr\u00e9sidente", since=ADA.created_at)}
     groups.commit(memberships=belongs, position=9)
 
     response = await client.get("/groups/ssfi/members?role=Pre%CC%81sidente")
@@ -152,7 +152,8 @@ async def test_a_walk_meets_every_member_once(client, empty_groups):
     """Those who joined at the same moment too."""
     people = [Person(account_id=UUID(int=n), handle=f"p{n}", display_name="P", status="active") for n in range(7)]
     belong = {
-        (JUDICIARY.group_id, each.account_id): Membership(role="member", since=JUDICIARY.created_at) for each in people
+        (JUDICIARY.group_id, each.account_id): MembershipRecord(role="member", since=JUDICIARY.created_at)
+        for each in people
     }
     empty_groups.commit(JUDICIARY, people=people, memberships=belong, position=1)
 
@@ -165,7 +166,7 @@ async def test_a_cursor_is_of_one_group(client, groups):
     """The members of another are asked for anew; the same group may be named in another way of writing."""
     groups.commit(
         memberships={
-            (FINANCE.group_id, each.account_id): Membership(role="x", since=BOB.created_at) for each in PEOPLE
+            (FINANCE.group_id, each.account_id): MembershipRecord(role="x", since=BOB.created_at) for each in PEOPLE
         },
         position=9,
     )

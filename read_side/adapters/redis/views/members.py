@@ -1,7 +1,7 @@
 """
 Members of groups.
 
-A member's card is a `records.Person` and a `records.Membership` laid side by side. When a group is deleted its
+A member's card is a `records.Person` and a `records.MembershipRecord` laid side by side. When a group is deleted its
 memberships go one after another: they are shown only beside the group's own document.
 """
 
@@ -21,13 +21,13 @@ from shared.errors import Unavailable
 from shared.read_model.envelope import Sealed, entity_tag, mark_stale, unseal, without_mark
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import NUL, name_at, time_key
-from shared.read_model.records import Membership
+from shared.read_model.records import MembershipRecord
 from shared.text import filed
 
 MEMBERS, MEMBERS_BY_ROLE = "member", "member-role"
 PEOPLE, MEMBERSHIPS = "person", "membership"
 
-_decode = msgspec.json.Decoder(Membership).decode
+_decode = msgspec.json.Decoder(MembershipRecord).decode
 
 
 def member_names(keys: GenerationKeys) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Whatever is killed with -9 in a stream of commands: it comes back, and every accepted command is visible once."""
 
+import os
+import signal
 from collections.abc import Callable
 
 from redis import Redis
@@ -12,18 +14,21 @@ from tests.support.under_load import under_load
 
 async def kill_in_the_stream(stack: Stack, child: Child, load: Load, *, felt: Callable[[], int], by: int = 1) -> None:
     """
-    Let the stream come into its flow, kill, and wait until everything is back.
+    Let the stream come into its flow, kill while commands are under way, and wait until everything is back.
 
     :param felt: counts what tells that the process is missed; it stays away until that has grown.
     """
     await load.grown(by=20)
+    killed = stack.pid(child)
+    assert killed is not None
     wanted = felt() + by
 
     async def is_felt() -> bool:
         return felt() >= wanted
 
     with stack.supervisor_asleep():
-        killed = stack.kill(child)
+        await load.under_way()
+        os.kill(killed, signal.SIGKILL)
         await until(is_felt)
     await stack.back(child, instead_of=killed)
 

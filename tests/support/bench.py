@@ -63,12 +63,8 @@ class Bench:
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:
         """Commands and reads go on meanwhile; in the end each command has its outcome."""
-        # Not more than this: what is started again needs the processor, too.
-        few = {"clients": 4, "commands": 1_000_000, "pause": 0.05, "patience": 0.2}
-        self.load = Load(self.addresses.write, seed=self.seed, kinds=EVERYTHING, **few)
-        self.readers = Readers(
-            self.addresses.read, seed=self.seed, load=self.load, pause=0.03, fresh=0.5, may_be_silent=True
-        )
+        self.load = Load(self.addresses.write, seed=self.seed, kinds=EVERYTHING, commands=1_000_000, patience=0.2)
+        self.readers = Readers(self.addresses.read, seed=self.seed, load=self.load, fresh=0.5, may_be_silent=True)
         write, headers = self.addresses.write, headers_for(self.addresses.write)
         self._client = httpx.AsyncClient(base_url=write, headers=headers, timeout=30, trust_env=False)
         async with self._client, self.readers.running(), self.load.running():

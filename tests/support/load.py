@@ -120,12 +120,13 @@ class Load:
 
     write_url: str
     seed: int
-    clients: int = 6
+    clients: int = 4
+    """Not more than this, and no faster: what is started again needs the processor, too."""
     commands: int = 5_000
     """At most, by all clients together."""
     kinds: Mapping[str, int] = field(default_factory=lambda: CHANGES)
     keyed: float = 1.0
-    pause: float = 0.02
+    pause: float = 0.05
     patience: float = 0.05
     """Seconds between two tries of one client: shorter than Retry-After says, so that tests are short."""
     transport: httpx.AsyncBaseTransport | None = None
@@ -178,6 +179,12 @@ class Load:
             while self.done < wanted:
                 await self._moved.wait()
 
+    async def under_way(self) -> None:
+        """Return as a command is sent while another is with the server."""
+        async with asyncio.timeout(SECONDS):
+            while self._sending < 2:
+                await self._moved.wait()
+
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:
         """Every command that was sent has its outcome, and none is sent meanwhile."""
@@ -195,12 +202,16 @@ class Load:
             await self._may_send.wait()
             self._started += 1
             self._sending += 1
+            self._notify()
             await self._send_one(f"p{self.seed}.{number}.{self._started}", hand)
             self._sending -= 1
             self.done += 1
-            self._moved.set()
-            self._moved = asyncio.Event()
+            self._notify()
             await asyncio.sleep(hand.choose.random() * 2 * self.pause)
+
+    def _notify(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def register(self, name: str, client: httpx.AsyncClient) -> Person:
         """Register another person, whom no client changes."""

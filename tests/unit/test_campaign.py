@@ -19,7 +19,7 @@ def campaign():
 def test_what_this_machine_does_not_permit_is_said(campaign):
     """And does not count as a kind that never struck."""
     assert campaign.table().splitlines()[-1] == "not run here: full disk beneath Redis: this machine lets nobody mount"
-    assert campaign.never_fired() == ["kill Redis"]
+    assert campaign.never_fired(campaign.faults) == ["kill Redis"]
 
 
 def test_what_this_machine_does_not_permit_is_not_tried(campaign):

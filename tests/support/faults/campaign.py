@@ -13,6 +13,7 @@ from projector.audit.verify.verification import Verification
 from projector.projections.registry import PROJECTIONS
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
+from shared.wording import counted
 from tests.support.bench import Bench, running_bench
 from tests.support.faults.fault import Fault
 from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells, verdict_on
@@ -40,19 +41,20 @@ class Campaign:
         self.left_out = {name: why for name, why in missing.items() if why}
         """Why the others are not tried."""
         self.records: dict[str, Record] = defaultdict(Record)
-        self.runs = 0
+        self.seeds: list[int] = []
+        """One a run, of that which was broken off too."""
         self.striking: str | None = None
         """What is there now; in the end, what a run was broken off in."""
 
     async def run(self, faults: Sequence[Fault], *, seed: int, redis_program: Path | None = None) -> Verdict:
         """Let these strike under load, in an order that the seed chooses, and judge."""
         order = Random(seed).sample(faults, k=len(faults))
+        self.seeds.append(seed)
         async with running_bench(seed=seed, redis_program=redis_program) as bench:
             async with bench.under_load():
                 for fault in order:
                     await self._strike(fault, bench)
             verdict = await _judged(bench)
-        self.runs += 1
         self._count(faults, verdict)
         return verdict
 
@@ -80,16 +82,17 @@ class Campaign:
         deck = Random(seed // parts).sample(self.faults, k=len(self.faults))
         return deck[seed % parts :: parts]
 
-    def never_fired(self) -> list[str]:
-        return [fault.name for fault in self.faults if not self.records[fault.name].recoveries]
+    def never_fired(self, faults: Sequence[Fault]) -> list[str]:
+        return [fault.name for fault in faults if not self.records[fault.name].recoveries]
 
     def table(self) -> str:
         """One line a kind, in the order in which they are listed; then those that could not be tried."""
         head = f"{'fault':<30} fired commands  lost dupl. stale  p50 s  max s"
+        runs = f"{counted(len(self.seeds), 'run')} from --fault-seed {next(iter(self.seeds), 'none')} on"
         lines = [_line(fault.name, self.records[fault.name]) for fault in self.faults]
         broken_off = [f"broken off in: {self.striking}"] if self.striking else []
         left_out = [f"not run here: {name}: {why}" for name, why in self.left_out.items()]
-        return "\n".join([f"{self.runs} runs", head, *lines, *left_out, *broken_off])
+        return "\n".join([runs, head, *lines, *left_out, *broken_off])
 
 
 async def _judged(bench: Bench) -> Verdict:

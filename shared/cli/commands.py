@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Subcommand] = {
 COMMANDS_OF_A_CLONE: Mapping[str, Subcommand] = {
     "check": Subcommand("shared.dev_stack.cli:check", "Check the style, the types and the import contracts."),
     "test": Subcommand("shared.dev_stack.cli:test", "Run the tests; what follows goes to pytest."),
+    "bench": Subcommand("shared.dev_stack.cli:bench", "Measure Muster beside what users would pick instead."),
 }
 
 

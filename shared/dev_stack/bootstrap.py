@@ -75,12 +75,14 @@ class Environment(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Become `muster` with these arguments; `check` and `test` exist only in a clone."""
+    """Become `muster` with these arguments; `check`, `test` and `bench` exist only in a clone."""
     match arguments:
         case ["check"]:
             check()
         case ["test", *chosen]:
             run_tool(["pytest", *(chosen or SHARED_OUT)])
+        case ["bench", *chosen]:
+            run_tool(["python", "-m", "tests.benchmarks.run", *chosen])
         case _:
             _become(_ready_environment(COMMANDS), "muster", arguments)
 

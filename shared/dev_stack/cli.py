@@ -103,6 +103,15 @@ def test(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
     bootstrap.main(["test", *arguments])
 
 
+def bench(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
+    """
+    Measure Muster beside what users would pick instead, in a clone.
+
+    :param arguments: names of results and options, which `./muster bench --help` shows.
+    """
+    bootstrap.main(["bench", *arguments])
+
+
 def _document(row: Row) -> dict[str, str | None]:
     name, value, source = row
     return {"name": name, "value": None if value == UNSET else value, "source": source}

@@ -100,7 +100,7 @@ def _quantiles(taken: list[float]) -> str:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - what it is for
+    print(text, flush=True)
 
 
 async def measure(arguments: argparse.Namespace) -> None:

@@ -233,7 +233,7 @@ def main() -> None:
     settings = Settings.load(os.environ).with_addresses()
     urls = {"write_url": settings.required("write_url"), "read_url": settings.required("read_url")}
     found = asyncio.run(measure(**urls, home=settings.home, minutes=asked.minutes, rate=asked.rate, reads=asked.reads))
-    print(msgspec.json.encode(found).decode() if asked.json else told(found))  # noqa: T201
+    print(msgspec.json.encode(found).decode() if asked.json else told(found))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ from tests.support.patience import SECONDS
 _HOMES: dict[str, Path] = {}
 """Of the stacks that run, by the hosts and ports at which they serve."""
 
-_HEADERS: dict[str, dict[str, str]] = {}
-
 
 class Keys:
     """A directory of keys of a test's own."""
@@ -71,15 +69,8 @@ def cookie_policy(url: str) -> str:
     return sign_in_link(url, key=KeyDirectory(home / "keys").newest(), subject="browser", audience="muster")
 
 
-def register_headers(url: str, headers: dict[str, str]) -> None:
-    """Have a benchmark let in at an address by these."""
-    _HEADERS[urlsplit(url).netloc] = headers
-
-
 def headers_of_home(url: str) -> dict[str, str]:
     """What lets a benchmark in that was told an address: as for a command of Muster's."""
-    if (headers := _HEADERS.get(urlsplit(url).netloc)) is not None:
-        return headers
     return bearer(Settings.load(os.environ).with_addresses(), url)
 
 

@@ -1,0 +1,60 @@
+"""What a scenario is: names of results, how long it may take, and what it runs on."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tests.benchmarks.results import BenchResult
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is measured: enough for figures, or just enough to see that all of it works."""
+
+    rounds: int = 5
+    seconds: float = 4.0
+    warm_up: float = 2.0
+    people: int = 20_000
+    groups: int = 100
+    events: int = 70_000
+    """Of the directory that is read."""
+    replayed_people: int = 100_000
+    replayed: int = 1_000_000
+    """People and events of the log that is rebuilt from."""
+    naive: int = 10_000
+    """Events for the projector most people write."""
+    visible_rate: float = 500.0
+    at_rest: float = 20.0
+    """Seconds for which the projector is looked at while nothing happens."""
+
+
+QUICK = Scale(
+    rounds=1,
+    seconds=1.0,
+    warm_up=1.0,
+    people=500,
+    groups=20,
+    events=2_000,
+    replayed_people=500,
+    replayed=5_000,
+    naive=500,
+    visible_rate=50.0,
+    at_rest=3.0,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """
+    Measures one thing, or several that need the same servers at the same time.
+
+    :param names: of its results, of which some may be chosen.
+    :param limit: seconds after which it has failed.
+    """
+
+    names: Sequence[str]
+    run: Callable[..., Awaitable[Sequence[BenchResult]]]
+    limit: float = 180.0
+
+    def chosen(self, wanted: Collection[str]) -> bool:
+        return not wanted or bool(set(self.names) & set(wanted))

@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as TimedOut
 from redis.exceptions import WatchError
 
+from shared.redis.replies import Replies, take_over
 from shared.redis.sentinels import MasterConnection
 
 Command: TypeAlias = Sequence[str | bytes | int]
@@ -29,6 +30,7 @@ class PipelinedConnection:
     def __init__(self, connection: AbstractConnection, *, timeout: float | None = None) -> None:
         self._connection = connection
         self._timeout = timeout
+        self._replies: Replies | None = None
 
     @property
     def is_outdated(self) -> bool:
@@ -68,14 +70,14 @@ class PipelinedConnection:
         """
         if self.is_outdated:
             await self.disconnect()
-        was_connected = self._connection.is_connected
-        async with asyncio.timeout(self._timeout):
+        if self._connection.is_connected:
             try:
                 return await self._exchange(packed, replies=replies)
             except ConnectionLost:
-                if not was_connected:
-                    raise
-            return await self._exchange(packed, replies=replies)
+                await self.disconnect()
+        async with asyncio.timeout(self._timeout):
+            await self._connection.connect_check_health(check_health=False)
+        return await self._exchange(packed, replies=replies)
 
     async def send(self, *command: str | bytes | int) -> None:
         """Send one command, connecting first where that is due; `receive` returns what comes back."""
@@ -96,11 +98,26 @@ class PipelinedConnection:
 
     async def disconnect(self) -> None:
         """Close it; it connects anew when it is next used."""
+        self._replies = None
         await self._connection.disconnect(nowait=True)
 
+    def give_back(self) -> None:
+        """Let redis-py read from the connection again."""
+        if self._replies is not None:
+            self._replies.give_back()
+
     async def _exchange(self, packed: bytes, *, replies: int) -> list[Any]:
-        await self._connection.send_packed_command(packed, check_health=False)
-        return [await self._connection.read_response(disable_decoding=True) for _ in range(replies)]
+        if self._replies is None:
+            self._replies = take_over(self._connection)
+        if self._replies is None:
+            await self._connection.send_packed_command(packed, check_health=False)
+            return [await self._connection.read_response(disable_decoding=True) for _ in range(replies)]
+        silence = self._connection.socket_timeout
+        try:
+            return await self._replies.exchange(packed, replies=replies, within=self._timeout, silence=silence)
+        finally:
+            if self._replies.is_lost:
+                await self.disconnect()
 
 
 @asynccontextmanager
@@ -112,8 +129,10 @@ async def pipelined(client: Redis) -> AsyncIterator[PipelinedConnection]:
     """
     pool = client.connection_pool
     connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py leaves it so
+    held = PipelinedConnection(connection)
     try:
-        yield PipelinedConnection(connection)
+        yield held
+        held.give_back()
     except BaseException:
         await connection.disconnect(nowait=True)
         raise

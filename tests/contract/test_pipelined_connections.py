@@ -1,10 +1,13 @@
 """What travels together on one connection to a real server, and what becomes of it where that is lost."""
 
+import asyncio
+
 import pytest
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError, WatchError
+from redis.exceptions import TimeoutError as TimedOut
 
-from shared.redis.client import connect, connector
+from shared.redis.client import RedisTimeouts, connect, connector
 from shared.redis.pipelined import pack, pipelined
 
 
@@ -64,3 +67,46 @@ async def test_reads_go_on_where_a_connection_is_lost(client, server):
     assert await connection.fetch(pack("GET", "key") + pack("GET", "none"), replies=2) == [b"\xff", None]
 
     await connection.disconnect()
+
+
+async def test_a_reply_that_nobody_waits_for_any_more_is_not_taken_for_the_next(client, server):
+    connection = connector(server.url)()
+    await connection.fetch(pack("PING"), replies=1)
+    given_up = asyncio.create_task(connection.fetch(pack("BLPOP", "none", 0), replies=1))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+
+    assert await connection.fetch(pack("ECHO", "next"), replies=1) == [b"next"]
+
+    await connection.disconnect()
+
+
+async def test_a_server_that_does_not_answer_is_given_up(server):
+    """By readers after a time for all that they wait for, by others after a silence."""
+    timeouts = RedisTimeouts(reply=0.05)
+    connection = connector(server.url, timeouts=timeouts)()
+
+    with pytest.raises(TimedOut):
+        await connection.fetch(pack("BLPOP", "none", 0), replies=1)
+    async with connect(server.url, timeouts=timeouts) as client:
+        with pytest.raises(TimedOut):
+            await blocked(client)
+
+    await connection.disconnect()
+
+
+async def blocked(client):
+    async with pipelined(client) as redis:
+        await redis.execute(("BLPOP", "none", 0))
+
+
+async def test_what_a_server_pushes_is_no_reply(client):
+    """RESP3: it comes in between; the connection goes back to redis-py as it was."""
+    async with pipelined(client) as redis:
+        await redis.execute(("CLIENT", "TRACKING", "ON"), ("GET", "key"))
+        pushed = [("SET", "key", nth) for nth in range(3)]
+
+        assert await redis.execute(*pushed, ("GET", "key")) == [b"OK"] * 3 + [b"2"]
+
+    assert await client.get("key") == b"2"

@@ -1,7 +1,5 @@
 """Erasing a person: what goes with them, what the log keeps, and that nothing else can change it."""
 
-from uuid import uuid4
-
 import psycopg
 import pytest
 
@@ -149,18 +147,6 @@ async def test_nobody_else_is_touched(write_side):
     assert {before[position].aggregate for position in changed} == {"account", "profile", "membership"}
     assert not any(getattr(before[position].event, "account_id", None) == bob for position in changed)
     await write_side.run("remove-group-member", group="here", account="@bob")
-
-
-async def test_what_is_not_erased_to_the_end_is_not_erased_at_all(write_side):
-    """The events go with the state, in one transaction."""
-    account, _ = await live(write_side)
-    before = await write_side.events()
-
-    with pytest.raises(VersionMismatch):
-        await write_side.run("erase-account", account=str(account), expected=1)
-
-    assert await write_side.events() == before
-    await write_side.run("change-handle", account=str(account), handle="again")
 
 
 async def test_the_log_tells_of_the_last_erasure(write_side):
@@ -385,8 +371,3 @@ async def test_nothing_of_the_person_is_left_in_any_table(erased, database_url):
         }
 
     assert found - {("event_log", "a-request")} == set()
-
-
-async def test_an_id_that_is_no_account_is_not_found(write_side):
-    with pytest.raises(AccountNotFound):
-        await write_side.run("erase-account", account=str(uuid4()))

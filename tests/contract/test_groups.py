@@ -52,16 +52,6 @@ async def test_an_update_that_changes_nothing_records_nothing(write_side):
     assert len(await write_side.events()) == 2
 
 
-async def test_what_a_group_was_updated_with_is_kept(write_side):
-    """The next update starts from it."""
-    await create_groups(write_side, "ssaf")
-    updated = await write_side.run("update-group", group="ssaf", slug="farms", name="Farms", description="All of them")
-
-    again = await write_side.run("update-group", group="farms", slug="farms", name="Farms", description="All of them")
-
-    assert again == updated
-
-
 @pytest.mark.parametrize("ref", ["ssaf", "SSAF", "id", "ID"])
 async def test_a_group_is_found_by_each_reference(write_side, ref):
     [group_id] = await create_groups(write_side, "ssaf")

@@ -1,6 +1,5 @@
 """A command is carried out once under its key, on every adapter."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -68,20 +67,6 @@ async def test_twenty_requests_with_one_key_are_one_command(write_side):
     assert len({answer.outcome for answer in answers}) == 1
     assert sum(answer.replayed for answer in answers) == 19
     assert len(await write_side.events()) == 2
-
-
-async def test_asking_for_an_outcome_waits_for_the_key(write_side):
-    """While a transaction holds the key, it is not known that nothing was done."""
-    await write_side.run("register-account", **ANDRE)
-    running = context("suspend-account", key="k")
-
-    async with write_side.units.under(running) as uow:
-        account = await uow.accounts.get(BY_HANDLE)
-        account.suspend(reason=None, at=write_side.clock.now())
-        asking = asyncio.create_task(write_side.units.outcome_of(running))
-        outcome = await uow.commit(account)
-
-    assert await asking == outcome
 
 
 async def test_a_replay_comes_before_the_expected_version(write_side):

@@ -13,6 +13,7 @@ from shared.errors import Unavailable
 from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect
 from shared.settings import Rate
+from tests.support.clock import Time
 from tests.support.stack import until
 
 ROUNDING = 1e-6
@@ -21,14 +22,6 @@ ROUNDING = 1e-6
 _names = count(1)
 
 LIMITS = RateLimiterLimits()
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1_000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture(params=["memory", "valkey", "genuine_redis"])
@@ -96,7 +89,7 @@ async def test_several_processes_together_admit_no_more_than_the_rate(buckets_of
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Time()
 
 
 def limited(rate, clock):

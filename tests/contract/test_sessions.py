@@ -12,19 +12,12 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
-
-
-class Clock:
-    def __init__(self):
-        self.now = time.time()
-
-    def __call__(self):
-        return self.now
+from tests.support.clock import Time
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Time(time.time())
 
 
 @pytest.fixture(params=["memory", "valkey", "genuine_redis"])

@@ -5,7 +5,6 @@ Neither server from a wheel speaks it: PostgreSQL is the system's where that one
 program that ends TLS, as stunnel does.
 """
 
-import asyncio
 import os
 import ssl
 import subprocess
@@ -25,6 +24,7 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect, connector
 from shared.redis.pipelined import pack
 from tests.support.certificates import Certified, certified
+from tests.support.proxy import Proxy
 from tests.support.write_side import postgres_write_side, register
 from write_side.adapters.postgres.migrate import migrate
 
@@ -88,33 +88,9 @@ async def tls_in_front_of(server: EmbeddedRedis, certificate: Certified) -> Asyn
     """Gives the URL, with the authority still to be named."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.certificate, certificate.key)
-    links: set[asyncio.Task[None]] = set()
-
-    async def link(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        links.add(task := asyncio.current_task())
-        task.add_done_callback(links.discard)
-        there, onward = await asyncio.open_connection("127.0.0.1", server.port)
-        try:
-            await asyncio.gather(passed_on(reader, onward), passed_on(there, writer))
-        finally:
-            for each in (onward, writer):
-                each.transport.abort()
-
-    front = await asyncio.start_server(link, "127.0.0.1", 0, ssl=context)
-    port = front.sockets[0].getsockname()[1]
-    try:
-        yield server.url.replace("redis://", "rediss://").replace(f":{server.port}/", f":{port}/")
-    finally:
-        front.close()
-        for each in list(links):
-            each.cancel()
-        await asyncio.gather(*links, return_exceptions=True)
-
-
-async def passed_on(source: asyncio.StreamReader, destination: asyncio.StreamWriter) -> None:
-    while chunk := await source.read(65_536):
-        destination.write(chunk)
-    destination.close()
+    proxy = Proxy(server.url)
+    async with proxy.running(tls=context):
+        yield proxy.url.replace("redis://", "rediss://")
 
 
 async def test_projector_and_read_side_talk_to_redis_encrypted(valkey, ours):

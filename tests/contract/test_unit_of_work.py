@@ -155,11 +155,6 @@ async def test_an_account_is_found_by_each_reference(write_side, ref):
     assert answer.outcome.version == 2
 
 
-async def test_an_account_that_is_not_there_is_not_found(write_side):
-    with pytest.raises(errors.AccountNotFound, match="has this handle"):
-        await write_side.run("suspend-account", account="@nobody")
-
-
 async def test_a_command_that_changes_nothing_answers_the_last_position(write_side):
     """Its version and position are those of the aggregate's last event, however far the log has gone meanwhile."""
     await write_side.run("register-account", **ANDRE)

@@ -17,8 +17,8 @@ class SettableClock:
 class Time:
     """Seconds, which pass only in a sleep."""
 
-    def __init__(self):
-        self.now = 1_000.0
+    def __init__(self, now=1_000.0):
+        self.now = now
         self.slept = []
 
     def __call__(self):

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
+import msgspec
 from litestar.types import ASGIApp
 from svcs import Registry
 
@@ -27,14 +29,16 @@ from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.services import register_projector
-from projector.store.ports import Candidate, Lease, ProjectionStore
+from projector.store.generations import Roster
+from projector.store.ports import Candidate, Lease, ProjectionStore, ReadModel
 from shared.auth.setup import admit_everyone
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
+from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
 from tests.support.clock import SettableClock
-from tests.support.folding import held
+from tests.support.folding import at_once, held
 from tests.support.histories import DAWN, History
 from tests.support.patience import until
 
@@ -56,8 +60,53 @@ class Surroundings:
     history: History = field(default_factory=History)
     generations: count = field(default_factory=lambda: count(1))
 
+    def append(self) -> None:
+        """Append what is new in the history, and ring no bell."""
+        self.log.append(each for each in self.history.events if each.position >= self.log.next_position)
+
+    def tell(self) -> None:
+        """Append what is new in the history, and notify, as the write side does."""
+        self.append()
+        self.log.notify()
+
+    def erase(self, account: UUID) -> None:
+        self.history.erase(account)
+        position = self.history.events[-1].position
+        self.log.redact(lambda each: each.aggregate_id == account, by=position)
+        self.tell()
+
     def content(self):
         return held(self.store.content)
+
+    @property
+    def model(self) -> ReadModel:
+        return store_in_memory(self.store, profiles).model
+
+    @property
+    def live(self) -> str | None:
+        """The generation of profiles that is read."""
+        value = self.store.string("muster:{0}:profiles:live")
+        return msgspec.json.decode(value, type=Pointer).generation if value else None
+
+    @property
+    def roster(self) -> Roster:
+        return at_once(self.model.survey()).roster
+
+    @property
+    def is_held(self) -> bool:
+        return self.roster.building is not None and self.roster.building.held is not None
+
+    def checkpoint(self, generation: str = "g1") -> Checkpoint | None:
+        value = self.store.string(f"muster:{{0}}:profiles:{generation}:checkpoint")
+        return msgspec.json.decode(value, type=Checkpoint) if value else None
+
+    def reached(self, generation: str = "g1") -> int | None:
+        """How far a generation reflects the log; None if it is not there."""
+        checkpoint = self.checkpoint(generation)
+        return checkpoint and checkpoint.reached
+
+    def keys_of(self, generation: str) -> list[str]:
+        return [key for key in self.store.content if f":{generation}:" in key]
 
 
 @dataclass
@@ -110,6 +159,15 @@ def projector_on(around: Surroundings, *, projection: Projection = profiles, **m
     ids, store = (lambda: f"g{next(around.generations)}"), store_in_memory(around.store, projection)
     given = {"log": around.log, "lease": around.lease, "clock": around.clock, "ids": ids}
     return projector_with(projection, store=store, **given | more)
+
+
+def with_people(*handles: str) -> Surroundings:
+    """Surroundings whose log has people with these handles, registered one after the other."""
+    around = Surroundings()
+    for handle in handles:
+        around.history.register(handle)
+    around.append()
+    return around
 
 
 def store_in_memory(store: MemoryStore, projection: Projection) -> ProjectionStore:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Proxy:
     Stands between clients and their server; both think that they speak to one another.
 
     What it does can be changed at any time: `delay` (seconds) is put before everything that is passed on, what `loses`
-    says of is not told to the client, and while it is not open nobody gets through.
+    says of is not told to the client, at what `breaks` says of the line breaks before the server hears it, and while it
+    is not open nobody gets through.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,11 +51,15 @@ class Proxy:
         self.loses: Callable[[bytes], bool] | None = None
         self.lost = 0
         """How often something was not told."""
+        self.breaks: Callable[[bytes], bool] | None = None
+        self.broken = 0
+        """How often the line broke at what a client said."""
         self._links: dict[asyncio.Task[None], Link] = {}
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+    async def running(self, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+        """:param tls: what clients have to speak; the server is spoken to without."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=tls)
         port = server.sockets[0].getsockname()[1]
         self.url = str(self._server.copy_with(port=port))
         try:
@@ -100,6 +106,10 @@ class Proxy:
     async def _to_server(self, link: Link, answers: asyncio.Task[None]) -> None:
         while chunk := await link.client_says.read(_CHUNK):
             await self._wait()
+            if self.breaks is not None and self.breaks(chunk):
+                self.broken += 1
+                link.abort()
+                return
             link.server.write(chunk)
 
     async def _to_client(self, link: Link) -> None:

@@ -16,8 +16,8 @@ from shared.auth.setup import admit_everyone
 from shared.clock import SystemClock
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
-from tests.support.histories import History, nth_id
-from tests.support.projectors import Surroundings, register_on
+from tests.support.histories import nth_id
+from tests.support.projectors import Surroundings, register_on, with_people
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LIVE, NEW, OLD = (f"01a2{number}e9251a837456a37e46f1d484711c" for number in (1, 2, 3))
@@ -151,10 +151,7 @@ def create():
 
 def create_poisoned():
     """Cannot fold what happens to bob."""
-    history, around = History(), Surroundings()
-    for handle in ("ada", "bob", "cyd"):
-        history.register(handle)
-    around.log.append(history.events)
+    around = with_people("ada", "bob", "cyd")
     profiles = poisoned(PROFILES, of_account(nth_id(2)))
     projections = (profiles, groups, stats)
     return projector_app(

@@ -21,18 +21,13 @@ from shared.read_model.positions import Pointer
 from tests.support.histories import DAWN, nth_id
 from tests.support.own_apis import answer_commands
 from tests.support.patience import answered
-from tests.support.projectors import Surroundings, ops_app
+from tests.support.projectors import ops_app, with_people
 
 
 @pytest.fixture
 def around():
     """Two registrations, an hour ago."""
-    around = Surroundings()
-    history = around.history
-    history.register("ada")
-    history.register("bob")
-    around.log.append(history.events)
-    return around
+    return with_people("ada", "bob")
 
 
 @pytest.fixture
@@ -86,7 +81,7 @@ async def test_lag_is_shown_in_events_and_in_the_age_of_the_oldest(client, aroun
     """The third event cannot be folded, so that it and the fourth stay."""
     around.history.meet_the_unknown()
     around.history.suspend(nth_id(1))
-    around.log.append(around.history.events[4:])
+    around.append()
 
     shown = await in_state(client, ProjectionState.STOPPED)
 

@@ -12,7 +12,7 @@ from tests.support.bugs import poisoned
 from tests.support.histories import nth_id
 from tests.support.own_apis import answer_commands
 from tests.support.patience import answered
-from tests.support.projectors import Surroundings, ops_app
+from tests.support.projectors import ops_app, with_people
 
 ADA = nth_id(1)
 ONE = f"/parked/profiles/{ADA}"
@@ -22,13 +22,10 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def around():
     """Ada, who was given a title and then a name, and Bob."""
-    around = Surroundings()
-    history = around.history
-    history.register("ada")
-    history.register("bob")
-    history.update(ADA, title="Dr")
-    history.update(ADA, given_name="Augusta")
-    around.log.append(history.events)
+    around = with_people("ada", "bob")
+    around.history.update(ADA, title="Dr")
+    around.history.update(ADA, given_name="Augusta")
+    around.append()
     return around
 
 

@@ -19,60 +19,43 @@ from shared.event_log.adapters.memory import MemoryEventReader
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, PROFILES, begin, cleanly_folded, fold_next
-from tests.support.histories import History, nth_id
+from tests.support.histories import nth_id
 from tests.support.patience import SECONDS, until
 from tests.support.projections import newer
-from tests.support.projectors import HASTE, Surroundings, projector_on, projector_with, run_until, running, until_state
+from tests.support.projectors import (
+    HASTE,
+    Surroundings,
+    projector_on,
+    projector_with,
+    run_until,
+    running,
+    until_state,
+    with_people,
+)
 
 LIVE = "muster:{0}:profiles:live"
 NAME = LeaseName("profiles", profiles.version)
 
 
 @pytest.fixture
-def history():
-    history = History()
-    for handle in ("ada", "bob", "cyd"):
-        history.register(handle)
-    return history
+def around():
+    """A log with three registrations, and an empty store."""
+    return with_people("ada", "bob", "cyd")
 
 
 @pytest.fixture
-def around(history):
-    """A log with three registrations, and an empty store."""
-    around = Surroundings()
-    around.log.append(history.events)
-    return around
-
-
-def append(around, more):
-    """Append and notify, as the write side does."""
-    around.log.append(more)
-    around.log.notify()
-
-
-def live(around):
-    value = around.store.string(LIVE)
-    return msgspec.json.decode(value, type=Pointer).generation if value else None
-
-
-def checkpoint(around, generation="g1"):
-    value = around.store.string(f"muster:{{0}}:profiles:{generation}:checkpoint")
-    return msgspec.json.decode(value, type=Checkpoint) if value else None
-
-
-def reached(around, position, generation="g1"):
-    found = checkpoint(around, generation)
-    return found is not None and found.position == position
+def history(around):
+    return around.history
 
 
 async def test_the_first_fill_goes_live_when_it_has_reached_the_head(around, history):
     """All that was committed when it began is there before any reader sees any of it."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
 
-    assert live(around) == "g1"
+    assert around.live == "g1"
     assert await cleanly_folded(history.events) == around.content()
-    first_append_live = next(each for each in around.store.announced[1:] if each == Announcement("g1", 6))
-    assert first_append_live.position == 6
+    first_live = next(each for each in around.store.announced[1:] if each == Announcement("g1", 6))
+    assert first_live.position == 6
 
 
 async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
@@ -81,37 +64,37 @@ async def test_with_an_empty_log_the_first_fill_is_complete_at_once():
 
     await run_until(projector_on(around), ProjectionState.RUNNING)
 
-    assert ("g1", Checkpoint()) == (live(around), checkpoint(around))
+    assert ("g1", Checkpoint()) == (around.live, around.checkpoint())
 
 
 async def test_a_bell_is_answered_before_the_next_poll(around, history):
     """The poll is an hour away."""
     async with running(projector_on(around, limits=ProcessorLimits(poll=3600)), until=ProjectionState.RUNNING):
         history.suspend(nth_id(1))
-        append(around, history.events[6:])
+        around.tell()
 
-        await until(lambda: reached(around, 7))
+        await until(lambda: around.reached() == 7)
 
 
 async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
     async with running(projector_on(around), until=ProjectionState.RUNNING):
         history.suspend(nth_id(1))
-        around.log.append(history.events[6:])
+        around.append()
 
-        await until(lambda: reached(around, 7))
+        await until(lambda: around.reached() == 7)
 
 
 async def test_a_restarted_projector_goes_on_where_the_store_stands(around, history):
     """Nothing is folded again: the revision tells."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
-    before = checkpoint(around)
+    before = around.checkpoint()
     history.suspend(nth_id(1))
-    append(around, history.events[6:])
+    around.tell()
 
     async with running(projector_on(around, name="another")):
-        await until(lambda: reached(around, 7))
+        await until(lambda: around.reached() == 7)
 
-    assert before.revision + 1 == checkpoint(around).revision
+    assert before.revision + 1 == around.checkpoint().revision
     assert await cleanly_folded(history.events) == around.content()
 
 
@@ -149,7 +132,7 @@ async def test_a_batch_that_was_begun_is_committed_before_the_end(around):
     model.may_go_on.set()
     await asyncio.gather(task, return_exceptions=True)
 
-    assert reached(around, 3)
+    assert around.reached() == 3
 
 
 async def test_an_emptied_store_is_filled_anew(around, history):
@@ -157,9 +140,9 @@ async def test_an_emptied_store_is_filled_anew(around, history):
     async with running(projector_on(around), until=ProjectionState.RUNNING):
         around.store.content.clear()
 
-        await until(lambda: live(around) == "g2")
+        await until(lambda: around.live == "g2")
 
-    assert reached(around, 6, "g2")
+    assert around.reached("g2") == 6
     assert {f"muster:{{0}}:profiles:{name}" for name in ("live", "g2:checkpoint")} <= set(around.store.content)
     assert not any(":g1:" in key for key in around.store.content)
 
@@ -170,11 +153,11 @@ async def test_a_store_that_came_back_older_is_gone_on_from_there(around, histor
         older = dict(around.store.content)
         older = {key: dict(value) if isinstance(value, dict) else value for key, value in older.items()}
         history.change_handle(nth_id(1), "countess")
-        append(around, history.events[6:])
-        await until(lambda: reached(around, 7))
+        around.tell()
+        await until(lambda: around.reached() == 7)
         around.store.content = older
 
-        await until(lambda: reached(around, 7))
+        await until(lambda: around.reached() == 7)
 
     assert await cleanly_folded(history.events) == around.content()
 
@@ -187,7 +170,7 @@ async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
 
     await run_until(projector_on(around), ProjectionState.RUNNING)
 
-    assert (live(around), checkpoint(around).count) == ("g1", 6)
+    assert (around.live, around.checkpoint().count) == ("g1", 6)
 
 
 @pytest.mark.parametrize("away", ["log", "store"])
@@ -199,10 +182,10 @@ async def test_what_is_away_is_waited_for(around, history, away):
         error = projector.progress.error
         projector.reconcilers.require_feeding()
         history.suspend(nth_id(1))
-        around.log.append(history.events[6:])
+        around.append()
         getattr(around, away).available = True
 
-        await until(lambda: reached(around, 7))
+        await until(lambda: around.reached() == 7)
         await until_state(projector, ProjectionState.RUNNING)
 
     assert "was made unavailable" in error
@@ -230,25 +213,25 @@ async def standing(projector, because):
 async def test_an_unknown_event_stops_the_projection_until_it_is_known(around, history):
     """Everything before it is projected; nothing is skipped."""
     history.meet_the_unknown()
-    append(around, history.events[6:])
+    around.tell()
 
     async with stopped(projector_on(around), "account-enchanted"):
-        await until(lambda: reached(around, 6))
+        await until(lambda: around.reached() == 6)
 
 
 async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_on(around, history):
     """The operator of the next release need not do anything."""
     history.update(nth_id(1), title="Dr")
     history.suspend(nth_id(2))
-    append(around, history.events[6:])
+    around.tell()
     planted = poisoned(profiles, lambda recorded: recorded.position == 7)
 
     async with running(projector_on(around, projection=planted), until=ProjectionState.RUNNING) as projector:
-        await until(lambda: reached(around, 8))
+        await until(lambda: around.reached() == 8)
         projector.reconcilers.require_feeding()
-    assert checkpoint(around).parked
+    assert around.checkpoint().parked
     async with running(projector_on(around, name="mended")):
-        await until(lambda: not checkpoint(around).parked)
+        await until(lambda: not around.checkpoint().parked)
 
     assert await cleanly_folded(history.events) == around.content()
 
@@ -257,12 +240,12 @@ async def test_too_many_that_cannot_be_folded_stop_the_projection(around, histor
     """It must be the code: what was committed stands, the message says what to do, and it does not go on by itself."""
     for number in range(10, 120):
         history.suspend(nth_id(number))
-    append(around, history.events[6:])
+    around.tell()
 
     async with stopped(
         projector_on(around, limits=replace(HASTE, batch=50)), "more than 100 events could not be folded"
     ):
-        assert checkpoint(around).position < history.events[-1].position
+        assert around.checkpoint().position < history.events[-1].position
 
 
 async def test_a_projection_stops_while_the_store_may_evict(around):
@@ -271,7 +254,7 @@ async def test_a_projection_stops_while_the_store_may_evict(around):
     projector = projector_on(around)
 
     async with stopped(projector, "evict"):
-        assert live(around) is None
+        assert around.live is None
         around.store.evicts = False
 
         await until_state(projector, ProjectionState.RUNNING)
@@ -282,16 +265,16 @@ async def test_a_damaged_generation_is_not_fed(around, history):
     await run_until(projector_on(around), ProjectionState.RUNNING)
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
     history.register("dan")
-    append(around, history.events[6:])
+    around.tell()
     projector = projector_on(around)
 
     async with stopped(projector, "applied in part"):
         assert "`muster rebuild profiles` replaces it" in projector.progress.error
         await projector.reconciler.begin(ORDER)
 
-        await until(lambda: live(around) == "g2")
+        await until(lambda: around.live == "g2")
 
-    assert reached(around, 8, "g2")
+    assert around.reached("g2") == 8
 
 
 async def test_a_damaged_first_fill_is_begun_anew(around, history):
@@ -300,7 +283,7 @@ async def test_a_damaged_first_fill_is_begun_anew(around, history):
 
     await run_until(projector_on(around), ProjectionState.RUNNING)
 
-    assert live(around) == "g2"
+    assert around.live == "g2"
 
 
 async def test_a_generation_without_its_checkpoint_is_damaged(around):
@@ -321,11 +304,11 @@ async def test_a_generation_of_another_version_is_frozen(around, history):
     async with standing(projector, f"made by version {profiles.version} and is frozen"):
         projector.reconcilers.require_feeding()
         history.suspend(nth_id(1))
-        append(around, history.events[6:])
-        assert reached(around, 6)
+        around.tell()
+        assert around.reached() == 6
         around.store.content.clear()
 
-        await until(lambda: reached(around, 7, "g2"))
+        await until(lambda: around.reached("g2") == 7)
 
 
 @pytest.mark.parametrize("lost", [-1, 2], ids=["the last event", "one before it"])
@@ -345,7 +328,7 @@ async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
     projector = projector_on(around, log=MemoryEventLog())
 
     async with stopped(projector, "the log has 0"):
-        assert reached(around, 6)
+        assert around.reached() == 6
 
 
 async def test_a_fork_that_is_mended_is_noticed(around, history):
@@ -369,10 +352,10 @@ async def test_an_unsound_log_stops_the_projection(around):
             raise EventLogUnsound("profiles: the sequence is behind the log")
 
     async with stopped(projector_on(around, log=Unsound()), "the sequence is behind the log"):
-        assert live(around) is None
+        assert around.live is None
 
 
-async def test_a_defect_is_append_and_does_not_end_the_loop(around):
+async def test_a_defect_is_told_and_does_not_end_the_loop(around):
     class Defective(MemoryEventLog):
         def connect(self):
             raise ZeroDivisionError
@@ -435,12 +418,13 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
 
     async with running(projector_on(around, name="one")), running(projector_on(other, name="zombie")):
         for event in history.events[6:]:
-            append(around, [event])
+            around.log.append([event])
+            around.log.notify()
             await asyncio.sleep(0)
-        await until(lambda: live(around) and reached(around, 36, live(around)))
+        await until(lambda: around.live and around.reached(around.live) == 36)
 
-    generation = live(around)
-    assert checkpoint(around, generation).count == 36
+    generation = around.live
+    assert around.checkpoint(generation).count == 36
     assert {"handle-29", "bob", "cyd"} == set(around.store.content[f"muster:{{0}}:profiles:{generation}:by-handle"])
 
 

@@ -19,10 +19,9 @@ from projector.store.generations import Order
 from projector.store.transitions import NotReached, RebuildUnderWay, aborted, rolled_back
 from shared.http.in_process import in_process
 from shared.read_model.keys import INDEX_ROW
-from shared.read_model.positions import Checkpoint, Pointer
 from shared.settings import Settings
-from tests.support.folding import ORDER, at_once
-from tests.support.histories import History, nth_id
+from tests.support.folding import ORDER
+from tests.support.histories import nth_id
 from tests.support.patience import until
 from tests.support.projections import derived
 from tests.support.projectors import (
@@ -32,7 +31,6 @@ from tests.support.projectors import (
     projector_on,
     run_until,
     running,
-    store_in_memory,
     until_state,
 )
 
@@ -72,141 +70,100 @@ def released(kind):
 
 
 @pytest.fixture
-def history():
-    history = History()
-    for number in range(12):
-        history.register(f"p{number}", title="dr" if number % 2 else None)
-    return history
-
-
-@pytest.fixture
-def around(history):
+def around():
     around = Surroundings()
-    around.log.append(history.events)
+    for number in range(12):
+        around.history.register(f"p{number}", title="dr" if number % 2 else None)
+    around.append()
     return around
 
 
-class Looking:
-    """At what the store holds of a projection."""
-
-    def __init__(self, around, projection=None):
-        store = store_in_memory(around.store, projection or profiles)
-        self.model, self.reader = store.model, store.inspector
-        self._store, self._prefix = around.store, "muster:{0}:profiles:"
-
-    @property
-    def live(self):
-        stored = self._store.string(f"{self._prefix}live")
-        return msgspec.json.decode(stored, type=Pointer).generation if stored else None
-
-    def position(self, generation):
-        stored = self._store.string(f"{self._prefix}{generation}:checkpoint")
-        return msgspec.json.decode(stored, type=Checkpoint).reached if stored else None
-
-    def keys_of(self, generation):
-        return [key for key in self._store.content if f":{generation}:" in key]
-
-    @property
-    def roster(self):
-        return at_once(self.model.survey()).roster
-
-    @property
-    def is_held(self):
-        return self.roster.building is not None and self.roster.building.held is not None
-
-
 @pytest.fixture
-def look(around):
-    return Looking(around)
+def history(around):
+    return around.history
 
 
-def tell(around, history):
-    """Append what is new, and notify."""
-    around.log.append(history.events[around.log.next_position - 1 :])
-    around.log.notify()
-
-
-async def test_a_rebuild_replaces_the_live_generation(around, history, look):
+async def test_a_rebuild_replaces_the_live_generation(around, history):
     """What it holds in the end is what a clean fold of the log holds; the old one is kept, and kept fed."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
         history.suspend(nth_id(1))
-        tell(around, history)
-        await until(lambda: look.position("g1") == look.position("g2") == 25)
+        around.tell()
+        await until(lambda: around.reached("g1") == around.reached("g2") == 25)
 
-    assert look.roster.kept.pointer.generation == "g1"
+    assert around.roster.kept.pointer.generation == "g1"
     (of_old, of_new) = (
-        {key.replace(name, "g"): around.store.content[key] for key in look.keys_of(name) if "checkpoint" not in key}
+        {key.replace(name, "g"): around.store.content[key] for key in around.keys_of(name) if "checkpoint" not in key}
         for name in ("g1", "g2")
     )
     assert of_old == of_new
     assert of_new
 
 
-async def test_readers_never_see_anything_but_a_whole_generation(around, history, look):
+async def test_readers_never_see_anything_but_a_whole_generation(around, history):
     """At each announcement the live one has all that was committed when the rebuild began."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         announced = len(around.store.announced)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
 
     assert around.store.announced[-1].position == 24
     assert [each.position for each in around.store.announced[announced:] if each.generation == "g1"] == []
 
 
-async def test_the_comparison_tells_what_changes(around, history, look):
+async def test_the_comparison_tells_what_changes(around, history):
     """Six doctors are shouted; nobody is new or gone."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as projector:
         await until(lambda: projector.progress.state is ProjectionState.STOPPED)
         await projector.reconciler.begin(HOLD)
-        await until(lambda: look.is_held)
+        await until(lambda: around.is_held)
 
-    building = look.roster.building
+    building = around.roster.building
     assert (building.comparison.records, building.comparison.new, building.comparison.gone) == (12, 0, 0)
     assert building.comparison.changed == 6
     assert {(each.difference, each.fields) for each in building.comparison.samples} == {("changed", ("title",))}
-    assert look.live == "g1"
+    assert around.live == "g1"
 
 
-async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around, look):
+async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(HOLD)
-        await until(lambda: look.is_held)
+        await until(lambda: around.is_held)
         await projector.reconciler.begin(ORDER)
 
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
 
 
-async def test_a_rebuild_that_would_empty_the_directory_is_held(around, look):
+async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
     """Unless it is forced: an operator has to look first."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Forgetful), name="newer")) as projector:
         await until_state(projector, ProjectionState.STOPPED)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: look.is_held)
-        building = look.roster.building
+        await until(lambda: around.is_held)
+        building = around.roster.building
         assert "11 of 12 records would be gone" in building.held
-        assert look.live == "g1"
+        assert around.live == "g1"
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, force=True))
 
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
 
 
-async def test_an_aborted_rebuild_leaves_nothing(around, look):
+async def test_an_aborted_rebuild_leaves_nothing(around):
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(HOLD)
-        await until(lambda: look.is_held)
-        await look.model.transition(aborted(at=around.clock.now()))
+        await until(lambda: around.is_held)
+        await around.model.transition(aborted(at=around.clock.now()))
 
-        await until(lambda: not look.keys_of("g2"))
+        await until(lambda: not around.keys_of("g2"))
 
-    assert look.live == "g1"
-    assert look.roster.leaving == ()
+    assert around.live == "g1"
+    assert around.roster.leaving == ()
 
 
-async def test_of_two_operators_the_second_is_announced_who_is_at_it(around):
+async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(Order(by="ada@console", at=ORDER.at, hold=True))
 
@@ -214,75 +171,75 @@ async def test_of_two_operators_the_second_is_announced_who_is_at_it(around):
             await projector.reconciler.begin(ORDER)
 
 
-async def test_the_old_generation_is_dropped_when_its_time_is_over(around, look):
+async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=60))
-        await until(lambda: look.live == "g2")
-        assert look.keys_of("g1")
+        await until(lambda: around.live == "g2")
+        assert around.keys_of("g1")
         around.clock.advance(timedelta(seconds=61))
 
-        await until(lambda: not look.keys_of("g1"))
+        await until(lambda: not around.keys_of("g1"))
 
-    assert look.keys_of("g2")
+    assert around.keys_of("g2")
 
 
-async def test_a_dropped_generation_lives_on_for_those_who_read_it(around, look):
+async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
     """Longer than the longest read."""
     async with running(projector_on(around, limits=replace(HASTE, grace=10))) as projector:
         await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
-        await until(lambda: look.live == "g2")
-        await until(lambda: look.roster.leaving)
-        assert look.keys_of("g1")
+        await until(lambda: around.live == "g2")
+        await until(lambda: around.roster.leaving)
+        assert around.keys_of("g1")
         around.clock.advance(timedelta(seconds=10))
 
-        await until(lambda: not look.keys_of("g1"))
+        await until(lambda: not around.keys_of("g1"))
 
 
-async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, history, look):
+async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, history):
     """The kept generation is fed, so it is where the live one is."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
         history.suspend(nth_id(1))
-        tell(around, history)
-        await until(lambda: look.position("g1") == 25)
+        around.tell()
+        await until(lambda: around.reached("g1") == 25)
 
-        await look.model.transition(rolled_back(force=False, at=around.clock.now()))
+        await around.model.transition(rolled_back(force=False, at=around.clock.now()))
 
-        assert (look.live, look.position("g1")) == ("g1", 25)
+        assert (around.live, around.reached("g1")) == ("g1", 25)
         history.reinstate(nth_id(1))
-        tell(around, history)
-        await until(lambda: look.position("g1") == look.position("g2") == 26)
+        around.tell()
+        await until(lambda: around.reached("g1") == around.reached("g2") == 26)
 
 
 @asynccontextmanager
-async def replaced_and_rebuilt(around, look):
+async def replaced_and_rebuilt(around):
     """Newer code, by which the live generation is made, and has to be held when it is rebuilt once more."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
         await until_state(newer, ProjectionState.STOPPED)
         await newer.reconciler.begin(ORDER)
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
         await newer.reconciler.begin(HOLD)
         yield newer
 
 
-async def test_a_held_rebuild_is_compared_again_after_a_rollback(around, look):
+async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
     """With the generation that is live by then: six doctors were shouted there already, and nowhere else."""
-    async with replaced_and_rebuilt(around, look) as newer:
-        await until(lambda: look.is_held)
-        assert look.roster.building.comparison.changed == 0
+    async with replaced_and_rebuilt(around) as newer:
+        await until(lambda: around.is_held)
+        assert around.roster.building.comparison.changed == 0
 
         await newer.reconciler.roll_back(force=False)
 
-        await until(lambda: look.is_held)
-        assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
+        await until(lambda: around.is_held)
+        assert (around.live, around.roster.building.comparison.changed) == ("g1", 6)
 
 
-async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monkeypatch, look):
+async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monkeypatch):
     """What was compared with the generation that was live until then is compared again."""
-    async with replaced_and_rebuilt(around, look) as newer:
+    async with replaced_and_rebuilt(around) as newer:
 
         async def transition(change, transition=newer.reconciler.store.model.transition):
             monkeypatch.undo()
@@ -290,46 +247,46 @@ async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monk
             return await transition(change)
 
         monkeypatch.setattr(newer.reconciler.store.model, "transition", transition)
-        await until(lambda: look.is_held)
+        await until(lambda: around.is_held)
 
-    assert (look.live, look.roster.building.comparison.changed) == ("g1", 6)
+    assert (around.live, around.roster.building.comparison.changed) == ("g1", 6)
 
 
-async def test_a_frozen_generation_is_not_rolled_back_to(around, history, look):
+async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
     """The release that made it is gone, and nobody feeds it."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer", rebuilds_by_itself=True)):
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
         history.suspend(nth_id(1))
-        tell(around, history)
-        await until(lambda: look.position("g2") == 25)
+        around.tell()
+        await until(lambda: around.reached("g2") == 25)
 
         with pytest.raises(NotReached, match=rf"version {profiles.version}.* stands at 24, the live one at 25"):
-            await look.model.transition(rolled_back(force=False, at=around.clock.now()))
+            await around.model.transition(rolled_back(force=False, at=around.clock.now()))
 
 
 @pytest.mark.parametrize("by_itself", [True, False])
-async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself, look):
+async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself):
     """With MUSTER_REBUILD=auto; otherwise the live generation stays frozen, and status says so."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
 
     newest = projector_on(around, projection=released(Newer), name="new", rebuilds_by_itself=by_itself)
     async with running(newest) as newer:
         if by_itself:
-            await until(lambda: look.live == "g2")
+            await until(lambda: around.live == "g2")
         else:
             await until_state(newer, ProjectionState.STOPPED)
             assert "is frozen" in newer.progress.error
             assert "`muster rebuild profiles`" in newer.progress.error
-            assert look.live == "g1"
+            assert around.live == "g1"
 
 
-async def test_a_setting_has_newer_code_rebuild_by_itself(around, look):
+async def test_a_setting_has_newer_code_rebuild_by_itself(around):
     await run_until(projector_on(around), ProjectionState.RUNNING)
     auto = Settings.load({"MUSTER_REBUILD": "auto"})
 
     async with in_process(ops_app(around, projections=[released(Newer)], settings=auto)):
-        await until(lambda: look.live != "g1")
+        await until(lambda: around.live != "g1")
 
 
 class ReleaseBeforeForms(Projection):
@@ -345,27 +302,27 @@ class ReleaseBeforeForms(Projection):
         return msgspec.structs.replace(row, keys=(record.display_name.lower().encode(), *row.keys[1:]), words=b"")
 
 
-async def test_records_in_forms_of_the_release_before_are_made_anew_at_the_start(around, history, look):
+async def test_records_in_forms_of_the_release_before_are_made_anew_at_the_start(around, history):
     """Nobody has to order it: addresses, words, tags and places in lists are those of the new forms."""
     history.register(
         "jo", email="jo@bücher.example", display_name="O\N{RIGHT SINGLE QUOTATION MARK}Brien", tags=("Año",)
     )
-    tell(around, history)
+    around.tell()
     before = derived(profiles, ReleaseBeforeForms, version=profiles.version - 1)
     await run_until(projector_on(around, projection=before), ProjectionState.RUNNING)
-    old = {key.replace(":g1:", ":"): around.store.content[key] for key in look.keys_of("g1")}
+    old = {key.replace(":g1:", ":"): around.store.content[key] for key in around.keys_of("g1")}
 
     async with running(projector_on(around, name="new", rebuilds_by_itself=True)):
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
 
-    new = {key.replace(":g2:", ":"): around.store.content[key] for key in look.keys_of("g2")}
+    new = {key.replace(":g2:", ":"): around.store.content[key] for key in around.keys_of("g2")}
     assert "jo@xn--bcher-kva.example" in new["muster:{0}:profiles:by-email"]
     assert {key.rpartition(":")[2] for key in new if new[key] != old.get(key)} == {
         *("by-email", "display_name", "word", INDEX_ROW)
     }
 
 
-async def test_an_older_projector_feeds_the_live_generation_while_newer_code_rebuilds(around, history, look):
+async def test_an_older_projector_feeds_the_live_generation_while_newer_code_rebuilds(around, history):
     """Each feeds what it has made; neither is stopped."""
     newest = projector_on(around, projection=released(Newer), name="newer")
     async with (
@@ -373,53 +330,53 @@ async def test_an_older_projector_feeds_the_live_generation_while_newer_code_reb
         running(newest, until=ProjectionState.STANDBY) as newer,
     ):
         await newer.reconciler.begin(HOLD)
-        await until(lambda: look.is_held)
+        await until(lambda: around.is_held)
         history.suspend(nth_id(1))
-        tell(around, history)
-        await until(lambda: look.position("g1") == look.position("g2") == 25)
+        around.tell()
+        await until(lambda: around.reached("g1") == around.reached("g2") == 25)
         await newer.reconciler.begin(ORDER)
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
         history.reinstate(nth_id(1))
-        tell(around, history)
+        around.tell()
 
-        await until(lambda: look.position("g1") == look.position("g2") == 26)
+        await until(lambda: around.reached("g1") == around.reached("g2") == 26)
 
 
-async def test_older_code_does_not_rebuild_what_newer_code_made(around, look):
+async def test_older_code_does_not_rebuild_what_newer_code_made(around):
     """Or two releases side by side would replace each other's generations for ever."""
     await run_until(projector_on(around, projection=released(Newer), name="newer"), ProjectionState.RUNNING)
     await run_until(projector_on(around, rebuilds_by_itself=True), ProjectionState.STOPPED)
 
-    assert look.live == "g1"
-    assert look.roster.building is None
+    assert around.live == "g1"
+    assert around.roster.building is None
 
 
-async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around, look):
+async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
     """It is cancelled at every commit; nothing is replayed twice, and the live generation is untouched."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
-        live_before = {key: around.store.content[key] for key in look.keys_of("g1")}
+        live_before = {key: around.store.content[key] for key in around.keys_of("g1")}
         await projector.reconciler.begin(HOLD)
     positions = []
     for attempt in range(50):
         async with running(projector_on(around, name=f"attempt {attempt}", limits=replace(HASTE, batch=1))):
-            before = look.position("g2")
-            await until(lambda before=before: look.position("g2") > before or look.position("g2") == 24)
-        positions.append(look.position("g2"))
+            before = around.reached("g2")
+            await until(lambda before=before: around.reached("g2") > before or around.reached("g2") == 24)
+        positions.append(around.reached("g2"))
         if positions[-1] == 24:
             break
 
     assert positions == sorted(positions)
     assert len(positions) > 3
-    assert live_before == {key: around.store.content[key] for key in look.keys_of("g1")}
+    assert live_before == {key: around.store.content[key] for key in around.keys_of("g1")}
     async with running(projector_on(around, name="last")) as projector:
-        await until(lambda: look.is_held)
+        await until(lambda: around.is_held)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
 
 
 async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around, monkeypatch):
     """The comparison is made again."""
-    look, asked = Looking(around), asyncio.Event()
+    asked = asyncio.Event()
 
     async def compare(comparer, live, other, *, compare=Comparer.compare):
         if not asked.is_set():
@@ -434,10 +391,10 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
         await until_state(projector, ProjectionState.WAITING)
         around.store.available = True
 
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
 
 
-async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch, look):
+async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch):
     """It has to rest after each commit but the last, with the lag at hand; feeding the live one never rests."""
     asked = []
 
@@ -451,12 +408,12 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
         monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
         projector.progress.lag = timedelta(hours=1)
         await projector.reconciler.begin(HOLD)
-        await until(lambda: look.is_held)
+        await until(lambda: around.is_held)
 
     assert asked == [timedelta(hours=1)] * 7
 
 
-async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(around, history, monkeypatch, look):
+async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(around, history, monkeypatch):
     """Readers are shown nothing new until then, so that there is nothing to make way for."""
     rested = []
 
@@ -467,22 +424,22 @@ async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(ar
     await run_until(projector_on(around), ProjectionState.RUNNING)
     around.store.content["muster:{0}:profiles:g1:by-email"] = b"not a hash"
     history.register("late")
-    around.log.append(history.events[-2:])
+    around.append()
 
     async with running(projector_on(around), until=ProjectionState.STOPPED) as projector:
         await projector.reconciler.begin(ORDER)
-        await until(lambda: look.live == "g2")
+        await until(lambda: around.live == "g2")
 
     assert rested == []
 
 
-async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch, look):
+async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch):
     """The projector dies when half of the keys are gone; the next one removes the others."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         interrupted = asyncio.Event()
 
         async def half(pointer):
-            for key in look.keys_of(pointer.generation)[::2]:
+            for key in around.keys_of(pointer.generation)[::2]:
                 del around.store.content[key]
             interrupted.set()
             await asyncio.Event().wait()
@@ -490,8 +447,8 @@ async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch, look
         monkeypatch.setattr(projector.reconciler.store.model, "unlink", half)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
         await interrupted.wait()
-    assert look.live == "g2"
-    assert look.keys_of("g1")
+    assert around.live == "g2"
+    assert around.keys_of("g1")
 
     async with running(projector_on(around, name="next")):
-        await until(lambda: not look.keys_of("g1") and not look.roster.leaving)
+        await until(lambda: not around.keys_of("g1") and not around.roster.leaving)

@@ -11,7 +11,7 @@ from shared.cli.api_client import PROJECTOR, ApiClient
 from shared.cli.exit_codes import WrongUsage
 from shared.http.in_process import in_process
 from tests.support.patience import answered
-from tests.support.projectors import Surroundings, ops_app
+from tests.support.projectors import ops_app, with_people
 
 JSON = {"Content-Type": "application/json"}
 EVIL = {"Host": "evil.example:8003", "Origin": "http://evil.example:8003"}
@@ -19,12 +19,7 @@ EVIL = {"Host": "evil.example:8003", "Origin": "http://evil.example:8003"}
 
 @pytest.fixture
 def around():
-    around = Surroundings()
-    history = around.history
-    for number in range(20):
-        history.register(f"p{number}")
-    around.log.append(history.events)
-    return around
+    return with_people(*(f"p{number}" for number in range(20)))
 
 
 @pytest.fixture
@@ -72,13 +67,8 @@ async def test_a_held_rebuild_is_shown_with_its_comparison(client):
     assert rebuild["comparison"] == {"records": 20, "new": 0, "gone": 0, "changed": 0, "samples": []}
 
 
-async def test_the_second_operator_is_reached_who_is_at_it(client, around):
-    """A rebuild of so many, three events at a time, is not over before the second one comes."""
-    known = len(around.history.events)
-    for number in range(500):
-        around.history.register(f"q{number}")
-    around.log.append(around.history.events[known:])
-
+@pytest.mark.usefixtures("many")
+async def test_the_second_operator_is_told_who_is_at_it(client):
     first = await client.post("/projections/profiles/rebuild", json={"by": "ada"})
 
     second = await client.post("/projections/profiles/rebuild", json={"by": "bob"})
@@ -250,10 +240,9 @@ async def test_a_dry_run_does_not_give_up_what_was_ordered_to_go_on(client):
 @pytest.fixture
 def many(around):
     """So many events that a rebuild, three at a time, is not over before it is interrupted."""
-    known = len(around.history.events)
     for number in range(500):
         around.history.register(f"q{number}")
-    around.log.append(around.history.events[known:])
+    around.append()
 
 
 async def interrupted(work):

@@ -11,10 +11,10 @@ from shared.read_model.envelope import unseal
 from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, at_once
-from tests.support.histories import History, nth_id
+from tests.support.histories import nth_id
 from tests.support.patience import until
 from tests.support.projections import newer
-from tests.support.projectors import Surroundings, projector_on, run_until, running, store_in_memory, until_state
+from tests.support.projectors import projector_on, run_until, running, until_state, with_people
 
 ADA, BOB = nth_id(1), nth_id(2)
 BAD = 5
@@ -24,12 +24,10 @@ BAD = 5
 @pytest.fixture
 def around():
     """Ada, who was given a title and then a name, and Bob."""
-    history, around = History(), Surroundings()
-    history.register("ada")
-    history.register("bob")
-    history.update(ADA, title="Dr")
-    history.update(ADA, given_name="Augusta")
-    around.log.append(history.events)
+    around = with_people("ada", "bob")
+    around.history.update(ADA, title="Dr")
+    around.history.update(ADA, given_name="Augusta")
+    around.append()
     return around
 
 
@@ -37,22 +35,13 @@ def buggy():
     return poisoned(profiles, lambda recorded: recorded.position == BAD)
 
 
-def model(around):
-    return store_in_memory(around.store, profiles).model
-
-
-def live(around):
-    survey = at_once(model(around).survey())
-    return survey.live and survey.live.generation
-
-
 def waiting(around):
     """The positions of the events that are parked in the live generation."""
-    return [each.position for each in at_once(parking_of(model(around), projection="profiles")).events]
+    return [each.position for each in at_once(parking_of(around.model, projection="profiles")).events]
 
 
 def record(around, account):
-    key = f"muster:{{0}}:profiles:{live(around)}:profile:full"
+    key = f"muster:{{0}}:profiles:{around.live}:profile:full"
     return unseal(around.store.field(key, str(account))).body
 
 
@@ -60,8 +49,8 @@ async def rebuilt(around, projector):
     """Have a new generation take the place of the live one; what differed."""
     await until_state(projector, ProjectionState.RUNNING)
     await projector.reconciler.begin(ORDER)
-    await until(lambda: live(around) == "g2")
-    return at_once(model(around).survey()).roster.kept.comparison
+    await until(lambda: around.live == "g2")
+    return around.roster.kept.comparison
 
 
 async def test_the_same_code_parks_the_same_again(around):
@@ -81,8 +70,8 @@ async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(ar
     async with running(projector_on(around, projection=mended, name="newer")) as projector:
         await until(lambda: projector.reconciler.progress.state is ProjectionState.STOPPED)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: live(around) == "g2")
-        [sample] = at_once(model(around).survey()).roster.kept.comparison.samples
+        await until(lambda: around.live == "g2")
+        [sample] = around.roster.kept.comparison.samples
 
     assert (sample.id, sample.difference) == (str(ADA), "changed")
     assert {"stale_since", "title", "given_name"} <= set(sample.fields)
@@ -108,7 +97,7 @@ async def test_what_was_skipped_is_not_parked_again(around):
 async def test_what_is_to_be_skipped_is_taken_over_too(around):
     """An operator has decided, and no processor has come to it yet."""
     await run_until(projector_on(around, projection=buggy()), ProjectionState.RUNNING)
-    parking = at_once(parking_of(model(around), projection="profiles"))
+    parking = at_once(parking_of(around.model, projection="profiles"))
     asked = parking.to_be_skipped(str(ADA), Skip(reason="why", by="olga", at=ORDER.at))
 
     assert [(each.position, each.skip.by, each.error) for each in asked.skips()] == [(BAD, "olga", "ValueError")]
@@ -120,7 +109,7 @@ async def test_nothing_is_skipped_while_a_rebuild_is_under_way(around):
     order = Order(by="olga", at=ORDER.at, hold=True)
     async with running(projector_on(around, projection=buggy()), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(order)
-        await until(lambda: at_once(model(around).survey()).roster.building.held)
+        await until(lambda: around.is_held)
 
         with pytest.raises(Busy, match="olga is rebuilding profiles"):
             await operators(around).skip("profiles", str(ADA), reason="why", by="olga")
@@ -131,4 +120,4 @@ async def test_nothing_is_skipped_while_a_rebuild_is_under_way(around):
 
 
 def operators(around):
-    return ParkedEvents(models={"profiles": model(around)}, clock=SettableClock())
+    return ParkedEvents(models={"profiles": around.model}, clock=SettableClock())

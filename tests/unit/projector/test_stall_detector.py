@@ -6,19 +6,12 @@ import pytest
 from projector.monitoring.answers import HeldBy, Status
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.stall_detector import ProjectionStalled, StallDetector
-
-
-class Clock:
-    def __init__(self):
-        self.seconds = 100.0
-
-    def __call__(self):
-        return self.seconds
+from tests.support.clock import Time
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Time()
 
 
 @pytest.fixture
@@ -44,7 +37,7 @@ def status(*, head=9, checkpoint=5, revision=5, held_by=None, state="running"):
 def observe_repeatedly(detector, clock, observed, *, seconds=30):
     for _ in range(0, seconds, 5):
         detector.observe(observed)
-        clock.seconds += 5
+        clock.now += 5
 
 
 def test_a_projection_that_stands_while_the_log_goes_on_is_unhealthy(detector, clock):
@@ -78,7 +71,7 @@ def test_steps_of_a_fan_out_are_movement(detector, clock):
     """The position that readers are shown stands meanwhile."""
     for revision in range(6):
         detector.observe(status(revision=revision))
-        clock.seconds += 5
+        clock.now += 5
 
     detector.require_moving()
 
@@ -93,7 +86,7 @@ def test_a_projection_that_moves_again_is_healthy(detector, clock):
 def test_a_status_that_is_not_read_is_unhealthy(detector, clock):
     """The task that reads it may have died as well."""
     detector.observe(status(checkpoint=9))
-    clock.seconds += 16
+    clock.now += 16
 
     with pytest.raises(ProjectionStalled, match="was not read"):
         detector.require_moving()

@@ -199,11 +199,14 @@ def test_a_first_fill_of_another_version_gives_way():
     assert [each.pointer for each in state.roster.leaving] == [OLD]
 
 
-def test_a_first_fill_that_can_be_gone_on_with_is_not_begun_again():
-    building = Building(pointer=NEW, order=ORDER, target=2)
-
+@pytest.mark.parametrize(
+    "there",
+    [survey(None, Roster(building=Building(pointer=NEW, order=ORDER, target=2)), g2=1), survey(g1=5)],
+    ids=["being filled", "live"],
+)
+def test_a_first_fill_that_is_there_is_not_begun_again(there):
     with pytest.raises(transitions.RebuildUnderWay):
-        transitions.filling(THIRD, ORDER, target=5)(survey(None, Roster(building=building), g2=1))
+        transitions.filling(THIRD, ORDER, target=5)(there)
 
 
 def test_a_torn_switch_is_completed():

@@ -12,22 +12,15 @@ from shared.auth.principal import READ
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
 from tests.support.access import Keys
+from tests.support.clock import Time
 from tests.support.issuer import Issuer
 
 LIMITS = OpenIdLimits()
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1_000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Time()
 
 
 @pytest.fixture

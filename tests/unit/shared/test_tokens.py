@@ -21,6 +21,7 @@ from shared.auth.principal import COMMANDS, OPS, READ
 from shared.auth.signing_keys import KeyDirectory, KeysUnusable
 from shared.auth.tokens import LONGEST, InvalidToken, issue, sign_in_audience
 from shared.errors import Unavailable
+from tests.support.clock import Time
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -237,18 +238,9 @@ async def test_keys_that_cannot_be_read_leave_what_is_known_as_it_is_for_a_while
     assert authentication.known(token)
 
 
-class Elapsed:
-    """A clock that goes on when it is told to."""
-
-    seconds = 0.0
-
-    def __call__(self):
-        return self.seconds
-
-
 @pytest.fixture
 def elapsed():
-    return Elapsed()
+    return Time(0.0)
 
 
 @pytest.fixture
@@ -297,11 +289,11 @@ async def test_keys_that_cannot_be_looked_at_admit_no_caller_after_5_s(keys, wat
     """Not known to be revoked is not known to be good: 503 rather than 401, and as before once they can be read."""
     token = keys.token(READ)
     principal = await watched.authenticate(token)
-    elapsed.seconds = 4.9
+    elapsed.now = 4.9
     with unseen(keys):
         assert (watched.known(token), watched.stands(principal)) == (principal, True)
 
-        elapsed.seconds = 5
+        elapsed.now = 5
         assert watched.known(token) is None
         for ask in (watched.authenticate(token), watched.sign_in(token)):
             with pytest.raises(Unavailable):
@@ -319,7 +311,7 @@ async def test_a_token_revoked_while_the_process_stood_still_is_not_let_in(keys,
     principal = await watched.authenticate(token)
     keys.directory.revoke(principal.token_id)
 
-    elapsed.seconds = 5
+    elapsed.now = 5
 
     assert watched.known(token) is None
     assert await refusal(watched, token) == "It was revoked"
@@ -340,7 +332,7 @@ async def test_a_directory_that_does_not_answer_holds_up_nothing(keys, elapsed, 
     await asyncio.sleep(0)
     assert await slow.authenticate(token)
 
-    elapsed.seconds = 5
+    elapsed.now = 5
     with pytest.raises(Unavailable):
         await slow.authenticate(token)
     answers.set()

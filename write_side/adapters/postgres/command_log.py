@@ -2,14 +2,16 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import Clock
 from write_side.adapters.postgres.rows import Row, Statement, as_json
+from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import IdempotencyMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome
 
@@ -20,9 +22,9 @@ _CLAIM = """
       from json_to_recordset(%(rows)s::json)
            as r(subject text, key text, command text, fingerprint text, expires_at timestamptz)
      where {locked}(1262836051, hashtext(subject || chr(10) || key)) is not {failed}
-     order by subject, key
     on conflict (subject, key) do update
-       set command = excluded.command, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
+       set command = excluded.command, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at,
+           outcome_id = null, outcome_version = null, outcome_position = null
      where command_log.expires_at <= %(now)s
     returning subject, key"""
 _WAIT_AND_CLAIM = _CLAIM.format(locked="pg_advisory_xact_lock", failed="null")
@@ -33,9 +35,12 @@ _FIND = f"""
       from command_log where {_THESE}"""  # noqa: S608
 _RELEASE = f"delete from command_log where {_THESE}"  # noqa: S608
 _FILL = """
-    update command_log c set outcome_id = r.id, outcome_version = r.version, outcome_position = r.position
-      from json_to_recordset(%s::json) as r(subject text, key text, id uuid, version integer, position bigint)
-     where c.subject = r.subject and c.key = r.key"""
+    update command_log c set outcome_id = r.id, outcome_version = r.version, outcome_position = e.position
+      from json_to_recordset(%s::json)
+           as r(subject text, key text, id uuid, version integer, aggregate text, last uuid, at integer)
+      join event_log e on e.aggregate = r.aggregate and e.aggregate_id = r.last and e.version = r.at
+     where c.subject = r.subject and c.key = r.key and c.outcome_position is null
+    returning c.subject, c.key, c.outcome_position"""
 _PURGE = text("""
     delete from command_log where (subject, key) in (
         select subject, key from command_log where expires_at <= :now
@@ -45,6 +50,19 @@ FINGERPRINT_KEY: Statement = ("select fingerprint_key from installation", ())
 
 Key = tuple[str, str]
 """Subject and key."""
+
+LastEvent = tuple[str, UUID, int]
+"""An event by its aggregate, the id and the version of that."""
+
+
+def last_event(of: Aggregate, changed: Sequence[Aggregate]) -> LastEvent:
+    """
+    Return the last event of a command: its position is the outcome's.
+
+    :param changed: the aggregates whose events are appended, in this order; if there are none, nothing has changed.
+    """
+    last = changed[-1] if changed else of
+    return last.kind, last.id, last.version
 
 
 class CommandLog:
@@ -84,11 +102,23 @@ class CommandLog:
         same = hmac.compare_digest(fingerprint, self._fingerprint(context))
         return AlreadyDone(Outcome(*outcome)) if same else IdempotencyMismatch()
 
-    def fill(self, outcomes: Mapping[Key, Outcome]) -> Statement:
-        """Keep outcomes, in the transaction that claimed their keys."""
+    def fill(self, ends: Iterable[tuple[CommandContext, Aggregate, LastEvent]]) -> Statement:
+        """
+        Keep outcomes, in the transaction that claimed their keys; the rows are the keys, each with its position.
+
+        :param ends: commands, each with the aggregate whose id and version it answers, and the last event it appended.
+        """
         rows = [
-            {"subject": subject, "key": key, "id": each.id, "version": each.version, "position": each.position}
-            for (subject, key), each in outcomes.items()
+            {
+                "subject": context.subject,
+                "key": context.key,
+                "id": of.id,
+                "version": of.version,
+                "aggregate": aggregate,
+                "last": aggregate_id,
+                "at": version,
+            }
+            for context, of, (aggregate, aggregate_id, version) in ends
         ]
         return _FILL, (as_json(rows),)
 

@@ -28,28 +28,34 @@ def map_aggregates() -> None:
     mapper_registry = registry()
     for kind, table in TABLES.items():
         mapper_registry.map_imperatively(kind, table, version_id_col=table.c.version, version_id_generator=False)
-    for kind, fill in FILL.items():
-        event.listen(kind, "before_insert", partial(_before_write, fill))
-        event.listen(kind, "before_update", partial(_before_write, fill))
+    for kind, normalised in NORMALISED.items():
+        event.listen(kind, "before_insert", partial(_before_write, normalised))
+        event.listen(kind, "before_update", partial(_before_write, normalised))
 
 
-def _before_write(fill: Callable[[Any], None], _mapper: object, _connection: object, aggregate: Any) -> None:
-    fill(aggregate)
+def _before_write(normalised: "Normalised", _mapper: object, _connection: object, aggregate: Any) -> None:
+    for name, value in normalised(aggregate).items():
+        setattr(aggregate, name, value)
 
 
 # Uniqueness is decided on the normalised forms, which `shared.text` alone makes.
 
 
-def _fill_account(account: Any) -> None:
-    account.email_unique = account.email.unique
-    account.handle_unique = account.handle.unique
-    account.external_id_unique = account.external_id and account.external_id.unique
+def _of_account(account: Account) -> Mapping[str, str | None]:
+    return {
+        "email_unique": account.email.unique,
+        "handle_unique": account.handle.unique,
+        "external_id_unique": account.external_id and account.external_id.unique,
+    }
 
 
-def _fill_group(group: Any) -> None:
-    group.slug_unique = group.slug.unique
-    group.external_id_unique = group.external_id and group.external_id.unique
+def _of_group(group: Group) -> Mapping[str, str | None]:
+    return {
+        "slug_unique": group.slug.unique,
+        "external_id_unique": group.external_id and group.external_id.unique,
+    }
 
 
-FILL: Mapping[type[Aggregate], Callable[[Any], None]] = {Account: _fill_account, Group: _fill_group}
-"""What fills the columns that no attribute of the domain fills."""
+Normalised = Callable[[Any], Mapping[str, str | None]]
+NORMALISED: Mapping[type[Aggregate], Normalised] = {Account: _of_account, Group: _of_group}
+"""What gives the columns that no attribute of the domain fills."""

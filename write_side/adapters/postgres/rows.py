@@ -5,7 +5,7 @@ An ORM flush with `version_id_col` sends one UPDATE a row and fails inside a pip
 one JSON parameter. Columns, keys and types are those of the imperative mapping, so that nothing is said twice.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import class_mapper
 
-from write_side.adapters.postgres.mapping import FILL, TABLES, map_aggregates
+from write_side.adapters.postgres.mapping import NORMALISED, TABLES, Normalised, map_aggregates
 from write_side.adapters.postgres.tables import event_log
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.values import plain
@@ -56,7 +56,7 @@ class Rows(Generic[A]):
         self._kind = kind
         self._table: Table = TABLES[kind]
         self._new = class_mapper(kind).class_manager.new_instance
-        self._fill: Callable[[Any], None] = FILL.get(kind, lambda _: None)
+        self._normalised: Normalised = NORMALISED.get(kind, lambda _: {})
         self._columns = list(self._table.columns)
         self._names = [column.name for column in self._columns]
         self._readers = [
@@ -72,16 +72,15 @@ class Rows(Generic[A]):
         )
         return made
 
-    def row(self, aggregate: A, *, stored: int | None = None) -> Mapping[str, Any]:
-        """:param stored: the version that is compared with, where a row is there already."""
-        self._fill(aggregate)
-        return {**{name: getattr(aggregate, name) for name in self._names}, "stored": stored}
+    def row(self, aggregate: A) -> Mapping[str, Any]:
+        """Return the row of an aggregate, and in `stored` the version that it had before."""
+        values = {**vars(aggregate), **self._normalised(aggregate), "stored": aggregate.stored_version}
+        return {name: values[name] for name in (*self._names, "stored")}
 
-    def unique_values(self, aggregate: A) -> Iterable[tuple[str, Any]]:
-        """Return what no other aggregate may have besides, by the name of its constraint."""
-        self._fill(aggregate)
+    def unique_values(self, row: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+        """Return what no other row may have besides, by the name of its constraint."""
         for constraint in self._unique:
-            values = tuple(getattr(aggregate, column.name) for column in constraint.columns)
+            values = tuple(row[column.name] for column in constraint.columns)
             if None not in values:
                 yield str(constraint.name), values
 
@@ -124,31 +123,47 @@ class Rows(Generic[A]):
 
     @cached_property
     def update(self) -> str:
-        """Update rows; return the ids of those that still have the stored version, and take nothing from others."""
+        """
+        Update rows; return the ids of those that still have the stored version, and take nothing from others.
+
+        A row that another transaction holds is left out.
+        """
         values = ", ".join(f"{name} = r.{name}" for name in self._names if name != "id")
         free = "".join(f" and not {_taken(self._table, constraint)}" for constraint in self._unique)
         return (
-            f"update {self._table.name} t set {values} from {recordset(self._columns, 'stored integer')}"  # noqa: S608
-            f" where t.id = r.id and t.version = r.stored{free} returning t.id"
+            f"{self._mine(self._columns, free)} update {self._table.name} t set {values}"  # noqa: S608
+            " from mine r where t.id = r.id returning t.id"
         )
 
     @cached_property
     def delete(self) -> str:
-        """Delete rows; return the ids of those that still have the stored version."""
+        """Delete rows; return the ids of those that have the stored version, and that no other transaction holds."""
         return (
-            f"delete from {self._table.name} t using {recordset([self._table.c.id], 'stored integer')}"  # noqa: S608
-            " where t.id = r.id and t.version = r.stored returning t.id"
+            f"{self._mine([self._table.c.id])} delete from {self._table.name} t using mine r"  # noqa: S608
+            " where t.id = r.id returning t.id"
+        )
+
+    def _mine(self, columns: Iterable[Column[Any]], free: str = "") -> str:
+        """Lock the rows that can be had at once: what waits for one would make all wait."""
+        return (
+            f"with mine as (select r.* from {recordset(columns, 'stored integer')} join {self._table.name} t"  # noqa: S608
+            f" on t.id = r.id and t.version = r.stored{free} for no key update of t skip locked)"
         )
 
     @cached_property
     def clashes(self) -> str:
-        """Return, by id, the name of the first constraint that keeps a row from being stored, null where none does."""
+        """
+        Return, by id, the name of the first constraint that keeps a row from being stored, null where none does.
+
+        Behind it, whether the row still has the stored version.
+        """
         taken = [f"when {_taken(self._table, each)} then '{each.name}'" for each in self._unique]
         ids = f"when r.stored = 0 and exists (select from %s) then '{self._table.name}_pkey'"
         row = ids % f"{self._table.name} o where o.id = r.id"
         history = ids % f"{event_log.name} o where o.aggregate = '{self._kind.kind}' and o.aggregate_id = r.id"
         cases = " ".join([row, *taken, history])
-        return f"select r.id, case {cases} end from {recordset(self._columns, 'stored integer')}"  # noqa: S608
+        is_same = f"exists (select from {self._table.name} o where o.id = r.id and o.version = r.stored)"
+        return f"select case {cases} end, {is_same} from {recordset(self._columns, 'stored integer')}"  # noqa: S608
 
     @cached_property
     def _unique(self) -> Sequence[UniqueConstraint]:

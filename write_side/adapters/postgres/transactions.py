@@ -34,6 +34,7 @@ class TransactionLimits:
     :param connections: for transactions of single commands.
     :param lanes: connections for transactions that commands share: while one waits for the disk, the next is under way.
     :param most: commands that share a transaction.
+    :param lock_seconds: for which their writes wait for another transaction, which takes the same unique value.
     :param pool_seconds: for which a transaction waits for its connection.
     :param seconds: of a transaction, after which its connection is terminated: a server that hangs counts as lost.
     :param idle_seconds: after which the server ends a transaction whose process says nothing any more.
@@ -42,6 +43,7 @@ class TransactionLimits:
     connections: int = 10
     lanes: int = 2
     most: int = 64
+    lock_seconds: float = 0.1
     pool_seconds: float = 5.0
     seconds: float = 5.0
     idle_seconds: int = 10

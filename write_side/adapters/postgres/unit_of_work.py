@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from shared.event_log import Metadata
 from shared.events import type_of
 from shared.events.upcasters import schema_of
-from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, key_of
+from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, last_event
 from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.repositories import (
     PostgresAccounts,
@@ -29,7 +29,9 @@ Notify = Callable[[], None]
 
 # Ordered, so that the positions of one command follow the order in which its events happened.
 _APPEND = insert(event_log).returning(event_log.c.position, sort_by_parameter_order=True)
-_REDACT = text("select redact_events_of(:account, :erased_at)")
+_REDACT = text("""
+    select redact_events_of(:account, position) from event_log
+     where aggregate = 'account' and aggregate_id = :account and version = :version""")
 _WAIT_FOR_KEY = text("set local lock_timeout = '2s'")
 
 
@@ -115,14 +117,13 @@ class PostgresUnitOfWork:
         with translated():
             await self._session.flush()
             await self._let_go_of_the_erased()
-            outcome = Outcome(of.id, of.version, await self._append(of))
+            await self._append(of)
             await self._redact()
-            await _rows_of(self._session, self._command_log.fill({key_of(self._context): outcome}))
+            last = last_event(of, [each for each in self._touched if each.pending])
+            [(_, _, position)] = await _rows_of(self._session, self._command_log.fill([(self._context, of, last)]))
         await self._transactions.commit(self._session)
-        for aggregate in self._touched:
-            aggregate.forget_pending()
         self._notify()
-        return outcome
+        return Outcome(of.id, of.version, position)
 
     async def _let_go_of_the_erased(self) -> None:
         """Delete accounts once nothing refers to them: their memberships are gone, their profiles go now."""
@@ -134,28 +135,18 @@ class PostgresUnitOfWork:
     async def _redact(self) -> None:
         """Redact all events of erased accounts, up to and without the event that says so."""
         for account in self.accounts.erased:
-            erased_at = await self._last_position(account)
-            await self._session.execute(_REDACT, {"account": account.id, "erased_at": erased_at})
+            await self._session.execute(_REDACT, {"account": account.id, "version": account.version})
 
-    async def _append(self, of: Aggregate) -> int:
-        """Append all pending events in one insert; return the position that reflects `of`."""
-        rows = [row for aggregate in self._touched for row in event_rows(aggregate, self._context)]
-        if not rows:
-            return await self._last_position(of)
+    async def _append(self, of: Aggregate) -> None:
+        """Append all pending events in one insert."""
+        if not (rows := [row for aggregate in self._touched for row in event_rows(aggregate, self._context)]):
+            return
         try:
             with translated():
-                return int(max((await self._session.execute(_APPEND, rows)).scalars()))
+                await self._session.execute(_APPEND, rows)
         except StaleAggregate:
             # Another transaction stored this version of it before; if it is version 1, the id is one that was used up.
             raise (_used_up(of) if of.stored_version == 0 else StaleAggregate(of.id)) from None
-
-    async def _last_position(self, of: Aggregate) -> int:
-        last = (
-            event_log.c.aggregate == of.kind,
-            event_log.c.aggregate_id == of.id,
-            event_log.c.version == of.version,
-        )
-        return int((await self._session.execute(select(event_log.c.position).where(*last))).scalar_one())
 
 
 def _used_up(aggregate: Aggregate) -> Exception:

@@ -10,10 +10,10 @@ from shared.errors import Unavailable
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, key_of
 from write_side.adapters.postgres.group_commit.holds import Holds
 from write_side.adapters.postgres.group_commit.looks import Looks
-from write_side.adapters.postgres.group_commit.requests import ROWS, CommitRequest, LookRequest
+from write_side.adapters.postgres.group_commit.requests import ROWS, Change, CommitRequest, LookRequest
 from write_side.adapters.postgres.group_commit.writes import Writes, clashes, refusal
 from write_side.adapters.postgres.rows import Row, Statement
-from write_side.adapters.postgres.transactions import PipelinedTransaction
+from write_side.adapters.postgres.transactions import PipelinedTransaction, TransactionLimits
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import OutcomeUnknown
 from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, Place, Window
@@ -21,7 +21,7 @@ from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, Place
 _SIZES = Histogram(
     "muster_group_commands", "Commands that shared a transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
 )
-_LOCK_TIMEOUT: Statement = ("select set_config('lock_timeout', '100ms', true)", ())
+_LOCK_TIMEOUT = "select set_config('lock_timeout', %s, true)"
 _BEFORE_WRITES: Statement = ("savepoint before_writes", ())
 _UNDO_WRITES: Statement = ("rollback to savepoint before_writes", ())
 
@@ -75,10 +75,12 @@ class CommandGroup:
     writes, then all outcomes with COMMIT. None waits for another one of the group, or for another transaction.
     """
 
-    def __init__(self, members: Sequence[Member], *, command_log: CommandLog, again: Again, patience: float) -> None:
-        """:param patience: seconds for which it waits for the use cases of its members."""
+    def __init__(
+        self, members: Sequence[Member], *, command_log: CommandLog, again: Again, limits: TransactionLimits
+    ) -> None:
         self._members = members
-        self._patience = patience
+        self._patience = limits.seconds
+        self._lock_timeout: Statement = (_LOCK_TIMEOUT, (f"{limits.lock_seconds * 1000:.0f}ms",))
         self._command_log = command_log
         self._again = again
         self._holds: Holds[Member] = Holds()
@@ -118,11 +120,15 @@ class CommandGroup:
         requests = await self._requests()
         if not requests:
             return False
-        owners = await self._begin(requests)
-        while looks := _only_looks(await self._requests()):
+        self._keyless = list(requests)
+        self._note_windows()
+        while looks := _only_looks(requests):
             plan = Looks(looks.values())
-            await self._give(looks, plan, await transaction.trip(*plan.statements()))
-        return await self._commit(owners)
+            results = await self._trip(*plan.statements())
+            await self._turn_away()
+            await self._give(looks, plan, results)
+            requests = await self._requests()
+        return await self._commit(requests)
 
     async def _requests(self) -> dict[Member, LookRequest | CommitRequest]:
         """Wait until no use case runs, and return what each member asks for."""
@@ -135,30 +141,31 @@ class CommandGroup:
             raise Unavailable("a use case took too long") from None
         return {member: member.request for member in self._members if member.request is not None}
 
-    async def _begin(self, requests: Mapping[Member, LookRequest | CommitRequest]) -> Sequence[Member]:
-        """Claim all keys and answer the first looks; return those whose keys were free."""
+    async def _trip(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """Send statements; the keys of all are claimed in front of the first."""
+        if not (members := self._keyless):
+            return await self._transaction.trip(*statements)
         if self._command_log.fingerprint_key is None:
             [[[self._command_log.fingerprint_key]]] = await self._transaction.trip(FINGERPRINT_KEY)
-        self._note_windows()
-        looks = _only_looks(requests)
-        plan = Looks(looks.values())
-        claim = self._command_log.claim([member.context for member in requests], waiting=False)
-        _, claimed, *results = await self._transaction.trip(_LOCK_TIMEOUT, claim, *plan.statements())
+        claim = self._command_log.claim([member.context for member in members], waiting=False)
+        _, claimed, *results = await self._transaction.trip(self._lock_timeout, claim, *statements)
         keys = {(subject, key) for subject, key in claimed}
-        owners = [member for member in requests if key_of(member.context) in keys]
-        await self._turn_away([member for member in requests if key_of(member.context) not in keys])
-        await self._give(looks, plan, results)
-        return owners
+        self._owners = [member for member in members if key_of(member.context) in keys]
+        self._others = [member for member in members if key_of(member.context) not in keys]
+        self._keyless = []
+        return results
 
     def _note_windows(self) -> None:
         places = [member.context.place for member in self._members]
         self._reached = {place.window: place.window.next for place in places if place is not None}
 
-    async def _turn_away(self, members: Sequence[Member]) -> None:
+    async def _turn_away(self, *undo: Statement) -> None:
         """Tell those whose keys are not free what was done under them; where it is not known yet, they wait alone."""
+        members, self._others = self._others, []
         if not members:
             return
-        [rows] = await self._transaction.trip(self._command_log.find([member.context for member in members]))
+        find = self._command_log.find([member.context for member in members])
+        *_, rows = await self._transaction.trip(*undo, find)
         found = {(subject, key): row for row in rows for subject, key in [row[:2]]}
         for member in members:
             row = found.get(key_of(member.context))
@@ -188,23 +195,17 @@ class CommandGroup:
             return self._again(behind=(kind, aggregate.id), shared=shared)
         return aggregate
 
-    async def _commit(self, owners: Sequence[Member]) -> bool:
+    async def _commit(self, requests: Mapping[Member, LookRequest | CommitRequest]) -> bool:
         """Store what the members commit, and give up the keys of all others; return whether any was stored."""
-        if not (outcomes := await self._write(await self._commits())):
+        commits = {member: each for member, each in requests.items() if isinstance(each, CommitRequest)}
+        outcomes = await self._write({member: each for member, each in commits.items() if self._may(member, each)})
+        if not outcomes:
             return False
-        ends = [self._command_log.fill({key_of(member.context): outcome for member, outcome in outcomes.items()})]
-        if others := [member.context for member in owners if member not in outcomes]:
-            ends.append(self._command_log.release(others))
-        await self._transaction.commit(*ends)
+        others = [member.context for member in self._owners if member not in outcomes]
+        await self._transaction.commit(*([self._command_log.release(others)] if others else []))
         for member, outcome in outcomes.items():
             member.take(outcome)
         return True
-
-    async def _commits(self) -> Mapping[Member, CommitRequest]:
-        """Await what the members ask for; return what those commit that may share a transaction."""
-        requests = await self._requests()
-        commits = {member: each for member, each in requests.items() if isinstance(each, CommitRequest)}
-        return {member: commit for member, commit in commits.items() if self._may(member, commit)}
 
     def _may(self, member: Member, commit: CommitRequest) -> bool:
         """Claim what a member stores; have it run again where another one stores that, or takes its unique value."""
@@ -217,16 +218,24 @@ class CommandGroup:
     async def _write(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, Outcome]:
         """Store what is in no conflict, and refuse the rest, so that one conflict does not cost all."""
         while commits := self._in_order(commits):
-            writes = Writes({member: (member.context, commit) for member, commit in commits.items()})
-            _, *results = await self._transaction.trip(_BEFORE_WRITES, *writes.statements())
+            writes = Writes({member: (member.context, commit) for member, commit in commits.items()}, self._command_log)
+            _, *results = await self._trip(_BEFORE_WRITES, *writes.statements())
             writes.take(results)
-            if not (refused := writes.refused()):
+            refused = writes.refused()
+            if self._others:  # they wrote under keys that are not theirs
+                await self._turn_away(_UNDO_WRITES)
+            elif refused:
+                await self._refuse(refused)
+            else:
                 return writes.outcomes()
-            _, *answers = await self._transaction.trip(_UNDO_WRITES, *clashes(refused.values()))
-            for (member, aggregate), rows in zip(refused.items(), answers, strict=True):
-                member.take(refusal(aggregate, rows))
-            commits = {member: commit for member, commit in commits.items() if member not in refused}
+            commits = {member: commit for member, commit in commits.items() if member.request is commit}
         return {}
+
+    async def _refuse(self, refused: Mapping[Member, Change]) -> None:
+        """Undo all writes, and tell some members what theirs are in conflict with."""
+        _, *answers = await self._transaction.trip(_UNDO_WRITES, *clashes(refused.values()))
+        for (member, change), rows in zip(refused.items(), answers, strict=True):
+            member.take(refusal(change, rows) or self._again())
 
     def _in_order(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, CommitRequest]:
         """Leave out what is in a window behind something that neither was settled when it looked nor is stored now."""

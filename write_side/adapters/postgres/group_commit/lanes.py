@@ -85,7 +85,7 @@ class Lanes:
                 [each.member for each in chosen],
                 command_log=self._command_log,
                 again=self._again,
-                patience=self._limits.seconds,
+                limits=self._limits,
             )
             for candidate in chosen:
                 candidate.place.set_result(group)

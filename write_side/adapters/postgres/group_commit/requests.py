@@ -1,8 +1,8 @@
 """What a command asks of its group."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from write_side.adapters.postgres.rows import Rows
 from write_side.domain.account import Account
@@ -40,26 +40,38 @@ class LookRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitRequest:
-    """
-    Asks for everything to be stored.
+class Change:
+    """What is done to the row of an aggregate."""
 
-    :param of: whose id, version and position are the outcome.
-    :param touched: everything that was loaded or added, in the order in which events are appended.
-    :param removed: those of them whose rows are deleted.
-    """
-
-    of: Aggregate
-    touched: list[Aggregate]
-    removed: list[Aggregate]
+    what: Literal["delete", "insert", "update"]
+    aggregate: Aggregate
+    row: Mapping[str, Any]
 
     @property
-    def changed(self) -> list[Aggregate]:
-        return [each for each in self.touched if each.pending]
+    def kind(self) -> type[Aggregate]:
+        return type(self.aggregate)
+
+
+class CommitRequest:
+    """Asks for everything to be stored."""
+
+    def __init__(self, of: Aggregate, *, touched: Sequence[Aggregate], removed: Sequence[Aggregate]) -> None:
+        """
+        :param of: whose id, version and position are the outcome.
+        :param touched: everything that was loaded or added, in the order in which events are appended.
+        :param removed: those of them whose rows are deleted.
+        """
+        self.of = of
+        self.changes = [_change(each, is_removed=each in removed) for each in touched if each.pending]
 
     def claims(self) -> Iterator[Hashable]:
         """Yield what no other command of the group may store: the aggregates themselves, and their unique values."""
-        for aggregate in self.changed:
-            yield type(aggregate), aggregate.id
-            if aggregate not in self.removed:
-                yield from ROWS[type(aggregate)].unique_values(aggregate)
+        for change in self.changes:
+            yield change.kind, change.aggregate.id
+            if change.what != "delete":
+                yield from ROWS[change.kind].unique_values(change.row)
+
+
+def _change(aggregate: Aggregate, *, is_removed: bool) -> Change:
+    row = ROWS[type(aggregate)].row(aggregate)
+    return Change("delete" if is_removed else "update" if aggregate.stored_version else "insert", aggregate, row)

@@ -96,9 +96,8 @@ class GroupedUnitOfWork:
         expected = self._member.context.expected_version
         if expected is not None and expected != of.stored_version:
             raise VersionMismatch(expected=expected, found=of.stored_version)
-        outcome: Outcome = await self._group.ask(self._member, CommitRequest(of, self._touched, self._removed))
-        for aggregate in self._touched:
-            aggregate.forget_pending()
+        request = CommitRequest(of, touched=self._touched, removed=self._removed)
+        outcome: Outcome = await self._group.ask(self._member, request)
         return outcome
 
     def _known(self, found: A) -> A:

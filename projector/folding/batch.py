@@ -20,9 +20,8 @@ class Batch:
     additions: Collection[OwnedEntry] = ()
     index_rows: Mapping[Key, bytes] = field(default_factory=dict)
     """What lists are checked against, see `shared.read_model.ordering.IndexRow`."""
-    public: Mapping[Key, bytes] = field(default_factory=dict)
-    """Sealed documents as everybody sees them; before `full`, which alone says what position a document reflects."""
     full: Mapping[Key, bytes] = field(default_factory=dict)
+    """Sealed documents; last, for they say what position all that leads to them reflects."""
     superfluous: Collection[tuple[Key, str]] = ()
     """Variants that stand beside a document and should not; only a repair finds any."""
     forgotten: Collection[Key] = ()
@@ -42,5 +41,5 @@ class Batch:
     @property
     def weight(self) -> int:
         """How many fields and entries it writes."""
-        written = (self.removals, self.additions, self.index_rows, self.public, self.full, self.strays)
-        return sum(map(len, written)) + 3 * len(self.forgotten)
+        written = (self.removals, self.additions, self.index_rows, self.full, self.strays)
+        return sum(map(len, written)) + 2 * len(self.forgotten)

@@ -9,13 +9,14 @@ from uuid import UUID
 import msgspec
 
 from projector.folding.batch import Batch
+from projector.folding.codec import DocumentCodec
 from projector.folding.documents import Documents, Key, Kind, NotPrefetched, ReadOnly, Record
 from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer, IndexState
 from projector.folding.index_entries import Entry, OwnedEntry
 from projector.folding.parking import Parked, ParkedQueue
 from projector.folding.projection import Projection
-from shared.read_model.envelope import seal, unseal, without_mark
+from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
 
 Envelopes = Mapping[Key, bytes | None]
@@ -27,23 +28,23 @@ Source: TypeAlias = Callable[[Key], bytes | None]
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
-WRITTEN = 3
-"""What a document writes beside its entries: its full and its public form, and its index row."""
+WRITTEN = 2
+"""What a document writes beside its entries: itself, and its index row."""
 
 
 class Stored:
     """The documents as they are in the store: what `touches` is led by."""
 
-    def __init__(self, source: Source, decoders: Mapping[str, msgspec.json.Decoder[Any]]) -> None:
+    def __init__(self, source: Source, codecs: Mapping[str, DocumentCodec[Any]]) -> None:
         self._source = source
-        self._decoders = decoders
+        self._codecs = codecs
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
         try:
             envelope = self._source(kind.key(id))
         except KeyError:
             return None
-        return None if envelope is None else self._decoders[kind.name].decode(without_mark(unseal(envelope)))
+        return None if envelope is None else self._codecs[kind.name].record(unseal(envelope))
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +118,7 @@ class DocumentSession(Documents):
         source: Source,
         queue: ParkedQueue,
         *,
-        decoders: Mapping[str, msgspec.json.Decoder[Any]],
+        codecs: Mapping[str, DocumentCodec[Any]],
         indexer: Indexer,
         after: int,
         fan_outs: Sequence[RunningFanOut] = (),
@@ -130,14 +131,14 @@ class DocumentSession(Documents):
         """
         self.fan_outs = list(fan_outs)
         self.queue = queue
-        self.stored = Stored(source, decoders)
+        self.stored = Stored(source, codecs)
         self.position = 0
         """That of the event being folded."""
         self.weight = 0
         """How many fields and entries would be written, at most."""
         self._projection = projection
         self._source = source
-        self._decoders = decoders
+        self._codecs = codecs
         self._indexer = indexer
         self._is_indexed_at_the_end = is_indexed_at_the_end
         self._after = after
@@ -226,8 +227,7 @@ class DocumentSession(Documents):
             index_rows={
                 each.key: _pack(each.index.index_row) for each in indexed if each.index and each.index.index_row
             },
-            public=dict(self._public(there)),
-            full={each.key: self._sealed(each, each.record) for each in there},
+            full={each.key: self._sealed(each) for each in there},
             # Even those the store does not have: a crash may put them there, before this commit.
             forgotten=[each.key for each in written if each.record is None],
             parked=self._parked(checkpoint),
@@ -254,11 +254,6 @@ class DocumentSession(Documents):
         """Return the entries that are given up, but for those that a fan-out is still to come by and to strike."""
         given_up = [(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if not stands]
         return [each for each in given_up if not self._is_ahead_of_fan_out(each[0])] if self.fan_outs else given_up
-
-    def _public(self, there: Iterable[Document]) -> Iterator[tuple[Key, bytes]]:
-        for document in there:
-            if (form := self._projection.public_form(document.key, document.record)) is not None:
-                yield document.key, self._sealed(document, form)
 
     def _change(self, document: Document, record: msgspec.Struct | None) -> None:
         self._before.append((document, document.record, document.position, document.changed))
@@ -338,11 +333,12 @@ class DocumentSession(Documents):
         if envelope is None:
             return Document(key, None, 0)
         sealed = unseal(envelope)
-        record = self._decoders[key.kind].decode(without_mark(sealed))
+        record = self._codecs[key.kind].record(sealed)
         return Document(key, record, sealed.position, sealed.position > self._after, sealed.stale_since)
 
-    def _sealed(self, document: Document, record: msgspec.Struct | None) -> bytes:
-        return seal(position=document.position, body=_encode(record), stale_since=self.queue.mark(document.key))
+    def _sealed(self, document: Document) -> bytes:
+        codec, mark = self._codecs[document.key.kind], self.queue.mark(document.key)
+        return codec.seal(document.record, position=document.position, stale_since=mark)
 
 
 def _in_order(documents: Iterable[Document]) -> Sequence[Document]:

@@ -22,11 +22,18 @@ class Kind(Generic[Record]):
     A kind of document: its name in Redis keys and the record it holds.
 
     :param orders: the lists in which its index rows stand, one for each of an index row's keys.
+    :param public: a base class of the record's: its fields, the first ones, are all that everybody may see.
     """
 
     name: str
     record: type[Record]
     orders: tuple[str, ...] = ()
+    public: type[msgspec.Struct] | None = None
+
+    @property
+    def private(self) -> tuple[str, ...]:
+        """The last fields of the record, which only some may see, if it is divided."""
+        return self.record.__struct_fields__[len(self.public.__struct_fields__) :] if self.public else ()
 
     def key(self, id: UUID | str) -> Key:
         return Key(self.name, str(id))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from projector.folding.batch import Batch
+from projector.folding.codec import DocumentCodec
 from projector.folding.document_session import Document, DocumentSession, Envelopes, Source, Stored
 from projector.folding.documents import Key, NotPrefetched
 from projector.folding.errors import EventNotFoldable
@@ -61,13 +62,13 @@ class ProjectionFold:
         self.projection = projection
         self.code = code
         self.indexer = Indexer(projection)
-        self.decoders = {kind.name: msgspec.json.Decoder(kind.record) for kind in projection.kinds}
+        self.codecs = {kind.name: DocumentCodec(kind) for kind in projection.kinds}
 
     def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
         """The documents that the events touch and that are not among those fetched, which it wanted before."""
         if envelopes and not self.projection.follows:
             return set()
-        wanted, fetched = set[Key](), Stored(envelopes.__getitem__, self.decoders)
+        wanted, fetched = set[Key](), Stored(envelopes.__getitem__, self.codecs)
         for each in events:
             with suppress(EventNotFoldable):  # the fold will come to it, and raise
                 wanted.update(*self.projection.touched(each, fetched))
@@ -89,7 +90,7 @@ class ProjectionFold:
             self.projection,
             source,
             queue,
-            decoders=self.decoders,
+            codecs=self.codecs,
             indexer=self.indexer,
             after=basis.after.position,
             fan_outs=basis.fan_outs,

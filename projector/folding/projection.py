@@ -131,7 +131,6 @@ class Projection:
         self._versions: dict[str, list[_Version]] = {}
         self._fan_outs: dict[type, Callable[[Any], FanOut | None]] = {}
         self._indexes: dict[str, _Index] = {}
-        self._public: dict[str, Callable[[Any], msgspec.Struct]] = {}
         self.open_kinds: frozenset[str] = frozenset()
 
     def on(
@@ -178,15 +177,11 @@ class Projection:
         self.indexes = (*self.indexes, *by)
         self._indexes[kind.name] = _Index(entries, row)
 
-    def public(self, kind: Kind[Record], form: Callable[[Record], msgspec.Struct]) -> None:
-        """Say what everybody may see of the records of a kind; it is stored beside them."""
-        self._public[kind.name] = form
-
     def open(self, *kinds: Kind[Any]) -> None:
         """
-        Say that everybody may see the full records of some kinds: nothing is stored beside them.
+        Say that everybody may see the full records of some kinds.
 
-        What is neither open nor has a public form is for the private scope alone; no view may read it for others.
+        What is neither open nor divided (see `Kind`) is for the private scope alone; no view may read it for others.
         """
         self.open_kinds |= {kind.name for kind in kinds}
 
@@ -259,16 +254,11 @@ class Projection:
         index = self._indexes.get(key.kind)
         return index.row(record) if index and index.row else None
 
-    def public_form(self, key: Key, record: Any) -> msgspec.Struct | None:
-        """Return the form of the record that is open to everybody; None if nothing is stored for everybody."""
-        form = self._public.get(key.kind)
-        return form(record) if form else None
-
     def functions(self) -> Iterator[Callable[..., Any]]:
         """Everything that was registered."""
         for each in self._reactions.values():
             yield from chain(each.react, each.touches, each.reads, each.follows)
-        yield from chain(self._fan_outs.values(), self._public.values())
+        yield from self._fan_outs.values()
         for index in self._indexes.values():
             yield from filter(None, (index.entries, index.row))
 

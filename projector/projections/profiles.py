@@ -76,13 +76,13 @@ class GroupName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 REGISTRATION = Kind("registration", Registration)
-PROFILE = Kind("profile", ProfileRecord, orders=PROFILE_ORDERS)
+PROFILE = Kind("profile", ProfileRecord, orders=PROFILE_ORDERS, public=PublicProfileRecord)
 GROUP = Kind("group", GroupName)
 
 _DESCRIPTION = tuple(name for name in events.ProfileUpdated.__struct_fields__ if name != "account_id")
 """The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""
 
-profiles = Projection("profiles", version=3, documents=(PROFILE, GROUP, REGISTRATION))
+profiles = Projection("profiles", version=4, documents=(PROFILE, GROUP, REGISTRATION))
 profiles.versioned(REGISTRATION, by="account", field="version")
 profiles.versioned(PROFILE, by="account", field="version", touches_updated_at=True)
 profiles.versioned(PROFILE, by="profile", field="profile_version", touches_updated_at=True)
@@ -214,13 +214,8 @@ def _unique_entries(_: str, record: ProfileRecord) -> Iterator[Entry]:
         yield UniqueEntry("by-external-id", unique_external_id(record.external_id))
 
 
-def _public(record: ProfileRecord) -> PublicProfileRecord:
-    return PublicProfileRecord(**{name: getattr(record, name) for name in PublicProfileRecord.__struct_fields__})
-
-
 profiles.indexed(PROFILE, _unique_entries, by=("by-handle", "by-email", "by-external-id"), row=profile_row)
 profiles.indexed(GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",))
-profiles.public(PROFILE, _public)
 profiles.open(GROUP)
 
 

@@ -15,7 +15,7 @@ Item: TypeAlias = str | bytes
 
 
 class Variant(NamedTuple):
-    """The hash of one variant of all documents of a kind: `full`, `public` or `INDEX_ROW`."""
+    """The hash of one variant of all documents of a kind: `full` or `INDEX_ROW`."""
 
     kind: str
     variant: str

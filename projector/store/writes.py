@@ -106,7 +106,7 @@ def _additions(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
 
 
 def _documents(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
-    for variant, documents in zip(VARIANTS, (batch.index_rows, batch.public, batch.full), strict=True):
+    for variant, documents in zip(VARIANTS, (batch.index_rows, batch.full), strict=True):
         by_kind = grouped((key.kind, (key.id, document)) for key, document in documents.items())
         for kind, fields in by_kind.items():
             yield Put(keys.documents(kind, variant), dict(fields))

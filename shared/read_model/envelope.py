@@ -9,13 +9,16 @@ class Sealed(NamedTuple):
     """
     A stored document: the JSON that is served, its entity tag (RFC 9110, quoted) and the position it reflects.
 
-    `stale_since` is when the first event occurred that is parked for it (RFC 3339); the JSON tells it too.
+    :param stale_since: when the first event occurred that is parked for it (RFC 3339); the JSON tells it too.
+    :param public: how many bytes of the JSON, from its beginning, are the fields that everybody may see; 0 if it is not
+        divided.
     """
 
     position: int
     etag: str
     body: bytes
     stale_since: str | None = None
+    public: int = 0
 
 
 def entity_tag(body: bytes) -> str:
@@ -23,23 +26,39 @@ def entity_tag(body: bytes) -> str:
     return f'"{urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode()}"'
 
 
-def seal(*, position: int, body: bytes, stale_since: str | None = None) -> bytes:
+def seal(*, position: int, body: bytes, stale_since: str | None = None, public: int = 0) -> bytes:
     """
     Put a header line `<position> <etag>` before the JSON, so that serving means cutting bytes, not decoding.
 
-    What is stale says so in both: `<position> <etag> <stale_since>`, and a last field of the JSON.
+    What is stale says so in both: `<position> <etag> <stale_since>`, and a last field of the JSON. Where the first
+    fields are those that everybody may see, the header says how many bytes they take: `<position>:<public> <etag>`.
     """
+    place = b"%d:%d" % (position, public) if public else b"%d" % position
     if stale_since is None:
-        return b"%d %b\n%b" % (position, entity_tag(body).encode(), body)
+        return b"%b %b\n%b" % (place, entity_tag(body).encode(), body)
     marked = mark_stale(body, stale_since)
-    return b"%d %b %b\n%b" % (position, entity_tag(marked).encode(), stale_since.encode(), marked)
+    return b"%b %b %b\n%b" % (place, entity_tag(marked).encode(), stale_since.encode(), marked)
 
 
 def unseal(envelope: bytes) -> Sealed:
     """Take a sealed document apart; words that later releases add to the header are passed over."""
     header, _, body = envelope.partition(b"\n")
-    position, etag, *marks = header.split(b" ")
-    return Sealed(int(position), etag.decode(), body, marks[0].decode() if marks else None)
+    place, etag, *marks = header.split(b" ")
+    position, _, public = place.partition(b":")
+    return Sealed(int(position), etag.decode(), body, marks[0].decode() if marks else None, int(public or 0))
+
+
+def public_form(sealed: Sealed) -> Sealed:
+    """
+    Cut from a divided document what everybody may see: JSON of its own, with a tag of its own.
+
+    :raises ValueError: it is not divided.
+    """
+    if not sealed.public:
+        raise ValueError("nothing says what of the document everybody may see")
+    end = b"}" if sealed.stale_since is None else _mark(sealed.stale_since)
+    body = sealed.body[: sealed.public] + end
+    return Sealed(sealed.position, entity_tag(body), body, sealed.stale_since)
 
 
 def mark_stale(body: bytes, since: str) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 INDEX_ROW = "sheet"
 """The word in stored keys for the hash of index rows, from before they were called so."""
 
-VARIANTS = (INDEX_ROW, "public", "full")
+VARIANTS = (INDEX_ROW, "full")
 """What is kept of each document, see `GenerationKeys.documents`; in the order in which it is written."""
 
 
@@ -142,8 +142,7 @@ class GenerationKeys:
         """
         Hash of documents by entity id.
 
-        `variant` is `full` or `public` (sealed, see `envelope.seal`), or `INDEX_ROW` (an `ordering.IndexRow` in
-        MessagePack).
+        `variant` is `full` (sealed, see `envelope.seal`), or `INDEX_ROW` (an `ordering.IndexRow` in MessagePack).
         """
         return self._key(f"{kind}:{variant}")
 

@@ -20,9 +20,9 @@ class ProfileGroup(msgspec.Struct, frozen=True, kw_only=True):
     role: str
 
 
-class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
+class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A person as the read API serves it to those who may see everything.
+    A person as every caller may see it: without e-mail address, external id and attributes.
 
     `stale_since`, of this and of other records, is only there while an event of it is parked; it is put into the JSON
     when that is sealed, and no projection knows it.
@@ -35,45 +35,26 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     family_name: str | None
     title: str | None
     bio: str | None
+    status: str
+    locale: str | None
+    time_zone: str | None
+    picture_url: str | None
+    links: dict[str, str]
+    tags: tuple[str, ...]
+    groups: tuple[ProfileGroup, ...] = ()
+    created_at: Timestamp
+    updated_at: Timestamp
+    version: int
+    profile_version: int
+    stale_since: Timestamp | UnsetType = UNSET
+
+
+class ProfileRecord(PublicProfileRecord, frozen=True, kw_only=True):
+    """A person as the read API serves it to those who may see everything: the private fields stand last."""
+
     email: str
-    status: str
-    locale: str | None
-    time_zone: str | None
-    picture_url: str | None
-    links: dict[str, str]
-    tags: tuple[str, ...]
-    attributes: dict[str, str]
     external_id: str | None
-    groups: tuple[ProfileGroup, ...] = ()
-    created_at: Timestamp
-    updated_at: Timestamp
-    version: int
-    profile_version: int
-    stale_since: Timestamp | UnsetType = UNSET
-
-
-class PublicProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A person as every caller may see it: without e-mail address, external id and attributes."""
-
-    account_id: UUID
-    handle: str
-    display_name: str
-    given_name: str | None
-    family_name: str | None
-    title: str | None
-    bio: str | None
-    status: str
-    locale: str | None
-    time_zone: str | None
-    picture_url: str | None
-    links: dict[str, str]
-    tags: tuple[str, ...]
-    groups: tuple[ProfileGroup, ...] = ()
-    created_at: Timestamp
-    updated_at: Timestamp
-    version: int
-    profile_version: int
-    stale_since: Timestamp | UnsetType = UNSET
+    attributes: dict[str, str]
 
 
 class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import pytest
 
 from read_side.views import NeverFilled
 from shared.read_model.records import ActivityRecord
+from tests.support.read_side import changed
 from tests.support.view_sides import ADAPTERS, side_on
 
 ACCOUNTS = (UUID(int=1), UUID(int=(1 << 128) - 1), UUID(int=(1 << 128) - 2))
@@ -40,8 +41,12 @@ def filled(side):
     return side.views
 
 
+def records(page):
+    return [msgspec.json.decode(each.body, type=ActivityRecord) for each in page.documents]
+
+
 def positions(page):
-    return [msgspec.json.decode(each.body, type=ActivityRecord).position for each in page.documents]
+    return [each.position for each in records(page)]
 
 
 def own(account):
@@ -63,6 +68,22 @@ async def test_what_happened_is_told_newest_first(filled, account, limit):
 
     assert own(account) == told
     assert page.position == 2**62
+
+
+async def test_everybody_sees_the_details_that_are_public(side):
+    """Of the others, and of a type that nobody knows, only that it happened."""
+    details = {"old": "a@x.org", "new": "b@x.org"}
+    types = ("handle-changed", "email-changed", "soul-sold")
+    for position, type_ in enumerate(types, 1):
+        record = changed(happened(0)[1], position=position, type=type_, details=details)
+        side.projection.commit((record.account_id, record), position=position)
+
+    full = await side.views.of(str(ACCOUNTS[0]), limit=5)
+    public = await side.views.of(str(ACCOUNTS[0]), limit=5, variant="public")
+
+    assert [each.details for each in records(full)] == [details, details, details]
+    assert [each.details for each in records(public)] == [{}, {}, details]
+    assert [each.type for each in records(public)] == list(reversed(types))
 
 
 async def test_there_is_no_activity_of_an_account_that_is_not_there(filled):

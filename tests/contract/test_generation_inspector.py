@@ -106,7 +106,7 @@ async def test_what_leads_to_documents_is_read_with_them(inspector):
         UniqueEntry("by-handle", "cyd"),
         SortedEntry("handle", b"nothing"),
     ]
-    sizes = [lists, Variant("profile", "public"), Index("by-handle", is_list=False)]
+    sizes = [lists, Variant("profile", "full"), Index("by-handle", is_list=False)]
 
     (snapshot,) = await inspector.inspect(
         (POINTER,), GenerationQuery(entries=[*entries, SortedEntry("handle", entry)], sizes=sizes)

@@ -11,6 +11,7 @@ import pytest
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.errors import Overloaded, Unavailable
+from shared.read_model.envelope import seal
 from tests.support.read_side import (
     ADA,
     BOB,
@@ -280,6 +281,18 @@ async def test_a_handle_that_never_rests_is_not_said_to_be_nobodys(redis_views, 
         pytest.raises(Unavailable, match="keeps moving"),
     ):
         await redis_views.by_handle("ada", variant=variant)
+
+
+async def test_records_of_the_version_before_are_cut_for_everybody(redis_views, redis_projection):
+    """In these private fields stand between the others; they are live until the projection has been rebuilt."""
+    redis_projection.commit(ADA, position=7)
+    before = await redis_views.by_id(ID, variant="public")
+    stored = msgspec.json.encode(dict(sorted(msgspec.to_builtins(ADA).items())))
+    documents = redis_projection.keys.documents("profile", "full")
+    redis_projection.client.hset(documents, ID, seal(position=7, body=stored))
+
+    assert await redis_views.by_id(ID, variant="public") == before
+    assert await redis_views.by_handle("ada", variant="public") == before
 
 
 async def test_a_person_who_is_gone_at_the_second_trip_is_missing(redis_views, redis_projection):

@@ -72,14 +72,14 @@ async def parked_record_edited(hand):
 
 
 async def mark_missing(hand):
-    await edit(hand, PROFILES, "profile", "public", ADA, stale_since=None)
-    return {(f"profile {ADA}", "public.stale_since")}
+    await edit(hand, PROFILES, "profile", "full", ADA, stale_since=None)
+    return {(f"profile {ADA}", "stale_since")}
 
 
 async def mark_of_the_header_missing(hand):
     key = PROFILES.documents("profile", "full")
-    position, _, body, _ = unseal(await hand.read(key, str(ADA)))
-    await hand.put(key, str(ADA), seal(position=position, body=body))
+    position, _, body, _, public = unseal(await hand.read(key, str(ADA)))
+    await hand.put(key, str(ADA), seal(position=position, body=body, public=public))
     return {(f"profile {ADA}", "stale_since")}
 
 
@@ -113,7 +113,7 @@ async def another_record_edited(hand):
 async def as_if_nothing_were_parked(hand):
     """The record as it would be had all been folded."""
     key = PROFILES.documents("profile", "full")
-    position, _, body, _ = unseal(await hand.read(key, str(ADA)))
+    position, _, body, _, _ = unseal(await hand.read(key, str(ADA)))
     record = msgspec.json.decode(body) | {"handle": "countess", "title": "Dr"}
     del record["stale_since"]
     await hand.put(key, str(ADA), seal(position=position, body=msgspec.json.encode(record)))

@@ -44,9 +44,9 @@ class Directory:
             key = keys.generation(live.generation).documents("profile", "full")
             for id_, envelope in redis.hgetall(key).items():
                 if account in {None, id_.decode()}:
-                    position, _, body, _ = unseal(envelope)
-                    changed = msgspec.json.encode({**msgspec.json.decode(body), **changes})
-                    redis.hset(key, id_, seal(position=position, body=changed))
+                    sealed = unseal(envelope)
+                    changed = msgspec.json.encode({**msgspec.json.decode(sealed.body), **changes})
+                    redis.hset(key, id_, seal(position=sealed.position, body=changed))
 
     @property
     def home(self) -> Path:

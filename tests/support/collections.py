@@ -8,12 +8,12 @@ from redis import Redis
 
 from projector.adapters.redis.read_model import command_of
 from projector.folding.batch import Batch
+from projector.folding.codec import DocumentCodec
 from projector.folding.document_session import Document
 from projector.folding.documents import Key
 from projector.folding.index_changes import Indexer
 from projector.folding.projection import Projection
 from projector.store.writes import writes
-from shared.read_model.envelope import seal
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement, Checkpoint, FanOutProgress, Pointer
 
@@ -30,6 +30,7 @@ class Collections:
         self.keys = self.projection.generation(generation)
         self._of = projection
         self._indexer = Indexer(projection)
+        self._codecs = {kind.name: DocumentCodec(kind) for kind in projection.kinds}
         self._records: dict[Key, msgspec.Struct] = {}
 
     def save(self, records: Records, *, position: int, announce: bool = True, fan_outs: Iterable[int] = ()) -> None:
@@ -50,20 +51,20 @@ class Collections:
 
     def go_live(self) -> None:
         """Have readers use this generation, without telling them."""
-        self.client.set(self.projection.live, msgspec.json.encode(Pointer(self.keys.name, 1)))
+        self.client.set(self.projection.live, msgspec.json.encode(Pointer(self.keys.name, self._of.version)))
 
     def _batch(self, records: Records, checkpoint: Checkpoint) -> Batch:
         """What was written before is written anew: a test may have taken it away."""
         changes = [self._changed(key, record) for key, record in records.items()]
         there = {key: record for key, record in records.items() if record is not None}
         self._records |= there
-        public = {key: self._of.public_form(key, record) for key, record in there.items()}
         return Batch(
             removals=[(entry, each.key.id) for each in changes for entry, stands in each.stands.items() if not stands],
             additions=[(entry, each.key.id) for each in changes for entry, stands in each.stands.items() if stands],
             index_rows={each.key: msgspec.msgpack.encode(row) for each in changes if (row := each.index.index_row)},
-            public={key: _sealed(form, checkpoint) for key, form in public.items() if form is not None},
-            full={key: _sealed(record, checkpoint) for key, record in there.items()},
+            full={
+                key: self._codecs[key.kind].seal(record, position=checkpoint.position) for key, record in there.items()
+            },
             forgotten=[key for key in records if key not in there],
             checkpoint=checkpoint,
         )
@@ -73,7 +74,3 @@ class Collections:
         document.become(record, position=1)
         document.reindex_whole(self._indexer)
         return document
-
-
-def _sealed(record: msgspec.Struct, checkpoint: Checkpoint) -> bytes:
-    return seal(position=checkpoint.position, body=msgspec.json.encode(record))

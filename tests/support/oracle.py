@@ -120,7 +120,6 @@ def assert_directory_is_what_the_log_tells(database: psycopg.Connection, redis: 
     generation = HOME.projection("profiles").generation(_pointer(redis).generation)
     hashes = {
         generation.documents("profile", "full"): accounts,
-        generation.documents("profile", "public"): accounts,
         generation.unique_entries("by-handle"): accounts,
         generation.unique_entries("by-email"): accounts,
         generation.unique_entries("by-external-id"): external_ids,

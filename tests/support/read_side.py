@@ -1,6 +1,7 @@
 """People, and a projection to read them from."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from read_side.adapters.redis.transport.batcher import Reply
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Match, ProfileKeys, ProfileQuery, ProfileViews
+from shared.read_model.activity import KEPT, AccountActivity, ActivityItem
 from shared.read_model.keys import HOME
 from shared.read_model.records import (
     ActivityRecord,
@@ -189,9 +191,14 @@ class RedisActivity(Collections):
 
     def __init__(self, client: Redis) -> None:
         super().__init__(client, activity.activity)
+        self._kept: dict[UUID, AccountActivity] = defaultdict(AccountActivity)
 
     def commit(self, *happened: tuple[UUID, ActivityRecord], position: int) -> None:
-        self.save({activity.ACTIVITY.key(str(each.position)): each for _, each in happened}, position=position)
+        for account_id, each in happened:
+            item = ActivityItem(each.position, each.type, each.at, each.actor, each.details)
+            self._kept[account_id] = self._kept[account_id].with_one_more(item, kept=KEPT)
+        changed = {activity.ACTIVITY.key(account_id): self._kept[account_id] for account_id, _ in happened}
+        self.save(changed, position=position)
 
 
 class RedisStats(Collections):

@@ -164,6 +164,6 @@ def differences_in(verified: Verified) -> set[tuple[str, str]]:
 async def edit(hand: Hand, keys: GenerationKeys, kind: str, variant: str, id: object, **changes: Any) -> None:
     """Change fields of a sealed document, as a program would that knows how it is sealed."""
     key = keys.documents(kind, variant)
-    position, _, body, _ = unseal(await hand.read(key, str(id)))
-    record: Mapping[str, Any] = msgspec.json.decode(body)
-    await hand.put(key, str(id), seal(position=position, body=msgspec.json.encode({**record, **changes})))
+    sealed = unseal(await hand.read(key, str(id)))
+    record: Mapping[str, Any] = msgspec.json.decode(sealed.body)
+    await hand.put(key, str(id), seal(position=sealed.position, body=msgspec.json.encode({**record, **changes})))

@@ -25,8 +25,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     One field of one entity that is not as it should be.
 
     :param entity: kind and id, such as `profile 0198…`; of an entry that leads nowhere, where it stands.
-    :param field: of the record; `public.…` of its public variant, `by-…` and `list:…` of what leads to it, `state.…`
-        where PostgreSQL's state is not what the log tells.
+    :param field: of the record; `public` is how much of it everybody is shown, `by-…` and `list:…` are of what leads to
+        it, `state.…` where PostgreSQL's state is not what the log tells.
     :param expected: null if there should be nothing.
     :param found: null if there is nothing.
     """
@@ -80,7 +80,6 @@ class StoredVariants(NamedTuple):
     """The stored forms of a document."""
 
     index_row: bytes | None
-    public: bytes | None
     full: bytes | None
 
 
@@ -116,15 +115,12 @@ FieldDifference: TypeAlias = tuple[str, Any, Any]
 
 def _differences(key: Key, expected: Expected, snapshot: GenerationSnapshot) -> Iterator[FieldDifference]:
     found, position = stored_variants(key, snapshot), snapshot.checkpoint.position
-    yield from sealed_differences("", expected.full, found.full, position=position)
-    yield from sealed_differences("public.", expected.public, found.public, position=position)
+    yield from sealed_differences(expected.full, found.full, position=position)
     yield from _index_row_differences(expected, found.index_row)
     yield from _entry_differences(key, expected.entries, snapshot)
 
 
-def sealed_differences(
-    prefix: str, expected: bytes | None, found: bytes | None, *, position: int
-) -> Iterator[FieldDifference]:
+def sealed_differences(expected: bytes | None, found: bytes | None, *, position: int) -> Iterator[FieldDifference]:
     """
     Compare two sealed documents: the bytes that are served, and their entity tag.
 
@@ -134,22 +130,24 @@ def sealed_differences(
     if expected == found:
         return
     if expected is None or found is None:
-        yield f"{prefix}document", _shown(expected), _shown(found)
+        yield "document", _shown(expected), _shown(found)
         return
     try:
-        reflected, etag, body, mark = unseal(found)
+        reflected, etag, body, mark, public = unseal(found)
     except ValueError:
-        yield f"{prefix}document", _shown(expected), _text(found)
+        yield "document", _shown(expected), _text(found)
         return
     due = unseal(expected)
     if body != due.body:
-        yield from _field_differences(prefix, due.body, body)
+        yield from _field_differences(due.body, body)
     elif etag != due.etag:
-        yield f"{prefix}etag", due.etag, etag
+        yield "etag", due.etag, etag
     elif mark != due.stale_since:  # the header's
-        yield f"{prefix}stale_since", due.stale_since, mark
+        yield "stale_since", due.stale_since, mark
+    elif public != due.public:
+        yield "public", due.public, public
     if reflected > position:
-        yield f"{prefix}position", due.position, reflected
+        yield "position", due.position, reflected
 
 
 def fields_that_differ(expected: dict[str, Any], found: dict[str, Any]) -> Iterator[FieldDifference]:
@@ -169,16 +167,15 @@ def foreign(entry: Entry, owner: str, *, projection: str) -> Difference:
     return Difference(projection=projection, entity=f"{where} {what}", field=where, expected=None, found=found)
 
 
-def _field_differences(prefix: str, expected: bytes, found: bytes) -> Iterator[FieldDifference]:
+def _field_differences(expected: bytes, found: bytes) -> Iterator[FieldDifference]:
     one, other = _object(expected), _object(found)
     if one is None or other is None:
-        yield f"{prefix}document", _text(expected), _text(found)
+        yield "document", _text(expected), _text(found)
         return
     differing = list(fields_that_differ(one, other))
-    for field, due, there in differing:
-        yield f"{prefix}{field}", due, there
+    yield from differing
     if not differing:  # the same JSON in other bytes
-        yield f"{prefix}document", _text(expected), _text(found)
+        yield "document", _text(expected), _text(found)
 
 
 def _index_row_differences(expected: Expected, found: bytes | None) -> Iterator[FieldDifference]:

@@ -6,16 +6,15 @@ from typing import NamedTuple
 import msgspec
 
 from projector.audit.verify.fold import DocumentState, Fold
+from projector.folding.codec import DocumentCodec
 from projector.folding.documents import Key
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry, SortedEntry
 from projector.folding.projection import Projection
-from shared.read_model.envelope import seal
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import IndexRow
 from shared.read_model.positions import FanOutProgress
 
-_encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -23,8 +22,7 @@ class Expected(NamedTuple):
     """All that should be there of a document in one of its states."""
 
     full: bytes | None
-    """Sealed, as `public` is."""
-    public: bytes | None
+    """Sealed."""
     packed: bytes | None
     """The index row, in MessagePack."""
     index_row: IndexRow | None
@@ -35,11 +33,11 @@ class Expected(NamedTuple):
     @property
     def variants(self) -> list[str]:
         """Those that should be there."""
-        stored = zip(VARIANTS, (self.packed, self.public, self.full), strict=True)
+        stored = zip(VARIANTS, (self.packed, self.full), strict=True)
         return [variant for variant, each in stored if each is not None]
 
 
-ABSENT = Expected(None, None, None, None, frozenset())
+ABSENT = Expected(None, None, None, frozenset())
 
 
 class Expectations:
@@ -52,6 +50,7 @@ class Expectations:
     def __init__(self, fold: Fold) -> None:
         self._fold = fold
         self._projection: Projection = fold.projection
+        self._codecs = {kind.name: DocumentCodec(kind) for kind in fold.projection.kinds}
         self._indexer = Indexer(fold.projection)
 
     def of(self, key: Key, fan_outs: Sequence[FanOutProgress] = ()) -> list[Expected]:
@@ -71,21 +70,16 @@ class Expectations:
     def _expected(self, key: Key, state: DocumentState) -> Expected:
         if (record := state.record) is None:
             return ABSENT
-        public = self._projection.public_form(key, record)
         index = self._indexer.state(key, record)
         entries = self._indexer.entries(key, index)
         tolerated = self._tolerated(key, entries)
         return Expected(
-            full=self._sealed(key, state, record),
-            public=None if public is None else self._sealed(key, state, public),
+            full=self._codecs[key.kind].seal(record, position=state.position, stale_since=self._fold.queue.mark(key)),
             packed=None if index.index_row is None else _pack(index.index_row),
             index_row=index.index_row,
             entries=frozenset(entries) - tolerated,
             tolerated=tolerated,
         )
-
-    def _sealed(self, key: Key, state: DocumentState, record: msgspec.Struct) -> bytes:
-        return seal(position=state.position, body=_encode(record), stale_since=self._fold.queue.mark(key))
 
     def _tolerated(self, key: Key, entries: Collection[Entry]) -> frozenset[Entry]:
         """Look-ups of a document that does not reflect the whole log: others may have taken them meanwhile."""

@@ -59,7 +59,6 @@ def _batch(expected: dict[Key, Expected], removals: Collection[OwnedEntry], snap
         removals=removals,
         additions=[(entry, key.id) for key, each in there.items() for entry in each.entries],
         index_rows=_present({key: each.packed for key, each in there.items()}),
-        public=_present({key: each.public for key, each in there.items()}),
         full=_present({key: each.full for key, each in there.items()}),
         forgotten=[key for key in expected if key not in there],
         superfluous=list(_superfluous(there, snapshot)),

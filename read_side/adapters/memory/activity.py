@@ -6,6 +6,7 @@ from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import page, sealed
 from read_side.freshness import Freshness
 from read_side.views import Page, Variant
+from shared.read_model.activity import public_form
 from shared.read_model.records import ActivityRecord
 
 
@@ -26,10 +27,11 @@ class MemoryActivityViews(Committed):
         super().forget()
         self._happened.clear()
 
-    async def of(self, account_id: str, *, limit: int, after: bytes | None = None, variant: Variant = "full") -> Page:  # noqa: ARG002
+    async def of(self, account_id: str, *, limit: int, after: bytes | None = None, variant: Variant = "full") -> Page:
         position = await self.position()
         if account_id not in self._happened:
             return Page(position, None)
-        happened = self._happened[account_id]
-        placed = {at.to_bytes(8, "big"): sealed(at, record) for at, record in happened.items()}
+        happened = self._happened[account_id].items()
+        shown = {at: public_form(record) for at, record in happened} if variant == "public" else dict(happened)
+        placed = {at.to_bytes(8, "big"): sealed(at, record) for at, record in shown.items()}
         return page(placed, position=position, limit=limit, after=after, descending=True)

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from projector.folding.index_entries import SortedEntry
-from projector.projections.activity import ACTIVITY, GROUP, HIDDEN, GroupHistory, GroupNames, Item, activity
+from projector.projections.activity import ACTIVITY, GROUP, ITEMS, GroupHistory, GroupNames, activity, projection
 from shared.events import type_of
-from shared.read_model.records import ActivityRecord
+from shared.read_model.activity import PUBLIC, public_form, unpacked
 from tests.support.given import Given
 from tests.support.histories import DAWN, History, nth_id
 
@@ -27,27 +26,26 @@ def given(history):
     return Given(activity, history.events)
 
 
-def shown(item):
-    """What everybody sees of it."""
-    public = activity.public_form(ACTIVITY.key(str(item.position)), item)
-    assert isinstance(public, ActivityRecord)
-    return public.details
+def items(folded, account=ADA):
+    """All that is kept of an account, the oldest first."""
+    return [unpacked(item).record(account) for item in folded.all(ACTIVITY)[str(account)].items]
 
 
 def last(history):
     """The item of the last event: for readers who may see everything, and for everybody."""
-    item = given(history).all(ACTIVITY)[str(history.events[-1].position)]
-    return (item.type, item.details), shown(item)
+    item = items(given(history))[-1]
+    assert item.position == history.events[-1].position
+    return (item.type, item.details), public_form(item).details
 
 
 def test_a_registration_is_one_item(history):
     """Everybody sees the handle, some the e-mail address and the external id."""
-    [item] = given(history).all(ACTIVITY).values()
+    [item] = items(given(history))
 
     assert (item.account_id, item.type, item.position) == (ADA, "account-registered", 1)
     assert (item.at, item.actor) == (DAWN + timedelta(seconds=1), "test")
     assert item.details == {"handle": "ada", "email": "ada@x.org", "external_id": "A1"}
-    assert shown(item) == {"handle": "ada"}
+    assert public_form(item).details == {"handle": "ada"}
 
 
 def test_a_changed_handle_is_told_to_everybody(history):
@@ -92,9 +90,9 @@ def test_groups_are_told_as_they_were_called_then(history):
     history.change_slug(board, "elders")
     history.remove_member(board, ADA)
 
-    items = [(each.type, each.details) for each in given(history).all(ACTIVITY).values()]
+    happened = [(each.type, each.details) for each in items(given(history))]
 
-    assert items[1:] == [
+    assert happened[1:] == [
         ("member-added", BOARD | {"role": "member"}),
         ("member-role-changed", BOARD | {"name": "Elders", "old": "member", "new": "chair"}),
         ("member-removed", BOARD | {"name": "Elders", "slug": "elders", "role": "chair"}),
@@ -134,15 +132,16 @@ def test_what_a_group_was_called_outlives_it(history):
     assert [remembered.at(position).name for position in (2, 3, 4, 5, 6)] == [None, "Board", "Elders", None, None]
 
 
-def test_items_stand_in_the_order_of_their_positions(history):
-    """In the list of their account, and what groups are called in none."""
-    board = history.create_group("board")
-    history.add_member(board, ADA)
-    folded = given(history)
+def test_of_each_account_the_newest_items_are_kept(history):
+    """In their order; others lose none by it."""
+    bob = history.register("bob")
+    for nth in range(5):
+        history.change_handle(ADA, f"ada{nth}")
 
-    assert {SortedEntry("activity", ADA.bytes + (4).to_bytes(8, "big"))} == folded.entries(ACTIVITY, "4")
-    assert folded.entries(GROUP, board) == set()
-    assert activity.public_form(GROUP.key(board), folded.all(GROUP)[str(board)]) is None
+    folded = Given(projection(kept=3), history.events)
+
+    assert [each.details["new"] for each in items(folded)] == ["ada2", "ada3", "ada4"]
+    assert [each.type for each in items(folded, bob)] == ["account-registered"]
 
 
 def test_a_group_that_never_was_stops_nothing(history):
@@ -152,9 +151,9 @@ def test_a_group_that_never_was_stops_nothing(history):
 
     ahead.fold(history.events[-1])
 
-    [_, item] = ahead.all(ACTIVITY).values()
+    [_, item] = items(ahead)
     assert (item.details["slug"], item.details["name"]) == (None, None)
 
 
-def test_what_is_hidden_belongs_to_what_is_told():
-    assert set(HIDDEN) <= {type_of(each) for each in Item.__bound__.__args__}
+def test_what_is_shown_belongs_to_what_is_told():
+    assert set(PUBLIC) <= set(map(type_of, ITEMS))

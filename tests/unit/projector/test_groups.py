@@ -216,11 +216,6 @@ def test_a_membership_that_is_over_already_is_not_changed(history, board, ada):
     assert ahead.all(MEMBERSHIP) == {}
 
 
-def test_everybody_may_see_all_of_a_group(history, board):
-    """There is no second document: what is served is the full one."""
-    assert not groups.public_form(GROUP.key(board), group_of(history, board))
-
-
 @for_all(log=group_histories())
 def test_members_are_what_all_events_together_tell(log):
     """Each group counts its memberships, and has no others than those that began and have not ended."""

@@ -93,10 +93,9 @@ def test_half_a_person_is_served_to_nobody(history):
     """A batch may end between registration and profile: until then there is no record, and nothing leads to one."""
     half = Given(profiles, history.events[:1])
 
-    [(account_id, registration)] = half.all(REGISTRATION).items()
+    [account_id] = half.all(REGISTRATION)
     assert half.all(PROFILE) == {}
     assert half.entries(REGISTRATION, account_id) == set()
-    assert profiles.public_form(REGISTRATION.key(ADA), registration) is None
 
 
 def test_the_registration_goes_when_the_record_is_there(history):
@@ -156,12 +155,9 @@ def test_who_has_no_external_id_is_found_by_none():
 
 
 def test_everybody_sees_all_but_email_external_id_and_attributes(history):
-    """The public document is the full one without what only some may see."""
-    public = profiles.public_form(PROFILE.key(ADA), person(history))
-
-    hidden = set(ProfileRecord.__struct_fields__) - set(public.__struct_fields__)
-    assert {"email", "external_id", "attributes"} == hidden
-    assert msgspec.convert(msgspec.to_builtins(person(history)), PublicProfileRecord) == public
+    """These stand last."""
+    assert (*PublicProfileRecord.__struct_fields__, *PROFILE.private) == ProfileRecord.__struct_fields__
+    assert set(PROFILE.private) == {"email", "external_id", "attributes"}
 
 
 def test_times_are_in_utc_whatever_the_database_says(history):
@@ -277,13 +273,12 @@ def test_a_group_that_is_gone_already_is_joined_by_nobody(history):
 
 
 def test_a_group_is_found_by_its_slug(history):
-    """In any case; what is kept of it is for the projection alone."""
+    """In any case."""
     group = history.create_group("board")
     history.change_slug(group, "elders")
     folded = given(history)
 
     assert {UniqueEntry("by-slug", "elders")} == folded.entries(GROUP, group)
-    assert profiles.public_form(GROUP.key(group), folded.all(GROUP)[str(group)]) is None
 
 
 def test_a_person_stands_in_every_list_in_every_order(history):

@@ -8,11 +8,10 @@ from hypothesis import given as for_all
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.folding.projection import Projection
 from projector.projections.groups import GROUP
 from projector.projections.groups import groups as groups_projection
 from projector.projections.profiles import PROFILE, REGISTRATION, profiles
-from shared.events import AccountRegistered, Event, GroupCreated, ProfileCreated, Redacted
+from shared.events import AccountRegistered, Event, ProfileCreated, Redacted
 from shared.read_model.envelope import unseal
 from tests.support.bugs import poisoned
 from tests.support.folding import at_once, begin, cleanly_folded, fold_all, folded, held, parked
@@ -134,19 +133,3 @@ def test_a_record_has_the_number_of_events_of_its_aggregate(log):
     for id_, record in people.items():
         assert (record.version, record.profile_version) == (latest["account", id_], latest["profile", id_])
     assert {id_: group.version for id_, group in boards.items()} == {id_: latest["group", id_] for id_ in boards}
-
-
-def test_a_projection_that_says_nothing_serves_nothing_to_everybody():
-    """A public form is said; saying nothing does not make the full record public."""
-    history = History()
-    board = history.create_group("board")
-    silent = Projection("silent", version=1, documents=(GROUP,))
-
-    @silent.on(GroupCreated, touches=lambda event, _: [GROUP.key(event.group_id)])
-    def create(event, recorded, documents):
-        groups_projection.react(recorded, documents)
-
-    batch = folded(history.events, projection=silent)
-
-    assert set(batch.full) == {GROUP.key(board)}
-    assert batch.public == {}

@@ -73,7 +73,7 @@ def as_held(fold):
     content = {}
     for key in fold:
         expected = Expectations(fold).final(key)
-        stored = {INDEX_ROW: expected.packed, "public": expected.public, "full": expected.full}
+        stored = {INDEX_ROW: expected.packed, "full": expected.full}
         for variant in expected.variants:
             content.setdefault(_name(Variant(key.kind, variant), keys), {})[key.id] = stored[variant]
         for entry in expected.entries:
@@ -197,13 +197,12 @@ def test_what_a_fan_out_has_passed_by_must_have_taken_it_up(renamed):
     hand, history, board = renamed
     ada, bob, _ = history.handles
     old = [{"group_id": str(board), "slug": "board", "name": "Board", "role": "member"}]
-    for variant in ("full", "public"):
-        at_once(edit(hand, PROFILES, "profile", variant, ada, groups=old))
-        at_once(edit(hand, PROFILES, "profile", variant, bob, groups=old))
+    at_once(edit(hand, PROFILES, "profile", "full", ada, groups=old))
+    at_once(edit(hand, PROFILES, "profile", "full", bob, groups=old))
 
     found = asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))
 
-    assert differences_in(found) == {(f"profile {ada}", "groups"), (f"profile {ada}", "public.groups")}
+    assert differences_in(found) == {(f"profile {ada}", "groups")}
 
 
 def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):

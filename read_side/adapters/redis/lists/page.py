@@ -5,7 +5,7 @@ However a page is found, the last trip reads its documents and index rows in one
 fit any more, or stand elsewhere by now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from read_side.adapters.list_query import ListLimits, ListQuery
@@ -13,7 +13,7 @@ from read_side.adapters.redis.lists.search import INDEX_ROWS, Places, Search, fi
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
 from read_side.views import Page
-from shared.read_model.envelope import unseal
+from shared.read_model.envelope import Sealed
 from shared.read_model.keys import INDEX_ROW, GenerationKeys
 from shared.read_model.ordering import WORD, id_at
 
@@ -35,24 +35,33 @@ def list_names(keys: GenerationKeys, *, kind: str, orders: Sequence[str]) -> dic
 
 
 async def page(
-    read: ConsistentRead, query: ListQuery, *, limits: ListLimits, documents: str, guards: Sequence[Field] = ()
+    read: ConsistentRead,
+    query: ListQuery,
+    *,
+    limits: ListLimits,
+    served: Callable[[bytes], Sealed],
+    guards: Sequence[Field] = (),
 ) -> GuardedPage:
     """
     Find a page and read it.
 
-    :param documents: the hash with what is shown.
+    :param served: takes out of a stored document what is shown of it.
     :param guards: what has to be read in the moment in which the page is.
     :raises QueryTooBroad: see `read_side.views.ProfileViews.list`.
     """
-    return await _shown(read, query, await Search(read, query, limits).page(), documents, guards)
+    return await _shown(read, query, await Search(read, query, limits).page(), served, guards)
 
 
 async def _shown(
-    read: ConsistentRead, query: ListQuery, found: Places, documents: str, guards: Sequence[Field]
+    read: ConsistentRead,
+    query: ListQuery,
+    found: Places,
+    served: Callable[[bytes], Sealed],
+    guards: Sequence[Field],
 ) -> GuardedPage:
     ids = list(map(id_at, found.places))
-    reply = await read.ask(*guards, reads=(fields(documents, ids), fields(INDEX_ROWS, ids)) if ids else ())
+    reply = await read.ask(*guards, reads=(fields("full", ids), fields(INDEX_ROWS, ids)) if ids else ())
     envelopes, rows = reply.results or ((), ())
     stand = zip(found.places, places_of(query, ids, rows), envelopes, strict=True)
-    shown = (unseal(envelope) for place, at, envelope in stand if place == at and envelope is not None)
+    shown = (served(envelope) for place, at, envelope in stand if place == at and envelope is not None)
     return GuardedPage(Page(read.position, tuple(shown), found.after), reply.values)

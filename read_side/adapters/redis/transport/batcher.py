@@ -82,6 +82,7 @@ class Batcher:
 
     :param names: what can be asked for.
     :param freshness: is to read again when another generation goes live.
+    :param oldest_version: of the projection, whose generations can be read.
     :param lane: what is asked for, in logs.
     :param most_queued: how many times as much as look-ups may wait.
     """
@@ -94,6 +95,7 @@ class Batcher:
         names: Names,
         freshness: Freshness,
         limits: RedisReadLimits,
+        oldest_version: int = 1,
         lane: str = "look-ups",
         most_queued: int = 1,
     ) -> None:
@@ -101,6 +103,7 @@ class Batcher:
         self._limits = limits
         self._lane = lane
         self._most_queued = most_queued * limits.queued_fields
+        self._oldest_version = oldest_version
         self._keys = keys
         self._names = names
         self._freshness = freshness
@@ -209,9 +212,15 @@ class Batcher:
         self._generation = None
         if pointer is None:
             raise NeverFilled(f"The read model {self._keys.projection} was not filled yet")
-        self._generation = LiveGeneration(pointer, keys=self._keys, names=self._names)
+        generation = LiveGeneration(pointer, keys=self._keys, names=self._names)
+        if generation.version < self._oldest_version:
+            raise Unavailable(
+                f"The read model {self._keys.projection} was made by version {generation.version}, which this release"
+                " does not read: rebuild it"
+            )
+        self._generation = generation
         self._freshness.read_again()
-        return self._generation
+        return generation
 
 
 class _Batch:

@@ -25,7 +25,7 @@ class LiveGeneration:
 
     def __init__(self, pointer: bytes, *, keys: ProjectionKeys, names: Names) -> None:
         self.pointer = pointer
-        self.name = _decode_pointer(pointer).generation
+        self.name, self.version = msgspec.structs.astuple(_decode_pointer(pointer))
         own = keys.generation(self.name)
         self._keys = names(own)
         self._opening = pack("MULTI") + pack("GET", keys.live) + pack("GET", own.checkpoint)

@@ -1,45 +1,55 @@
 """What happened to accounts, in Redis."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from uuid import UUID
 
-from read_side.adapters.redis.lists.range_scan import RangeScan
-from read_side.adapters.redis.transport.consistent_read import Attempt, ConsistentRead
-from read_side.adapters.redis.transport.reads import Fields
+import msgspec
+
+from read_side.adapters.redis.transport.reads import Field
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Page, Variant
-from shared.read_model.envelope import unseal
+from shared.errors import Unavailable
+from shared.read_model.activity import AccountActivity, public_form, unpacked
+from shared.read_model.envelope import Sealed, entity_tag, unseal
 from shared.read_model.keys import GenerationKeys
 
-ACTIVITY = "activity"
+_decode = msgspec.json.Decoder(AccountActivity).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class RedisActivityViews(RedisViews):
     projection = "activity"
+    oldest_version = 3
 
     async def of(self, account_id: str, *, limit: int, after: bytes | None = None, variant: Variant = "full") -> Page:
+        reply = await self._ask_for_list(Field("full", account_id.encode()))
+        (envelope,) = reply.values
+        if envelope is None:
+            return Page(reply.position, None if after is None else ())
         try:
-            scan = RangeScan(ACTIVITY, (UUID(account_id).bytes,))
-        except ValueError:
-            return Page(await self.position(), None)
-        return await self._consistently(lambda: self._of(scan, limit, after, variant))
-
-    async def _of(self, scan: RangeScan, limit: int, after: bytes | None, variant: Variant) -> Attempt[Page]:
-        read, most = ConsistentRead(self._ask_for_list), limit + 1
-        results = (await read.ask(reads=scan.ranges(after=after, limit=most, descending=True))).results
-        places = scan.chunk(results, limit=most, descending=True).places
-        if not places:
-            return Attempt(Page(read.position, None if after is None else ()), consistent=True)
-        fields = tuple(b"%d" % int.from_bytes(place, "big") for place in places[:limit])
-        (envelopes,) = (await read.ask(reads=(Fields(variant, fields),))).results
-        documents = tuple(unseal(envelope) for envelope in envelopes if envelope is not None)
-        end = places[limit - 1] if len(places) > limit else None
-        return Attempt(Page(read.position, documents, end), consistent=True)
+            items = _decode(unseal(envelope).body).items
+            end = len(items) if after is None else bisect_left(items, int.from_bytes(after), key=_position)
+            start = max(0, end - limit)
+            shown = tuple(_shown(UUID(account_id), item, variant) for item in reversed(items[start:end]))
+            return Page(reply.position, shown, _place(items[start]) if start else None)
+        except msgspec.MsgspecError as error:
+            raise Unavailable("What happened to an account cannot be read") from error
 
     @staticmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:
-        return {
-            ACTIVITY: keys.sorted_entries(ACTIVITY),
-            "full": keys.documents(ACTIVITY, "full"),
-            "public": keys.documents(ACTIVITY, "public"),
-        }
+        return {"full": keys.documents("activity", "full")}
+
+
+def _position(item: msgspec.Raw) -> int:
+    return unpacked(item).position
+
+
+def _place(item: msgspec.Raw) -> bytes:
+    return _position(item).to_bytes(8, "big")
+
+
+def _shown(account_id: UUID, item: msgspec.Raw, variant: Variant) -> Sealed:
+    record = unpacked(item).record(account_id)
+    body = _encode(public_form(record) if variant == "public" else record)
+    return Sealed(record.position, entity_tag(body), body)

@@ -1,6 +1,7 @@
 """Profiles in Redis, served as they are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from uuid import UUID
 
 from read_side.adapters.list_query import ListQuery, cannot_be
@@ -15,12 +16,12 @@ from read_side.adapters.redis.views.unique_entries import (
     BY_HANDLE,
     BY_SLUG,
     BatchQuery,
-    documents,
     find_by_key,
+    served,
     unique_entry_names,
 )
 from read_side.views import Match, Matches, Page, ProfileKeys, ProfileQuery, Variant
-from shared.read_model.envelope import unseal
+from shared.read_model.envelope import Sealed
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import PROFILE_ORDERS
 
@@ -29,9 +30,9 @@ class RedisProfileViews(RedisViews):
     projection = "profiles"
 
     async def by_id(self, account_id: str, *, variant: Variant = "full") -> Match:
-        reply = await self._ask(Field(variant, account_id.encode()))
+        reply = await self._ask(Field("full", account_id.encode()))
         (envelope,) = reply.values
-        return Match(reply.position, None if envelope is None else unseal(envelope))
+        return Match(reply.position, None if envelope is None else served(envelope, variant))
 
     async def by_handle(self, handle: str, *, variant: Variant = "full") -> Match:
         return await self._consistently(lambda: find_by_key(self._ask, BY_HANDLE, handle, variant))
@@ -43,36 +44,36 @@ class RedisProfileViews(RedisViews):
         return await self._consistently(lambda: find_by_key(self._ask, BY_EXTERNAL_ID, external_id, variant))
 
     async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Matches:
-        query = BatchQuery(keys)
-        return await self._consistently(lambda: self._find_all(query, variant))
+        query = BatchQuery(keys, variant)
+        return await self._consistently(lambda: self._find_all(query))
 
     async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
         return await self._consistently(lambda: self._list(query, variant))
 
-    async def _find_all(self, query: BatchQuery, variant: Variant) -> Attempt[Matches]:
+    async def _find_all(self, query: BatchQuery) -> Attempt[Matches]:
         read, entries = ConsistentRead(self._ask), query.unique_entries()
         leads = (await read.ask(*entries)).values if entries else []
-        found = (await read.ask(*documents(query.accounts(leads), variant))).values
+        found = (await read.ask(*query.documents(leads))).values
         return query.attempt(leads, found, position=read.position)
 
     async def _list(self, query: ProfileQuery, variant: Variant) -> Attempt[Page]:
-        read = ConsistentRead(self._ask_for_list)
+        read, serve = ConsistentRead(self._ask_for_list), partial(served, variant=variant)
         if cannot_be(*query.tags):
             return await _nobody(read)
         if query.group is None:
-            shown = await page(read, ListQuery.of_profiles(query), limits=self._list_limits, documents=variant)
+            shown = await page(read, ListQuery.of_profiles(query), limits=self._list_limits, served=serve)
             return Attempt(shown.page, consistent=True)
-        return await self._list_of_group(query, GroupReference(query.group, documents="group"), variant, read)
+        return await self._list_of_group(query, GroupReference(query.group, documents="group"), serve, read)
 
     async def _list_of_group(
-        self, query: ProfileQuery, group: GroupReference, variant: Variant, read: ConsistentRead
+        self, query: ProfileQuery, group: GroupReference, serve: Callable[[bytes], Sealed], read: ConsistentRead
     ) -> Attempt[Page]:
         lead = await group.lead(read)
         if lead is None:
             return await _nobody(read)
         members = ListQuery.of_profiles(query, group=UUID(lead.decode()))
         guards = () if group.is_id else (group.field(lead),)
-        shown = await page(read, members, limits=self._list_limits, documents=variant, guards=guards)
+        shown = await page(read, members, limits=self._list_limits, served=serve, guards=guards)
         if not all(map(group.is_of, shown.guards)):
             return Attempt(Page(read.position, ()), consistent=False)
         return Attempt(shown.page, consistent=True)

@@ -33,6 +33,8 @@ class RedisViews(ABC):
     """
 
     projection: str
+    oldest_version = 1
+    """Of the projection: what an older one has made is not read."""
 
     def __init__(
         self,
@@ -49,7 +51,15 @@ class RedisViews(ABC):
         self._limits = limits
         self._list_limits = list_limits or ListLimits()
         self._eviction = eviction or EvictionWatch(connect, limits=limits)
-        batcher = partial(Batcher, connect, keys=keys, names=self.names, freshness=freshness, limits=limits)
+        batcher = partial(
+            Batcher,
+            connect,
+            keys=keys,
+            names=self.names,
+            freshness=freshness,
+            limits=limits,
+            oldest_version=self.oldest_version,
+        )
         self._batcher, self._list_batcher = batcher(), batcher(lane="lists", most_queued=limits.queued_lists)
         self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness, limits=limits)
         self._open = AsyncExitStack()

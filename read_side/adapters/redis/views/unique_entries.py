@@ -8,8 +8,9 @@ import msgspec
 from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
 from read_side.views import Match, Matches, ProfileKeys, Variant
-from shared.read_model.envelope import unseal
+from shared.read_model.envelope import Sealed, entity_tag, public_form, unseal
 from shared.read_model.keys import GenerationKeys
+from shared.read_model.records import PublicProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
 
 Whose = TypeVar("Whose")
@@ -54,6 +55,8 @@ class UniqueKey(NamedTuple, Generic[Whose]):
         return carried is not None and self.unique(carried) == self.unique(key)
 
 
+_encode = msgspec.json.Encoder().encode
+_public = msgspec.json.Decoder(PublicProfileRecord).decode
 _identity = msgspec.json.Decoder(Identity).decode
 _group_identity = msgspec.json.Decoder(GroupIdentity).decode
 
@@ -73,15 +76,20 @@ def unique_entry_names(keys: GenerationKeys) -> Mapping[str, str]:
     """Every hash that a look-up of people reads."""
     return {
         "full": keys.documents("profile", "full"),
-        "public": keys.documents("profile", "public"),
         **{by.hash: keys.unique_entries(by.hash) for by in UNIQUE_KEYS.values()},
     }
 
 
-def documents(accounts: Sequence[bytes], variant: Variant) -> list[Field]:
-    """Ask for the documents served, behind those that tell whose they are if these are others."""
-    served = [] if variant == "full" else [Field(variant, account) for account in accounts]
-    return [Field("full", account) for account in accounts] + served
+def served(envelope: bytes, variant: Variant) -> Sealed:
+    """Return what is served of a person's document."""
+    document = unseal(envelope)
+    if variant == "full":
+        return document
+    if document.public:
+        return public_form(document)
+    # Version 3 of the projection had private fields between the others: it may still be live.
+    body = _encode(_public(document.body))
+    return Sealed(document.position, entity_tag(body), body, document.stale_since)
 
 
 async def find_by_key(ask: Ask, by: UniqueKey[Any], key: str, variant: Variant = "full") -> Attempt[Match]:
@@ -90,11 +98,10 @@ async def find_by_key(ask: Ask, by: UniqueKey[Any], key: str, variant: Variant =
     (lead,) = (await read.ask(by.field(key))).values
     if lead is None:
         return Attempt(Match(read.position, None), consistent=True)
-    values = (await read.ask(*documents([lead], variant))).values
-    full, served = values[0], values[-1]
-    if served is None or not by.finds(key, full):
+    (envelope,) = (await read.ask(Field("full", lead))).values
+    if envelope is None or not by.finds(key, envelope):
         return Attempt(Match(read.position, None), consistent=False)
-    return Attempt(Match(read.position, unseal(served)), consistent=True)
+    return Attempt(Match(read.position, served(envelope, variant)), consistent=True)
 
 
 class _Named(NamedTuple):
@@ -105,15 +112,11 @@ class _Named(NamedTuple):
     account: bytes | None
 
 
-class _Documents(NamedTuple):
-    full: bytes
-    served: bytes
-
-
 class BatchQuery:
     """The keys that one batch asks for, each once."""
 
-    def __init__(self, keys: ProfileKeys) -> None:
+    def __init__(self, keys: ProfileKeys, variant: Variant) -> None:
+        self._variant = variant
         self._ids = list(dict.fromkeys(keys.ids))
         self._unique = [(kind, key) for kind in UNIQUE_KEYS for key in dict.fromkeys(getattr(keys, kind))]
 
@@ -121,8 +124,11 @@ class BatchQuery:
         """What the first trip asks; nothing if only ids are wanted."""
         return [UNIQUE_KEYS[kind].field(key) for kind, key in self._unique]
 
-    def accounts(self, leads: Sequence[bytes | None]) -> list[bytes]:
-        """Whose documents the second trip asks for, when this is where the first led."""
+    def documents(self, leads: Sequence[bytes | None]) -> list[Field]:
+        """What the second trip asks, when this is where the first led."""
+        return [Field("full", account) for account in self._accounts(leads)]
+
+    def _accounts(self, leads: Sequence[bytes | None]) -> list[bytes]:
         return list(dict.fromkeys([*map(str.encode, self._ids), *filter(None, leads)]))
 
     def attempt(
@@ -131,35 +137,25 @@ class BatchQuery:
         """
         Sort what was asked for into found and missing.
 
-        :param values: the answer to `documents` of `accounts`.
+        :param values: the answer to `documents`.
         """
-        there = _there(self.accounts(leads), values)
+        found = zip(self._accounts(leads), values, strict=True)
+        there = {account: envelope for account, envelope in found if envelope is not None}
         named = [*self._named_by_id(there), *self._named_by_unique_key(leads, there)]
-        found = [unseal(there[account].served) for account in dict.fromkeys(each.account for each in named) if account]
+        accounts = dict.fromkeys(each.account for each in named if each.account)
+        shown = tuple(served(there[account], self._variant) for account in accounts)
         moved = any(lead and not each.account for lead, each in zip(leads, named[len(self._ids) :], strict=True))
-        return Attempt(Matches(position, tuple(found), _missing(named)), consistent=not moved)
+        return Attempt(Matches(position, shown, _missing(named)), consistent=not moved)
 
-    def _named_by_id(self, there: Mapping[bytes, _Documents]) -> Iterator[_Named]:
+    def _named_by_id(self, there: Mapping[bytes, bytes]) -> Iterator[_Named]:
         for key in self._ids:
             account = key.encode()
             yield _Named("ids", key, account if account in there else None)
 
-    def _named_by_unique_key(
-        self, leads: Sequence[bytes | None], there: Mapping[bytes, _Documents]
-    ) -> Iterator[_Named]:
+    def _named_by_unique_key(self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes]) -> Iterator[_Named]:
         for (kind, key), lead in zip(self._unique, leads, strict=True):
-            has_key = lead is not None and lead in there and UNIQUE_KEYS[kind].finds(key, there[lead].full)
+            has_key = lead is not None and lead in there and UNIQUE_KEYS[kind].finds(key, there[lead])
             yield _Named(kind, key, lead if has_key else None)
-
-
-def _there(accounts: Sequence[bytes], values: Sequence[bytes | None]) -> Mapping[bytes, _Documents]:
-    """The documents that exist; `values` answer `documents` of `accounts`."""
-    full, served = values[: len(accounts)], values[len(values) - len(accounts) :]
-    return {
-        account: _Documents(document, as_served)
-        for account, document, as_served in zip(accounts, full, served, strict=True)
-        if document is not None and as_served is not None
-    }
 
 
 def _missing(named: Iterable[_Named]) -> ProfileKeys:

@@ -94,6 +94,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     :param number: the ratio of ours to the baseline's, or a value where there is none; None where it failed.
     :param spread: the least and the most of the single runs.
+    :param by_people: milliseconds of CPU an operation, by the number of people there are.
     :param cpu_ratio: CPU an operation of the baseline, as a multiple of ours: what a busy machine leaves to trust.
     """
 
@@ -108,6 +109,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     ours: SideFigures | None = None
     baseline: SideFigures | None = None
     details: Mapping[str, float | str] = {}
+    by_people: Mapping[int, float] = {}
     error: str | None = None
 
 
@@ -178,10 +180,10 @@ def rows(results: Sequence[BenchResult]) -> str:
 def _row(result: BenchResult) -> tuple[str, ...]:
     if result.number is None:
         return (result.name, "failed", "", "", _aim(result), result.error or "")
-    spread = "…".join(map(_short, result.spread)) if result.spread else ""
+    spread = "…".join(map(short, result.spread)) if result.spread else ""
     mark = {True: "reached", False: "missed", None: ""}[result.reached]
-    cpu = _short(result.cpu_ratio) if result.cpu_ratio else ""
-    return (result.name, f"{_short(result.number)} {result.unit}", spread, cpu, _aim(result), mark)
+    cpu = short(result.cpu_ratio) if result.cpu_ratio else ""
+    return (result.name, f"{short(result.number)} {result.unit}", spread, cpu, _aim(result), mark)
 
 
 def _aim(result: BenchResult) -> str:
@@ -192,20 +194,19 @@ def _notes(result: BenchResult) -> Sequence[str]:
     sides = [(name, each) for name, each in (("ours", result.ours), ("baseline", result.baseline)) if each]
     notes = [f"{result.name}: {result.what}"] if result.what else []
     notes += [f"    {name:<9}{_figures(each)}" for name, each in sides]
-    more = ", ".join(
-        f"{name} {each if isinstance(each, str) else _short(each)}" for name, each in result.details.items()
-    )
+    told = {**result.details, **{f"CPU ms among {people:,}": ms for people, ms in result.by_people.items()}}
+    more = ", ".join(f"{name} {each if isinstance(each, str) else short(each)}" for name, each in told.items())
     return [*notes, f"    {more}"] if more else notes
 
 
 def _figures(each: SideFigures) -> str:
-    latency = f", p50 {_short(each.p50)} ms, p99 {_short(each.p99)} ms" if each.p50 and each.p99 else ""
-    cpu = " + ".join(f"{name} {_short(ms)}" for name, ms in each.cpu.items())
-    low, high = map(_short, each.spread)
-    return f"{_short(each.rate)}/s ({low}…{high}){latency}; CPU ms each: {cpu or 'unknown'}; {each.what}"
+    latency = f", p50 {short(each.p50)} ms, p99 {short(each.p99)} ms" if each.p50 and each.p99 else ""
+    cpu = " + ".join(f"{name} {short(ms)}" for name, ms in each.cpu.items())
+    low, high = map(short, each.spread)
+    return f"{short(each.rate)}/s ({low}…{high}){latency}; CPU ms each: {cpu or 'unknown'}; {each.what}"
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
     """Write a number with three digits that count."""
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 

@@ -12,8 +12,8 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,35 @@ import uvloop
 
 from tests.benchmarks.generated_log import GeneratedLog
 from tests.benchmarks.load_generator import WITHOUT_WRK, has_wrk
+from tests.benchmarks.plots import bars, curves
 from tests.benchmarks.results import BenchResult, failed, rows, table
 from tests.benchmarks.scenario import QUICK, Scale, Scenario
-from tests.benchmarks.scenarios import reads, rebuilds, writes
-from tests.benchmarks.servers import BenchedMuster, running_muster, running_servers
+from tests.benchmarks.scenarios import growth, reads, rebuilds, writes
+from tests.benchmarks.servers import BenchedMuster, BenchServers, running_muster, running_servers
+
+
+@asynccontextmanager
+async def _directory(size: Scale) -> AsyncIterator[BenchedMuster]:
+    with running_servers() as servers:
+        _say(f"a directory of {size.people:,} people …")
+        generated = servers.load(GeneratedLog(people=size.people, groups=size.groups, events=size.events))
+        with running_muster(servers, generated) as muster:
+            await muster.is_level()
+            yield muster
+
+
+@asynccontextmanager
+async def _log(size: Scale) -> AsyncIterator[BenchServers]:
+    with running_servers() as servers:
+        _say(f"a log of {size.replayed:,} events …")
+        servers.load(GeneratedLog(people=size.replayed_people, groups=size.groups, events=size.replayed))
+        yield servers
+
+
+@asynccontextmanager
+async def _nothing(_: Scale) -> AsyncIterator[None]:
+    yield
+
 
 # In this order: what changes the directory comes after what only looks at it.
 ON_A_DIRECTORY: Sequence[Scenario] = (
@@ -35,13 +60,34 @@ ON_A_DIRECTORY: Sequence[Scenario] = (
     Scenario(names=["visible-rebuild"], run=rebuilds.visible_rebuild, limit=300),
     Scenario(names=["visible", "visible-p99"], run=writes.visible),
     Scenario(names=["latency-orm"], run=writes.latency),
-    Scenario(names=["register-pipeline", "register-orm", "register-eventsourcing"], run=writes.register, limit=240),
+    Scenario(names=[f"register-{name}" for name in writes.OTHERS], run=writes.register, limit=240),
     Scenario(names=["import"], run=writes.importing),
 )
 ON_A_LOG: Sequence[Scenario] = (
     Scenario(names=["rebuild-copy", "rebuild-copy-two-cores", "rebuild-naive"], run=rebuilds.rebuild, limit=600),
 )
-NAMES = [name for scenario in (*ON_A_DIRECTORY, *ON_A_LOG) for name in scenario.names]
+ON_SEVERAL_DIRECTORIES: Sequence[Scenario] = (Scenario(names=growth.NAMES, run=growth.growth, limit=3 * 3_600),)
+GROUNDS: Sequence[tuple[Callable[[Scale], AbstractAsyncContextManager[Any]], Sequence[Scenario]]] = (
+    (_directory, ON_A_DIRECTORY),
+    (_log, ON_A_LOG),
+    (_nothing, ON_SEVERAL_DIRECTORIES),
+)
+"""The servers that scenarios share, and the scenarios."""
+
+PLOTS: Mapping[str, Sequence[str]] = {
+    "Registrations": [f"register-{name}" for name in writes.OTHERS],
+    "Import": ["import"],
+    "Latency of a command": ["latency-orm"],
+    "Look-ups": ["by-id-constant", "by-id-open", "by-id-valkey", "by-id-fastapi", "batch"],
+    "Lists": ["page", "search", "tags", "page-fastapi", "search-fastapi", "tags-fastapi"],
+    "Rebuild": ["rebuild-copy", "rebuild-copy-two-cores", "rebuild-naive"],
+    "Visible during a rebuild": ["visible-rebuild"],
+    "Growth": growth.NAMES,
+}
+"""The results that stand in one plot, by its title."""
+
+WITHOUT_GROWTH = [name for scenario in (*ON_A_DIRECTORY, *ON_A_LOG) for name in scenario.names]
+NAMES = [*WITHOUT_GROWTH, *growth.NAMES]
 
 
 class BenchDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,37 +103,26 @@ class BenchDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 async def measure(wanted: Collection[str], size: Scale) -> list[BenchResult]:
     """Run what was chosen, one after the other; one that fails, or takes too long, is said to, and the next begins."""
-    on_directory = [each for each in ON_A_DIRECTORY if each.chosen(wanted)]
-    on_log = [each for each in ON_A_LOG if each.chosen(wanted)]
     results: list[BenchResult] = []
-    if on_directory:
-        results += await _all(on_directory, wanted, size, _directory(size))
-    if on_log:
-        results += await _all(on_log, wanted, size, _log(size))
+    for prepare, scenarios in GROUNDS:
+        if chosen := [each for each in scenarios if each.chosen(wanted)]:
+            try:
+                async with prepare(size) as ground:
+                    for scenario in chosen:
+                        results += await _one(scenario, ground, size, wanted)
+            except Exception as error:  # noqa: BLE001 - what could not be started, or stopped, must not end the rest
+                done = {each.name for each in results}
+                names = [name for each in chosen for name in each.chosen(wanted) if name not in done]
+                results += [failed(name, error) for name in names or ["servers"]]
     return results
 
 
-async def _all(scenarios: Sequence[Scenario], wanted: Collection[str], size: Scale, servers: Any) -> list[BenchResult]:
-    results: list[BenchResult] = []
-    try:
-        async with servers as given:
-            for scenario in scenarios:
-                results += await _one(scenario, wanted or scenario.names, size, given)
-    except Exception as error:  # noqa: BLE001 - what could not be started, or not be stopped, must not end the rest
-        done = {each.name for each in results}
-        missing = [name for each in scenarios for name in each.names if name not in done and name in (wanted or NAMES)]
-        _say(f"the servers: {error!r}")
-        results += [failed(name, error) for name in missing or ["servers"]]
-    return results
-
-
-async def _one(scenario: Scenario, wanted: Collection[str], size: Scale, given: Sequence[Any]) -> list[BenchResult]:
-    names = [name for name in scenario.names if name in wanted]
+async def _one(scenario: Scenario, ground: Any, size: Scale, wanted: Collection[str]) -> Sequence[BenchResult]:
+    names = scenario.chosen(wanted)
     _say(f"{', '.join(names)} …")
-    arguments = given if scenario.run is reads.reads else given[:1]
     try:
         async with asyncio.timeout(scenario.limit):
-            results = [each for each in await scenario.run(*arguments, size, wanted) if each.name in wanted]
+            results = [each for each in await scenario.run(ground, size, names) if each.name in names]
     except Exception as error:  # noqa: BLE001 - it is told as its result
         results = [failed(name, _root(error, scenario)) for name in names]
     _say(rows(results))
@@ -101,22 +136,15 @@ def _root(error: BaseException, scenario: Scenario) -> BaseException:
     return _root(error.exceptions[0], scenario) if isinstance(error, BaseExceptionGroup) else error
 
 
-@asynccontextmanager
-async def _directory(size: Scale) -> AsyncIterator[tuple[BenchedMuster, GeneratedLog]]:
-    with running_servers() as servers:
-        _say(f"a directory of {size.people:,} people …")
-        generated = servers.load(GeneratedLog(people=size.people, groups=size.groups, events=size.events))
-        with running_muster(servers) as muster:
-            await muster.is_level()
-            yield muster, generated
-
-
-@asynccontextmanager
-async def _log(size: Scale) -> AsyncIterator[tuple[Any, ...]]:
-    with running_servers() as servers:
-        _say(f"a log of {size.replayed:,} events …")
-        servers.load(GeneratedLog(people=size.replayed_people, groups=size.groups, events=size.replayed))
-        yield (servers,)
+def _plot(results: Sequence[BenchResult], folder: Path) -> None:
+    """Write one plot for each scenario that compares sides, and one for what grows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for title, names in PLOTS.items():
+        chosen = [each for each in results if each.name in names and each.ours and each.baseline]
+        if chosen:
+            name = title.lower().replace(" ", "-")
+            draw = curves if names == growth.NAMES else bars
+            (folder / f"{name}.svg").write_text(draw(title, chosen))
 
 
 def _say(text: str) -> None:
@@ -134,10 +162,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="muster bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of results; all if none is named: {', '.join(NAMES)}"
-    )
+    which = f"of results: {', '.join(NAMES)}; all but growth-… if none is named, and growth is all of those"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write a plot of each scenario there, as SVG")
     parser.add_argument("--quick", action="store_true", help="see that all of it works; the figures mean nothing")
     for option, what in (
         ("rounds", "how often each side has its turn"),
@@ -146,15 +174,18 @@ def _arguments() -> argparse.Namespace:
         ("replayed-people", "people of that log"),
     ):
         parser.add_argument(f"--{option}", type=int, help=what)
+    parser.add_argument("--sizes", type=int, nargs="+", help="people of the directories by which growth is seen")
     parser.add_argument("--seconds", type=float, help="of one turn")
     asked = parser.parse_args()
+    if "growth" in asked.names:
+        asked.names = [*(name for name in asked.names if name != "growth"), *growth.NAMES]
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"there is no {', '.join(unknown)}: choose from {', '.join(NAMES)}")
     return asked
 
 
 def _size(asked: argparse.Namespace) -> Scale:
-    given = {name: getattr(asked, name) for name in ("rounds", "seconds", "people", "replayed", "replayed_people")}
+    given = {name: getattr(asked, name) for name in msgspec.structs.asdict(Scale()) if hasattr(asked, name)}
     size = QUICK if asked.quick else Scale()
     return msgspec.structs.replace(size, **{name: number for name, number in given.items() if number is not None})
 
@@ -165,7 +196,9 @@ def main() -> None:
         _say(WITHOUT_WRK)
     size, load, at = _size(asked), os.getloadavg(), datetime.now(UTC)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        results = runner.run(measure(asked.names, size))
+        results = runner.run(measure(asked.names or WITHOUT_GROWTH, size))
+    if asked.plots:
+        _plot(results, asked.plots)
     if asked.json:
         document = BenchDocument(at=at, machine=_machine(), load=load, size=size, results=results)
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document)) + b"\n")

@@ -24,6 +24,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     naive: int = 10_000
     """Events for the projector most people write."""
     visible_rate: float = 500.0
+    sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
+    """People of the directories by which growth is seen."""
     at_rest: float = 20.0
     """Seconds for which the projector is looked at while nothing happens."""
 
@@ -39,6 +41,7 @@ QUICK = Scale(
     replayed=5_000,
     naive=500,
     visible_rate=50.0,
+    sizes=(200, 1_000),
     at_rest=3.0,
 )
 
@@ -49,6 +52,7 @@ class Scenario:
     Measures one thing, or several that need the same servers at the same time.
 
     :param names: of its results, of which some may be chosen.
+    :param run: takes what it runs on, how much is measured, and the names that are wanted.
     :param limit: seconds after which it has failed.
     """
 
@@ -56,5 +60,6 @@ class Scenario:
     run: Callable[..., Awaitable[Sequence[BenchResult]]]
     limit: float = 180.0
 
-    def chosen(self, wanted: Collection[str]) -> bool:
-        return not wanted or bool(set(self.names) & set(wanted))
+    def chosen(self, wanted: Collection[str]) -> Sequence[str]:
+        """Return those of its names that are wanted."""
+        return [name for name in self.names if name in wanted]

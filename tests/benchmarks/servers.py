@@ -24,6 +24,7 @@ from tests.benchmarks.generated_log import GeneratedLog, load
 from tests.support.stack import MUSTER, Child, Stack, answers, environment, until
 
 LEVEL_SECONDS = 600.0
+"""How long projections may take to have everything, if nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ def running_servers() -> Iterator[BenchServers]:
 
 @dataclass(frozen=True)
 class BenchedMuster:
-    """`muster up` on such servers: its addresses, and whose CPU is whose."""
+    """`muster up` on such servers, with a directory in it: its addresses, and whose CPU is whose."""
 
     servers: BenchServers
+    generated: GeneratedLog
     stack: Stack
 
     def pids(self, *names: str) -> Mapping[str, Sequence[int]]:
@@ -94,9 +96,9 @@ class BenchedMuster:
         assert pid is not None, f"{name} does not run"
         return pid
 
-    async def is_level(self) -> None:
+    async def is_level(self, *, within: float = LEVEL_SECONDS) -> None:
         """Return once every projection has all that the log holds, and is live."""
-        async with asyncio.timeout(LEVEL_SECONDS):
+        async with asyncio.timeout(within):
             await poll(0.3).until(lambda level: level, self._level)
 
     async def _level(self) -> bool:
@@ -105,12 +107,12 @@ class BenchedMuster:
 
 
 @contextmanager
-def running_muster(servers: BenchServers) -> Iterator[BenchedMuster]:
+def running_muster(servers: BenchServers, generated: GeneratedLog) -> Iterator[BenchedMuster]:
     home = servers.home / "up"
     home.mkdir()
     stack = Stack(home, **servers.settings)
     try:
-        yield BenchedMuster(servers, stack)
+        yield BenchedMuster(servers, generated, stack)
     finally:
         stack.end()
         shutil.rmtree(home)

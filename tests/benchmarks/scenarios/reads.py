@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import httpx
 import psycopg
 
+from tests.benchmarks.ceilings import valkey_benchmark
 from tests.benchmarks.generated_log import GeneratedAccount, GeneratedLog
 from tests.benchmarks.load_generator import Request, Traffic
 from tests.benchmarks.results import BenchResult, compared
@@ -28,6 +29,7 @@ FASTAPI = "fastapi-"
 COMPARISONS: Sequence[tuple[str, str, str, str]] = (
     ("by-id-constant", "look-ups by id, 64 connections, 1 worker", "by-id", "constant"),
     ("by-id-open", "look-ups by id, 64 connections, where a token is asked for", "by-id", "open"),
+    ("by-id-valkey", "look-ups by id, 64 connections, 1 worker", "by-id", "valkey"),
     ("by-id-fastapi", "look-ups by id, 64 connections, 1 worker", "by-id", "fastapi-by-id"),
     ("batch", "records a second in batches of 100", "batch", "by-id"),
     ("page", "pages of 50 of a group", "page", "by-id"),
@@ -81,17 +83,16 @@ def _list(**parameters: object) -> Request:
     return Request(f"/profiles?{urlencode(parameters, doseq=True)}")
 
 
-async def reads(
-    muster: BenchedMuster, generated: GeneratedLog, size: Scale, wanted: Collection[str]
-) -> list[BenchResult]:
+async def reads(muster: BenchedMuster, size: Scale, wanted: Collection[str]) -> list[BenchResult]:
     """All kinds of reads in turns: each once a round."""
-    comparisons = [each for each in COMPARISONS if not wanted or each[0] in wanted]
+    comparisons = [each for each in COMPARISONS if each[0] in wanted]
     names = dict.fromkeys(name for _, _, *both in comparisons for name in both)
-    async with _sides(muster, questions(generated), names) as sides:
+    async with _sides(muster, questions(muster.generated), names) as sides:
         samples = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
     return [
         compared(name, what, (sides[ours].what, samples[ours]), (sides[other].what, samples[other]))
         for name, what, ours, other in comparisons
+        if other in samples
     ]
 
 
@@ -100,24 +101,33 @@ async def _sides(
     muster: BenchedMuster, asked: Mapping[str, Sequence[Request]], names: Collection[str]
 ) -> AsyncIterator[Mapping[str, Contender]]:
     address, headers = muster.stack.addresses.read, muster.stack.headers
-    counted = muster.pids("read", "valkey")
     sides = {
-        name: Contender(
-            what=f"Muster, {name}: read process with one worker, Valkey, tokens; {len(asked[name])} variants",
-            run=sending(Traffic(url=address, requests=asked[name], headers=headers)),
-            servers=counted if name != "constant" else muster.pids("read"),
-            records=BATCH if name == "batch" else 1,
-        )
+        name: reading(muster, name, asked[name])
         for name in names
-        if name != "open" and not name.startswith(FASTAPI)
+        if name not in {"open", "valkey"} and not name.startswith(FASTAPI)
     }
-    await _require_answers(address, headers, asked, sides)
+    await require_answers(address, headers, asked, sides)
     async with AsyncExitStack() as others:
         if "open" in names:
             sides["open"] = await others.enter_async_context(_open(muster, asked["open"]))
+        if "valkey" in names and (
+            benchmark := valkey_benchmark(muster.servers, await _document(muster, asked["by-id"]))
+        ):
+            sides["valkey"] = benchmark
         if theirs := [name.removeprefix(FASTAPI) for name in names if name.startswith(FASTAPI)]:
             sides |= await others.enter_async_context(_fastapi(muster.servers, asked, theirs))
         yield sides
+
+
+def reading(muster: BenchedMuster, name: str, requests: Sequence[Request]) -> Contender:
+    """Return Muster under reads of one kind, by 64 connections."""
+    traffic = Traffic(url=muster.stack.addresses.read, requests=requests, headers=muster.stack.headers)
+    return Contender(
+        what=f"Muster, {name}: read process with one worker, Valkey, tokens; {len(requests)} variants",
+        run=sending(traffic),
+        servers=muster.pids("read", "valkey") if name != "constant" else muster.pids("read"),
+        records=BATCH if name == "batch" else 1,
+    )
 
 
 @asynccontextmanager
@@ -137,14 +147,20 @@ async def _fastapi(
     database = servers.empty_database("directory")
     async with baseline_server("fastapi_directory", servers, database) as (url, pid):
         copy_state(servers, database)
-        await _require_answers(url, {}, asked, names)
+        await require_answers(url, {}, asked, names)
         counted = {"fastapi": [pid], "postgres": [servers.postgres.pid]}
         what = "FastAPI and SQLAlchemy on PostgreSQL: uvicorn, 1 worker, pool of 10, indexes for each query, no tokens"
         loads = {name: Traffic(url=url, requests=asked[name]) for name in names}
         yield {FASTAPI + name: Contender(what=what, run=sending(each), servers=counted) for name, each in loads.items()}
 
 
-async def _require_answers(
+async def _document(muster: BenchedMuster, requests: Sequence[Request]) -> bytes:
+    """What a look-up answers."""
+    async with muster.stack.client(muster.stack.addresses.read) as client:
+        return (await client.get(requests[0].path)).raise_for_status().content
+
+
+async def require_answers(
     url: str, headers: Mapping[str, str], asked: Mapping[str, Sequence[Request]], names: Collection[str]
 ) -> None:
     """Ask each kind once: nobody would notice, if pages were measured that are empty."""

@@ -13,6 +13,7 @@ import msgspec
 
 from shared.runtime.exit_with_parent import ending_with_parent
 from tests.benchmarks.baselines_venv import BASELINES, python_of_baselines
+from tests.benchmarks.ceilings import pgbench
 from tests.benchmarks.load_generator import Received, Request, Traffic
 from tests.benchmarks.results import BenchResult, TurnSample, compared, figures, judged
 from tests.benchmarks.scenario import Scale
@@ -47,6 +48,7 @@ EVENTSOURCING = (
 )
 
 
+OTHERS = ("pipeline", "orm", "eventsourcing", "pgbench")
 Connections: TypeAlias = asyncio.Queue[RawConnection]
 
 
@@ -83,6 +85,8 @@ async def registering_sides(
                 url, pid = await running.enter_async_context(baseline_server(f"{name}_registration", servers, database))
                 run = registering(url, {}, connections=connections)
                 sides[name] = Contender(what=what, run=run, servers={name: [pid], "postgres": [servers.postgres.pid]})
+        if "pgbench" in names:
+            sides["pgbench"] = pgbench(servers)
         if "eventsourcing" in names:
             sides["eventsourcing"] = await running.enter_async_context(_eventsourcing(servers))
         yield sides
@@ -90,7 +94,7 @@ async def registering_sides(
 
 async def register(muster: BenchedMuster, size: Scale, wanted: Collection[str]) -> list[BenchResult]:
     """Registrations of 64 connections, in turns with each baseline."""
-    names = [name for name in ("pipeline", "orm", "eventsourcing") if f"register-{name}" in wanted]
+    names = [name for name in OTHERS if f"register-{name}" in wanted]
     async with registering_sides(muster, names, connections=64) as sides:
         samples = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
     what, ours = "registrations a second over HTTP, 64 connections, durable", (OURS, samples["ours"])

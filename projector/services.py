@@ -26,7 +26,7 @@ from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
 from projector.processing.parked_events import ParkedEvents
 from projector.processing.processor import Feed
-from projector.projections.registry import PROJECTIONS
+from projector.projections.registry import PROJECTIONS, projections_keeping
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
@@ -63,7 +63,8 @@ def register_services(registry: svcs.Registry) -> None:
         read = httpx_client(READ_API, settings, timeout=settings.read_wait + probing.probe_patience)
         names = [each.name for each in PROJECTIONS]
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
-    register_redis(registry, url=settings.required("redis_url"), log=log, settings=settings)
+    projections = projections_keeping(settings.activity_kept)
+    register_redis(registry, url=settings.required("redis_url"), log=log, settings=settings, projections=projections)
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
     registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
 

@@ -15,8 +15,10 @@ from projector.folding.documents import Documents, Key, Kind
 from projector.folding.projection import Projection, React, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
-from shared.read_model.activity import KEPT, AccountActivity, ActivityItem, Details
+from shared.read_model.activity import KEPT, AccountActivity, Detail, packed
+from shared.read_model.records import ActivityRecord
 
+Details: TypeAlias = dict[str, Detail]
 OfMembership: TypeAlias = events.MemberAdded | events.MemberRoleChanged | events.MemberRemoved
 
 
@@ -90,17 +92,13 @@ ITEMS: Mapping[type[events.Event], Callable[[Any], Details]] = {
 """The events that are items, with their details; the end of a group is its own, not an item of each of its members."""
 
 
-def projection(*, kept: int = KEPT) -> Projection:
-    """
-    Make the projection.
-
-    :param kept: how many items an account has at most.
-    """
+def activity_keeping(items: int) -> Projection:
+    """Make the projection; of each account it keeps so many items at most."""
     made = Projection("activity", version=3, documents=(ACTIVITY, GROUP), waits_to_read=True)
     for event, details in ITEMS.items():
         # What a group has been called is only read: an item that was parked holds up no later event of the group.
         reads = group if issubclass(event, OfMembership) else None
-        made.on(event, touches=account, reads=reads)(_adding(details, kept=kept))
+        made.on(event, touches=account, reads=reads)(_adding(details, kept=items))
     made.on(events.AccountErased, touches=account)(drop_items)
     made.on(events.GroupCreated, touches=group)(begin_history)
     made.on(events.SlugChanged, touches=group)(change_slug)
@@ -114,7 +112,8 @@ def _adding(details: Callable[[Any], Details], *, kept: int) -> React[Any]:
 
     def add(event: Any, recorded: RecordedEvent, documents: Documents) -> None:
         of_group = _group(event, recorded, documents) if isinstance(event, OfMembership) else {}
-        item = ActivityItem(
+        record = ActivityRecord(
+            account_id=event.account_id,
             position=recorded.position,
             type=events.type_of(event),
             at=timestamp_of(recorded),
@@ -122,7 +121,7 @@ def _adding(details: Callable[[Any], Details], *, kept: int) -> React[Any]:
             details=of_group | details(event),
         )
         before = documents.find(ACTIVITY, event.account_id) or AccountActivity()
-        documents.save(ACTIVITY, event.account_id, before.with_one_more(item, kept=kept))
+        documents.save(ACTIVITY, event.account_id, before.with_one_more(packed(record), kept=kept))
 
     return add
 
@@ -161,4 +160,4 @@ def _call(group_id: UUID, recorded: RecordedEvent, documents: Documents, **chang
         documents.save(GROUP, group_id, msgspec.structs.replace(history, called=(*history.called, now)))
 
 
-activity = projection()
+activity = activity_keeping(KEPT)

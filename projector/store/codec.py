@@ -18,6 +18,9 @@ log = structlog.get_logger()
 
 Stored = TypeVar("Stored", Pointer, Roster, Checkpoint)
 
+FORMER = ["profile:public", "activity:public", "list:activity"]
+"""The collections of the first release that no projection has any more."""
+
 
 def decoded(value: bytes | None, type_: type[Stored], *, keys: ProjectionKeys) -> Stored | None:
     """
@@ -96,7 +99,7 @@ def all_keys(keys: GenerationKeys, contents: bytes | None, *, known: Iterable[St
         names = msgspec.json.decode(contents or b"", type=list[str])
     except msgspec.DecodeError:
         log.warning("only known keys of a generation are dropped", projection=keys.projection, generation=keys.name)
-        names = []
+        names = FORMER
     about = (keys.checkpoint, keys.damaged, keys.parked, keys.contents)
     return {*about, *(f"{keys.prefix}{name}" for name in names), *(key_of(each, keys) for each in known)}
 

@@ -98,6 +98,7 @@ def absolute_path(text: str) -> Path:
 Directory = Annotated[Path | None, absolute_path]
 ApiUrl = Annotated[str | None, parse_http_url]
 Count = Annotated[int, Meta(ge=1, description="give a whole number from 1")]
+Kept = Annotated[int, Meta(ge=1, le=10_000, description="give a whole number from 1 to 10000")]
 Port = Annotated[int, Meta(ge=1, le=65_535, description="give a port from 1 to 65535")]
 Wait = Annotated[float, Meta(ge=0, le=3_600, description="give seconds from 0 to 3600")]
 OnePartition = Annotated[
@@ -120,6 +121,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """Seconds."""
     idempotency_ttl: Count = 86_400
     """Seconds."""
+    activity_kept: Kept = 1_000
+    """Items of activity that the read model keeps of each account; all processes and `muster verify` need the same."""
     partitions: OnePartition = 1
     workers: Count = 1
     rebuild: Literal["manual", "auto"] = "manual"

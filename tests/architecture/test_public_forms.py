@@ -13,7 +13,7 @@ from shared.redis.client import connector
 VIEWS = redis_views(connector("redis://nowhere.invalid"), keyspace=HOME, patience=0)
 
 MADE_WHEN_READ = {"activity"}
-"""Of each item its view shows the details that `shared.read_model.activity.PUBLIC` names."""
+"""Of each item its view shows the details that `shared.read_model.activity.DETAILS` names."""
 
 
 def not_open(projection: Projection) -> set[str]:

@@ -455,6 +455,18 @@ async def test_a_generation_of_other_code_goes_whole(store, history):
     assert keys_of("g2", await store.keys()) == set()
 
 
+async def test_a_generation_of_the_first_release_goes_whole(store, history):
+    """It says nothing of itself, and has what no other has any more."""
+    model, keys = store.model(), HOME.projection("profiles").generation("g2")
+    await rebuilt(model, history)
+    await store.forget(keys.contents)
+    await store.plant(keys.documents("profile", "public"), b"42")
+
+    await model.unlink(Pointer("g2", profiles.version))
+
+    assert keys_of("g2", await store.keys()) == set()
+
+
 async def test_a_generation_says_what_it_may_have(store, history):
     """From its first moment, so that it can be dropped by whatever code is there then."""
     model, keys = store.model(), HOME.projection("profiles").generation("g2")

@@ -20,7 +20,7 @@ from tests.support.stack import environment, running_stack
 
 PAGES = ("add-a-command", "add-an-event", "change-an-event", "add-a-projection")
 """In the order in which they are followed: a later page may build on an earlier one."""
-MOST_FILES = {"add-a-command": 3, "add-an-event": 6, "change-an-event": 4, "add-a-projection": 8}
+MOST_FILES = {"add-a-command": 3, "add-an-event": 7, "change-an-event": 4, "add-a-projection": 8}
 """Files of the product that a page may touch, its tests and docs left out."""
 MYPY_CACHE = ".mypy_cache"
 STEP = re.compile(

@@ -41,7 +41,10 @@ HAPPENED = tuple(
         actor="system",
         details=details,
     )
-    for at, kind, details in ((1, "account-registered", {}), (3, "handle-changed", {"old": "ada", "new": "Ada"}))
+    for at, kind, details in (
+        (1, "account-registered", {"handle": "ada", "email": "ada@example.org", "external_id": None}),
+        (3, "handle-changed", {"old": "ada", "new": "Ada"}),
+    )
 )
 STATS = records.StatsRecord(
     records.AccountCounts(active=2), groups=2, memberships=2, registrations=(records.DayCount("2026-01-01", 2),)

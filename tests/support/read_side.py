@@ -16,7 +16,7 @@ from read_side.adapters.redis.transport.batcher import Reply
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Match, ProfileKeys, ProfileQuery, ProfileViews
-from shared.read_model.activity import KEPT, AccountActivity, ActivityItem
+from shared.read_model.activity import KEPT, AccountActivity, packed
 from shared.read_model.keys import HOME
 from shared.read_model.records import (
     ActivityRecord,
@@ -195,8 +195,7 @@ class RedisActivity(Collections):
 
     def commit(self, *happened: tuple[UUID, ActivityRecord], position: int) -> None:
         for account_id, each in happened:
-            item = ActivityItem(each.position, each.type, each.at, each.actor, each.details)
-            self._kept[account_id] = self._kept[account_id].with_one_more(item, kept=KEPT)
+            self._kept[account_id] = self._kept[account_id].with_one_more(packed(each), kept=KEPT)
         changed = {activity.ACTIVITY.key(account_id): self._kept[account_id] for account_id, _ in happened}
         self.save(changed, position=position)
 

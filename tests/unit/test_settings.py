@@ -102,6 +102,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_WORKERS", "1e1", "whole number from 1"),
         ("MUSTER_READ_WAIT", "-1", "seconds from 0"),
         ("MUSTER_IDEMPOTENCY_TTL", "0", "whole number from 1"),
+        ("MUSTER_ACTIVITY_KEPT", "0", "from 1 to 10000"),
         ("MUSTER_PARTITIONS", "2", "one partition"),
         ("MUSTER_WORKERS", "two", "whole number from 1"),
         ("MUSTER_REBUILD", "always", "manual, auto"),

@@ -6,7 +6,7 @@ from read_side.adapters.memory.committed import Committed
 from read_side.adapters.memory.pages import page, sealed
 from read_side.freshness import Freshness
 from read_side.views import Page, Variant
-from shared.read_model.activity import public_form
+from shared.read_model.activity import packed
 from shared.read_model.records import ActivityRecord
 
 
@@ -31,7 +31,8 @@ class MemoryActivityViews(Committed):
         position = await self.position()
         if account_id not in self._happened:
             return Page(position, None)
-        happened = self._happened[account_id].items()
-        shown = {at: public_form(record) for at, record in happened} if variant == "public" else dict(happened)
-        placed = {at.to_bytes(8, "big"): sealed(at, record) for at, record in shown.items()}
+        placed = {
+            at.to_bytes(8, "big"): sealed(at, packed(record).record(record.account_id, is_public=variant == "public"))
+            for at, record in self._happened[account_id].items()
+        }
         return page(placed, position=position, limit=limit, after=after, descending=True)

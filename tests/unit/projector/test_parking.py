@@ -248,7 +248,7 @@ def item(directory, position):
     """What activity tells Ada of an event."""
     sealed = unseal(directory.store.field("muster:{0}:activity:g1:activity:full", str(ADA)))
     items = map(unpacked, msgspec.json.decode(sealed.body, type=AccountActivity).items)
-    return next(each.details for each in items if each.position == position)
+    return next(each.record(ADA).details for each in items if each.position == position)
 
 
 def test_who_reads_what_never_was_waits(history):

@@ -10,7 +10,7 @@ from read_side.adapters.redis.transport.reads import Field
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Page, Variant
 from shared.errors import Unavailable
-from shared.read_model.activity import AccountActivity, public_form, unpacked
+from shared.read_model.activity import AccountActivity, unpacked
 from shared.read_model.envelope import Sealed, entity_tag, unseal
 from shared.read_model.keys import GenerationKeys
 
@@ -50,6 +50,6 @@ def _place(item: msgspec.Raw) -> bytes:
 
 
 def _shown(account_id: UUID, item: msgspec.Raw, variant: Variant) -> Sealed:
-    record = unpacked(item).record(account_id)
-    body = _encode(public_form(record) if variant == "public" else record)
+    record = unpacked(item).record(account_id, is_public=variant == "public")
+    body = _encode(record)
     return Sealed(record.position, entity_tag(body), body)

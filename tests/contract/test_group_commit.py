@@ -202,6 +202,21 @@ async def test_a_group_waits_for_no_lock(grouped, database_url, trips, name, fie
     assert (await waiting).outcome.version == 2
 
 
+async def test_a_value_that_another_transaction_may_take_holds_nobody_up(grouped, database_url):
+    """It has not committed yet: what wants the same value waits for it, the others of the group do not."""
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("""
+            insert into accounts (id, version, email, email_unique, handle, handle_unique, status)
+            values (gen_random_uuid(), 1, 'p1@example.org', 'p1@example.org', 'other', 'other', 'active')""")
+        first, waiting, *others = map(asyncio.create_task, registrations(grouped, 4))
+
+        await asyncio.gather(first, *others)
+
+        assert not waiting.done()
+        await other.rollback()
+    assert (await waiting).outcome.version == 1
+
+
 async def test_a_row_that_is_held_is_not_missing(grouped, database_url):
     """To leave out what is locked must not become a 404."""
     await register(grouped, "held")

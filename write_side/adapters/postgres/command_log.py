@@ -19,13 +19,13 @@ from write_side.ports import AlreadyDone, CommandContext, Outcome
 _CLAIM = """
     insert into command_log (subject, key, command, fingerprint, expires_at)
     select subject, key, command, decode(fingerprint, 'hex'), expires_at
-      from json_to_recordset(%(rows)s::json)
+      from json_to_recordset(%s::json)
            as r(subject text, key text, command text, fingerprint text, expires_at timestamptz)
      where {locked}(1262836051, hashtext(subject || chr(10) || key)) is not {failed}
     on conflict (subject, key) do update
        set command = excluded.command, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at,
            outcome_id = null, outcome_version = null, outcome_position = null
-     where command_log.expires_at <= %(now)s
+     where command_log.expires_at <= %s
     returning subject, key"""
 _WAIT_AND_CLAIM = _CLAIM.format(locked="pg_advisory_xact_lock", failed="null")
 _TRY_TO_CLAIM = _CLAIM.format(locked="pg_try_advisory_xact_lock", failed="false")
@@ -90,7 +90,7 @@ class CommandLog:
             }
             for context in contexts
         ]
-        return _WAIT_AND_CLAIM if waiting else _TRY_TO_CLAIM, {"rows": as_json(rows), "now": now}
+        return _WAIT_AND_CLAIM if waiting else _TRY_TO_CLAIM, (as_json(rows), now)
 
     def find(self, contexts: Sequence[CommandContext]) -> Statement:
         """Find what is kept under keys, for `found`."""

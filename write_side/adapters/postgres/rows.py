@@ -22,7 +22,7 @@ from write_side.domain.values import plain
 
 A = TypeVar("A", bound=Aggregate)
 Row = Sequence[Any]
-Statement = tuple[str, Sequence[Any] | Mapping[str, Any]]
+Statement = tuple[str, Sequence[Any]]
 """SQL for psycopg, and its parameters."""
 
 _DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]

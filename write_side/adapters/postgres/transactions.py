@@ -21,6 +21,7 @@ from shared.postgres.session import BEGIN_SESSION, require_session
 from shared.postgres.terminate import answered_within, terminate
 from write_side.adapters.postgres.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
+from write_side.adapters.postgres.pipeline import Pipeline
 from write_side.adapters.postgres.rows import Row, Statement
 from write_side.domain.errors import OutcomeUnknown
 from write_side.domain.values import plain
@@ -50,6 +51,9 @@ class TransactionLimits:
 
 
 TRANSACTION_LIMITS = TransactionLimits()
+
+_BEGIN: Statement = ("BEGIN", ())
+_COMMIT: Statement = ("COMMIT", ())
 
 # Every statement here finds few rows by their keys, but the planner takes a JSON parameter for a hundred: up to some
 # ten thousand people it would rather read whole tables for them. And one plan a statement serves all parameters.
@@ -132,10 +136,12 @@ class PostgresTransactions:
         """Open a transaction that is rolled back unless it commits, and whose statements go in batches."""
         with translated():
             connection = await self._engine.connect()
-        line: Any = (await connection.get_raw_connection()).driver_connection
+        pooled = await connection.get_raw_connection()
+        line: Any = pooled.driver_connection
+        prepared: set[str] = pooled.info.setdefault("prepared", set())
         with answered_within(line, seconds=self._seconds):
             try:
-                yield PipelinedTransaction(line)
+                yield PipelinedTransaction(Pipeline(line, prepared=prepared))
             finally:
                 if line.closed:
                     await connection.invalidate()
@@ -190,15 +196,15 @@ class PostgresTransactions:
 class PipelinedTransaction:
     """A transaction whose statements are sent in batches: one round trip a batch, whatever the number of statements."""
 
-    def __init__(self, connection: psycopg.AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._ahead = [_BEGIN]
 
     async def trip(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         """Send statements together; return the rows of each."""
+        ahead, self._ahead = self._ahead, []
         with translated():
-            async with self._connection.pipeline():
-                cursors = [await self._connection.execute(sql, parameters) for sql, parameters in statements]
-            return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
+            return (await self._pipeline.carry_out(*ahead, *statements))[len(ahead) :]
 
     async def commit(self, *statements: Statement) -> None:
         """
@@ -207,10 +213,7 @@ class PipelinedTransaction:
         :raises OutcomeUnknown: the answer was lost.
         """
         try:
-            async with self._connection.pipeline():
-                for sql, parameters in statements:
-                    await self._connection.execute(sql, parameters)
-                await self._connection.commit()
+            await self._pipeline.carry_out(*statements, _COMMIT)
         except psycopg.Error as error:
             if not is_certain(error):
                 raise OutcomeUnknown(type(error).__name__) from error

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import uvloop
@@ -26,7 +26,7 @@ from tests.benchmarks.load_generator import WITHOUT_WRK, has_wrk
 from tests.benchmarks.plots import bars, curves
 from tests.benchmarks.results import BenchResult, failed, rows, table
 from tests.benchmarks.scenario import QUICK, Scale, Scenario
-from tests.benchmarks.scenarios import growth, reads, rebuilds, writes
+from tests.benchmarks.scenarios import growth, once, reads, rebuilds, writes
 from tests.benchmarks.servers import BenchedMuster, BenchServers, running_muster, running_servers
 
 
@@ -56,18 +56,21 @@ async def _nothing(_: Scale) -> AsyncIterator[None]:
 # In this order: what changes the directory comes after what only looks at it.
 ON_A_DIRECTORY: Sequence[Scenario] = (
     Scenario(names=["idle"], run=rebuilds.idle),
+    Scenario(names=["once-bytes"], run=once.memory),
     Scenario(names=[name for name, *_ in reads.COMPARISONS], run=reads.reads, limit=420),
     Scenario(names=["visible-rebuild"], run=rebuilds.visible_rebuild, limit=300),
     Scenario(names=["visible", "visible-p99"], run=writes.visible),
     Scenario(names=["latency-orm"], run=writes.latency),
     Scenario(names=[f"register-{name}" for name in writes.OTHERS], run=writes.register, limit=240),
     Scenario(names=["import"], run=writes.importing),
+    Scenario(names=["once-congress"], run=once.congress),
 )
 ON_A_LOG: Sequence[Scenario] = (
     Scenario(names=["rebuild-copy", "rebuild-copy-two-cores", "rebuild-naive"], run=rebuilds.rebuild, limit=600),
 )
 ON_SEVERAL_DIRECTORIES: Sequence[Scenario] = (Scenario(names=growth.NAMES, run=growth.growth, limit=3 * 3_600),)
-GROUNDS: Sequence[tuple[Callable[[Scale], AbstractAsyncContextManager[Any]], Sequence[Scenario]]] = (
+Grounds: TypeAlias = Sequence[tuple[Callable[[Scale], AbstractAsyncContextManager[Any]], Sequence[Scenario]]]
+GROUNDS: Grounds = (
     (_directory, ON_A_DIRECTORY),
     (_log, ON_A_LOG),
     (_nothing, ON_SEVERAL_DIRECTORIES),
@@ -101,10 +104,10 @@ class BenchDocument(msgspec.Struct, frozen=True, kw_only=True):
     results: Sequence[BenchResult]
 
 
-async def measure(wanted: Collection[str], size: Scale) -> list[BenchResult]:
+async def measure(wanted: Collection[str], size: Scale, *, grounds: Grounds = GROUNDS) -> list[BenchResult]:
     """Run what was chosen, one after the other; one that fails, or takes too long, is said to, and the next begins."""
     results: list[BenchResult] = []
-    for prepare, scenarios in GROUNDS:
+    for prepare, scenarios in grounds:
         if chosen := [each for each in scenarios if each.chosen(wanted)]:
             try:
                 async with prepare(size) as ground:
@@ -165,6 +168,7 @@ def _arguments() -> argparse.Namespace:
     which = f"of results: {', '.join(NAMES)}; all but growth-… if none is named, and growth is all of those"
     parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    parser.add_argument("--congress", metavar="FILE", help="of commands, for once-congress; left out without it")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write a plot of each scenario there, as SVG")
     parser.add_argument("--quick", action="store_true", help="see that all of it works; the figures mean nothing")
     for option, what in (
@@ -181,6 +185,9 @@ def _arguments() -> argparse.Namespace:
         asked.names = [*(name for name in asked.names if name != "growth"), *growth.NAMES]
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"there is no {', '.join(unknown)}: choose from {', '.join(NAMES)}")
+    if "once-congress" in asked.names and not asked.congress:
+        parser.error("once-congress needs a file: name it with --congress")
+    asked.names = asked.names or [name for name in WITHOUT_GROWTH if asked.congress or name != "once-congress"]
     return asked
 
 
@@ -196,7 +203,7 @@ def main() -> None:
         _say(WITHOUT_WRK)
     size, load, at = _size(asked), os.getloadavg(), datetime.now(UTC)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        results = runner.run(measure(asked.names or WITHOUT_GROWTH, size))
+        results = runner.run(measure(asked.names, size))
     if asked.plots:
         _plot(results, asked.plots)
     if asked.json:

@@ -26,6 +26,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     visible_rate: float = 500.0
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     """People of the directories by which growth is seen."""
+    congress: str | None = None
+    """A file of commands that `muster import` takes."""
     at_rest: float = 20.0
     """Seconds for which the projector is looked at while nothing happens."""
 

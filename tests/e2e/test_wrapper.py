@@ -155,6 +155,14 @@ def test_all_tests_are_shared_out_among_processes(call, clone):
     assert ran.stdout == f"pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder in {clone}\n"
 
 
+def test_bench_runs_in_the_clone_with_what_tests_need(call, environ, clone):
+    """There it finds its programs, which no wheel has."""
+    ran = call("bench", "--help")
+
+    assert "No module named 'tests'" in ran.stderr  # this clone has none
+    assert any("requirements-dev.lock" in line for line in installs(environ))
+
+
 def test_check_runs_every_linter_in_the_clone(call, clone):
     """Also after one has found something; the status says that one has."""
     ran = call("check")

@@ -97,16 +97,21 @@ async def project_naively(servers: BenchServers, size: Scale) -> Replay:
 async def _run(command: Sequence[str], variables: dict[str, str]) -> bytes:
     """Return what a program prints. It is killed if it is not waited for any more."""
     process = await asyncio.create_subprocess_exec(
-        *ending_with_parent(command), env=variables, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        *ending_with_parent(command),
+        env=variables,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
-        output, _ = await process.communicate()
+        output, errors = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise RuntimeError(f"{command[-1]} ended with {process.returncode}")
+        last = errors.decode(errors="replace").strip().splitlines()[-1:]
+        raise RuntimeError(f"{command[-1]} ended with {process.returncode}: {last}")
     return output
 
 

@@ -10,9 +10,10 @@ import pytest
 from projector.monitoring.limits import MonitoringLimits
 from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
+from tests.support.commands import muster
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.patience import SECONDS
-from tests.support.stack import Stack, muster, not_behind, running_stack, until
+from tests.support.stack import Stack, not_behind, until
 
 WITHIN_SECONDS = 5.0
 """In which a token that was revoked is refused, and one whose key was retired."""
@@ -44,13 +45,6 @@ TRICKS = (
 """Requests that might be taken for one of what is open to all, or for none at all."""
 
 LISTENING = {"write": "MUSTER_WRITE_HOST", "read": "MUSTER_READ_HOST", "project": "MUSTER_OPS_HOST"}
-
-
-@pytest.fixture(scope="module")
-def stack():
-    """A stack of its own: its keys are retired."""
-    with running_stack() as stack:
-        yield stack
 
 
 def made_token(stack: Stack, *scopes: str) -> str:

@@ -11,8 +11,9 @@ import pytest
 
 from shared.cli.commands import COMMANDS, COMMANDS_OF_A_CLONE
 from shared.dev_stack.supervisor import console_script
+from tests.support.commands import muster, muster_program
 from tests.support.patience import SECONDS
-from tests.support.stack import MUSTER, environment, muster
+from tests.support.stack import MUSTER, environment
 
 RESULTS = [("--help",), ("config",), ("config", "--json"), ("keys", "list")]
 DRIVERS = {"psycopg", "redis", "sqlalchemy", "alembic", "litestar", "granian", "cryptography", "structlog"}
@@ -61,8 +62,8 @@ def test_a_reader_that_goes_away_is_no_event(home):
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_gets_what_it_can_show(home, encoding):
     """Plain characters instead of others; JSON stays JSON."""
-    said = muster(home, "doctor", PYTHONIOENCODING=encoding, encoding=encoding)
-    told = muster(home, "doctor", "--json", PYTHONIOENCODING=encoding, encoding="utf-8")
+    said = muster_program(home, "doctor", PYTHONIOENCODING=encoding, encoding=encoding)
+    told = muster_program(home, "doctor", "--json", PYTHONIOENCODING=encoding, encoding="utf-8")
 
     assert (said.returncode, said.stderr, told.stderr) == (0, "", "")
     assert said.stdout.startswith("+ Python")

@@ -9,7 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.stack import MUSTER, Stack, environment, muster, not_behind
+from tests.support.commands import muster
+from tests.support.stack import MUSTER, Stack, environment, not_behind
 
 
 class Person:

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from shared.auth.bearer import TOKEN
+from tests.support.commands import muster_program
 from tests.support.hostile_variables import ANY_PATH, HOSTILE
-from tests.support.stack import Stack, muster
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def stack():
 
 def call(stack, *arguments, **variables):
     """The answer of a command in the same environment, which is never a traceback."""
-    ran = muster(stack.home, *arguments, **{**HOSTILE, **variables})
+    ran = muster_program(stack.home, *arguments, **{**HOSTILE, **variables})
     assert "Traceback" not in ran.stderr
     assert stack.headers["Authorization"].split()[1] not in ran.stdout + ran.stderr
     return ran

@@ -1,7 +1,6 @@
 """`muster import` and `muster seed` as their user runs them, against the write API on a real PostgreSQL."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,9 @@ import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.event_log.adapters.postgres import CHANNEL
+from tests.support import commands
 from tests.support.patience import SECONDS
+from tests.support.stack import environment
 from tests.support.write_process import ROOT, write_process
 from write_side.adapters.postgres.migrate import migrate
 
@@ -37,18 +38,17 @@ class Muster:
     """The command line, in processes of its own."""
 
     def __init__(self, write_url):
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "MUSTER_WRITE_URL": write_url}
+        self._write_url = write_url
 
     def run(self, *arguments, said=b""):
         """Run it to its end; returns the exit status, the JSON on stdout, and stderr."""
-        process = self.start(*arguments, "--json")
-        out, err = process.communicate(said, timeout=SECONDS)
-        return process.returncode, json.loads(out), err.decode()
+        ran = commands.muster("/nowhere", *map(str, arguments), "--json", stdin=said, MUSTER_WRITE_URL=self._write_url)
+        return ran.returncode, json.loads(ran.stdout), ran.stderr
 
     def start(self, *arguments):
         return subprocess.Popen(
             [sys.executable, "-c", "from shared.cli.main import main; main()", *map(str, arguments)],
-            env=self._environment,
+            env=environment(PYTHONPATH=str(ROOT), MUSTER_WRITE_URL=self._write_url),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

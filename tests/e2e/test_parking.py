@@ -19,8 +19,9 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.in_process import in_process
 from tests.support.bugs import of_account, poisoned
+from tests.support.commands import muster
 from tests.support.patience import SECONDS
-from tests.support.stack import muster, service, until
+from tests.support.stack import service, until
 
 PEOPLE = 1_000
 OTHERS = (groups, activity, stats)

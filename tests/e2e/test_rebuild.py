@@ -5,8 +5,9 @@ import json
 import httpx
 import pytest
 
+from tests.support.commands import muster
 from tests.support.people import registration
-from tests.support.stack import Child, Stack, muster
+from tests.support.stack import Child, Stack
 
 
 @pytest.fixture

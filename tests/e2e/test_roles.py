@@ -20,10 +20,11 @@ from shared.read_model.keys import HOME
 from shared.settings import Addresses
 from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
+from tests.support.commands import muster
 from tests.support.load import EVERYTHING, Load
 from tests.support.patience import SECONDS
 from tests.support.people import registration
-from tests.support.stack import MUSTER, environment, muster, not_behind, service
+from tests.support.stack import MUSTER, environment, not_behind, service
 from write_side.use_cases import USE_CASES
 
 ADA, BOB = "@p1700.changed", "@p1701"

@@ -1,29 +1,18 @@
 """A process that cannot do its work says so in one line, and does not start."""
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from tests.support.commands import muster
 from tests.support.databases import database_at
 
-MUSTER = Path(sys.executable).parent / "muster"
 
-
-def muster(*command: str, database_url: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-    environment |= {
-        "MUSTER_DATABASE_URL": database_url,
-        "MUSTER_REDIS_URL": "redis://127.0.0.1:1",
-        "MUSTER_AUTH": "off",
-    }
-    return subprocess.run(
-        [MUSTER, *command], env=environment, capture_output=True, text=True, timeout=120, check=False, cwd="/"
-    )
+def started(*command: str, database_url: str) -> subprocess.CompletedProcess[str]:
+    servers = {"MUSTER_DATABASE_URL": database_url, "MUSTER_REDIS_URL": "redis://127.0.0.1:1"}
+    return muster("/nowhere", *command, **servers, MUSTER_AUTH="off")
 
 
 @pytest.fixture
@@ -34,7 +23,7 @@ def empty_database(postgres: EmbeddedPostgres) -> str:
 
 
 def test_the_write_side_does_not_start_without_tables(empty_database):
-    ended = muster("write", database_url=empty_database)
+    ended = started("write", database_url=empty_database)
 
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == ["the database has no event log: run `muster migrate`"]
@@ -42,14 +31,14 @@ def test_the_write_side_does_not_start_without_tables(empty_database):
 
 def test_the_write_side_does_not_start_where_a_crash_could_lose_what_it_promised(database_url):
     """The servers of these tests run without fsync."""
-    ended = muster("write", database_url=database_url)
+    ended = started("write", database_url=database_url)
 
     assert ended.returncode == 1
     assert "fsync" in ended.stderr.splitlines()[-1]
 
 
 def test_migrations_say_that_the_database_is_away():
-    ended = muster("migrate", database_url="postgresql://muster:secret@127.0.0.1:1/muster")
+    ended = started("migrate", database_url="postgresql://muster:secret@127.0.0.1:1/muster")
 
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
@@ -57,7 +46,7 @@ def test_migrations_say_that_the_database_is_away():
 
 
 def test_a_projector_is_one_process(database_url):
-    ended = muster("project", "--workers", "2", database_url=database_url)
+    ended = started("project", "--workers", "2", database_url=database_url)
 
     assert ended.returncode == 1
     assert ended.stderr.startswith("a projector is one process")

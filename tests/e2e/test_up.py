@@ -21,9 +21,10 @@ from shared.dev_stack.embedded_server import free_port
 from shared.server.serving import require_free
 from shared.settings import read_addresses
 from tests.support.access import headers_for, register_home
+from tests.support.commands import muster
 from tests.support.modes import open_to_others
 from tests.support.patience import SECONDS, wait_until
-from tests.support.stack import ANY_PORTS, MUSTER, environment, muster
+from tests.support.stack import ANY_PORTS, MUSTER, environment
 
 
 class Up:

@@ -12,8 +12,9 @@ import pytest
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
+from tests.support.commands import muster
 from tests.support.patience import SECONDS
-from tests.support.stack import Stack, muster, until
+from tests.support.stack import Stack, until
 
 tells_how_far = re.compile("(folding the log|comparing): ").search
 """Of a line: on a busy machine a verification takes longer than until the first is due."""

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 
 from tests.support import replicas
+from tests.support.commands import muster
 from tests.support.load import Load
 from tests.support.people import registration
 from tests.support.readers import Readers
-from tests.support.stack import Child, Stack, muster, running_stack, until
+from tests.support.stack import Child, Stack, running_stack, until
 from tests.support.under_load import under_load
 
 RECOVERY_SECONDS = 20.0

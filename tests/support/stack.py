@@ -228,22 +228,6 @@ async def service(name: str, log: Path, **variables: str) -> AsyncIterator[tuple
         await asyncio.to_thread(process.wait, SECONDS)
 
 
-def muster(
-    home: Path | str, *arguments: str, encoding: str | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Carry a command out as an operator of this home would, in a process of its own."""
-    return subprocess.run(
-        [*MUSTER, *arguments],
-        env=environment(MUSTER_HOME=str(home), **variables),
-        capture_output=True,
-        text=True,
-        encoding=encoding,
-        check=False,
-        timeout=SECONDS,
-        cwd="/",
-    )
-
-
 def _started(command: list[str], output: IO[bytes], **variables: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(ending_with_parent(command), env=environment(**variables), stdout=output, stderr=output)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
@@ -11,7 +13,7 @@ from shared.cli.extras import require_extra
 from shared.settings import Settings, masked
 
 if TYPE_CHECKING:
-    import httpx
+    from shared.client.run import Posting
 
 Count = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=999_999_999))]
@@ -82,14 +84,10 @@ def import_commands(
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
-    from shared.cli.api_client import head_of_log  # noqa: PLC0415 - nor an HTTP client to serve
-    from shared.client.importing import import_file  # noqa: PLC0415 - likewise
-    from shared.client.sender import SenderLimits  # noqa: PLC0415 - likewise
+    from shared.client.importing import import_file  # noqa: PLC0415 - nor an HTTP client to serve
 
-    settings = _settings(write_url)
-    with _connected(settings) as client:
-        limits = settings.limits_of(SenderLimits)
-        return import_file(file, client=client, limits=limits, head=lambda: head_of_log(settings), as_json=json)
+    with _posting(write_url, as_json=json) as posting:
+        return import_file(file, posting)
 
 
 def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
@@ -103,32 +101,20 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     :param json: print the result as JSON.
     """
     require_extra("seed", "seed", module="faker")
-    from shared.cli.api_client import head_of_log  # noqa: PLC0415 - nor an HTTP client to serve
     from shared.client.seeding import seed_people  # noqa: PLC0415 - faker least of all
-    from shared.client.sender import SenderLimits  # noqa: PLC0415 - likewise
 
-    settings = _settings(write_url)
-    with _connected(settings) as client:
-        limits = settings.limits_of(SenderLimits)
-
-        return seed_people(
-            people,
-            groups=groups,
-            seed=seed,
-            client=client,
-            limits=limits,
-            head=lambda: head_of_log(settings),
-            as_json=json,
-        )
+    with _posting(write_url, as_json=json) as posting:
+        return seed_people(people, groups=groups, seed=seed, posting=posting)
 
 
-def _settings(write_url: str | None) -> Settings:
+@contextmanager
+def _posting(write_url: str | None, *, as_json: bool) -> Iterator["Posting"]:
+    from shared.cli.api_client import WRITE_API, blocking_httpx_client, head_of_log  # noqa: PLC0415 - see `import_commands`
+    from shared.client.run import Posting  # noqa: PLC0415 - likewise
+    from shared.client.sender import TIMEOUT, SenderLimits  # noqa: PLC0415 - likewise
+
     environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}
-    return Settings.load(environment).with_addresses()
-
-
-def _connected(settings: Settings) -> "httpx.Client":
-    from shared.cli.api_client import WRITE_API, blocking_httpx_client  # noqa: PLC0415 - nor an HTTP client to serve
-    from shared.client.sender import TIMEOUT  # noqa: PLC0415 - likewise
-
-    return blocking_httpx_client(WRITE_API, settings, timeout=TIMEOUT)
+    settings = Settings.load(environment).with_addresses()
+    with blocking_httpx_client(WRITE_API, settings, timeout=TIMEOUT) as client:
+        limits = settings.limits_of(SenderLimits)
+        yield Posting(client=client, limits=limits, head=lambda: head_of_log(settings), as_json=as_json)

@@ -75,32 +75,48 @@ def rebuild(
         raise WrongUsage(f"name a projection ({', '.join(names)}), or say --all")
     body = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "force": force, "keep_old": keep_old, "hold": dry_run}
     chosen = [projection] if projection else names
-    if abort:
-        return asyncio.run(_abort(chosen))
-    if rollback:
-        return asyncio.run(_roll_back(chosen, force=force))
-    return asyncio.run(_rebuild(chosen, body, as_json=json))
+    return asyncio.run(_order(chosen, body, abort=abort, rollback=rollback, as_json=json))
 
 
-async def _rebuild(names: Sequence[str], body: dict[str, Any], *, as_json: bool) -> int:
-    outcomes: list[Rebuilt] = []
+async def _order(names: Sequence[str], body: dict[str, Any], *, abort: bool, rollback: bool, as_json: bool) -> int:
     async with _connected() as projector:
-        for name in names:
-            try:
-                outcomes.append(await _Rebuild(projector, name).follow(body))
-            except CommandFailed as error:
-                say(f"{name}: {error}")
-                return error.exit_code
+        if abort:
+            return await abort_all(projector, names)
+        if rollback:
+            return await roll_back_all(projector, names, force=body["force"])
+        return await rebuild_all(projector, names, body, as_json=as_json)
+
+
+async def rebuild_all(
+    projector: ApiClient,
+    names: Sequence[str],
+    body: dict[str, Any],
+    *,
+    as_json: bool,
+    every: float = POLL_SECONDS,
+) -> int:
+    """
+    Rebuild one projection after the other, and return the exit status.
+
+    :param every: seconds from one look at how far it is to the next.
+    """
+    outcomes: list[Rebuilt] = []
+    for name in names:
+        try:
+            outcomes.append(await _Rebuild(projector, name, every=every).follow(body))
+        except CommandFailed as error:
+            say(f"{name}: {error}")
+            return error.exit_code
     if as_json:
         print_json(msgspec.json.encode(outcomes[0] if len(names) == 1 else outcomes))
     return DONE if all(each.switched or body["hold"] for each in outcomes) else FAILED
 
 
-async def _abort(names: Sequence[str]) -> int:
-    async with _connected() as projector:
-        status = await projector.get("/status", Status)
-        under_way = [each.name for each in status.projections if each.name in names and _is_rebuilt(each)]
-        outcomes = [await _is_aborted(projector, name) for name in under_way]
+async def abort_all(projector: ApiClient, names: Sequence[str]) -> int:
+    """Give up the rebuilds that are under way, and return the exit status."""
+    status = await projector.get("/status", Status)
+    under_way = [each.name for each in status.projections if each.name in names and _is_rebuilt(each)]
+    outcomes = [await _is_aborted(projector, name) for name in under_way]
     if not under_way:
         say("no rebuild is under way" + (f", as far as can be found out: {status.error}" if status.error else ""))
     return DONE if under_way and all(outcomes) else FAILED
@@ -117,15 +133,15 @@ async def _is_aborted(projector: ApiClient, name: str) -> bool:
     return True
 
 
-async def _roll_back(names: Sequence[str], *, force: bool) -> int:
-    async with _connected() as projector:
-        for name in names:
-            try:
-                generations = await _post(projector, name, "rollback", {"force": force})
-            except ApiFailed as error:
-                say(f"{name}: {error}")
-                return error.exit_code
-            say(f"{name}: generation {generations.live} is live again, {generations.kept} is kept")
+async def roll_back_all(projector: ApiClient, names: Sequence[str], *, force: bool) -> int:
+    """Have readers use the generations before, and return the exit status."""
+    for name in names:
+        try:
+            generations = await _post(projector, name, "rollback", {"force": force})
+        except ApiFailed as error:
+            say(f"{name}: {error}")
+            return error.exit_code
+        say(f"{name}: generation {generations.live} is live again, {generations.kept} is kept")
     return DONE
 
 
@@ -137,9 +153,10 @@ async def _post(projector: ApiClient, name: str, action: str, body: dict[str, An
 class _Rebuild:
     """One rebuild from its order to its end."""
 
-    def __init__(self, projector: ApiClient, name: str) -> None:
+    def __init__(self, projector: ApiClient, name: str, *, every: float) -> None:
         self._projector = projector
         self._name = name
+        self._every = every
         self._comparison: Comparison | None = None
         self._events = 0
 
@@ -184,7 +201,7 @@ class _Rebuild:
                     return status.rebuild.held
                 else:
                     _show(progress, status.rebuild, _events_of(status, generation))
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(self._every)
                 status = await self._next_status(progress)
         self._note(status, generation)
         return None
@@ -208,7 +225,7 @@ class _Rebuild:
                 progress.wait(f"{error}; the rebuild goes on without this command")
                 raise
 
-        return await poll(POLL_SECONDS).call(ask, on=(ApiUnavailable, ApiRefused))
+        return await poll(self._every).call(ask, on=(ApiUnavailable, ApiRefused))
 
     def _outcome(self, live: str | None, generation: str, *, switched: bool, seconds: float) -> Rebuilt:
         compared = self._comparison or Comparison(records=0)

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from shared.errors import Unsound
 from shared.private_files import created_with, make_private_directory
 
 PRIVATE_SUFFIX, PUBLIC_SUFFIX, RETIRED_SUFFIX = ".private.pem", ".public.pem", ".retired.pem"
@@ -39,7 +40,7 @@ MAKE_ONE = "make one with `muster keys new`"
 _is_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}").fullmatch
 
 
-class KeysUnusable(Exception):
+class KeysUnusable(Unsound):
     """The keys cannot be read or changed as asked; the text says why and what to do."""
 
 

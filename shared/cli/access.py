@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from shared.auth.local_access import LINK_TTL, sign_in_link
 from shared.auth.principal import SCOPES
-from shared.auth.signing_keys import KeyDirectory, KeysUnusable
+from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_encoded, print_line, say
@@ -37,10 +37,7 @@ def new(*, if_none: bool = False, json: bool = False) -> None:
     :param json: print one JSON document.
     """
     directory = _directory(_settings())
-    try:
-        made = None if if_none and directory.signing() else directory.new(now=datetime.now(UTC)).id
-    except KeysUnusable as error:
-        raise CommandFailed(str(error)) from error
+    made = None if if_none and directory.signing() else directory.new(now=datetime.now(UTC)).id
     if made or json:
         _print(str(made), {"id": made}, as_json=json)
     if made:
@@ -55,10 +52,7 @@ def list_keys(*, json: bool = False) -> None:
     :param json: print one JSON document.
     """
     directory = _directory(_settings())
-    try:
-        verifying, signing = directory.verifying(), directory.signing()
-    except KeysUnusable as error:
-        raise CommandFailed(str(error)) from error
+    verifying, signing = directory.verifying(), directory.signing()
     rows = [(each, _role(each, signing)) for each in sorted(verifying, key=lambda each: (each in signing, each))]
     if json:
         print_encoded([{"id": key_id, "role": role} for key_id, role in rows])
@@ -75,10 +69,7 @@ def retire(key_id: str, /, *, json: bool = False) -> None:
     :param key_id: as `muster keys list` shows it.
     :param json: print one JSON document.
     """
-    try:
-        _directory(_settings()).retire(key_id)
-    except KeysUnusable as error:
-        raise CommandFailed(str(error)) from error
+    _directory(_settings()).retire(key_id)
     if json:
         print_encoded({"id": key_id, "role": "retired"})
     say(f"{key_id} is retired; what it signed is refused within 5 s")
@@ -103,10 +94,7 @@ def make(
     :param json: print one JSON document.
     """
     settings = _settings()
-    try:
-        key = _directory(settings).newest()
-    except KeysUnusable as error:
-        raise CommandFailed(str(error)) from error
+    key = _directory(settings).newest()
     _require_subject(subject)
     if link:
         url = settings.with_addresses().required("ops_url")
@@ -131,9 +119,9 @@ def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, json:
     """
     try:
         token_id = unverified(id).token_id if id.count(".") == 2 else id  # noqa: PLR2004 - the dots of a JWT
-        _directory(_settings()).revoke(token_id or "")
-    except (KeysUnusable, InvalidToken) as error:
+    except InvalidToken as error:
         raise CommandFailed(str(error)) from error
+    _directory(_settings()).revoke(token_id or "")
     if json:
         print_encoded({"id": token_id, "revoked": True})
     say(f"{token_id} is revoked: it is refused within 5 s")

@@ -3,35 +3,23 @@
 import os
 import stat
 import sys
-from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
-
-import httpx
 
 from shared.cli.exit_codes import WrongUsage
 from shared.client.formats import NoCommands, commands_of
 from shared.client.lines import Source, read_chunks
-from shared.client.run import post_all
-from shared.client.sender import SenderLimits
+from shared.client.run import Posting
 from shared.runtime.progress import Progress
 
 STDIN = "-"
 
 
-def import_file(
-    file: str,
-    *,
-    client: httpx.Client,
-    limits: SenderLimits | None = None,
-    head: Callable[[], int | None] = lambda: None,
-    as_json: bool,
-) -> int:
+def import_file(file: str, posting: Posting) -> int:
     """
     Post the commands of a file and return the exit status; running it again does nothing twice.
 
     :param file: a path, or `-` for stdin.
-    :param head: asks where the log ends.
     """
     try:
         source = _opened(file)
@@ -39,8 +27,7 @@ def import_file(
         raise WrongUsage(f"{file} cannot be read: {error.strerror}") from error
     with source:
         chunks = read_chunks(_commands_of(source, file))
-        progress = Progress(sys.stderr).begin("line", total=_size(source))
-        return post_all(chunks, client=client, progress=progress, limits=limits, head=head, as_json=as_json)
+        return posting.post(chunks, progress=Progress(sys.stderr).begin("line", total=_size(source)))
 
 
 def _opened(file: str) -> BufferedReader:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx
@@ -80,29 +81,31 @@ def failure(line: Line, answer: LineResult) -> str:
     return "\n".join(map(printable, [first, *others]))
 
 
-def post_all(
-    chunks: Iterable[Chunk],
-    *,
-    client: httpx.Client,
-    progress: Progress,
-    limits: SenderLimits | None,
-    head: Callable[[], int | None] = lambda: None,
-    as_json: bool,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Posting:
     """
-    Post everything, print the summary, and return the exit status.
+    How commands are posted, and how the end is told.
 
     :param head: asks where the log ends.
     """
-    with progress:
-        tally = Tally(progress)
-        status = send_all(chunks, sender=Sender(client=client, observer=tally, limits=limits), progress=progress)
-    summary = tally.summary(head=head())
-    if as_json:
-        print_json(msgspec.json.encode(summary))
-    else:
-        print_line(summary)
-    return FAILED if status == DONE and summary.failed else status
+
+    client: httpx.Client
+    limits: SenderLimits | None = None
+    head: Callable[[], int | None] = lambda: None
+    as_json: bool
+
+    def post(self, chunks: Iterable[Chunk], *, progress: Progress) -> int:
+        """Post everything, print the summary, and return the exit status."""
+        with progress:
+            tally = Tally(progress)
+            sender = Sender(client=self.client, observer=tally, limits=self.limits)
+            status = send_all(chunks, sender=sender, progress=progress)
+        summary = tally.summary(head=self.head())
+        if self.as_json:
+            print_json(msgspec.json.encode(summary))
+        else:
+            print_line(summary)
+        return FAILED if status == DONE and summary.failed else status
 
 
 def send_all(chunks: Iterable[Chunk], *, sender: Sender, progress: Progress) -> int:

@@ -1,36 +1,24 @@
 """`muster seed`: synthetic people and their groups, made through the write API."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-import httpx
 import msgspec
 
 from shared.client.groups import Belonging, Fields, belongings, groups
 from shared.client.lines import Keys, Line, in_chunks
 from shared.client.people import people
-from shared.client.run import post_all
-from shared.client.sender import SenderLimits
+from shared.client.run import Posting
 from shared.runtime.progress import Progress
 
 _encode = msgspec.json.Encoder().encode
 
 
-def seed_people(
-    count: int,
-    *,
-    groups: int = 0,
-    seed: int,
-    client: httpx.Client,
-    limits: SenderLimits | None = None,
-    head: Callable[[], int | None] = lambda: None,
-    as_json: bool,
-) -> int:
+def seed_people(count: int, *, groups: int = 0, seed: int, posting: Posting) -> int:
     """Register people in groups and return the exit status; the same again change nothing, more of them go on."""
-    progress = Progress(sys.stderr).begin("line", total=groups + count)
     lines = in_chunks(commands(count, groups=groups, seed=seed))
-    return post_all(lines, client=client, progress=progress, limits=limits, head=head, as_json=as_json)
+    return posting.post(lines, progress=Progress(sys.stderr).begin("line", total=groups + count))
 
 
 def commands(count: int, *, groups: int = 0, seed: int) -> Iterator[Line]:

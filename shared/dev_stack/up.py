@@ -18,7 +18,6 @@ import msgspec
 from shared.auth.bearer import TOKEN
 from shared.auth.local_access import LINK_TTL, LocalAccess, local_access
 from shared.auth.setup import require_access
-from shared.auth.signing_keys import KeysUnusable
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, say
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
@@ -222,17 +221,9 @@ def _written(addresses: Addresses, state_directory: Path) -> Iterator[None]:
         (state_directory / ADDRESSES).unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _local_access(settings: Settings) -> Iterator[LocalAccess | None]:
-    """Admit callers that can read the state directory; yield None where authentication is off."""
-    if settings.auth == "off":
-        yield None
-        return
-    try:
-        with local_access(settings) as access:
-            yield access
-    except KeysUnusable as error:
-        raise UpError(str(error)) from error
+def _local_access(settings: Settings) -> contextlib.AbstractContextManager[LocalAccess | None]:
+    """Admit callers that can read the state directory; give None where authentication is off."""
+    return contextlib.nullcontext() if settings.auth == "off" else local_access(settings)
 
 
 @contextlib.asynccontextmanager

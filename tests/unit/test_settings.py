@@ -1,7 +1,6 @@
 """The settings in the environment, and the line that refuses a wrong one."""
 
 import io
-import stat
 import traceback
 from pathlib import Path
 from urllib.parse import urlencode
@@ -12,7 +11,6 @@ import redis
 import rich.console
 
 from shared.errors import SettingsError
-from shared.private_files import write_private
 from shared.redis.sentinels import connection_options, located
 from shared.settings import Addresses, SettingMissingError, Settings, masked, printable
 from shared.urls.servers import REDIS_PARAMETERS, SentinelUrl, parse_redis_url
@@ -328,10 +326,3 @@ def test_a_refused_url_does_not_give_its_password_away(name, text):
         Settings.load({name: text})
 
     assert "s3cr3t" not in "".join(traceback.format_exception(refused.value))
-
-
-def test_what_is_private_can_be_read_by_its_owner_alone(tmp_path):
-    """From its first byte on."""
-    write_private(tmp_path / "addresses.json", "{}")
-
-    assert stat.S_IMODE((tmp_path / "addresses.json").stat().st_mode) == 0o600

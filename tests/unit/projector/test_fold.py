@@ -187,20 +187,3 @@ def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):
     stored = at_once(cleanly_folded(history.events))
 
     assert {"ada": str(bob).encode(), "bob": str(ada).encode()} == stored["by-handle"]
-
-
-def test_a_handle_that_was_left_and_taken_again_stays(history):
-    history.change_handle(nth_id(1), "countess")
-    history.change_handle(nth_id(1), "ada")
-
-    stored = at_once(cleanly_folded(history.events))
-
-    assert {"ada"} == set(stored["by-handle"])
-
-
-def test_a_record_and_its_versions_survive_the_store(history):
-    stored = at_once(cleanly_folded(history.events))
-
-    record = msgspec.json.decode(unseal(stored["profile:full"][str(nth_id(1))]).body, type=ProfileRecord)
-
-    assert (record.handle, record.version, record.profile_version) == ("ada", 1, 1)

@@ -323,14 +323,6 @@ async def test_a_fork_stops_the_projection(around, history, lost):
         assert "6 events up to position 6" in projector.progress.error
 
 
-async def test_a_log_that_ends_before_the_checkpoint_is_a_fork(around, history):
-    await run_until(projector_on(around), ProjectionState.RUNNING)
-    projector = projector_on(around, log=MemoryEventLog())
-
-    async with stopped(projector, "the log has 0"):
-        assert around.reached() == 6
-
-
 async def test_a_fork_that_is_mended_is_noticed(around, history):
     """The right log is back; no restart is needed."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -157,22 +156,21 @@ async def test_a_server_that_is_away_is_a_503(client, around):
 
 
 @pytest.fixture
-def command(client, monkeypatch):
-    """`muster rebuild`, talking to the projector in this process."""
+def projector(client):
+    """The projector in this process, as `muster rebuild` talks to it."""
+    return ApiClient(PROJECTOR, client)
 
-    @asynccontextmanager
-    async def connected():
-        yield ApiClient(PROJECTOR, client)
 
-    monkeypatch.setattr(rebuilding, "_connected", connected)
-    monkeypatch.setattr(rebuilding, "POLL_SECONDS", 0.001)
+async def rebuilt(projector, *names, as_json=False, **order):
+    """The exit status of `muster rebuild`, ordered so."""
+    return await rebuilding.rebuild_all(projector, names, {**ORDER, **order}, as_json=as_json, every=0.001)
 
 
 ORDER = {"by": "ada", "hold": False, "force": False, "keep_old": 60.0}
 
 
-async def test_the_command_follows_to_the_end(command, capsys):
-    status = await rebuilding._rebuild(["profiles"], ORDER, as_json=True)
+async def test_the_command_follows_to_the_end(projector, capsys):
+    status = await rebuilt(projector, "profiles", as_json=True)
 
     output, progress = capsys.readouterr()
     outcome = json.loads(output.splitlines()[-1])
@@ -183,8 +181,8 @@ async def test_the_command_follows_to_the_end(command, capsys):
     assert f"generation {outcome['to']} is live" in progress
 
 
-async def test_the_command_rebuilds_all_one_after_the_other(command, capsys):
-    status = await rebuilding._rebuild(["profiles", "stats"], ORDER, as_json=True)
+async def test_the_command_rebuilds_all_one_after_the_other(projector, capsys):
+    status = await rebuilt(projector, "profiles", "stats", as_json=True)
 
     assert status == 0
     assert [each["projection"] for each in json.loads(capsys.readouterr().out.splitlines()[-1])] == [
@@ -193,10 +191,10 @@ async def test_the_command_rebuilds_all_one_after_the_other(command, capsys):
     ]
 
 
-async def test_a_dry_run_leaves_nothing_behind(command, client, capsys):
+async def test_a_dry_run_leaves_nothing_behind(projector, client, capsys):
     before = profiles_in(await client.get("/status"))
 
-    status = await rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False)
+    status = await rebuilt(projector, "profiles", hold=True)
 
     after = profiles_in(await client.get("/status"))
     assert status == 0
@@ -204,21 +202,21 @@ async def test_a_dry_run_leaves_nothing_behind(command, client, capsys):
     assert (after["generation"], after["rebuild"]) == (before["generation"], None)
 
 
-async def test_a_dry_run_that_is_forced_switches_nothing_either(command, client):
+async def test_a_dry_run_that_is_forced_switches_nothing_either(projector, client):
     before = profiles_in(await client.get("/status"))
 
-    await rebuilding._rebuild(["profiles"], {**ORDER, "hold": True, "force": True}, as_json=False)
+    await rebuilt(projector, "profiles", hold=True, force=True)
 
     after = profiles_in(await client.get("/status"))
     assert (after["generation"], after["rebuild"]) == (before["generation"], None)
 
 
-async def test_a_dry_run_leaves_a_held_rebuild_of_another_order_alone(command, client, capsys):
+async def test_a_dry_run_leaves_a_held_rebuild_of_another_order_alone(projector, client, capsys):
     """The refusal says whose it is, since when, and what can be done."""
     await client.post("/projections/profiles/rebuild", json={"by": "ada", "hold": True})
     before = await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
 
-    status = await rebuilding._rebuild(["profiles"], {**ORDER, "by": "bob", "hold": True}, as_json=False)
+    status = await rebuilt(projector, "profiles", by="bob", hold=True)
 
     after = profiles_in(await client.get("/status"))
     assert (status, after["rebuild"]) == (1, before["rebuild"])
@@ -251,10 +249,10 @@ async def interrupted(work):
         await work
 
 
-@pytest.mark.usefixtures("command", "many")
-async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client):
+@pytest.mark.usefixtures("many")
+async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client, projector):
     """As by Ctrl-C, before it has come to the comparison."""
-    work = asyncio.create_task(rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False))
+    work = asyncio.create_task(rebuilt(projector, "profiles", hold=True))
     await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
 
     await interrupted(work)
@@ -263,8 +261,8 @@ async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client):
     assert profiles["rebuild"] is None
 
 
-@pytest.mark.usefixtures("command", "many")
-async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_behind(client, monkeypatch):
+@pytest.mark.usefixtures("many")
+async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_behind(client, projector, monkeypatch):
     """The projector has begun it, and the answer is not there yet."""
     begun, answers = asyncio.Event(), asyncio.Event()
 
@@ -276,7 +274,7 @@ async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_
         return answer
 
     monkeypatch.setattr(client, "request", request)
-    work = asyncio.create_task(rebuilding._rebuild(["profiles"], {**ORDER, "hold": True}, as_json=False))
+    work = asyncio.create_task(rebuilt(projector, "profiles", hold=True))
     await begun.wait()
     asyncio.get_running_loop().call_soon(answers.set)
 
@@ -286,9 +284,9 @@ async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_
     assert profiles["rebuild"] is None
 
 
-@pytest.mark.usefixtures("command", "many")
-async def test_a_rebuild_whose_command_is_interrupted_goes_on(client):
-    work = asyncio.create_task(rebuilding._rebuild(["profiles"], ORDER, as_json=False))
+@pytest.mark.usefixtures("many")
+async def test_a_rebuild_whose_command_is_interrupted_goes_on(client, projector):
+    work = asyncio.create_task(rebuilt(projector, "profiles"))
     under_way = await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
 
     await interrupted(work)
@@ -296,21 +294,21 @@ async def test_a_rebuild_whose_command_is_interrupted_goes_on(client):
     await reached(client, lambda profiles: profiles["generation"] == under_way["rebuild"]["generation"])
 
 
-async def test_the_command_aborts_and_says_if_there_is_nothing_to_abort(command, client, capsys):
+async def test_the_command_aborts_and_says_if_there_is_nothing_to_abort(projector, client, capsys):
     await client.post("/projections/profiles/rebuild", json={"hold": True})
 
-    statuses = [await rebuilding._abort(["profiles", "stats"]) for _ in range(2)]
+    statuses = [await rebuilding.abort_all(projector, ["profiles", "stats"]) for _ in range(2)]
 
     assert statuses == [0, 1]
     assert "profiles: aborted; the live records are untouched" in capsys.readouterr().err
 
 
-async def test_the_command_rolls_back(command, client, capsys):
-    await rebuilding._rebuild(["profiles"], ORDER, as_json=False)
+async def test_the_command_rolls_back(projector, client, capsys):
+    await rebuilt(projector, "profiles")
 
     statuses = [
-        await rebuilding._roll_back(["profiles"], force=False),
-        await rebuilding._roll_back(["stats"], force=False),
+        await rebuilding.roll_back_all(projector, ["profiles"], force=False),
+        await rebuilding.roll_back_all(projector, ["stats"], force=False),
     ]
 
     assert statuses == [0, 1]

@@ -151,9 +151,8 @@ def test_what_could_not_be_found_out_is_not_taken_for_nothing(answering, capsys)
     assert "as far as can be found out: Redis does not answer" in capsys.readouterr().err
 
 
-def test_a_rebuild_is_not_taken_for_aborted_while_redis_is_away(answering, capsys, monkeypatch):
+def test_a_rebuild_is_not_taken_for_aborted_while_redis_is_away(answering, capsys):
     """Nobody knows then which generations there are; it goes on, and is followed, once it is back."""
-    monkeypatch.setattr(rebuilding, "POLL_SECONDS", 0)
     before, away, after = (projection("profiles", generation=name) for name in ("g1", None, "g2"))
     told = iter([before, away, after])
     answering(livez=LIVE, status=lambda _: telling(next(told)), rebuild=ORDERED)

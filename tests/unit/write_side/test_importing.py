@@ -16,7 +16,7 @@ from shared.cli.exit_codes import FAILED, WrongUsage
 from shared.client.formats import commands_of
 from shared.client.importing import import_file
 from shared.client.lines import BLOCK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Line, read_chunks
-from shared.client.run import failure, send_all
+from shared.client.run import Posting, failure, send_all
 from shared.client.sender import TIMEOUT, GaveUp, LineResult, Sender, SenderLimits, WrongField
 from shared.runtime.progress import Progress
 from shared.settings import Settings
@@ -40,7 +40,7 @@ def run(api, tmp_path, capsys):
     def run(*lines, as_json=True, head=None):
         file = tmp_path / "commands.jsonl"
         file.write_text("".join(f"{line}\n" for line in lines))
-        status = import_file(str(file), client=api.client(), head=lambda: head, as_json=as_json)
+        status = import_file(str(file), Posting(client=api.client(), head=lambda: head, as_json=as_json))
         out, err = capsys.readouterr()
         return status, json.loads(out) if as_json else out, err
 
@@ -375,7 +375,7 @@ def test_what_is_no_file_of_commands_is_refused_in_one_sentence(api, tmp_path, w
     file.write_bytes(content)
 
     with pytest.raises(WrongUsage, match=rf"^{file} is .*{what}[^\n]*$"):
-        import_file(str(file), client=api.client(), as_json=False)
+        import_file(str(file), Posting(client=api.client(), as_json=False))
 
     assert api.requests == []
 
@@ -408,6 +408,6 @@ def test_an_empty_file_is_done(run, api):
 
 def test_a_file_that_is_not_there_is_one_clear_line(api, tmp_path):
     with pytest.raises(WrongUsage) as error:
-        import_file(str(tmp_path / "none"), client=api.client(), as_json=False)
+        import_file(str(tmp_path / "none"), Posting(client=api.client(), as_json=False))
 
     assert str(error.value) == f"{tmp_path / 'none'} cannot be read: No such file or directory"

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from shared.client.people import PLACES, people
+from shared.client.run import Posting
 from shared.client.seeding import commands, seed_people
 from tests.support.fake_write_api import FakeWriteApi
 from write_side.domain.values import parse_value
@@ -62,8 +63,9 @@ def test_handles_are_made_of_the_name_where_it_can_be_written():
 
 def test_seeding_again_changes_nothing(capsys):
     api = FakeWriteApi()
+    posting = Posting(client=api.client(), as_json=True)
 
-    statuses = [seed_people(300, seed=7, client=api.client(), as_json=True) for _ in range(2)]
+    statuses = [seed_people(300, seed=7, posting=posting) for _ in range(2)]
 
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert statuses == [0, 0]

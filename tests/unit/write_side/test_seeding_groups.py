@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from shared.client.groups import MOST_GROUPS_EACH, belongings, groups
+from shared.client.run import Posting
 from shared.client.seeding import commands, seed_people
 from tests.support.fake_write_api import FakeWriteApi
 from write_side.domain.values import parse_value
@@ -115,8 +116,9 @@ def test_most_are_members_and_some_are_more(crowd):
 def test_seeding_groups_again_changes_nothing_and_says_what_was_done(capsys):
     """Every line is counted; progress is counted in groups and people."""
     api, lines = FakeWriteApi(), list(commands(100, groups=10, seed=7))
+    posting = Posting(client=api.client(), as_json=True)
 
-    statuses = [seed_people(100, groups=10, seed=7, client=api.client(), as_json=True) for _ in range(2)]
+    statuses = [seed_people(100, groups=10, seed=7, posting=posting) for _ in range(2)]
 
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert statuses == [0, 0]

@@ -22,7 +22,7 @@ from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.execution.limits import ExecutionLimits
 from write_side.http.app import write_api
-from write_side.http.lines import MAX_LINE_BYTES, split_lines
+from write_side.http.lines import MAX_LINE_BYTES
 from write_side.ports import CommandContext, Outcome
 from write_side.services import register_executor
 
@@ -193,25 +193,6 @@ async def test_no_line_overtakes_one_that_the_database_could_not_take(client, st
 
     assert [each["status"] for each in answers] == [200, 503, 503]
     assert answers[2]["type"] == "/problems/not-reached"
-
-
-@pytest.mark.parametrize("size", [13, 4_099, 100_000])
-async def test_lines_are_found_however_the_stream_is_cut(size):
-    whole = b"a\n\nbc\n" + b"x" * MAX_LINE_BYTES + b"\n" + b"y" * (MAX_LINE_BYTES + 1) + b"\nlast"
-
-    async def chunks():
-        for start in range(0, len(whole), size):
-            yield whole[start : start + size]
-
-    lines = [line async for line in split_lines(chunks())]
-
-    assert lines == [b"a", b"", b"bc", b"x" * MAX_LINE_BYTES, None, b"last"]
-
-
-async def test_get_is_not_allowed_for_commands(client):
-    answer = await client.get("/commands/register-account")
-
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
 
 
 async def test_head_answers_like_get_without_the_body(client):

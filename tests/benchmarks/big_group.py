@@ -26,7 +26,7 @@ CLIENTS = 4
 BEFORE_SECONDS = 5.0
 
 
-class Bench:
+class BigGroup:
     """Commands and questions about one group."""
 
     def __init__(self, write: httpx.AsyncClient, read: httpx.AsyncClient, group: str) -> None:
@@ -108,7 +108,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         client_at(arguments.write_url) as write,
         client_at(arguments.read_url) as read,
     ):
-        bench = Bench(write, read, arguments.group)
+        bench = BigGroup(write, read, arguments.group)
         await bench.prepare()
         _print(f"{await bench.members():,} members")
         async with bench.looking_up() as taken:

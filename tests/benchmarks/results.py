@@ -170,6 +170,17 @@ def table(results: Sequence[BenchResult]) -> str:
     return "\n".join([rows(results), "", *(line for each in results for line in _notes(each))])
 
 
+def markdown(results: Sequence[BenchResult]) -> str:
+    """Write results as a table for docs/performance.md."""
+    lines = ["| name | what | measured | by CPU | aim |", "|---|---|---|---|---|"]
+    for each in results:
+        name, measured, spread, cpu, aim, mark = _row(each)
+        lines.append(
+            f"| `{name}` | {each.what} | {measured}{f' ({spread})' if spread else ''} | {cpu} | {aim} {mark} |"
+        )
+    return "\n".join(lines)
+
+
 def rows(results: Sequence[BenchResult]) -> str:
     """Write a line for each result, below a head."""
     cells = [("", "measured", "least…most", "by CPU", "aim", ""), *map(_row, results)]

@@ -24,7 +24,7 @@ import uvloop
 from tests.benchmarks.generated_log import GeneratedLog
 from tests.benchmarks.load_generator import WITHOUT_WRK, has_wrk
 from tests.benchmarks.plots import bars, curves
-from tests.benchmarks.results import BenchResult, failed, rows, table
+from tests.benchmarks.results import BenchResult, failed, markdown, rows, table
 from tests.benchmarks.scenario import QUICK, Scale, Scenario
 from tests.benchmarks.scenarios import growth, once, reads, rebuilds, writes
 from tests.benchmarks.servers import BenchedMuster, BenchServers, running_muster, running_servers
@@ -167,7 +167,9 @@ def _arguments() -> argparse.Namespace:
     )
     which = f"of results: {', '.join(NAMES)}; all but growth-… if none is named, and growth is all of those"
     parser.add_argument("names", nargs="*", metavar="NAME", help=which)
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    form.add_argument("--markdown", action="store_true", help="print a table for docs/performance.md")
     parser.add_argument("--congress", metavar="FILE", help="of commands, for once-congress; left out without it")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write a plot of each scenario there, as SVG")
     parser.add_argument("--quick", action="store_true", help="see that all of it works; the figures mean nothing")
@@ -210,7 +212,7 @@ def main() -> None:
         document = BenchDocument(at=at, machine=_machine(), load=load, size=size, results=results)
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
     else:
-        print(table(results))
+        print(markdown(results) if asked.markdown else table(results))
     sys.exit(int(any(each.error for each in results)))
 
 

@@ -88,6 +88,7 @@ def folded(text: str) -> str:
     return text.lower().replace("`", "'") if text.isascii() else composed(text.translate(_READ))
 
 
+@lru_cache(maxsize=_CACHED)
 def filed(text: str) -> str:
     """
     Return the form by which lists sort and filters compare: folded, without apostrophes, hyphens and dots.

@@ -1,7 +1,7 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Collection, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -45,35 +45,45 @@ class Indexer:
         Of several states in a row each counts: an entry that was left and taken again in between is taken anew, as
         another document may have had it meanwhile, and a commit that broke off may have removed it.
         """
-        gone, come = self._crossed_rows(key, before.index_row, now.index_row)
-        stands = dict.fromkeys(chain(before.direct - now.direct, gone), False)
-        return stands | dict.fromkeys(chain(now.direct - before.direct, come), True)
-
-    def _crossed_rows(self, key: Key, old: IndexRow | None, new: IndexRow | None) -> tuple[set[Entry], set[Entry]]:
-        """List the entries that only the old index row has, and those that only the new one has."""
-        if old == new:
-            return set(), set()
-        orders, id_ = self._orders[key.kind], UUID(key.id)
-        gone = set(_entries(old, orders, id_, unlike=new))
-        come = set(_entries(new, orders, id_, unlike=old))
-        return gone - come, come - gone
+        stands = dict.fromkeys(before.direct - now.direct, False)
+        stands |= dict.fromkeys(now.direct - before.direct, True)
+        if before.index_row != now.index_row:
+            orders, id_ = self._orders[key.kind], UUID(key.id)
+            stands |= dict.fromkeys(_entries(before.index_row, orders, id_, unlike=now.index_row), False)
+            stands |= dict.fromkeys(_entries(now.index_row, orders, id_, unlike=before.index_row), True)
+        return stands
 
 
-def _entries(row: IndexRow | None, orders: Sequence[str], id: UUID, *, unlike: IndexRow | None) -> Iterator[Entry]:
-    """List the entries of an index row, without most of those that the other has too."""
+def _entries(row: IndexRow | None, orders: Sequence[str], id: UUID, *, unlike: IndexRow | None) -> list[Entry]:
+    """List the entries of an index row that the other does not have."""
     if row is None:
-        return
-    other = unlike if unlike and unlike.status == row.status else None
-    yield from _entries_by_key(row, orders, id, other)
-    if other is None or (other.words, other.keys[0]) != (row.words, row.keys[0]):
-        yield from (SortedEntry(WORD, entry) for entry in word_entries(row, id))
+        return []
+    if unlike is None or unlike.status != row.status:
+        return [*_entries_by_key(row, orders, id), *_entries_by_word(row, id)]
+    entries = _entries_by_key(row, orders, id, unlike)
+    if row.keys[0] != unlike.keys[0]:
+        entries += _entries_by_word(row, id)
+    elif row.words != unlike.words:
+        others = {*_entries_by_word(unlike, id)}
+        entries += [each for each in _entries_by_word(row, id) if each not in others]
+    return entries
 
 
-def _entries_by_key(row: IndexRow, orders: Sequence[str], id: UUID, other: IndexRow | None) -> Iterator[Entry]:
+def _entries_by_key(row: IndexRow, orders: Sequence[str], id: UUID, unlike: IndexRow | None = None) -> list[Entry]:
     """List those in the order of each key: of a key that the other has too, only those of other facets."""
-    prefixes, others = row.prefixes(), other.prefixes() if other else ()
+    prefixes, end, entries = row.prefixes(), place(b"", id), list[Entry]()
+    others = frozenset(unlike.prefixes() if unlike else ())
     new_prefixes = [each for each in prefixes if each not in others]
-    for order, key, other_key in zip(orders, row.keys, other.keys if other else repeat(None), strict=False):
+    for order, key, other_key in zip(orders, row.keys, unlike.keys if unlike else repeat(None), strict=False):
         if crossing := new_prefixes if key == other_key else prefixes:
-            stands_at = place(key, id)
-            yield from [SortedEntry(order, prefix + stands_at) for prefix in crossing]
+            stands_at = key + end
+            entries += [_new(SortedEntry, (order, prefix + stands_at)) for prefix in crossing]
+    return entries
+
+
+def _entries_by_word(row: IndexRow, id: UUID) -> list[Entry]:
+    return [_new(SortedEntry, (WORD, entry)) for entry in word_entries(row, id)]
+
+
+_new = tuple.__new__
+"""What a named tuple's own constructor calls, for entries of which there are very many."""

@@ -16,8 +16,8 @@ from projector.store.ports import Commit, ReadModel
 from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint
 
-ROUNDS = 3
-"""How often a projection may ask for further documents."""
+ROUNDS = 2
+"""How often a projection may ask for further documents than those that its events name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class GenerationWriter:
         :param events: those that follow its checkpoint.
         :raises EventNotFoldable: the first event can neither be folded nor parked.
         """
-        async with self.begin(standing) as opened:
-            envelopes = await self.prefetch(events, opened.commit)
+        async with self.begin(standing, documents=self.fold.wanted(events, {})) as opened:
+            envelopes = await self.followed(events, opened.commit.fetched, opened.commit)
             batch = self.fold.batch(envelopes.__getitem__, opened.basis)
             try:
                 all(map(batch.apply, events))
@@ -93,17 +93,23 @@ class GenerationWriter:
         return folded
 
     @asynccontextmanager
-    async def begin(self, standing: Standing) -> AsyncIterator[OpenCommit]:
-        """Begin a commit, and read what is parked, if anything is."""
+    async def begin(self, standing: Standing, *, documents: Collection[Key] = ()) -> AsyncIterator[OpenCommit]:
+        """Begin a commit, and read some documents, and what is parked, if anything is."""
         after = standing.checkpoint
-        async with self.model.commit(self.generation, expected=after) as commit:
-            stored = await commit.parked() if after.parked else {}
-            parking = parking_at(after, stored, projection=self.fold.projection.name)
-            yield OpenCommit(commit, Basis(after, standing.fan_outs, parking), stored.keys() - {str(after.parked)})
+        async with self.model.commit(self.generation, expected=after, documents=documents) as commit:
+            parking = parking_at(after, commit.parked, projection=self.fold.projection.name)
+            outdated = commit.parked.keys() - {str(after.parked)}
+            yield OpenCommit(commit, Basis(after, standing.fan_outs, parking), outdated)
 
-    async def prefetch(self, events: Sequence[RecordedEvent], commit: Commit) -> Envelopes:
-        """Read what the events touch; what is still wanted after the last round, the fold will miss and name."""
-        envelopes: dict[Key, bytes | None] = {}
+    async def followed(self, events: Sequence[RecordedEvent], fetched: Envelopes, commit: Commit) -> Envelopes:
+        """
+        Return the documents that were fetched, and those that they lead to.
+
+        What is still wanted after the last round, the fold will miss and name.
+        """
+        if not self.fold.projection.follows:
+            return fetched
+        envelopes = dict(fetched)
         for _ in range(ROUNDS):
             if not (wanted := self.fold.wanted(events, envelopes)):
                 break

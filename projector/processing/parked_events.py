@@ -132,7 +132,7 @@ async def _read(model: ReadModel, projection: str) -> Parking:
     if not survey.main or not survey.checkpoint or not survey.checkpoint.parked:
         return NOTHING
     async with model.commit(survey.main.generation, expected=survey.checkpoint) as commit:
-        return parking_at(survey.checkpoint, await commit.parked(), projection=projection)
+        return parking_at(survey.checkpoint, commit.parked, projection=projection)
 
 
 def _require_no_rebuild(projection: str, survey: Survey) -> None:
@@ -153,7 +153,7 @@ async def _change(model: ReadModel, projection: str, id: str, change: ParkingCha
     if not survey.main or not survey.checkpoint:
         raise NotParked(f"Nothing is parked in {projection}: it was never filled")
     async with model.commit(survey.main.generation, expected=survey.checkpoint) as commit:
-        parking = parking_at(survey.checkpoint, await commit.parked(), projection=projection)
+        parking = parking_at(survey.checkpoint, commit.parked, projection=projection)
         if not _waiting_for(id, parking):
             raise NotParked(f"Nothing is parked in {projection} for {id}")
         # Surveyed once more: the commit takes effect on this survey, or not at all.

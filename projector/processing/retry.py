@@ -60,9 +60,9 @@ async def _recorded(
 
 
 async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], writer: GenerationWriter, commit: Commit) -> Envelopes:
-    envelopes = await writer.prefetch([recorded for _, recorded in due], commit)
-    parked = {key for each, _ in due for key in each.documents} - envelopes.keys()
-    return {**envelopes, **await commit.fetch(parked)} if parked else envelopes
+    events = [recorded for _, recorded in due]
+    wanted = writer.fold.wanted(events, {}) | {key for each, _ in due for key in each.documents}
+    return await writer.followed(events, await commit.fetch(wanted), commit)
 
 
 async def _without_taken_since(folded: Folded, opened: OpenCommit, *, kinds: Sequence[Kind[Any]]) -> Batch:

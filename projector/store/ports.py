@@ -20,6 +20,11 @@ from shared.read_model.positions import Checkpoint, Pointer
 class Commit(Protocol):
     """One commit in the making: whatever is read in it is as it was when the commit takes effect, or it takes none."""
 
+    fetched: Mapping[Key, bytes | None]
+    """The sealed full documents that were asked for when it began; None for those that do not exist."""
+    parked: Mapping[str, bytes]
+    """The parked events, by the name that a checkpoint has for them; older states of them may be there, too."""
+
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         """The sealed full documents; None for those that do not exist."""
 
@@ -28,9 +33,6 @@ class Commit(Protocol):
 
     async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         """The ids of the documents that unique entries lead to; None where they lead nowhere."""
-
-    async def parked(self) -> Mapping[str, bytes]:
-        """Return the parked events, by the name that a checkpoint has for it; older states of it may be there, too."""
 
     async def confirm(self) -> None:
         """
@@ -76,9 +78,11 @@ class ReadModel(Protocol):
     async def unlink(self, pointer: Pointer) -> None:
         """Remove all that is kept of a generation, without holding up the server."""
 
-    def commit(self, generation: str, *, expected: Checkpoint) -> AbstractAsyncContextManager[Commit]:
+    def commit(
+        self, generation: str, *, expected: Checkpoint, documents: Collection[Key] = ()
+    ) -> AbstractAsyncContextManager[Commit]:
         """
-        Begin a commit to a generation.
+        Begin a commit to a generation, and read some of its documents, and what is parked in it, in the same trip.
 
         :raises Superseded: its checkpoint is not `expected`, or it is none of those that are fed.
         :raises GenerationDamaged: it was marked.

@@ -129,6 +129,8 @@ def word_entries(index_row: IndexRow, id: UUID) -> Iterator[bytes]:
 
 def _shared(one: bytes, other: bytes) -> int:
     """How many bytes they begin with are the same."""
+    if one[:1] != other[:1]:
+        return 0
     length = min(len(one), len(other))
     differing = int.from_bytes(one[:length]) ^ int.from_bytes(other[:length])  # one operation, whatever the length
     return length - (differing.bit_length() + 7) // 8

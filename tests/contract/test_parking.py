@@ -115,7 +115,7 @@ async def test_a_new_generation_takes_over_what_was_skipped(model, history):
 
     new = survey.at(survey.roster.building.pointer).checkpoint
     async with model.commit("g2", expected=new) as commit:
-        inherited = parking_at(new, await commit.parked(), projection="profiles")
+        inherited = parking_at(new, commit.parked, projection="profiles")
     assert (new.position, new.count) == (0, 0)
     assert inherited == Parking(skipped=(await parked(model)).skipped)
     assert [(each.position, each.skip.by) for each in inherited.skipped] == [(8, "olga")]
@@ -160,7 +160,7 @@ async def test_older_states_of_what_is_parked_go_but_the_last(model, history):
 
     checkpoint = (await model.survey()).checkpoint
     async with model.commit("g1", expected=checkpoint) as commit:
-        names = sorted(map(int, await commit.parked()))
+        names = sorted(map(int, commit.parked))
     assert names == [checkpoint.parked - 1, checkpoint.parked]
 
 

@@ -188,7 +188,7 @@ async def parked(model: ReadModel, projection: Projection = PROFILES) -> Parking
     """What is parked in the generation."""
     checkpoint = (await model.survey()).checkpoint
     async with model.commit(POINTER.generation, expected=checkpoint) as commit:
-        return parking_at(checkpoint, await commit.parked(), projection=projection.name)
+        return parking_at(checkpoint, commit.parked, projection=projection.name)
 
 
 async def _retried(

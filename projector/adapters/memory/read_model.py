@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -69,7 +69,9 @@ class MemoryReadModel:
             self._store.content.pop(key, None)
 
     @asynccontextmanager
-    async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["MemoryCommit"]:
+    async def commit(
+        self, generation: str, *, expected: Checkpoint, documents: Collection[Key] = ()
+    ) -> AsyncIterator["MemoryCommit"]:
         state = self._state()
 
         async def still_as_expected() -> None:
@@ -78,7 +80,11 @@ class MemoryReadModel:
                 raise Superseded
 
         await still_as_expected()
-        yield MemoryCommit(self._store, self._keys.generation(generation), still_as_expected)
+        keys = self._keys.generation(generation)
+        parked = self._store.fields(keys.parked) if expected.parked else {}
+        commit = MemoryCommit(self._store, keys, still_as_expected, parked)
+        commit.fetched = await commit.fetch(documents)
+        yield commit
 
     async def _require(self, generation: str, expected: Checkpoint) -> None:
         survey = await self.survey()
@@ -100,13 +106,15 @@ class MemoryReadModel:
         return decoded(self._store.string(key), type_, keys=self._keys)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MemoryCommit:
     """One commit in the making."""
 
     store: MemoryStore
     keys: GenerationKeys
     confirm: Callable[[], Awaitable[None]]
+    parked: Mapping[str, bytes]
+    fetched: Mapping[Key, bytes | None] = field(default_factory=dict)
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
         self.store.check()
@@ -120,10 +128,6 @@ class MemoryCommit:
     async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         self.store.check()
         return {entry: self._owner(entry) for entry in entries}
-
-    async def parked(self) -> Mapping[str, bytes]:
-        self.store.check()
-        return self.store.fields(self.keys.parked)
 
     async def apply(self, batch: Batch) -> None:
         await self.confirm()

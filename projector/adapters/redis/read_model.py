@@ -80,13 +80,24 @@ class RedisReadModel:
             await self._client.unlink(*codec.all_keys(keys, contents, known=self._collections))
 
     @asynccontextmanager
-    async def commit(self, generation: str, *, expected: Checkpoint) -> AsyncIterator["RedisCommit"]:
+    async def commit(
+        self, generation: str, *, expected: Checkpoint, documents: Collection[Key] = ()
+    ) -> AsyncIterator["RedisCommit"]:
         keys = self._keys.generation(generation)
         with ported(self._keys):
             async with pipelined(self._client) as redis:
-                await self._require(redis, generation, expected)
                 still = partial(self._require, redis, generation, expected)
-                commit = RedisCommit(redis, keys, require_expected=still, on_damage=self._damaged)
+                names, commands = _documents_at(keys, documents)
+                parked = [("HKEYS", keys.parked), ("HVALS", keys.parked)] if expected.parked else []
+                replies = await still(*parked, *commands)
+                commit = RedisCommit(
+                    redis,
+                    keys,
+                    parked={name.decode(): value for name, value in zip(*replies[: len(parked)], strict=True)},
+                    fetched=dict(zip(names, chain.from_iterable(replies[len(parked) :]), strict=True)),
+                    require_expected=still,
+                    on_damage=self._damaged,
+                )
                 try:
                     yield commit
                 except Unavailable as error:
@@ -96,11 +107,13 @@ class RedisReadModel:
                 if not commit.is_over:
                     await redis.execute(("UNWATCH",))  # or the next one on this connection would be refused
 
-    async def _require(self, redis: PipelinedConnection, generation: str, expected: Checkpoint) -> None:
-        """Watch everything a commit relies on, then make sure that it is so."""
+    async def _require(
+        self, redis: PipelinedConnection, generation: str, expected: Checkpoint, *reads: Command
+    ) -> list[Any]:
+        """Watch everything a commit relies on, then make sure that it is so; return the replies to what is read too."""
         keys = self._keys.generation(generation)
         watched = (self._keys.live, self._keys.roster, keys.checkpoint, keys.damaged)
-        _, (live, roster, *kept) = await redis.execute(("WATCH", *watched), ("MGET", *watched))
+        _, (live, roster, *kept), *replies = await redis.execute(("WATCH", *watched), ("MGET", *watched), *reads)
         found = codec.generation(*kept, keys=self._keys)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
@@ -108,6 +121,7 @@ class RedisReadModel:
             raise Superseded(f"generation {generation} is not fed any more")
         if found.checkpoint != expected:
             raise Superseded(f"the checkpoint of generation {generation} was moved by another writer")
+        return replies
 
     async def _survey(self, redis: PipelinedConnection, *, watch: bool = False) -> Survey:
         names = self._fed
@@ -170,17 +184,17 @@ class RedisCommit:
 
     redis: PipelinedConnection
     keys: GenerationKeys
-    require_expected: Callable[[], Awaitable[None]]
+    fetched: Mapping[Key, bytes | None]
+    parked: Mapping[str, bytes]
+    require_expected: Callable[[], Awaitable[Any]]
     on_damage: Callable[[str, str], Awaitable[None]]
     is_over: bool = False
 
     async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
-        ids = grouped(keys)
-        hashes = {self.keys.documents(kind, "full"): names for kind, names in ids.items()}
+        names, commands = _documents_at(self.keys, keys)
         with ported(self.keys.of):
-            values = await self._fields(hashes)
-        wanted = [Key(kind, name) for kind, names in ids.items() for name in names]
-        return dict(zip(wanted, chain.from_iterable(values), strict=True))
+            replies = await self.redis.execute(*commands)
+        return dict(zip(names, chain.from_iterable(replies), strict=True))
 
     async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
         first = b"[" + prefix if after is None else b"(" + after
@@ -193,12 +207,6 @@ class RedisCommit:
     async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         with ported(self.keys.of):
             return await self._owners(entries)
-
-    async def parked(self) -> Mapping[str, bytes]:
-        with ported(self.keys.of):
-            (names,) = await self.redis.execute(("HKEYS", self.keys.parked))
-            (values,) = await self._fields({self.keys.parked: names}) if names else [()]
-        return {name.decode(): value for name, value in zip(names, values, strict=True) if value is not None}
 
     async def confirm(self) -> None:
         with ported(self.keys.of):
@@ -225,13 +233,22 @@ class RedisCommit:
     async def _owners(self, entries: Iterable[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
         if not (values := grouped(dict.fromkeys(entries))):
             return {}
-        found = await self._fields({self.keys.unique_entries(by): names for by, names in values.items()})
+        found = await self.redis.execute(
+            *(("HMGET", self.keys.unique_entries(by), *names) for by, names in values.items())
+        )
         wanted = [UniqueEntry(by, name) for by, names in values.items() for name in names]
         pairs = zip(wanted, chain.from_iterable(found), strict=True)
         return {entry: owner.decode() if owner else None for entry, owner in pairs}
 
-    async def _fields(self, hashes: Mapping[str, Sequence[str]]) -> list[list[bytes | None]]:
-        return await self.redis.execute(*(("HMGET", key, *names) for key, names in hashes.items()))
+
+def _documents_at(keys: GenerationKeys, documents: Collection[Key]) -> tuple[Sequence[Key], Sequence[Command]]:
+    """Return documents in another order, and what reads them in that order: a command for each kind."""
+    by_kind = grouped((key.kind, key) for key in documents)
+    names = list(chain.from_iterable(by_kind.values()))
+    commands = [
+        ("HMGET", keys.documents(kind, "full"), *[key.id for key in of_kind]) for kind, of_kind in by_kind.items()
+    ]
+    return names, commands
 
 
 def command_of(write: Write) -> Command:

@@ -1,6 +1,6 @@
 """The documents of one batch, as one event after the other changes them."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
@@ -8,25 +8,20 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.batch import Batch
 from projector.folding.codec import DocumentCodec
 from projector.folding.documents import Documents, Key, Kind, NotPrefetched, ReadOnly, Record
 from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer, IndexState
-from projector.folding.index_entries import Entry, OwnedEntry
+from projector.folding.index_entries import Entry
 from projector.folding.parking import Parked, ParkedQueue
 from projector.folding.projection import Projection
 from shared.read_model.envelope import unseal
-from shared.read_model.positions import Checkpoint
 
 Envelopes = Mapping[Key, bytes | None]
 """Sealed full documents as the store has them; None for what does not exist."""
 
 Source: TypeAlias = Callable[[Key], bytes | None]
 """Gives a sealed full document, None for what does not exist; raises `KeyError` where the store was not asked."""
-
-_encode = msgspec.json.Encoder().encode
-_pack = msgspec.msgpack.Encoder().encode
 
 WRITTEN = 2
 """What a document writes beside its entries: itself, and its index row."""
@@ -86,9 +81,9 @@ class Document:
         """Compare its entries with those it had; return how many more it writes for that."""
         if self.record is self.indexed:
             return 0
-        before, known = self.index or indexer.state(self.key, self.indexed), len(self.stands)
-        self.index = indexer.state(self.key, self.record)
-        self.stands |= indexer.crossed(self.key, before, self.index)
+        known = len(self.stands)
+        self.index, crossed = indexer.change(self.key, self.indexed, self.record, index=self.index)
+        self.stands |= crossed
         self.indexed = self.record
         return len(self.stands) - known
 
@@ -99,10 +94,6 @@ class Document:
         self.index = self.index or indexer.state(self.key, self.record)
         self.stands |= dict.fromkeys(indexer.entries(self.key, self.index), True)
         return len(self.stands) - known
-
-    @property
-    def is_written(self) -> bool:
-        return self.changed or self.ahead
 
 
 class DocumentSession(Documents):
@@ -133,16 +124,17 @@ class DocumentSession(Documents):
         self.queue = queue
         self.stored = Stored(source, codecs)
         self.position = 0
-        """That of the event being folded."""
+        """That of the event being folded: all that is saved is what it makes of the documents."""
         self.weight = 0
         """How many fields and entries would be written, at most."""
-        self._projection = projection
+        self.projection = projection
         self._source = source
-        self._codecs = codecs
-        self._indexer = indexer
+        self.codecs = codecs
+        self.indexer = indexer
         self._is_indexed_at_the_end = is_indexed_at_the_end
         self._after = after
-        self._documents: dict[Key, Document] = {}
+        self.all: dict[Key, Document] = {}
+        """The documents that were read so far."""
         self._by_id: dict[tuple[str, int | str], Document] = {}
         """The same, for reactions: looked up without the text of an id."""
         self._before: list[tuple[Document, msgspec.Struct | None, int, bool]] = []
@@ -156,13 +148,8 @@ class DocumentSession(Documents):
     def forget(self, kind: Kind[Record], id: UUID | str) -> None:
         self._change(self._opened(kind, id), None)
 
-    def begin(self, position: int) -> None:
-        """From here on what is saved is what the event at a position makes of it."""
-        self.position = position
-        self._before.clear()
-
     def undo(self) -> None:
-        """Forget what was saved since `begin`."""
+        """Forget what the event has saved."""
         for document, record, position, changed in reversed(self._before):
             document.record, document.position, document.changed = record, position, changed
         self._before.clear()
@@ -171,9 +158,10 @@ class DocumentSession(Documents):
         """Find out what the event has changed in the index, and how much more is to be written for it."""
         for document, _, _, was_changed in self._before:
             self._weigh(document, was_written=was_changed)
+        self._before.clear()
 
     def require_none_saved(self, read: Collection[Key]) -> None:
-        """:raises ReadOnly: one of these was saved since `begin`."""
+        """:raises ReadOnly: the event has saved one of these."""
         for document, *_ in self._before:
             if document.key in read:
                 raise ReadOnly(document.key)
@@ -184,7 +172,7 @@ class DocumentSession(Documents):
 
         :raises NotPrefetched: it was not read.
         """
-        document = self._documents.get(key) or self._read(key)
+        document = self.all.get(key) or self._read(key)
         return self._caught_up(document) if self.fan_outs else document
 
     def revise(self, part: Parked, fan_out: FanOut, *, again: bool = False) -> None:
@@ -194,7 +182,7 @@ class DocumentSession(Documents):
         :param again: it was parked before.
         """
         (key,) = part.documents
-        document = self._documents.get(key) or self._read(key)
+        document = self.all.get(key) or self._read(key)
         try:
             revised = None if document.record is None else fan_out.revise(key.id, document.record)
         except MemoryError:
@@ -207,53 +195,10 @@ class DocumentSession(Documents):
     def open_whole(self, key: Key) -> None:
         """Have a document written whatever becomes of it, with everything that leads to it."""
         document = self.open(key)
-        if not document.is_written:
+        if not (document.changed or document.ahead):
             self.weight += WRITTEN
         document.ahead = True
-        self.weight += document.reindex_whole(self._indexer)
-
-    def batch(self, *, checkpoint: Checkpoint, strays: Collection[OwnedEntry] = ()) -> Batch:
-        """
-        Everything that changed, in the form of one commit.
-
-        :param strays: entries at which no document stands.
-        """
-        written = list(self._written())
-        indexed = list(_in_order(self._reindexed(written)))
-        there = [each for each in written if each.record is not None]
-        return Batch(
-            removals=self._removals(indexed),
-            additions=[(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if stands],
-            index_rows={
-                each.key: _pack(each.index.index_row) for each in indexed if each.index and each.index.index_row
-            },
-            full={each.key: self._sealed(each) for each in there},
-            # Even those the store does not have: a crash may put them there, before this commit.
-            forgotten=[each.key for each in written if each.record is None],
-            parked=self._parked(checkpoint),
-            strays=strays,
-            checkpoint=checkpoint,
-        )
-
-    def _written(self) -> Iterator[Document]:
-        """In the order of the projection's kinds."""
-        for kind in self._projection.kinds:
-            documents = [each for key, each in self._documents.items() if key.kind == kind.name]
-            yield from filter(self._is_written, documents)
-
-    def _reindexed(self, written: Iterable[Document]) -> Iterator[Document]:
-        """Those whose entries and index rows are written too."""
-        for document in written:
-            document.reindex(self._indexer)
-            if document.ahead:
-                document.reindex_whole(self._indexer)
-            if document.index:
-                yield document
-
-    def _removals(self, indexed: Iterable[Document]) -> Sequence[OwnedEntry]:
-        """Return the entries that are given up, but for those that a fan-out is still to come by and to strike."""
-        given_up = [(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if not stands]
-        return [each for each in given_up if not self._is_ahead_of_fan_out(each[0])] if self.fan_outs else given_up
+        self.weight += document.reindex_whole(self.indexer)
 
     def _change(self, document: Document, record: msgspec.Struct | None) -> None:
         self._before.append((document, document.record, document.position, document.changed))
@@ -273,7 +218,7 @@ class DocumentSession(Documents):
         if document.changed and not was_written:
             self.weight += WRITTEN
         if not self._is_indexed_at_the_end:
-            self.weight += document.reindex(self._indexer)
+            self.weight += document.reindex(self.indexer)
 
     def _caught_up(self, document: Document) -> Document:
         for running in self.fan_outs:
@@ -298,21 +243,6 @@ class DocumentSession(Documents):
                 return
         self.queue.wait(part)
 
-    def _is_written(self, document: Document) -> bool:
-        if document.is_written or document.record is None:
-            return document.is_written
-        return document.mark != self.queue.mark(document.key)
-
-    def _parked(self, checkpoint: Checkpoint) -> Mapping[str, bytes]:
-        """Return the parked events, if they have changed, under the checkpoint's name for them."""
-        if checkpoint.parked != checkpoint.revision:
-            return {}
-        return {str(checkpoint.parked): _encode(self.queue.parking())}
-
-    def _is_ahead_of_fan_out(self, entry: Entry) -> bool:
-        """Whether a fan-out is still to come by: it finds documents by such entries, and strikes the others."""
-        return any(each.fan_out.is_ahead(entry, done=each.progress.done) for each in self.fan_outs)
-
     def _opened(self, kind: Kind[Any], id: UUID | str) -> Document:
         name = kind.name, id if isinstance(id, str) else id.int
         if (document := self._by_id.get(name)) is None:
@@ -326,21 +256,12 @@ class DocumentSession(Documents):
             envelope = self._source(key)
         except KeyError:
             raise NotPrefetched(key) from None
-        self._documents[key] = document = self._unsealed(key, envelope)
+        self.all[key] = document = self._unsealed(key, envelope)
         return document
 
     def _unsealed(self, key: Key, envelope: bytes | None) -> Document:
         if envelope is None:
             return Document(key, None, 0)
         sealed = unseal(envelope)
-        record = self._codecs[key.kind].record(sealed)
+        record = self.codecs[key.kind].record(sealed)
         return Document(key, record, sealed.position, sealed.position > self._after, sealed.stale_since)
-
-    def _sealed(self, document: Document) -> bytes:
-        codec, mark = self._codecs[document.key.kind], self.queue.mark(document.key)
-        return codec.seal(document.record, position=document.position, stale_since=mark)
-
-
-def _in_order(documents: Iterable[Document]) -> Sequence[Document]:
-    """By position: of two that claim an entry the later one has it, as the other may wait to leave it."""
-    return sorted(documents, key=lambda each: each.position)

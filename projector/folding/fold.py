@@ -1,21 +1,22 @@
 """From events and the documents they touch to one commit: pure, no I/O."""
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from projector.folding.batch import Batch
 from projector.folding.codec import DocumentCodec
-from projector.folding.document_session import Document, DocumentSession, Envelopes, Source, Stored
+from projector.folding.document_session import Document, DocumentSession, Source
 from projector.folding.documents import Key, NotPrefetched
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import OwnedEntry, SortedEntry
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
-from projector.folding.projection import Projection, Touched
+from projector.folding.plan import Touched
+from projector.folding.projection import Projection
+from projector.folding.sealing import sealed
 from shared.event_log import RecordedEvent
 from shared.events import AccountErased
 from shared.read_model.positions import Checkpoint, FanOutProgress
@@ -64,15 +65,15 @@ class ProjectionFold:
         self.indexer = Indexer(projection)
         self.codecs = {kind.name: DocumentCodec(kind) for kind in projection.kinds}
 
-    def wanted(self, events: Iterable[RecordedEvent], envelopes: Envelopes) -> set[Key]:
-        """The documents that the events touch and that are not among those fetched, which it wanted before."""
-        if envelopes and not self.projection.follows:
-            return set()
-        wanted, fetched = set[Key](), Stored(envelopes.__getitem__, self.codecs)
-        for each in events:
-            with suppress(EventNotFoldable):  # the fold will come to it, and raise
-                wanted.update(*self.projection.touched(each, fetched))
-        return wanted - envelopes.keys()
+    def fold(self, events: Iterable[RecordedEvent], source: Source, basis: Basis) -> Folded:
+        """
+        Fold the first of the events, as many as one commit has room for.
+
+        :raises EventNotFoldable: as with `BatchFold.apply`.
+        """
+        batch = self.batch(source, basis)
+        all(map(batch.apply, events))
+        return batch.folded()
 
     def batch(
         self, source: Source, basis: Basis, *, most: int = MOST_WRITES, is_indexed_at_the_end: bool = False
@@ -121,6 +122,7 @@ class BatchFold:
         self.applied = 0
         """How many were applied."""
         self._projection = fold.projection
+        self._plan = fold.projection.plan
         self._code = fold.code
         self._after = after
         self._most = most
@@ -207,11 +209,14 @@ class BatchFold:
         return self._folded(self._after.revised(), [*going_on, *others])
 
     def _folded(self, checkpoint: Checkpoint, fan_outs: Sequence[RunningFanOut]) -> Folded:
-        queue, parking = self.documents.queue, self.documents.queue.parking()
+        queue = self.documents.queue
         checkpoint = msgspec.structs.replace(checkpoint, fan_outs=tuple(each.progress for each in fan_outs))
         if queue.changed:
             checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if queue else 0)
-        batch = self.documents.batch(checkpoint=checkpoint, strays=self._strays)
+        batch = sealed(self.documents, checkpoint, strays=self._strays)
+        if not queue:
+            return Folded(batch, tuple(fan_outs))
+        parking = queue.parking()
         return Folded(batch, tuple(fan_outs), queue.failed, parking, bool(parking.due(self._code)))
 
     @property
@@ -225,7 +230,7 @@ class BatchFold:
     def _fold_one(self, recorded: RecordedEvent, *, again: bool = False) -> None:
         projection, documents = self._projection, self.documents
         projection.require_known(recorded)
-        documents.begin(recorded.position)
+        documents.position = recorded.position
         if documents.queue:
             if documents.queue.is_skipped(recorded.position):
                 return
@@ -236,7 +241,8 @@ class BatchFold:
         try:
             fan_out = projection.fan_out(recorded.event)
             projection.react(recorded, documents)
-            documents.require_none_saved(projection.read_only(recorded))
+            if type(recorded.event) in self._plan.reads:
+                documents.require_none_saved(self._plan.read_only(recorded))
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
@@ -280,7 +286,7 @@ class BatchFold:
             raise self._projection.not_foldable(recorded, why) from error
 
     def _touched(self, recorded: RecordedEvent) -> Touched:
-        return self._projection.touched(recorded, self.documents.stored)
+        return self._plan.touched(recorded, self.documents.stored)
 
     def _retry_one(self, parked: Parked, recorded: RecordedEvent) -> None:
         self._projection.require_known(recorded)

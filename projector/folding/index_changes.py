@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from projector.folding.documents import Key
-from projector.folding.index_entries import Entry, SortedEntry
+from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.projection import Projection
 from shared.read_model.ordering import WORD, IndexRow, place, word_entries
 
@@ -25,14 +25,29 @@ class Indexer:
     """Indexes the documents of one projection."""
 
     def __init__(self, projection: Projection) -> None:
-        self._projection = projection
+        self._indexes = projection.index_of
         self._orders = {kind.name: kind.orders for kind in projection.kinds}
 
     def state(self, key: Key, record: Any) -> IndexState:
         """Return where a document is found whose record is this; nowhere, if it is None."""
-        if record is None:
+        if record is None or (index := self._indexes.get(key.kind)) is None:
             return UNINDEXED
-        return IndexState(frozenset(self._projection.entries(key, record)), self._projection.index_row(key, record))
+        values = ((by, form, getattr(record, field)) for by, field, form in index.unique)
+        direct: set[Entry] = {UniqueEntry(by, form(value)) for by, form, value in values if value is not None}
+        if index.entries:
+            direct.update(index.entries(key.id, record))
+        return IndexState(frozenset(direct), index.row(record) if index.row else None)
+
+    def change(
+        self, key: Key, before: Any, now: Any, *, index: IndexState | None
+    ) -> tuple[IndexState, dict[Entry, bool]]:
+        """
+        Return where a document is found now, and what has changed about that: see `crossed`.
+
+        :param index: where it was found before, if that is known.
+        """
+        state = self.state(key, now)
+        return state, self.crossed(key, index or self.state(key, before), state)
 
     def entries(self, key: Key, state: IndexState) -> Collection[Entry]:
         """List everything that leads to a document."""

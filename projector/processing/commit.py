@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from projector.folding.document_session import Envelopes
+from projector.folding.document_session import Envelopes, Stored
 from projector.folding.documents import Key
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import Basis, Folded, ProjectionFold
+from projector.folding.plan import Plan
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel
@@ -56,6 +57,10 @@ class GenerationWriter:
     generation: str
     breaker: CircuitBreaker | None = None
 
+    @property
+    def plan(self) -> Plan:
+        return self.fold.projection.plan
+
     async def commit_events(self, events: Sequence[RecordedEvent], standing: Standing) -> Folded:
         """
         Commit the first of the events, as many as can be folded and are not too much at once.
@@ -63,16 +68,15 @@ class GenerationWriter:
         :param events: those that follow its checkpoint.
         :raises EventNotFoldable: the first event can neither be folded nor parked.
         """
-        async with self.begin(standing, documents=self.fold.wanted(events, {})) as opened:
+        async with self.begin(standing, documents=self.plan.wanted(events)) as opened:
             envelopes = await self.followed(events, opened.commit.fetched, opened.commit)
-            batch = self.fold.batch(envelopes.__getitem__, opened.basis)
             try:
-                all(map(batch.apply, events))
+                folded = self.fold.fold(events, envelopes.__getitem__, opened.basis)
             except EventNotFoldable:
                 # Another projector may have committed between our reads.
                 await opened.commit.confirm()
                 raise
-            await self.store(folded := batch.folded(), opened)
+            await self.store(folded, opened)
         return folded
 
     async def commit_fan_out(self, standing: Standing, *, limit: int) -> Folded:
@@ -107,11 +111,12 @@ class GenerationWriter:
 
         What is still wanted after the last round, the fold will miss and name.
         """
-        if not self.fold.projection.follows:
+        if not self.plan.follows:
             return fetched
         envelopes = dict(fetched)
         for _ in range(ROUNDS):
-            if not (wanted := self.fold.wanted(events, envelopes)):
+            stored = Stored(envelopes.__getitem__, self.fold.codecs)
+            if not (wanted := self.plan.wanted(events, stored) - envelopes.keys()):
                 break
             envelopes.update(await commit.fetch(wanted))
         return envelopes

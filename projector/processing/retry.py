@@ -61,7 +61,7 @@ async def _recorded(
 
 async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], writer: GenerationWriter, commit: Commit) -> Envelopes:
     events = [recorded for _, recorded in due]
-    wanted = writer.fold.wanted(events, {}) | {key for each, _ in due for key in each.documents}
+    wanted = writer.plan.wanted(events) | {key for each, _ in due for key in each.documents}
     return await writer.followed(events, await commit.fetch(wanted), commit)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from projector.folding.documents import Documents, Key, Kind
 from projector.folding.fan_out import FanOut
-from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
+from projector.folding.index_entries import Entry, SortedEntry
 from projector.folding.projection import Projection, given, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
@@ -60,43 +60,11 @@ groups = Projection("groups", version=2, documents=(GROUP, MEMBERSHIP, PERSON, R
 groups.versioned(GROUP, by="group", field="version", touches_updated_at=True)
 
 
-def group(event: OfGroup, _: RecordedEvent) -> Keys:
-    return (GROUP.key(event.group_id),)
+def memberships_ever(event: events.AccountErased, _: RecordedEvent) -> Keys:
+    return map(MEMBERSHIP.key, _ever_of(event))
 
 
-def membership(event: OfMembership, _: RecordedEvent) -> Keys:
-    return (MEMBERSHIP.key(_of(event)),)
-
-
-def group_and_membership(event: events.MemberAdded | events.MemberRemoved, _: RecordedEvent) -> Keys:
-    return (GROUP.key(event.group_id), MEMBERSHIP.key(_of(event)))
-
-
-def group_left_to_count(event: events.Redacted, _: RecordedEvent) -> Keys:
-    return () if event.group_id is None else (GROUP.key(event.group_id),)
-
-
-def person(event: OfPerson, _: RecordedEvent) -> Keys:
-    return (PERSON.key(event.account_id),)
-
-
-def registration(event: events.AccountRegistered, _: RecordedEvent) -> Keys:
-    return (REGISTRATION.key(event.account_id),)
-
-
-def person_and_registration(event: events.ProfileCreated, _: RecordedEvent) -> Keys:
-    return (REGISTRATION.key(event.account_id), PERSON.key(event.account_id))
-
-
-def all_of_account(event: events.AccountErased, _: RecordedEvent) -> Keys:
-    return (
-        *map(MEMBERSHIP.key, _ever_of(event)),
-        REGISTRATION.key(event.account_id),
-        PERSON.key(event.account_id),
-    )
-
-
-@groups.on(events.GroupCreated, touches=group)
+@groups.on(events.GroupCreated, touches=GROUP.by("group_id"))
 def create(event: events.GroupCreated, recorded: RecordedEvent, documents: Documents) -> None:
     at = timestamp_of(recorded)
     record = GroupRecord(
@@ -113,56 +81,56 @@ def create(event: events.GroupCreated, recorded: RecordedEvent, documents: Docum
     documents.save(GROUP, event.group_id, record)
 
 
-@groups.on(events.SlugChanged, touches=group)
+@groups.on(events.SlugChanged, touches=GROUP.by("group_id"))
 def change_slug(event: events.SlugChanged, _: RecordedEvent, documents: Documents) -> None:
     _change_group(event.group_id, documents, {"slug": event.new})
 
 
-@groups.on(events.GroupUpdated, touches=group)
+@groups.on(events.GroupUpdated, touches=GROUP.by("group_id"))
 def update(event: events.GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
     _change_group(event.group_id, documents, given(event, "name", "description"))
 
 
-@groups.on(events.GroupDeleted, touches=group)
+@groups.on(events.GroupDeleted, touches=GROUP.by("group_id"))
 def delete(event: events.GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
     documents.forget(GROUP, event.group_id)
 
 
-@groups.on(events.MemberAdded, touches=group_and_membership)
+@groups.on(events.MemberAdded, touches=(GROUP.by("group_id"), MEMBERSHIP.by("group_id", "account_id")))
 def join(event: events.MemberAdded, recorded: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=1)
     documents.save(MEMBERSHIP, _of(event), MembershipRecord(role=event.role, since=timestamp_of(recorded)))
 
 
-@groups.on(events.MemberRoleChanged, touches=membership)
+@groups.on(events.MemberRoleChanged, touches=MEMBERSHIP.by("group_id", "account_id"))
 def change_role(event: events.MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
     # After a crash the store may be ahead of its checkpoint, and the membership over when its older events come again.
     if documents.find(MEMBERSHIP, _of(event)):
         documents.change(MEMBERSHIP, _of(event), role=event.new)
 
 
-@groups.on(events.MemberRemoved, touches=group_and_membership)
+@groups.on(events.MemberRemoved, touches=(GROUP.by("group_id"), MEMBERSHIP.by("group_id", "account_id")))
 def leave(event: events.MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=-1)
     documents.forget(MEMBERSHIP, _of(event))
 
 
-@groups.on_redacted(events.MemberAdded, touches=group_left_to_count)
+@groups.on_redacted(events.MemberAdded, touches=GROUP.by("group_id"))
 def count_erased_member(event: events.Redacted, _: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=1)
 
 
-@groups.on_redacted(events.MemberRemoved, touches=group_left_to_count)
+@groups.on_redacted(events.MemberRemoved, touches=GROUP.by("group_id"))
 def count_erased_member_who_left(event: events.Redacted, _: RecordedEvent, documents: Documents) -> None:
     _count(event.group_id, documents, more=-1)
 
 
-@groups.on(events.AccountRegistered, touches=registration)
+@groups.on(events.AccountRegistered, touches=REGISTRATION.by("account_id"))
 def register(event: events.AccountRegistered, _: RecordedEvent, documents: Documents) -> None:
     documents.save(REGISTRATION, event.account_id, RegisteredHandle(handle=event.handle))
 
 
-@groups.on(events.ProfileCreated, touches=person_and_registration)
+@groups.on(events.ProfileCreated, touches=(REGISTRATION.by("account_id"), PERSON.by("account_id")))
 def introduce(event: events.ProfileCreated, _: RecordedEvent, documents: Documents) -> None:
     # A store that came back from a crash may have the person and no registration: it is ahead of its checkpoint.
     found = documents.find(PERSON, event.account_id) or Person(
@@ -178,7 +146,7 @@ def introduce(event: events.ProfileCreated, _: RecordedEvent, documents: Documen
 def changes(event: type[Changed], fields: Callable[[Changed], Mapping[str, str]]) -> None:
     """Have each event of a type change fields of the person, if it says something of them."""
 
-    @groups.on(event, touches=lambda event, recorded: person(event, recorded) if fields(event) else ())
+    @groups.on(event, touches=lambda event, recorded: PERSON.by("account_id")(event, recorded) if fields(event) else ())
     def change_person(event: Changed, _: RecordedEvent, documents: Documents) -> None:
         if change := fields(event):
             documents.change(PERSON, event.account_id, **change)
@@ -191,7 +159,7 @@ changes(events.AccountReinstated, lambda _: {"status": "active"})
 changes(events.AccountClosed, lambda _: {"status": "closed"})
 
 
-@groups.on(events.AccountErased, touches=all_of_account)
+@groups.on(events.AccountErased, touches=(memberships_ever, REGISTRATION.by("account_id"), PERSON.by("account_id")))
 def erase(event: events.AccountErased, _: RecordedEvent, documents: Documents) -> None:
     # Memberships that are over, too: it may be that their end could not be folded.
     for of in _ever_of(event):
@@ -225,9 +193,8 @@ def _member_entries(of: str, membership: MembershipRecord) -> tuple[Entry, ...]:
     return (SortedEntry(MEMBER, group_id.bytes + joined), SortedEntry(MEMBER_ROLE, group_id.bytes + role + joined))
 
 
-groups.indexed(
-    GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",), row=group_row
-)
+groups.unique(GROUP, "by-slug", of="slug", form=unique_slug)
+groups.listed(GROUP, group_row)
 groups.indexed(MEMBERSHIP, _member_entries, by=(MEMBER, MEMBER_ROLE))
 groups.open(GROUP, MEMBERSHIP, PERSON)
 

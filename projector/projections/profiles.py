@@ -4,7 +4,7 @@ One record a person, found by id, handle, e-mail address and external id, and in
 It is made of an account, its profile, and the groups that the account belongs to.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -14,7 +14,6 @@ from msgspec import UNSET
 
 from projector.folding.documents import Documents, Key, Kind
 from projector.folding.fan_out import FanOut
-from projector.folding.index_entries import Entry, UniqueEntry
 from projector.folding.projection import Projection, given, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
@@ -88,23 +87,7 @@ profiles.versioned(PROFILE, by="account", field="version", touches_updated_at=Tr
 profiles.versioned(PROFILE, by="profile", field="profile_version", touches_updated_at=True)
 
 
-def registration(event: events.AccountRegistered, _: RecordedEvent) -> Keys:
-    return (REGISTRATION.key(event.account_id),)
-
-
-def profile(event: OfPerson, _: RecordedEvent) -> Keys:
-    return (PROFILE.key(event.account_id),)
-
-
-def profile_and_registration(event: events.ProfileCreated | events.AccountErased, _: RecordedEvent) -> Keys:
-    return (REGISTRATION.key(event.account_id), PROFILE.key(event.account_id))
-
-
-def group(event: OfGroup | events.MemberAdded, _: RecordedEvent) -> Keys:
-    return (GROUP.key(event.group_id),)
-
-
-@profiles.on(events.AccountRegistered, touches=registration)
+@profiles.on(events.AccountRegistered, touches=REGISTRATION.by("account_id"))
 def register(event: events.AccountRegistered, recorded: RecordedEvent, documents: Documents) -> None:
     record = Registration(
         account_id=event.account_id,
@@ -117,7 +100,7 @@ def register(event: events.AccountRegistered, recorded: RecordedEvent, documents
     documents.save(REGISTRATION, event.account_id, record)
 
 
-@profiles.on(events.ProfileCreated, touches=profile_and_registration)
+@profiles.on(events.ProfileCreated, touches=(REGISTRATION.by("account_id"), PROFILE.by("account_id")))
 def create(event: events.ProfileCreated, recorded: RecordedEvent, documents: Documents) -> None:
     # A store that came back from a crash may have the profile and no registration: it is ahead of its checkpoint.
     record = documents.find(PROFILE, event.account_id) or _profile(event, recorded, documents)
@@ -128,7 +111,7 @@ def create(event: events.ProfileCreated, recorded: RecordedEvent, documents: Doc
 def changes(event: type[Changed], fields: Callable[[Changed], Mapping[str, Any]]) -> None:
     """Have each event of a type change fields of the person's record."""
 
-    @profiles.on(event, touches=profile)
+    @profiles.on(event, touches=PROFILE.by("account_id"))
     def change_record(event: Changed, _: RecordedEvent, documents: Documents) -> None:
         documents.change(PROFILE, event.account_id, **fields(event))
 
@@ -141,35 +124,35 @@ changes(events.AccountClosed, lambda _: {"status": "closed"})
 changes(events.ProfileUpdated, lambda event: given(event, *_DESCRIPTION))
 
 
-@profiles.on(events.AccountErased, touches=profile_and_registration)
+@profiles.on(events.AccountErased, touches=(REGISTRATION.by("account_id"), PROFILE.by("account_id")))
 def erase(event: events.AccountErased, _: RecordedEvent, documents: Documents) -> None:
     documents.forget(PROFILE, event.account_id)
     documents.forget(REGISTRATION, event.account_id)
 
 
-@profiles.on(events.GroupCreated, touches=group)
+@profiles.on(events.GroupCreated, touches=GROUP.by("group_id"))
 def name_group(event: events.GroupCreated, _: RecordedEvent, documents: Documents) -> None:
     record = GroupName(group_id=event.group_id, slug=event.slug, name=event.name)
     documents.save(GROUP, event.group_id, record)
 
 
-@profiles.on(events.SlugChanged, touches=group)
+@profiles.on(events.SlugChanged, touches=GROUP.by("group_id"))
 def change_slug(event: events.SlugChanged, _: RecordedEvent, documents: Documents) -> None:
     _rename(event.group_id, documents, {"slug": event.new})
 
 
-@profiles.on(events.GroupUpdated, touches=group)
+@profiles.on(events.GroupUpdated, touches=GROUP.by("group_id"))
 def rename_group(event: events.GroupUpdated, _: RecordedEvent, documents: Documents) -> None:
     _rename(event.group_id, documents, given(event, "name"))
 
 
-@profiles.on(events.GroupDeleted, touches=group)
+@profiles.on(events.GroupDeleted, touches=GROUP.by("group_id"))
 def delete_group(event: events.GroupDeleted, _: RecordedEvent, documents: Documents) -> None:
     documents.forget(GROUP, event.group_id)
 
 
 # A group's name is only read: one who joins under an older or a later one is brought the right one by a fan-out.
-@profiles.on(events.MemberAdded, touches=profile, reads=group)
+@profiles.on(events.MemberAdded, touches=PROFILE.by("account_id"), reads=GROUP.by("group_id"))
 def join(event: events.MemberAdded, _: RecordedEvent, documents: Documents) -> None:
     # The group may be gone or renamed already, after a crash. Gone: its deletion is still to be folded, and leaves the
     # record without it. Renamed: the record is ahead with it, and will be brought the same name once more.
@@ -180,13 +163,13 @@ def join(event: events.MemberAdded, _: RecordedEvent, documents: Documents) -> N
     documents.save(PROFILE, event.account_id, _with(record, (*record.groups, joined)))
 
 
-@profiles.on(events.MemberRoleChanged, touches=profile)
+@profiles.on(events.MemberRoleChanged, touches=PROFILE.by("account_id"))
 def change_role(event: events.MemberRoleChanged, _: RecordedEvent, documents: Documents) -> None:
     record = documents.get(PROFILE, event.account_id)
     documents.save(PROFILE, event.account_id, _with_group(record, event.group_id, role=event.new))
 
 
-@profiles.on(events.MemberRemoved, touches=profile)
+@profiles.on(events.MemberRemoved, touches=PROFILE.by("account_id"))
 def leave(event: events.MemberRemoved, _: RecordedEvent, documents: Documents) -> None:
     record = documents.get(PROFILE, event.account_id)
     documents.save(PROFILE, event.account_id, _without_group(record, event.group_id))
@@ -207,15 +190,11 @@ def take_group_from_members(event: events.GroupDeleted) -> FanOut:
     return _to_members(event.group_id, lambda record: _without_group(record, event.group_id), reindexes=True)
 
 
-def _unique_entries(_: str, record: ProfileRecord) -> Iterator[Entry]:
-    yield UniqueEntry("by-handle", unique_handle(record.handle))
-    yield UniqueEntry("by-email", unique_email(record.email))
-    if record.external_id is not None:
-        yield UniqueEntry("by-external-id", unique_external_id(record.external_id))
-
-
-profiles.indexed(PROFILE, _unique_entries, by=("by-handle", "by-email", "by-external-id"), row=profile_row)
-profiles.indexed(GROUP, lambda _, group: [UniqueEntry("by-slug", unique_slug(group.slug))], by=("by-slug",))
+profiles.unique(PROFILE, "by-handle", of="handle", form=unique_handle)
+profiles.unique(PROFILE, "by-email", of="email", form=unique_email)
+profiles.unique(PROFILE, "by-external-id", of="external_id", form=unique_external_id)
+profiles.listed(PROFILE, profile_row)
+profiles.unique(GROUP, "by-slug", of="slug", form=unique_slug)
 profiles.open(GROUP)
 
 

@@ -95,7 +95,7 @@ def test_every_event_is_projected(event):
     history = History()
     recorded = history.record("any", ANY[UUID], event(**{field.name: ANY[field.type] for field in required}))
 
-    assert [key for projection in PROJECTIONS for key in projection.touched(recorded, {}).saved]
+    assert [key for projection in PROJECTIONS for key in projection.plan.touched(recorded, {}).saved]
 
 
 @pytest.mark.parametrize("problem", EVERY_PROBLEM, ids=lambda each: each.name)

@@ -5,7 +5,6 @@ from itertools import chain
 import pytest
 
 from projector.folding.documents import Key
-from projector.folding.fold import ProjectionFold
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import Index, Variant, collections_of
@@ -39,8 +38,7 @@ async def inspector(store, history):
     await go_live(model)
     await model.transition(begun(NEW, ORDER, target=4))
     async with model.commit(NEW.generation, expected=Checkpoint()) as commit:
-        fold = ProjectionFold(profiles)
-        envelopes = await commit.fetch(fold.wanted(history.events, {}))
+        envelopes = await commit.fetch(profiles.plan.wanted(history.events))
         await commit.apply(folded(history.events, envelopes))
     return store.inspector()
 

@@ -8,7 +8,6 @@ from redis import Redis as BlockingRedis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.folding.batch import Batch
-from projector.folding.fold import ProjectionFold
 from projector.folding.index_entries import SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
@@ -53,8 +52,7 @@ def history():
 
 async def prepared(commit, history, *, after=None):
     """What the engine would commit of a whole history."""
-    fold = ProjectionFold(profiles)
-    envelopes = await commit.fetch(fold.wanted(history.events, {}))
+    envelopes = await commit.fetch(profiles.plan.wanted(history.events))
     return folded(history.events, envelopes, after=after or Checkpoint())
 
 

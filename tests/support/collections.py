@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 from redis import Redis
 
-from projector.adapters.redis.read_model import command_of
+from projector.adapters.redis.commit import command_of
 from projector.folding.batch import Batch
 from projector.folding.codec import DocumentCodec
 from projector.folding.document_session import Document

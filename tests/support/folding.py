@@ -57,11 +57,8 @@ def folded(
     after: Checkpoint = START,
 ) -> Batch:
     """The batch of events, on stored documents or an empty store; all that they want was fetched."""
-    fold = ProjectionFold(projection)
-    envelopes = dict.fromkeys(fold.wanted(events, {})) if envelopes is None else envelopes
-    batch = fold.batch(envelopes.__getitem__, Basis(after))
-    all(map(batch.apply, events))
-    return batch.folded().batch
+    envelopes = dict.fromkeys(projection.plan.wanted(events)) if envelopes is None else envelopes
+    return ProjectionFold(projection).fold(events, envelopes.__getitem__, Basis(after)).batch
 
 
 async def begin(model: ReadModel, projection: Projection = PROFILES, *, generation: str = "g1") -> None:

@@ -1,8 +1,7 @@
 """A projection's generations in Redis."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -10,25 +9,21 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from projector.adapters.redis.commit import RedisCommit, announcement
+from projector.adapters.redis.documents import documents_at
 from projector.adapters.redis.failures import ported
 from projector.adapters.redis.server_check import ServerCheck
-from projector.folding.batch import Batch
 from projector.folding.documents import Key
-from projector.folding.grouping import grouped
-from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import NOTHING, Parking
 from projector.folding.projection import Projection
 from projector.store import codec
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import NextState, Roster, Survey, fed
-from projector.store.hints import damage
 from projector.store.transitions import Transition, completed
-from projector.store.writes import Enlist, Put, Remove, Strike, Write, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import GenerationKeys, Keyspace
-from shared.read_model.ordering import end_of
-from shared.read_model.positions import Announcement, Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Pointer
 from shared.redis.pipelined import Command, PipelinedConnection, pipelined
 
 
@@ -82,12 +77,12 @@ class RedisReadModel:
     @asynccontextmanager
     async def commit(
         self, generation: str, *, expected: Checkpoint, documents: Collection[Key] = ()
-    ) -> AsyncIterator["RedisCommit"]:
+    ) -> AsyncIterator[RedisCommit]:
         keys = self._keys.generation(generation)
         with ported(self._keys):
             async with pipelined(self._client) as redis:
                 still = partial(self._require, redis, generation, expected)
-                names, commands = _documents_at(keys, documents)
+                names, commands = documents_at(keys, documents)
                 parked = [("HKEYS", keys.parked), ("HVALS", keys.parked)] if expected.parked else []
                 replies = await still(*parked, *commands)
                 commit = RedisCommit(
@@ -158,8 +153,8 @@ class RedisReadModel:
             yield ("SET", self._keys.live, msgspec.json.encode(state.live))
         yield ("SET", self._keys.roster, msgspec.json.encode(state.roster))
         if state.live is not None and state.live != survey.live:
-            announcement = _announcement(state.live.generation, survey.at(state.live).reached)
-            yield ("PUBLISH", self._keys.announce, announcement)
+            reached = survey.at(state.live).reached
+            yield ("PUBLISH", self._keys.announce, announcement(state.live.generation, reached))
 
     def _beginning(self, keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
         checkpoint, parked = codec.begun(skips)
@@ -178,97 +173,6 @@ class RedisReadModel:
             del self._unmarked[generation]
 
 
-@dataclass(eq=False, slots=True)
-class RedisCommit:
-    """One commit in the making; everything is read on the connection that watches."""
-
-    redis: PipelinedConnection
-    keys: GenerationKeys
-    fetched: Mapping[Key, bytes | None]
-    parked: Mapping[str, bytes]
-    require_expected: Callable[[], Awaitable[Any]]
-    on_damage: Callable[[str, str], Awaitable[None]]
-    is_over: bool = False
-
-    async def fetch(self, keys: Collection[Key]) -> Mapping[Key, bytes | None]:
-        names, commands = _documents_at(self.keys, keys)
-        with ported(self.keys.of):
-            replies = await self.redis.execute(*commands)
-        return dict(zip(names, chain.from_iterable(replies), strict=True))
-
-    async def entries(self, by: str, *, prefix: bytes, after: bytes | None, limit: int) -> Sequence[bytes]:
-        first = b"[" + prefix if after is None else b"(" + after
-        last = b"(" + end_of(prefix)
-        key = self.keys.sorted_entries(by)
-        with ported(self.keys.of):
-            (entries,) = await self.redis.execute(("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, limit))
-        return list(entries)
-
-    async def owners(self, entries: Collection[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
-        with ported(self.keys.of):
-            return await self._owners(entries)
-
-    async def confirm(self) -> None:
-        with ported(self.keys.of):
-            await self.require_expected()
-
-    async def apply(self, batch: Batch) -> None:
-        self.is_over = True  # whatever comes of it, nothing is watched then
-        with ported(self.keys.of):
-            failures = await self._execute(batch)
-            if failures:
-                why = damage(self.keys, failures)
-                await self.on_damage(self.keys.name, why)
-                raise GenerationDamaged(why)
-
-    async def _execute(self, batch: Batch) -> list[str]:
-        """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
-        owners = await self._owners(unique_entries_in(batch.removals))
-        replies = await self.redis.transact(
-            *map(command_of, writes(without_taken(batch, owners), self.keys)),
-            ("PUBLISH", self.keys.of.announce, _announcement(self.keys.name, batch.checkpoint.reached)),
-        )
-        return [str(reply) for reply in replies if isinstance(reply, Exception)]
-
-    async def _owners(self, entries: Iterable[UniqueEntry]) -> Mapping[UniqueEntry, str | None]:
-        if not (values := grouped(dict.fromkeys(entries))):
-            return {}
-        found = await self.redis.execute(
-            *(("HMGET", self.keys.unique_entries(by), *names) for by, names in values.items())
-        )
-        wanted = [UniqueEntry(by, name) for by, names in values.items() for name in names]
-        pairs = zip(wanted, chain.from_iterable(found), strict=True)
-        return {entry: owner.decode() if owner else None for entry, owner in pairs}
-
-
-def _documents_at(keys: GenerationKeys, documents: Collection[Key]) -> tuple[Sequence[Key], Sequence[Command]]:
-    """Return documents in another order, and what reads them in that order: a command for each kind."""
-    by_kind = grouped((key.kind, key) for key in documents)
-    names = list(chain.from_iterable(by_kind.values()))
-    commands = [
-        ("HMGET", keys.documents(kind, "full"), *[key.id for key in of_kind]) for kind, of_kind in by_kind.items()
-    ]
-    return names, commands
-
-
-def command_of(write: Write) -> Command:
-    match write:
-        case Put(key, fields):
-            return ("HSET", key, *(part for field in fields.items() for part in field))
-        case Remove(key, names):
-            return ("HDEL", key, *names)
-        case Enlist(key, entries):
-            return ("ZADD", key, *(part for entry in entries for part in (0, entry)))
-        case Strike(key, entries):
-            return ("ZREM", key, *entries)
-        case _:
-            return ("SET", write.key, write.value)
-
-
 async def _read(redis: PipelinedConnection, *keys: str, watch: bool) -> list[Any]:
     *_, values = await redis.execute(*([("WATCH", *keys)] if watch else []), ("MGET", *keys))
     return list(values)
-
-
-def _announcement(generation: str, position: int) -> bytes:
-    return msgspec.json.encode(Announcement(generation, position))

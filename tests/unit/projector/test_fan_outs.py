@@ -234,7 +234,7 @@ async def test_what_would_be_too_much_for_one_commit_is_halved():
 
 def test_a_step_that_would_be_too_much_for_one_commit_is_halved():
     """It is bounded by what it writes too, not only by how many documents it is brought to."""
-    directory, weights = Directory(people=600), []
+    directory, weights = Directory(people=800), []
     directory.history.delete_group(directory.group)
     directory.store.apply = weighing(directory.store.apply, weights)
 

@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from projector.folding.document_session import Stored
 from projector.folding.documents import Kind
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fold import ProjectionFold
@@ -170,13 +171,14 @@ def test_documents_are_fetched_in_rounds():
     history = History()
     history.register("ada")
     envelope = folded(history.events).full[PROFILE.key(nth_id(1))]
-    fold = ProjectionFold(two_steps)
+    codecs = ProjectionFold(two_steps).codecs
 
-    wanted = fold.wanted(history.events, {})
+    wanted = two_steps.plan.wanted(history.events)
+    stored = Stored({first.key(nth_id(1)): envelope}.__getitem__, codecs)
 
     assert {first.key(nth_id(1))} == wanted
-    assert {second.key(nth_id(1))} == fold.wanted(history.events, {first.key(nth_id(1)): envelope})
-    assert set() == fold.wanted(history.events, {first.key(nth_id(1)): None})
+    assert {first.key(nth_id(1)), second.key(nth_id(1))} == two_steps.plan.wanted(history.events, stored)
+    assert wanted == two_steps.plan.wanted(history.events, Stored({}.__getitem__, codecs))
 
 
 def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):

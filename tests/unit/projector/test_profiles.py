@@ -19,6 +19,7 @@ from shared.events import (
     MemberRoleChanged,
     SlugChanged,
 )
+from shared.read_model.index_rows import profile_row
 from shared.read_model.ordering import EVERYBODY, PROFILE_ORDERS, group_facet, place, tag_facet, text_key, time_key
 from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfileRecord
 from tests.support.given import Given
@@ -308,7 +309,7 @@ def test_a_person_is_found_by_the_words_of_handle_names_title_and_tags(history):
     history.update(ADA, given_name="Augusta", family_name="Byron", bio="Analyst", tags=("poet", "Éire"))
     history.add_member(history.create_group("board"), ADA)
 
-    found = profiles.index_row(PROFILE.key(ADA), person(history)).words.split(b"\0")[1:-1]
+    found = profile_row(person(history)).words.split(b"\0")[1:-1]
 
     assert found == [b"ada", b"augusta", b"byron", b"countess", b"eire", b"lovelace", b"poet"]
 

@@ -1,0 +1,137 @@
+"""The plan of a batch: which documents its events touch, so that one read fetches them before anything is folded."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from projector.folding.documents import Fetched, Key, Kind, Record
+from projector.folding.errors import EventNotFoldable
+from shared.event_log import RecordedEvent
+from shared.events import Event, Redacted
+
+E = TypeVar("E", bound=Event)
+
+Touches: TypeAlias = Callable[[E, RecordedEvent], Iterable[Key]]
+"""The documents that a reaction touches, by the event alone; see `Kind.by`."""
+
+Follows: TypeAlias = Callable[[E, Fetched], Iterable[Key]]
+"""The documents that a reaction is led to by those already fetched; called again until it names nothing more."""
+
+
+class Touched(NamedTuple):
+    """
+    The documents that an event touches.
+
+    :param saved: what its reactions save.
+    :param read: what they only look at.
+    :param versioned: the records of its aggregate, whose version it moves; where there is none, nothing happens.
+    """
+
+    saved: Sequence[Key]
+    read: Sequence[Key]
+    versioned: Sequence[Key]
+
+    def all(self) -> set[Key]:
+        return {*self.saved, *self.read, *self.versioned}
+
+
+@dataclass(slots=True)
+class _Touches:
+    """What reactions to one type of event touch."""
+
+    saved: list[Touches[Any]] = field(default_factory=list)
+    read: list[Touches[Any]] = field(default_factory=list)
+    followed: list[Follows[Any]] = field(default_factory=list)
+
+
+_NONE = _Touches()
+
+
+class _Nothing:
+    """Documents before any was fetched."""
+
+    def find(self, kind: Kind[Record], id: object) -> Record | None:  # noqa: ARG002 - whatever is asked for
+        return None
+
+
+NOTHING_FETCHED: Fetched = _Nothing()
+
+
+class Plan:
+    """What the events touch to which a projection reacts."""
+
+    def __init__(self, projection: str) -> None:
+        self._projection = projection
+        self._touches: dict[type | str, _Touches] = {}
+        """By type of event; of what was redacted, by the name of what it was."""
+        self._versioned: dict[str, list[str]] = {}
+        """The kinds of records whose version the events of an aggregate move."""
+        self.follows = False
+        """Whether what is fetched may lead to more."""
+        self.reads: set[type | str] = set()
+        """The events to which a reaction looks at a document that it does not save."""
+
+    def add(
+        self,
+        event: type | str,
+        *,
+        saved: Sequence[Touches[Any]],
+        read: Sequence[Touches[Any]] = (),
+        followed: Follows[Any] | None = None,
+    ) -> None:
+        """Take note of what a reaction touches."""
+        touches = self._touches.setdefault(event, _Touches())
+        touches.saved += saved
+        touches.read += read
+        if read:
+            self.reads.add(event)
+        if followed:
+            touches.followed.append(followed)
+            self.follows = True
+
+    def add_version(self, kind: str, *, by: str) -> None:
+        """Take note that every event of an aggregate moves the version of the record of a kind with the same id."""
+        self._versioned.setdefault(by, []).append(kind)
+
+    def wanted(self, events: Iterable[RecordedEvent], fetched: Fetched = NOTHING_FETCHED) -> set[Key]:
+        """Every document that the events touch, as far as can be known from what is fetched."""
+        wanted = set[Key]()
+        for recorded in events:
+            with suppress(EventNotFoldable):  # the fold will come to it, and raise
+                wanted.update(*self.touched(recorded, fetched))
+        return wanted
+
+    def touched(self, recorded: RecordedEvent, fetched: Fetched) -> Touched:
+        """
+        Every document that the reactions to an event will touch, as far as can be known from what is fetched.
+
+        :raises EventNotFoldable: that cannot be known at all.
+        """
+        event, touches = recorded.event, self._of(recorded)
+        try:
+            saved = [key for each in touches.saved for key in each(event, recorded)]
+            if touches.followed:
+                saved += [key for each in touches.followed for key in each(event, fetched)]
+            read = [key for each in touches.read for key in each(event, recorded)] if touches.read else ()
+        except Exception as error:
+            why = f"what it touches fails with {type(error).__name__}"
+            raise EventNotFoldable.of(self._projection, recorded, why) from error
+        if isinstance(event, Redacted) or not (kinds := self._versioned.get(recorded.aggregate)):
+            return Touched(saved, read, ())
+        id_ = str(recorded.aggregate_id)
+        return Touched(saved, read, [Key(kind, id_) for kind in kinds])
+
+    def read_only(self, recorded: RecordedEvent) -> Sequence[Key]:
+        """The documents that are only looked at."""
+        return [key for each in self._of(recorded).read for key in each(recorded.event, recorded)]
+
+    def functions(self) -> Iterable[Callable[..., Any]]:
+        """Everything that was registered."""
+        for each in self._touches.values():
+            yield from chain(each.saved, each.read, each.followed)
+
+    def _of(self, recorded: RecordedEvent) -> _Touches:
+        event = recorded.event
+        return self._touches.get(event.was if isinstance(event, Redacted) else type(event), _NONE)

@@ -54,11 +54,13 @@ class GeneratedLog:
     A history, and the state after it: iterate over `rows` first.
 
     :param events: how many, at least; what registrations and memberships leave is changes of people.
+    :param everyone: whether all people belong to the first group.
     """
 
     people: int
     groups: int
     events: int
+    everyone: bool = False
     random: Random = field(default_factory=lambda: Random(_SEED))
     accounts: list[GeneratedAccount] = field(default_factory=list)
     memberships: list[Row] = field(default_factory=list)
@@ -73,9 +75,9 @@ class GeneratedLog:
             yield self._row("group", id_, 1, events.GroupCreated(group_id=UUID(id_), **group))
         for nth, (person, belongs) in enumerate(zip(people(_SEED), belongings(_SEED), strict=False), start=1):
             yield from self._registration(person)
-            for number, role in belongs:
-                if number <= self.groups:
-                    yield self._membership(number - 1, role)
+            groups = {number: role for number, role in belongs if number <= self.groups}
+            for number, role in ({1: "member", **groups} if self.everyone else groups).items():
+                yield self._membership(number - 1, role)
             while self.written * self.people < self.events * nth:
                 yield self._change(self.random.choice(self.accounts))
             if nth == self.people:

@@ -15,6 +15,11 @@ def cpu_seconds(*roots: int) -> float:
     return sum(_ticks(table[pid]) for pid in family(roots, table)) / TICKS
 
 
+def resident_mib(*roots: int) -> int:
+    """Return the memory of these processes and their descendants; what several share counts once."""
+    return sum(map(_proportional_kib, family(roots, dict(_stats())))) // 1024
+
+
 def family(roots: Iterable[int], table: Mapping[int, Sequence[str]]) -> set[int]:
     """Return the processes among `table` that are, or descend from, one of `roots`."""
     found = set(roots) & table.keys()
@@ -26,6 +31,14 @@ def family(roots: Iterable[int], table: Mapping[int, Sequence[str]]) -> set[int]
 def _ticks(stat: Sequence[str]) -> int:
     """Of the process itself, and of its children that it has waited for."""
     return sum(map(int, stat[_USER : _CHILDREN_SYSTEM + 1]))
+
+
+def _proportional_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it has ended meanwhile
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def _stats() -> Iterable[tuple[int, Sequence[str]]]:

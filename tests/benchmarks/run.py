@@ -26,8 +26,11 @@ from tests.benchmarks.load_generator import WITHOUT_WRK, has_wrk
 from tests.benchmarks.plots import bars, curves
 from tests.benchmarks.results import BenchResult, failed, markdown, rows, table
 from tests.benchmarks.scenario import QUICK, Scale, Scenario
-from tests.benchmarks.scenarios import growth, once, reads, rebuilds, writes
+from tests.benchmarks.scenarios import big_group, growth, once, reads, rebuilds, soak, writes
 from tests.benchmarks.servers import BenchedMuster, BenchServers, running_muster, running_servers
+
+LONG = 3_600.0
+"""Seconds."""
 
 
 @asynccontextmanager
@@ -46,6 +49,16 @@ async def _log(size: Scale) -> AsyncIterator[BenchServers]:
         _say(f"a log of {size.replayed:,} events …")
         servers.load(GeneratedLog(people=size.replayed_people, groups=size.groups, events=size.replayed))
         yield servers
+
+
+@asynccontextmanager
+async def _one_group(size: Scale) -> AsyncIterator[BenchedMuster]:
+    with running_servers() as servers:
+        _say(f"a group of {size.members:,} …")
+        generated = servers.load(GeneratedLog(people=size.members, groups=1, events=0, everyone=True))
+        with running_muster(servers, generated, within=LONG) as muster:
+            await muster.is_level()
+            yield muster
 
 
 @asynccontextmanager
@@ -68,12 +81,18 @@ ON_A_DIRECTORY: Sequence[Scenario] = (
 ON_A_LOG: Sequence[Scenario] = (
     Scenario(names=["rebuild-copy", "rebuild-copy-two-cores", "rebuild-naive"], run=rebuilds.rebuild, limit=600),
 )
-ON_SEVERAL_DIRECTORIES: Sequence[Scenario] = (Scenario(names=growth.NAMES, run=growth.growth, limit=3 * 3_600),)
+SELDOM: Sequence[Scenario] = (
+    Scenario(names=growth.NAMES, run=growth.growth, limit=3 * LONG),
+    Scenario(names=["soak"], run=soak.soak, limit=3 * LONG),
+    Scenario(names=["big-group-member", "big-group-name", "big-group-end"], run=big_group.big_group, limit=LONG),
+)
+"""They take long, so they run only when they are named."""
+
 Grounds: TypeAlias = Sequence[tuple[Callable[[Scale], AbstractAsyncContextManager[Any]], Sequence[Scenario]]]
 GROUNDS: Grounds = (
     (_directory, ON_A_DIRECTORY),
     (_log, ON_A_LOG),
-    (_nothing, ON_SEVERAL_DIRECTORIES),
+    *zip((_nothing, _directory, _one_group), [[each] for each in SELDOM], strict=True),
 )
 """The servers that scenarios share, and the scenarios."""
 
@@ -89,8 +108,8 @@ PLOTS: Mapping[str, Sequence[str]] = {
 }
 """The results that stand in one plot, by its title."""
 
-WITHOUT_GROWTH = [name for scenario in (*ON_A_DIRECTORY, *ON_A_LOG) for name in scenario.names]
-NAMES = [*WITHOUT_GROWTH, *growth.NAMES]
+USUAL = [name for scenario in (*ON_A_DIRECTORY, *ON_A_LOG) for name in scenario.names]
+NAMES = [*USUAL, *(name for scenario in SELDOM for name in scenario.names)]
 
 
 class BenchDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +136,7 @@ async def measure(wanted: Collection[str], size: Scale, *, grounds: Grounds = GR
                 done = {each.name for each in results}
                 names = [name for each in chosen for name in each.chosen(wanted) if name not in done]
                 results += [failed(name, error) for name in names or ["servers"]]
+                _say(f"the servers: {error!r}")
     return results
 
 
@@ -165,8 +185,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="muster bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    which = f"of results: {', '.join(NAMES)}; all but growth-… if none is named, and growth is all of those"
-    parser.add_argument("names", nargs="*", metavar="NAME", help=which)
+    usual = f"of results, or what several begin with, such as growth; up to {USUAL[-1]} if none is named"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{usual}: {', '.join(NAMES)}")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     form.add_argument("--markdown", action="store_true", help="print a table for docs/performance.md")
@@ -176,21 +196,30 @@ def _arguments() -> argparse.Namespace:
     for option, what in (
         ("rounds", "how often each side has its turn"),
         ("people", "of the directory that is read"),
+        ("events", "in its log"),
+        ("members", "of the big group"),
         ("replayed", "events of the log that is rebuilt from"),
         ("replayed-people", "people of that log"),
     ):
         parser.add_argument(f"--{option}", type=int, help=what)
     parser.add_argument("--sizes", type=int, nargs="+", help="people of the directories by which growth is seen")
     parser.add_argument("--seconds", type=float, help="of one turn")
+    parser.add_argument("--soak-minutes", type=float, help="of the soak")
+    parser.add_argument("--soak-rate", type=float, help="commands a second in the soak")
     asked = parser.parse_args()
-    if "growth" in asked.names:
-        asked.names = [*(name for name in asked.names if name != "growth"), *growth.NAMES]
-    if unknown := [name for name in asked.names if name not in NAMES]:
+    meant = {asked_for: _meant(asked_for) for asked_for in asked.names}
+    if unknown := [asked_for for asked_for, names in meant.items() if not names]:
         parser.error(f"there is no {', '.join(unknown)}: choose from {', '.join(NAMES)}")
+    asked.names = list(dict.fromkeys(name for names in meant.values() for name in names))
     if "once-congress" in asked.names and not asked.congress:
         parser.error("once-congress needs a file: name it with --congress")
-    asked.names = asked.names or [name for name in WITHOUT_GROWTH if asked.congress or name != "once-congress"]
+    asked.names = asked.names or [name for name in USUAL if asked.congress or name != "once-congress"]
     return asked
+
+
+def _meant(asked_for: str) -> list[str]:
+    """Return the name, or those that begin with it: `growth` are all of growth, `page` is not `page-fastapi`."""
+    return [asked_for] if asked_for in NAMES else [name for name in NAMES if name.startswith(f"{asked_for}-")]
 
 
 def _size(asked: argparse.Namespace) -> Scale:

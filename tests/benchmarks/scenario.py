@@ -26,6 +26,12 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     visible_rate: float = 500.0
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     """People of the directories by which growth is seen."""
+    members: int = 100_000
+    """Of the big group."""
+    soak_minutes: float = 30.0
+    soak_rate: float = 130.0
+    soak_reads: float = 400.0
+    """Commands and reads a second."""
     congress: str | None = None
     """A file of commands that `muster import` takes."""
     at_rest: float = 20.0
@@ -44,6 +50,10 @@ QUICK = Scale(
     naive=500,
     visible_rate=50.0,
     sizes=(200, 1_000),
+    members=300,
+    soak_minutes=0.05,
+    soak_rate=20.0,
+    soak_reads=20.0,
     at_rest=3.0,
 )
 

@@ -107,10 +107,13 @@ class BenchedMuster:
 
 
 @contextmanager
-def running_muster(servers: BenchServers, generated: GeneratedLog) -> Iterator[BenchedMuster]:
+def running_muster(
+    servers: BenchServers, generated: GeneratedLog, *, within: float = LEVEL_SECONDS
+) -> Iterator[BenchedMuster]:
+    """:param within: seconds, for the projections to have all of the directory."""
     home = servers.home / "up"
     home.mkdir()
-    stack = Stack(home, **servers.settings)
+    stack = Stack(home, within=within, **servers.settings)
     try:
         yield BenchedMuster(servers, generated, stack)
     finally:

@@ -1,18 +1,14 @@
 """How tests are let in: by the token of the stack that serves an address, or by tokens made at will."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
-
-from shared.auth.bearer import TOKEN, bearer
+from shared.auth.bearer import TOKEN
 from shared.auth.local_access import sign_in_link
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import issue
-from shared.settings import Addresses, Settings
-from tests.support.patience import SECONDS
+from shared.settings import Addresses
 
 _HOMES: dict[str, Path] = {}
 """Of the stacks that run, by the hosts and ports at which they serve."""
@@ -67,13 +63,3 @@ def cookie_policy(url: str) -> str:
     if home is None:
         return url
     return sign_in_link(url, key=KeyDirectory(home / "keys").newest(), subject="browser", audience="muster")
-
-
-def headers_of_home(url: str) -> dict[str, str]:
-    """What lets a benchmark in that was told an address: as for a command of Muster's."""
-    return bearer(Settings.load(os.environ).with_addresses(), url)
-
-
-def client_at(url: str) -> httpx.AsyncClient:
-    """A client for a benchmark."""
-    return httpx.AsyncClient(base_url=url, headers=headers_of_home(url), timeout=SECONDS)

@@ -53,7 +53,8 @@ class Child(StrEnum):
 class Stack:
     """A running `muster up`; what dies in it comes back by itself. It never outlives the tests, even if killed."""
 
-    def __init__(self, home: Path, **variables: str) -> None:
+    def __init__(self, home: Path, *, within: float = SECONDS, **variables: str) -> None:
+        """:param within: seconds; a directory that is to be projected first may take longer."""
         self.home = home
         self.log = home / "up.log"
         self._given = variables.values()
@@ -65,7 +66,7 @@ class Stack:
                 stderr=log,
                 text=True,
             )
-        self._await_announcement()
+        self._await_announcement(within)
         addresses = read_addresses(home)
         assert addresses is not None
         self.addresses = addresses
@@ -163,8 +164,8 @@ class Stack:
     async def _has_replaced(self, child: Child, old: int) -> bool:
         return self.pid(child) not in {None, old}
 
-    def _await_announcement(self) -> None:
-        watchdog = threading.Timer(SECONDS, self._process.kill)
+    def _await_announcement(self, within: float) -> None:
+        watchdog = threading.Timer(within, self._process.kill)
         watchdog.start()
         assert self._process.stdout is not None
         said = self._process.stdout.readline()

@@ -134,8 +134,8 @@ async def _directory(people: int) -> AsyncIterator[BenchedMuster]:
     generated = GeneratedLog(people=people, groups=groups, events=EVENTS_A_PERSON * people)
     with running_servers() as servers:
         servers.load(generated)
-        with running_muster(servers, generated) as muster:
-            await muster.is_level(within=FILL_SECONDS)
+        with running_muster(servers, generated, within=FILL_SECONDS) as muster:
+            await muster.is_level()
             yield muster
 
 

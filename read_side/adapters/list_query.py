@@ -39,12 +39,12 @@ class ListLimits:
     """…and has this many times as many."""
     looked_at: int = 10_000
     """Entries that one page looks at; a page may be short because of it, and says where to go on."""
-    first_chunk: int = 100
-    """Candidates whose index rows are read in the first trip; each trip may be twice as long as the one before."""
+    first_chunk: int = 250
+    """Candidates that are checked in the first trip; each trip may be twice as long as the one before."""
     greatest_chunk: int = 500
-    words_a_record: int = 4
+    words_a_record: int = 3
     """Entries of the index by word that are read for each record wanted: several words of one may begin alike."""
-    fewest_words: int = 200
+    fewest_words: int = 150
 
     def too_broad(self) -> QueryTooBroad:
         return QueryTooBroad(f"More than {self.sorted:,} match")
@@ -154,6 +154,11 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     def finds_nothing(self) -> bool:
         """Whether no record can fit, whatever there is."""
         return not self.statuses or any(not term.parts or cannot_be(term.whole) for term in self.terms)
+
+    @property
+    def beginnings(self) -> list[bytes]:
+        """Bytes that stand in the words of each record that fits, and so in its stored index row: seen undecoded."""
+        return [NUL + term.whole.encode() for term in self.terms if not term.is_parted]
 
     def place_of(self, row: IndexRow, id: bytes) -> bytes | None:
         """Where a record stands in what is asked for; None if it does not fit. Thousands may be asked for one page."""

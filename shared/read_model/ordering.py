@@ -6,7 +6,7 @@ All entries of an index have the same score, so that their bytes alone order the
 ones apart. What follows the prefix is the entry's **place**: where a page ends, a cursor says where to go on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
@@ -146,12 +146,12 @@ def word_place(word_entry: bytes) -> bytes:
     return word_entry[1:-1]
 
 
+def name_place(word_place_: bytes) -> bytes:
+    """The place that the same record has in lists by name."""
+    return word_place_[word_place_.index(NUL) + 1 :]
+
+
 def end_of(prefix: bytes) -> bytes:
     """The first bytes that come after everything that begins with `prefix`, which has a byte other than 255."""
     rest = prefix.rstrip(b"\xff")
     return rest[:-1] + bytes((rest[-1] + 1,))
-
-
-def merged(parts: Sequence[Sequence[bytes]], *, descending: bool) -> list[bytes]:
-    """Places of several lists as one list."""
-    return sorted((each for part in parts for each in part), reverse=descending)

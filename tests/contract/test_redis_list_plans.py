@@ -46,7 +46,7 @@ async def test_every_plan_finds_the_same(redis_views, redis_projection, list_lim
         assert list_limits == PLANS["short pages"] or {4} >= set(lengths[:-1]), query
 
 
-@pytest.mark.parametrize("list_limits", [ListLimits(looked_at=100)])
+@pytest.mark.parametrize("list_limits", [ListLimits(looked_at=100, first_chunk=100)])
 async def test_a_page_looks_at_so_many_and_no_more(redis_views, redis_projection):
     """It is empty then, and says where to go on."""
     people = [person(number, tags=("a",) if number % 2 else ("b",)) for number in range(1, 301)]

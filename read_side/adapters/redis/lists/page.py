@@ -1,8 +1,8 @@
 """
 Pages of lists, for all kinds of records that have index rows.
 
-However a page is found, the last trip reads its documents and index rows in one transaction and drops those that do not
-fit any more, or stand elsewhere by now.
+However a page is found, the last trip reads its documents. If anything was written since the first one, it reads their
+index rows too, in one transaction, and drops those that do not fit any more, or stand elsewhere by now.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,6 +58,19 @@ async def _shown(
     found: Places,
     served: Callable[[bytes], Sealed],
     guards: Sequence[Field],
+) -> GuardedPage:
+    if read.has_moved or not found.places:
+        return await _checked(read, query, found, documents, guards)
+    reply = await read.ask(*guards, reads=(fields(documents, found.places),))
+    if read.has_moved:
+        return await _checked(read, query, found, documents, guards)
+    (envelopes,) = reply.results
+    shown = tuple(unseal(envelope) for envelope in envelopes if envelope is not None)
+    return GuardedPage(Page(read.position, shown, found.after), reply.values)
+
+
+async def _checked(
+    read: ConsistentRead, query: ListQuery, found: Places, documents: str, guards: Sequence[Field]
 ) -> GuardedPage:
     ids = list(map(id_at, found.places))
     reply = await read.ask(*guards, reads=(fields("full", ids), fields(INDEX_ROWS, ids)) if ids else ())

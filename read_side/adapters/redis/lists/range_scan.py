@@ -1,11 +1,11 @@
 """Ways through the lists: ranges of one sorted set that together have what is looked for, in order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
 from read_side.adapters.redis.transport.reads import Count, Range, ends
-from shared.read_model.ordering import is_first_match, merged, word_place
+from shared.read_model.ordering import is_first_match, word_place
 
 
 class Chunk(NamedTuple):
@@ -15,11 +15,13 @@ class Chunk(NamedTuple):
     :param places: without those that only repeat a record.
     :param end: the place where to go on; None at the end of the scan.
     :param read: how many entries it took.
+    :param lists: the prefix of the list in which each of the places stands.
     """
 
     places: Sequence[bytes]
     end: bytes | None
     read: int
+    lists: Mapping[bytes, bytes]
 
 
 class RangeScan(NamedTuple):
@@ -67,13 +69,14 @@ class RangeScan(NamedTuple):
         """
         replies = [(reply, *part) for reply, part in zip(results, self._parts(), strict=True)]
         going_on = [_place(reply[-1], prefix, word) for reply, prefix, word in replies if len(reply) == limit]
-        places = dict.fromkeys(merged([_places(*reply) for reply in replies], descending=descending))
-        read = sum(map(len, results))
-        if not going_on:
-            return Chunk(list(places), None, read)
-        end = max(going_on) if descending else min(going_on)
-        known = [each for each in places if (each >= end if descending else each <= end)]
-        return Chunk(known, end, read)
+        lists: dict[bytes, bytes] = {}
+        for reply, prefix, word in replies:
+            lists.update(dict.fromkeys(_places(reply, prefix, word), prefix))
+        places = sorted(lists, reverse=descending)
+        end = (max if descending else min)(going_on, default=None)
+        if end is not None and len(replies) > 1:
+            places = [each for each in places if (each >= end if descending else each <= end)]
+        return Chunk(places, end, sum(map(len, results)), lists)
 
 
 def _places(entries: Sequence[bytes], prefix: bytes, word: bytes) -> Sequence[bytes]:

@@ -6,16 +6,16 @@ The index by word is in the order of words only, the lists of facets are in ever
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
 from read_side.adapters.list_query import ListLimits, ListQuery, Term
 from read_side.adapters.redis.lists.range_scan import Chunk, RangeScan
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
-from read_side.adapters.redis.transport.reads import Fields, Range
+from read_side.adapters.redis.transport.reads import Fields, Range, Read, Scores
 from shared.errors import Unavailable
-from shared.read_model.ordering import EVERYBODY, WORD, IndexRow, id_at, name_at
+from shared.read_model.ordering import EVERYBODY, WORD, IndexRow, id_at, name_at, name_place
 
 INDEX_ROWS = "index rows"
 """What a view that has lists calls the hash of its index rows."""
@@ -44,7 +44,11 @@ def fields(of: str, ids: Sequence[bytes]) -> Fields:
 
 def places_of(query: ListQuery, ids: Sequence[bytes], rows: Sequence[bytes | None]) -> list[bytes | None]:
     """Where each of these records stands; None for those that do not fit, or are not there."""
-    return [None if row is None else query.place_of(_row(row), own) for own, row in zip(ids, rows, strict=True)]
+    beginnings = query.beginnings
+    return [
+        query.place_of(_row(row), own) if row is not None and all(each in row for each in beginnings) else None
+        for own, row in zip(ids, rows, strict=True)
+    ]
 
 
 def _row(stored: bytes) -> IndexRow:
@@ -86,7 +90,7 @@ class Search:
         if query.terms:
             return await self._sorted()
         facets = self._facets()
-        return await self._along(facets, await self._lengths(facets), checked=len(facets) > 1)
+        return await self._along_facet(facets, await self._lengths(facets))
 
     async def _by_word(self) -> Places:
         """In the order of the words that match: along their index, or from a much narrower list."""
@@ -95,12 +99,12 @@ class Search:
         others += self._facets() if self._query.facets else []
         lengths = await self._lengths([lead, *others])
         if not others:
-            return await self._along([lead], lengths, checked=self._query.lead.is_parted)
+            return await self._along(lead)
         shortest = min(lengths[1:])
         if shortest <= self._limits.gathered and shortest * self._limits.narrower <= lengths[0]:
             with suppress(TooManyToSort):  # it has grown since
                 return await self._gather(others[lengths[1:].index(shortest)])
-        return await self._along([lead], lengths[:1], checked=True)
+        return await self._along(lead)
 
     async def _sorted(self) -> Places:
         """Records that words find, in another order than that of the words."""
@@ -109,18 +113,23 @@ class Search:
         lengths = await self._lengths(scans)
         by_word, by_facet = lengths[: len(words)], lengths[len(words) :]
         if by_facet and min(by_facet) <= min(by_word):
-            return await self._along(facets, by_facet, checked=True)
+            return await self._along_facet(facets, by_facet)
         try:
             return await self._gather(words[by_word.index(min(by_word))])
         except TooManyToSort as error:
             if error.records and self._query.is_one_word:
                 raise self._limits.too_broad() from error
         # So many have the word that those who fit are not far apart. Where they are, pages are short.
-        return await self._along(facets, by_facet or [0], checked=True)
+        return await self._along_facet(facets, by_facet or [0])
 
-    async def _along(self, scans: Sequence[RangeScan], lengths: Sequence[int], *, checked: bool) -> Places:
-        shortest = scans[lengths.index(min(lengths))]
-        return await PageScan(self._read, self._query, self._limits, shortest, checked=checked).page()
+    async def _along_facet(self, facets: Sequence[RangeScan], lengths: Sequence[int]) -> Places:
+        """Along the narrowest of these lists."""
+        nth = lengths.index(min(lengths))
+        return await self._along(facets[nth], facet=nth)
+
+    async def _along(self, scan: RangeScan, *, facet: int | None = None) -> Places:
+        """:param facet: the one of the query's facets whose list it is; None: it is the index by word."""
+        return await PageScan(self._read, self._query, self._limits, scan, Filters.of_scan(self._query, facet)).page()
 
     async def _lengths(self, scans: Sequence[RangeScan]) -> list[int]:
         """How many entries each has; where there is no choice, nothing is read."""
@@ -179,18 +188,71 @@ class Search:
         return list(ids), len(positions) > 1
 
 
+class Filters(NamedTuple):
+    """
+    What a scan does not know of its candidates.
+
+    :param index_rows: whether words have to be looked for in their index rows, which tell of facets too.
+    :param of: otherwise, the sorted set in which they have an entry for each facet…
+    :param facets: …and the facets.
+    :param by_word: whether the scan is of the index by word, where a place begins with one.
+    """
+
+    index_rows: bool
+    of: str
+    facets: Sequence[bytes]
+    by_word: bool
+
+    @classmethod
+    def of_scan(cls, query: ListQuery, facet: int | None) -> Self:
+        """:param facet: the one of the query's facets that is scanned; None: the first of its terms is."""
+        if facet is None:
+            return cls(len(query.terms) > 1 or query.lead.is_parted, query.order, query.facets, by_word=True)
+        others = [each for nth, each in enumerate(query.facets) if nth != facet]
+        return cls(bool(query.terms), query.order, others, by_word=False)
+
+    def __bool__(self) -> bool:
+        return self.index_rows or bool(self.facets)
+
+    def reads(self, chunk: Chunk) -> list[Read]:
+        """Ask for what tells which candidates fit."""
+        if self.index_rows:
+            return [fields(INDEX_ROWS, chunk.places)]
+        places = list(map(name_place, chunk.places)) if self.by_word else chunk.places
+        return [Scores(self.of, self._entries(facet, chunk, places)) for facet in self.facets]
+
+    @staticmethod
+    def _entries(facet: bytes, chunk: Chunk, places: Sequence[bytes]) -> tuple[bytes, ...]:
+        """The entries that candidates would have in the list of a facet, each under its own status."""
+        heads = {prefix: facet + prefix[-1:] for prefix in set(chunk.lists.values())}
+        if len(heads) == 1:
+            return tuple(map(heads.popitem()[1].__add__, places))
+        return tuple(heads[chunk.lists[each]] + place for each, place in zip(chunk.places, places, strict=True))
+
+    def fitting(self, query: ListQuery, chunk: Chunk, results: Sequence[Sequence[bytes | None]]) -> list[bytes]:
+        """
+        Return the places of those that fit.
+
+        :param results: what `reads` were answered.
+        """
+        if not self.index_rows:
+            return [place for place, *scores in zip(chunk.places, *results, strict=True) if None not in scores]
+        stand = places_of(query, list(map(id_at, chunk.places)), results[0])
+        return [place for place, at in zip(chunk.places, stand, strict=True) if at == place]
+
+
 class PageScan:
     """
     Going along a list that is in the order asked for, until a page is full.
 
-    :param checked: whether there are filters that the scan does not know of, so that index rows have to be looked at.
+    :param filters: what the scan does not know of.
     """
 
     def __init__(
-        self, read: ConsistentRead, query: ListQuery, limits: ListLimits, scan: RangeScan, *, checked: bool
+        self, read: ConsistentRead, query: ListQuery, limits: ListLimits, scan: RangeScan, filters: Filters
     ) -> None:
         self._read, self._query, self._limits, self._scan = read, query, limits, scan
-        self._checked = checked
+        self._filters = filters
         self._size = self._first_size()
 
     async def page(self) -> Places:
@@ -210,14 +272,13 @@ class PageScan:
 
     async def _fitting(self, chunk: Chunk, *, go_on: bool) -> tuple[Sequence[bytes], Chunk | None]:
         """Return the records of a chunk that fit; if that takes a trip, the next chunk travels along."""
-        if not self._checked or not chunk.places:
+        if not self._filters or not chunk.places:
             return chunk.places, None
-        ids, size = list(map(id_at, chunk.places)), self._size
+        reads, size = self._filters.reads(chunk), self._size
         ahead = self._ranges(chunk.end) if go_on else []
-        rows, *results = (await self._read.ask(reads=(fields(INDEX_ROWS, ids), *ahead))).results
-        stand = places_of(self._query, ids, rows)
-        fitting = [place for place, at in zip(chunk.places, stand, strict=True) if at == place]
-        return fitting, self._put_together(results, size) if ahead else None
+        results = (await self._read.ask(reads=[*reads, *ahead])).results
+        fitting = self._filters.fitting(self._query, chunk, results[: len(reads)])
+        return fitting, self._put_together(results[len(reads) :], size) if ahead else None
 
     async def _chunk(self, after: bytes | None) -> Chunk:
         size = self._size
@@ -235,4 +296,4 @@ class PageScan:
         limits, wanted = self._limits, self._query.limit + 1
         if self._scan.words != (b"",):
             wanted = max(limits.words_a_record * wanted, limits.fewest_words)
-        return min(max(wanted, limits.first_chunk), limits.greatest_chunk) if self._checked else wanted
+        return min(max(wanted, limits.first_chunk), limits.greatest_chunk) if self._filters else wanted

@@ -37,12 +37,14 @@ class Reply(NamedTuple):
     """
     The answer to one query: everything as it was when `generation` stood at `position`.
 
+    :param checkpoint: as it is stored: where two are equal, nothing of the generation was written in between.
     :param values: of the fields asked for.
     :param results: of the further reads.
     """
 
     generation: str
     position: int
+    checkpoint: bytes
     values: Sequence[bytes | None]
     results: Sequence[Any] = ()
 
@@ -198,7 +200,7 @@ class Batcher:
             packed = generation.packed(batch.fields, batch.reads)
             pointer, checkpoint, *results = await _exchange(connection, packed, commands=batch.commands)
             if pointer == generation.pointer:
-                batch.deliver(generation.name, _position(checkpoint, generation), results)
+                batch.deliver(generation.name, _position(checkpoint, generation), checkpoint, results)
                 return
             self._follow(pointer)
         raise Unavailable("The live generation keeps changing")
@@ -243,7 +245,7 @@ class _Batch:
         """How many commands ask for it."""
         return len(self.fields) + len(self.reads)
 
-    def deliver(self, generation: str, position: int, results: Sequence[Any]) -> None:
+    def deliver(self, generation: str, position: int, checkpoint: bytes, results: Sequence[Any]) -> None:
         """
         Give each caller its part.
 
@@ -255,7 +257,7 @@ class _Batch:
             if not reply.done():
                 own = [hashes[name][self.fields[name][field]] for name, field in fields]
                 read_besides = [others[self.reads[read]] for read in reads] if reads else ()
-                reply.set_result(Reply(generation, position, own, read_besides))
+                reply.set_result(Reply(generation, position, checkpoint, own, read_besides))
 
 
 async def _exchange(connection: PipelinedConnection, packed: bytes, *, commands: int) -> list[Any]:

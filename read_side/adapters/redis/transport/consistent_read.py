@@ -35,6 +35,8 @@ class ConsistentRead:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._earliest: Reply | None = None
+        self.has_moved = False
+        """Whether anything was written between two of its round trips."""
 
     @property
     def position(self) -> int:
@@ -52,6 +54,7 @@ class ConsistentRead:
         reply, before = await self._ask(*fields, reads=reads), self._earliest
         if before is not None and reply.generation != before.generation:
             raise GenerationMoved
+        self.has_moved |= before is not None and reply.checkpoint != before.checkpoint
         if before is None or reply.position < before.position:
             self._earliest = reply
         return reply

@@ -63,7 +63,21 @@ class Count(NamedTuple):
         return ("ZLEXCOUNT", key, *ends(self.prefix))
 
 
-Read: TypeAlias = Fields | Range | Count
+class Scores(NamedTuple):
+    """Whether entries stand in a sorted set, one at least; answered with a list in which those that do not are None."""
+
+    of: str
+    entries: tuple[bytes, ...]
+
+    @property
+    def weight(self) -> int:
+        return len(self.entries)
+
+    def command(self, key: str) -> Iterable[str | bytes]:
+        return ("ZMSCORE", key, *self.entries)
+
+
+Read: TypeAlias = Fields | Range | Count | Scores
 
 
 def ends(prefix: bytes) -> tuple[bytes, bytes]:

@@ -12,7 +12,9 @@ PEOPLE = crowd(120)
 QUERIES = [
     ProfileQuery(statuses=ANY, tags=("senate", "house"), limit=4),
     ProfileQuery(statuses=ANY, tags=("senate", "house"), descending=True, order="updated_at", limit=4),
+    ProfileQuery(statuses=ANY, tags=("senate", "house", "andromeda"), order="handle", limit=4),
     ProfileQuery(statuses=ANY, tags=("senate",), words=("and",), order=None, limit=4),
+    ProfileQuery(tags=("senate", "año"), words=("and",), order=None, limit=4),
     ProfileQuery(statuses=ANY, tags=("senate",), words=("and",), order=None, descending=True, limit=4),
     ProfileQuery(statuses=ANY, words=("car", "an", "s"), order=None, limit=4),
     ProfileQuery(words=("a",), order=None, limit=4),

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -15,7 +14,6 @@ from shared.read_model.ordering import (
     group_facet,
     id_at,
     is_first_match,
-    merged,
     name_at,
     number_key,
     place,
@@ -151,10 +149,3 @@ def test_words_are_in_the_order_of_word_name_and_id(records):
 def test_words_survive_their_block(text):
     """Each between two NULs, none if there are none."""
     assert sorted(words(text)) == [each.decode() for each in word_block(words(text)).split(b"\0")[1:-1]]
-
-
-@pytest.mark.parametrize("descending", [False, True])
-def test_lists_are_merged_into_one(descending):
-    lists = [[b"a", b"d"], [], [b"b"]]
-
-    assert sorted([b"a", b"b", b"d"], reverse=descending) == merged(lists, descending=descending)

@@ -60,17 +60,21 @@ async def _shown(
     guards: Sequence[Field],
 ) -> GuardedPage:
     if read.has_moved or not found.places:
-        return await _checked(read, query, found, documents, guards)
-    reply = await read.ask(*guards, reads=(fields(documents, found.places),))
+        return await _checked(read, query, found, served, guards)
+    reply = await read.ask(*guards, reads=(fields("full", found.places),))
     if read.has_moved:
-        return await _checked(read, query, found, documents, guards)
+        return await _checked(read, query, found, served, guards)
     (envelopes,) = reply.results
-    shown = tuple(unseal(envelope) for envelope in envelopes if envelope is not None)
+    shown = tuple(served(envelope) for envelope in envelopes if envelope is not None)
     return GuardedPage(Page(read.position, shown, found.after), reply.values)
 
 
 async def _checked(
-    read: ConsistentRead, query: ListQuery, found: Places, documents: str, guards: Sequence[Field]
+    read: ConsistentRead,
+    query: ListQuery,
+    found: Places,
+    served: Callable[[bytes], Sealed],
+    guards: Sequence[Field],
 ) -> GuardedPage:
     ids = list(map(id_at, found.places))
     reply = await read.ask(*guards, reads=(fields("full", ids), fields(INDEX_ROWS, ids)) if ids else ())

@@ -33,7 +33,11 @@ class ProfileKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Matches(NamedTuple):
-    """The documents found for many keys, each person once, and the keys that no profile has, as of `position`."""
+    """
+    The documents found for many keys, each person once, and the keys that no profile has, as of `position`.
+
+    They may be untagged: the whole answer has one tag.
+    """
 
     position: int
     found: tuple[Sealed, ...]
@@ -89,7 +93,7 @@ class Page(NamedTuple):
     """
     Documents in order, as of `position`; all of them fit the query at one moment.
 
-    :param documents: None if what they belong to does not exist.
+    :param documents: None if what they belong to does not exist. They may be untagged: the whole answer has one tag.
     :param after: the place where the page ends, None if there is no more. A page may be short, even empty, and not be
         the last: a query of several filters looks at so many candidates and no more.
     """

@@ -15,11 +15,12 @@ class DocumentCodec(Generic[Record]):
 
     def __init__(self, kind: Kind[Record]) -> None:
         self._decode = msgspec.json.Decoder(kind.record).decode
-        self._private = kind.private
+        self._private, self._is_tagged = kind.private, kind.is_tagged
 
     def seal(self, record: Any, *, position: int, stale_since: str | None = None) -> bytes:
         body = _encode(record)
-        return seal(position=position, body=body, stale_since=stale_since, public=self._public(record, body))
+        public = self._public(record, body)
+        return seal(position=position, body=body, stale_since=stale_since, public=public, is_tagged=self._is_tagged)
 
     def record(self, sealed: Sealed) -> Record:
         """:raises msgspec.DecodeError: it holds something else."""

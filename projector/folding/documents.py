@@ -24,6 +24,7 @@ class Kind(Generic[Record]):
     A kind of document: its name in Redis keys and the record it holds.
 
     :param orders: the lists in which its index rows stand, one for each of an index row's keys.
+    :param is_tagged: whether documents have an entity tag: those that are served as they are.
     :param public: a base class of the record's: its fields, the first ones, are all that everybody may see.
     """
 
@@ -31,6 +32,7 @@ class Kind(Generic[Record]):
     record: type[Record]
     orders: tuple[str, ...] = ()
     public: type[msgspec.Struct] | None = None
+    is_tagged: bool = True
 
     @property
     def private(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class GroupHistory(msgspec.Struct, frozen=True, kw_only=True):
         return next((each for each in reversed(self.called) if each.since <= position), NAMELESS)
 
 
-ACTIVITY = Kind("activity", AccountActivity)
+ACTIVITY = Kind("activity", AccountActivity, is_tagged=False)
 GROUP = Kind("group", GroupHistory)
 
 

@@ -15,7 +15,7 @@ from projector.store.collections import Variant
 from projector.store.generations import Comparison, Order, RecordChange, Sample
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ProjectionStore
-from shared.read_model.envelope import Sealed, unseal
+from shared.read_model.envelope import Sealed, tagged, unseal
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy, poll
 
@@ -73,7 +73,7 @@ class Comparer:
 
     async def _tags(self, pointer: Pointer, kind: str) -> dict[str, str]:
         documents = self._inspector.walk(pointer, Variant(kind, FULL))
-        return {str(id_): unseal(sealed).etag async for portion in documents for id_, sealed in portion.items()}
+        return {str(id_): tagged(unseal(sealed)).etag async for portion in documents for id_, sealed in portion.items()}
 
     async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, str]) -> list[tuple[Key, RecordChange]]:
         """Return the keys that differ in a generation from these entity tags."""
@@ -159,7 +159,7 @@ def _judged(key: Key, live: GenerationSnapshot, other: GenerationSnapshot) -> Sa
 
 def _opened(generation: GenerationSnapshot, key: Key) -> Sealed | None:
     sealed = generation.documents[key, FULL]
-    return unseal(sealed) if sealed is not None else None
+    return tagged(unseal(sealed)) if sealed is not None else None
 
 
 def _is_comparable(old: Sealed | None, live: Checkpoint, new: Sealed | None, other: Checkpoint) -> bool:

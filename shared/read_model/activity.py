@@ -16,24 +16,29 @@ KEPT = 1_000
 
 
 class Details(NamedTuple):
-    """The names of an item's details: those that everybody may see, and those that only some may."""
+    """
+    The names of an item's details.
 
-    public: tuple[str, ...] = ()
-    private: tuple[str, ...] = ()
+    :param public: how many of them, from the first, everybody may see.
+    """
+
+    names: tuple[str, ...]
+    public: int
 
 
+_NONE = Details((), 0)
 _OF_GROUP = ("group_id", "slug", "name")
 DETAILS: Mapping[str, Details] = {
-    "account-registered": Details(public=("handle",), private=("email", "external_id")),
-    "handle-changed": Details(public=("old", "new")),
-    "email-changed": Details(private=("old", "new")),
-    "account-suspended": Details(private=("reason",)),
-    "account-reinstated": Details(private=("reason",)),
-    "account-closed": Details(private=("reason",)),
-    "profile-updated": Details(public=("fields",)),
-    "member-added": Details(public=(*_OF_GROUP, "role")),
-    "member-role-changed": Details(public=(*_OF_GROUP, "old", "new")),
-    "member-removed": Details(public=(*_OF_GROUP, "role")),
+    "account-registered": Details(("handle", "email", "external_id"), public=1),
+    "handle-changed": Details(("old", "new"), public=2),
+    "email-changed": Details(("old", "new"), public=0),
+    "account-suspended": Details(("reason",), public=0),
+    "account-reinstated": Details(("reason",), public=0),
+    "account-closed": Details(("reason",), public=0),
+    "profile-updated": Details(("fields",), public=1),
+    "member-added": Details((*_OF_GROUP, "role"), public=4),
+    "member-role-changed": Details((*_OF_GROUP, "old", "new"), public=5),
+    "member-removed": Details((*_OF_GROUP, "role"), public=4),
 }
 """By type of event, in the order in which items hold them."""
 
@@ -61,13 +66,13 @@ class ActivityItem(msgspec.Struct, frozen=True, array_like=True):
 
         :param is_public: only what everybody may see.
         """
-        names = DETAILS.get(self.type, Details())
-        shown = names.public if is_public else names.public + names.private
+        names, public = DETAILS.get(self.type, _NONE)
+        shown = names[:public] if is_public else names
         return ActivityRecord(
             account_id=account_id,
             type=self.type,
             position=self.position,
-            at=_EPOCH + timedelta(microseconds=self.at),
+            at=_EPOCH + timedelta(0, 0, self.at),
             actor=self.actor,
             details=dict(zip(shown, self.details, strict=False)),
         )
@@ -75,9 +80,8 @@ class ActivityItem(msgspec.Struct, frozen=True, array_like=True):
 
 def packed(record: ActivityRecord) -> ActivityItem:
     """Return the item of a record."""
-    names, at = DETAILS[record.type], (record.at - _EPOCH) // _MICROSECOND
-    details = tuple(record.details[name] for name in names.public + names.private)
-    return ActivityItem(record.position, record.type, at, record.actor, details)
+    details = tuple(record.details[name] for name in DETAILS[record.type].names)
+    return ActivityItem(record.position, record.type, (record.at - _EPOCH) // _MICROSECOND, record.actor, details)
 
 
 class AccountActivity(msgspec.Struct, frozen=True):

@@ -4,6 +4,9 @@ from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import NamedTuple
 
+UNTAGGED = ""
+"""The tag of a document that needs none: it is an item of a list, or never served as it is stored."""
+
 
 class Sealed(NamedTuple):
     """
@@ -26,7 +29,9 @@ def entity_tag(body: bytes) -> str:
     return f'"{urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode()}"'
 
 
-def seal(*, position: int, body: bytes, stale_since: str | None = None, public: int = 0) -> bytes:
+def seal(
+    *, position: int, body: bytes, stale_since: str | None = None, public: int = 0, is_tagged: bool = True
+) -> bytes:
     """
     Put a header line `<position> <etag>` before the JSON, so that serving means cutting bytes, not decoding.
 
@@ -34,10 +39,11 @@ def seal(*, position: int, body: bytes, stale_since: str | None = None, public: 
     fields are those that everybody may see, the header says how many bytes they take: `<position>:<public> <etag>`.
     """
     place = b"%d:%d" % (position, public) if public else b"%d" % position
-    if stale_since is None:
-        return b"%b %b\n%b" % (place, entity_tag(body).encode(), body)
-    marked = mark_stale(body, stale_since)
-    return b"%b %b %b\n%b" % (place, entity_tag(marked).encode(), stale_since.encode(), marked)
+    if stale_since is not None:
+        body = mark_stale(body, stale_since)
+    tag = entity_tag(body) if is_tagged else UNTAGGED
+    mark = "" if stale_since is None else f" {stale_since}"
+    return b"%b %b%b\n%b" % (place, tag.encode(), mark.encode(), body)
 
 
 def unseal(envelope: bytes) -> Sealed:
@@ -50,15 +56,19 @@ def unseal(envelope: bytes) -> Sealed:
 
 def public_form(sealed: Sealed) -> Sealed:
     """
-    Cut from a divided document what everybody may see: JSON of its own, with a tag of its own.
+    Cut from a divided document what everybody may see: JSON of its own, untagged.
 
     :raises ValueError: it is not divided.
     """
     if not sealed.public:
         raise ValueError("nothing says what of the document everybody may see")
     end = b"}" if sealed.stale_since is None else _mark(sealed.stale_since)
-    body = sealed.body[: sealed.public] + end
-    return Sealed(sealed.position, entity_tag(body), body, sealed.stale_since)
+    return Sealed(sealed.position, UNTAGGED, sealed.body[: sealed.public] + end, sealed.stale_since)
+
+
+def tagged(sealed: Sealed) -> Sealed:
+    """Return the document with its entity tag."""
+    return sealed if sealed.etag else sealed._replace(etag=entity_tag(sealed.body))
 
 
 def mark_stale(body: bytes, since: str) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from projector.folding.codec import DocumentCodec
 from projector.projections.profiles import GROUP, PROFILE, GroupName
-from shared.read_model.envelope import entity_tag, public_form, unseal
+from shared.read_model.envelope import Sealed, entity_tag, public_form, tagged, unseal
 from shared.read_model.records import PublicProfileRecord
 from tests.support.histories import nth_id
 from tests.support.read_side import ADA, changed
@@ -35,7 +35,7 @@ def test_everybody_is_served_the_beginning_of_a_record(record, since):
     sealed = unseal(codec.seal(record, position=7, stale_since=since and msgspec.to_builtins(since)))
 
     body = msgspec.json.encode(PublicProfileRecord(**shown | mark))
-    assert (body, entity_tag(body), 7) == (public_form(sealed).body, public_form(sealed).etag, sealed.position)
+    assert Sealed(7, entity_tag(body), body, sealed.stale_since) == tagged(public_form(sealed))
     assert codec.record(sealed) == record
 
 

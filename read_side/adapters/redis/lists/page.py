@@ -39,24 +39,24 @@ async def page(
     query: ListQuery,
     *,
     limits: ListLimits,
-    served: Callable[[bytes], Sealed],
+    shown: Callable[[bytes], Sealed],
     guards: Sequence[Field] = (),
 ) -> GuardedPage:
     """
     Find a page and read it.
 
-    :param served: takes out of a stored document what is shown of it.
+    :param shown: takes out of a stored document what is shown of it.
     :param guards: what has to be read in the moment in which the page is.
     :raises QueryTooBroad: see `read_side.views.ProfileViews.list`.
     """
-    return await _shown(read, query, await Search(read, query, limits).page(), served, guards)
+    return await _shown(read, query, await Search(read, query, limits).page(), shown, guards)
 
 
 async def _shown(
     read: ConsistentRead,
     query: ListQuery,
     found: Places,
-    served: Callable[[bytes], Sealed],
+    shown: Callable[[bytes], Sealed],
     guards: Sequence[Field],
 ) -> GuardedPage:
     if read.has_moved or not found.places:
@@ -80,5 +80,5 @@ async def _checked(
     reply = await read.ask(*guards, reads=(fields("full", ids), fields(INDEX_ROWS, ids)) if ids else ())
     envelopes, rows = reply.results or ((), ())
     stand = zip(found.places, places_of(query, ids, rows), envelopes, strict=True)
-    shown = (served(envelope) for place, at, envelope in stand if place == at and envelope is not None)
-    return GuardedPage(Page(read.position, tuple(shown), found.after), reply.values)
+    items = (shown(envelope) for place, at, envelope in stand if place == at and envelope is not None)
+    return GuardedPage(Page(read.position, tuple(items), found.after), reply.values)

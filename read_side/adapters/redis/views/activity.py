@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -11,7 +12,7 @@ from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Page, Variant
 from shared.errors import Unavailable
 from shared.read_model.activity import AccountActivity, unpacked
-from shared.read_model.envelope import Sealed, entity_tag, unseal
+from shared.read_model.envelope import UNTAGGED, Sealed, unseal
 from shared.read_model.keys import GenerationKeys
 
 _decode = msgspec.json.Decoder(AccountActivity).decode
@@ -31,7 +32,8 @@ class RedisActivityViews(RedisViews):
             items = _decode(unseal(envelope).body).items
             end = len(items) if after is None else bisect_left(items, int.from_bytes(after), key=_position)
             start = max(0, end - limit)
-            shown = tuple(_shown(UUID(account_id), item, variant) for item in reversed(items[start:end]))
+            show = partial(_shown, UUID(account_id), is_public=variant == "public")
+            shown = tuple(map(show, reversed(items[start:end])))
             return Page(reply.position, shown, _place(items[start]) if start else None)
         except msgspec.MsgspecError as error:
             raise Unavailable("What happened to an account cannot be read") from error
@@ -49,7 +51,6 @@ def _place(item: msgspec.Raw) -> bytes:
     return _position(item).to_bytes(8, "big")
 
 
-def _shown(account_id: UUID, item: msgspec.Raw, variant: Variant) -> Sealed:
-    record = unpacked(item).record(account_id, is_public=variant == "public")
-    body = _encode(record)
-    return Sealed(record.position, entity_tag(body), body)
+def _shown(account_id: UUID, item: msgspec.Raw, *, is_public: bool) -> Sealed:
+    record = unpacked(item).record(account_id, is_public=is_public)
+    return Sealed(record.position, UNTAGGED, _encode(record))

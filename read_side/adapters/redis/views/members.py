@@ -18,7 +18,7 @@ from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Field, Fields
 from read_side.views import MemberQuery, Page
 from shared.errors import Unavailable
-from shared.read_model.envelope import Sealed, entity_tag, mark_stale, unseal, without_mark
+from shared.read_model.envelope import UNTAGGED, Sealed, mark_stale, unseal, without_mark
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import NUL, name_at, time_key
 from shared.read_model.records import MembershipRecord
@@ -42,14 +42,14 @@ def of_member(group: bytes, account: bytes) -> tuple[Field, Field]:
 
 
 def card(person: bytes | None, membership: bytes | None) -> Sealed | None:
-    """Lay both halves of a card side by side; None if one is not there."""
+    """Lay both halves of a card side by side, untagged; None if one is not there."""
     if person is None or membership is None:
         return None
     one, other = unseal(person), unseal(membership)
     body = without_mark(one)[:-1] + b"," + without_mark(other)[1:]
     if since := min(filter(None, (one.stale_since, other.stale_since)), key=datetime.fromisoformat, default=None):
         body = mark_stale(body, since)
-    return Sealed(max(one.position, other.position), entity_tag(body), body, since)
+    return Sealed(max(one.position, other.position), UNTAGGED, body, since)
 
 
 async def find_members(read: ConsistentRead, group: bytes, query: MemberQuery, *, guard: Field) -> GuardedPage:

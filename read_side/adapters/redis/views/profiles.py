@@ -18,6 +18,7 @@ from read_side.adapters.redis.views.unique_entries import (
     BatchQuery,
     find_by_key,
     served,
+    shown,
     unique_entry_names,
 )
 from read_side.views import Match, Matches, Page, ProfileKeys, ProfileQuery, Variant
@@ -57,26 +58,26 @@ class RedisProfileViews(RedisViews):
         return query.attempt(leads, found, position=read.position)
 
     async def _list(self, query: ProfileQuery, variant: Variant) -> Attempt[Page]:
-        read, serve = ConsistentRead(self._ask_for_list), partial(served, variant=variant)
+        read, show = ConsistentRead(self._ask_for_list), partial(shown, variant=variant)
         if cannot_be(*query.tags):
             return await _nobody(read)
         if query.group is None:
-            shown = await page(read, ListQuery.of_profiles(query), limits=self._list_limits, served=serve)
-            return Attempt(shown.page, consistent=True)
-        return await self._list_of_group(query, GroupReference(query.group, documents="group"), serve, read)
+            found = await page(read, ListQuery.of_profiles(query), limits=self._list_limits, shown=show)
+            return Attempt(found.page, consistent=True)
+        return await self._list_of_group(query, GroupReference(query.group, documents="group"), show, read)
 
     async def _list_of_group(
-        self, query: ProfileQuery, group: GroupReference, serve: Callable[[bytes], Sealed], read: ConsistentRead
+        self, query: ProfileQuery, group: GroupReference, show: Callable[[bytes], Sealed], read: ConsistentRead
     ) -> Attempt[Page]:
         lead = await group.lead(read)
         if lead is None:
             return await _nobody(read)
         members = ListQuery.of_profiles(query, group=UUID(lead.decode()))
         guards = () if group.is_id else (group.field(lead),)
-        shown = await page(read, members, limits=self._list_limits, served=serve, guards=guards)
-        if not all(map(group.is_of, shown.guards)):
+        found = await page(read, members, limits=self._list_limits, shown=show, guards=guards)
+        if not all(map(group.is_of, found.guards)):
             return Attempt(Page(read.position, ()), consistent=False)
-        return Attempt(shown.page, consistent=True)
+        return Attempt(found.page, consistent=True)
 
     @staticmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:

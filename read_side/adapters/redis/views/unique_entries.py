@@ -8,7 +8,7 @@ import msgspec
 from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
 from read_side.views import Match, Matches, ProfileKeys, Variant
-from shared.read_model.envelope import Sealed, entity_tag, public_form, unseal
+from shared.read_model.envelope import UNTAGGED, Sealed, public_form, tagged, unseal
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.records import PublicProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
@@ -80,8 +80,8 @@ def unique_entry_names(keys: GenerationKeys) -> Mapping[str, str]:
     }
 
 
-def served(envelope: bytes, variant: Variant) -> Sealed:
-    """Return what is served of a person's document."""
+def shown(envelope: bytes, variant: Variant) -> Sealed:
+    """Return what a person's document shows, which may be untagged."""
     document = unseal(envelope)
     if variant == "full":
         return document
@@ -89,7 +89,12 @@ def served(envelope: bytes, variant: Variant) -> Sealed:
         return public_form(document)
     # Version 3 of the projection had private fields between the others: it may still be live.
     body = _encode(_public(document.body))
-    return Sealed(document.position, entity_tag(body), body, document.stale_since)
+    return Sealed(document.position, UNTAGGED, body, document.stale_since)
+
+
+def served(envelope: bytes, variant: Variant) -> Sealed:
+    """Return what is served of a person's document alone."""
+    return tagged(shown(envelope, variant))
 
 
 async def find_by_key(ask: Ask, by: UniqueKey[Any], key: str, variant: Variant = "full") -> Attempt[Match]:
@@ -139,13 +144,13 @@ class BatchQuery:
 
         :param values: the answer to `documents`.
         """
-        found = zip(self._accounts(leads), values, strict=True)
-        there = {account: envelope for account, envelope in found if envelope is not None}
+        documents = zip(self._accounts(leads), values, strict=True)
+        there = {account: envelope for account, envelope in documents if envelope is not None}
         named = [*self._named_by_id(there), *self._named_by_unique_key(leads, there)]
         accounts = dict.fromkeys(each.account for each in named if each.account)
-        shown = tuple(served(there[account], self._variant) for account in accounts)
+        found = tuple(shown(there[account], self._variant) for account in accounts)
         moved = any(lead and not each.account for lead, each in zip(leads, named[len(self._ids) :], strict=True))
-        return Attempt(Matches(position, shown, _missing(named)), consistent=not moved)
+        return Attempt(Matches(position, found, _missing(named)), consistent=not moved)
 
     def _named_by_id(self, there: Mapping[bytes, bytes]) -> Iterator[_Named]:
         for key in self._ids:

@@ -11,11 +11,12 @@ import msgspec
 from projector.folding.codec import DocumentCodec
 from projector.folding.documents import Documents, Key, Kind, NotPrefetched, ReadOnly, Record
 from projector.folding.fan_out import FanOut, RunningFanOut
-from projector.folding.index_changes import Indexer, IndexState
+from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry
 from projector.folding.parking import Parked, ParkedQueue
 from projector.folding.projection import Projection
 from shared.read_model.envelope import unseal
+from shared.read_model.ordering import IndexRow
 
 Envelopes = Mapping[Key, bytes | None]
 """Sealed full documents as the store has them; None for what does not exist."""
@@ -64,8 +65,10 @@ class Document:
     changed: bool = field(init=False, default=False)
     indexed: msgspec.Struct | None = field(init=False)
     """The last of its states whose entries were compared with those of the state before."""
-    index: IndexState | None = field(init=False, default=None)
-    """Where that state is found; None as long as nothing had to be compared."""
+    index_row: IndexRow | None = field(init=False, default=None)
+    """That of this state, if anything was compared."""
+    is_reindexed: bool = field(init=False, default=False)
+    """Whether anything was compared: its entries and its index row are written too."""
     stands: dict[Entry, bool] = field(init=False, default_factory=dict)
     """Every entry that was left or taken since it was read, and whether the document stands there in the end."""
 
@@ -82,17 +85,18 @@ class Document:
         if self.record is self.indexed:
             return 0
         known = len(self.stands)
-        self.index, crossed = indexer.change(self.key, self.indexed, self.record, index=self.index)
-        self.stands |= crossed
-        self.indexed = self.record
+        self.index_row, change = indexer.change(self.key, self.indexed, self.record, row=self.index_row)
+        self.stands |= change
+        self.indexed, self.is_reindexed = self.record, True
         return len(self.stands) - known
 
     def reindex_whole(self, indexer: Indexer) -> int:
         """Take all its entries anew, also those it had; return how many more it writes for that."""
         known = len(self.stands)
         self.reindex(indexer)
-        self.index = self.index or indexer.state(self.key, self.record)
-        self.stands |= dict.fromkeys(indexer.entries(self.key, self.index), True)
+        self.index_row, all_entries = indexer.change(self.key, None, self.record)
+        self.stands |= all_entries
+        self.is_reindexed = True
         return len(self.stands) - known
 
 

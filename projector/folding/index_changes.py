@@ -1,24 +1,14 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from projector.folding.documents import Key
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
-from projector.folding.projection import Projection
+from projector.folding.projection import Projection, UniqueField
 from shared.read_model.ordering import WORD, IndexRow, place, word_entries
-
-
-class IndexState(NamedTuple):
-    """Everything that leads to a document in one of its states."""
-
-    direct: frozenset[Entry]
-    index_row: IndexRow | None
-
-
-UNINDEXED = IndexState(frozenset(), None)
 
 
 class Indexer:
@@ -28,45 +18,50 @@ class Indexer:
         self._indexes = projection.index_of
         self._orders = {kind.name: kind.orders for kind in projection.kinds}
 
-    def state(self, key: Key, record: Any) -> IndexState:
-        """Return where a document is found whose record is this; nowhere, if it is None."""
-        if record is None or (index := self._indexes.get(key.kind)) is None:
-            return UNINDEXED
-        values = ((by, form, getattr(record, field)) for by, field, form in index.unique)
-        direct: set[Entry] = {UniqueEntry(by, form(value)) for by, form, value in values if value is not None}
-        if index.entries:
-            direct.update(index.entries(key.id, record))
-        return IndexState(frozenset(direct), index.row(record) if index.row else None)
-
     def change(
-        self, key: Key, before: Any, now: Any, *, index: IndexState | None
-    ) -> tuple[IndexState, dict[Entry, bool]]:
+        self, key: Key, before: Any, now: Any, *, row: IndexRow | None = None
+    ) -> tuple[IndexRow | None, dict[Entry, bool]]:
         """
-        Return where a document is found now, and what has changed about that: see `crossed`.
-
-        :param index: where it was found before, if that is known.
-        """
-        state = self.state(key, now)
-        return state, self.crossed(key, index or self.state(key, before), state)
-
-    def entries(self, key: Key, state: IndexState) -> Collection[Entry]:
-        """List everything that leads to a document."""
-        return self.crossed(key, UNINDEXED, state).keys()
-
-    def crossed(self, key: Key, before: IndexState, now: IndexState) -> dict[Entry, bool]:
-        """
-        Every entry that a document leaves or takes between two states, and whether it stands there now.
+        Compare two states of a document; None is that of one that is not there.
 
         Of several states in a row each counts: an entry that was left and taken again in between is taken anew, as
         another document may have had it meanwhile, and a commit that broke off may have removed it.
+
+        :param row: the index row of the state before, if that is known.
+        :returns: the index row now; every entry that was left or taken, and whether the document stands there now.
         """
-        stands = dict.fromkeys(before.direct - now.direct, False)
-        stands |= dict.fromkeys(now.direct - before.direct, True)
-        if before.index_row != now.index_row:
+        if (index := self._indexes.get(key.kind)) is None:
+            return None, {}
+        stands = _unique_entries(index.unique, before, now)
+        if index.entries:
+            old = () if before is None else index.entries(key.id, before)
+            new = () if now is None else index.entries(key.id, now)
+            stands |= {entry: True for entry in new if entry not in old}
+            stands |= {entry: False for entry in old if entry not in new}
+        if index.row is None:
+            return None, stands
+        if row is None and before is not None:
+            row = index.row(before)
+        row_now = None if now is None else index.row(now)
+        if row != row_now:
             orders, id_ = self._orders[key.kind], UUID(key.id)
-            stands |= dict.fromkeys(_entries(before.index_row, orders, id_, unlike=now.index_row), False)
-            stands |= dict.fromkeys(_entries(now.index_row, orders, id_, unlike=before.index_row), True)
-        return stands
+            stands |= dict.fromkeys(_entries(row, orders, id_, unlike=row_now), False)
+            stands |= dict.fromkeys(_entries(row_now, orders, id_, unlike=row), True)
+        return row_now, stands
+
+
+def _unique_entries(fields: Sequence[UniqueField], before: Any, now: Any) -> dict[Entry, bool]:
+    stands: dict[Entry, bool] = {}
+    for by, field, form in fields:
+        old, new = getattr(before, field, None), getattr(now, field, None)
+        if old == new:
+            continue
+        gone, come = None if old is None else form(old), None if new is None else form(new)
+        if gone != come:
+            stands |= {
+                UniqueEntry(by, value): is_now for value, is_now in ((gone, False), (come, True)) if value is not None
+            }
+    return stands
 
 
 def _entries(row: IndexRow | None, orders: Sequence[str], id: UUID, *, unlike: IndexRow | None) -> list[Entry]:

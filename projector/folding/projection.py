@@ -1,6 +1,6 @@
 """What a projection is: a table of reactions to events, and of where its records are found."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -55,7 +55,7 @@ class RecordIndex:
     """Where the records of a kind are found."""
 
     unique: list[UniqueField] = field(default_factory=list)
-    entries: Callable[[str, Any], Iterable[Entry]] | None = None
+    entries: Callable[[str, Any], Sequence[Entry]] | None = None
     row: Callable[[Any], IndexRow] | None = None
 
 
@@ -129,14 +129,14 @@ class Projection:
     def indexed(
         self,
         kind: Kind[Record],
-        entries: Callable[[str, Record], Iterable[Entry]],
+        entries: Callable[[str, Record], Sequence[Entry]],
         *,
         by: Collection[str],
     ) -> None:
         """
         Say where records are to be found; the engine stores the difference to where they were.
 
-        :param entries: of the record with an id, each by one of `by`.
+        :param entries: of the record with an id, each by one of `by`; of few entries, as they are compared one by one.
         """
         self.indexes = (*self.indexes, *by)
         self.index_of.setdefault(kind.name, RecordIndex()).entries = entries

@@ -26,7 +26,7 @@ def sealed(documents: DocumentSession, checkpoint: Checkpoint, *, strays: Collec
     return Batch(
         removals=_removals(indexed, documents),
         additions=[(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if stands],
-        index_rows={each.key: _pack(row) for each in indexed if each.index and (row := each.index.index_row)},
+        index_rows={each.key: _pack(row) for each in indexed if (row := each.index_row)},
         full={each.key: _sealed(each, documents) for each in there},
         # Even those the store does not have: a crash may put them there, before this commit.
         forgotten=[each.key for each in written if each.record is None],
@@ -61,7 +61,7 @@ def _indexed(written: Iterable[Document], documents: DocumentSession) -> Sequenc
             document.reindex_whole(documents.indexer)
         elif document.record is not document.indexed:
             document.reindex(documents.indexer)
-    return sorted((each for each in written if each.index), key=lambda each: each.position)
+    return sorted((each for each in written if each.is_reindexed), key=lambda each: each.position)
 
 
 def _removals(indexed: Iterable[Document], documents: DocumentSession) -> Sequence[OwnedEntry]:

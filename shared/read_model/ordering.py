@@ -6,8 +6,9 @@ All entries of an index have the same score, so that their bytes alone order the
 ones apart. What follows the prefix is the entry's **place**: where a page ends, a cursor says where to go on.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from uuid import UUID
 
@@ -114,7 +115,7 @@ def word_block(words: Iterable[str]) -> bytes:
     return "\0".join(("", *sorted(set(words)), "")).encode()
 
 
-def word_entries(index_row: IndexRow, id: UUID) -> Iterator[bytes]:
+def word_entries(index_row: IndexRow, id: UUID) -> Sequence[bytes]:
     """
     One entry for each word: `status word NUL name NUL id shared`.
 
@@ -122,9 +123,14 @@ def word_entries(index_row: IndexRow, id: UUID) -> Iterator[bytes]:
     prefix that is no longer has met the record already, at that word, and passes over this one.
     """
     name = NUL + place(index_row.keys[0], id)
-    words = index_row.words[1:-1].split(NUL) if len(index_row.words) > 1 else []
-    for before, word in pairwise([b"", *words]):
-        yield index_row.status + word + name + bytes((min(_shared(before, word), 255),))
+    return [index_row.status + word + name + shared for word, shared in _words(index_row.words)]
+
+
+@lru_cache(maxsize=1024)
+def _words(block: bytes) -> Sequence[tuple[bytes, bytes]]:
+    """Each word of a block with the byte that ends its entry."""
+    words = block[1:-1].split(NUL) if len(block) > 1 else []
+    return [(word, bytes((min(_shared(before, word), 255),))) for before, word in pairwise([b"", *words])]
 
 
 def _shared(one: bytes, other: bytes) -> int:

@@ -61,7 +61,7 @@ class Collections:
         return Batch(
             removals=[(entry, each.key.id) for each in changes for entry, stands in each.stands.items() if not stands],
             additions=[(entry, each.key.id) for each in changes for entry, stands in each.stands.items() if stands],
-            index_rows={each.key: msgspec.msgpack.encode(row) for each in changes if (row := each.index.index_row)},
+            index_rows={each.key: msgspec.msgpack.encode(row) for each in changes if (row := each.index_row)},
             full={
                 key: self._codecs[key.kind].seal(record, position=checkpoint.position) for key, record in there.items()
             },

@@ -177,7 +177,7 @@ def _entries(found: Held, projection: Projection) -> dict[Entry, str]:
         for name, envelope in found.get(f"{kind.name}:full", {}).items():
             record = msgspec.json.decode(without_mark(unseal(envelope)), type=kind.record)
             key = Key(kind.name, name)
-            entries |= dict.fromkeys(indexer.entries(key, indexer.state(key, record)), name)
+            entries |= dict.fromkeys(indexer.change(key, None, record)[1], name)
     return entries
 
 

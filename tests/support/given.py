@@ -58,7 +58,7 @@ class Given(Documents):
         return key
 
     def _entries(self, key: Key, record: Any) -> set[Entry]:
-        return set(self._indexer.entries(key, self._indexer.state(key, record)))
+        return set(self._indexer.change(key, None, record)[1])
 
     def _fan_out(self, fan_out: FanOut) -> None:
         before = {Key(fan_out.kind.name, name): record for name, record in self.all(fan_out.kind).items()}

@@ -70,14 +70,13 @@ class Expectations:
     def _expected(self, key: Key, state: DocumentState) -> Expected:
         if (record := state.record) is None:
             return ABSENT
-        index = self._indexer.state(key, record)
-        entries = self._indexer.entries(key, index)
-        tolerated = self._tolerated(key, entries)
+        row, stands = self._indexer.change(key, None, record)
+        tolerated = self._tolerated(key, stands.keys())
         return Expected(
             full=self._codecs[key.kind].seal(record, position=state.position, stale_since=self._fold.queue.mark(key)),
-            packed=None if index.index_row is None else _pack(index.index_row),
-            index_row=index.index_row,
-            entries=frozenset(entries) - tolerated,
+            packed=None if row is None else _pack(row),
+            index_row=row,
+            entries=stands.keys() - tolerated,
             tolerated=tolerated,
         )
 

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 import httpx
 import svcs
 
-from shared.auth.adapters.redis.buckets import TIMEOUTS, RedisBuckets
 from shared.auth.authentication import Authentication, AuthenticationLimits, NoAuthentication, TokenAuthentication
 from shared.auth.openid import OpenIdIssuer, OpenIdLimits
 from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
@@ -13,7 +12,6 @@ from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.errors import SettingsError
 from shared.http_clients import http_client
 from shared.read_model.keys import Keyspace
-from shared.redis.client import connect
 from shared.settings import Settings
 from shared.urls.http import is_loopback
 
@@ -52,6 +50,9 @@ def register_limits(registry: svcs.Registry, settings: Settings, *, api: str, ke
     """
     if settings.rate_limit is None or settings.auth == "off":
         return
+    from shared.auth.adapters.redis.buckets import TIMEOUTS, RedisBuckets  # noqa: PLC0415 - nor Redis' client without
+    from shared.redis.client import connect  # noqa: PLC0415 - likewise
+
     client = connect(settings.required("redis_url"), timeouts=TIMEOUTS)
     buckets = RedisBuckets(client, settings.rate_limit, name=api, keyspace=keyspace)
     limiter = RateLimiter(settings.rate_limit, buckets, limits=settings.limits_of(RateLimiterLimits))

@@ -26,6 +26,9 @@ from tests.support.modes import open_to_others
 from tests.support.patience import SECONDS, wait_until
 from tests.support.stack import ANY_PORTS, MUSTER, environment
 
+PROCESSES = ("muster write", "muster read", "muster project")
+SERVERS = ("valkey-server", "postgres -D")
+
 
 class Up:
     """A running `muster up`."""
@@ -149,6 +152,13 @@ def are_gone(pids):
     return all(gone(pid) for pid in pids)
 
 
+def kill_until_replaced(stack, names):
+    killed = {name: stack.child(name) for name in names}
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: all(stack.child(name) not in {None, pid} for name, pid in killed.items()))
+
+
 def rewritten_log(addresses):
     """Have Valkey write its append-only file anew, and wait for it."""
     with redis.Redis.from_url(addresses.redis_url) as client:
@@ -162,7 +172,7 @@ def ports(addresses):
 
 
 def test_one_command_and_everything_is_there(up, tmp_path):
-    """From nothing to a person who was registered and read, a clean end, and from nothing again."""
+    """From nothing to a person who was registered and read, and a clean end."""
     stack = up()
     addresses = stack.addresses
 
@@ -208,28 +218,22 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     assert not (stack.home / "token").exists()
     assert not list((stack.home / "keys").glob("up-*"))
 
-    fresh = up("--fresh")
-    position = register(fresh.addresses, "grace")
-    assert read(fresh.addresses, "grace", position=position).status_code == 200
-    assert read(fresh.addresses, "ada").status_code == 404
-
 
 def test_whatever_is_killed_comes_back(up):
     """
-    Each process and each server, on the same port and with what it knew; and nobody outlives a killed supervisor.
+    All processes at once, and both servers, on the same ports and with what they knew; and nobody outlives a killed
+    supervisor.
 
     No other account can read what they write, whatever the umask, nor what an older version left open. The token of the
     killed one is good no more.
     """
     stack = up(umask=0)
     addresses = stack.addresses
-    position = register(addresses, "ada")
+    register(addresses, "ada")
 
-    for victim in ("muster write", "muster read", "muster project", "valkey-server", "postgres -D"):
-        before = stack.child(victim)
-        os.kill(before, signal.SIGKILL)
-        wait_until(lambda name=victim, old=before: stack.child(name) not in {None, old})
-        position = register(addresses, f"after-{victim.split()[-1].strip('-').lower()}")
+    for victims, name in ((PROCESSES, "grace"), (SERVERS, "joan")):
+        kill_until_replaced(stack, victims)
+        position = register(addresses, name)
         assert read(addresses, "ada", position=position).json()["display_name"] == "Ada"
 
     rewritten_log(addresses)
@@ -241,7 +245,7 @@ def test_whatever_is_killed_comes_back(up):
     subprocess.run(["chmod", "-R", "go+rX", stack.home], check=True)
     again = up(umask=0o022)
     assert open_to_others(stack.home) == set()
-    assert read(again.addresses, "after-d", position=position).status_code == 200
+    assert read(again.addresses, "joan", position=position).status_code == 200
     assert httpx.get(f"{again.addresses.read}/stats", headers=token).status_code == 401
 
 
@@ -304,14 +308,18 @@ def test_a_directory_that_all_share_is_no_home(tmp_path):
     assert not list((tmp_path / "shared").iterdir())
 
 
-def test_an_end_in_the_middle_of_the_start_leaves_nothing(tmp_path):
+def test_a_fresh_start_keeps_no_data_and_an_end_in_its_middle_no_process(tmp_path):
     """However far it has come."""
-    stack = Up(tmp_path / "home")
+    data = tmp_path / "home" / "data"
+    for server in ("postgres", "redis"):
+        (data / server / "of-before").mkdir(parents=True)
+    stack = Up(tmp_path / "home", "--fresh")
     wait_until(lambda: any("PostgreSQL: starting" in line for line in stack.said))
     running = stack.processes()
 
     assert stack.end() == 0
     wait_until(lambda: are_gone(running))
+    assert list(data.glob("*/of-before")) == []
 
 
 def test_doctor_names_what_fails_and_its_hint(tmp_path):

@@ -60,20 +60,20 @@ async def _shown(
     guards: Sequence[Field],
 ) -> GuardedPage:
     if read.has_moved or not found.places:
-        return await _checked(read, query, found, served, guards)
+        return await _checked(read, query, found, shown, guards)
     reply = await read.ask(*guards, reads=(fields("full", found.places),))
     if read.has_moved:
-        return await _checked(read, query, found, served, guards)
+        return await _checked(read, query, found, shown, guards)
     (envelopes,) = reply.results
-    shown = tuple(served(envelope) for envelope in envelopes if envelope is not None)
-    return GuardedPage(Page(read.position, shown, found.after), reply.values)
+    items = tuple(shown(envelope) for envelope in envelopes if envelope is not None)
+    return GuardedPage(Page(read.position, items, found.after), reply.values)
 
 
 async def _checked(
     read: ConsistentRead,
     query: ListQuery,
     found: Places,
-    served: Callable[[bytes], Sealed],
+    shown: Callable[[bytes], Sealed],
     guards: Sequence[Field],
 ) -> GuardedPage:
     ids = list(map(id_at, found.places))

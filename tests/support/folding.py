@@ -1,6 +1,6 @@
 """Feeding a store by hand, batch by batch, and looking at what it holds then."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
@@ -18,6 +18,7 @@ from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.parking import Parking
 from projector.folding.projection import Projection
 from projector.processing.commit import GenerationWriter, Standing
+from projector.processing.parked_events import commit_of
 from projector.processing.retry import retry_next
 from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
@@ -186,6 +187,54 @@ async def parked(model: ReadModel, projection: Projection = PROFILES) -> Parking
     checkpoint = (await model.survey()).checkpoint
     async with model.commit(POINTER.generation, expected=checkpoint) as commit:
         return parking_at(checkpoint, commit.parked, projection=projection.name)
+
+
+class Generation:
+    """A log, and a generation in memory that it is folded into, by one release after the other."""
+
+    def __init__(
+        self, events: Sequence[RecordedEvent], projection: Projection = PROFILES, *, store: MemoryStore | None = None
+    ) -> None:
+        self.events, self.projection, self.store = events, projection, store or MemoryStore()
+        self.model = MemoryReadModel(self.store, projection=projection)
+        at_once(begin(self.model, projection))
+
+    def fold(
+        self,
+        projection: Projection | None = None,
+        *,
+        code: str = "buggy",
+        size: int = 500,
+        steps: Iterable[tuple[int, int]] | None = None,
+    ) -> None:
+        """All that there is, so many events at once, or some steps of (events, documents of a fan-out)."""
+        projection = projection or self.projection
+        for most, fan_out in steps or ():
+            at_once(fold_next(self.model, self.events, size=most, fan_out=fan_out, projection=projection, code=code))
+        if steps is None:
+            at_once(fold_all(self.model, self.events, size=size, projection=projection, code=code))
+
+    async def ask(self, parking: Parking) -> None:
+        """Write down what operators want, as the ops API does."""
+        async with self.model.commit(POINTER.generation, expected=self.checkpoint) as commit:
+            await commit.apply(commit_of(parking, self.checkpoint))
+
+    @property
+    def held(self) -> Held:
+        return held(self.store.content, self.projection)
+
+    @property
+    def clean(self) -> Held:
+        """What it would hold if the whole log had been taken at once."""
+        return at_once(cleanly_folded(self.events, self.projection))
+
+    @property
+    def parking(self) -> Parking:
+        return at_once(parked(self.model, self.projection))
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return at_once(self.model.survey()).checkpoint
 
 
 async def _retried(

@@ -1,12 +1,12 @@
 """An erased person is gone from every projection, whatever had been read, folded or parked by then."""
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory.read_model import MemoryReadModel
-from projector.adapters.memory.store import MemoryStore
 from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.registry import PROJECTIONS
@@ -18,18 +18,7 @@ from shared.events import EVENTS, AccountErased, Redacted
 from shared.read_model.envelope import unseal
 from shared.read_model.records import StatsRecord
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
-from tests.support.folding import (
-    PROFILES,
-    as_read,
-    as_served,
-    at_once,
-    begin,
-    cleanly_folded,
-    fold_all,
-    fold_next,
-    held,
-    parked,
-)
+from tests.support.folding import PROFILES, Generation, as_read, as_served
 from tests.support.histories import History
 from tests.support.random_histories import Step, members, people, steps
 
@@ -74,36 +63,28 @@ def history():
     return history
 
 
-def everything(store):
+def everything(generation):
     """All but what was parked, which names documents, and is kept for one more commit."""
-    return str({key: value for key, value in store.content.items() if not key.endswith(":parked")})
+    return str({key: value for key, value in generation.store.content.items() if not key.endswith(":parked")})
 
 
-async def fold_in_two(store, history, projection, position, crashes=(), *, size=3, release=None, code="unnamed"):
+def fold_in_two(history, projection, position, crashes=(), *, size=3, release=None, code="unnamed"):
     """
     Fold what was read up to a position, through crashes, before anybody behind it was erased, and then what there is.
 
     :param release: what folds until then.
     """
-    model = MemoryReadModel(store, projection=projection)
-    await begin(model, projection)
+    generation = Generation(history.read_at(position), projection)
     for step in crashes:
-        store.torn_after = step.crash_after
-        try:
-            await fold_next(
-                model,
-                history.read_at(position),
-                size=step.size,
-                projection=release or projection,
-                fan_out=step.fan_out,
-                code="the first",
-            )
-        except Unavailable:
-            continue
-    store.torn_after = None
+        generation.store.torn_after = step.crash_after
+        with suppress(Unavailable):
+            generation.fold(release, code="the first", steps=[(step.size, step.fan_out)])
+    generation.store.torn_after = None
     if not crashes:
-        await fold_all(model, history.read_at(position), size=size, projection=release or projection, code="the first")
-    await fold_all(model, history.events, size=size, projection=projection, code=code)
+        generation.fold(release, code="the first", size=size)
+    generation.events = history.events
+    generation.fold(code=code, size=size)
+    return generation
 
 
 @on_every_projection
@@ -114,11 +95,9 @@ def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_sa
 
     An event that was read when it was redacted, a batch that holds both kinds, a store that came back older.
     """
-    store = MemoryStore()
+    generation = fold_in_two(history, projection, position, size=size)
 
-    at_once(fold_in_two(store, history, projection, position, size=size))
-
-    assert as_served(at_once(cleanly_folded(history.events, projection))) == as_served(held(store.content, projection))
+    assert as_served(generation.clean) == as_served(generation.held)
 
 
 @on_every_projection
@@ -126,26 +105,20 @@ def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_sa
 @example(history=soon_erased(), position=1, crashes=[Step(0), Step(1, crash_after=2)])
 def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, history, position, crashes):
     """What a crash left of events that do not come again as they were."""
-    store = MemoryStore()
+    generation = fold_in_two(history, projection, position, crashes)
 
-    at_once(fold_in_two(store, history, projection, position, crashes))
-
-    clean = as_served(at_once(cleanly_folded(history.events, projection)))
-    assert clean == as_served(as_read(store.content, projection))
+    assert as_served(generation.clean) == as_served(as_read(generation.store.content, projection))
 
 
 @on_every_projection
 @given(history=people() | members(), position=st.integers(0, 40), bug=bugs)
 def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history, position, bug):
-    store = MemoryStore()
+    release = bug.planted(projection)
 
-    at_once(
-        fold_in_two(store, history, projection, position, release=bug.planted(projection), code="one that can fold it")
-    )
+    generation = fold_in_two(history, projection, position, release=release, code="one that can fold it")
 
-    clean = as_served(at_once(cleanly_folded(history.events, projection)))
-    assert clean == as_served(held(store.content, projection))
-    assert at_once(parked(MemoryReadModel(store, projection=projection), projection)).events == ()
+    assert as_served(generation.clean) == as_served(generation.held)
+    assert generation.parking.events == ()
 
 
 @pytest.mark.soak
@@ -158,52 +131,43 @@ def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history
 )
 @settings(max_examples=20_000)
 def test_very_many_erasures_come_to_the_same(projection, history, position, crashes, size):
-    store = MemoryStore()
+    generation = fold_in_two(history, projection, position, crashes, size=size)
 
-    at_once(fold_in_two(store, history, projection, position, crashes, size=size))
-
-    clean = as_served(at_once(cleanly_folded(history.events, projection)))
-    assert clean == as_served(as_read(store.content, projection))
+    assert as_served(generation.clean) == as_served(as_read(generation.store.content, projection))
 
 
 @on_every_projection
 @pytest.mark.parametrize("position", [0, 5, 11, 100])
 def test_nothing_that_was_known_of_the_person_is_left(projection, history, position):
     """Wherever the erasure caught up with the projection."""
-    store = MemoryStore()
+    generation = fold_in_two(history, projection, position)
 
-    at_once(fold_in_two(store, history, projection, position))
-
-    assert [told for told in TOLD if told in everything(store)] == []
+    assert [told for told in TOLD if told in everything(generation)] == []
 
 
 @pytest.mark.parametrize("projection", [PROFILES, groups, activity], ids=lambda each: each.name)
 def test_not_even_the_id_is_left(projection, history):
-    store, account = MemoryStore(), history.events[-1].aggregate_id
+    account = history.events[-1].aggregate_id
 
-    at_once(fold_in_two(store, history, projection, 100))
+    generation = fold_in_two(history, projection, 100)
 
-    assert str(account) not in everything(store)
-    assert repr(account.bytes)[2:-1] not in everything(store)
+    assert str(account) not in everything(generation)
+    assert repr(account.bytes)[2:-1] not in everything(generation)
 
 
 def test_a_group_does_not_count_the_erased(history):
     """Nor does another fold, which never knew of the person."""
-    store = MemoryStore()
+    generation = fold_in_two(history, groups, history.events[-1].position - 2)
 
-    at_once(fold_in_two(store, history, groups, history.events[-1].position - 2))
-
-    found = held(store.content, groups)["group:full"].values()
+    found = generation.held["group:full"].values()
     counts = {each["slug"]: each["member_count"] for each in (msgspec.json.decode(unseal(one).body) for one in found)}
     assert counts == {"here": 1, "there": 0}
 
 
 def test_the_numbers_keep_that_a_person_was_registered(history):
-    store = MemoryStore()
+    generation = fold_in_two(history, stats, 0)
 
-    at_once(fold_in_two(store, history, stats, 0))
-
-    sealed = held(store.content, stats)["stats:full"]["directory"]
+    sealed = generation.held["stats:full"]["directory"]
     numbers = msgspec.json.decode(unseal(sealed).body, type=StatsRecord)
     assert (numbers.accounts.active, numbers.accounts.suspended, numbers.memberships) == (1, 0, 1)
     assert [each.count for each in numbers.registrations] == [2]
@@ -212,42 +176,42 @@ def test_the_numbers_keep_that_a_person_was_registered(history):
 @on_every_projection
 def test_an_erasure_does_not_wait_for_what_is_parked_of_the_person(projection, history):
     """And nothing waits for them any more: there is no release to come that could say more of them."""
-    account, store = history.events[-1].aggregate_id, MemoryStore()
+    account = history.events[-1].aggregate_id
     is_theirs = of_account(account)
     release = poisoned(projection, lambda each: is_theirs(each) and not isinstance(each.event, AccountErased))
 
-    at_once(fold_in_two(store, history, release, history.events[-1].position - 2, code="the first"))
+    generation = fold_in_two(history, release, history.events[-1].position - 2, code="the first")
 
-    left = at_once(parked(MemoryReadModel(store, projection=projection), projection))
+    left = generation.parking
     assert str(account) not in str(left) or projection.name == "stats"
-    assert [told for told in TOLD if told in everything(store)] == []
+    assert [told for told in TOLD if told in everything(generation)] == []
 
 
 def test_what_is_parked_of_a_group_does_not_keep_its_members(history):
     """The card goes at once; the count waits, as it cannot change before what came before it."""
-    account, store = history.events[-1].aggregate_id, MemoryStore()
+    account = history.events[-1].aggregate_id
     [here, *_] = history.slugs
     release = poisoned(groups, lambda each: getattr(each.event, "slug", None) == "here")
 
-    at_once(fold_in_two(store, history, release, 0, code="the first"))
+    generation = fold_in_two(history, release, 0, code="the first")
 
-    left = at_once(parked(MemoryReadModel(store, projection=groups), groups))
+    left = generation.parking
     assert {key.id for key in left.documents()} >= {str(here)}
-    assert str(account) not in everything(store)
+    assert str(account) not in everything(generation)
 
 
 def test_a_fan_out_that_fails_on_a_record_does_not_keep_it():
     """A rename of a group that could not be brought to the record, and is under way at the erasure."""
-    history, store = History(), MemoryStore()
+    history = History()
     account = zebedee(history)
     history.rename_group(next(iter(history.slugs)), "Elders")
     history.erase(account)
     release = unrevising(PROFILES, lambda id_: id_ == str(account))
 
-    at_once(fold_in_two(store, history, release, history.events[-1].position - 2, size=100, code="the first"))
+    generation = fold_in_two(history, release, history.events[-1].position - 2, size=100, code="the first")
 
-    assert str(account) not in everything(store)
-    assert at_once(parked(MemoryReadModel(store, projection=PROFILES), PROFILES)).events == ()
+    assert str(account) not in everything(generation)
+    assert generation.parking.events == ()
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)

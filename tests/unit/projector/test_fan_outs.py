@@ -5,8 +5,6 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from projector.adapters.memory.read_model import MemoryReadModel
-from projector.adapters.memory.store import MemoryStore
 from projector.folding.fold import MOST_FAN_OUTS, MOST_WRITES
 from projector.processing.progress import ProjectionState
 from projector.projections.groups import groups
@@ -14,7 +12,7 @@ from projector.projections.profiles import profiles
 from shared.read_model.envelope import unseal
 from shared.read_model.ordering import group_facet
 from shared.read_model.records import ProfileRecord
-from tests.support.folding import PROFILES, at_once, begin, cleanly_folded, fold_all, fold_next, held
+from tests.support.folding import PROFILES, Generation, cleanly_folded
 from tests.support.histories import History
 from tests.support.patience import until
 from tests.support.projectors import HASTE, Surroundings, projector_on, run_until, running
@@ -22,36 +20,20 @@ from tests.support.projectors import HASTE, Surroundings, projector_on, run_unti
 PEOPLE = 7
 
 
-class Directory:
+class Directory(Generation):
     """A directory whose people all belong to one group, folded but for what comes next."""
 
     def __init__(self, projection=PROFILES, *, people=PEOPLE):
-        self.history, self.store, self.projection = History(), MemoryStore(), projection
+        self.history = History()
         self.group = self.history.create_group("all", name="Everybody")
         self.people = [self.history.register(f"p{number}") for number in range(people)]
         for person in self.people:
             self.history.add_member(self.group, person)
-        self.model = MemoryReadModel(self.store, projection=projection)
-        at_once(begin(self.model, projection))
-        at_once(fold_all(self.model, self.history.events, projection=projection))
+        super().__init__(self.history.events, projection)
+        self.fold()
 
     def step(self, *, fan_out, size=500):
-        at_once(fold_next(self.model, self.history.events, size=size, projection=self.projection, fan_out=fan_out))
-
-    def finish(self):
-        at_once(fold_all(self.model, self.history.events, projection=self.projection))
-
-    @property
-    def checkpoint(self):
-        return at_once(self.model.survey()).checkpoint
-
-    @property
-    def clean(self):
-        return at_once(cleanly_folded(self.history.events, self.projection))
-
-    @property
-    def held(self):
-        return held(self.store.content, self.projection)
+        self.fold(steps=[(size, fan_out)])
 
     def profile(self, person):
         envelope = self.held["profile:full"][str(person)]
@@ -80,7 +62,7 @@ def test_a_step_brings_an_event_to_so_many_documents(directory):
 def test_after_the_last_step_readers_are_told(directory):
     directory.history.rename_group(directory.group, "All of us")
 
-    directory.finish()
+    directory.fold()
 
     assert directory.names() == ["All of us"] * PEOPLE
     assert directory.history.events[-1].position == directory.checkpoint.reached
@@ -97,7 +79,7 @@ def test_other_events_are_folded_between_the_steps(directory):
 
     assert directory.profile(newcomer).handle == "newcomer"
     assert directory.checkpoint.fan_outs
-    directory.finish()
+    directory.fold()
     assert directory.clean == directory.held
 
 
@@ -111,7 +93,7 @@ def test_a_document_that_is_touched_before_its_turn_is_brought_up_to_date_first(
     directory.step(fan_out=0)
 
     assert (directory.profile(last).handle, directory.profile(last).groups[0].name) == ("zoe", "All of us")
-    directory.finish()
+    directory.fold()
     assert directory.clean == directory.held
 
 
@@ -121,7 +103,7 @@ def test_who_moves_in_the_list_meanwhile_is_not_forgotten(directory):
     directory.step(fan_out=3)
     directory.history.update(directory.people[-1], display_name="Aaron")
 
-    directory.finish()
+    directory.fold()
 
     assert directory.clean == directory.held
 
@@ -132,7 +114,7 @@ def test_who_joins_meanwhile_joins_what_the_group_is_now(directory):
     newcomer = directory.history.register("aaron")
     directory.history.add_member(directory.group, newcomer)
 
-    directory.finish()
+    directory.fold()
 
     assert directory.profile(newcomer).groups[0].name == "All of us"
     assert directory.clean == directory.held
@@ -149,7 +131,7 @@ def test_several_fan_outs_are_taken_up_in_the_order_of_their_events(directory):
     assert (directory.profile(directory.people[5]).groups[0].name, "every") == ("Two", "every")
     directory.history.delete_group(directory.group)
 
-    directory.finish()
+    directory.fold()
 
     assert directory.clean == directory.held
 
@@ -160,7 +142,7 @@ def test_a_deletion_takes_its_members_out_of_every_list(projection):
     directory.history.delete_group(directory.group)
 
     directory.step(fan_out=2)
-    directory.finish()
+    directory.fold()
 
     assert directory.clean == directory.held
     lists = [entries for name, entries in directory.held.items() if name.startswith("list:")]
@@ -175,7 +157,7 @@ def test_more_renames_than_may_be_under_way_wait_for_their_turn(directory):
 
     directory.step(fan_out=0)
     assert len(directory.checkpoint.fan_outs) == MOST_FAN_OUTS
-    directory.finish()
+    directory.fold()
 
     assert directory.clean == directory.held
 
@@ -238,7 +220,7 @@ def test_a_step_that_would_be_too_much_for_one_commit_is_halved():
     directory.history.delete_group(directory.group)
     directory.store.apply = weighing(directory.store.apply, weights)
 
-    directory.finish()
+    directory.fold()
 
     assert directory.held == directory.clean
     assert max(weights) <= MOST_WRITES + 10 < sum(weights)

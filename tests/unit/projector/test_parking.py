@@ -1,6 +1,5 @@
 """An event that cannot be folded holds up the documents it would write, and nothing else."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -8,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.adapters.memory.read_model import MemoryReadModel
-from projector.adapters.memory.store import MemoryStore
 from projector.folding.code_version import code_version
 from projector.folding.fold import ProjectionFold
 from projector.folding.parking import Skip
@@ -17,16 +14,14 @@ from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.limits import BreakerLimits
-from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
 from projector.projections.registry import PROJECTIONS
 from projector.projections.stats import stats
 from shared.errors import Unavailable
-from shared.event_log import RecordedEvent
 from shared.read_model.activity import AccountActivity, unpacked
 from shared.read_model.envelope import unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
-from tests.support.folding import PROFILES, as_served, at_once, begin, cleanly_folded, fold_all, fold_next, held, parked
+from tests.support.folding import PROFILES, Generation, as_served, at_once, parked
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.projections import derived
 from tests.support.random_histories import group_histories, histories
@@ -35,42 +30,16 @@ logs = histories() | group_histories()
 sizes = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), max_size=8)
 
 
-class Directory:
-    """A log and a store to fold it into, with one release after the other."""
-
-    def __init__(self, events: Sequence[RecordedEvent], projection: Projection = PROFILES) -> None:
-        self.events, self.projection, self.store = events, projection, MemoryStore()
-        self.model = MemoryReadModel(self.store, projection=projection)
-        at_once(begin(self.model, projection))
-
-    def fold(self, projection=None, *, code="buggy", steps=None):
-        """All that there is, or so many steps of (events, documents of a fan-out)."""
-        projection = projection or self.projection
-        for size, fan_out in steps or ():
-            at_once(fold_next(self.model, self.events, size=size, fan_out=fan_out, projection=projection, code=code))
-        if steps is None:
-            at_once(fold_all(self.model, self.events, projection=projection, code=code))
-
-    async def ask(self, parking):
-        """Write down what operators want, as the ops API does."""
-        async with self.model.commit("g1", expected=self.checkpoint) as commit:
-            await commit.apply(commit_of(parking, self.checkpoint))
+class Directory(Generation):
+    """As it is served."""
 
     @property
     def held(self):
-        return as_served(held(self.store.content, self.projection))
+        return as_served(super().held)
 
     @property
     def clean(self):
-        return as_served(at_once(cleanly_folded(self.events, self.projection)))
-
-    @property
-    def parking(self):
-        return at_once(parked(self.model, self.projection))
-
-    @property
-    def checkpoint(self):
-        return at_once(self.model.survey()).checkpoint
+        return as_served(super().clean)
 
 
 on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)

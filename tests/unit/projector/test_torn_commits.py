@@ -1,6 +1,7 @@
 """Whatever part of a commit comes back from a crash, folding on from the checkpoint ends right."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -8,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore, head
 from projector.folding.projection import Projection
 from projector.projections.groups import groups
@@ -19,18 +19,7 @@ from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint
 from tests.support.bugs import bugs
 from tests.support.examples import examples
-from tests.support.folding import (
-    PROFILES,
-    as_read,
-    as_served,
-    at_once,
-    begin,
-    cleanly_folded,
-    fold_all,
-    fold_next,
-    held,
-    parked,
-)
+from tests.support.folding import PROFILES, Generation, as_read, as_served, at_once, cleanly_folded, held
 from tests.support.histories import History, nth_id
 from tests.support.random_histories import SETTLED, Step, group_histories, histories, steps
 
@@ -69,8 +58,7 @@ class TornFile(MemoryStore):
             super().apply(transaction)
 
 
-async def fold_with_crashes(
-    store: MemoryStore,
+def fold_with_crashes(
     log: Sequence[RecordedEvent],
     crashes: Iterable[Step],
     *,
@@ -78,34 +66,26 @@ async def fold_with_crashes(
     rest: int = 1,
     projection: Projection = PROFILES,
     releases: Iterable[Projection] = (),
-) -> None:
+    make: type[MemoryStore] = MemoryStore,
+) -> Generation:
     """
     Fold the settled events, then step by step through the crashes, then what is left in batches of `rest`.
 
     :param releases: what folds in the steps, one after the other; in the last of them, and after them, `projection`.
     """
-    model = MemoryReadModel(store, projection=projection)
-    await begin(model, projection)
+    generation = Generation(log, projection, store=make())
     releases = [*releases, projection]
     steps = (Step(settled), *crashes)
     for nth, step in enumerate(steps):
-        store.torn_after = step.crash_after
+        generation.store.torn_after = step.crash_after
         release = nth * len(releases) // len(steps)
-        try:
-            await fold_next(
-                model,
-                log,
-                size=step.size,
-                projection=releases[release],
-                fan_out=step.fan_out,
-                code=f"release {release}",
-            )
-        except Unavailable:
-            continue
-    store.torn_after = None
-    if isinstance(store, TornFile):
-        store.restart()
-    await fold_all(model, log, size=rest, projection=projection, code="the last one")
+        with suppress(Unavailable):
+            generation.fold(releases[release], code=f"release {release}", steps=[(step.size, step.fan_out)])
+    generation.store.torn_after = None
+    if isinstance(generation.store, TornFile):
+        generation.store.restart()
+    generation.fold(code="the last one", size=rest)
+    return generation
 
 
 SEEN = {MemoryStore: held, TornFile: as_read}
@@ -125,43 +105,39 @@ def test_any_prefix_of_a_commit_is_harmless(projection, make, log, crashes, rest
 
     The same where the heads turn up at the second restart, in front of commits that were made without knowing of them.
     """
-    store = make()
+    generation = fold_with_crashes(log, crashes, rest=rest, projection=projection, make=make)
 
-    at_once(fold_with_crashes(store, log, crashes, rest=rest, projection=projection))
-
-    assert at_once(cleanly_folded(log, projection)) == SEEN[make](store.content, projection)
+    assert generation.clean == SEEN[make](generation.store.content, projection)
 
 
 @on_every_projection
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
 def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, log, bug, crashes, make):
     """Half-way through the crashes a release comes that can fold what the one before it had to park."""
-    store = make()
+    releases = [bug.planted(projection)]
 
-    at_once(fold_with_crashes(store, log, crashes, projection=projection, releases=[bug.planted(projection)]))
+    generation = fold_with_crashes(log, crashes, projection=projection, releases=releases, make=make)
 
-    assert as_served(at_once(cleanly_folded(log, projection))) == as_served(as_read(store.content, projection))
-    assert at_once(parked(MemoryReadModel(store, projection=projection), projection)).events == ()
+    assert as_served(generation.clean) == as_served(as_read(generation.store.content, projection))
+    assert generation.parking.events == ()
 
 
 @on_every_projection
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
 def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug, crashes, make):
     """The same events are parked for the same documents as in a store that took the log at once."""
-    planted, clean, store = bug.planted(projection), MemoryStore(), make()
-    at_once(fold_with_crashes(clean, log, [], settled=len(log), projection=planted))
+    planted = bug.planted(projection)
+    clean = fold_with_crashes(log, [], settled=len(log), projection=planted)
 
-    at_once(fold_with_crashes(store, log, crashes, projection=planted))
+    torn = fold_with_crashes(log, crashes, projection=planted, make=make)
 
-    expected, found = (
-        at_once(parked(MemoryReadModel(each, projection=projection), projection)) for each in (clean, store)
-    )
-    assert expected.documents().keys() == found.documents().keys()
-    assert _documents(clean, projection) == _documents(store, projection)
+    assert clean.parking.documents().keys() == torn.parking.documents().keys()
+    assert _documents(clean, projection) == _documents(torn, projection)
 
 
-def _documents(store, projection):
-    return {key: value for key, value in as_served(as_read(store.content, projection)).items() if ":" in key}
+def _documents(generation, projection):
+    found = as_served(as_read(generation.store.content, projection))
+    return {key: value for key, value in found.items() if ":" in key}
 
 
 @pytest.mark.soak
@@ -169,11 +145,11 @@ def _documents(store, projection):
 @settings(max_examples=50_000)
 def test_very_many_crashes_are_harmless(projection, log, crashes, rest, file):
     """Both of the above, for long."""
-    store = TornFile() if file else MemoryStore()
+    make = TornFile if file else MemoryStore
 
-    at_once(fold_with_crashes(store, log, crashes, rest=rest, projection=projection))
+    generation = fold_with_crashes(log, crashes, rest=rest, projection=projection, make=make)
 
-    assert at_once(cleanly_folded(log, projection)) == as_read(store.content, projection)
+    assert generation.clean == as_read(generation.store.content, projection)
 
 
 def torn_badly(log, torn, *, before=(), between=(), settled, projection=PROFILES, make=MemoryStore, look=None):
@@ -181,9 +157,9 @@ def torn_badly(log, torn, *, before=(), between=(), settled, projection=PROFILES
     look, clean = look or SEEN[make], at_once(cleanly_folded(log, projection))
 
     def ends_right(writes):
-        store, steps = make(), [*before, replace(torn, crash_after=writes), *between]
-        at_once(fold_with_crashes(store, log, steps, settled=settled, projection=projection))
-        return look(store.content, projection) == clean
+        steps = [*before, replace(torn, crash_after=writes), *between]
+        generation = fold_with_crashes(log, steps, settled=settled, projection=projection, make=make)
+        return look(generation.store.content, projection) == clean
 
     return [writes for writes in range(70) if not ends_right(writes)]
 
@@ -309,9 +285,7 @@ def test_an_entry_that_a_head_took_away_is_not_missed_by_a_fan_out(crash_after):
         history.update(bob, bio=bio)
     history.suspend(ada)
     crashes = [Step(50, crash_after=crash_after), Step(1)]
-    store = TornFile()
 
-    at_once(fold_with_crashes(store, history.events, crashes, settled=settled))
+    generation = fold_with_crashes(history.events, crashes, settled=settled, make=TornFile)
 
-    expected, found = at_once(cleanly_folded(history.events)), as_read(store.content)
-    assert expected["profile:full"] == found["profile:full"]
+    assert generation.clean["profile:full"] == as_read(generation.store.content)["profile:full"]

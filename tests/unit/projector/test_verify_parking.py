@@ -12,20 +12,18 @@ from hypothesis import strategies as st
 from projector.audit.verify.fold import Fold, RecordsAhead
 from projector.audit.verify.verification import ReadModelUnstable, Verification
 from projector.folding.parking import Skip
-from projector.processing.parked_events import commit_of
 from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
 from tests.support.bugs import bugs, poisoned
-from tests.support.folding import PROFILES, at_once, fold_all, fold_next, parked
+from tests.support.folding import PROFILES, Generation, at_once, fold_all, fold_next, go_live
 from tests.support.histories import DAWN, History
 from tests.support.random_histories import SETTLED, group_histories, histories
 from tests.support.verifying import (
     IMPATIENT,
     HandInMemory,
     Meanwhile,
-    be_live,
     differences_in,
     is_erasing,
     log_of,
@@ -39,43 +37,25 @@ sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, ma
 releases = st.lists(st.tuples(bugs, sizes, st.booleans()), min_size=1, max_size=4)
 
 
-class Scene:
-    """A live generation in memory that one release after the other feeds."""
+class Scene(Generation):
+    """It is live."""
 
     def __init__(self, events, projection=PROFILES):
-        self.events, self.projection, self.hand = events, projection, HandInMemory()
-        self.model = self.hand.subject(projection).model
-        at_once(be_live(self.hand, projection))
-
-    def fold(self, projection=None, *, code="buggy", size=None, fan_out=0):
-        """All there is, or one step."""
-        projection = projection or self.projection
-        if size is None:
-            at_once(fold_all(self.model, self.events, projection=projection, code=code))
-        else:
-            at_once(fold_next(self.model, self.events, size=size, fan_out=fan_out, projection=projection, code=code))
+        super().__init__(events, projection)
+        self.hand = HandInMemory(self.store)
+        at_once(go_live(self.model, projection))
 
     def skip(self):
         """Have the first event that is parked dropped."""
-        parking, checkpoint = self.parking, at_once(self.model.survey()).checkpoint
-        if parking.events:
-            at_once(self._ask(parking.to_be_skipped(parking.events[0].documents[0].id, SKIP), checkpoint))
-
-    @property
-    def parking(self):
-        return at_once(parked(self.model, self.projection))
+        if self.parking.events:
+            at_once(self.ask(self.parking.to_be_skipped(self.parking.events[0].documents[0].id, SKIP)))
 
     @property
     def is_retrying(self):
-        return any(each.since for each in at_once(self.model.survey()).checkpoint.fan_outs)
+        return any(each.since for each in self.checkpoint.fan_outs)
 
-    def verify(self, projection=None, **kwargs):
-        projection = projection or self.projection
-        return asyncio.run(verify(self.hand, log_of(self.events), projection, limits=IMPATIENT, **kwargs))
-
-    async def _ask(self, parking, checkpoint):
-        async with self.model.commit("g1", expected=checkpoint) as commit:
-            await commit.apply(commit_of(parking, checkpoint))
+    def verify(self, **kwargs):
+        return asyncio.run(verify(self.hand, log_of(self.events), self.projection, limits=IMPATIENT, **kwargs))
 
 
 on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
@@ -88,7 +68,7 @@ def test_nothing_is_found_whatever_is_parked(projection, log, releases):
     scene = Scene(log, projection)
     for number, (bug, steps, skips) in enumerate(releases):
         for size, fan_out in steps:
-            scene.fold(bug.planted(projection), code=f"buggy {number}", size=size, fan_out=fan_out)
+            scene.fold(bug.planted(projection), code=f"buggy {number}", steps=[(size, fan_out)])
             _require_clean(scene)
         if skips:
             scene.skip()
@@ -102,7 +82,7 @@ def test_nothing_is_found_whatever_is_parked(projection, log, releases):
 
 def _require_clean(scene):
     """While what was parked is brought to many, and before an erasure that the log has already, nothing can be said."""
-    is_unsettled = scene.is_retrying or is_erasing(scene.events, at_once(scene.model.survey()).checkpoint)
+    is_unsettled = scene.is_retrying or is_erasing(scene.events, scene.checkpoint)
     with pytest.raises(ReadModelUnstable, match=r"brought to many|was erased") if is_unsettled else nullcontext():
         verified = scene.verify()
         assert differences_in(verified) == set()
@@ -119,7 +99,7 @@ def _require_clean(scene):
 def test_nothing_is_found_while_events_are_parked_and_released(projection, log, bug, start, coming):
     """Whatever the projector does between two looks; it begins anew if that concerns what it has folded already."""
     scene, steps = Scene(log, projection), iter(coming)
-    scene.fold(bug.planted(projection), size=start, fan_out=1)
+    scene.fold(bug.planted(projection), steps=[(start, 1)])
 
     async def step():
         size, fan_out, release = next(steps, (0, 1, 1))

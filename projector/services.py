@@ -3,14 +3,17 @@
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 import svcs
 import uuid_utils
 
 from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.processes.filler import FillerInChild
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.server_check import ServerCheck
 from projector.adapters.redis.store import store_in_redis
@@ -22,12 +25,14 @@ from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
+from projector.processing.filling import Filler
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
 from projector.processing.parked_events import ParkedEvents
 from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, projections_keeping
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
+from projector.rebuilding.log_filler import FillingLimits, LogFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.ports import Candidate, Lease, ProjectionStore
@@ -49,6 +54,8 @@ AT_ONCE = frozenset({"profiles"})
 """Projections that commit events one by one: of the others a few share a commit, as no reader waits for a number."""
 SHARED_SECONDS = 0.02
 
+MakeFiller: TypeAlias = Callable[[ProjectionStore, EventLog, Settings], Filler]
+
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
@@ -64,7 +71,8 @@ def register_services(registry: svcs.Registry) -> None:
         names = [each.name for each in PROJECTIONS]
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
     projections = projections_keeping(settings.activity_kept)
-    register_redis(registry, url=settings.required("redis_url"), log=log, settings=settings, projections=projections)
+    url = settings.required("redis_url")
+    register_redis(registry, url=url, log=log, settings=settings, projections=projections, filler=_filler_in_child)
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
     registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
 
@@ -84,8 +92,9 @@ def register_redis(
     settings: Settings | None = None,
     projections: Sequence[Projection] = PROJECTIONS,
     keyspace: Keyspace = HOME,
+    filler: MakeFiller | None = None,
 ) -> None:
-    """Register a projector that keeps everything in one Redis."""
+    """Register a projector that keeps everything in one Redis; see `register_projector`."""
     settings, client = settings or Settings.load({}), connect(url)
     server = ServerCheck(client, keyspace=keyspace, valid=settings.limits_of(ProcessorLimits).attest / 2)
     lease = RedisLease(client, keyspace=keyspace, limits=settings.limits_of(LeadershipLimits))
@@ -97,6 +106,7 @@ def register_redis(
         stores=[store_in_redis(client, each, keyspace=keyspace, server=server) for each in projections],
         clock=SystemClock(),
         settings=settings,
+        filler=filler,
     )
     registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
 
@@ -110,11 +120,13 @@ def register_projector(
     clock: Clock,
     settings: Settings | None = None,
     limits: ProcessorLimits | None = None,
+    filler: MakeFiller | None = None,
 ) -> None:
     """
     Register what feeds all projections, on any adapters.
 
     :param limits: of each projection, instead of those of the settings.
+    :param filler: makes what fills generations, instead of what does it in this process.
     """
     settings = settings or Settings.load({})
     candidate = _candidate(clock)
@@ -126,6 +138,7 @@ def register_projector(
                     store=store,
                     log=log,
                     leadership=leadership,
+                    filler=(filler or _filler_here)(store, log, settings),
                     clock=clock,
                     limits=limits or limits_of(store.projection, settings),
                 ),
@@ -176,6 +189,28 @@ def limits_of(projection: Projection, settings: Settings) -> ProcessorLimits:
         breaker=settings.limits_of(BreakerLimits),
         throttle=settings.limits_of(ThrottleLimits),
     )
+
+
+@asynccontextmanager
+async def filler_on(name: str, settings: Settings) -> AsyncIterator[Filler]:
+    """Give what fills the generations of a projection in this process, on connections of its own."""
+    projections = projections_keeping(settings.activity_kept)
+    projection = next(each for each in projections if each.name == name)
+    client = connect(settings.required("redis_url"))
+    try:
+        yield _filler_here(store_in_redis(client, projection), PostgresEventLog.from_settings(settings), settings)
+    finally:
+        await client.aclose()
+
+
+def _filler_here(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
+    limits, breaker = settings.limits_of(FillingLimits), settings.limits_of(BreakerLimits)
+    return LogFiller(store, log, limits=limits, breaker=breaker)
+
+
+def _filler_in_child(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
+    command, here = ("-m", "projector.cli.fill", store.projection.name), settings.limits_of(FillingLimits).here
+    return FillerInChild(_filler_here(store, log, settings), log, command, most_here=here)
 
 
 def _candidate(clock: Clock) -> Candidate:

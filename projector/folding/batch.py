@@ -15,6 +15,8 @@ class Batch:
     prefix of it does no harm: a document is only there once everything that leads to it is.
     """
 
+    anew: bool = False
+    """Whether all documents and entries of the generation go first: of one that reflects nothing and is filled anew."""
     removals: Collection[OwnedEntry] = ()
     """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
     additions: Collection[OwnedEntry] = ()

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from projector.folding.codec import DocumentCodec
-from projector.folding.documents import Documents, Key, Kind, NotPrefetched, ReadOnly, Record
+from projector.folding.documents import Documents, Fetched, Key, Kind, NotPrefetched, ReadOnly, Record
 from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry
@@ -126,7 +126,7 @@ class DocumentSession(Documents):
         """
         self.fan_outs = list(fan_outs)
         self.queue = queue
-        self.stored = Stored(source, codecs)
+        self.stored: Fetched = Stored(source, codecs)
         self.position = 0
         """That of the event being folded: all that is saved is what it makes of the documents."""
         self.weight = 0

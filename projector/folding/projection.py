@@ -1,6 +1,6 @@
 """What a projection is: a table of reactions to events, and of where its records are found."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -88,6 +88,8 @@ class Projection:
         self.index_of: dict[str, RecordIndex] = {}
         """By the name of a kind."""
         self.open_kinds: frozenset[str] = frozenset()
+        self.prefixes: dict[str, Callable[[str, Any], Iterable[bytes]]] = {}
+        """Of the fan-outs that concern a document, by its kind."""
 
     def on(
         self,
@@ -170,6 +172,14 @@ class Projection:
             return fan_out
 
         return register
+
+    def concerned(self, kind: Kind[Record], prefixes: Callable[[str, Record], Iterable[bytes]]) -> None:
+        """
+        Say by which prefixes of fan-outs a document of a kind is found, without making its entries.
+
+        Where nothing is said, a replay offers each fan-out to all documents of its kind.
+        """
+        self.prefixes[kind.name] = prefixes
 
     def react(self, recorded: RecordedEvent, documents: Documents) -> None:
         """Fold one event into the documents; one that does not concern the projection is passed over."""

@@ -27,7 +27,7 @@ def sealed(documents: DocumentSession, checkpoint: Checkpoint, *, strays: Collec
         removals=_removals(indexed, documents),
         additions=[(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if stands],
         index_rows={each.key: _pack(row) for each in indexed if (row := each.index_row)},
-        full={each.key: _sealed(each, documents) for each in there},
+        full={each.key: sealed_document(each, documents) for each in there},
         # Even those the store does not have: a crash may put them there, before this commit.
         forgotten=[each.key for each in written if each.record is None],
         parked=_parked(queue, checkpoint),
@@ -87,6 +87,7 @@ def _parked(queue: ParkedQueue, checkpoint: Checkpoint) -> Mapping[str, bytes]:
     return {str(checkpoint.parked): msgspec.json.encode(queue.parking())}
 
 
-def _sealed(document: Document, documents: DocumentSession) -> bytes:
+def sealed_document(document: Document, documents: DocumentSession) -> bytes:
+    """Return the record of a document as it is stored."""
     since = documents.queue.mark(document.key) if documents.queue else None
     return documents.codecs[document.key.kind].seal(document.record, position=document.position, stale_since=since)

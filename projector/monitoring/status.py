@@ -186,12 +186,12 @@ def _generation(pointer: Pointer, role: GenerationRole, survey: Survey, reconcil
 
 
 def _rebuild(building: Building, survey: Survey, progress: ProjectionProgress | None) -> RebuildStatus:
-    reached = survey.at(building.pointer).reached
+    reached, folded = survey.at(building.pointer).reached, survey.at(building.pointer).folded
     return RebuildStatus(
         generation=building.pointer.generation,
         version=building.pointer.version,
         phase=_phase(building, reached),
-        position=reached,
+        position=folded,
         target=building.target,
         events_per_second=round(progress.events_per_second, 1) if progress else None,
         by=building.order.by,

@@ -10,8 +10,9 @@ from projector.folding.code_version import code_version
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, MOST_WRITES, ProjectionFold
-from projector.processing.circuit_breaker import CircuitBreaker
+from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing
+from projector.processing.filling import Filler, Piece
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
@@ -36,6 +37,7 @@ class Feed:
     store: ProjectionStore
     log: EventLog
     leadership: Leadership
+    filler: Filler
     clock: Clock
     limits: ProcessorLimits
 
@@ -71,6 +73,7 @@ class Processor:
         self._fork_check = ForkCheck(projection=self._name, recent=feed.limits.recounted)
         self._recovery = Recovery(progress, feed.limits)
         self._idle = feed.limits.idle()
+        self._given_up: TooManyParked | None = None
         self._size = feed.limits.batch
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
@@ -102,8 +105,37 @@ class Processor:
         if not self._feed.leadership.is_held:
             self.progress.stand_by()
             await self._feed.leadership.begun()
+        if await self._is_to_be_filled() and await self._fill():
+            return
         async with self._feed.log.connect() as reader:
             await self._feed_while_leading(reader)
+
+    async def _is_to_be_filled(self) -> bool:
+        return (await self._feed.store.model.survey()).is_to_be_filled(self._pointer)
+
+    async def _fill(self) -> bool:
+        """
+        Have the generation filled, and return whether it reflects anything now.
+
+        :raises TooManyParked: it was found once that it must be the code.
+        """
+        if self._given_up:
+            raise self._given_up
+        self.progress.go_on()
+        await self._feed.store.model.attest()
+        try:
+            return await self._feed.filler.fill(self._pointer, report=self._filled)
+        except TooManyParked as error:
+            self._given_up = error
+            raise
+        except Superseded as error:
+            self.progress.superseded(error)
+            await self._recovery.backoff.pause()
+            return True
+
+    async def _filled(self, piece: Piece) -> None:
+        self.progress.folded(events=piece.events)
+        await self._after_commit(piece.seconds)
 
     async def _feed_while_leading(self, reader: EventReader) -> None:
         standing, attested = None, float("-inf")
@@ -117,6 +149,8 @@ class Processor:
                 self.progress.superseded(error)
                 standing = None
                 await self._recovery.backoff.pause()
+                if await self._is_to_be_filled():
+                    return
 
     async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
         """

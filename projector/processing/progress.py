@@ -129,6 +129,11 @@ class ProjectionProgress:
         metrics.SUPERSEDED.labels(self.projection).inc()
         self._log.info("looking again", reason=str(error))
 
+    def folded(self, *, events: int) -> None:
+        """Note that more of the log is folded for a generation which reflects nothing of it yet."""
+        self._lately.append((monotonic(), events))
+        self._forget_before(monotonic() - RATE_SECONDS)
+
     def committed(self, batch: Batch, *, events: int, seconds: float) -> None:
         self.reached = batch.checkpoint.reached
         self._lately.append((monotonic(), events))

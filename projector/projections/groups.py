@@ -185,6 +185,9 @@ def end_memberships(event: events.GroupDeleted) -> FanOut:
     )
 
 
+groups.concerned(MEMBERSHIP, lambda of, _: [UUID(of.partition(":")[0]).bytes])
+
+
 def _member_entries(of: str, membership: MembershipRecord) -> tuple[Entry, ...]:
     """In the lists of a group's members, and of those whose roles read alike, in the order in which they joined."""
     group_id, account_id = map(UUID, of.split(":"))

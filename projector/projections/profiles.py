@@ -190,6 +190,7 @@ def take_group_from_members(event: events.GroupDeleted) -> FanOut:
     return _to_members(event.group_id, lambda record: _without_group(record, event.group_id), reindexes=True)
 
 
+profiles.concerned(PROFILE, lambda _, record: [group_facet(group.group_id) for group in record.groups])
 profiles.unique(PROFILE, "by-handle", of="handle", form=unique_handle)
 profiles.unique(PROFILE, "by-email", of="email", form=unique_email)
 profiles.unique(PROFILE, "by-external-id", of="external_id", form=unique_external_id)

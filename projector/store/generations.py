@@ -108,6 +108,11 @@ class GenerationState(NamedTuple):
     def reached(self) -> int:
         return self.checkpoint.reached if self.checkpoint else 0
 
+    @property
+    def folded(self) -> int:
+        """How far it is: what it reflects, or will once what is folded of the log is written."""
+        return max(self.reached, self.checkpoint.filled) if self.checkpoint else 0
+
 
 class Size(NamedTuple):
     """
@@ -154,6 +159,14 @@ class Survey(NamedTuple):
             return False
         checkpoint, damaged = self.at(building.pointer)
         return checkpoint is not None and not damaged
+
+    def is_to_be_filled(self, pointer: Pointer) -> bool:
+        """Whether a generation that is built holds nothing of a log in which there is something."""
+        building = self.roster.building
+        if building is None or building.pointer != pointer or not building.target:
+            return False
+        checkpoint, damaged = self.at(pointer)
+        return checkpoint is not None and not checkpoint.position and not damaged
 
     def is_outdated(self, version: int) -> bool:
         """Whether code of a version should replace the live generation, unless an operator decided otherwise."""

@@ -9,7 +9,15 @@ import msgspec
 from projector.folding.batch import Batch
 from projector.folding.grouping import grouped
 from projector.folding.index_entries import Entry, OwnedEntry, SortedEntry, UniqueEntry
+from projector.store.collections import StoredCollection, key_of
 from shared.read_model.keys import VARIANTS, GenerationKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Remove a hash or a list."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Set:
     value: bytes
 
 
-Write: TypeAlias = Put | Remove | Enlist | Strike | Set
+Write: TypeAlias = Drop | Put | Remove | Enlist | Strike | Set
 
 
 def unique_entries_in(owned: Iterable[OwnedEntry]) -> list[UniqueEntry]:
@@ -74,6 +82,15 @@ def without_taken(batch: Batch, owners: Mapping[UniqueEntry, str | None]) -> Bat
         return owner is None or (entry, owner) in leaving
 
     return replace(batch, removals=[each for each in batch.removals if is_free(each[0])])
+
+
+def drops(batch: Batch, keys: GenerationKeys, collections: Iterable[StoredCollection]) -> Iterator[Write]:
+    """
+    Everything that goes before a batch is written, if that begins the generation anew.
+
+    :param collections: all that the generation has.
+    """
+    return (Drop(key_of(each, keys)) for each in collections) if batch.anew else iter(())
 
 
 def writes(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:

@@ -1,6 +1,6 @@
 """The event log as its readers see it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,8 +44,7 @@ class UnknownEvent(msgspec.Struct, frozen=True):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedEvent:
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event with its place in the log and in the history of its aggregate (versions start at 1, without gaps)."""
 
     position: int
@@ -83,6 +82,18 @@ class EventReader(Protocol):
         Events after a position, in order, at most `limit`.
 
         Nothing that can still appear before the last one returned is left out. Empty: nothing can be delivered now.
+        """
+
+    async def horizon(self) -> int:
+        """Return the position up to which nothing more can appear; that of a hole at times, and 0 for an empty log."""
+
+    def replay(self, *, after: int, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+        """
+        Give all events in (after, until] in order, in portions, faster than `read` does.
+
+        What is redacted meanwhile may come in its former state, but nothing so that is behind something redacted.
+
+        :param until: at most a horizon: what is behind it may still be preceded by something.
         """
 
     async def head(self) -> int:

@@ -1,6 +1,6 @@
 """What the log keeps of an event of an erased person."""
 
-from dataclasses import replace
+import msgspec
 
 from shared.event_log.ports import UNKNOWN_ORIGIN, RecordedEvent, UnknownEvent
 from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged, Redacted, type_of
@@ -21,4 +21,4 @@ def redacted(recorded: RecordedEvent, *, by: int) -> RecordedEvent:
             left = Redacted(was=type_of(event), by=by, group_id=group_id)
         case _:
             left = Redacted(was=type_of(event), by=by)
-    return replace(recorded, event=left, metadata=UNKNOWN_ORIGIN)
+    return msgspec.structs.replace(recorded, event=left, metadata=UNKNOWN_ORIGIN)

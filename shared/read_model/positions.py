@@ -34,6 +34,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     `count` events, the last of them `event_id` at `position`. `revision` grows with every write to the generation, so
     that equal checkpoints mean an untouched generation. `fan_outs` are under way, in the order in which they began.
     `parked` is the revision at which what is parked was last written (see `GenerationKeys.parked`), 0 if nothing is.
+    `filled` is how far the log was folded for a generation that reflects nothing of it yet; 0 for all others.
     """
 
     position: int = 0
@@ -42,6 +43,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     revision: int = 0
     fan_outs: tuple[FanOutProgress, ...] = msgspec.field(default=(), name="sweeps")
     parked: int = 0
+    filled: int = 0
 
     @property
     def reached(self) -> int:

@@ -101,6 +101,37 @@ async def test_two_commits_around_a_slow_one(reader, connect):
     assert await positions(reader, after=before) == [late, after]
 
 
+async def test_a_replay_ends_before_a_late_commit(reader, connect):
+    """What a transaction that is under way may still put there is beyond the horizon, and so is all that follows."""
+    slow, writer = connect(), connect()
+    before = append(writer)
+    writer.commit()
+    late = append(slow)
+    after = append(writer)
+    writer.commit()
+
+    assert await replayed(reader) == [before]
+
+    slow.commit()
+    assert await replayed(reader) == [before, late, after]
+
+
+async def test_portions_and_copies_join_without_a_gap(database_url, connect):
+    """However little of the log there is in each."""
+    limits = EventLogLimits(replayed=2, copied=3)
+    writer = connect()
+    expected = [append(writer) for _ in range(8)]
+    writer.commit()
+
+    async with PostgresEventLog(database_url, allow_unsafe=True, limits=limits).connect() as reader:
+        assert await replayed(reader) == expected
+
+
+async def replayed(reader) -> list[int]:
+    portions = reader.replay(after=0, until=await reader.horizon())
+    return [event.position async for events in portions for event in events]
+
+
 class InterruptedReader(PostgresEventReader):
     """Lets others append between the first two steps of its read."""
 

@@ -33,6 +33,27 @@ async def test_events_are_read_in_order_and_in_portions(write_side):
     assert len({each.event_id for each in everything}) == 6
 
 
+async def test_a_replay_gives_what_is_read(write_side):
+    """In order, with everything that each event says; from behind one position up to another."""
+    for n in range(4):
+        await write_side.run("register-account", email=f"{n}@example.org", handle=f"h{n}", display_name=f'"{n}\\ é')
+    everything = await write_side.events()
+
+    async with write_side.log.connect() as reader:
+        horizon = await reader.horizon()
+        whole = [each async for events in reader.replay(after=0, until=horizon) for each in events]
+        part = [each async for events in reader.replay(after=2, until=5) for each in events]
+
+    assert whole == everything
+    assert part == everything[2:5]
+
+
+async def test_an_empty_log_has_nothing_to_replay(write_side):
+    async with write_side.log.connect() as reader:
+        assert await reader.horizon() == 0
+        assert [each async for each in reader.replay(after=0, until=0)] == []
+
+
 async def test_the_identity_of_a_history_is_its_last_event_and_their_number(write_side):
     await write_side.run("register-account", **ANDRE)
     first, second = await write_side.events()

@@ -26,6 +26,7 @@ from projector.processing.progress import ProjectionProgress, ProjectionState
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.comparison import Comparer
+from projector.rebuilding.log_filler import FillingLimits, LogFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.services import register_projector
@@ -144,7 +145,14 @@ def projector_with(
     )
     lease = lease or MemoryLease()
     reconciler = Reconciler(
-        Feed(store=store, log=log, leadership=leadership, clock=clock or SettableClock(), limits=limits),
+        Feed(
+            store=store,
+            log=log,
+            leadership=leadership,
+            filler=LogFiller(store, log, limits=FillingLimits(piece=0.0), breaker=limits.breaker),
+            clock=clock or SettableClock(),
+            limits=limits,
+        ),
         compare=Comparer(store).compare,
         lease=lease,
         ids=ids,

@@ -1,8 +1,9 @@
 """A projection's generations in a `MemoryStore`: for tests and for trying things out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 
@@ -12,12 +13,12 @@ from projector.folding.documents import Key
 from projector.folding.index_entries import UniqueEntry
 from projector.folding.projection import Projection
 from projector.store.codec import Stored, all_keys, begun, contents, decoded, generation, inherited
-from projector.store.collections import collections_of
+from projector.store.collections import StoredCollection, collections_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, GenerationState, NextState, Roster, Survey, fed
 from projector.store.hints import damage
 from projector.store.transitions import Transition, completed
-from projector.store.writes import unique_entries_in, without_taken, writes
+from projector.store.writes import drops, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.positions import Announcement, Checkpoint, Pointer
@@ -82,7 +83,7 @@ class MemoryReadModel:
         await still_as_expected()
         keys = self._keys.generation(generation)
         parked = self._store.fields(keys.parked) if expected.parked else {}
-        commit = MemoryCommit(self._store, keys, still_as_expected, parked)
+        commit = MemoryCommit(self._store, keys, self._collections, still_as_expected, parked)
         commit.fetched = await commit.fetch(documents)
         yield commit
 
@@ -112,6 +113,7 @@ class MemoryCommit:
 
     store: MemoryStore
     keys: GenerationKeys
+    collections: Iterable[StoredCollection]
     confirm: Callable[[], Awaitable[None]]
     parked: Mapping[str, bytes]
     fetched: Mapping[Key, bytes | None] = field(default_factory=dict)
@@ -132,7 +134,8 @@ class MemoryCommit:
     async def apply(self, batch: Batch) -> None:
         await self.confirm()
         owners = await self.owners(unique_entries_in(batch.removals))
-        failures = self.store.apply(writes(without_taken(batch, owners), self.keys))
+        written = chain(drops(batch, self.keys, self.collections), writes(without_taken(batch, owners), self.keys))
+        failures = self.store.apply(written)
         if failures:
             self.store.content[self.keys.damaged] = (why := damage(self.keys, failures)).encode()
             raise GenerationDamaged(why)

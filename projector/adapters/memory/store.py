@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from projector.store.writes import Enlist, Put, Remove, Set, Strike, Write
+from projector.store.writes import Drop, Enlist, Put, Remove, Set, Strike, Write
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME, Keyspace
 from shared.read_model.positions import Announcement
@@ -58,6 +58,9 @@ class MemoryStore:
     def _apply_one(self, write: Write) -> str | None:
         if isinstance(write, Set):
             self.content[write.key] = write.value
+            return None
+        if isinstance(write, Drop):
+            self.content.pop(write.key, None)
             return None
         kind = set if isinstance(write, Enlist | Strike) else dict
         value = self.content.setdefault(write.key, kind())

@@ -13,9 +13,21 @@ from projector.folding.batch import Batch
 from projector.folding.documents import Key
 from projector.folding.grouping import grouped
 from projector.folding.index_entries import UniqueEntry
+from projector.store.collections import StoredCollection
 from projector.store.errors import GenerationDamaged
 from projector.store.hints import damage
-from projector.store.writes import Enlist, Put, Remove, Strike, Write, unique_entries_in, without_taken, writes
+from projector.store.writes import (
+    Drop,
+    Enlist,
+    Put,
+    Remove,
+    Strike,
+    Write,
+    drops,
+    unique_entries_in,
+    without_taken,
+    writes,
+)
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import end_of
 from shared.read_model.positions import Announcement
@@ -28,6 +40,7 @@ class RedisCommit:
 
     redis: PipelinedConnection
     keys: GenerationKeys
+    collections: Iterable[StoredCollection]
     fetched: Mapping[Key, bytes | None]
     parked: Mapping[str, bytes]
     require_expected: Callable[[], Awaitable[Any]]
@@ -69,6 +82,7 @@ class RedisCommit:
         """Say what failed: Redis applies the rest of a transaction when one of its commands fails."""
         owners = await self._owners(unique_entries_in(batch.removals))
         replies = await self.redis.transact(
+            *map(command_of, drops(batch, self.keys, self.collections)),
             *map(command_of, writes(without_taken(batch, owners), self.keys)),
             ("PUBLISH", self.keys.of.announce, announcement(self.keys.name, batch.checkpoint.reached)),
         )
@@ -87,6 +101,8 @@ class RedisCommit:
 
 def command_of(write: Write) -> Command:
     match write:
+        case Drop(key):
+            return ("UNLINK", key)
         case Put(key, fields):
             return ("HSET", key, *(part for field in fields.items() for part in field))
         case Remove(key, names):

@@ -88,6 +88,7 @@ class RedisReadModel:
                 commit = RedisCommit(
                     redis,
                     keys,
+                    self._collections,
                     parked={name.decode(): value for name, value in zip(*replies[: len(parked)], strict=True)},
                     fetched=dict(zip(names, chain.from_iterable(replies[len(parked) :]), strict=True)),
                     require_expected=still,

@@ -10,6 +10,9 @@ from shared.event_log.ports import Holder, LogIdentity, RecordedEvent
 from shared.event_log.redaction import redacted
 from shared.events import AccountErased
 
+REPLAYED = 5
+"""Events in one portion of a replay."""
+
 
 class MemoryEventLog:
     """Keeps its events in a list; `available` can be set to False to play a database that is away."""
@@ -69,6 +72,14 @@ class MemoryEventReader:
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         return self._after(after)[:limit]
+
+    async def horizon(self) -> int:
+        return await self.head()
+
+    async def replay(self, *, after: int, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+        while portion := [each for each in self._after(after) if each.position <= until][:REPLAYED]:
+            yield portion
+            after = portion[-1].position
 
     async def head(self) -> int:
         self._log.check()

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.abc import Params
 
 from shared.errors import Unavailable
+from shared.event_log.adapters import binary_rows
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import EventLogUnsound, Holder, LogIdentity, RecordedEvent
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
@@ -37,9 +38,13 @@ class EventLogLimits:
     How much is read at once.
 
     :param portion_bytes: of data in one read: a projector writes them in one transaction, for which readers wait.
+    :param replayed: events in one portion of a replay.
+    :param copied: positions that one COPY spans: so long is its snapshot kept.
     """
 
     portion_bytes: int = 4 * 1024 * 1024
+    replayed: int = 2_000
+    copied: int = 20_000
 
 
 EVENT_LOG_LIMITS = EventLogLimits()
@@ -51,6 +56,9 @@ _DATA = 7
 _READ = sql.SQL(f"select {_COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
 _FOLLOWING = _READ.format(sql.SQL(""))
 _UP_TO_HORIZON = _READ.format(sql.SQL("and position <= %s"))
+_COPY = f"""
+    copy (select {binary_rows.COLUMNS} from event_log where position > %s and position <= %s order by position)
+      to stdout (format binary)"""  # noqa: S608
 _LAST_DRAWN = "select case when is_called then last_value else 0 end from event_log_position_seq"
 _ANNOUNCED = """
     select ((classid::bigint & 65535) << 32) | objid::bigint as bound, pid
@@ -182,22 +190,44 @@ class PostgresEventReader:
 
     def __init__(self, connection: psycopg.AsyncConnection, limits: EventLogLimits, postgres: PostgresLimits) -> None:
         self._connection = connection
-        self._portion_bytes = limits.portion_bytes
+        self._limits = limits
         self._answer_seconds = postgres.answer_seconds
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         rows = await self._all(_FOLLOWING, (after, limit))
         without_gap = sum(1 for nth, row in enumerate(rows, start=1) if row[0] == after + nth)
         if rows and not without_gap:
-            # Three statements in this order, each with a snapshot of its own; any other order loses commits: a
-            # transaction that was not announced announces later, so draws above `last`; an announced one is above its
-            # bound; and one that had ended by then is visible to the third.
-            last = await self._one(_LAST_DRAWN)
-            bound = await self._one(_LOWEST_ANNOUNCED)
-            horizon = last if bound is None else min(last, bound)
-            rows = await self._all(_UP_TO_HORIZON, (after, horizon, limit))
+            rows = await self._all(_UP_TO_HORIZON, (after, await self.horizon(), limit))
             without_gap = len(rows)
-        return [_recorded(row) for row in _portion(rows[:without_gap], limit=self._portion_bytes)]
+        return [_recorded(row) for row in _portion(rows[:without_gap], limit=self._limits.portion_bytes)]
+
+    async def horizon(self) -> int:
+        # Two statements in this order and a third that reads the events, each with a snapshot of its own; any other
+        # order loses commits: a transaction that was not announced announces later, so draws above `last`; an announced
+        # one is above its bound; and one that had ended by then is visible to the third.
+        last = int(await self._one(_LAST_DRAWN))
+        bound = await self._one(_LOWEST_ANNOUNCED)
+        return last if bound is None else min(last, int(bound))
+
+    async def replay(self, *, after: int, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+        for begin in range(after, until, self._limits.copied):
+            end = min(begin + self._limits.copied, until)
+            with reachable():
+                async with self._connection.cursor().copy(_COPY, (begin, end)) as copy:
+                    while portion := await self._portion_of(copy):
+                        yield portion
+
+    async def _portion_of(self, copy: psycopg.AsyncCopy) -> list[RecordedEvent]:
+        portion: list[RecordedEvent] = []
+        size = 0
+        with answered_within(self._connection, seconds=self._answer_seconds):
+            while len(portion) < self._limits.replayed and size < self._limits.portion_bytes:
+                if not (row := bytes(await copy.read())):
+                    break
+                if recorded := binary_rows.recorded_in(row):
+                    portion.append(recorded)
+                    size += len(row)
+        return portion
 
     async def head(self) -> int:
         return int(await self._one("select coalesce(max(position), 0) from event_log"))

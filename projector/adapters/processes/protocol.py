@@ -1,0 +1,55 @@
+"""What a process that fills a generation says on its standard output, one JSON object a line."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from projector.processing.circuit_breaker import TooManyParked
+from projector.processing.filling import Piece
+from projector.store.errors import Superseded
+from shared.errors import Unavailable, Unsound
+
+
+class Worked(msgspec.Struct, frozen=True, tag=True):
+    """It has done a piece of work; it goes on with the next one, and then waits for a line that says that it may."""
+
+    events: int
+    seconds: float
+
+    def piece(self) -> Piece:
+        return Piece(self.events, self.seconds)
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """It is done; whether the generation reflects anything now."""
+
+    is_filled: bool
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """It cannot go on: the kind of error and its message."""
+
+    kind: str
+    message: str
+
+    def error(self) -> Exception:
+        return KINDS.get(self.kind, RuntimeError)(self.message)
+
+
+Said: TypeAlias = Worked | Ended | Failed
+
+KINDS: Mapping[str, type[Exception]] = {
+    each.__name__: each for each in (Superseded, Unavailable, TooManyParked, Unsound)
+}
+"""The errors that the other process tells apart, each before those that it is one of; all others are defects."""
+
+
+def failed(error: Exception) -> Failed:
+    """Say what went wrong, as the other process is to raise it."""
+    kind = next((name for name, each in KINDS.items() if isinstance(error, each)), "")
+    return Failed(kind, str(error) if kind else type(error).__name__)
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Said).decode

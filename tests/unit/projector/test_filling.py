@@ -1,0 +1,246 @@
+"""A generation without readers is filled from a fold of the whole log: it ends as one that was fed commit by commit."""
+
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projector.adapters.memory.read_model import MemoryReadModel
+from projector.adapters.memory.store import MemoryStore
+from projector.processing.limits import BreakerLimits
+from projector.processing.progress import ProjectionState
+from projector.projections.profiles import profiles
+from projector.projections.registry import PROJECTIONS
+from projector.rebuilding.log_filler import FillingLimits, LogFiller
+from projector.store.errors import Superseded
+from shared.errors import Unavailable
+from shared.event_log import MemoryEventLog
+from shared.events import Redacted
+from shared.read_model.positions import Pointer
+from tests.support.bugs import bugs, poisoned
+from tests.support.folding import as_served, at_once, begin, cleanly_folded, fold_all, held, parked
+from tests.support.histories import History, nth_id
+from tests.support.patience import until
+from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until_state
+from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.test_torn_commits import SEEN
+
+logs = histories() | group_histories()
+weights = st.integers(1, 200)
+on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+
+
+class Filling:
+    """A first fill of a projection; `between` is done after each piece of its work."""
+
+    def __init__(self, events, *, projection=profiles, weight=200, store=None, breaker=None):
+        self.log, self.store, self.projection = MemoryEventLog(), store or MemoryStore(), projection
+        self.log.append(events)
+        self._given = {"limits": FillingLimits(alone=weight, piece=0.0, note=0.0), "breaker": breaker}
+        self.between = lambda: None
+        self.model = store_in_memory(self.store, projection).model
+        at_once(begin(self.model, projection))
+
+    async def run(self):
+        filler = LogFiller(store_in_memory(self.store, self.projection), self.log, **self._given)
+        return await filler.fill(Pointer("g1", self.projection.version), report=self._report)
+
+    async def _report(self, _):
+        self.between()
+
+    def crash_after(self, pieces, writes):
+        """Crash in the commit that comes so many pieces of work after the first, when so much of it is written."""
+        left = count(pieces, -1)
+
+        def crash():
+            if not next(left):
+                self.store.torn_after = writes
+
+        self.between = crash
+
+    def fill_if_empty(self):
+        if not self.checkpoint.position:
+            at_once(self.run())
+
+    def feed(self):
+        """Do the rest as the live engine does."""
+        at_once(fold_all(self.model, self.log.events, size=3, projection=self.projection))
+
+    @property
+    def checkpoint(self):
+        return at_once(self.model.survey()).checkpoint
+
+    @property
+    def held(self):
+        return held(self.store.content, self.projection)
+
+
+@on_every_projection
+@given(log=logs, weight=weights)
+def test_it_holds_what_a_live_fold_holds(projection, log, weight):
+    """Byte for byte, with the positions that documents reflect."""
+    filling = Filling(log, projection=projection, weight=weight)
+
+    assert at_once(filling.run())
+
+    assert filling.held == at_once(cleanly_folded(log, projection))
+    assert (filling.checkpoint.position, filling.checkpoint.count) == (log[-1].position, len(log))
+
+
+@on_every_projection
+@given(log=logs, weight=weights, bug=bugs)
+def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug):
+    """And what is due then, because of an erasure, is retried by the loop that feeds on."""
+    planted, live = bug.planted(projection), MemoryStore()
+    filling = Filling(log, projection=planted, weight=weight)
+    model = store_in_memory(live, planted).model
+    at_once(begin(model, planted))
+    at_once(fold_all(model, log, size=3, projection=planted))
+
+    at_once(filling.run())
+    filling.feed()
+
+    assert (
+        at_once(parked(model, planted)).documents().keys() == at_once(parked(filling.model, planted)).documents().keys()
+    )
+    assert of_documents(held(live.content, planted)) == of_documents(filling.held)
+
+
+@on_every_projection
+@pytest.mark.parametrize("make", SEEN)
+@given(log=logs, weight=weights, crashes=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60)), max_size=4))
+def test_one_that_was_killed_is_begun_anew(projection, make, log, weight, crashes):
+    """Whatever is left of what it wrote, the head of a commit too, even if that turns up at the next restart only."""
+    filling = Filling(log, projection=projection, weight=weight, store=make())
+    for crash in crashes:
+        filling.crash_after(*crash)
+        with suppress(Unavailable):
+            filling.fill_if_empty()
+    filling.store.torn_after, filling.between = None, lambda: None
+
+    filling.fill_if_empty()
+    filling.feed()
+
+    assert SEEN[make](filling.store.content, projection) == at_once(cleanly_folded(log, projection))
+
+
+@on_every_projection
+def test_an_erasure_meanwhile_ends_as_in_a_live_fold(projection):
+    """What was read before it is as it was, and the rest redacted; the loop that feeds on comes to the erasure."""
+    history = full()
+    filling = Filling(history.events, projection=projection)
+
+    def erase():
+        filling.between = lambda: None
+        history.erase(nth_id(1))
+        redacted = {each.position for each in history.events if isinstance(each.event, Redacted)}
+        filling.log.redact(lambda each: each.position in redacted, by=history.events[-1].position)
+        filling.log.append(history.events[len(filling.log.events) :])
+
+    filling.between = erase
+    at_once(filling.run())
+    filling.feed()
+
+    assert filling.held == at_once(cleanly_folded(history.events, projection))
+
+
+@pytest.mark.parametrize("piece", [1, 4, 6])
+def test_of_two_that_fill_the_first_writes_nothing_any_more(piece):
+    """Whether it is still folding or writes already: the second takes over, and removes what is there."""
+    filling, pieces = Filling(full().events, weight=40), count(1)
+
+    def fill_too():
+        if next(pieces) == piece:
+            at_once(filling.run())
+
+    filling.between = fill_too
+    with pytest.raises(Superseded):
+        at_once(filling.run())
+
+    assert filling.held == at_once(cleanly_folded(full().events))
+
+
+def test_an_event_that_stops_the_projection_is_left_to_the_loop_that_feeds_on():
+    """What is before it is written, and reflected."""
+    history = full()
+    until = len(history.events)
+    history.meet_the_unknown()
+    history.suspend(nth_id(2))
+    filling = Filling(history.events)
+
+    assert at_once(filling.run())
+
+    assert filling.checkpoint.position == until
+    assert filling.held == at_once(cleanly_folded(history.events[:until]))
+
+
+def test_a_log_that_can_be_read_no_further_yet_is_left_to_the_loop_that_feeds_on():
+    """Nothing is below the horizon; nothing is written either."""
+    filling = Filling([])
+    before = filling.checkpoint
+
+    assert not at_once(filling.run())
+
+    assert filling.checkpoint == before
+
+
+def test_what_is_reflected_already_is_not_filled():
+    """Another projector was faster: it would be removed."""
+    filling = Filling(full().events)
+    filling.feed()
+    before = filling.store.content.copy()
+
+    with pytest.raises(Superseded):
+        at_once(filling.run())
+
+    assert filling.store.content == before
+
+
+async def test_a_release_that_cannot_fold_the_log_reads_it_once(monkeypatch):
+    """Until another process takes over, as in a live fold."""
+    around, fills, looks = Surroundings(history=full()), count(), count()
+    monkeypatch.setattr(LogFiller, "fill", counted(LogFiller.fill, fills))
+    monkeypatch.setattr(MemoryReadModel, "survey", counted(MemoryReadModel.survey, looks))
+    around.log.append(around.history.events)
+    failing = poisoned(profiles, lambda recorded: recorded.aggregate == "profile")
+    few = replace(HASTE, breaker=BreakerLimits(failures=2))
+    async with running(projector_on(around, projection=failing, limits=few)) as projector:
+        await until_state(projector, ProjectionState.STOPPED)
+        assert "it is the release" in projector.progress.error
+        enough = next(looks) + 20
+        await until(lambda: next(looks) > enough)
+
+    assert next(fills) == 1
+
+
+def counted(method, calls):
+    def call(*arguments, **more):
+        next(calls)
+        return method(*arguments, **more)
+
+    return call
+
+
+def full():
+    """Two groups and four people, renamed, erased and gone."""
+    history = History()
+    people = [history.register(each) for each in ("ada", "bob", "cyd", "dan")]
+    board, choir = history.create_group("board"), history.create_group("choir")
+    for person in people:
+        history.add_member(board, person)
+        history.add_member(choir, person)
+    history.change_handle(people[1], "robert")
+    history.rename_group(board, "Elders")
+    history.remove_member(choir, people[2])
+    history.delete_group(choir)
+    history.close(people[3])
+    history.update(people[0], title="Dr")
+    return history
+
+
+def of_documents(content):
+    """Without unique entries: of documents that lack an event, which of two has one depends on batches."""
+    return {key: value for key, value in as_served(content).items() if ":" in key}

@@ -1,25 +1,26 @@
 """
 How a request finds what answers it.
 
-What reads is a mounted ASGI application, because routing and calling an ordinary handler costs more than all of the
-rest; it works on the path as it was sent, because a key may contain a slash.
+It works on the path as it was sent, because a key may contain a slash. What goes wrong is answered as the framework
+would.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from litestar.types import HTTPScope, Receive, Send
+from litestar.types import HTTPScope, Send
 
 from read_side.http.endpoints import Endpoint, Forbidden
 from read_side.http.problems import UNANSWERED, rejection
 from read_side.http.resource import Opened, Resource
-from read_side.http.responses import send_response
+from read_side.http.responses import DocumentResponse, send_response
 from read_side.views import Variant
 from shared.auth.principal import PRIVATE
 from shared.http.middleware.auth import caller
 from shared.http.parsing.negotiation import require_acceptable
-from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Rejection
+from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Rejection, defect, send_rejection
+from shared.problems import Refusal
 
 Destination: TypeAlias = tuple[str, Endpoint, Sequence[bytes]]
 """A path's template, what answers it, and the segments of the path that are its keys."""
@@ -32,7 +33,18 @@ class Router:
         self._full = _Table(_endpoints(resources, opened, "full"))
         self._public = _Table(_endpoints(resources, opened, "public"))
 
-    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - so ASGI wants it
+    async def __call__(self, scope: HTTPScope, send: Send) -> None:
+        try:
+            endpoint, response = await self._answer(scope)
+        except Refusal as refusal:
+            await send_rejection(refusal, scope, send)
+        except Exception as error:  # noqa: BLE001 - a defect is answered, and logged
+            await send_rejection(defect(error, scope), scope, send)
+        else:
+            is_news = await send_response(response, scope, send)
+            (endpoint.outcomes.hits if is_news else endpoint.outcomes.unchanged).inc()
+
+    async def _answer(self, scope: HTTPScope) -> tuple[Endpoint, DocumentResponse]:
         table = self._full if PRIVATE in caller(scope).scopes else self._public
         if (found := table.find(scope["raw_path"].split(b"/"))) is None:
             raise Rejection(NOT_FOUND, "Nothing has this address")
@@ -41,11 +53,9 @@ class Router:
         _require_get(scope)
         require_acceptable(scope, "application/json")
         try:
-            response = await endpoint.answer(scope, segments)
+            return endpoint, await endpoint.answer(scope, segments)
         except UNANSWERED as error:
             raise rejection(error) from error
-        is_news = await send_response(response, scope, send)
-        (endpoint.outcomes.hits if is_news else endpoint.outcomes.unchanged).inc()
 
 
 def _require_get(scope: HTTPScope) -> None:

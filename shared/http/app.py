@@ -14,7 +14,7 @@ from litestar.types import ASGIApp
 from shared.http.containers import Register, provide_services, registry_lifespan
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.limits import HttpLimits
-from shared.http.middleware.auth import AUTH_PROBLEMS, AuthMiddleware, Policy
+from shared.http.middleware.auth import AUTH_PROBLEMS, AuthMiddleware, Inside, Policy
 from shared.http.middleware.cors import CorsMiddleware
 from shared.http.middleware.exchange import RequestScope
 from shared.http.middleware.framing import MessageFraming
@@ -47,6 +47,7 @@ def assemble(
     document: Mapping[str, Any],
     policy: Policy,
     lifespan: Sequence[Lifespan] = (),
+    inside: Inside = lambda app: app,
 ) -> ASGIApp:
     """
     Return the ASGI application of a service.
@@ -56,8 +57,9 @@ def assemble(
     :param document: its OpenAPI document.
     :param policy: what a caller needs; callers are known by the `Authentication` that is registered.
     :param lifespan: what runs as long as the service does, with the registry at `app.state.registry`.
+    :param inside: makes what answers known callers of the framework's application, which it may pass by.
     """
-    authenticated = AuthMiddleware(policy)
+    authenticated = AuthMiddleware(policy, inside)
     framed = MessageFraming(authenticated)
     cors = CorsMiddleware(framed)
     documented = (*COMMON_PROBLEMS, *AUTH_PROBLEMS, *problems)

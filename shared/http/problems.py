@@ -97,7 +97,7 @@ def answer_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Respons
     return Response(_encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=_headers(refusal))
 
 
-async def send_rejection(rejection: Rejection, scope: Scope, send: Send, *, page: bytes | None = None) -> None:
+async def send_rejection(rejection: Refusal, scope: Scope, send: Send, *, page: bytes | None = None) -> None:
     """
     Answer the same where no framework does.
 
@@ -148,8 +148,13 @@ def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, A
 
 def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer an unexpected error; log where it arose but not its text, which may quote people's data."""
-    log_defect(error, request_id=request_id(request.scope))
-    return answer_refusal(request, Rejection(INTERNAL_ERROR, "The request failed; the log says why"))
+    return answer_refusal(request, defect(error, request.scope))
+
+
+def defect(error: Exception, scope: Scope) -> Rejection:
+    """Log an unexpected error, and say no more of it than that."""
+    log_defect(error, request_id=request_id(scope))
+    return Rejection(INTERNAL_ERROR, "The request failed; the log says why")
 
 
 def log_defect(error: BaseException, *, request_id: str | None) -> None:

@@ -1,9 +1,9 @@
 """The auth middleware: every request needs a token with a scope (RFC 6750), except for the open paths."""
 
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import svcs
 from litestar import Litestar
@@ -56,6 +56,10 @@ TOO_MANY_REQUESTS = Problem(
 AUTH_PROBLEMS = (UNAUTHORIZED, INSUFFICIENT_SCOPE, TOO_MANY_REQUESTS, UNVERIFIABLE)
 
 
+Inside: TypeAlias = Callable[[ASGIApp], ASGIApp]
+"""Makes the layer between authentication and the framework's application."""
+
+
 class Policy(NamedTuple):
     """
     The scopes that callers of a service need.
@@ -97,8 +101,9 @@ async def wait_for_rate_limit(scope: Scope | MutableMapping[str, Any]) -> None:
 class AuthMiddleware:
     """The layer in front of a service's routes: a route that no policy names is closed."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, inside: Inside) -> None:
         self._policy = policy
+        self._inside = inside
         self._app: ASGIApp
         self._authentication: Authentication
         self._sessions: Sessions | None = None
@@ -107,7 +112,7 @@ class AuthMiddleware:
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
         """Authenticate the requests to an application as long as it runs, by the adapters in its registry."""
-        self._app = app
+        self._app = self._inside(app)
         async with svcs.Container(app.state.registry) as container:
             self._authentication = await container.aget_abstract(Authentication)
             if self._policy.sign_in is not None:

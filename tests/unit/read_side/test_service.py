@@ -1,6 +1,7 @@
 """What the read API serves besides people."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from read_side.freshness import ProjectionBehind
 from read_side.http.problems import PROBLEMS, rejection
@@ -42,6 +43,19 @@ async def test_reads_are_counted_by_look_up_and_outcome(client, views):
     assert 'route="/profiles/by-handle/{handle}"' in metrics
     assert 'muster_read_waiters{projection="profiles"} 0.0' in metrics
     assert "nobody" not in metrics
+
+
+async def test_a_defect_of_a_view_is_answered_and_quotes_no_key(client, views, monkeypatch):
+    """The views are bound when the service starts; what they compute with is not."""
+    monkeypatch.delattr(views, "_documents")
+
+    with capture_logs() as logged:
+        answer = await client.get("/profiles/by-handle/aDa")
+
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal-error")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert ["unexpected error"] == [each["event"] for each in logged]
+    assert "aDa" not in f"{logged}{answer.text}"
 
 
 async def test_an_answer_that_the_reader_had_already_is_told_apart(client, views):

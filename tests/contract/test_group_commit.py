@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.http.in_process import in_process
 from shared.ids import TimeOrderedIds
+from tests.support.clock import SettableClock
 from tests.support.write_side import (
     ANDRE,
     WriteSide,
@@ -26,15 +27,17 @@ from tests.support.write_side import (
     postgres_write_side,
     register,
 )
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
 from write_side.adapters.postgres.transactions import PipelinedTransaction, TransactionLimits
+from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import AccountExists, AccountNotFound, EmailTaken, HandleTaken, OutcomeUnknown
 from write_side.execution.invocation import Answer
 from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.app import write_api
-from write_side.ports import NotYet, Place, Window
+from write_side.ports import CommandContext, NotYet, Place, Window
 from write_side.services import register_executor
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +123,18 @@ async def test_commands_that_come_together_share_a_transaction(grouped, trips):
 
     assert len(trips) == 2
     assert sorted(answer.outcome.position for answer in answers) == list(range(4, 104, 2))
+
+
+async def test_members_join_one_group_together(grouped, trips):
+    """They rely on it, and none changes it."""
+    handles = ("a", "b", "c")
+    await register(grouped, *handles)
+    await create_groups(grouped, "g")
+    trips.clear()
+
+    await asyncio.gather(*(grouped.run("add-group-member", group="g", account=f"@{each}") for each in handles))
+
+    assert len(trips) == 5
 
 
 async def test_one_conflict_costs_the_others_nothing(grouped, trips):
@@ -496,24 +511,65 @@ async def test_lines_that_share_transactions_are_answered_as_one_after_the_other
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_what_is_done_at_once_could_have_been_done_in_the_order_of_the_log(grouped, seed):
-    """Its commands, one after the other in that order, cause the same events."""
+async def test_what_is_done_at_once_is_what_would_have_been_done_one_by_one_in_some_order(grouped, seed):
+    """In that of the log: the same events, the same versions; and each refusal holds at some point of it."""
     lines = random_lines(random.Random(seed), 150)
-    commands = {str(nth): (line.pop("command"), line) for nth, line in enumerate(lines)}
-    commands = {nth: (name, fields) for nth, (name, fields) in commands.items() if name != "erase-account"}  # redacts
-    await asyncio.gather(
+    named = [(line.pop("command"), line) for line in lines]
+    commands = {str(nth): each for nth, each in enumerate(named) if each[0] != "erase-account"}  # which redacts
+    answers = await asyncio.gather(
         *(grouped.run(name, correlation=nth, **fields) for nth, (name, fields) in commands.items()),
         return_exceptions=True,
     )
     happened = await grouped.events()
-    assert len(happened) > 10
+    again = OneByOne(commands, dict(zip(commands, map(what_was_said, answers), strict=True)))
 
-    again = memory_write_side()
     for nth in dict.fromkeys(each.metadata.correlation for each in happened if each.metadata.correlation):
-        name, fields = commands[nth]
-        await again.run(name, correlation=nth, **fields)
+        await again.rehearse()
+        await again.carry_out(nth)
+    await again.rehearse()
 
-    assert list(map(told, happened)) == list(map(told, await again.events()))
+    assert len(happened) > 10
+    assert list(map(told, happened)) == list(map(told, await again.write_side.events()))
+    assert again.said == {}
+
+
+class TakesEffect(Exception):
+    """A command that is only rehearsed would change something."""
+
+
+class OneByOne(MemoryDatabase):
+    """Carries out commands as others were; `said` is what these were answered, and has not been answered here yet."""
+
+    def __init__(self, commands: dict[str, tuple[str, dict[str, Any]]], said: dict[str, Any]) -> None:
+        super().__init__(clock=SettableClock())
+        self._commands = commands
+        self.said = said
+        self._rehearses = False
+        self.write_side = WriteSide(units=MemoryUnitsOfWork(self), log=self.log, clock=self.clock)
+
+    def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> int | None:
+        if self._rehearses and any(each.pending for each in aggregates):
+            raise TakesEffect
+        return super().append(aggregates, context)
+
+    async def carry_out(self, nth: str) -> None:
+        name, fields = self._commands[nth]
+        if what_was_said(await self.write_side.run(name, correlation=nth, **fields)) == self.said[nth]:
+            del self.said[nth]
+
+    async def rehearse(self) -> None:
+        """Take from `said` what would be answered at this point without any effect."""
+        self._rehearses = True
+        for nth, said in list(self.said.items()):
+            name, fields = self._commands[nth]
+            [answer] = await asyncio.gather(self.write_side.run(name, **fields), return_exceptions=True)
+            if what_was_said(answer) == said:
+                del self.said[nth]
+        self._rehearses = False
+
+
+def what_was_said(answer: Answer | BaseException) -> Any:
+    return answer.outcome.version if isinstance(answer, Answer) else type(answer)
 
 
 def told(recorded: RecordedEvent) -> Any:

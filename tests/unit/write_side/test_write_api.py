@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import msgspec
@@ -17,10 +18,15 @@ from shared.errors import Unavailable
 from shared.http.in_process import in_process
 from shared.http.limits import HttpLimits
 from shared.ids import TimeOrderedIds
+from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.execution.executor import CommandExecutor
+from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
+from write_side.execution.observation import Observation
+from write_side.execution.refusals import STORAGE_UNAVAILABLE
 from write_side.http.app import write_api
 from write_side.http.lines import MAX_LINE_BYTES
 from write_side.ports import CommandContext, Outcome
@@ -193,6 +199,47 @@ async def test_no_line_overtakes_one_that_the_database_could_not_take(client, st
 
     assert [each["status"] for each in answers] == [200, 503, 503]
     assert answers[2]["type"] == "/problems/not-reached"
+
+
+class FailsInTheMiddle:
+    """Cannot carry out the second of three lines; stores the third as soon as the second counts as settled."""
+
+    def __init__(self) -> None:
+        self.all_came, self._both_run = asyncio.Event(), asyncio.Event()
+        self._is_first = True
+
+    async def execute(self, invocation: Invocation, _: Observation) -> Answer:
+        place = invocation.place
+        assert place is not None
+        if self._is_first:
+            self._is_first = False
+            await self.all_came.wait()
+        elif not place.number:
+            await self._both_run.wait()
+            raise Refusal(STORAGE_UNAVAILABLE, "planted")
+        else:
+            self._both_run.set()
+            while not place.window.next:  # noqa: ASYNC110 - a window tells nobody
+                await asyncio.sleep(0)
+        return Answer(Outcome(UUID(int=1), 1, 1), replayed=False)
+
+
+async def test_what_the_database_could_not_take_settles_nothing():
+    """A line behind it that is under way is not stored either."""
+    executor = FailsInTheMiddle()
+    line = msgspec.json.encode({"command": "register-account", **ANDRE}) + b"\n"
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield line
+        yield 2 * line
+        executor.all_came.set()
+
+    async with in_process(
+        write_api(admit_everyone, lambda registry: registry.register_value(CommandExecutor, executor))
+    ) as client:
+        answer = await client.post("/commands", content=lines(), headers={"Content-Type": "application/x-ndjson"})
+
+    assert [msgspec.json.decode(each)["status"] for each in answer.text.splitlines()] == [200, 503, 503]
 
 
 async def test_head_answers_like_get_without_the_body(client):

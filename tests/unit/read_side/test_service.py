@@ -54,7 +54,7 @@ async def test_a_defect_of_a_view_is_answered_and_quotes_no_key(client, views, m
 
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal-error")
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert ["unexpected error"] == [each["event"] for each in logged]
+    assert [each["event"] for each in logged] == ["unexpected error"]
     assert "aDa" not in f"{logged}{answer.text}"
 
 

@@ -2,21 +2,23 @@
 
 import asyncio
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.benchmarks.load_generator import Received, Traffic, answered
 from tests.benchmarks.processes import cpu_seconds
-from tests.benchmarks.results import TurnSample
+from tests.benchmarks.results import BenchResult, TurnSample, compared, failed
 
 Run = Callable[[float], Awaitable[Received]]
 """Does what is measured for so many seconds."""
 
 
-ENOUGH = 400
-"""Operations in a turn."""
-LONGEST = 3
-"""Times the length that was asked for."""
+ENOUGH, FEW = 400, 32
+"""Operations in a turn: those for which it may take up to `LONGEST` times as long, and those that it has anyway."""
+
+LONGEST, LONGEST_SECONDS = 3, 40.0
 
 
 REST_SECONDS, REST_LOOKS = 0.2, 25
@@ -63,17 +65,52 @@ def sending(traffic: Traffic) -> Run:
     return run
 
 
-async def in_turns(
-    sides: Mapping[str, Contender], *, rounds: int, seconds: float, warm_up: float = 1.0
-) -> Mapping[str, Sequence[TurnSample]]:
+@dataclass(frozen=True)
+class Turns:
+    """What several sides did in turns; one that failed has only its failure."""
+
+    sides: Mapping[str, Contender]
+    samples: dict[str, list[TurnSample]]
+    failures: dict[str, LoadFailed]
+
+    def of(self, name: str) -> Sequence[TurnSample]:
+        """:raises LoadFailed: that side failed."""
+        if failure := self.failures.get(name):
+            raise failure
+        return self.samples[name]
+
+    def compared(self, name: str, what: str, ours: str, other: str, **how: Any) -> BenchResult:
+        """Compare two of the sides, as `results.compared` does."""
+        try:
+            both = [(self.sides[each].what, self.of(each)) for each in (ours, other)]
+        except LoadFailed as failure:
+            return failed(name, failure)
+        return compared(name, what, *both, **how)
+
+
+async def in_turns(sides: Mapping[str, Contender], *, rounds: int, seconds: float, warm_up: float) -> Turns:
     """Run each side once a round; what is measured first is first in no two rounds in a row."""
-    lengths = {name: await _length(side, seconds, warm_up) for name, side in sides.items()}
-    samples: dict[str, list[TurnSample]] = {name: [] for name in sides}
+    turns = Turns(sides, {name: [] for name in sides}, {})
+    lengths: dict[str, float] = {}
+    for name, side in sides.items():
+        with _noting(name, turns):
+            lengths[name] = await _length(side, seconds, warm_up)
     for nth in range(rounds):
         for name in list(sides) if nth % 2 == 0 else reversed(sides):
-            samples[name].append(await sides[name].sample(lengths[name]))
-            await _at_rest(sides[name])
-    return samples
+            if name not in turns.failures:
+                with _noting(name, turns):
+                    turns.samples[name].append(await sides[name].sample(lengths[name]))
+                await _at_rest(sides[name])
+    return turns
+
+
+@contextmanager
+def _noting(name: str, turns: Turns) -> Iterator[None]:
+    """Keep a failure for those who compare with this side."""
+    try:
+        yield
+    except LoadFailed as failure:
+        turns.failures[name] = failure
 
 
 async def _at_rest(side: Contender) -> None:
@@ -87,14 +124,17 @@ async def _at_rest(side: Contender) -> None:
 
 
 async def _length(side: Contender, seconds: float, warm_up: float) -> float:
-    """Warm a side up, and return how long a turn of it has to be: a slow one has longer turns, or it would end none."""
+    """
+    Warm a side up, and return how long a turn of it has to be: a slow one has longer turns, or it would end none.
+
+    :raises LoadFailed: it ends nothing, however long it is asked.
+    """
     for longer in (1, 4, 16):
         got = await side.run(longer * warm_up)
-        if got.operations >= ENOUGH:
-            return seconds
         if got.operations:
-            return min(LONGEST * seconds, max(seconds, ENOUGH * got.seconds / got.operations))
-    return LONGEST * seconds
+            each = got.seconds / got.operations
+            return max(seconds, min(ENOUGH * each, LONGEST * seconds), min(FEW * each, LONGEST_SECONDS))
+    raise LoadFailed(f"nothing was answered within {16 * warm_up:.0f} s: {side.what}")
 
 
 def percentiles(seconds: Sequence[float]) -> tuple[float, float]:

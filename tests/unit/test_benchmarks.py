@@ -1,20 +1,24 @@
 """What `muster bench` says of what it has measured, and that one scenario that fails costs no other its result."""
 
 import asyncio
-from collections import defaultdict
-from contextlib import asynccontextmanager
+import re
+from collections import Counter, defaultdict
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import msgspec
 
 from shared.event_log import UnknownEvent
 from shared.event_log.codec import decode
+from tests.benchmarks import python_client
 from tests.benchmarks.generated_log import GeneratedLog
+from tests.benchmarks.load_generator import Received, Request, Traffic, answered, has_wrk
 from tests.benchmarks.plots import bars, curves
 from tests.benchmarks.processes import family
 from tests.benchmarks.results import AIMS, BenchResult, TurnSample, compared, failed, rows, table
 from tests.benchmarks.run import NAMES, BenchDocument, measure
 from tests.benchmarks.scenario import QUICK, Scale, Scenario
+from tests.benchmarks.sides import Contender, in_turns
 
 OURS = [
     TurnSample(rate=rate, p50=1.0, cpu={"write": 1.0, "postgres": 1.0, "(projector)": 7.0}) for rate in (90, 240, 300)
@@ -78,15 +82,13 @@ async def test_a_scenario_that_fails_costs_no_other_its_result():
         raise RuntimeError("no room")
         yield
 
-    results = await measure(
-        ["a", "b", "c", "d"],
-        Scale(),
-        grounds=[
-            (no_servers, [Scenario(names=["a"], run=works)]),
-            (servers, [Scenario(names=["b"], run=breaks), Scenario(names=["c"], run=hangs, limit=0.01)]),
-            (servers, [Scenario(names=["d", "left out"], run=works)]),
-        ],
-    )
+    grounds = [
+        (no_servers, [Scenario(names=["a"], run=works)]),
+        (servers, [Scenario(names=["b"], run=breaks), Scenario(names=["c"], run=hangs, limit=0.01)]),
+        (servers, [Scenario(names=["d", "left out"], run=works)]),
+    ]
+    async with asyncio.timeout(10):
+        results = await measure(["a", "b", "c", "d"], Scale(), grounds=grounds)
 
     assert [(each.name, each.number, each.error) for each in results] == [
         ("a", None, "RuntimeError: no room"),
@@ -94,6 +96,25 @@ async def test_a_scenario_that_fails_costs_no_other_its_result():
         ("c", None, "TimeoutError: not done within 0 s"),
         ("d", 1.0, None),
     ]
+
+
+async def test_a_side_that_fails_costs_only_its_own_comparisons():
+    """And one that ends too little in the time that is given has longer turns."""
+    asked = []
+
+    def side(*, errors=0, operations=1_000):
+        async def run(seconds):
+            asked.append(seconds)
+            return Received(int(operations * seconds), seconds, 1.0, 2.0, errors)
+
+        return Contender(what="a side", run=run)
+
+    sides = {"ours": side(), "slow": side(operations=10), "broken": side(errors=1)}
+    turns = await in_turns(sides, rounds=2, seconds=2.0, warm_up=1.0)
+
+    assert turns.compared("page", "pages", "ours", "slow").number == 100
+    assert turns.compared("tags", "tags", "ours", "broken").error.startswith("LoadFailed: 1 of 2000 requests failed")
+    assert [(seconds, asked.count(seconds)) for seconds in sorted(set(asked))] == [(1.0, 3), (2.0, 3), (6.0, 2)]
 
 
 def test_a_family_is_all_that_descends_from_a_process():
@@ -126,3 +147,31 @@ def test_plots_show_both_sides_and_every_size():
 
     assert "ours &amp; co." in bars("Lists", [pair])
     assert "100,000" in curves("Growth", [grown])
+
+
+async def test_both_clients_send_each_request_once():
+    """With texts of its own, over kept connections; what is refused is counted."""
+    received = Counter()
+
+    async def serve(reader, writer):
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = re.search(rb"content-length: (\d+)", head.lower())
+                body = await reader.readexactly(int(length[1]))
+                received[head.split(b" ")[1], body, re.search(rb"Key: (\S+)", head)[1]] += 1
+                status = b"409 Conflict" if body.endswith(b'7"') else b"200 OK"
+                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        request = Request("/commands/{n}", '"{n}"', "POST", {"Key": "{n}"})
+        for send, name in ((python_client.send, "a."), *([(answered, "b.")] if has_wrk() else [])):
+            traffic = Traffic(url=url, requests=[request], connections=4, unique=name)
+
+            got = await send(traffic, seconds=1)
+
+            mine = {key: times for key, times in received.items() if name.encode() in key[0]}
+            assert set(mine.values()) == {1}
+            assert all(path == b"/commands/" + key and body == b'"' + key + b'"' for path, body, key in mine)
+            assert 0 < got.errors < got.operations <= len(mine)

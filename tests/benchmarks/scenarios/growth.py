@@ -72,9 +72,12 @@ async def _reads_and_commands(
         for kind, requests in (await _asked(muster)).items()
     }
     commands = {f"command {people}": _commanding(muster) for people, muster in directories.items()}
-    taken = dict(await in_turns(reads, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up))
-    taken |= await in_turns(commands, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
-    found = {people: {kind: taken[f"{kind} {people}"] for kind in (*READS, "command")} for people in directories}
+    read = await in_turns(reads, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
+    done = await in_turns(commands, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
+    found: dict[int, dict[str, Sequence[TurnSample]]] = {
+        people: {kind: read.of(f"{kind} {people}") for kind in READS} | {"command": done.of(f"command {people}")}
+        for people in directories
+    }
     return {people: {**each, "event": [_of_event(one) for one in each["command"]]} for people, each in found.items()}
 
 

@@ -12,7 +12,7 @@ import psycopg
 from tests.benchmarks.ceilings import valkey_benchmark
 from tests.benchmarks.generated_log import GeneratedAccount, GeneratedLog
 from tests.benchmarks.load_generator import Request, Traffic
-from tests.benchmarks.results import BenchResult, compared
+from tests.benchmarks.results import BenchResult
 from tests.benchmarks.scenario import Scale
 from tests.benchmarks.servers import BenchedMuster, BenchServers, baseline_server
 from tests.benchmarks.sides import Contender, in_turns, sending
@@ -88,12 +88,8 @@ async def reads(muster: BenchedMuster, size: Scale, wanted: Collection[str]) -> 
     comparisons = [each for each in COMPARISONS if each[0] in wanted]
     names = dict.fromkeys(name for _, _, *both in comparisons for name in both)
     async with _sides(muster, questions(muster.generated), names) as sides:
-        samples = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
-    return [
-        compared(name, what, (sides[ours].what, samples[ours]), (sides[other].what, samples[other]))
-        for name, what, ours, other in comparisons
-        if other in samples
-    ]
+        turns = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
+    return [turns.compared(*each) for each in comparisons if each[-1] in sides]
 
 
 @asynccontextmanager

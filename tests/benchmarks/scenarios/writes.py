@@ -15,7 +15,7 @@ from shared.runtime.exit_with_parent import ending_with_parent
 from tests.benchmarks.baselines_venv import BASELINES, python_of_baselines
 from tests.benchmarks.ceilings import pgbench
 from tests.benchmarks.load_generator import Received, Request, Traffic
-from tests.benchmarks.results import BenchResult, TurnSample, compared, figures, judged
+from tests.benchmarks.results import BenchResult, TurnSample, figures, judged
 from tests.benchmarks.scenario import Scale
 from tests.benchmarks.servers import BenchedMuster, BenchServers, baseline_server, migrate
 from tests.benchmarks.sides import Contender, in_turns, percentiles, sending
@@ -96,18 +96,17 @@ async def register(muster: BenchedMuster, size: Scale, wanted: Collection[str]) 
     """Registrations of 64 connections, in turns with each baseline."""
     names = [name for name in OTHERS if f"register-{name}" in wanted]
     async with registering_sides(muster, names, connections=64) as sides:
-        samples = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
-    what, ours = "registrations a second over HTTP, 64 connections, durable", (OURS, samples["ours"])
-    return [compared(f"register-{name}", what, ours, (sides[name].what, samples[name])) for name in names]
+        turns = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
+    what = "registrations a second over HTTP, 64 connections, durable"
+    return [turns.compared(f"register-{name}", what, "ours", name) for name in names]
 
 
 async def latency(muster: BenchedMuster, size: Scale, _: Collection[str]) -> list[BenchResult]:
     """One client, one command after the other."""
     async with registering_sides(muster, ["orm"], connections=1) as sides:
-        samples = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
+        turns = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
     what = "p50 of a registration, one client"
-    sides_of = ((sides[name].what, samples[name]) for name in ("ours", "orm"))
-    return [compared("latency-orm", what, *sides_of, unit="times the p50", of=lambda sample: sample.p50)]
+    return [turns.compared("latency-orm", what, "ours", "orm", unit="times the p50", of=lambda sample: sample.p50)]
 
 
 async def importing(muster: BenchedMuster, size: Scale, _: Collection[str]) -> list[BenchResult]:
@@ -121,9 +120,9 @@ async def importing(muster: BenchedMuster, size: Scale, _: Collection[str]) -> l
         counted = muster.pids("write", "postgres", "(projector)", "(valkey)")
         imported = Contender(what=f"muster import of {lines:,} lines; its start included", run=run, servers=counted)
         both = {"import": imported, **sides}
-        samples = await in_turns(both, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
+        turns = await in_turns(both, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
     what = "commands a second by `muster import`, which streams NDJSON"
-    return [compared("import", what, (imported.what, samples["import"]), (OURS, samples["ours"]))]
+    return [turns.compared("import", what, "import", "ours")]
 
 
 async def _import(muster: BenchedMuster, *, lines: int) -> Received:

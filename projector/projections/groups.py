@@ -48,15 +48,15 @@ class RegisteredHandle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GROUP = Kind("group", GroupRecord, orders=GROUP_ORDERS)
-MEMBERSHIP = Kind("membership", MembershipRecord)
+MEMBERSHIP = Kind("membership", MembershipRecord, is_tagged=False)
 """By group and account: `<group id>:<account id>`."""
-PERSON = Kind("person", Person)
+PERSON = Kind("person", Person, is_tagged=False)
 REGISTRATION = Kind("registration", RegisteredHandle)
 
 MEMBER = "member"
 MEMBER_ROLE = "member-role"
 
-groups = Projection("groups", version=2, documents=(GROUP, MEMBERSHIP, PERSON, REGISTRATION))
+groups = Projection("groups", version=3, documents=(GROUP, MEMBERSHIP, PERSON, REGISTRATION))
 groups.versioned(GROUP, by="group", field="version", touches_updated_at=True)
 
 

@@ -157,15 +157,14 @@ async def test_no_place_leads_out_of_the_group(filled):
 
 
 async def test_a_card_is_one_document(filled):
-    """The same bytes and the same entity tag in the list and alone."""
+    """The same bytes in the list and alone, where it has an entity tag."""
     page = await filled.members(ID, MemberQuery(limit=1))
     (first,) = page.documents
     account = str(cards(memberships(60))[0].account_id)
 
     alone = [await filled.member(name, account) for name in (ID, GROUP.slug)]
 
-    assert [MemberMatch(7, first, group_exists=True)] * 2 == alone
-    assert first.etag == entity_tag(first.body)
+    assert [MemberMatch(7, first._replace(etag=entity_tag(first.body)), group_exists=True)] * 2 == alone
 
 
 async def test_who_does_not_belong_has_no_card(filled):

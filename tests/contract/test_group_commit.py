@@ -354,25 +354,40 @@ async def test_a_value_that_is_free_again_is_not_refused(grouped, monkeypatch):
     assert answer.outcome.version == 1
 
 
-async def test_those_that_ran_before_go_first_in_the_order_in_which_they_came_back(grouped):
+async def test_those_that_ran_before_go_first_in_the_order_in_which_they_came_back():
     """One that must be alone is passed neither by new ones, nor by those behind an account that all want."""
-    lanes = Lanes(
-        transactions=TransactionsAway(),
-        command_log=CommandLog(clock=grouped.clock),
-        notify=lambda: None,
-        again=lambda **_: RuntimeError("none runs"),
-        limits=TransactionLimits(lanes=1),
-    )
+    lanes = lanes_to_nowhere()
 
     async def group_of(**terms: Any) -> CommandGroup:
         return await lanes.join(Member(context("suspend-account")), **terms)
 
-    new, first, alone, second = await asyncio.gather(
-        group_of(), group_of(behind="hot"), group_of(most=1), group_of(behind="hot")
+    new, first, alone, second, third = await asyncio.gather(
+        group_of(), group_of(behind="hot"), group_of(most=1), group_of(behind="hot"), group_of(behind="hot")
     )
 
-    assert len({first, alone, second}) == 3
+    assert len({first, alone, second, third}) == 4
     assert new is second
+
+
+async def test_a_command_that_is_cancelled_once_it_has_a_place_is_not_waited_for():
+    member, lanes = Member(context("suspend-account")), lanes_to_nowhere()
+    joining = asyncio.create_task(lanes.join(member))
+    await asyncio.sleep(0)  # it has asked for a place, and is given one at the end of this turn
+
+    asyncio.get_running_loop().call_soon(joining.cancel)
+    await asyncio.wait([joining])
+
+    assert member.is_gone
+
+
+def lanes_to_nowhere() -> Lanes:
+    return Lanes(
+        transactions=TransactionsAway(),
+        command_log=CommandLog(clock=SettableClock()),
+        notify=lambda: None,
+        again=lambda **_: RuntimeError("none runs"),
+        limits=TransactionLimits(lanes=1),
+    )
 
 
 class TransactionsAway:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from operator import itemgetter
 from typing import NamedTuple
 
 from read_side.adapters.redis.transport.reads import Count, Range, ends
@@ -81,7 +82,7 @@ class RangeScan(NamedTuple):
 
 def _places(entries: Sequence[bytes], prefix: bytes, word: bytes) -> Sequence[bytes]:
     if not word:
-        return [entry[len(prefix) :] for entry in entries]
+        return list(map(itemgetter(slice(len(prefix), None)), entries))
     return [word_place(entry) for entry in entries if is_first_match(entry, len(word))]
 
 

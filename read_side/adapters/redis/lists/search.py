@@ -6,6 +6,7 @@ The index by word is in the order of words only, the lists of facets are in ever
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import compress
 from typing import NamedTuple, Self
 
 import msgspec
@@ -236,7 +237,7 @@ class Filters(NamedTuple):
         :param results: what `reads` were answered.
         """
         if not self.index_rows:
-            return [place for place, *scores in zip(chunk.places, *results, strict=True) if None not in scores]
+            return list(compress(chunk.places, map(all, zip(*results, strict=True))))  # a score is b"0" in RESP2
         stand = places_of(query, list(map(id_at, chunk.places)), results[0])
         return [place for place, at in zip(chunk.places, stand, strict=True) if at == place]
 

@@ -75,6 +75,9 @@ class Processor:
         self._idle = feed.limits.idle()
         self._given_up: TooManyParked | None = None
         self._size = feed.limits.batch
+        self._read: Sequence[RecordedEvent] = ()
+        self._read_after = 0
+        """Events that follow a position and wait for their commit: each is decoded once."""
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
         self._verified = self._committed = float("-inf")
@@ -107,6 +110,7 @@ class Processor:
             await self._feed.leadership.begun()
         if await self._is_to_be_filled() and await self._fill():
             return
+        self._read = ()  # by a session that is over: the log may be another one
         async with self._feed.log.connect() as reader:
             await self._feed_while_leading(reader)
 
@@ -166,11 +170,14 @@ class Processor:
         events = () if standing.is_due else await self._next_events(reader, standing)
         if events:
             standing = await self._commit_what_can_be_folded(standing, events)
+            self._idle.reset()
         else:
             self._verify(standing)
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
-        if events or standing.fan_outs or standing.is_due or await reader.wait(seconds=self._idle.next()):
+        if standing.fan_outs or standing.is_due or (events and (self._read or reader.has_more)):
+            return standing
+        if await reader.wait(seconds=self._idle.next()):
             self._idle.reset()
         return standing
 
@@ -179,7 +186,10 @@ class Processor:
             return ()
         if (early := self._committed + self._feed.limits.interval - perf_counter()) > 0:
             await asyncio.sleep(early)
-        return await reader.read(after=standing.checkpoint.position, limit=self._size)
+        if not self._read or standing.checkpoint.position != self._read_after:
+            self._read = await reader.read(after=standing.checkpoint.position, limit=self._feed.limits.batch)
+            self._read_after = standing.checkpoint.position
+        return self._read[: self._size]
 
     async def _commit_what_can_be_folded(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         """Commit; an event that stops the projection does so only once what came before it has been fanned out."""
@@ -200,6 +210,7 @@ class Processor:
         self.progress.committed(folded.batch, events=applied, seconds=self._verified - began)
         self._trace(events[:applied], seconds=self._verified - began)
         self._fork_check.passed(folded.batch.checkpoint)
+        self._read, self._read_after = self._read[applied:], folded.batch.checkpoint.position
         self.progress.lag = self._feed.clock.now() - events[applied - 1].occurred_at
         await self._after_commit(self._verified - began)
         return standing.after(folded)

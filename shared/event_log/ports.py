@@ -77,6 +77,9 @@ class Holder(NamedTuple):
 class EventReader(Protocol):
     """One session with the log. Every method raises `Unavailable` when the session is lost."""
 
+    has_more: bool
+    """Whether the last `read` left something out that may be read at once; of what comes later, `wait` tells."""
+
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         """
         Events after a position, in order, at most `limit`.

@@ -69,9 +69,12 @@ class MemoryEventReader:
         self._log = log
         self._events = events
         self._notified = notified
+        self.has_more = False
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
-        return self._after(after)[:limit]
+        events = self._after(after)
+        self.has_more = len(events) > limit
+        return events[:limit]
 
     async def horizon(self) -> int:
         return await self.head()

@@ -192,14 +192,18 @@ class PostgresEventReader:
         self._connection = connection
         self._limits = limits
         self._answer_seconds = postgres.answer_seconds
+        self.has_more = False
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         rows = await self._all(_FOLLOWING, (after, limit))
+        found = len(rows)
         without_gap = sum(1 for nth, row in enumerate(rows, start=1) if row[0] == after + nth)
         if rows and not without_gap:
             rows = await self._all(_UP_TO_HORIZON, (after, await self.horizon(), limit))
             without_gap = len(rows)
-        return [_recorded(row) for row in _portion(rows[:without_gap], limit=self._limits.portion_bytes)]
+        portion = _portion(rows[:without_gap], limit=self._limits.portion_bytes)
+        self.has_more = found == limit or len(portion) < found
+        return [_recorded(row) for row in portion]
 
     async def horizon(self) -> int:
         # Two statements in this order and a third that reads the events, each with a snapshot of its own; any other

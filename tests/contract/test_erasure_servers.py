@@ -4,7 +4,6 @@ import psycopg
 import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis import traces
 from projector.adapters.redis.traces import RedisTraces
 from projector.projections.registry import PROJECTIONS
 from shared.errors import Unavailable
@@ -178,9 +177,8 @@ async def client(valkey):
         yield client
 
 
-async def test_a_proof_looks_into_whatever_there_is_in_redis(client, monkeypatch):
+async def test_a_proof_looks_into_whatever_there_is_in_redis(client):
     """Another program may have kept a copy in a way that no projection has; of what is long, not only the beginning."""
-    monkeypatch.setattr(traces, "PORTION", 2)
     await client.set("string", "found")
     await client.hset("hash", "found", "x")
     await client.zadd("zset", {"found": 1})
@@ -191,7 +189,7 @@ async def test_a_proof_looks_into_whatever_there_is_in_redis(client, monkeypatch
 
     found = {
         key
-        async for key, entries in RedisTraces(client).contents()
+        async for key, entries in RedisTraces(client, portion=2).contents()
         if any(b"found" in each.split(b"\0") for each in entries)
     }
 

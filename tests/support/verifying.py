@@ -1,8 +1,9 @@
 """A projection's generation that can be verified and damaged, in memory and in Redis."""
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,6 +16,7 @@ from projector.audit.ports import Directory
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import Verification, Verified
 from projector.folding.projection import Projection
+from projector.projections.profiles import profiles
 from projector.store.collections import Item, StoredCollection
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ProjectionStore
@@ -24,7 +26,7 @@ from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.progress import Progress
-from tests.support.folding import begin, fold_all, go_live
+from tests.support.folding import Generation, at_once, begin, fold_all, go_live
 from tests.support.projectors import store_in_memory
 
 PATIENT = VerifyLimits()
@@ -78,16 +80,16 @@ class HandInMemory:
 class Meanwhile(MemoryGenerationInspector):
     """Before each look the projector takes a step."""
 
-    def __init__(self, store: MemoryStore, projection: Projection, step: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, store: MemoryStore, projection: Projection, step: Callable[[], None]) -> None:
         super().__init__(store, projection=projection.name)
         self._step = step
 
     async def inspect(self, pointers: Sequence[Pointer], query: GenerationQuery) -> Sequence[GenerationSnapshot]:
-        await self._step()
+        self._step()
         return await super().inspect(pointers, query)
 
     async def walk(self, pointer: Pointer, collection: StoredCollection) -> AsyncIterator[Mapping[Item, bytes]]:
-        await self._step()
+        self._step()
         async for items in super().walk(pointer, collection):
             yield items
 
@@ -165,5 +167,30 @@ async def edit(hand: Hand, keys: GenerationKeys, kind: str, variant: str, id: ob
     """Change fields of a sealed document, as a program would that knows how it is sealed."""
     key = keys.documents(kind, variant)
     sealed = unseal(await hand.read(key, str(id)))
-    record: Mapping[str, Any] = msgspec.json.decode(sealed.body)
-    await hand.put(key, str(id), seal(position=sealed.position, body=msgspec.json.encode({**record, **changes})))
+    record: Mapping[str, Any] = msgspec.json.decode(sealed.body) | changes
+    shown = msgspec.json.decode(sealed.body[: sealed.public] + b"}") if sealed.public else {}
+    public = len(msgspec.json.encode({name: record[name] for name in shown})) - 1 if shown else 0
+    await hand.put(key, str(id), seal(position=sealed.position, body=msgspec.json.encode(record), public=public))
+
+
+class LiveGeneration(Generation):
+    """A generation that readers use, and that can be verified."""
+
+    def __init__(self, events: Sequence[RecordedEvent], projection: Projection = profiles) -> None:
+        super().__init__(events, projection)
+        self.hand = HandInMemory(self.store)
+        at_once(go_live(self.model, projection))
+
+    @property
+    def is_erasing(self) -> bool:
+        return is_erasing(self.events, self.checkpoint)
+
+    def verify(self, *, repair: bool = False) -> Verified:
+        log = log_of(self.events)
+        return asyncio.run(verify(self.hand, log, self.projection, limits=IMPATIENT, repair=repair))
+
+    def verify_meanwhile(self, step: Callable[[], None], *, kind: type[Meanwhile] = Meanwhile) -> Verified:
+        """Verify while the projector takes a step before each look."""
+        inspector = kind(self.store, self.projection, step)
+        verification = Verification(log=log_of(self.events), directory=None, progress=unwatched(), limits=IMPATIENT)
+        return asyncio.run(verification.verify(replace(self.hand.subject(self.projection), inspector=inspector)))

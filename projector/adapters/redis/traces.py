@@ -19,8 +19,10 @@ KEYS = "(names of keys)"
 class RedisTraces:
     """Reads every key that `client` reaches, whichever program wrote it."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, portion: int = PORTION) -> None:
+        """:param portion: how much is asked for at once."""
         self._client = client
+        self._portion = portion
         self._readers: Mapping[bytes, Callable[[bytes], AsyncIterator[Sequence[bytes]]]] = {
             b"hash": partial(self._scanned, client.hscan),
             b"set": partial(self._scanned, client.sscan),
@@ -68,18 +70,18 @@ class RedisTraces:
         yield list(await found)
 
     async def _messages(self, key: bytes) -> AsyncIterator[Sequence[bytes]]:
-        found: Any = await self._client.xrange(key, count=PORTION)
+        found: Any = await self._client.xrange(key, count=self._portion)
         while found:
             yield [b"\0".join(chain.from_iterable(fields.items())) for _, fields in found]
             last, _ = found[-1]
-            found = await self._client.xrange(key, min=f"({last.decode()}", count=PORTION)
+            found = await self._client.xrange(key, min=f"({last.decode()}", count=self._portion)
 
     async def _portions(self, scan: Callable[..., Awaitable[Any]], *key: bytes) -> AsyncIterator[Any]:
         """Give what a scan finds, reply by reply (SCAN and its like: the cursor is 0 at the end)."""
         cursor, is_first = 0, True
         while cursor or is_first:
             is_first = False
-            cursor, found = await scan(*key, cursor=cursor, count=PORTION)
+            cursor, found = await scan(*key, cursor=cursor, count=self._portion)
             if found:
                 yield found
 

@@ -1,8 +1,6 @@
 """The fold that is compared with the store comes to what a store holds, and says what a document may be meanwhile."""
 
-import asyncio
 from contextlib import nullcontext
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -10,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.adapters.memory.inspector import MemoryGenerationInspector
-from projector.adapters.memory.read_model import MemoryReadModel
 from projector.audit.verify.expectation import Expectations
 from projector.audit.verify.fold import Fold
-from projector.audit.verify.verification import ReadModelUnstable, Verification
+from projector.audit.verify.verification import ReadModelUnstable
 from projector.folding.errors import EventNotFoldable
 from projector.folding.projection import Projection
 from projector.projections.groups import groups
@@ -22,23 +19,11 @@ from projector.projections.registry import PROJECTIONS
 from projector.store.collections import Index, Variant, index_of, item_of, key_of, prefix_of
 from shared.read_model.keys import HOME, INDEX_ROW
 from shared.read_model.ordering import text_key
-from tests.support.folding import at_once, cleanly_folded, fold_next
+from tests.support.folding import at_once, cleanly_folded
 from tests.support.histories import History
 from tests.support.projections import derived
 from tests.support.random_histories import SETTLED, group_histories, histories
-from tests.support.verifying import (
-    IMPATIENT,
-    PROFILES,
-    HandInMemory,
-    Meanwhile,
-    be_live,
-    differences_in,
-    edit,
-    is_erasing,
-    log_of,
-    unwatched,
-    verify,
-)
+from tests.support.verifying import PROFILES, LiveGeneration, Meanwhile, differences_in, edit
 
 
 class ListedByGroup(Projection):
@@ -108,15 +93,12 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
 
     Only before an erasure that the log has already, nothing can be said.
     """
-    hand = HandInMemory()
-    at_once(be_live(hand, projection))
-    model = MemoryReadModel(hand.store, projection=projection)
-    for size, fan_out in steps:
-        at_once(fold_next(model, log, size=size, projection=projection, fan_out=fan_out))
-        erasing = is_erasing(log, at_once(model.survey()).checkpoint)
+    generation = LiveGeneration(log, projection)
+    for step in steps:
+        generation.fold(steps=[step])
 
-        with pytest.raises(ReadModelUnstable, match="was erased") if erasing else nullcontext():
-            assert differences_in(asyncio.run(verify(hand, log_of(log), projection, limits=IMPATIENT))) == set()
+        with pytest.raises(ReadModelUnstable, match="was erased") if generation.is_erasing else nullcontext():
+            assert differences_in(generation.verify()) == set()
 
 
 @given(
@@ -127,19 +109,12 @@ def test_nothing_is_found_wherever_a_projector_stops(log, projection, steps):
 )
 def test_nothing_is_found_while_a_projector_goes_on(log, projection, start, steps):
     """Whatever it does between two looks, the fold is where the store was at each."""
-    hand, coming = HandInMemory(), iter(steps)
-    at_once(be_live(hand, projection))
-    model = MemoryReadModel(hand.store, projection=projection)
-    at_once(fold_next(model, log, size=start, projection=projection))
+    generation, coming = LiveGeneration(log, projection), iter(steps)
+    generation.fold(steps=[(start, 1000)])
 
-    async def step():
-        size, fan_out = next(coming, (1, 1))
-        await fold_next(model, log, size=size, projection=projection, fan_out=fan_out)
+    verified = generation.verify_meanwhile(lambda: generation.fold(steps=[next(coming, (1, 1))]))
 
-    subject = replace(hand.subject(projection), inspector=Meanwhile(hand.store, projection, step))
-    verification = Verification(log=log_of(log), directory=None, progress=unwatched(), limits=IMPATIENT)
-
-    assert differences_in(asyncio.run(verification.verify(subject))) == set()
+    assert differences_in(verified) == set()
 
 
 class WhileWalking(Meanwhile):
@@ -161,18 +136,12 @@ def test_what_a_fan_out_moves_during_a_walk_is_no_stranger():
     history.add_member(board, history.register("ada"))
     history.rename_group(board, "Elders")
     history.rename_group(board, "Singers")
-    hand, projection = HandInMemory(), listed_by_group
-    model = MemoryReadModel(hand.store, projection=projection)
-    at_once(be_live(hand, projection))
-    at_once(fold_next(model, history.events, size=len(history.events) - 1, projection=projection, fan_out=0))
+    generation = LiveGeneration(history.events, listed_by_group)
+    generation.fold(steps=[(len(history.events) - 1, 0)])
 
-    async def step():
-        await fold_next(model, history.events, size=1, projection=projection, fan_out=1)
+    verified = generation.verify_meanwhile(lambda: generation.fold(steps=[(1, 1)]), kind=WhileWalking)
 
-    subject = replace(hand.subject(projection), inspector=WhileWalking(hand.store, projection, step))
-    verification = Verification(log=log_of(history.events), directory=None, progress=unwatched(), limits=IMPATIENT)
-
-    assert differences_in(asyncio.run(verification.verify(subject))) == set()
+    assert differences_in(verified) == set()
 
 
 @pytest.fixture
@@ -184,41 +153,36 @@ def renamed():
         history.add_member(board, history.register(handle))
     before = len(history.events)
     history.rename_group(board, "Elders")
-    hand = HandInMemory()
-    model = MemoryReadModel(hand.store, projection=profiles)
-    at_once(be_live(hand, profiles))
-    at_once(fold_next(model, history.events, size=before, fan_out=0))
-    at_once(fold_next(model, history.events, size=1, fan_out=1))
-    return hand, history, board
+    generation = LiveGeneration(history.events)
+    generation.fold(steps=[(before, 0), (1, 1)])
+    return generation, history, board
 
 
 def test_what_a_fan_out_has_passed_by_must_have_taken_it_up(renamed):
     """A torn fan-out does not hide a record that it should have changed; what is still ahead of it may be either."""
-    hand, history, board = renamed
+    generation, history, board = renamed
     ada, bob, _ = history.handles
     old = [{"group_id": str(board), "slug": "board", "name": "Board", "role": "member"}]
-    at_once(edit(hand, PROFILES, "profile", "full", ada, groups=old))
-    at_once(edit(hand, PROFILES, "profile", "full", bob, groups=old))
+    at_once(edit(generation.hand, PROFILES, "profile", "full", ada, groups=old))
+    at_once(edit(generation.hand, PROFILES, "profile", "full", bob, groups=old))
 
-    found = asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))
+    found = generation.verify()
 
     assert differences_in(found) == {(f"profile {ada}", "groups")}
 
 
 def test_a_repair_in_the_middle_of_a_fan_out_gives_what_comes_of_it(renamed):
     """The fan-out goes on from there, and ends as if nothing had been."""
-    hand, history, _ = renamed
+    generation, history, _ = renamed
     _, bob, cyd = history.handles
-    at_once(edit(hand, PROFILES, "profile", "full", bob, title="Dr"))
-    at_once(edit(hand, PROFILES, "profile", "full", cyd, groups=[]))
+    at_once(edit(generation.hand, PROFILES, "profile", "full", bob, title="Dr"))
+    at_once(edit(generation.hand, PROFILES, "profile", "full", cyd, groups=[]))
 
-    repaired = asyncio.run(verify(hand, log_of(history.events), profiles, repair=True, limits=IMPATIENT))
-    model = MemoryReadModel(hand.store, projection=profiles)
-    while at_once(fold_next(model, history.events, size=9)):
-        pass
+    repaired = generation.verify(repair=True)
+    generation.fold(size=9)
 
     assert (repaired.differences, repaired.stands) == (2, 0)
-    assert differences_in(asyncio.run(verify(hand, log_of(history.events), profiles, limits=IMPATIENT))) == set()
+    assert differences_in(generation.verify()) == set()
 
 
 def test_what_it_cannot_fold_it_names():

@@ -1,8 +1,6 @@
 """What is parked is no difference, and hides none."""
 
-import asyncio
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -10,26 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.audit.verify.fold import Fold, RecordsAhead
-from projector.audit.verify.verification import ReadModelUnstable, Verification
+from projector.audit.verify.verification import ReadModelUnstable
 from projector.folding.parking import Skip
 from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
 from tests.support.bugs import bugs, poisoned
-from tests.support.folding import PROFILES, Generation, at_once, fold_all, fold_next, go_live
+from tests.support.folding import PROFILES, at_once
 from tests.support.histories import DAWN, History
 from tests.support.random_histories import SETTLED, group_histories, histories
-from tests.support.verifying import (
-    IMPATIENT,
-    HandInMemory,
-    Meanwhile,
-    differences_in,
-    is_erasing,
-    log_of,
-    unwatched,
-    verify,
-)
+from tests.support.verifying import LiveGeneration, differences_in
 
 SKIP = Skip(reason="it never was", by="olga", at=DAWN)
 logs = histories() | group_histories()
@@ -37,13 +26,8 @@ sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, ma
 releases = st.lists(st.tuples(bugs, sizes, st.booleans()), min_size=1, max_size=4)
 
 
-class Scene(Generation):
-    """It is live."""
-
-    def __init__(self, events, projection=PROFILES):
-        super().__init__(events, projection)
-        self.hand = HandInMemory(self.store)
-        at_once(go_live(self.model, projection))
+class Scene(LiveGeneration):
+    """One in which events are parked."""
 
     def skip(self):
         """Have the first event that is parked dropped."""
@@ -53,9 +37,6 @@ class Scene(Generation):
     @property
     def is_retrying(self):
         return any(each.since for each in self.checkpoint.fan_outs)
-
-    def verify(self, **kwargs):
-        return asyncio.run(verify(self.hand, log_of(self.events), self.projection, limits=IMPATIENT, **kwargs))
 
 
 on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
@@ -82,7 +63,7 @@ def test_nothing_is_found_whatever_is_parked(projection, log, releases):
 
 def _require_clean(scene):
     """While what was parked is brought to many, and before an erasure that the log has already, nothing can be said."""
-    is_unsettled = scene.is_retrying or is_erasing(scene.events, scene.checkpoint)
+    is_unsettled = scene.is_retrying or scene.is_erasing
     with pytest.raises(ReadModelUnstable, match=r"brought to many|was erased") if is_unsettled else nullcontext():
         verified = scene.verify()
         assert differences_in(verified) == set()
@@ -101,16 +82,13 @@ def test_nothing_is_found_while_events_are_parked_and_released(projection, log, 
     scene, steps = Scene(log, projection), iter(coming)
     scene.fold(bug.planted(projection), steps=[(start, 1)])
 
-    async def step():
+    def step():
         size, fan_out, release = next(steps, (0, 1, 1))
         planted, code = (projection, "mended") if release == 0 else (bug.planted(projection), "buggy")
-        await fold_next(scene.model, log, size=size, projection=planted, fan_out=fan_out, code=code)
-
-    subject = replace(scene.hand.subject(projection), inspector=Meanwhile(scene.hand.store, projection, step))
-    verification = Verification(log=log_of(log), directory=None, progress=unwatched(), limits=IMPATIENT)
+        scene.fold(planted, code=code, steps=[(size, fan_out)])
 
     with suppress(ReadModelUnstable):
-        assert differences_in(asyncio.run(verification.verify(subject))) == set()
+        assert differences_in(scene.verify_meanwhile(step)) == set()
 
 
 def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
@@ -121,13 +99,11 @@ def test_a_verification_begins_anew_when_what_it_left_out_is_folded():
     scene, looks = Scene(history.events), count()
     scene.fold(poisoned(PROFILES, lambda recorded: recorded.position == 3))
 
-    async def step():
+    def step():
         if next(looks) == 1:
-            await fold_all(scene.model, history.events, code="mended")
+            scene.fold(code="mended")
 
-    subject = replace(scene.hand.subject(PROFILES), inspector=Meanwhile(scene.hand.store, PROFILES, step))
-    verification = Verification(log=log_of(history.events), directory=None, progress=unwatched(), limits=IMPATIENT)
-    verified = asyncio.run(verification.verify(subject))
+    verified = scene.verify_meanwhile(step)
 
     assert (differences_in(verified), verified.stale) == (set(), 0)
     assert next(looks) > 4, "it was begun twice"

@@ -26,7 +26,7 @@ register_profiles()
 
 ROOT = Path(__file__).parents[1]
 SHARED_STACKS = ("mortal_stack", "stack")
-FILES = ("test_howtos.py", "test_seeded_faults.py", "test_up.py", "test_failover.py", "test_access.py")
+FILES = ("test_howtos.py", "test_ops_page.py", "test_up.py", "test_failover.py", "test_seeded_faults.py")
 LONGEST = (*FILES, "faults", "e2e", "contract")
 """Files, then folders of files, by how long each takes (`--durations`)."""
 

@@ -12,8 +12,8 @@ LEFT, SPAN = 190, 300
 
 OURS, THEIRS, INK = "#2563a8", "#b9bec6", "#222"
 COLOURS = ("#2563a8", "#c2571a", "#3a8a4b", "#8a3a86", "#a8891f", "#357f8c", "#9a3434", "#555")
-HEIGHT, MARGIN = 340, 60
-"""Of curves."""
+HEIGHT, MARGIN, LINE = 340, 60, 14
+"""Of curves, and of the lines that name them."""
 
 
 def bars(title: str, results: Sequence[BenchResult]) -> str:
@@ -52,18 +52,24 @@ def curves(title: str, results: Sequence[BenchResult]) -> str:
     x, y = _scale(people, MARGIN, WIDTH - 200), _scale(costs, HEIGHT - 40, 60)
     lines = [_text(int(x(each)) - 20, HEIGHT - 14, f"{each:,}") for each in people]
     lines += [_text(8, int(y(each)) + 4, short(each)) for each in _decades(costs)]
-    for (name, points), colour in zip(series.items(), COLOURS, strict=False):
-        lines += _curve(name, points, colour, x, y)
+    below = 0
+    coloured = zip(series.items(), COLOURS, strict=False)
+    for (name, points), colour in sorted(coloured, key=lambda each: y(_last(each[0][1]))):
+        below = max(below + LINE, int(y(_last(points))) + 4)
+        lines += _curve(points, colour, x, y)
+        lines.append(_text(WIDTH - 192, below, f"{name} {short(_last(points))}", colour=colour))
     return _svg(title, "milliseconds of CPU for one, by the number of people; both axes logarithmic", HEIGHT, lines)
 
 
-def _curve(name: str, points: Mapping[int, float], colour: str, x, y) -> Iterator[str]:
+def _last(points: Mapping[int, float]) -> float:
+    return points[max(points)]
+
+
+def _curve(points: Mapping[int, float], colour: str, x, y) -> Iterator[str]:
     places = [(x(people), y(ms)) for people, ms in sorted(points.items())]
     way = "L".join(f"{across:.1f} {down:.1f}" for across, down in places)
     yield f'<path d="M{way}" fill="none" stroke="{colour}" stroke-width="2"/>'
     yield from (f'<circle cx="{across:.1f}" cy="{down:.1f}" r="3" fill="{colour}"/>' for across, down in places)
-    across, down = places[-1]
-    yield _text(int(across) + 8, int(down) + 4, f"{name} {short(points[max(points)])}", colour=colour)
 
 
 def _scale(numbers: Sequence[float], begin: float, end: float):

@@ -41,6 +41,10 @@ class LogFold:
         """That of the last event."""
         return self._last.position if self._last else 0
 
+    def __len__(self) -> int:
+        """Return how many documents are kept, those included that are gone or were only looked for."""
+        return len(self._documents.all)
+
     @property
     def queue(self) -> ParkedQueue:
         """What is parked, and what was skipped."""

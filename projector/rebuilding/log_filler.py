@@ -24,6 +24,8 @@ from shared.read_model.positions import Checkpoint, Pointer
 class FillingLimits:
     """How a generation is filled."""
 
+    documents: int = 2_000_000
+    """That are kept in memory, 2 kB each: the log is folded so far, and what is behind that is fed commit by commit."""
     alone: int = 4_000
     """Fields and entries in a commit of a first fill."""
     beside: int = 1_000
@@ -89,7 +91,7 @@ class LogFiller:
                 await writer.note(fold.position, every=self._limits.note)
                 await report(Piece(folded, seconds))
                 began, folded = perf_counter(), 0
-            if applied < len(events):
+            if applied < len(events) or len(fold) >= self._limits.documents:
                 break
         await report(Piece(folded, perf_counter() - began))
 

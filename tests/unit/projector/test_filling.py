@@ -18,6 +18,7 @@ from projector.rebuilding.log_filler import FillingLimits, LogFiller
 from projector.store.errors import Superseded
 from shared.errors import Unavailable
 from shared.event_log import MemoryEventLog
+from shared.event_log.adapters.memory import MemoryEventReader
 from shared.events import Redacted
 from shared.read_model.positions import Pointer
 from tests.support.bugs import bugs, poisoned
@@ -36,16 +37,16 @@ on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lam
 class Filling:
     """A first fill of a projection; `between` is done after each piece of its work."""
 
-    def __init__(self, events, *, projection=profiles, weight=200, store=None, breaker=None):
+    def __init__(self, events, *, projection=profiles, weight=200, store=None, **limits):
         self.log, self.store, self.projection = MemoryEventLog(), store or MemoryStore(), projection
         self.log.append(events)
-        self._given = {"limits": FillingLimits(alone=weight, piece=0.0, note=0.0), "breaker": breaker}
+        self._limits = FillingLimits(alone=weight, piece=0.0, note=0.0, **limits)
         self.between = lambda: None
         self.model = store_in_memory(self.store, projection).model
         at_once(begin(self.model, projection))
 
     async def run(self):
-        filler = LogFiller(store_in_memory(self.store, self.projection), self.log, **self._given)
+        filler = LogFiller(store_in_memory(self.store, self.projection), self.log, limits=self._limits)
         return await filler.fill(Pointer("g1", self.projection.version), report=self._report)
 
     async def _report(self, _):
@@ -185,6 +186,32 @@ def test_a_log_that_can_be_read_no_further_yet_is_left_to_the_loop_that_feeds_on
     assert not at_once(filling.run())
 
     assert filling.checkpoint == before
+
+
+def test_what_lies_behind_the_horizon_is_left_to_the_loop_that_feeds_on(monkeypatch):
+    """A transaction that is under way may still put something before it."""
+    filling = Filling(full().events)
+
+    async def horizon(_):
+        return 4
+
+    monkeypatch.setattr(MemoryEventReader, "horizon", horizon)
+    at_once(filling.run())
+
+    assert filling.checkpoint.position == 4
+    assert filling.held == at_once(cleanly_folded(full().events[:4]))
+
+
+def test_what_does_not_fit_into_memory_is_left_to_the_loop_that_feeds_on():
+    """It has written what does, and reflects it."""
+    filling = Filling(full().events, documents=5)
+
+    at_once(filling.run())
+    reached = filling.checkpoint.position
+    filling.feed()
+
+    assert 0 < reached < len(full().events)
+    assert filling.held == at_once(cleanly_folded(full().events))
 
 
 def test_what_is_reflected_already_is_not_filled():

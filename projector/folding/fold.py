@@ -75,16 +75,13 @@ class ProjectionFold:
         all(map(batch.apply, events))
         return batch.folded()
 
-    def batch(
-        self, source: Source, basis: Basis, *, most: int = MOST_WRITES, is_indexed_at_the_end: bool = False
-    ) -> "BatchFold":
+    def batch(self, source: Source, basis: Basis, *, most: int = MOST_WRITES) -> "BatchFold":
         """
         Begin a batch.
 
         :param source: gives the stored documents.
         :param basis: with fewer fan-outs than `MOST_FAN_OUTS`.
         :param most: what it may write.
-        :param is_indexed_at_the_end: for what has no entries yet, see `DocumentSession`.
         """
         queue = ParkedQueue(basis.parking, code=self.code)
         documents = DocumentSession(
@@ -95,7 +92,6 @@ class ProjectionFold:
             indexer=self.indexer,
             after=basis.after.position,
             fan_outs=basis.fan_outs,
-            is_indexed_at_the_end=is_indexed_at_the_end,
         )
         return BatchFold(self, documents, basis.after, most=most)
 

@@ -104,6 +104,11 @@ class LogDocuments(DocumentSession):
         self._listed: dict[tuple[str, bytes], set[Document]] = defaultdict(set)
         """By kind and the prefix of a fan-out; some have left since."""
 
+    def settle(self) -> None:
+        """Keep in mind what the event has changed, for the next fan-out: nothing is indexed before the end."""
+        self._unlisted.update([document for document, *_ in self._before])
+        self._before.clear()
+
     def bring_fan_outs(self) -> None:
         """Bring what the last event begins to all documents that it concerns."""
         while self.fan_outs:
@@ -135,19 +140,14 @@ class LogDocuments(DocumentSession):
             content.index_rows[key] = _pack(row)
         content.full[key] = sealed_document(document, self)
 
-    def _change(self, document: Document, record: msgspec.Struct | None) -> None:
-        if document.key.kind in self.projection.prefixes:
-            self._unlisted.add(document)
-        super()._change(document, record)
-
     def _concerned(self, fan_out: FanOut) -> Iterable[Document]:
         """Return the documents behind a prefix, and some others: each document of the kind may be offered to it."""
         kind, prefixes = fan_out.kind.name, self.projection.prefixes
         if kind not in prefixes:
             return [each for each in self.all.values() if each.key.kind == kind]
         for document in self._unlisted:
-            if document.record is not None:
-                for prefix in prefixes[document.key.kind](document.key.id, document.record):
+            if document.record is not None and (listed_by := prefixes.get(document.key.kind)):
+                for prefix in listed_by(document.key.id, document.record):
                     self._listed[document.key.kind, prefix].add(document)
         self._unlisted.clear()
         return self._listed.get((kind, fan_out.prefix), ())

@@ -15,7 +15,8 @@ _metadata_decoder = msgspec.json.Decoder(Metadata)
 
 def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:
     """Decode an event in the current shape or a former one; never raises: a reader must be able to name what it met."""
-    if schema < schema_of(type_name):
+    current = schema_of(type_name)
+    if schema < current:
         try:
             data = _upcast(data, type_name, schema)
         except Exception as error:  # noqa: BLE001 - whatever an upcaster raises; its text may quote people's data
@@ -23,10 +24,10 @@ def decode(data: bytes, *, type_name: str, schema: int) -> Event | UnknownEvent:
     try:
         event = _decoder.decode(data)
     except msgspec.DecodeError as error:
-        return UnknownEvent(type_name, schema, _too_new(type_name, schema) or str(error))
+        return UnknownEvent(type_name, schema, _too_new(current) if schema > current else str(error))
     if isinstance(event, Redacted):  # of which nothing is left that had a shape, whatever its schema was
         return msgspec.structs.replace(event, was=type_name)
-    return UnknownEvent(type_name, schema, why) if (why := _too_new(type_name, schema)) else event
+    return event if schema <= current else UnknownEvent(type_name, schema, _too_new(current))
 
 
 def _upcast(data: bytes, type_name: str, schema: int) -> bytes:
@@ -36,9 +37,8 @@ def _upcast(data: bytes, type_name: str, schema: int) -> bytes:
     return msgspec.json.encode(upcast(shape, type_name=type_name, schema=schema))
 
 
-def _too_new(type_name: str, schema: int) -> str | None:
-    current = schema_of(type_name)
-    return f"this release reads schema {current} of it at most" if schema > current else None
+def _too_new(current: int) -> str:
+    return f"this release reads schema {current} of it at most"
 
 
 def decode_metadata(data: bytes) -> Metadata:

@@ -70,11 +70,11 @@ async def _nothing(_: Scale) -> AsyncIterator[None]:
 ON_A_DIRECTORY: Sequence[Scenario] = (
     Scenario(names=["idle"], run=rebuilds.idle),
     Scenario(names=["once-bytes"], run=once.memory),
-    Scenario(names=[name for name, *_ in reads.COMPARISONS], run=reads.reads, limit=420),
-    Scenario(names=["visible-rebuild"], run=rebuilds.visible_rebuild, limit=300),
+    Scenario(names=[name for name, *_ in reads.COMPARISONS], run=reads.reads, limit=900),
+    Scenario(names=["visible-rebuild"], run=rebuilds.visible_rebuild, limit=600),
     Scenario(names=["visible", "visible-p99"], run=writes.visible),
     Scenario(names=["latency-orm"], run=writes.latency),
-    Scenario(names=[f"register-{name}" for name in writes.OTHERS], run=writes.register, limit=240),
+    Scenario(names=[f"register-{name}" for name in writes.OTHERS], run=writes.register, limit=400),
     Scenario(names=["import"], run=writes.importing),
     Scenario(names=["once-congress"], run=once.congress),
 )

@@ -8,12 +8,12 @@ import pytest
 from projector.folding.document_session import Stored
 from projector.folding.documents import Kind
 from projector.folding.errors import EventNotFoldable
-from projector.folding.fold import ProjectionFold
+from projector.folding.fold import Basis, ProjectionFold
 from projector.folding.index_entries import UniqueEntry
-from projector.folding.parking import Parking
+from projector.folding.parking import Failure, Parked, Parking
 from projector.folding.projection import Projection
 from projector.projections.profiles import PROFILE, REGISTRATION, Registration, profiles
-from shared.events import AccountRegistered, AccountSuspended
+from shared.events import AccountErased, AccountRegistered, AccountSuspended
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
 from shared.read_model.records import ProfileRecord
@@ -128,6 +128,26 @@ def test_an_event_that_names_no_document_stops_the_projection(history):
 
     with pytest.raises(EventNotFoldable, match=r"idle.*position 1.*names no document it writes"):
         folded(history.events, projection=idle)
+
+
+def test_an_event_that_is_refused_leaves_what_is_parked_as_it_was(history):
+    """An erasure lets go of what waits for the erased; one that cannot be parked begins the next commit instead."""
+    history.erase(nth_id(1))
+    failing = Projection("failing", version=1, documents=(PROFILE,))
+
+    @failing.on(AccountErased, touches=lambda *_: ())
+    def fail(*_):
+        raise ValueError
+
+    key = PROFILE.key(nth_id(1))
+    parking = Parking((Parked(position=1, since=DAWN, documents=(key,), failure=Failure("ValueError", "buggy")),))
+    after = Checkpoint(1, None, 1, 1, parked=1)
+    batch = ProjectionFold(failing).batch({key: None}.__getitem__, Basis(after, parking=parking))
+    assert batch.apply(history.events[1])
+
+    assert not batch.apply(history.events[2])
+
+    assert batch.folded().parking == parking
 
 
 def test_what_an_event_only_reads_it_may_not_save(history):

@@ -1,9 +1,9 @@
 """Whether a checkpoint lies on the log."""
 
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from projector.processing.fork_check import ForkCheck, LogForked
 from shared.event_log import MemoryEventLog

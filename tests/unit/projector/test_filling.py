@@ -114,13 +114,19 @@ def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug):
 @pytest.mark.parametrize("make", SEEN)
 @given(log=logs, weight=weights, crashes=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60)), max_size=4))
 def test_one_that_was_killed_is_begun_anew(projection, make, log, weight, crashes):
-    """Whatever is left of what it wrote, the head of a commit too, even if that turns up at the next restart only."""
-    filling = Filling(log, projection=projection, weight=weight, store=make())
+    """
+    Whatever is left of what it wrote, the head of a commit too, even if that turns up at the next restart only.
+
+    By the time of the next fill, more has happened: it does not write the same once more.
+    """
+    before = len(log) * 2 // 3
+    filling = Filling(log[:before], projection=projection, weight=weight, store=make())
     for crash in crashes:
         filling.crash_after(*crash)
         with suppress(Unavailable):
             filling.fill_if_empty()
     filling.store.torn_after, filling.between = None, lambda: None
+    filling.log.append(log[before:])
 
     filling.fill_if_empty()
     filling.feed()

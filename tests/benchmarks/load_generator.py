@@ -119,7 +119,7 @@ def _command(traffic: Traffic, seconds: float) -> Iterator[tuple[list[str], byte
         script.write(_LUA % {"unique": _lua(traffic.unique), "requests": _table(traffic.requests)})
         script.flush()
         headers = [f"-H{name}: {value}" for name, value in traffic.headers.items()]
-        pace = ["-t1", f"-c{traffic.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
+        pace = ["-t1", f"-c{traffic.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s"]
         yield ["wrk", *pace, *headers, "-s", script.name, traffic.url], b""
 
 

@@ -44,7 +44,7 @@ class _BigGroup:
         await self._command("register-account", handle=handle, email=f"{handle}@people.example", display_name="Late")
         return handle
 
-    async def timed(self, name: str, before: list[float], command: str, **fields: Any) -> BenchResult:
+    async def timed(self, name: str, before: list[float], command: str, /, **fields: Any) -> BenchResult:
         """Carry out a command of the group, and one of another client right behind it."""
         async with self.looking_up() as meanwhile:
             began = time.perf_counter()
@@ -85,7 +85,7 @@ class _BigGroup:
             yield taken
             ended.set()
 
-    async def _command(self, command: str, **fields: Any) -> int:
+    async def _command(self, command: str, /, **fields: Any) -> int:
         answer = await self._write.post(f"/commands/{command}", json=fields)
         return int(answer.raise_for_status().headers["muster-position"])
 

@@ -39,3 +39,5 @@ DRIFT = Gauge(
     "Records known to differ from PostgreSQL's state; found by sampling, gone once they do not differ any more.",
     _BY,
 )
+COUNTED = (EVENTS, FANNED_OUT, SUPERSEDED, BATCH_EVENTS, COMMIT_SECONDS)
+"""What each projection counts, from nothing on."""

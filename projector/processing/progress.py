@@ -64,6 +64,8 @@ class ProjectionProgress:
         """How old the last event was when it was committed; zero once there is none left, or nothing goes on."""
         self._lately: deque[tuple[float, int]] = deque()
         self._log = log.bind(projection=projection, **({"generation": generation} if generation else {}))
+        for each in metrics.COUNTED:  # a rate is only known of what was there before it was counted up
+            each.labels(projection)
 
     @property
     def is_measured(self) -> bool:
@@ -133,6 +135,8 @@ class ProjectionProgress:
         """Note that more of the log is folded for a generation which reflects nothing of it yet."""
         self._lately.append((monotonic(), events))
         self._forget_before(monotonic() - RATE_SECONDS)
+        if self.is_measured:
+            metrics.EVENTS.labels(self.projection).inc(events)
 
     def committed(self, batch: Batch, *, events: int, seconds: float) -> None:
         self.reached = batch.checkpoint.reached

@@ -32,6 +32,7 @@ from tests.support.read_side import (
     changed,
 )
 from tests.support.write_side import ANDRE
+from write_side.adapters.postgres.pipeline import Pipeline
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 
@@ -154,13 +155,18 @@ async def test_no_subject_and_no_session_names_a_key(server, valkey):
 def statements(monkeypatch):
     """What is sent to PostgreSQL, and the values beside it."""
     sent = []
-    execute = psycopg.AsyncCursor.execute
+    execute, send = psycopg.AsyncCursor.execute, Pipeline._send
 
     async def note(cursor, statement, parameters=None, **more):
         sent.append((str(statement), str(parameters)))
         return await execute(cursor, statement, parameters, **more)
 
+    def note_of_batch(pipeline, statement, parameters):
+        sent.append((statement, str(parameters)))
+        return send(pipeline, statement, parameters)
+
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", note)
+    monkeypatch.setattr(Pipeline, "_send", note_of_batch)
     return sent
 
 

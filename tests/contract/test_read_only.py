@@ -21,7 +21,7 @@ from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
 
 PEOPLE = crowd(50)
-READS = {"get", "hmget", "zrange", "zlexcount", "multi", "exec", "subscribe", "info", "ping"}
+READS = {"get", "hmget", "zrange", "zlexcount", "zmscore", "multi", "exec", "subscribe", "info", "ping"}
 CONNECTING = {"hello", "client|setinfo", "client|setname", "select", "auth", "client|no-evict"}
 OURS = {"config|resetstat", "info"}
 

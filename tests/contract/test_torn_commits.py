@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from projector.adapters.redis import read_model
+from projector.adapters.redis import commit
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.store.writes import writes
 from shared.read_model.keys import HOME
@@ -28,7 +28,7 @@ def server(request):
 def only(monkeypatch, commands):
     """Let commits execute their first commands alone; the announcement is made all the same."""
     with monkeypatch.context() as patch:
-        patch.setattr(read_model, "writes", lambda batch, keys: islice(writes(batch, keys), commands))
+        patch.setattr(commit, "writes", lambda batch, keys: islice(writes(batch, keys), commands))
         yield
 
 

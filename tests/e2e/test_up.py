@@ -8,6 +8,7 @@ import stat
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -162,7 +163,10 @@ def kill_until_replaced(stack, names):
 def rewritten_log(addresses):
     """Have Valkey write its append-only file anew, and wait for it."""
     with redis.Redis.from_url(addresses.redis_url) as client:
-        client.bgrewriteaof()
+        for _ in range(2):  # the projector may have ordered one, which began before what is to be gone was gone
+            wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
+            with suppress(redis.ResponseError):
+                client.bgrewriteaof()
         wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
 
 

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.adapters.redis import read_model
+from projector.adapters.redis import commit
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.folding.projection import Projection
 from projector.projections.registry import PROJECTIONS
@@ -34,9 +34,10 @@ from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.events import AccountErased
 from shared.http.in_process import in_process
+from shared.read_model.activity import AccountActivity, unpacked
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import HOME
-from shared.read_model.records import ActivityRecord, GroupRecord, MembershipRecord, Person, ProfileRecord, StatsRecord
+from shared.read_model.records import GroupRecord, MembershipRecord, Person, ProfileRecord, StatsRecord
 from shared.redis.client import connect, connector
 from tests.support.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.directory_model import INVALID, Done, Refused, Timeline, Verdict, verdict, version_of
@@ -106,8 +107,9 @@ def _commit(views: Any, projection: str, held: Mapping[str, Any], position: int)
                 position=position,
             )
         case "activity":
-            happened = _records(held, "activity", ActivityRecord).values()
-            views.commit(*((each.account_id, each) for each in happened), position=position)
+            of = {UUID(id_): each.items for id_, each in _records(held, "activity", AccountActivity).items()}
+            happened = [(id_, unpacked(item).record(id_)) for id_, items in of.items() for item in items]
+            views.commit(*happened, position=position)
         case "stats":
             views.commit(_records(held, "stats", StatsRecord).get("directory", StatsRecord()), position=position)
 
@@ -145,7 +147,7 @@ class RealStage:
             return await _fold(self.models[projection], projection, log, size=size, fan_out=fan_out)
         # As a server that kept only the first commands of a commit, and was started again.
         with (
-            patch.object(read_model, "writes", lambda batch, keys: islice(writes(batch, keys), torn_after)),
+            patch.object(commit, "writes", lambda batch, keys: islice(writes(batch, keys), torn_after)),
             suppress(Superseded),  # a step of a fan-out that follows finds the checkpoint where it was
         ):
             await _fold(self.models[projection], projection, log, size=size, fan_out=fan_out)

@@ -1,11 +1,11 @@
 """What each event makes of a person's record, and where that is found."""
 
-from dataclasses import replace
 from datetime import timedelta, timezone
 
 import msgspec
 import pytest
 from hypothesis import given as for_all
+from msgspec.structs import replace
 
 from projector.folding.documents import DocumentMissing
 from projector.folding.index_entries import SortedEntry, UniqueEntry

@@ -1,11 +1,11 @@
 """What each event makes of the numbers."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given as for_all
+from msgspec.structs import replace
 
 from projector.projections.stats import DIRECTORY, STATS, SUSPENSION, Suspension, stats
 from shared.events import (

@@ -20,8 +20,8 @@ LOOKS = 50
 LIVE, OTHER = Pointer("g1", 1), Pointer("g2", 2)
 
 
-def sealed(position, **record):
-    return seal(position=position, body=msgspec.json.encode(record))
+def sealed(position, *, is_tagged=True, **record):
+    return seal(position=position, body=msgspec.json.encode(record), is_tagged=is_tagged)
 
 
 class Scripted:
@@ -71,9 +71,12 @@ async def test_equal_records_are_equal_wherever_their_events_stand():
     assert inspector.looked == 0
 
 
-async def test_each_kind_of_difference_is_told_with_its_fields():
-    live = {"ada": sealed(3, title="Dr", bio="x"), "bob": sealed(4, title=None)}
-    other = {"ada": sealed(3, title="DR", bio="x", email="a@example.org"), "cyd": sealed(4, title=None)}
+@pytest.mark.parametrize("is_tagged", [True, False])
+async def test_each_kind_of_difference_is_told_with_its_fields(is_tagged):
+    """Of documents without an entity tag too."""
+    live = {"ada": sealed(3, is_tagged=is_tagged, title="Dr", bio="x"), "bob": sealed(4, title=None)}
+    changed = sealed(3, is_tagged=is_tagged, title="DR", bio="x", email="a@example.org")
+    other = {"ada": changed, "cyd": sealed(4, title=None)}
 
     comparison, _ = await compared(look((9, live), (9, other)))
 

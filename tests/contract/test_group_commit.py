@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -536,12 +536,13 @@ async def test_what_is_done_at_once_is_what_would_have_been_done_one_by_one_in_s
         return_exceptions=True,
     )
     happened = await grouped.events()
+    effective = dict.fromkeys(each.metadata.correlation for each in happened if each.metadata.correlation)
     again = OneByOne(commands, dict(zip(commands, map(what_was_said, answers), strict=True)))
 
-    for nth in dict.fromkeys(each.metadata.correlation for each in happened if each.metadata.correlation):
-        await again.rehearse()
+    for nth in effective:
+        await again.rehearse(but=effective)
         await again.carry_out(nth)
-    await again.rehearse()
+    await again.rehearse(but=effective)
 
     assert len(happened) > 10
     assert list(map(told, happened)) == list(map(told, await again.write_side.events()))
@@ -572,10 +573,14 @@ class OneByOne(MemoryDatabase):
         if what_was_said(await self.write_side.run(name, correlation=nth, **fields)) == self.said[nth]:
             del self.said[nth]
 
-    async def rehearse(self) -> None:
-        """Take from `said` what would be answered at this point without any effect."""
+    async def rehearse(self, *, but: Collection[str]) -> None:
+        """
+        Take from `said` what would be answered at this point without any effect.
+
+        :param but: those that had one; a member who is added twice is told version 1 both times, with and without it.
+        """
         self._rehearses = True
-        for nth, said in list(self.said.items()):
+        for nth, said in [(nth, said) for nth, said in self.said.items() if nth not in but]:
             name, fields = self._commands[nth]
             [answer] = await asyncio.gather(self.write_side.run(name, **fields), return_exceptions=True)
             if what_was_said(answer) == said:

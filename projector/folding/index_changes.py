@@ -1,6 +1,6 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 from uuid import UUID
@@ -34,20 +34,29 @@ class Indexer:
             return None, {}
         stands = _unique_entries(index.unique, before, now)
         if index.entries:
-            old = () if before is None else index.entries(key.id, before)
-            new = () if now is None else index.entries(key.id, now)
-            stands |= {entry: True for entry in new if entry not in old}
-            stands |= {entry: False for entry in old if entry not in new}
+            stands |= _listed_entries(index.entries, key.id, before, now)
         if index.row is None:
             return None, stands
         if row is None and before is not None:
             row = index.row(before)
         row_now = None if now is None else index.row(now)
         if row != row_now:
-            orders, id_ = self._orders[key.kind], UUID(key.id)
-            stands |= dict.fromkeys(_entries(row, orders, id_, unlike=row_now), False)
-            stands |= dict.fromkeys(_entries(row_now, orders, id_, unlike=row), True)
+            stands |= self._row_entries(key, row, row_now)
         return row_now, stands
+
+    def _row_entries(self, key: Key, before: IndexRow | None, now: IndexRow | None) -> dict[Entry, bool]:
+        orders, id_ = self._orders[key.kind], UUID(key.id)
+        left = dict.fromkeys(_entries(before, orders, id_, unlike=now), False)
+        return left | dict.fromkeys(_entries(now, orders, id_, unlike=before), True)
+
+
+def _listed_entries(
+    entries: Callable[[str, Any], Sequence[Entry]], id: str, before: Any, now: Any
+) -> dict[Entry, bool]:
+    old = () if before is None else entries(id, before)
+    new = () if now is None else entries(id, now)
+    come = {entry: True for entry in new if entry not in old}
+    return come | {entry: False for entry in old if entry not in new}
 
 
 def _unique_entries(fields: Sequence[UniqueField], before: Any, now: Any) -> dict[Entry, bool]:

@@ -18,7 +18,7 @@ HEIGHT, MARGIN, LINE = 340, 60, 14
 
 def bars(title: str, results: Sequence[BenchResult]) -> str:
     """Draw the rates of both sides of each comparison, each pair on a scale of its own, and what they cost."""
-    compared = [each for each in results if each.ours and each.baseline]
+    compared = [each for each in results if each.ours and each.theirs]
     lines, y = [], 46
     for result in compared:
         lines += [_text(12, y + ROW, result.name, bold=True), *_pair(result, y)]
@@ -28,15 +28,15 @@ def bars(title: str, results: Sequence[BenchResult]) -> str:
 
 def _pair(result: BenchResult, y: int) -> Iterator[str]:
     assert result.ours
-    assert result.baseline
-    most = max(result.ours.spread[1], result.baseline.spread[1])
-    for figures, colour, top in ((result.ours, OURS, y), (result.baseline, THEIRS, y + ROW - 4)):
+    assert result.theirs
+    most = max(result.ours.spread[1], result.theirs.spread[1])
+    for figures, colour, top in ((result.ours, OURS, y), (result.theirs, THEIRS, y + ROW - 4)):
         low, middle, high = (LEFT + SPAN * each / most for each in (figures.spread[0], figures.rate, figures.spread[1]))
         yield f'<rect x="{LEFT}" y="{top}" width="{middle - LEFT:.1f}" height="{BAR}" fill="{colour}"/>'
         yield f'<path d="M{low:.1f} {top + BAR / 2}H{high:.1f}" stroke="{INK}"/>'
         yield _text(LEFT + SPAN + 10, top + 12, _caption(figures))
-    if result.number is not None:
-        yield _text(12, y + 2 * ROW - 4, f"{short(result.number)} {result.unit}")
+    if result.ratio is not None:
+        yield _text(12, y + 2 * ROW - 4, f"{short(result.ratio)} times")
 
 
 def _caption(figures: SideFigures) -> str:

@@ -120,7 +120,7 @@ class BenchDocument(msgspec.Struct, frozen=True, kw_only=True):
     load: tuple[float, float, float]
     """How many others wanted the processor, in the last 1, 5 and 15 minutes before the beginning."""
     size: Scale
-    results: Sequence[BenchResult]
+    scenarios: Sequence[BenchResult]
 
 
 async def measure(wanted: Collection[str], size: Scale, *, grounds: Grounds = GROUNDS) -> list[BenchResult]:
@@ -163,7 +163,7 @@ def _plot(results: Sequence[BenchResult], folder: Path) -> None:
     """Write one plot for each scenario that compares sides, and one for what grows."""
     folder.mkdir(parents=True, exist_ok=True)
     for title, names in PLOTS.items():
-        chosen = [each for each in results if each.name in names and each.ours and each.baseline]
+        chosen = [each for each in results if each.name in names and each.ours and each.theirs]
         if chosen:
             name = title.lower().replace(" ", "-")
             draw = curves if names == growth.NAMES else bars
@@ -238,7 +238,7 @@ def main() -> None:
     if asked.plots:
         _plot(results, asked.plots)
     if asked.json:
-        document = BenchDocument(at=at, machine=_machine(), load=load, size=size, results=results)
+        document = BenchDocument(at=at, machine=_machine(), load=load, size=size, scenarios=results)
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
     else:
         print(markdown(results) if asked.markdown else table(results))

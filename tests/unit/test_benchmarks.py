@@ -30,15 +30,21 @@ def test_a_ratio_is_the_median_of_the_turns():
     """Not the ratio of the medians; what stands in brackets is beside what is compared."""
     result = compared("register-orm", "registrations", ("ours", OURS), ("the ORM", THEIRS))
 
-    assert (result.number, result.spread, result.cpu_ratio) == (3.0, (0.9, 3.0), 3.0)
-    assert (result.ours.rate, result.ours.spread, result.baseline.rate) == (240, (90, 300), 100)
-    assert result.reached is True
+    assert (result.value, result.baseline, result.ratio, result.spread, result.cpu_ratio) == (
+        240,
+        100,
+        3.0,
+        (0.9, 3.0),
+        3.0,
+    )
+    assert (result.ours.rate, result.ours.spread, result.theirs.rate) == (240, (90, 300), 100)
+    assert result.met is True
 
 
 def test_some_aims_are_upper_bounds():
     result = compared("latency-orm", "p50", ("ours", THEIRS), ("the ORM", OURS), of=lambda sample: sample.p50)
 
-    assert (result.number, result.aim.number, result.reached) == (4.0, 1.3, False)
+    assert (result.value, result.ratio, result.aim, result.met) == (4.0, 4.0, "<= 1.3", False)
 
 
 def test_every_aim_is_of_a_result():
@@ -48,13 +54,18 @@ def test_every_aim_is_of_a_result():
 def test_the_document_holds_what_was_found():
     """Programs read it: by these names, whether something was measured or failed."""
     found = [compared("page", "pages", ("ours", OURS), ("look-ups", THEIRS)), failed("tags", RuntimeError("gone"))]
-    document = BenchDocument(at=datetime(2026, 1, 1, tzinfo=UTC), machine="", load=(0, 0, 0), size=QUICK, results=found)
+    document = BenchDocument(
+        at=datetime(2026, 1, 1, tzinfo=UTC), machine="", load=(0, 0, 0), size=QUICK, scenarios=found
+    )
 
     read = msgspec.json.decode(msgspec.json.encode(document))
 
-    assert [(each["name"], each["number"], each["reached"], each["error"]) for each in read["results"]] == [
-        ("page", 3.0, True, None),
-        ("tags", None, None, "RuntimeError: gone"),
+    assert [
+        [each[name] for name in ("name", "value", "unit", "baseline", "ratio", "aim", "met", "error")]
+        for each in read["scenarios"]
+    ] == [
+        ["page", 240, "/s", 100, 3.0, ">= 0.25", True, None],
+        ["tags", None, "", None, None, ">= 0.10", None, "RuntimeError: gone"],
     ]
     assert msgspec.convert(read, BenchDocument) == document
     assert "missed" not in rows(found)
@@ -65,7 +76,7 @@ async def test_a_scenario_that_fails_costs_no_other_its_result():
     """Nor does one that takes too long, or servers that do not start."""
 
     async def works(ground, size, names):
-        return [BenchResult(name=name, what="", unit="", number=1.0) for name in names]
+        return [BenchResult(name=name, what="", unit="", value=1.0) for name in names]
 
     async def breaks(*_):
         raise ValueError("broken")
@@ -90,7 +101,7 @@ async def test_a_scenario_that_fails_costs_no_other_its_result():
     async with asyncio.timeout(10):
         results = await measure(["a", "b", "c", "d"], Scale(), grounds=grounds)
 
-    assert [(each.name, each.number, each.error) for each in results] == [
+    assert [(each.name, each.value, each.error) for each in results] == [
         ("a", None, "RuntimeError: no room"),
         ("b", None, "ValueError: broken"),
         ("c", None, "TimeoutError: not done within 0 s"),
@@ -112,7 +123,7 @@ async def test_a_side_that_fails_costs_only_its_own_comparisons():
     sides = {"ours": side(), "slow": side(operations=10), "broken": side(errors=1)}
     turns = await in_turns(sides, rounds=2, seconds=2.0, warm_up=1.0)
 
-    assert turns.compared("page", "pages", "ours", "slow").number == 100
+    assert turns.compared("page", "pages", "ours", "slow").ratio == 100
     assert turns.compared("tags", "tags", "ours", "broken").error.startswith("LoadFailed: 1 of 2000 requests failed")
     assert [(seconds, asked.count(seconds)) for seconds in sorted(set(asked))] == [(1.0, 3), (2.0, 3), (6.0, 2)]
 

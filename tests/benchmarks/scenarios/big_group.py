@@ -65,7 +65,7 @@ class _BigGroup:
             **_look_ups("meanwhile", meanwhile),
         }
         what = f"{command} in a group of {len(self._ids):,}: seconds until all records have it"
-        return BenchResult(name=name, what=what, unit="s", number=everywhere, details=details)
+        return BenchResult(name=name, what=what, unit="s", value=everywhere, details=details)
 
     @asynccontextmanager
     async def looking_up(self) -> AsyncIterator[list[float]]:

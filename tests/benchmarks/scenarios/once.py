@@ -38,11 +38,13 @@ async def memory(muster: BenchedMuster, size: Scale, _: Collection[str]) -> list
     now, then = (told["used_memory"] - told["used_memory_startup"]) / size.people, kept()
     result = BenchResult(
         name="once-bytes",
-        what=f"bytes of Valkey a person among {size.people:,}, of those at {then.commit}",
-        unit="of the bytes",
-        details={"bytes a person": now, f"at {then.commit}": then.bytes_a_person},
+        what=f"bytes of Valkey a person among {size.people:,}, beside those at {then.commit}",
+        unit="bytes",
+        value=now,
+        baseline=then.bytes_a_person,
+        ratio=now / then.bytes_a_person,
     )
-    return [judged(result, now / then.bytes_a_person)]
+    return [judged(result)]
 
 
 async def congress(muster: BenchedMuster, size: Scale, _: Collection[str]) -> list[BenchResult]:
@@ -60,8 +62,10 @@ async def congress(muster: BenchedMuster, size: Scale, _: Collection[str]) -> li
         raise RuntimeError(f"the import ended with {process.returncode}: {errors.decode().strip().splitlines()[-1:]}")
     result = BenchResult(
         name="once-congress",
-        what=f"the whole congress imported, as many times as fast as at {then.commit}",
-        unit="times as fast",
-        details={"seconds": took, f"at {then.commit}": then.congress_seconds},
+        what=f"seconds for the whole congress; the ratio says how many times as fast as at {then.commit}",
+        unit="s",
+        value=took,
+        baseline=then.congress_seconds,
+        ratio=then.congress_seconds / took,
     )
-    return [judged(result, then.congress_seconds / took)]
+    return [judged(result)]

@@ -126,7 +126,7 @@ async def visible_rebuild(muster: BenchedMuster, size: Scale, _: Collection[str]
             during.append(await lags.measured(seconds=2 * size.seconds))
     what = f"p99 until a registration is seen, at {size.visible_rate / 5:.0f} a second, during rebuilds of profiles"
     sides = (("during rebuilds", during), ("without", without))
-    return [compared("visible-rebuild", what, *sides, unit="times the p99", of=lambda sample: sample.p99)]
+    return [compared("visible-rebuild", what, *sides, unit="ms", of=lambda sample: sample.p99)]
 
 
 @asynccontextmanager
@@ -159,7 +159,7 @@ async def idle(muster: BenchedMuster, size: Scale, _: Collection[str]) -> list[B
     percent = 100 * (cpu_seconds(*pids) - used) / took
     details = {"commands a second to Valkey, of all processes": (_commands(muster) - asked) / took}
     what = f"CPU of the projector at rest, of one core, over {took:.0f} s"
-    return [judged(BenchResult(name="idle", what=what, unit="% of a core", details=details), percent)]
+    return [judged(BenchResult(name="idle", what=what, unit="% of a core", value=percent, details=details))]
 
 
 def _commands(muster: BenchedMuster) -> int:

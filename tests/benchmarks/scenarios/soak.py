@@ -56,7 +56,7 @@ async def soak(muster: BenchedMuster, size: Scale, _: Collection[str]) -> list[B
     memory = {f"MiB of {name}": f"{mib}, then {_memory(muster)[name]}" for name, mib in before.items()}
     what = f"commands a second held for {size.soak_minutes:g} minutes, of {size.soak_rate:g} that were sent"
     held = len(counts.commands) / took
-    return [BenchResult(name="soak", what=what, unit="/s", number=held, details={**_told(counts, took), **memory})]
+    return [BenchResult(name="soak", what=what, unit="/s", value=held, details={**_told(counts, took), **memory})]
 
 
 def _told(counts: _Counts, took: float) -> Mapping[str, float | str]:

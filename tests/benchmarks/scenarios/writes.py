@@ -106,7 +106,7 @@ async def latency(muster: BenchedMuster, size: Scale, _: Collection[str]) -> lis
     async with registering_sides(muster, ["orm"], connections=1) as sides:
         turns = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
     what = "p50 of a registration, one client"
-    return [turns.compared("latency-orm", what, "ours", "orm", unit="times the p50", of=lambda sample: sample.p50)]
+    return [turns.compared("latency-orm", what, "ours", "orm", unit="ms", of=lambda sample: sample.p50)]
 
 
 async def importing(muster: BenchedMuster, size: Scale, _: Collection[str]) -> list[BenchResult]:
@@ -180,8 +180,10 @@ async def visible(muster: BenchedMuster, size: Scale, _: Collection[str]) -> lis
 def _of_lags(name: str, what: str, rounds: list[TurnSample], *, of) -> BenchResult:
     numbers = sorted(of(each) for each in rounds)
     ours = figures(rounds, what="every fifth registration is read by handle with Muster-Min-Position")
-    result = BenchResult(name=name, what=what, unit="ms", ours=ours)
-    return judged(result, numbers[len(numbers) // 2], spread=(numbers[0], numbers[-1]))
+    spread = (numbers[0], numbers[-1])
+    return judged(
+        BenchResult(name=name, what=what, unit="ms", value=numbers[len(numbers) // 2], spread=spread, ours=ours)
+    )
 
 
 class Lags:

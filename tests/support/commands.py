@@ -34,10 +34,11 @@ _FORKS.set_forkserver_preload(
         "projector.cli.rebuild",
         "projector.cli.status",
         "projector.cli.verify",
-        "read_side.cli",
+        "read_side.cli.read",
         "shared.client.seeding",
         "write_side.adapters.postgres.migrate",
-        "write_side.cli",
+        "write_side.cli.posting",
+        "write_side.cli.processes",
     ]
 )
 

@@ -1,6 +1,5 @@
-"""The write side's commands."""
+"""Many commands at once: from a file, or made up."""
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from shared.cli.exit_codes import CommandFailed
 from shared.cli.extras import require_extra
-from shared.settings import Settings, masked
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.client.run import Posting
@@ -18,56 +16,6 @@ if TYPE_CHECKING:
 Count = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=999_999_999))]
 """It is part of every handle, which has 64 characters."""
-
-
-def migrate() -> None:
-    """Bring the database to the schema of this release; safe to run again."""
-    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - nor SQLAlchemy to import and seed
-
-    from shared.postgres.session import require_primary  # noqa: PLC0415 - likewise
-    from write_side.adapters.postgres.migrate import migrate as run_migrations  # noqa: PLC0415 - Alembic is not needed to serve
-
-    url = Settings.load(os.environ).with_addresses().required("database_url")
-    try:
-        run_migrations(url)
-    except OperationalError as error:
-        require_primary(url)
-        raise CommandFailed(f"{_reason(error.orig, url)}: `muster doctor` says more") from error
-
-
-def _reason(error: BaseException | None, url: str) -> str:
-    """Say why PostgreSQL failed, in its own words if it has said any: they name files and limits, never people."""
-    said = getattr(getattr(error, "diag", None), "message_primary", None)
-    if said:
-        return f"PostgreSQL at {masked(url)} cannot go on ({said})"
-    return f"PostgreSQL does not answer at {masked(url)} ({type(error).__name__})"
-
-
-def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
-    """
-    Serve the write API until SIGTERM or SIGINT.
-
-    :param host: the address to listen at, instead of MUSTER_WRITE_HOST.
-    :param port: instead of MUSTER_WRITE_PORT.
-    :param workers: processes that share the port, instead of MUSTER_WORKERS.
-    """
-    from shared.auth.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
-    from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
-    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
-    from shared.server.serving import serve  # noqa: PLC0415 - nor granian to migrate
-
-    settings = Settings.load(os.environ).with_addresses()
-    require_access(settings, host=host or settings.write_host)
-    asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
-    serve(
-        "write_side.services:create_app",
-        host=host or settings.write_host,
-        port=port or settings.write_port,
-        workers=workers or settings.workers,
-        log_format=settings.log_format,
-        service="muster-write",
-        limits=settings.limits_of(ServerLimits),
-    )
 
 
 def import_commands(
@@ -84,7 +32,7 @@ def import_commands(
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
-    from shared.client.importing import import_file  # noqa: PLC0415 - nor an HTTP client to serve
+    from shared.client.importing import import_file  # noqa: PLC0415 - nor an HTTP client for --help
 
     with _posting(write_url, as_json=json) as posting:
         return import_file(file, posting)

@@ -1,0 +1,57 @@
+"""The write side's processes, and the migrations that come before them."""
+
+import asyncio
+import os
+
+from shared.cli.exit_codes import CommandFailed
+from shared.settings import Settings, masked
+
+
+def migrate() -> None:
+    """Bring the database to the schema of this release; safe to run again."""
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - SQLAlchemy is not needed to serve
+
+    from shared.postgres.session import require_primary  # noqa: PLC0415 - likewise
+    from write_side.adapters.postgres.migrate import migrate as run_migrations  # noqa: PLC0415 - Alembic is not needed to serve
+
+    url = Settings.load(os.environ).with_addresses().required("database_url")
+    try:
+        run_migrations(url)
+    except OperationalError as error:
+        require_primary(url)
+        raise CommandFailed(f"{_reason(error.orig, url)}: `muster doctor` says more") from error
+
+
+def _reason(error: BaseException | None, url: str) -> str:
+    """Say why PostgreSQL failed, in its own words if it has said any: they name files and limits, never people."""
+    said = getattr(getattr(error, "diag", None), "message_primary", None)
+    if said:
+        return f"PostgreSQL at {masked(url)} cannot go on ({said})"
+    return f"PostgreSQL does not answer at {masked(url)} ({type(error).__name__})"
+
+
+def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+    """
+    Serve the write API until SIGTERM or SIGINT.
+
+    :param host: the address to listen at, instead of MUSTER_WRITE_HOST.
+    :param port: instead of MUSTER_WRITE_PORT.
+    :param workers: processes that share the port, instead of MUSTER_WORKERS.
+    """
+    from shared.auth.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
+    from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
+    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
+    from shared.server.serving import serve  # noqa: PLC0415 - nor granian to migrate
+
+    settings = Settings.load(os.environ).with_addresses()
+    require_access(settings, host=host or settings.write_host)
+    asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
+    serve(
+        "write_side.services:create_app",
+        host=host or settings.write_host,
+        port=port or settings.write_port,
+        workers=workers or settings.workers,
+        log_format=settings.log_format,
+        service="muster-write",
+        limits=settings.limits_of(ServerLimits),
+    )

@@ -162,9 +162,10 @@ def test_plots_show_both_sides_and_every_size():
 
 async def test_both_clients_send_each_request_once():
     """With texts of its own, over kept connections; what is refused is counted."""
-    received = Counter()
+    received, serving = Counter(), set()
 
     async def serve(reader, writer):
+        serving.add(asyncio.current_task())
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = re.search(rb"content-length: (\d+)", head.lower())
@@ -184,5 +185,6 @@ async def test_both_clients_send_each_request_once():
 
             mine = {key: times for key, times in received.items() if name.encode() in key[0]}
             assert set(mine.values()) == {1}
+            await asyncio.wait(serving)  # for the ends of its connections
             assert all(path == b"/commands/" + key and body == b'"' + key + b'"' for path, body, key in mine)
             assert 0 < got.errors < got.operations <= len(mine)

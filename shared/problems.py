@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+MOST_ERRORS = 100
+"""How many errors one answer names: a body has room for a hundred thousand, and each takes more to describe."""
+
 
 class Problem(msgspec.Struct, frozen=True):
     """A kind of error: its type is `/problems/<name>`, where `hint` can be read."""
@@ -48,6 +51,15 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
 
+NOT_JSON = Problem(
+    "not-json",
+    400,
+    "The body is not JSON",
+    "Send one JSON object in UTF-8 (RFC 8259), nested a few levels deep at most.",
+)
+TOO_LARGE = Problem(
+    "too-large", 413, "The request is too large", "A body is at most 1 MiB, a line of a stream of commands 64 KiB."
+)
 INVALID = Problem(
     "invalid",
     422,

@@ -15,8 +15,8 @@ from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLogUnsound
 from shared.http.openapi.document import Operation, OperationTag, Parameter
 from shared.http.parsing.bodies import body_of, require_media_type
-from shared.http.problems import NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
-from shared.problems import INVALID, Problem
+from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.problems import INVALID, NOT_JSON, TOO_LARGE, Problem
 
 T = TypeVar("T")
 

@@ -10,10 +10,10 @@ from projector.api import orders
 from projector.api.csrf_check import GUARDS
 from projector.processing.parked_answers import ParkedReply, ParkedReport
 from projector.processing.parked_events import ParkedEvents
+from shared.decoding.objects import decoder
 from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi.document import Parameter
-from shared.http.parsing.bodies import decoder
 from shared.http.problems import Rejection
 from shared.problems import INVALID, FieldError
 

@@ -12,10 +12,10 @@ from projector.monitoring.answers import Arrangement
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
 from shared.clock import Clock
+from shared.decoding.objects import decoder
 from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi.document import Parameter
-from shared.http.parsing.bodies import decoder
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 

@@ -12,12 +12,9 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope, Send
 
 from shared.http.requests import request_id
-from shared.problems import INTERNAL_ERROR, INVALID, OVERLOADED, FieldError, Problem, Refusal
+from shared.problems import INTERNAL_ERROR, INVALID, NOT_JSON, OVERLOADED, TOO_LARGE, FieldError, Problem, Refusal
 
 MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 100
-"""How many errors one answer names: a body has room for a hundred thousand, and each takes more to describe."""
-
 log = structlog.get_logger()
 
 
@@ -48,12 +45,6 @@ class Rejection(Refusal):
 
 
 BAD_REQUEST = Problem("bad-request", 400, "The request cannot be understood", "Check the request line and the headers.")
-NOT_JSON = Problem(
-    "not-json",
-    400,
-    "The body is not JSON",
-    "Send one JSON object in UTF-8 (RFC 8259), nested a few levels deep at most.",
-)
 NOT_FOUND = Problem("not-found", 404, "There is nothing here", "See /docs for every address this service answers.")
 METHOD_NOT_ALLOWED = Problem(
     "method-not-allowed", 405, "The method is not allowed", "Use one of the methods that the Allow header lists."
@@ -63,9 +54,6 @@ NOT_ACCEPTABLE = Problem(
 )
 TOO_SLOW = Problem(
     "too-slow", 408, "The request did not come to its end", "Send it again, at once; a stream of commands has its time."
-)
-TOO_LARGE = Problem(
-    "too-large", 413, "The request is too large", "A body is at most 1 MiB, a line of a stream of commands 64 KiB."
 )
 UNSUPPORTED_MEDIA_TYPE = Problem(
     "unsupported-media-type",

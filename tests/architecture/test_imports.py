@@ -48,6 +48,7 @@ def test_the_contracts_hold():
         ("shared/http/app.py", "import shared.dev_stack.programs", LAYERS_OF_SHARED),
         ("shared/client/lines.py", "import shared.dev_stack.programs", LAYERS_OF_SHARED),
         ("shared/new_room.py", "import shared.text", LAYERS_OF_SHARED),
+        ("shared/decoding/objects.py", "import shared.http.problems", LAYERS_OF_SHARED),
         ("shared/http/parsing/bodies.py", "import shared.http.middleware.cors", LAYERS_OF_HTTP),
         ("shared/http/pages/templating.py", "import shared.http.openapi.examples", LAYERS_OF_HTTP),
         ("shared/http/new_room.py", "import shared.text", LAYERS_OF_HTTP),

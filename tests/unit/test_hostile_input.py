@@ -19,22 +19,22 @@ from read_side.http.resources import batch
 from read_side.http.resources.groups import group_query, member_query
 from read_side.http.resources.profiles import profile_query
 from shared.auth.tokens import InvalidToken, unverified
+from shared.decoding.objects import decoder
 from shared.http import requests
 from shared.http.middleware import exchange
 from shared.http.middleware.auth import _cookie, _token, session_cookie
-from shared.http.parsing.bodies import decoder, require_media_type
+from shared.http.parsing.bodies import require_media_type
 from shared.http.parsing.cursors import Cursor
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.parsing.parameters import Malformed, Parameters
-from shared.http.problems import MOST_ERRORS, details_of
+from shared.http.problems import details_of
 from shared.observability.tracing import command_span, traceparent
-from shared.problems import Refusal
+from shared.problems import MOST_ERRORS, Refusal
 from shared.read_model.ordering import PROFILE_ORDERS
 from tests.support.hostile import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import InvalidValue, Text, parse_value
-from write_side.http.lines import _named, _take_apart
-from write_side.http.requests import _version, _well_formed_key
+from write_side.execution.messages import _take_apart, named, version_in, well_formed_key
 from write_side.use_cases import USE_CASES
 
 SYNTAX = "@:extEXT{}[]()\"'\\/%&=?;, \t.-_+*0129afAF\x00\x1b\r\n\u2028\u0661\u212a\u0301"
@@ -66,9 +66,9 @@ TEXT_READERS = {
     "sort": (filters.sort_among(filters.sorts_of(PROFILE_ORDERS)), Malformed),
     "cursor": (Cursor.parse, Malformed),
     "token": (unverified, InvalidToken),
-    "idempotency key": (_well_formed_key, Refusal),
-    "expected version": (_version, Refusal),
-    "command": (_named, Refusal),
+    "idempotency key": (well_formed_key, Refusal),
+    "expected version": (version_in, Refusal),
+    "command": (named, Refusal),
     **{
         f"{make.__name__} {name}": (question(make, name), Refusal)
         for make in (profile_query, group_query, member_query)

@@ -1,26 +1,24 @@
 """`POST /commands/<name>`: one route a use case."""
 
-from functools import partial
 from typing import Any
 
 from litestar import Request, Response, post
 
 from shared.http.containers import Services
 from shared.http.health import json
-from shared.http.parsing.bodies import body_of, decoder, require_media_type
+from shared.http.parsing.bodies import body_of, require_media_type
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.requests import header
-from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
+from write_side.execution.messages import CommandMessage, decode_fields, version_in, well_formed_key
 from write_side.execution.observation import observed
 from write_side.http.requests import HttpChannel, invocation_of
-from write_side.use_cases import UseCase, with_nulls
+from write_side.use_cases import UseCase
 
 
 def command_route(use_case: UseCase) -> Any:
     """Derive the route of one command from its use case."""
-    decode = decoder(use_case.command, value_hook=parse_value, prepare=partial(with_nulls, use_case.command))
     route = f"/commands/{use_case.name}"
     channel = HttpChannel("http", route=route)
 
@@ -35,14 +33,13 @@ def command_route(use_case: UseCase) -> Any:
     async def read(request: Request[Any, Any, Any]) -> Invocation:
         require_media_type(request.scope, "application/json")
         require_acceptable(request.scope, "application/json")
-        return invocation_of(
+        message = CommandMessage(
             use_case,
-            decode(await body_of(request)),
-            scope=request.scope,
-            key=header(request.scope, b"idempotency-key"),
-            if_match=header(request.scope, b"if-match"),
-            channel=channel,
+            decode_fields(use_case, await body_of(request)),
+            well_formed_key(header(request.scope, b"idempotency-key")),
+            version_in(header(request.scope, b"if-match")),
         )
+        return invocation_of(message, scope=request.scope, channel=channel)
 
     return handle
 

@@ -10,11 +10,12 @@ from msgspec import Meta
 from shared.auth.principal import COMMANDS
 from shared.http.openapi.document import Operation, OperationTag, Parameter, openapi
 from shared.http.openapi.examples import EXAMPLE_ID
-from shared.http.problems import NOT_ACCEPTABLE, NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE
-from shared.problems import INVALID, OVERLOADED
+from shared.http.problems import NOT_ACCEPTABLE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE
+from shared.problems import INVALID, NOT_JSON, OVERLOADED, TOO_LARGE
 from write_side.domain.values import value_schema
+from write_side.execution.messages import StreamedCommand
 from write_side.execution.refusals import problems_of
-from write_side.http.lines import AnsweredLine, StreamedCommand
+from write_side.http.lines import AnsweredLine
 from write_side.http.stream import NDJSON
 from write_side.ports import Outcome
 from write_side.use_cases import USE_CASES, UseCase, optional_texts

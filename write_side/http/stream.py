@@ -1,7 +1,6 @@
 """`POST /commands`: a stream of commands, one a line, each answered with a line as it is done."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
@@ -23,28 +22,17 @@ from shared.problems import INTERNAL_ERROR, Problem, Refusal
 from shared.runtime.read_ahead import reading_ahead
 from shared.server.shutdown import Stopped, StopSignal
 from write_side.execution.executor import CommandExecutor
+from write_side.execution.in_order import MOST_AT_ONCE, Ending, InOrder
 from write_side.execution.invocation import Invocation
+from write_side.execution.messages import MAX_MESSAGE_BYTES
 from write_side.execution.observation import Observation, observed
-from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.duplex import NoRoom, WaitingAnswers, duplex
-from write_side.http.lines import (
-    CHANNEL,
-    MAX_LINE_BYTES,
-    AnsweredLine,
-    NumberedLine,
-    done,
-    failed,
-    numbered,
-    read_line,
-    split_lines,
-)
-from write_side.ports import NotYet, Place, Window
+from write_side.http.lines import CHANNEL, NumberedLine, answered, numbered, read_line, split_lines
+from write_side.ports import NotYet, Place
 
 NDJSON = "application/x-ndjson"
-MOST_AT_ONCE = 64
-"""Lines of one request: as many as share a transaction."""
-BYTES_AT_ONCE = MAX_LINE_BYTES
-"""Of these lines, and of those that are read ahead of them."""
+BYTES_AT_ONCE = MAX_MESSAGE_BYTES
+"""Of the lines that are carried out at once, and of those that are read ahead of them."""
 
 NOT_REACHED = Problem(
     "not-reached",
@@ -110,7 +98,7 @@ class CommandLines:
         self._may_go_on = may_go_on
         self._stopping = stopping
         self._halted: Refusal | None = None
-        self._at_once = MOST_AT_ONCE
+        self._in_order = InOrder(self._ending)
 
     async def carry_out(self, lines: AsyncIterable[bytes | None], answers: WaitingAnswers) -> None:
         self._number = 0
@@ -122,7 +110,7 @@ class CommandLines:
         except (Stopped, NoRoom) as ended:
             problem = STOPPING if isinstance(ended, Stopped) else ANSWERS_UNREAD
             refusal = Refusal(problem, "Neither this line nor any after it was carried out")
-            answers.put_last(msgspec.json.encode(failed(self._number + 1, refusal)) + b"\n")
+            answers.put_last(msgspec.json.encode(answered(self._number + 1, refusal)) + b"\n")
         except ClientGone:
             return
 
@@ -130,58 +118,36 @@ class CommandLines:
         """Carry out lines at once, as far as they do not depend on one another; begin anew behind the last answer."""
         while lines:
             self._stopping.raise_if_requested()
-            at_once = lines[: self._at_once]
             count, no_room = 0, None
-            async with aclosing(self._answers(at_once)) as answered:
-                async for answer in answered:
-                    count, self._number = count + 1, answer.line
+            async with aclosing(self._in_order.begin(lines)) as endings:
+                async for ending in endings:
+                    self._number, count = lines[count].number, count + 1
                     try:
-                        await answers.put(msgspec.json.encode(answer) + b"\n")
+                        await answers.put(msgspec.json.encode(answered(self._number, ending)) + b"\n")
                     except NoRoom as error:  # it is kept; and so must be those that took effect together with it
                         no_room = error
             if no_room is not None:
                 raise no_room
-            self._at_once = min(2 * count, MOST_AT_ONCE) if count == len(at_once) else max(count, 1)
             lines = lines[count:]
 
-    async def _answers(self, lines: Sequence[NumberedLine]) -> AsyncGenerator[AnsweredLine, None]:
-        """Answer lines in order, up to the first that must be carried out again behind those before it."""
-        window = Window()
-        tasks = [asyncio.create_task(self._answer(line, Place(window, nth))) for nth, line in enumerate(lines)]
-        try:
-            for nth, task in enumerate(tasks):
-                answer = await task
-                yield answer
-                if answer.type == OUTCOME_UNKNOWN.type:
-                    continue  # what is behind it may have been stored together with it, and says so itself
-                if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                    return  # it is not settled, so that nothing behind it was stored either
-                window.next = nth + 1
-        except NotYet:
-            return
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-
-    async def _answer(self, line: NumberedLine, place: Place) -> AnsweredLine:
+    async def _ending(self, line: NumberedLine, place: Place) -> Ending:
         """:raises NotYet: those before it have to be answered first."""
         await line.take_from_rate(self._scope)
         if self._halted is None:
             self._halted = self._forbidden(line.number)
         if self._halted is not None:
-            return failed(line.number, self._halted)
+            return self._halted
         try:
             with observed(CHANNEL, traceparent=self._traceparent) as observation:
                 invocation = self._read_in_turn(line.text, place, observation)
-                return done(line.number, await self._executor.execute(invocation, observation))
+                return await self._executor.execute(invocation, observation)
         except NotYet:
             raise
         except Refusal as refusal:
-            return failed(line.number, self._refused(line.number, refusal))
+            return self._refused(line.number, refusal)
         except Exception as defect:  # noqa: BLE001 - as for a single command; the lines after it go on
             log_defect(defect, request_id=request_id(self._scope))
-            return failed(line.number, Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here"))
+            return Refusal(INTERNAL_ERROR, "The line failed; nothing more is said here")
 
     def _forbidden(self, number: int) -> Refusal | None:
         try:

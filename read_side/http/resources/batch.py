@@ -16,12 +16,13 @@ from read_side.http.resource import BodyRoute
 from read_side.http.responses import CACHE_CONTROL
 from read_side.views import Matches, ProfileKeys, ProfileViews, Variant
 from shared.auth.principal import PRIVATE
+from shared.decoding.objects import decoder
 from shared.http.containers import Services
 from shared.http.middleware.auth import caller, require_scope
-from shared.http.parsing.bodies import body_of, decoder, require_media_type
+from shared.http.parsing.bodies import body_of, require_media_type
 from shared.http.parsing.negotiation import require_acceptable
-from shared.http.problems import NOT_JSON, TOO_LARGE, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
-from shared.problems import INVALID, FieldError
+from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.problems import INVALID, NOT_JSON, TOO_LARGE, FieldError
 from shared.read_model.envelope import entity_tag
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
 

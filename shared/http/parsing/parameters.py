@@ -7,9 +7,9 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from litestar.types import Scope
 
-from shared.http.problems import MOST_ERRORS, Rejection
+from shared.http.problems import Rejection
 from shared.http.requests import header
-from shared.problems import INVALID, FieldError
+from shared.problems import INVALID, MOST_ERRORS, FieldError
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from litestar import Litestar, Request, post
 
+from shared.decoding.objects import part_decoder
 from shared.http.limits import HttpLimits
-from shared.http.parsing.bodies import BodyReader, body_of, part_decoder
-from shared.http.problems import EXCEPTION_HANDLERS, Rejection
+from shared.http.parsing.bodies import BodyReader, body_of
+from shared.http.problems import EXCEPTION_HANDLERS
+from shared.problems import Refusal
 
 LIMITS = HttpLimits(large_bodies=1)
 LARGE = b"x" * (LIMITS.large_body + 1)
@@ -98,7 +100,7 @@ async def test_a_permit_is_free_again_if_the_body_does_not_come_to_its_end(app, 
 )
 def test_a_body_that_is_no_json_is_refused_in_words(body, said):
     """Not in those of Python's codecs."""
-    with pytest.raises(Rejection) as refused:
+    with pytest.raises(Refusal) as refused:
         part_decoder(msgspec.defstruct("Named", ["name"]))(body)
 
     assert refused.value.problem.name == "not-json"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.http.parsing.repeated_names import require_distinct_names
-from shared.http.problems import Rejection
+from shared.decoding.repeated_names import require_distinct_names
+from shared.problems import Refusal
 
 NAMES = st.sampled_from(["a", "b", "a/b", "~", 'x":1,"x', "ä", "http://x", ""])
 VALUES = st.recursive(
@@ -49,7 +49,7 @@ def test_every_name_that_stands_again_is_named_and_no_other(members, ascii_only)
 
     try:
         require_distinct_names(body)
-    except Rejection as rejection:
+    except Refusal as rejection:
         named = [each.pointer for each in rejection.errors]
     else:
         named = []
@@ -68,7 +68,7 @@ def test_every_name_that_stands_again_is_named_and_no_other(members, ascii_only)
     ],
 )
 def test_it_is_named_by_its_pointer(body, pointer):
-    with pytest.raises(Rejection) as raised:
+    with pytest.raises(Refusal) as raised:
         require_distinct_names(body)
 
     assert raised.value.problem.status == 422

@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.http.problems import Rejection
+from shared.problems import Refusal
 from write_side.domain.values import plain
-from write_side.http.lines import _BY_NAME
+from write_side.execution.messages import _part_decoders as decode_of
 from write_side.use_cases import USE_CASES, optional_texts, with_nulls
 
 ADA = {"email": "ada@x.org", "handle": "ada", "display_name": "Ada", "group": "ssaf", "slug": "ssaf", "name": "S"}
 WITH_OPTIONAL_TEXT = [each for each in USE_CASES if optional_texts(each.command)]
-decode_of = {name: decode for name, (_, decode) in _BY_NAME.items()}
 
 
 @pytest.mark.parametrize("use_case", WITH_OPTIONAL_TEXT, ids=lambda each: each.name)
@@ -37,7 +36,7 @@ def test_what_is_required_is_not_empty(command, field):
     known = ADA if command == "register-account" else {"account": "@ada"}
     sent = {name: each for name, each in known.items() if name not in {"group", "slug", "name"}} | {field: ""}
 
-    with pytest.raises(Rejection) as refused:
+    with pytest.raises(Refusal) as refused:
         decode_of[command](msgspec.json.encode(sent))
 
     assert [each.pointer for each in refused.value.errors] == [f"/{field}"]

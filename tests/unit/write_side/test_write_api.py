@@ -25,10 +25,10 @@ from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
+from write_side.execution.messages import MAX_MESSAGE_BYTES
 from write_side.execution.observation import Observation
 from write_side.execution.refusals import STORAGE_UNAVAILABLE
 from write_side.http.app import write_api
-from write_side.http.lines import MAX_LINE_BYTES
 from write_side.ports import CommandContext, Outcome
 from write_side.services import register_executor
 
@@ -156,7 +156,7 @@ async def test_a_stream_runs_line_by_line(client):
         {"command": "no-such-thing"},
         {"command": "register-account", "idempotency_key": "one", **ANDRE},
     ]
-    body = "\n".join(map(json.dumps, lines)) + "\n\nnot json\n" + "x" * (MAX_LINE_BYTES + 1)
+    body = "\n".join(map(json.dumps, lines)) + "\n\nnot json\n" + "x" * (MAX_MESSAGE_BYTES + 1)
 
     answer = await client.post("/commands", content=body, headers={"Content-Type": "application/x-ndjson"})
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from shared.http.parsing.bodies import decoder
+from shared.decoding.objects import decoder
 from shared.problems import Refusal
 from write_side.domain.values import parse_value
 from write_side.use_cases import USE_CASES

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from shared.http.problems import MOST_ERRORS, Rejection
-from shared.problems import INVALID, FieldError
+from shared.problems import INVALID, MOST_ERRORS, FieldError, Refusal
 
 
 class _RepeatedName(Exception):
@@ -33,7 +32,7 @@ def require_distinct_names(body: bytes) -> None:
     Require that no name stands twice in one object: RFC 8259, section 4, leaves open which counts.
 
     :param body: an object that was decoded before.
-    :raises Rejection: 422, one does.
+    :raises Refusal: 422, one does.
     """
     # Each member takes a colon: as many colons as there are different names leave none for a name that stands twice.
     if body.count(b":") == len(_decode_names(body)):
@@ -44,7 +43,7 @@ def require_distinct_names(body: bytes) -> None:
         members = json.loads(body, object_pairs_hook=_Members, parse_int=str)
         errors = [FieldError(pointer, "stands here twice") for pointer in islice(_repeated(members, ""), MOST_ERRORS)]
         named = ", ".join(dict.fromkeys(each.pointer for each in errors))
-        raise Rejection(INVALID, f"Said twice: {named}", errors=errors) from None
+        raise Refusal(INVALID, f"Said twice: {named}", errors=errors) from None
 
 
 def _repeated(value: object, at: str) -> Iterator[str]:

@@ -92,6 +92,13 @@ class RunAgain(Exception):
         self.under = under
 
 
+class TokenKey(Protocol):
+    """The key that seals what is mailed to people, of this directory alone."""
+
+    async def read(self) -> bytes:
+        """:raises Unavailable: it cannot be read now."""
+
+
 class Accounts(Protocol):
     """All accounts."""
 

@@ -23,6 +23,7 @@ from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
 from write_side.adapters.postgres.notifier import PostgresNotifier
 from write_side.adapters.postgres.purge import purge_expired_keys
+from write_side.adapters.postgres.token_key import PostgresTokenKey
 from write_side.adapters.postgres.transactions import (
     TRANSACTION_LIMITS,
     PostgresTransactions,
@@ -34,7 +35,7 @@ from write_side.execution.executor import CommandExecutor
 from write_side.execution.limits import EXECUTION_LIMITS, ExecutionLimits
 from write_side.http.app import Background, write_api
 from write_side.http.limits import StreamedAnswerLimits
-from write_side.ports import UnitsOfWork
+from write_side.ports import TokenKey, UnitsOfWork
 
 
 def create_app() -> ASGIApp:
@@ -79,14 +80,21 @@ def register_postgres(
     registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
     background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, begin, command_log))
     registry.register_value(Background, background)
-    register_executor(registry, units=units, clock=clock, ids=TimeOrderedIds(), limits=execution)
+    token_key = PostgresTokenKey(begin)
+    register_executor(registry, units=units, clock=clock, ids=TimeOrderedIds(), token_key=token_key, limits=execution)
 
 
 def register_executor(
-    registry: svcs.Registry, *, units: UnitsOfWork, clock: Clock, ids: Ids, limits: ExecutionLimits = EXECUTION_LIMITS
+    registry: svcs.Registry,
+    *,
+    units: UnitsOfWork,
+    clock: Clock,
+    ids: Ids,
+    token_key: TokenKey,
+    limits: ExecutionLimits = EXECUTION_LIMITS,
 ) -> None:
     """Register what carries out commands on any adapters."""
-    executor = CommandExecutor(units=units, clock=clock, ids=ids, limits=limits)
+    executor = CommandExecutor(units=units, clock=clock, ids=ids, token_key=token_key, limits=limits)
     registry.register_value(CommandExecutor, executor)
 
 

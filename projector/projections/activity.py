@@ -81,6 +81,7 @@ ITEMS: Mapping[type[events.Event], Callable[[Any], Details]] = {
     events.AccountRegistered: _identity,
     events.HandleChanged: _changes,
     events.EmailChanged: _changes,
+    events.EmailVerified: lambda _: {},
     events.AccountSuspended: _reason,
     events.AccountReinstated: _reason,
     events.AccountClosed: _reason,

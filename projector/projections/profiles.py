@@ -34,6 +34,7 @@ OfGroup: TypeAlias = events.GroupCreated | events.SlugChanged | events.GroupUpda
 OfPerson: TypeAlias = (
     events.HandleChanged
     | events.EmailChanged
+    | events.EmailVerified
     | events.AccountSuspended
     | events.AccountReinstated
     | events.AccountClosed
@@ -81,7 +82,7 @@ GROUP = Kind("group", GroupName)
 _DESCRIPTION = tuple(name for name in events.ProfileUpdated.__struct_fields__ if name != "account_id")
 """The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""
 
-profiles = Projection("profiles", version=4, documents=(PROFILE, GROUP, REGISTRATION))
+profiles = Projection("profiles", version=5, documents=(PROFILE, GROUP, REGISTRATION))
 profiles.versioned(REGISTRATION, by="account", field="version")
 profiles.versioned(PROFILE, by="account", field="version", touches_updated_at=True)
 profiles.versioned(PROFILE, by="profile", field="profile_version", touches_updated_at=True)
@@ -117,7 +118,8 @@ def changes(event: type[Changed], fields: Callable[[Changed], Mapping[str, Any]]
 
 
 changes(events.HandleChanged, lambda event: {"handle": event.new})
-changes(events.EmailChanged, lambda event: {"email": event.new})
+changes(events.EmailChanged, lambda event: {"email": event.new, "email_verified": False})
+changes(events.EmailVerified, lambda _: {"email_verified": True})
 changes(events.AccountSuspended, lambda _: {"status": "suspended"})
 changes(events.AccountReinstated, lambda _: {"status": "active"})
 changes(events.AccountClosed, lambda _: {"status": "closed"})
@@ -204,6 +206,7 @@ def _profile(event: events.ProfileCreated, recorded: RecordedEvent, documents: D
         **msgspec.structs.asdict(documents.get(REGISTRATION, event.account_id)),
         **{name: getattr(event, name) for name in _DESCRIPTION},
         status="active",
+        email_verified=False,
         updated_at=timestamp_of(recorded),
         profile_version=recorded.version,
     )

@@ -28,6 +28,7 @@ EXAMPLES = (
         title="Representative",
         bio=None,
         email="andre@example.org",
+        email_verified=True,
         status="active",
         locale="en-US",
         time_zone="America/Indiana/Indianapolis",

@@ -6,6 +6,7 @@ from shared.events.accounts import (
     AccountReinstated,
     AccountSuspended,
     EmailChanged,
+    EmailVerified,
     HandleChanged,
 )
 from shared.events.erasure import AccountErased, Redacted
@@ -25,6 +26,7 @@ EVENTS: tuple[type[Event], ...] = (
     AccountRegistered,
     HandleChanged,
     EmailChanged,
+    EmailVerified,
     AccountSuspended,
     AccountReinstated,
     AccountClosed,
@@ -49,6 +51,7 @@ __all__ = [
     "AccountReinstated",
     "AccountSuspended",
     "EmailChanged",
+    "EmailVerified",
     "Event",
     "GroupCreated",
     "GroupDeleted",

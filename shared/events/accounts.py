@@ -24,6 +24,12 @@ class EmailChanged(Event, frozen=True, kw_only=True, tag="email-changed"):
     new: str
 
 
+class EmailVerified(Event, frozen=True, kw_only=True, tag="email-verified"):
+    """The person has shown that mail to the account's address, which it has had since its last change, is read."""
+
+    account_id: UUID
+
+
 class AccountSuspended(Event, frozen=True, kw_only=True, tag="account-suspended"):
     account_id: UUID
     reason: str | None = None

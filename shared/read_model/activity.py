@@ -32,6 +32,7 @@ DETAILS: Mapping[str, Details] = {
     "account-registered": Details(("handle", "email", "external_id"), public=1),
     "handle-changed": Details(("old", "new"), public=2),
     "email-changed": Details(("old", "new"), public=0),
+    "email-verified": Details((), public=0),
     "account-suspended": Details(("reason",), public=0),
     "account-reinstated": Details(("reason",), public=0),
     "account-closed": Details(("reason",), public=0),

@@ -53,6 +53,7 @@ class ProfileRecord(PublicProfileRecord, frozen=True, kw_only=True):
     """A person as the read API serves it to those who may see everything: the private fields stand last."""
 
     email: str
+    email_verified: bool
     external_id: str | None
     attributes: dict[str, str]
 

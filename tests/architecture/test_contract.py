@@ -29,6 +29,7 @@ COMMANDS = {
     "register-account",
     "change-handle",
     "change-email",
+    "verify-email",
     "update-profile",
     "suspend-account",
     "reinstate-account",

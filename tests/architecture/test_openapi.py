@@ -25,6 +25,7 @@ CONFLICTS = {
     "register_account": {"email-taken", "handle-taken", "external-id-taken", "account-exists"},
     "change_handle": {"account-not-found", "account-closed", "handle-taken"},
     "change_email": {"account-not-found", "account-closed", "email-taken"},
+    "verify_email": {"account-closed"},
     "update_profile": {"account-not-found", "account-closed"},
     "suspend_account": {"account-not-found", "account-closed"},
     "reinstate_account": {"account-not-found", "account-closed"},

@@ -27,7 +27,7 @@ from tests.support.write_side import (
     postgres_write_side,
     register,
 )
-from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
@@ -495,7 +495,9 @@ def random_lines(choose: random.Random, count: int) -> list[dict[str, Any]]:
 
 async def answers_of(write_side: WriteSide, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     def register_units(registry) -> None:
-        register_executor(registry, units=write_side.units, clock=write_side.clock, ids=TimeOrderedIds())
+        register_executor(
+            registry, units=write_side.units, clock=write_side.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey()
+        )
 
     async with in_process(write_api(admit_everyone, register_units)) as client:
         answer = await client.post(

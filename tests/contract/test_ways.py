@@ -17,6 +17,7 @@ from tests.support.pages import ROOT
 from tests.support.patience import until
 from tests.support.projectors import projector_with, running
 from tests.support.write_side import ANDRE, postgres_write_side
+from write_side.adapters.memory import MemoryTokenKey
 from write_side.http.app import write_api
 from write_side.services import register_executor
 
@@ -56,7 +57,9 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
     async with postgres_write_side(database_url, grouped=True) as side:
 
         def register(registry):
-            register_executor(registry, units=side.units, clock=side.clock, ids=TimeOrderedIds())
+            register_executor(
+                registry, units=side.units, clock=side.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey()
+            )
 
         async with in_process(write_api(admit_everyone, register)) as client:
             with visits(expected) as found:

@@ -11,7 +11,7 @@ from tests.support.clock import SettableClock
 from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
 from tests.support.read_side import ADA, BOB, PATIENCE
-from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.http.app import write_api
 from write_side.services import register_executor
 
@@ -43,7 +43,13 @@ class AuthenticatedApps:
 
 def _write_on(store):
     def register(registry):
-        register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
+        register_executor(
+            registry,
+            units=MemoryUnitsOfWork(store),
+            clock=store.clock,
+            ids=TimeOrderedIds(),
+            token_key=MemoryTokenKey(),
+        )
 
     return register
 

@@ -57,6 +57,7 @@ def record(state: State, id_: str) -> Json | None:
         "account_id": account.id,
         "handle": account.handle,
         "email": account.email,
+        "email_verified": False,
         "external_id": account.external_id,
         "status": account.status,
         **account.profile,

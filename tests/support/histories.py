@@ -86,6 +86,9 @@ class History:
         old, self.emails[account_id] = self.emails[account_id], new
         self.record("account", account_id, events.EmailChanged(account_id=account_id, old=old, new=new))
 
+    def verify_email(self, account_id: UUID) -> None:
+        self.record("account", account_id, events.EmailVerified(account_id=account_id))
+
     def swap_handles(self, one: UUID, other: UUID, *, by_way_of: str) -> None:
         first, second = self.handles[one], self.handles[other]
         self.change_handle(one, by_way_of)

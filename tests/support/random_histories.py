@@ -105,6 +105,7 @@ def _possible(history: History) -> Mapping[str, Iterable[Mapping[str, object]]]:
         "register": _each(("handle", "email"), product(handles, emails)),
         "change_handle": _each(("account_id", "new"), product(is_open, handles)),
         "change_email": _each(("account_id", "new"), product(is_open, emails)),
+        "verify_email": _each(("account_id",), product(is_open)),
         "swap_handles": _each(
             ("one", "other", "by_way_of"), ((*both, free) for both, free in product(permutations(is_open, 2), handles))
         ),
@@ -133,7 +134,7 @@ def _each(names: Sequence[str], values: Iterable[Sequence[object]]) -> Iterable[
 
 
 _OF_PEOPLE = (
-    *("change_handle", "change_handle", "change_email", "swap_handles", "update"),
+    *("change_handle", "change_handle", "change_email", "verify_email", "swap_handles", "update"),
     *("suspend", "reinstate", "close", "erase", "register"),
 )
 _OF_GROUPS = (

@@ -45,6 +45,7 @@ ADA = ProfileRecord(
     title="Analyst",
     bio=None,
     email="Ada@Example.org",
+    email_verified=True,
     status="active",
     locale="en-GB",
     time_zone="Europe/London",

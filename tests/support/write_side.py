@@ -17,7 +17,7 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.ids import TimeOrderedIds
 from shared.problems import Problem, Refusal
 from tests.support.clock import SettableClock
-from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
 from write_side.adapters.postgres.transactions import (
@@ -27,7 +27,8 @@ from write_side.adapters.postgres.transactions import (
     create_engine,
 )
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
-from write_side.domain.values import parse_value, plain
+from write_side.domain.email_token import EmailToken
+from write_side.domain.values import EmailAddress, parse_value, plain
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Channel, Invocation
 from write_side.execution.limits import ExecutionLimits
@@ -39,6 +40,7 @@ _BY_NAME = {use_case.name: use_case for use_case in USE_CASES}
 _numbers = count(1)
 
 SSAF = {"slug": "ssaf", "name": "Senate Committee on Agriculture, Nutrition, and Forestry"}
+TOKEN_KEY = bytes(range(32))
 ANDRE = {"email": "andre@example.org", "handle": "andre.carson", "display_name": "André Carson"}
 
 
@@ -56,7 +58,10 @@ class WriteSide:
 
     def another_executor(self) -> CommandExecutor:
         """Make one as another process has it: it shares no single flight with the first."""
-        return CommandExecutor(units=self.units, clock=self.clock, ids=TimeOrderedIds(), limits=ExecutionLimits())
+        token_key = MemoryTokenKey(TOKEN_KEY)
+        return CommandExecutor(
+            units=self.units, clock=self.clock, ids=TimeOrderedIds(), token_key=token_key, limits=ExecutionLimits()
+        )
 
     async def run(
         self,
@@ -76,6 +81,11 @@ class WriteSide:
         except Refusal as refusal:
             _require_said(name, refusal.problem)
             raise refusal.__cause__ or refusal from None
+
+    def token(self, account_id: UUID, email: str, version: int = 1, *, valid: timedelta = timedelta(days=1)) -> str:
+        """Make what is mailed to an address that an account has had since one of its versions."""
+        until = self.clock.now() + valid
+        return str(EmailToken.issue(account_id, EmailAddress.parse(email), version, key=TOKEN_KEY, until=until))
 
     async def events(self) -> list[RecordedEvent]:
         return await self.events_after(0)

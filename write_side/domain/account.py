@@ -14,9 +14,11 @@ from shared.events import (
     AccountReinstated,
     AccountSuspended,
     EmailChanged,
+    EmailVerified,
     HandleChanged,
 )
 from write_side.domain.aggregate import Aggregate
+from write_side.domain.email_token import EmailToken, TokenNotGood
 from write_side.domain.values import EmailAddress, ExternalId, Handle
 
 
@@ -43,6 +45,9 @@ class Account(Aggregate):
     handle: Handle
     external_id: ExternalId | None = None
     status: AccountStatus = AccountStatus.ACTIVE
+    email_version: int = 1
+    """The account's version with which it took on the address: what was mailed under another one proves nothing."""
+    email_verified: bool = False
 
     @classmethod
     def register(
@@ -68,6 +73,21 @@ class Account(Aggregate):
             return
         self.record(EmailChanged(account_id=self.id, old=str(self.email), new=str(email)), at=at)
         self.email = email
+        self.email_version = self.version
+        self.email_verified = False
+
+    def verify_email(self, token: EmailToken, *, key: bytes, at: datetime) -> None:
+        """
+        Take it that the person reads mail to the address.
+
+        :raises TokenNotGood: the token was used, or does not prove it.
+        """
+        token.require_sealed(self.email, self.email_version, key=key, at=at)
+        self.require_open()
+        if self.email_verified:
+            raise TokenNotGood
+        self.record(EmailVerified(account_id=self.id), at=at)
+        self.email_verified = True
 
     def suspend(self, *, reason: str | None, at: datetime) -> None:
         self.require_open()

@@ -225,6 +225,14 @@ class Link(Text):
     rule = "must be an absolute URL such as https://example.org/, mailto:andre@example.org or tel:+1-202-555-0100"
 
 
+class MailedText(Text):
+    """A token as it stands in a mail: letters, digits, `-` and `_`; whether it is good is for the command to say."""
+
+    __slots__ = ()
+    examples = ("AQGZYVnDtwfmQ",)
+    longest = 200
+
+
 class Tag(Text):
     """A word by which people are found together."""
 

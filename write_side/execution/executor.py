@@ -22,7 +22,7 @@ from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
 from write_side.execution.observation import Observation, observed
 from write_side.execution.refusals import REFUSED, refusal_of
-from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, RunAgain, UnitOfWork, UnitsOfWork
+from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, RunAgain, TokenKey, UnitOfWork, UnitsOfWork
 from write_side.use_cases.use_case import Run
 
 _RETRIES = Counter(
@@ -44,10 +44,12 @@ class CommandExecutor:
     the start. Once COMMIT may have been sent, nothing is done but asking the key for the outcome.
     """
 
-    def __init__(self, *, units: UnitsOfWork, clock: Clock, ids: Ids, limits: ExecutionLimits) -> None:
+    def __init__(
+        self, *, units: UnitsOfWork, clock: Clock, ids: Ids, token_key: TokenKey, limits: ExecutionLimits
+    ) -> None:
         self._units = units
         self._ids = ids
-        self._ports = {"clock": clock, "ids": ids}
+        self._ports = {"clock": clock, "ids": ids, "token_key": token_key}
         self._limits = limits
         self._keep = timedelta(seconds=limits.keep_seconds)
         self._keep_bulk = timedelta(seconds=limits.keep_bulk_seconds)

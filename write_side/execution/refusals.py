@@ -6,6 +6,7 @@ from http import HTTPStatus
 from shared.errors import Overloaded, Unavailable
 from shared.problems import OVERLOADED, Problem, Refusal
 from write_side.domain.account import AccountAlreadyClosed
+from write_side.domain.email_token import TokenNotGood
 from write_side.domain.errors import (
     AccountExists,
     AccountNotFound,
@@ -66,6 +67,12 @@ PROBLEM_OF: dict[type[Exception], Problem] = {
     ),
     AccountAlreadyClosed: Problem(
         "account-closed", 409, "The account is closed", "A closed account takes no further changes; register a new one."
+    ),
+    TokenNotGood: Problem(
+        "token-not-good",
+        422,
+        "The token is not good",
+        "It was used, has expired, or the address has changed since: use the link of the newest mail.",
     ),
     AccountNotFound: Problem(
         "account-not-found",

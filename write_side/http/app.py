@@ -14,7 +14,7 @@ from shared.http.middleware.auth import Policy
 from shared.runtime.tasks import Tasks
 from shared.server.shutdown import StopSignal, on_stop_signal
 from write_side.execution import refusals
-from write_side.http import stream
+from write_side.http import stream, verify_email
 from write_side.http.commands import command_route
 from write_side.http.documentation import document
 from write_side.http.duplex import DiskRoom
@@ -33,11 +33,16 @@ def write_api(*registers: Register) -> ASGIApp:
     Needs a `CommandExecutor` and an `Authentication`, and runs a `Background` if there is one.
     """
     return assemble(
-        handlers=[index_route(described := document()), *map(command_route, USE_CASES), stream.stream_route],
+        handlers=[
+            index_route(described := document()),
+            *map(command_route, USE_CASES),
+            stream.stream_route,
+            *verify_email.HANDLERS,
+        ],
         registers=(_default_limits, *registers),
         problems=(*refusals.PROBLEMS, *stream.PROBLEMS),
         document=described,
-        policy=Policy(COMMANDS, open=frozenset({"/"})),
+        policy=Policy(COMMANDS, open=frozenset({"/", verify_email.PATH})),
         lifespan=[_background],
     )
 

@@ -16,12 +16,14 @@ from write_side.use_cases.suspend_account import suspend_account
 from write_side.use_cases.update_group import update_group
 from write_side.use_cases.update_profile import update_profile
 from write_side.use_cases.use_case import UseCase, use_case
+from write_side.use_cases.verify_email import verify_email
 
 USE_CASES: tuple[UseCase, ...] = (
     use_case(register_account),
     use_case(update_profile),
     use_case(change_handle),
     use_case(change_email),
+    use_case(verify_email),
     use_case(suspend_account),
     use_case(reinstate_account),
     use_case(close_account),

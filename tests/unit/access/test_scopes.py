@@ -33,6 +33,8 @@ ROUTES = {
         **{f"POST /commands/{use_case.name}": COMMANDS for use_case in USE_CASES},
         "POST /commands": COMMANDS,
         "GET /": EVERYBODY,
+        "GET /verify-email": EVERYBODY,
+        "POST /verify-email": EVERYBODY,
     },
     "read": {
         "GET /": EVERYBODY,

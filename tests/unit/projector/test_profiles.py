@@ -158,7 +158,17 @@ def test_who_has_no_external_id_is_found_by_none():
 def test_everybody_sees_all_but_email_external_id_and_attributes(history):
     """These stand last."""
     assert (*PublicProfileRecord.__struct_fields__, *PROFILE.private) == ProfileRecord.__struct_fields__
-    assert set(PROFILE.private) == {"email", "external_id", "attributes"}
+    assert set(PROFILE.private) == {"email", "email_verified", "external_id", "attributes"}
+
+
+def test_an_address_is_verified_until_there_is_another(history):
+    """Nor is it verified at first."""
+    ada, is_verified = history.register("ada"), []
+    for happen in (lambda: None, lambda: history.verify_email(ada), lambda: history.change_email(ada, "b@example.org")):
+        happen()
+        is_verified.append(person(history, ada).email_verified)
+
+    assert is_verified == [False, True, False]
 
 
 def test_times_are_in_utc_whatever_the_database_says(history):

@@ -13,7 +13,7 @@ from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from tests.support.measures import counts
 from tests.support.write_side import ANDRE, SSAF, WriteSide, invocation, memory_write_side
-from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.domain.errors import AccountNotFound, Contention, EmailTaken, OutcomeUnknown, StaleAggregate
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Channel
@@ -186,7 +186,11 @@ async def test_requests_with_one_key_run_one_after_another(write_side):
 async def test_what_waits_for_its_key_holds_no_permit(write_side):
     """Two permits, two commands under one key: a third command has its turn before they end."""
     executor = CommandExecutor(
-        units=write_side.units, clock=write_side.clock, ids=TimeOrderedIds(), limits=ExecutionLimits(at_once=2)
+        units=write_side.units,
+        clock=write_side.clock,
+        ids=TimeOrderedIds(),
+        token_key=MemoryTokenKey(),
+        limits=ExecutionLimits(at_once=2),
     )
     write_side.units.gate = asyncio.Event()
     waiting = [asyncio.create_task(write_side.run("register-account", key="k", by=executor, **ANDRE)) for _ in range(2)]

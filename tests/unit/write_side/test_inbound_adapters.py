@@ -11,7 +11,7 @@ from shared.problems import INVALID, Refusal
 from tests.support.clock import SettableClock
 from tests.support.measures import counts, named
 from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.domain.values import parse_value
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Channel, Invocation
@@ -72,7 +72,13 @@ def store():
 @pytest.fixture
 def executor(store):
     limits = ExecutionLimits()
-    return CommandExecutor(units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds(), limits=limits)
+    return CommandExecutor(
+        units=MemoryUnitsOfWork(store),
+        clock=store.clock,
+        ids=TimeOrderedIds(),
+        token_key=MemoryTokenKey(),
+        limits=limits,
+    )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from shared.ids import TimeOrderedIds
 from tests.support.clock import SettableClock
 from tests.support.measures import counts, every_attribute, named
 from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.http.app import write_api
 from write_side.services import register_executor
 
@@ -29,7 +29,13 @@ def store():
 @pytest.fixture
 async def client(store):
     def register(registry):
-        register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
+        register_executor(
+            registry,
+            units=MemoryUnitsOfWork(store),
+            clock=store.clock,
+            ids=TimeOrderedIds(),
+            token_key=MemoryTokenKey(),
+        )
 
     async with in_process(write_api(admit_everyone, register)) as client:
         yield client

@@ -21,7 +21,7 @@ from shared.ids import TimeOrderedIds
 from shared.problems import Refusal
 from tests.support.clock import SettableClock
 from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
@@ -56,7 +56,13 @@ def store() -> FailingDatabase:
 @pytest.fixture
 async def client(store) -> AsyncIterator[httpx.AsyncClient]:
     def register(registry) -> None:
-        register_executor(registry, units=MemoryUnitsOfWork(store), clock=store.clock, ids=TimeOrderedIds())
+        register_executor(
+            registry,
+            units=MemoryUnitsOfWork(store),
+            clock=store.clock,
+            ids=TimeOrderedIds(),
+            token_key=MemoryTokenKey(),
+        )
 
     async with in_process(write_api(admit_everyone, register)) as client:
         yield client
@@ -316,7 +322,9 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
     def register(registry) -> None:
         limits = ExecutionLimits(at_once=0, most_waiting=0, permit_seconds=60)
         units = MemoryUnitsOfWork(store)
-        register_executor(registry, units=units, clock=store.clock, ids=TimeOrderedIds(), limits=limits)
+        register_executor(
+            registry, units=units, clock=store.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey(), limits=limits
+        )
         admit_everyone(registry)
 
     async with asyncio.timeout(10), in_process(write_api(register)) as client:

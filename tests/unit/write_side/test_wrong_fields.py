@@ -18,6 +18,7 @@ RIGHT = {
     "name": "Agriculture",
     "group": "ssaf",
     "role": "Chair",
+    "token": "AQGZYVnDtwfmQ",
 }
 WRONG = (3, True, {"a": 3}, [3], "a\x00b", "x" * 10_000)
 """What no field may be; all that a kind of text refuses is tested with the kinds."""

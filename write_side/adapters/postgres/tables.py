@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -91,6 +92,8 @@ accounts = Table(
     Column("external_id", ValueColumn(ExternalId)),
     Column("external_id_unique", TextColumn),
     _required("status", ValueColumn(AccountStatus)),
+    Column("email_version", Integer, nullable=False, server_default=text("1")),
+    Column("email_verified", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("email_unique", name="accounts_email_is_unique"),
     UniqueConstraint("handle_unique", name="accounts_handle_is_unique"),
     UniqueConstraint("external_id_unique", name="accounts_external_id_is_unique"),
@@ -183,6 +186,7 @@ installation = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     _required("fingerprint_key", LargeBinary),
+    _required("token_key", LargeBinary),
     CheckConstraint("id = 1", name="installation_has_one_row"),
 )
 

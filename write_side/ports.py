@@ -1,7 +1,7 @@
 """What the use cases need of the world."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from write_side.domain.group import Group
 from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
 from write_side.domain.references import AccountRef, GroupRef
+from write_side.domain.values import EmailAddress
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -255,4 +256,37 @@ class UnitsOfWork(Protocol):
 
         :raises IdempotencyMismatch: the key was used for another command.
         :raises Unavailable: it cannot be asked for now.
+        """
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A mail to one person.
+
+    :param id: two with one id are the same mail, which was sent again; its Message-ID is made of it.
+    :param locale: of its texts, as in `Content-Language`.
+    """
+
+    id: UUID
+    to: EmailAddress
+    subject: str
+    text: str
+    html: str
+    locale: str
+    at: datetime
+
+
+class MailRefused(Exception):
+    """The mail will never be taken, such as for an address that there is not; the text is the server's status alone."""
+
+
+class Mailer(Protocol):
+    """A way to send mail."""
+
+    async def send(self, mail: Mail) -> None:
+        """
+        Hand a mail over, to be delivered to its address; return once it has been taken.
+
+        :raises Unavailable: it may be taken later. Whether it was not taken now is not certain.
+        :raises MailRefused: it never will be.
         """

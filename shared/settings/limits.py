@@ -41,6 +41,7 @@ COMPONENTS: tuple[str, ...] = (
     "shared.http.limits:HttpLimits",
     "shared.postgres.arguments:PostgresLimits",
     "shared.server.limits:ServerLimits",
+    "write_side.adapters.mail.smtp:SmtpLimits",
     "write_side.adapters.postgres.transactions:TransactionLimits",
     "write_side.execution.limits:ExecutionLimits",
     "write_side.http.limits:StreamedAnswerLimits",

@@ -1,0 +1,216 @@
+"""Every mailer sends what it is given, and says alike why it did not."""
+
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from urllib.parse import quote
+from uuid import UUID
+
+import pytest
+
+from shared.dev_stack.embedded_server import free_port
+from shared.errors import Unavailable
+from shared.urls.mail import SmtpServer
+from tests.support.certificates import certified
+from tests.support.mail_servers import LOGIN, mail_server
+from write_side.adapters.mail.folder import FolderMailer
+from write_side.adapters.mail.message import message_of
+from write_side.adapters.mail.smtp import SmtpLimits, SmtpMailer
+from write_side.adapters.memory import MemoryMailer
+from write_side.domain.values import EmailAddress
+from write_side.ports import Mail, Mailer, MailRefused
+
+pytestmark = pytest.mark.anyio
+
+SENDER = Address("Müster", "muster", "example.org")
+USER = ":".join(quote(each, safe="") for each in LOGIN)
+
+
+def mail(to: str = "andre@example.org", **changes) -> Mail:
+    about = {
+        "id": UUID(int=7),
+        "subject": "Bestätigen Sie Ihre Adresse",
+        "text": "Grüße: https://muster.example/verify-email?token=" + "A" * 76 + "\n",
+        "html": "<p>Grüße</p>\n",
+        "locale": "de",
+        "at": datetime(2026, 11, 30, tzinfo=UTC),
+    }
+    return Mail(to=EmailAddress.parse(to), **(about | changes))
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """A mailer, and what came of what it sent."""
+
+    mailer: Mailer
+    messages: Callable[[], Sequence[EmailMessage]]
+
+
+@pytest.fixture(params=["memory", "folder", "smtp"])
+async def mailing(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Mailing]:
+    match request.param:
+        case "memory":
+            mailer = MemoryMailer()
+            yield Mailing(mailer, lambda: [message_of(each, sender=SENDER) for each in mailer.sent])
+        case "folder":
+            folder = tmp_path / "mail"
+            yield Mailing(FolderMailer(folder, sender=SENDER), lambda: list(map(read, folder.iterdir())))
+        case "smtp":
+            async with mail_server() as server:
+                mailer = SmtpMailer(SmtpServer.parse(f"smtp://127.0.0.1:{server.port}"), sender=SENDER)
+                yield Mailing(mailer, lambda: [each.message for each in server.taken])
+
+
+def read(path: Path) -> EmailMessage:
+    return message_from_bytes(path.read_bytes(), policy=default)
+
+
+async def test_a_mail_arrives_as_it_was_written(mailing):
+    await mailing.mailer.send(mail())
+
+    [message] = mailing.messages()
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert (message["From"], message["To"]) == ("Müster <muster@example.org>", "andre@example.org")
+    assert message["Subject"] == "Bestätigen Sie Ihre Adresse"
+    assert (message["Content-Language"], message["Auto-Submitted"]) == ("de", "auto-generated")
+    assert message["Date"].datetime == datetime(2026, 11, 30, tzinfo=UTC)
+    assert plain.get_content().replace("\r\n", "\n") == mail().text
+    assert html.get_content().replace("\r\n", "\n") == mail().html
+
+
+async def test_a_mail_that_is_sent_again_has_the_same_id(mailing):
+    await mailing.mailer.send(mail())
+    await mailing.mailer.send(mail())
+
+    assert {message["Message-ID"] for message in mailing.messages()} == {f"<{UUID(int=7)}@example.org>"}
+
+
+@pytest.mark.parametrize("to", ["a,b@example.org", "<x>@example.org", '"x"@example.org', "a;b:c@example.org"])
+async def test_an_address_is_one_address_whatever_signs_are_in_it(mailing, to):
+    await mailing.mailer.send(mail(to))
+
+    [message] = mailing.messages()
+    [address] = message["To"].addresses
+    assert (address.username, address.domain) == tuple(to.rsplit("@", 1))
+
+
+async def test_a_domain_is_written_in_ascii(mailing):
+    await mailing.mailer.send(mail("jo@bücher.example"))
+
+    [message] = mailing.messages()
+    assert str(message["To"]) == "jo@xn--bcher-kva.example"
+
+
+async def test_a_local_part_may_be_in_any_script(mailing):
+    await mailing.mailer.send(mail("jürgen@example.org"))
+
+    assert len(mailing.messages()) == 1
+
+
+def smtp(url: str, **limits: float) -> SmtpMailer:
+    return SmtpMailer(SmtpServer.parse(url), sender=SENDER, limits=SmtpLimits(**limits))
+
+
+@pytest.mark.parametrize("way", ["tls", "starttls"])
+async def test_a_server_is_spoken_to_by_tls_and_with_a_password(way, tmp_path):
+    certificate = certified(tmp_path)
+    async with mail_server(**{way: certificate}, login=True) as server:
+        scheme, query = ("smtps", "") if way == "tls" else ("smtp", "starttls=required&")
+
+        url = f"{scheme}://{USER}@127.0.0.1:{server.port}?{query}ssl_ca_certs={certificate.certificate}"
+        await smtp(url).send(mail())
+
+        assert len(server.taken) == 1
+
+
+@pytest.mark.parametrize("way", ["tls", "starttls"])
+async def test_a_certificate_that_is_not_trusted_is_no_server(way, tmp_path):
+    async with mail_server(**{way: certified(tmp_path)}) as server:
+        scheme, query = ("smtps", "") if way == "tls" else ("smtp", "?starttls=required")
+
+        with pytest.raises(Unavailable):
+            await smtp(f"{scheme}://127.0.0.1:{server.port}{query}").send(mail())
+
+        assert server.taken == []
+
+
+async def test_a_server_without_tls_is_none_where_it_is_required():
+    """Nothing is sent in the clear because what stands in between has taken STARTTLS away."""
+    async with mail_server() as server:
+        with pytest.raises(Unavailable):
+            await smtp(f"smtp://127.0.0.1:{server.port}?starttls=required").send(mail())
+
+        assert server.taken == []
+
+
+async def test_a_wrong_password_is_mended_and_the_mail_sent_later(tmp_path):
+    certificate = certified(tmp_path)
+    async with mail_server(tls=certificate, login=True) as server:
+        url = f"smtps://muster:wrong@127.0.0.1:{server.port}?ssl_ca_certs={certificate.certificate}"
+
+        with pytest.raises(Unavailable, match="535"):
+            await smtp(url).send(mail())
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "error"),
+    [
+        ("andre@example.org", "550 andre@example.org is not known here", MailRefused),
+        ("andre@example.org", "451 andre@example.org comes back soon", Unavailable),
+        ("DATA", "554 no spam for andre@example.org", MailRefused),
+        ("DATA", "452 the disk of andre@example.org is full", Unavailable),
+    ],
+)
+async def test_a_server_that_says_no_is_heard_and_not_quoted(command, answer, error):
+    """What it says may name the address, and errors end in logs."""
+    async with mail_server() as server:
+        server.answers[command] = answer
+
+        with pytest.raises(error) as raised:
+            await smtp(f"smtp://127.0.0.1:{server.port}").send(mail())
+
+    assert "andre" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+async def test_a_server_that_is_away_is_unavailable():
+    with pytest.raises(Unavailable):
+        await smtp(f"smtp://127.0.0.1:{free_port()}").send(mail())
+
+
+async def test_a_server_that_says_nothing_is_given_up_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+
+        with pytest.raises(Unavailable):
+            await smtp(f"smtp://127.0.0.1:{port}", answer_seconds=0.05).send(mail())
+
+
+async def test_a_server_that_takes_no_addresses_in_other_scripts_refuses_those():
+    async with mail_server(enable_SMTPUTF8=False) as server:
+        with pytest.raises(MailRefused):
+            await smtp(f"smtp://127.0.0.1:{server.port}").send(mail("jürgen@example.org"))
+
+
+async def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path):
+    (tmp_path / "mail").write_text("no folder")
+
+    with pytest.raises(Unavailable):
+        await FolderMailer(tmp_path / "mail", sender=SENDER).send(mail())
+
+
+async def test_a_file_is_private_and_never_half_a_mail(tmp_path):
+    mailer = FolderMailer(tmp_path / "mail", sender=SENDER)
+
+    await mailer.send(mail())
+
+    [path] = (tmp_path / "mail").iterdir()
+    assert path.name == f"{UUID(int=7)}.eml"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "mail").stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,33 @@
+"""A mail as the Internet knows it (RFC 5322)."""
+
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+
+from shared.text import unique_email
+from write_side.domain.values import EmailAddress
+from write_side.ports import Mail
+
+_SEVEN_BITS = SMTP.clone(cte_type="7bit")
+"""What every server takes."""
+
+
+def message_of(mail: Mail, *, sender: Address) -> EmailMessage:
+    """Return the message; its Message-ID is the same whenever the mail is sent."""
+    to = recipient_of(mail.to)
+    message = EmailMessage(_SEVEN_BITS if to.addr_spec.isascii() else SMTPUTF8)
+    message["From"] = sender
+    message["To"] = to
+    message["Subject"] = mail.subject
+    message["Date"] = mail.at
+    message["Message-ID"] = f"<{mail.id}@{sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply is wanted
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    message["Content-Language"] = mail.locale
+    return message
+
+
+def recipient_of(email: EmailAddress) -> Address:
+    """Return an address of which no part can be taken for another address, its domain in ASCII (IDNA)."""
+    return Address(username=email.rpartition("@")[0], domain=unique_email(email).rpartition("@")[2])

@@ -36,12 +36,14 @@ class Matches(NamedTuple):
     """
     The documents found for many keys, each person once, and the keys that no profile has, as of `position`.
 
-    They may be untagged: the whole answer has one tag.
+    :param found: the JSON of each.
+    :param tags: see `envelope.Forms`.
     """
 
     position: int
-    found: tuple[Sealed, ...]
+    found: tuple[bytes, ...]
     missing: ProfileKeys
+    tags: tuple[bytes, ...] = ()
 
 
 class QueryTooBroad(Exception):
@@ -93,14 +95,15 @@ class Page(NamedTuple):
     """
     Documents in order, as of `position`; all of them fit the query at one moment.
 
-    :param documents: None if what they belong to does not exist. They may be untagged: the whole answer has one tag.
+    :param documents: the JSON of each; None if what they belong to does not exist.
     :param after: the place where the page ends, None if there is no more. A page may be short, even empty, and not be
         the last: a query of several filters looks at so many candidates and no more.
     """
 
     position: int
-    documents: tuple[Sealed, ...] | None
+    documents: tuple[bytes, ...] | None
     after: bytes | None = None
+    tags: tuple[bytes, ...] = ()
 
 
 class Views(Protocol):

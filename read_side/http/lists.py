@@ -78,8 +78,9 @@ class ListEndpoint(Generic[V, Q]):
         if page.documents is None:
             self.outcomes.misses.inc()
             raise self._route.missing(page.position)
-        items = [selection.cut(each.body) if selection else each.body for each in page.documents]
-        return _response(page, items, parameters, bound)
+        if selection is not None:
+            page = page._replace(documents=tuple(map(selection.cut, page.documents)), tags=())
+        return _response(page, parameters, bound)
 
     def _query(self, parameters: Parameters, keys: Sequence[str]) -> tuple[int, bytes, Q]:
         """Return the position wanted, what a cursor is bound to, and the query."""
@@ -93,10 +94,10 @@ class ListEndpoint(Generic[V, Q]):
         return minimum, bound, msgspec.structs.replace(query, limit=limit, after=cursor and cursor.place)
 
 
-def _response(page: Page, items: Sequence[bytes], parameters: Parameters, bound: bytes) -> DocumentResponse:
+def _response(page: Page, parameters: Parameters, bound: bytes) -> DocumentResponse:
     cursor = None if page.after is None else str(Cursor.behind(page.after, query=bound))
     end = b"null" if cursor is None else b'"%b"' % cursor.encode()
-    body = b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), end)
-    document = Sealed(page.position, entity_tag(body), body)
+    body = b'{"items":[%b],"next_cursor":%b}' % (b",".join(page.documents or ()), end)
+    document = Sealed(page.position, entity_tag(b"".join((*page.tags, end)) if page.tags else body), body)
     next_page = None if cursor is None else parameters.address_with("cursor", cursor)
     return DocumentResponse(page.position, document, next_page)

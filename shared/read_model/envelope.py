@@ -1,6 +1,7 @@
 """The envelope in which a record is stored: the JSON that is served, behind a header line."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -22,6 +23,18 @@ class Sealed(NamedTuple):
     body: bytes
     stale_since: str | None = None
     public: int = 0
+
+
+class Forms(NamedTuple):
+    """
+    What is served of several stored documents, in their order.
+
+    :param bodies: the JSON of each.
+    :param tags: their entity tags, where all have one that is stored: they tell bodies apart as well as these do.
+    """
+
+    bodies: tuple[bytes, ...]
+    tags: tuple[bytes, ...] = ()
 
 
 def entity_tag(body: bytes) -> str:
@@ -54,16 +67,25 @@ def unseal(envelope: bytes) -> Sealed:
     return Sealed(int(position), etag.decode(), body, marks[0].decode() if marks else None, int(public or 0))
 
 
-def public_form(sealed: Sealed) -> Sealed:
+def full_forms(envelopes: Iterable[bytes]) -> Forms:
+    """Take many sealed documents apart, as far as whole ones are served."""
+    parts = [envelope.partition(b"\n") for envelope in envelopes]
+    tags = tuple([header.split(b" ", 2)[1] for header, _, _ in parts])
+    return Forms(tuple([body for _, _, body in parts]), tags if all(tags) else ())
+
+
+def public_form(envelope: bytes) -> bytes:
     """
-    Cut from a divided document what everybody may see: JSON of its own, untagged.
+    Cut from a divided document, as it is sealed, what everybody may see: JSON of its own.
 
     :raises ValueError: it is not divided.
     """
-    if not sealed.public:
+    header, _, body = envelope.partition(b"\n")
+    place, *words = header.split(b" ", 3)
+    if not (public := place.partition(b":")[2]):
         raise ValueError("nothing says what of the document everybody may see")
-    end = b"}" if sealed.stale_since is None else _mark(sealed.stale_since)
-    return Sealed(sealed.position, UNTAGGED, sealed.body[: sealed.public] + end, sealed.stale_since)
+    end = b"}" if len(words) == 1 else _mark(words[1])
+    return body[: int(public)] + end
 
 
 def tagged(sealed: Sealed) -> Sealed:
@@ -73,15 +95,15 @@ def tagged(sealed: Sealed) -> Sealed:
 
 def mark_stale(body: bytes, since: str) -> bytes:
     """The JSON of a record (never an empty one), with `stale_since` as its last field."""
-    return body[:-1] + _mark(since)
+    return body[:-1] + _mark(since.encode())
 
 
 def without_mark(sealed: Sealed) -> bytes:
     """The JSON as it was before it was marked."""
     if sealed.stale_since is None:
         return sealed.body
-    return sealed.body.removesuffix(_mark(sealed.stale_since)) + b"}"
+    return sealed.body.removesuffix(_mark(sealed.stale_since.encode())) + b"}"
 
 
-def _mark(since: str) -> bytes:
-    return b',"stale_since":"%b"}' % since.encode()
+def _mark(since: bytes) -> bytes:
+    return b',"stale_since":"%b"}' % since

@@ -6,10 +6,13 @@ All entries of an index have the same score, so that their bytes alone order the
 ones apart. What follows the prefix is the entry's **place**: where a page ends, a cursor says where to go on.
 """
 
-from collections.abc import Iterable, Sequence
+from binascii import hexlify
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
+from struct import Struct
 from uuid import UUID
 
 import msgspec
@@ -29,6 +32,9 @@ NUL = b"\0"
 """Stands in no key of text: control characters are refused on the write side."""
 
 _ID = 16
+_PARTS = Struct("8s4s4s4s12s")
+"""The digits of an id, as they are written."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -98,15 +104,21 @@ def place(key: bytes, id: UUID) -> bytes:
     return key + NUL + id.bytes
 
 
-def id_at(place_: bytes) -> bytes:
-    """The bytes of the id with which a place, or an entry of a list by key, ends."""
-    return place_[-_ID:]
+id_at: Callable[[bytes], bytes] = itemgetter(slice(-_ID, None))
+"""Returns the bytes of the id with which a place, or an entry of a list by key, ends."""
+
+
+def names_at(places: Iterable[bytes]) -> list[bytes]:
+    """The same ids as they stand in hashes; without making UUIDs, since lists ask for very many."""
+    ids = list(map(id_at, places))
+    if len(joined := b"".join(ids)) < _ID * len(ids):  # one is torn, and stands nowhere
+        joined = b"".join(each.ljust(_ID, b"\xff") for each in ids)
+    return list(map(b"-".join, _PARTS.iter_unpack(hexlify(joined))))
 
 
 def name_at(place_: bytes) -> str:
-    """The same id as it stands in hashes; without making a UUID, since lists and fan-outs ask for very many."""
-    digits = id_at(place_).hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    """The same of one."""
+    return names_at([place_])[0].decode()
 
 
 def word_block(words: Iterable[str]) -> bytes:

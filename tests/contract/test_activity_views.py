@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from projector.projections.activity import activity
-from read_side.views import NeverFilled
+from read_side.views import NeverFilled, Page
 from shared.errors import Unavailable
 from shared.read_model.positions import Pointer
 from shared.read_model.records import ActivityRecord
@@ -45,7 +45,7 @@ def filled(side):
 
 
 def records(page):
-    return [msgspec.json.decode(each.body, type=ActivityRecord) for each in page.documents]
+    return [msgspec.json.decode(each, type=ActivityRecord) for each in page.documents]
 
 
 def positions(page):
@@ -91,7 +91,7 @@ async def test_everybody_sees_the_details_that_are_public(side):
 
 async def test_there_is_no_activity_of_an_account_that_is_not_there(filled):
     """None, which is not the same as nothing."""
-    assert await filled.of(str(UUID(int=2)), limit=5) == (2**62, None, None)
+    assert await filled.of(str(UUID(int=2)), limit=5) == Page(2**62, None)
 
 
 async def test_no_place_leads_to_another_account(filled):
@@ -120,7 +120,7 @@ async def test_before_the_first_fill_nobody_is_missing(side):
 
     side.projection.commit(position=3)
 
-    assert await side.views.of(str(ACCOUNTS[0]), limit=5) == (3, None, None)
+    assert await side.views.of(str(ACCOUNTS[0]), limit=5) == Page(3, None)
 
 
 async def test_what_an_older_version_has_made_is_not_read(request):

@@ -207,16 +207,16 @@ async def test_a_parked_record_says_so_however_it_is_found(redis_server, history
         patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness(patience=PATIENCE)
     ) as views:
         found = [
-            (await views.by_id(str(ADA))).document,
-            (await views.by_handle("ada")).document,
+            (await views.by_id(str(ADA))).document.body,
+            (await views.by_handle("ada")).document.body,
             (await views.by_keys(ProfileKeys(emails=("ada@example.org",)))).found[0],
-            *[each for each in (await views.list(ProfileQuery())).documents if b'"ada"' in each.body],
+            *[each for each in (await views.list(ProfileQuery())).documents if b'"ada"' in each],
         ]
         bob = (await views.by_id(str(BOB))).document
 
-    assert [msgspec.json.decode(each.body)["stale_since"] for each in found] == [SINCE] * 4
-    assert [msgspec.json.decode(each.body)["display_name"] for each in found] == ["Ada"] * 4
-    assert len({each.etag for each in found}) == 1
+    assert [found[0]] * 4 == found
+    assert msgspec.json.decode(found[0])["stale_since"] == SINCE
+    assert msgspec.json.decode(found[0])["display_name"] == "Ada"
     assert "stale_since" not in msgspec.json.decode(bob.body)
 
 
@@ -236,7 +236,7 @@ async def test_a_card_is_marked_once(redis_server, history):
     ) as views:
         page = await views.members(str(next(iter(history.slugs))), MemberQuery())
 
-    ada, bob = (each.body for each in page.documents)
+    ada, bob = page.documents
     assert ada.count(b"stale_since") == 1
     assert (msgspec.json.decode(ada)["stale_since"], msgspec.json.decode(ada)["role"]) == (SINCE, "member")
     assert b"stale_since" not in bob

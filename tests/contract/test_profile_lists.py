@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from read_side.adapters.list_query import ListLimits
-from read_side.views import NeverFilled, ProfileQuery, QueryTooBroad
+from read_side.views import NeverFilled, Page, ProfileQuery, QueryTooBroad
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
 from tests.support.crowds import GROUPS, circumstances, crowd, listed, made_person, where
 from tests.support.examples import examples
@@ -60,7 +60,7 @@ def crowded(side):
 
 
 def read(page):
-    return [msgspec.json.decode(each.body, type=ProfileRecord) for each in page.documents]
+    return [msgspec.json.decode(each, type=ProfileRecord) for each in page.documents]
 
 
 async def pages(views, query):
@@ -126,18 +126,18 @@ async def test_a_page_is_made_of_documents_as_they_are_stored(crowded):
     full, public = await crowded.list(query), await crowded.list(query, variant="public")
 
     for page, variant, record in ((full, "full", ProfileRecord), (public, "public", PublicProfileRecord)):
-        people: list[Any] = [msgspec.json.decode(each.body, type=record) for each in page.documents]
+        people: list[Any] = [msgspec.json.decode(each, type=record) for each in page.documents]
         by_id = [(await crowded.by_id(str(each.account_id), variant=variant)).document.body for each in people]
-        assert by_id == [each.body for each in page.documents]
+        assert by_id == list(page.documents)
         assert page.position == 7
     assert handles(listed(PEOPLE, query)[:5]) == handles(read(full))
-    assert b"example.org" not in b"".join(each.body for each in public.documents)
+    assert b"example.org" not in b"".join(public.documents)
 
 
 async def test_an_unknown_group_has_no_members(crowded):
     """An empty list, whatever the group is called."""
     for group in ("nobodys", str(UUID(int=1)), "\0", "\xff", "ff" * 16, "g"):
-        assert await crowded.list(ProfileQuery(group=group)) == (7, (), None)
+        assert await crowded.list(ProfileQuery(group=group)) == Page(7, ())
 
 
 async def test_a_group_is_named_in_any_case(crowded):
@@ -174,7 +174,7 @@ async def test_nobody_leaves_a_list_by_what_is_looked_for(crowded):
             ProfileQuery(words=(hostile,), order=order),
             ProfileQuery(words=("and", hostile), order=order),
         ):
-            assert await crowded.list(query) == (7, (), None)
+            assert await crowded.list(query) == Page(7, ())
 
 
 async def test_nobody_leaves_a_list_by_a_place(crowded):
@@ -251,7 +251,7 @@ async def test_a_list_of_nobody_is_not_the_same_as_none(side):
     side.projection.commit(position=3)
 
     for query in NOBODYS:
-        assert await side.views.list(query) == (3, (), None)
+        assert await side.views.list(query) == Page(3, ())
 
 
 @pytest.mark.parametrize("seed", range(6))

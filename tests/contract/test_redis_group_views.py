@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from projector.projections import groups
-from read_side.views import GroupQuery, MemberMatch, MemberQuery
+from read_side.views import GroupQuery, MemberMatch, MemberQuery, Page
 from shared.errors import Unavailable
 from shared.read_model.records import MemberCard, MembershipRecord, Person
 from tests.support.crowds import GROUPS
@@ -47,7 +47,7 @@ def projection(side):
 
 
 def handles(page):
-    return [msgspec.json.decode(each.body, type=MemberCard).handle for each in page.documents]
+    return [msgspec.json.decode(each, type=MemberCard).handle for each in page.documents]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ async def test_memberships_that_outlive_their_group_are_not_seen(views, projecti
     """While a deletion is brought to them one after another."""
     projection.save({groups.GROUP.key(ID): None}, position=9, fan_outs=[9])
 
-    assert await views.members(ID, MemberQuery()) == (8, None, None)
-    assert await views.members(SLUG, MemberQuery()) == (8, None, None)
+    assert await views.members(ID, MemberQuery()) == Page(8, None)
+    assert await views.members(SLUG, MemberQuery()) == Page(8, None)
     assert MemberMatch(8, None, group_exists=False) == await views.member(ID, str(ANN.account_id))
 
 

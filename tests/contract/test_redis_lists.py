@@ -7,7 +7,7 @@ import pytest
 
 from projector.projections.profiles import GROUP
 from read_side.adapters.redis.limits import RedisReadLimits
-from read_side.views import ProfileQuery
+from read_side.views import Page, ProfileQuery
 from shared.errors import Unavailable
 from shared.read_model.index_rows import profile_row
 from shared.read_model.keys import INDEX_ROW
@@ -215,7 +215,7 @@ async def test_a_slug_that_leads_to_another_group_is_nobodys(redis_views, redis_
         redis_projection.keys.unique_entries("by-slug"), "left", str(IN_GROUP.groups[0].group_id)
     )
 
-    assert await redis_views.list(ProfileQuery(group="left")) == (7, (), None)
+    assert await redis_views.list(ProfileQuery(group="left")) == Page(7, ())
     assert handles(await redis_views.list(ProfileQuery(group=SLUG))) == ["Ada"]
 
 

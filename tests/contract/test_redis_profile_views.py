@@ -27,7 +27,7 @@ ID = str(ADA.account_id)
 
 
 def handles(batch):
-    return [msgspec.json.decode(each.body)["handle"] for each in batch.found]
+    return [msgspec.json.decode(each)["handle"] for each in batch.found]
 
 
 @asynccontextmanager

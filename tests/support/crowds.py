@@ -141,7 +141,7 @@ def _asked(query: ProfileQuery) -> dict[str, Any]:
 
 
 def handles(page: Page) -> list[str]:
-    return [msgspec.json.decode(each.body, type=ProfileRecord).handle for each in page.documents]
+    return [msgspec.json.decode(each, type=ProfileRecord).handle for each in page.documents]
 
 
 async def walk(views: ProfileViews, query: ProfileQuery) -> tuple[list[str], list[int]]:

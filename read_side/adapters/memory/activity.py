@@ -3,7 +3,7 @@ from uuid import UUID
 
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.memory.committed import Committed
-from read_side.adapters.memory.pages import page, sealed
+from read_side.adapters.memory.pages import encoded, page
 from read_side.freshness import Freshness
 from read_side.views import Page, Variant
 from shared.read_model.activity import packed
@@ -32,7 +32,7 @@ class MemoryActivityViews(Committed):
         if account_id not in self._happened:
             return Page(position, None)
         placed = {
-            at.to_bytes(8, "big"): sealed(at, packed(record).record(record.account_id, is_public=variant == "public"))
+            at.to_bytes(8, "big"): encoded(packed(record).record(record.account_id, is_public=variant == "public"))
             for at, record in self._happened[account_id].items()
         }
         return page(placed, position=position, limit=limit, after=after, descending=True)

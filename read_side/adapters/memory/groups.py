@@ -62,7 +62,9 @@ class MemoryGroupViews(Committed):
         return Match(await self.position(), None if group_id is None else self._groups[group_id][1])
 
     async def list(self, query: GroupQuery) -> Page:
-        records = [Listed(id_.bytes, group_row(group), document) for id_, (group, document) in self._groups.items()]
+        records = [
+            Listed(id_.bytes, group_row(group), document.body) for id_, (group, document) in self._groups.items()
+        ]
         return listed(records, ListQuery.of_groups(query), position=await self.position(), limits=self._list_limits)
 
     async def members(self, group: str, query: MemberQuery) -> Page:
@@ -70,7 +72,7 @@ class MemoryGroupViews(Committed):
         if group_id is None:
             return Page(position, None)
         placed = {
-            place(time_key(membership.since), account_id): self._card(account_id, membership)
+            place(time_key(membership.since), account_id): self._card(account_id, membership).body
             for (of, account_id), membership in self._memberships.items()
             if of == group_id and (query.role is None or filed(query.role) == filed(membership.role))
         }

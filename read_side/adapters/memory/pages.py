@@ -18,12 +18,17 @@ class Listed(NamedTuple):
 
     id: bytes
     row: IndexRow
-    document: Sealed
+    document: bytes
+
+
+def encoded(*records: msgspec.Struct) -> bytes:
+    """Encode a record, or several side by side as one."""
+    return b"{" + b",".join(_encode(record)[1:-1] for record in records) + b"}"
 
 
 def sealed(position: int, *records: msgspec.Struct) -> Sealed:
-    """Store a record, or several side by side as one, as of `position`."""
-    body = b"{" + b",".join(_encode(record)[1:-1] for record in records) + b"}"
+    """Store the same as of `position`."""
+    body = encoded(*records)
     return Sealed(position, entity_tag(body), body)
 
 
@@ -41,13 +46,13 @@ def listed(records: Collection[Listed], query: ListQuery, *, position: int, limi
     return page(found, position=position, limit=query.limit, after=query.after, descending=query.descending)
 
 
-def _placed(records: Collection[Listed], query: ListQuery) -> Mapping[bytes, Sealed]:
+def _placed(records: Collection[Listed], query: ListQuery) -> Mapping[bytes, bytes]:
     places = ((query.place_of(each.row, each.id), each.document) for each in records)
     return {place: document for place, document in places if place is not None}
 
 
 def page(
-    placed: Mapping[bytes, Sealed], *, position: int, limit: int, after: bytes | None, descending: bool = False
+    placed: Mapping[bytes, bytes], *, position: int, limit: int, after: bytes | None, descending: bool = False
 ) -> Page:
     """Show the documents that stand behind a place."""
     found = page_of(placed, limit=limit, after=after, descending=descending)

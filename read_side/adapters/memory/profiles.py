@@ -52,11 +52,11 @@ class MemoryProfileViews(Committed):
 
     async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Matches:
         position = await self.position()
-        found: dict[str, Sealed] = {}
+        found: dict[str, bytes] = {}
         missing: dict[str, tuple[str, ...]] = {}
         for kind in _CARRIED:
             named = {key: self._named(kind, key) for key in getattr(keys, kind)}
-            found |= {account: self._documents[account, variant] for account in named.values() if account}
+            found |= {account: self._documents[account, variant].body for account in named.values() if account}
             missing[kind] = tuple(key for key, account in named.items() if account is None)
         return Matches(position, tuple(found.values()), ProfileKeys(**missing))
 
@@ -65,7 +65,7 @@ class MemoryProfileViews(Committed):
         if query.group is not None and (group := self._group_named(query.group)) is None:
             return Page(position, ())
         records = [
-            Listed(record.account_id.bytes, profile_row(record), self._documents[account, variant])
+            Listed(record.account_id.bytes, profile_row(record), self._documents[account, variant].body)
             for account, record in self._records.items()
         ]
         return listed(records, ListQuery.of_profiles(query, group=group), position=position, limits=self._list_limits)
@@ -77,8 +77,8 @@ class MemoryProfileViews(Committed):
         return next(matching, None)
 
     async def _first(self, kind: str, key: str, variant: Variant) -> Match:
-        batch = await self.by_keys(ProfileKeys(**{kind: (key,)}), variant=variant)
-        return Match(batch.position, next(iter(batch.found), None))
+        account = self._named(kind, key)
+        return Match(await self.position(), None if account is None else self._documents[account, variant])
 
     def _named(self, kind: str, key: str) -> str | None:
         unique, carried = _UNIQUE[kind], _CARRIED[kind]

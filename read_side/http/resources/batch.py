@@ -59,13 +59,6 @@ class FoundAndMissing(msgspec.Struct, frozen=True):
     missing: ProfileKeys
 
 
-class _StoredBatch(msgspec.Struct, frozen=True):
-    """The same, with the records as they are stored."""
-
-    found: list[msgspec.Raw]
-    missing: ProfileKeys
-
-
 _outcomes = Outcomes(PATH)
 _decode = decoder(BatchGet)
 _encode = msgspec.json.Encoder().encode
@@ -93,9 +86,11 @@ def _variant(scope: Scope) -> Variant:
 
 
 def _answer(batch: Matches, selection: Selection | None, scope: Scope) -> Response[bytes]:
-    found = [msgspec.Raw(selection.cut(each.body) if selection else each.body) for each in batch.found]
-    body = _encode(_StoredBatch(found, batch.missing))
-    etag = entity_tag(body)
+    if selection is not None:
+        batch = batch._replace(found=tuple(map(selection.cut, batch.found)), tags=())
+    missing = _encode(batch.missing)
+    body = b'{"found":[%b],"missing":%b}' % (b",".join(batch.found), missing)
+    etag = entity_tag(b"".join((*batch.tags, missing)) if batch.tags else body)
     known = known_tag(scope, etag)
     headers = {"Muster-Position": str(batch.position), "ETag": known or etag, "Cache-Control": CACHE_CONTROL}
     headers["Vary"] = "accept-encoding"

@@ -107,11 +107,11 @@ class ExportEndpoint:
     async def _happened(self, account_id: str, minimum: int) -> tuple[int, list[msgspec.Raw]]:
         ask = partial(self._activity.of, account_id, limit=filters.GREATEST_LIMIT)
         page = await self._activity.freshness.reach(minimum, ask)
-        position, found = page.position, [msgspec.Raw(each.body) for each in page.documents or ()]
+        position, found = page.position, list(map(msgspec.Raw, page.documents or ()))
         while page.after is not None:
             page = await ask(after=page.after)
             position = min(position, page.position)
-            found += [msgspec.Raw(each.body) for each in page.documents or ()]
+            found += map(msgspec.Raw, page.documents or ())
         return position, found
 
 

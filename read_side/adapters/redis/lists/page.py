@@ -6,16 +6,18 @@ index rows too, in one transaction, and drops those that do not fit any more, or
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from read_side.adapters.list_query import ListLimits, ListQuery
 from read_side.adapters.redis.lists.search import INDEX_ROWS, Places, Search, fields, places_of
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
 from read_side.views import Page
-from shared.read_model.envelope import Sealed
+from shared.read_model.envelope import Forms
 from shared.read_model.keys import INDEX_ROW, GenerationKeys
 from shared.read_model.ordering import WORD, id_at
+
+Shown: TypeAlias = Callable[[Sequence[bytes]], Forms]
 
 
 class GuardedPage(NamedTuple):
@@ -39,13 +41,13 @@ async def page(
     query: ListQuery,
     *,
     limits: ListLimits,
-    shown: Callable[[bytes], Sealed],
+    shown: Shown,
     guards: Sequence[Field] = (),
 ) -> GuardedPage:
     """
     Find a page and read it.
 
-    :param shown: takes out of a stored document what is shown of it.
+    :param shown: takes out of stored documents what is shown of them.
     :param guards: what has to be read in the moment in which the page is.
     :raises QueryTooBroad: see `read_side.views.ProfileViews.list`.
     """
@@ -56,7 +58,7 @@ async def _shown(
     read: ConsistentRead,
     query: ListQuery,
     found: Places,
-    shown: Callable[[bytes], Sealed],
+    shown: Shown,
     guards: Sequence[Field],
 ) -> GuardedPage:
     if read.has_moved or not found.places:
@@ -65,20 +67,20 @@ async def _shown(
     if read.has_moved:
         return await _checked(read, query, found, shown, guards)
     (envelopes,) = reply.results
-    items = tuple(shown(envelope) for envelope in envelopes if envelope is not None)
-    return GuardedPage(Page(read.position, items, found.after), reply.values)
+    documents = shown([envelope for envelope in envelopes if envelope is not None])
+    return GuardedPage(Page(read.position, documents.bodies, found.after, documents.tags), reply.values)
 
 
 async def _checked(
     read: ConsistentRead,
     query: ListQuery,
     found: Places,
-    shown: Callable[[bytes], Sealed],
+    shown: Shown,
     guards: Sequence[Field],
 ) -> GuardedPage:
     ids = list(map(id_at, found.places))
     reply = await read.ask(*guards, reads=(fields("full", ids), fields(INDEX_ROWS, ids)) if ids else ())
     envelopes, rows = reply.results or ((), ())
     stand = zip(found.places, places_of(query, ids, rows), envelopes, strict=True)
-    items = (shown(envelope) for place, at, envelope in stand if place == at and envelope is not None)
-    return GuardedPage(Page(read.position, tuple(items), found.after), reply.values)
+    documents = shown([envelope for place, at, envelope in stand if place == at and envelope is not None])
+    return GuardedPage(Page(read.position, documents.bodies, found.after, documents.tags), reply.values)

@@ -16,7 +16,7 @@ from read_side.adapters.redis.lists.range_scan import Chunk, RangeScan
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Fields, Range, Read, Scores
 from shared.errors import Unavailable
-from shared.read_model.ordering import EVERYBODY, WORD, IndexRow, id_at, name_at, name_place
+from shared.read_model.ordering import EVERYBODY, WORD, IndexRow, id_at, name_place, names_at
 
 INDEX_ROWS = "index rows"
 """What a view that has lists calls the hash of its index rows."""
@@ -40,7 +40,7 @@ NOTHING = Places((), None)
 
 def fields(of: str, ids: Sequence[bytes]) -> Fields:
     """Read what a hash has of these ids."""
-    return Fields(of, tuple(name_at(each).encode() for each in ids))
+    return Fields(of, tuple(names_at(ids)))
 
 
 def places_of(query: ListQuery, ids: Sequence[bytes], rows: Sequence[bytes | None]) -> list[bytes | None]:

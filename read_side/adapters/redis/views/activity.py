@@ -12,7 +12,7 @@ from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Page, Variant
 from shared.errors import Unavailable
 from shared.read_model.activity import AccountActivity, unpacked
-from shared.read_model.envelope import UNTAGGED, Sealed, unseal
+from shared.read_model.envelope import unseal
 from shared.read_model.keys import GenerationKeys
 
 _decode = msgspec.json.Decoder(AccountActivity).decode
@@ -33,8 +33,9 @@ class RedisActivityViews(RedisViews):
             end = len(items) if after is None else bisect_left(items, int.from_bytes(after), key=_position)
             start = max(0, end - limit)
             show = partial(_shown, UUID(account_id), is_public=variant == "public")
-            shown = tuple(map(show, reversed(items[start:end])))
-            return Page(reply.position, shown, _place(items[start]) if start else None)
+            return Page(
+                reply.position, tuple(map(show, reversed(items[start:end]))), _place(items[start]) if start else None
+            )
         except msgspec.MsgspecError as error:
             raise Unavailable("What happened to an account cannot be read") from error
 
@@ -51,6 +52,5 @@ def _place(item: msgspec.Raw) -> bytes:
     return _position(item).to_bytes(8, "big")
 
 
-def _shown(account_id: UUID, item: msgspec.Raw, *, is_public: bool) -> Sealed:
-    record = unpacked(item).record(account_id, is_public=is_public)
-    return Sealed(record.position, UNTAGGED, _encode(record))
+def _shown(account_id: UUID, item: msgspec.Raw, *, is_public: bool) -> bytes:
+    return _encode(unpacked(item).record(account_id, is_public=is_public))

@@ -10,7 +10,7 @@ from read_side.adapters.redis.views.members import card, find_members, member_na
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.adapters.redis.views.unique_entries import BY_SLUG
 from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, Page
-from shared.read_model.envelope import tagged, unseal
+from shared.read_model.envelope import full_forms, tagged
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import GROUP_ORDERS
 
@@ -32,7 +32,7 @@ class RedisGroupViews(RedisViews):
 
     async def _list(self, query: GroupQuery) -> Attempt[Page]:
         read = ConsistentRead(self._ask_for_list)
-        shown = await page(read, ListQuery.of_groups(query), limits=self._list_limits, shown=unseal)
+        shown = await page(read, ListQuery.of_groups(query), limits=self._list_limits, shown=full_forms)
         return Attempt(shown.page, consistent=True)
 
     async def _members(self, group: GroupReference, query: MemberQuery) -> Attempt[Page]:

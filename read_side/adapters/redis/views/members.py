@@ -20,7 +20,7 @@ from read_side.views import MemberQuery, Page
 from shared.errors import Unavailable
 from shared.read_model.envelope import UNTAGGED, Sealed, mark_stale, unseal, without_mark
 from shared.read_model.keys import GenerationKeys
-from shared.read_model.ordering import NUL, name_at, time_key
+from shared.read_model.ordering import NUL, names_at, time_key
 from shared.read_model.records import MembershipRecord
 from shared.text import filed
 
@@ -62,13 +62,13 @@ async def find_members(read: ConsistentRead, group: bytes, query: MemberQuery, *
     shown, is_last = chunk.places[: query.limit], len(chunk.places) <= query.limit
     reply = await read.ask(guard, reads=_cards(group, shown) if shown else ())
     people, memberships = reply.results or ((), ())
-    cards = [
+    cards = (
         card(person, membership)
         for place, person, membership in zip(shown, people, memberships, strict=True)
         if membership is not None and _stands(membership, place, query)
-    ]
+    )
     after = None if is_last else shown[-1]
-    return GuardedPage(Page(read.position, tuple(filter(None, cards)), after), reply.values)
+    return GuardedPage(Page(read.position, tuple(each.body for each in cards if each), after), reply.values)
 
 
 async def _chunk(read: ConsistentRead, group: bytes, query: MemberQuery) -> Chunk:
@@ -85,7 +85,7 @@ def _range_scan(group: bytes, role: str | None) -> RangeScan:
 
 
 def _cards(group: bytes, places: Sequence[bytes]) -> tuple[Fields, Fields]:
-    accounts = tuple(name_at(place).encode() for place in places)
+    accounts = tuple(names_at(places))
     return Fields(PEOPLE, accounts), Fields(MEMBERSHIPS, tuple(_membership(group, each) for each in accounts))
 
 

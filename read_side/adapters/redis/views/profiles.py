@@ -1,13 +1,12 @@
 """Profiles in Redis, served as they are stored."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from uuid import UUID
 
 from read_side.adapters.list_query import ListQuery, cannot_be
-from read_side.adapters.redis.lists.page import list_names, page
+from read_side.adapters.redis.lists.page import Shown, list_names, page
 from read_side.adapters.redis.transport.consistent_read import Attempt, ConsistentRead
-from read_side.adapters.redis.transport.reads import Field
+from read_side.adapters.redis.transport.reads import Field, Fields
 from read_side.adapters.redis.views.group_references import GroupReference
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.adapters.redis.views.unique_entries import (
@@ -15,14 +14,13 @@ from read_side.adapters.redis.views.unique_entries import (
     BY_EXTERNAL_ID,
     BY_HANDLE,
     BY_SLUG,
+    FORMS,
     BatchQuery,
     find_by_key,
     served,
-    shown,
     unique_entry_names,
 )
 from read_side.views import Match, Matches, Page, ProfileKeys, ProfileQuery, Variant
-from shared.read_model.envelope import Sealed
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.ordering import PROFILE_ORDERS
 
@@ -54,11 +52,14 @@ class RedisProfileViews(RedisViews):
     async def _find_all(self, query: BatchQuery) -> Attempt[Matches]:
         read, entries = ConsistentRead(self._ask), query.unique_entries()
         leads = (await read.ask(*entries)).values if entries else []
-        found = (await read.ask(*query.documents(leads))).values
-        return query.attempt(leads, found, position=read.position)
+        accounts = query.accounts(leads)
+        (envelopes,) = (await read.ask(reads=[Fields("full", accounts)] if accounts else ())).results or ((),)
+        documents = zip(accounts, envelopes, strict=True)
+        there = {account: envelope for account, envelope in documents if envelope is not None}
+        return query.attempt(leads, there, position=read.position)
 
     async def _list(self, query: ProfileQuery, variant: Variant) -> Attempt[Page]:
-        read, show = ConsistentRead(self._ask_for_list), partial(shown, variant=variant)
+        read, show = ConsistentRead(self._ask_for_list), FORMS[variant]
         if cannot_be(*query.tags):
             return await _nobody(read)
         if query.group is None:
@@ -67,7 +68,7 @@ class RedisProfileViews(RedisViews):
         return await self._list_of_group(query, GroupReference(query.group, documents="group"), show, read)
 
     async def _list_of_group(
-        self, query: ProfileQuery, group: GroupReference, show: Callable[[bytes], Sealed], read: ConsistentRead
+        self, query: ProfileQuery, group: GroupReference, show: Shown, read: ConsistentRead
     ) -> Attempt[Page]:
         lead = await group.lead(read)
         if lead is None:

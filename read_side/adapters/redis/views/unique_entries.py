@@ -8,7 +8,7 @@ import msgspec
 from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
 from read_side.views import Match, Matches, ProfileKeys, Variant
-from shared.read_model.envelope import UNTAGGED, Sealed, public_form, tagged, unseal
+from shared.read_model.envelope import Forms, Sealed, entity_tag, full_forms, public_form, tagged, unseal
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.records import PublicProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
@@ -80,21 +80,29 @@ def unique_entry_names(keys: GenerationKeys) -> Mapping[str, str]:
     }
 
 
-def shown(envelope: bytes, variant: Variant) -> Sealed:
-    """Return what a person's document shows, which may be untagged."""
-    document = unseal(envelope)
-    if variant == "full":
-        return document
-    if document.public:
-        return public_form(document)
-    # Version 3 of the projection had private fields between the others: it may still be live.
-    body = _encode(_public(document.body))
-    return Sealed(document.position, UNTAGGED, body, document.stale_since)
-
-
 def served(envelope: bytes, variant: Variant) -> Sealed:
     """Return what is served of a person's document alone."""
-    return tagged(shown(envelope, variant))
+    document = unseal(envelope)
+    if variant == "full":
+        return tagged(document)
+    body = _public_form(envelope)
+    return Sealed(document.position, entity_tag(body), body, document.stale_since)
+
+
+def _public_form(envelope: bytes) -> bytes:
+    try:
+        return public_form(envelope)
+    except ValueError:  # version 3 of the projection had private fields between the others: it may still be live
+        return _encode(_public(unseal(envelope).body))
+
+
+def _public_forms(envelopes: Iterable[bytes]) -> Forms:
+    """Without tags: that of a whole document would give away what its private fields are to those who can guess."""
+    return Forms(tuple(map(_public_form, envelopes)))
+
+
+FORMS: Mapping[Variant, Callable[[Sequence[bytes]], Forms]] = {"full": full_forms, "public": _public_forms}
+"""What is served of people's documents in one answer."""
 
 
 async def find_by_key(ask: Ask, by: UniqueKey[Any], key: str, variant: Variant = "full") -> Attempt[Match]:
@@ -122,50 +130,42 @@ class BatchQuery:
 
     def __init__(self, keys: ProfileKeys, variant: Variant) -> None:
         self._variant = variant
-        self._ids = list(dict.fromkeys(keys.ids))
+        self._ids = list(map(str.encode, dict.fromkeys(keys.ids)))
         self._unique = [(kind, key) for kind in UNIQUE_KEYS for key in dict.fromkeys(getattr(keys, kind))]
 
     def unique_entries(self) -> list[Field]:
         """What the first trip asks; nothing if only ids are wanted."""
         return [UNIQUE_KEYS[kind].field(key) for kind, key in self._unique]
 
-    def documents(self, leads: Sequence[bytes | None]) -> list[Field]:
-        """What the second trip asks, when this is where the first led."""
-        return [Field("full", account) for account in self._accounts(leads)]
-
-    def _accounts(self, leads: Sequence[bytes | None]) -> list[bytes]:
-        return list(dict.fromkeys([*map(str.encode, self._ids), *filter(None, leads)]))
+    def accounts(self, leads: Sequence[bytes | None]) -> tuple[bytes, ...]:
+        """Whose documents the second trip asks for, when this is where the first led."""
+        return tuple(dict.fromkeys([*self._ids, *filter(None, leads)]))
 
     def attempt(
-        self, leads: Sequence[bytes | None], values: Sequence[bytes | None], *, position: int
+        self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes], *, position: int
     ) -> Attempt[Matches]:
         """
         Sort what was asked for into found and missing.
 
-        :param values: the answer to `documents`.
+        :param there: the documents of `accounts`, as far as there are any.
         """
-        documents = zip(self._accounts(leads), values, strict=True)
-        there = {account: envelope for account, envelope in documents if envelope is not None}
-        named = [*self._named_by_id(there), *self._named_by_unique_key(leads, there)]
-        accounts = dict.fromkeys(each.account for each in named if each.account)
-        found = tuple(shown(there[account], self._variant) for account in accounts)
-        moved = any(lead and not each.account for lead, each in zip(leads, named[len(self._ids) :], strict=True))
-        return Attempt(Matches(position, found, _missing(named)), consistent=not moved)
+        named = list(self._named(leads, there))
+        by_id = [account for account in self._ids if account in there]
+        found = dict.fromkeys([*by_id, *(each.account for each in named if each.account)])
+        documents = FORMS[self._variant](list(map(there.__getitem__, found)))
+        moved = any(lead and not each.account for lead, each in zip(leads, named, strict=True))
+        missing = _missing([account.decode() for account in self._ids if account not in there], named)
+        return Attempt(Matches(position, documents.bodies, missing, documents.tags), consistent=not moved)
 
-    def _named_by_id(self, there: Mapping[bytes, bytes]) -> Iterator[_Named]:
-        for key in self._ids:
-            account = key.encode()
-            yield _Named("ids", key, account if account in there else None)
-
-    def _named_by_unique_key(self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes]) -> Iterator[_Named]:
+    def _named(self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes]) -> Iterator[_Named]:
         for (kind, key), lead in zip(self._unique, leads, strict=True):
             has_key = lead is not None and lead in there and UNIQUE_KEYS[kind].finds(key, there[lead])
             yield _Named(kind, key, lead if has_key else None)
 
 
-def _missing(named: Iterable[_Named]) -> ProfileKeys:
+def _missing(ids: Sequence[str], named: Iterable[_Named]) -> ProfileKeys:
     missing: dict[str, list[str]] = {}
     for keys, key, account in named:
         if account is None:
             missing.setdefault(keys, []).append(key)
-    return ProfileKeys(**{keys: tuple(each) for keys, each in missing.items()})
+    return ProfileKeys(ids=tuple(ids), **{keys: tuple(each) for keys, each in missing.items()})

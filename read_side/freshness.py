@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 
 from shared.errors import Overloaded
 
@@ -20,6 +20,12 @@ class FreshnessLimits:
     """For one projection at a time; each is woken, and reads again, with what it waits for."""
 
 
+_WAITERS = Gauge(
+    "muster_read_waiters",
+    "Requests that wait for a projection to come further.",
+    ("projection",),
+    multiprocess_mode="livesum",
+)
 _WAITED = Histogram(
     "muster_read_wait_seconds",
     "How long reads waited for a projection that was behind, by whether it came as far as was asked in time.",
@@ -57,7 +63,8 @@ class Freshness:
     :param patience: how long a reader may wait, in seconds.
     """
 
-    def __init__(self, *, patience: float, limits: FreshnessLimits | None = None) -> None:
+    def __init__(self, projection: str, *, patience: float, limits: FreshnessLimits | None = None) -> None:
+        self._in_progress = _WAITERS.labels(projection).track_inprogress()
         self._patience = patience
         self._most_waiting = (limits or FreshnessLimits()).waiting
         self._waiters: dict[asyncio.Future[None], int] = {}
@@ -117,7 +124,8 @@ class Freshness:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = minimum
         try:
-            yield waiter
+            with self._in_progress:
+                yield waiter
         finally:
             del self._waiters[waiter]
 

@@ -66,7 +66,7 @@ def redis_views(
         each.name: _adapter(REDIS, each)(
             connect,
             keyspace=keyspace,
-            freshness=Freshness(patience=patience, limits=limits_of(FreshnessLimits)),
+            freshness=Freshness(each.name, patience=patience, limits=limits_of(FreshnessLimits)),
             eviction=eviction,
             limits=limits,
             list_limits=list_limits,
@@ -79,7 +79,7 @@ def memory_views(*, patience: float, limits_of: LimitsOf = _defaults) -> Mapping
     """The same in memory, never filled."""
     return {
         each.name: _adapter(MEMORY, each)(
-            freshness=Freshness(patience=patience, limits=limits_of(FreshnessLimits)),
+            freshness=Freshness(each.name, patience=patience, limits=limits_of(FreshnessLimits)),
             list_limits=limits_of(ListLimits),
         )
         for each in RESOURCES

@@ -6,6 +6,7 @@ import os
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
+from shared.cli.options import Workers
 from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry
 from shared.redis.client import connector
@@ -14,13 +15,13 @@ from shared.server.serving import serve
 from shared.settings import Settings
 
 
-def read(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+def read(*, host: str | None = None, port: int | None = None, workers: Workers | None = None) -> None:
     """
     Serve the read API until SIGTERM or SIGINT.
 
     :param host: the address to listen at, instead of MUSTER_READ_HOST.
     :param port: instead of MUSTER_READ_PORT.
-    :param workers: processes that share the port, instead of MUSTER_WORKERS.
+    :param workers: processes that share the port and answer in turns, instead of MUSTER_WORKERS; one a core is enough.
     """
     settings = Settings.load(os.environ).with_addresses()
     require_access(settings, host=host or settings.read_host)

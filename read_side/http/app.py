@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Any
 
 import svcs
 from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
-from prometheus_client import Gauge
 
 from read_side.http.documentation import document
 from read_side.http.problems import PROBLEMS
@@ -20,8 +18,6 @@ from shared.auth.principal import READ
 from shared.http.app import assemble, index_route
 from shared.http.containers import Register
 from shared.http.middleware.auth import Policy
-
-_WAITERS = Gauge("muster_read_waiters", "Requests that wait for a projection to come further.", ("projection",))
 
 
 def read_api(*registers: Register) -> ASGIApp:
@@ -66,7 +62,6 @@ class DirectReads:
             opened: dict[type[Any], Views] = {}
             for resource in self._resources:
                 views: Views = await stack.enter_async_context(await container.aget_abstract(resource.port))
-                _WAITERS.labels(resource.name).set_function(partial(_waiting, views))
                 opened[resource.port] = views
             self._router = Router(self._resources, opened)
             yield
@@ -82,7 +77,3 @@ class DirectReads:
                 await app(scope, receive, send)
 
         return answer
-
-
-def _waiting(views: Views) -> float:
-    return views.freshness.waiting

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from cyclopts import Parameter, validators
 
+from shared.cli.options import Workers
 from shared.cli.output import print_encoded, print_line
 from shared.dev_stack import bootstrap
 from shared.settings import DEFAULT, UNSET, Settings, printable, variable
@@ -23,6 +24,7 @@ def up(
     write_port: Port | None = None,
     read_port: Port | None = None,
     ops_port: Port | None = None,
+    workers: Workers | None = None,
     fresh: bool = False,
 ) -> None:
     """
@@ -33,12 +35,14 @@ def up(
     :param write_port: port of the write API; 0 for any that is free.
     :param read_port: port of the read API; 0 for any that is free.
     :param ops_port: port of the ops API; 0 for any that is free.
+    :param workers: processes of the write API, and of the read API, instead of MUSTER_WORKERS; one a core is enough.
     :param fresh: empty the embedded servers first; never touches your own.
     """
     given = {
         "write_port": write_port,
         "read_port": read_port,
         "ops_port": ops_port,
+        "workers": workers,
     }
     settings = msgspec.structs.replace(
         Settings.load(os.environ), **{field: value for field, value in given.items() if value is not None}

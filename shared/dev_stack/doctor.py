@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 
 import httpx
 
@@ -25,6 +26,8 @@ from shared.settings import Settings, masked
 from shared.wording import counted
 
 OLDEST_PYTHON = (3, 11)
+TRANSACTION_LIMITS = "write_side.adapters.postgres.transactions:TransactionLimits"
+"""Found by name, as `muster config` finds limits: nothing shared imports the write side."""
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -32,19 +35,34 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield check(sys.version_info >= OLDEST_PYTHON, f"Python {sys.version.split()[0]}", "3.11 or newer is needed")
     yield from _state_directory(settings.home)
     yield from _ports(settings)
+    yield _workers(settings.workers)
     yield _access(settings)
     yield from _programs(settings)
-    yield from _postgres(settings.database_url)
+    yield from _postgres(settings)
     yield from _redis(settings.redis_url)
 
 
-def _postgres(url: str | None) -> Iterator[Check]:
+def _workers(workers: int) -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    what = f"{counted(workers, 'worker')} for each API on {counted(cores, 'core')}"
+    return check(workers <= cores, what, "each keeps one core busy: lower MUSTER_WORKERS", otherwise=WARNING)
+
+
+def _postgres(settings: Settings) -> Iterator[Check]:
+    url = settings.database_url
     if url is None:
         yield Check(WARNING, "PostgreSQL", "none runs yet: `muster up` starts one, or set MUSTER_DATABASE_URL")
         return
     from shared.dev_stack.doctor_of_postgres import examine_postgres  # noqa: PLC0415 - after all that takes no driver
 
-    yield from examine_postgres(url)
+    yield from examine_postgres(url, sessions=_sessions(settings))
+
+
+def _sessions(settings: Settings) -> int:
+    """Count the sessions that the write API opens with PostgreSQL at most."""
+    limits = settings.limits_of(resolve_name(TRANSACTION_LIMITS))
+    of_a_worker: int = limits.connections + limits.lanes + 1  # which notifies
+    return settings.workers * of_a_worker
 
 
 def _redis(url: str | None) -> Iterator[Check]:

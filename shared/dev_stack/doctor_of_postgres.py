@@ -19,13 +19,19 @@ MIGRATIONS = "write_side:adapters/postgres/migrations"
 """Found by name, as the command line finds its commands: nothing shared imports the write side."""
 
 
-def examine_postgres(url: str) -> Iterator[Check]:
+_MOST_SESSIONS = """
+    select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0)"""
+
+
+def examine_postgres(url: str, *, sessions: int) -> Iterator[Check]:
+    """:param sessions: how many the write API opens at most."""
     try:
         arguments = {**connect_arguments(url), "connect_timeout": CONNECT_SECONDS}
         with psycopg.connect(autocommit=True, **arguments) as connection:
             yield Check(OK, f"PostgreSQL answers at {masked(url)}")
             yield from _session(connection, url)
-            yield from _postgres_settings(connection)
+            yield from _postgres_settings(connection, sessions)
             yield from _event_log(connection)
     except psycopg.Error as error:
         yield Check(FAILED, f"PostgreSQL at {masked(url)}", _why_not(url, error))
@@ -48,9 +54,12 @@ def _session(connection: psycopg.Connection, url: str) -> Iterator[Check]:
     yield from (check(each.holds, each.name, each.hint) for each in found)
 
 
-def _postgres_settings(connection: psycopg.Connection) -> Iterator[Check]:
+def _postgres_settings(connection: psycopg.Connection, sessions: int) -> Iterator[Check]:
     version = connection.info.server_version // 10_000
     yield check(version >= OLDEST_POSTGRES, f"PostgreSQL is {version}", f"{OLDEST_POSTGRES} or newer is needed")
+    most = _value(connection, _MOST_SESSIONS)
+    what = f"it takes {most} sessions, of which the write API opens {sessions}"
+    yield check(sessions < most, what, "raise max_connections, or lower MUSTER_WORKERS")
 
 
 def _event_log(connection: psycopg.Connection) -> Iterator[Check]:

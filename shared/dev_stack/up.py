@@ -289,6 +289,7 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
         "write_port": settings.write_port,
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,
+        "workers": settings.workers,
     }
     # How Python behaves is ours to say; where it finds the code, our own caller has said.
     inherited = {

@@ -8,10 +8,11 @@ import msgspec
 import structlog
 import svcs
 from litestar import Response, get
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from shared.http.containers import Services
 from shared.http.limits import HttpLimits
+from shared.observability.metrics import exposition
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -73,7 +74,7 @@ async def _ping(ping: svcs.ServicePing, seconds: float) -> tuple[str, str]:
 async def metrics(services: Services) -> Response[bytes]:
     if GaugeRefresh in services.registry:
         await services.get(GaugeRefresh).refresh()
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
+    return Response(exposition(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
 
 
 HEALTH_HANDLERS = (livez, readyz, metrics)

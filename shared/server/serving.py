@@ -18,6 +18,7 @@ from granian.http import HTTP1Settings
 
 from shared.observability import logging as telemetry
 from shared.observability import tracing
+from shared.observability.metrics import SharedMetrics, metrics_of
 from shared.runtime.exit_with_parent import exit_with_parent
 from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
@@ -50,7 +51,8 @@ def serve(
 
     SIGHUP starts new workers beside the old ones, which then finish their requests: none is refused.
 
-    A worker that dies ends the whole process with status 1, so that its supervisor starts it anew.
+    A worker that dies is replaced while the others serve. The only one, or one that dies again at once, ends the whole
+    process with status 1, so that its supervisor starts it anew.
 
     :param service: its name in traces.
     :raises SystemExit: the port is taken, or a worker died.
@@ -61,9 +63,10 @@ def serve(
     except PortTakenError as taken:
         sys.exit(str(taken))
     limits = _within_open_files(limits or ServerLimits())
-    loader = partial(_load, target, parent=os.getpid(), log_format=log_format, service=service, limits=limits)
-    server = _server(target, host=host, port=port, workers=workers, limits=limits)
-    server.serve(target_loader=loader, wrap_loader=False)
+    load = partial(_load, target, parent=os.getpid(), log_format=log_format, service=service, limits=limits)
+    with metrics_of(workers) as metrics:
+        server = _server(target, host=host, port=port, workers=workers, limits=limits, metrics=metrics)
+        server.serve(target_loader=partial(load, metrics=metrics), wrap_loader=False)
 
 
 def require_free(host: str, port: int, *, patience: float = RELEASE_SECONDS) -> None:
@@ -93,10 +96,13 @@ def _is_taken(host: str, port: int) -> bool:
     return False
 
 
-def _server(target: str, *, host: str, port: int, workers: int, limits: ServerLimits) -> ReloadingServer:
+def _server(
+    target: str, *, host: str, port: int, workers: int, limits: ServerLimits, metrics: SharedMetrics | None
+) -> ReloadingServer:
     return ReloadingServer(
         target,
         make_seconds=limits.make,
+        metrics=metrics,
         address=host,
         port=port,
         workers=workers,
@@ -122,11 +128,15 @@ def _load(
     log_format: telemetry.LogFormat,
     service: str,
     limits: ServerLimits,
+    metrics: SharedMetrics | None,
     made: Callable[[], object],
+    worker: str,
 ) -> Any:
     """Make the application; runs in the worker, which must not go on answering when its parent was killed."""
     exit_with_parent(parent)
     telemetry.configure(log_format)
+    if metrics:
+        metrics.count_as(worker)
     tracing.export_spans(service)
     module, factory = target.split(":")
     create: Callable[[], Any] = getattr(importlib.import_module(module), factory)

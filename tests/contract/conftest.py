@@ -68,7 +68,7 @@ async def redis_views(
     redis_server: EmbeddedRedis, limits: RedisReadLimits, list_limits: ListLimits
 ) -> AsyncIterator[RedisProfileViews]:
     """Readers that bear it that the server waits for its disk after every write."""
-    patient, freshness = patient_connector(redis_server.url), Freshness(patience=PATIENCE)
+    patient, freshness = patient_connector(redis_server.url), Freshness("profiles", patience=PATIENCE)
     async with RedisProfileViews(
         patient, keyspace=HOME, freshness=freshness, limits=limits, list_limits=list_limits
     ) as views:

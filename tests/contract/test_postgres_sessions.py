@@ -163,9 +163,15 @@ async def test_where_triggers_are_not_in_force_nothing_is_done(database_url):
             pytest.fail("it must not be used")
 
 
-def failed(url):
+def failed(url, *, sessions=13):
     """What the doctor finds wrong."""
-    return {check.what for check in examine_postgres(url) if check.mark == FAILED}
+    return {check.what for check in examine_postgres(url, sessions=sessions) if check.mark == FAILED}
+
+
+async def test_more_sessions_than_there_can_be_are_found(database_url):
+    """The server of these tests takes 200, three of them from superusers alone."""
+    assert {each for each in failed(database_url, sessions=196) if "sessions" in each} == set()
+    assert "it takes 197 sessions, of which the write API opens 197" in failed(database_url, sessions=197)
 
 
 async def test_a_pooler_of_transactions_is_refused(database_url):

@@ -84,7 +84,8 @@ async def test_one_watch_serves_all_views_of_a_process(redis_server):
     eviction = EvictionWatch(connect)
     kinds = (RedisProfileViews, RedisStatsViews)
     one, other = (
-        kind(connect, keyspace=HOME, freshness=Freshness(patience=PATIENCE), eviction=eviction) for kind in kinds
+        kind(connect, keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE), eviction=eviction)
+        for kind in kinds
     )
 
     async with one:

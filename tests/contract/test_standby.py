@@ -35,7 +35,7 @@ async def test_a_process_does_not_start_on_a_standby_alone(standby):
     """Nor are its tables brought up to date. Of several hosts one may be promoted soon, so that they are waited for."""
     with pytest.raises(Unsound, match="PostgreSQL is a standby: name the primary"):
         await PostgresEventLog(standby.url).require_sound()
-    [found] = examine_postgres(standby.url)
+    [found] = examine_postgres(standby.url, sessions=13)
     assert (found.mark, found.hint.partition(":")[0]) == (FAILED, "PostgreSQL is a standby")
     assert await PostgresEventLog(standby.url.replace("@", f"@127.0.0.1:{free_port()},")).require_sound() is None
 

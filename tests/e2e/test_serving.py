@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import httpx
@@ -70,6 +71,23 @@ def refusing():
         await (framed if refused else served)(scope, receive, send)
     return application
 
+def counting():
+    from prometheus_client import Counter, Gauge
+    from shared.observability.metrics import exposition
+    served, asked, busy = create(), Counter("asked", "All."), Gauge("busy", "Now.", multiprocess_mode="livesum")
+
+    async def application(scope, receive, send):
+        if scope["type"] != "http":
+            await served(scope, receive, send)
+        elif scope["path"] == "/metrics":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": exposition()})
+        else:
+            asked.inc()
+            with busy.track_inprogress():
+                await served(scope, receive, send)
+    return application
+
 def duplex():
     from write_side.http.duplex import DiskRoom, duplex
     from write_side.http.limits import StreamedAnswerLimits
@@ -106,7 +124,7 @@ def serve(tmp_path, port):
         arguments = {"host": "127.0.0.1", "port": port, "workers": workers, "log_format": log_format, "limits": limits}
         process = subprocess.Popen(
             [sys.executable, "-c", f"{IMPORTS}; serve({target!r}, **{arguments!r})"],
-            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", "TMPDIR": str(tmp_path)},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -120,15 +138,51 @@ def serve(tmp_path, port):
 
 
 def worker_pid(port):
-    """Wait until there is an answer; the application says in which process it runs."""
+    """The process that answers; the application says in which it runs."""
+    return int(_asked(port, "/"))
+
+
+def _asked(port, path):
+    """The answer, on a connection of its own, as soon as there is one."""
+
+    def found():
+        with (
+            contextlib.suppress(OSError, HTTPException),
+            contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection,
+        ):
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
+    return _until(found)
+
+
+def worker_pids(port, *, other_than=frozenset()):
+    """Wait until two workers answer, and none of those any more."""
+
+    def found():
+        answered = {worker_pid(port) for _ in range(20)}  # connections are spread at random
+        return answered if len(answered) == 2 and not answered & set(other_than) else None
+
+    return _until(found)
+
+
+def asked_while_busy(port, busy):
+    """The requests that were counted in all, once so many are under way."""
+
+    def found():
+        shown = _asked(port, "/metrics")
+        return f"busy {busy}.0" in shown and float(re.search(r"^asked_total (\S+)", shown, re.MULTILINE)[1])
+
+    return _until(found)
+
+
+def _until(ask):
+    """What is asked for, once it is there."""
     deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            return int(httpx.get(f"http://127.0.0.1:{port}/").text)
-        except httpx.TransportError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.02)
+    while not (found := ask()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
 
 
 def test_a_second_server_on_the_port_is_refused_in_one_line(serve, port):
@@ -144,8 +198,8 @@ def test_a_second_server_on_the_port_is_refused_in_one_line(serve, port):
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly_when_asked(serve, port, asked):
-    """Status 0, within seconds, with nobody left on the port, although a client keeps its connection open."""
+def test_it_stops_cleanly_when_asked(serve, port, asked, tmp_path):
+    """Status 0, within seconds, with nothing left on the port or the disk, although a client keeps its connection."""
     process = serve(workers=2)
     worker_pid(port)
     with httpx.Client(timeout=SECONDS) as client:
@@ -155,6 +209,7 @@ def test_it_stops_cleanly_when_asked(serve, port, asked):
 
     assert process.returncode == 0
     require_free("127.0.0.1", port)
+    assert not list(tmp_path.glob("muster-metrics-*"))
 
 
 def test_a_request_that_never_ends_does_not_hold_up_the_stop(serve, port):
@@ -280,7 +335,7 @@ def test_a_client_that_does_not_read_is_disconnected(serve, port):
     worker_pid(port)
     deadline = time.monotonic() + 15
     with ExitStack() as clients:
-        while httpx.get(f"http://127.0.0.1:{port}/gone").text == "0":
+        while _asked(port, "/gone") == "0":
             assert time.monotonic() < deadline
             clients.enter_context(_unreading(port))  # the first may have come before the kernel was configured
             time.sleep(0.3)
@@ -314,19 +369,19 @@ def test_a_client_may_leave_answers_unread_as_long_as_it_sends(serve, port):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the worker notices within half a second")
 def test_a_killed_parent_takes_its_worker_along(serve, port):
     """Otherwise the worker would go on answering on the port, and no successor could take it."""
-    process = serve()
-    worker = worker_pid(port)
+    process = serve(workers=2)
+    workers = worker_pids(port)
 
     process.kill()
     process.wait()
 
     require_free("127.0.0.1", port, patience=10)
-    assert not _runs(worker)
+    assert not any(map(_runs, workers))
 
 
 def test_a_killed_worker_ends_the_parent_for_its_supervisor_to_see(serve, port):
-    """Half a process would be no better than none."""
-    process = serve(workers=2)
+    """The only one: a process without it would answer nothing."""
+    process = serve()
 
     os.kill(worker_pid(port), signal.SIGKILL)
     process.communicate(timeout=SECONDS)
@@ -335,9 +390,33 @@ def test_a_killed_worker_ends_the_parent_for_its_supervisor_to_see(serve, port):
     require_free("127.0.0.1", port)
 
 
-def test_an_application_that_cannot_be_made_ends_the_process(serve):
+def test_workers_count_together(serve, port):
+    """Whichever is asked, and though some are replaced or killed: what they were doing then is done by none."""
+    process = serve("application:counting", workers=2, open=0.1)
+    first = worker_pids(port)
+    with ExitStack() as connections:
+        for _ in range(10):
+            connections.enter_context(_connected(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"))
+        asked = asked_while_busy(port, 10)
+        assert {asked_while_busy(port, 10) for _ in range(10)} == {asked}
+
+        process.send_signal(signal.SIGHUP)
+        killed, left = worker_pids(port, other_than=first)
+        before = asked_while_busy(port, 0)
+        connections.enter_context(_connected(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"))
+        asked_while_busy(port, 1)
+        os.kill(killed, signal.SIGKILL)
+        assert left in worker_pids(port, other_than={killed})
+        os.kill(left, signal.SIGKILL)
+
+    assert asked_while_busy(port, 0) > before > asked
+    assert process.poll() is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_application_that_cannot_be_made_ends_the_process(serve, workers):
     """With its reason."""
-    process = serve("application:broken")
+    process = serve("application:broken", workers=workers)
 
     _, said = process.communicate(timeout=SECONDS)
 

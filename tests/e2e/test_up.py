@@ -197,6 +197,7 @@ def test_one_command_and_everything_is_there(up, tmp_path):
     assert "✗" not in doctor.stdout
     assert "✓ maxmemory-policy is noeviction" in doctor.stdout
     assert "✓ migrations are current" in doctor.stdout
+    assert "of which the write API opens 13" in doctor.stdout
 
     token, about, link = [stack.process.stdout.readline().strip() for _ in range(3)]
     assert token == f"token  {stack.home / 'token'}"
@@ -334,9 +335,11 @@ def test_doctor_names_what_fails_and_its_hint(tmp_path):
             "doctor",
             MUSTER_REDIS_URL=valkey.url,
             MUSTER_DATABASE_URL=f"postgresql://muster@127.0.0.1:{free_port()}/muster",
+            MUSTER_WORKERS="1000",
         )
 
     assert ran.returncode == 1
+    assert "! 1,000 workers for each API on " in ran.stdout
     assert "✗ maxmemory-policy is allkeys-lru: " in ran.stdout
     assert "! appendonly is no: " in ran.stdout
     assert "✗ PostgreSQL at postgresql://muster@127.0.0.1:" in ran.stdout
@@ -349,6 +352,7 @@ def test_doctor_names_what_fails_and_its_hint(tmp_path):
         (["fly"], {}, "muster knows no command 'fly'"),
         (["config", "--no-such-flag"], {}, "--no-such-flag"),
         (["up", "--write-port", "70000"], {}, "write-port"),
+        (["write", "--workers", "0"], {}, "workers"),
         (["config"], {"MUSTER_REDIS_URI": "x"}, "did you mean MUSTER_REDIS_URL?"),
         (["up"], {"MUSTER_PARTITIONS": "2"}, "one partition"),
     ],

@@ -4,6 +4,7 @@ import asyncio
 import os
 
 from shared.cli.exit_codes import CommandFailed
+from shared.cli.options import Workers
 from shared.settings import Settings, masked
 
 
@@ -30,13 +31,13 @@ def _reason(error: BaseException | None, url: str) -> str:
     return f"PostgreSQL does not answer at {masked(url)} ({type(error).__name__})"
 
 
-def write(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+def write(*, host: str | None = None, port: int | None = None, workers: Workers | None = None) -> None:
     """
     Serve the write API until SIGTERM or SIGINT.
 
     :param host: the address to listen at, instead of MUSTER_WRITE_HOST.
     :param port: instead of MUSTER_WRITE_PORT.
-    :param workers: processes that share the port, instead of MUSTER_WORKERS.
+    :param workers: processes that share the port and answer in turns, instead of MUSTER_WORKERS; one a core is enough.
     """
     from shared.auth.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise

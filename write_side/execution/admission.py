@@ -9,7 +9,9 @@ from prometheus_client import Gauge
 from shared.errors import Overloaded
 from write_side.execution.limits import ExecutionLimits
 
-_IN_FLIGHT = Gauge("muster_commands_in_flight", "Commands that are carried out or wait for a permit.")
+_IN_FLIGHT = Gauge(
+    "muster_commands_in_flight", "Commands that are carried out or wait for a permit.", multiprocess_mode="livesum"
+)
 
 
 class Admission:

@@ -31,7 +31,7 @@ class Checkpoint:
 @pytest.fixture
 def freshness():
     """Patient enough that a test which runs into the deadline has failed."""
-    return Freshness(patience=60)
+    return Freshness("profiles", patience=60)
 
 
 async def waiting(freshness, checkpoint, minimum):
@@ -108,7 +108,7 @@ async def test_after_a_gap_everybody_reads_again(freshness):
 async def test_who_gives_up_reads_once_more():
     """An announcement that was lost costs time, not the answer."""
     checkpoint = Checkpoint(4)
-    reader = await waiting(Freshness(patience=0.01), checkpoint, 5)
+    reader = await waiting(Freshness("profiles", patience=0.01), checkpoint, 5)
 
     checkpoint.position = 5
 
@@ -118,7 +118,7 @@ async def test_who_gives_up_reads_once_more():
 async def test_a_projection_that_stays_behind_is_an_error_that_says_where_it_is():
     """No read waits longer than it may."""
     with pytest.raises(ProjectionBehind, match="stands at 4, before 5") as behind:
-        await Freshness(patience=0.01).reach(5, Checkpoint(4).read)
+        await Freshness("profiles", patience=0.01).reach(5, Checkpoint(4).read)
 
     assert behind.value.position == 4
 
@@ -136,7 +136,7 @@ async def test_who_waited_is_counted_by_whether_it_was_for_nothing(freshness):
         freshness.announce(5)
         await reader
     with counts("muster_read_wait_seconds_count", 1, outcome="behind"), pytest.raises(ProjectionBehind):
-        await Freshness(patience=0.0).reach(6, checkpoint.read)
+        await Freshness("profiles", patience=0.0).reach(6, checkpoint.read)
 
 
 async def test_who_goes_away_is_forgotten(freshness):
@@ -162,7 +162,7 @@ async def test_a_reader_that_meets_an_error_does_not_wait_on(freshness):
 
 async def test_more_than_can_be_woken_are_turned_away():
     """At once; a read with nothing to wait for is answered all the same."""
-    freshness = Freshness(patience=60, limits=FreshnessLimits(waiting=1))
+    freshness = Freshness("profiles", patience=60, limits=FreshnessLimits(waiting=1))
     reader = await waiting(freshness, Checkpoint(3), 5)
 
     with pytest.raises(Overloaded):

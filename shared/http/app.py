@@ -34,8 +34,6 @@ from shared.http.requests import header, root_of
 from shared.observability import tracing
 from shared.problems import Problem
 
-MAX_BODY_BYTES = 1024 * 1024
-
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
@@ -78,7 +76,6 @@ def assemble(
         on_shutdown=[tracing.flush],
         logging_config=None,
         openapi_config=None,
-        request_max_body_size=MAX_BODY_BYTES,
     )
     return RequestScope(app, framed, cors=cors)
 

@@ -59,7 +59,7 @@ PROBLEMS = (NOT_REACHED, STOPPING, ANSWERS_UNREAD)
 """Of a stream, and of nothing else."""
 
 
-@post(CHANNEL.route, status_code=200, request_max_body_size=None)
+@post(CHANNEL.route, status_code=200)
 async def stream_route(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
     require_media_type(request.scope, NDJSON)
     require_acceptable(request.scope, NDJSON)
@@ -71,7 +71,7 @@ async def stream_route(request: Request[Any, Any, Any], services: Services) -> A
         may_go_on=partial(authentication.stands, caller(request.scope)),
         stopping=stopping,
     )
-    sent = split_lines(stopping.until_requested(body_chunks(request)))
+    sent = split_lines(stopping.until_requested(body_chunks(request.receive)))
     state = request.app.state
     return duplex(partial(lines.carry_out, sent), media_type=NDJSON, room=state.disk_room, limits=state.answer_limits)
 

@@ -53,7 +53,8 @@ class MessageFraming:
 
     async def _and_read_on(self, answer: Awaitable[None], body: "IncomingBody") -> None:
         await answer
-        await body.read_on(self._limits)
+        if body.is_expected:
+            await body.read_on(self._limits)
 
 
 class IncomingBody:
@@ -63,15 +64,15 @@ class IncomingBody:
     :param is_held_back: its client sends it once it is read, not before (RFC 9110, section 10.1.1).
     """
 
-    __slots__ = ("_expected", "_receive")
+    __slots__ = ("_receive", "is_expected")
 
     def __init__(self, receive: Receive, *, is_held_back: bool = False) -> None:
         self._receive = receive
-        self._expected = not is_held_back
+        self.is_expected = not is_held_back
 
     async def receive(self) -> ReceiveMessage:
         message = await self._receive()
-        self._expected = bool(message.get("more_body"))
+        self.is_expected = bool(message.get("more_body"))
         return message
 
     async def read_on(self, limits: HttpLimits) -> None:
@@ -83,7 +84,7 @@ class IncomingBody:
         left = limits.linger_bytes
         try:
             async with asyncio.timeout(limits.linger):
-                while self._expected and left > 0:
+                while self.is_expected and left > 0:
                     message: Any = await self.receive()
                     left -= len(message.get("body", b""))
         except TimeoutError:

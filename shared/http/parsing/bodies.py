@@ -7,13 +7,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from litestar import Request
-from litestar.exceptions import HTTPException, InternalServerException
-from litestar.types import Scope
+from litestar.types import Receive, Scope
 
 from shared.http.limits import HttpLimits
-from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection, framework_problem
+from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.http.requests import header
-from shared.problems import OVERLOADED
+from shared.problems import OVERLOADED, TOO_LARGE
+
+MAX_BODY_BYTES = 1024 * 1024
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)")
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -32,22 +33,24 @@ class ClientGone(Exception):
     """The client has disconnected before the end of its body."""
 
 
-async def body_chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
     """
     Yield the body as it comes.
 
     :raises ClientGone: the client has disconnected.
-    :raises Rejection: 413, it is larger than the route allows.
     """
-    try:
-        async for chunk in request.stream():
-            yield chunk
-    except InternalServerException as error:  # which Litestar raises when the client disconnects
-        if "disconnected" not in error.detail:
-            raise
-        raise ClientGone from None
-    except HTTPException as error:
-        raise Rejection(framework_problem(error), error.detail) from None
+    more = True
+    while more:
+        chunk, more = await _next_chunk(receive)
+        yield chunk
+
+
+async def _next_chunk(receive: Receive) -> tuple[bytes, bool]:
+    """Return the next part of a body, and whether there is more."""
+    message: Any = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 class BodyReader:
@@ -57,11 +60,21 @@ class BodyReader:
         self._limits = limits
         self._permits = asyncio.Semaphore(limits.large_bodies)
 
-    async def read(self, request: Request[Any, Any, Any]) -> bytes:
-        """:raises Rejection: 408, the body does not come to its end in time; 503, too many large ones are in flight."""
+    async def read(self, scope: Scope, receive: Receive) -> bytes:
+        """
+        Return the body of a request.
+
+        :raises Rejection: 408, it does not come to its end in time; 413, it is too large; 503, too many large ones are
+            in flight.
+        """
+        announced = header(scope, b"content-length") or ""
+        _require_allowed(int(announced) if announced.isdecimal() else 0)
         try:
             async with asyncio.timeout(self._limits.silence) as silence:
-                return await self._whole(body_chunks(request), silence)
+                first, more = await _next_chunk(receive)
+                if more or len(first) > self._limits.large_body:
+                    return await self._read_on(first, receive, silence, more=more)
+                return first
         except TimeoutError:
             limits = self._limits
             detail = f"The body did not come within {limits.body:g} s, or nothing of it for {limits.silence:g} s"
@@ -69,25 +82,34 @@ class BodyReader:
         except ClientGone:
             raise Rejection(TOO_SLOW, "The body did not come to its end") from None
 
-    async def _whole(self, chunks: AsyncIterator[bytes], silence: asyncio.Timeout) -> bytes:
-        body, time = bytearray(), asyncio.get_running_loop().time
+    async def _read_on(self, chunk: bytes, receive: Receive, silence: asyncio.Timeout, *, more: bool) -> bytes:
+        body, time = bytearray(chunk), asyncio.get_running_loop().time
         until = time() + self._limits.body
         async with AsyncExitStack() as permits:
-            async for chunk in chunks:
+            await self._hold(permits, before=0, size=len(body))
+            while more:
                 silence.reschedule(min(time() + self._limits.silence, until))
-                if len(body) <= self._limits.large_body < len(body) + len(chunk):
-                    self._require_permit()
-                    await permits.enter_async_context(self._permits)
+                chunk, more = await _next_chunk(receive)
+                await self._hold(permits, before=len(body), size=len(body) + len(chunk))
                 body += chunk
             return bytes(body)
 
-    def _require_permit(self) -> None:
-        """:raises Rejection: 503, none is left: waiting would hold what has already come."""
-        if self._permits.locked():
-            raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers={"Retry-After": "1"})
+    async def _hold(self, permits: AsyncExitStack, *, before: int, size: int) -> None:
+        """:raises Rejection: 503, a body that becomes large has no permit: waiting would hold what has already come."""
+        _require_allowed(size)
+        if before <= self._limits.large_body < size:
+            if self._permits.locked():
+                headers = {"Retry-After": "1"}
+                raise Rejection(OVERLOADED, "Too many large bodies come at the same time", headers=headers)
+            await permits.enter_async_context(self._permits)
+
+
+def _require_allowed(size: int) -> None:
+    if size > MAX_BODY_BYTES:
+        raise Rejection(TOO_LARGE, f"A body is at most {MAX_BODY_BYTES} bytes")
 
 
 async def body_of(request: Request[Any, Any, Any]) -> bytes:
     """Read a whole body by the `BodyReader` of the application."""
     reader: BodyReader = request.app.state.bodies
-    return await reader.read(request)
+    return await reader.read(request.scope, request.receive)

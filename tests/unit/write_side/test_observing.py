@@ -7,8 +7,8 @@ from opentelemetry.trace import StatusCode
 from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
-from shared.http.app import MAX_BODY_BYTES
 from shared.http.in_process import in_process
+from shared.http.parsing.bodies import MAX_BODY_BYTES
 from shared.ids import TimeOrderedIds
 from tests.support.clock import SettableClock
 from tests.support.measures import counts, every_attribute, named

@@ -5,6 +5,7 @@ from litestar.types import HTTPScope, Send
 
 from read_side.http.conditions import known_tag
 from shared.http.middleware.compression import VARY
+from shared.http.requests import send_whole
 from shared.read_model.envelope import Sealed
 
 CACHE_CONTROL = "private, no-cache"
@@ -36,7 +37,5 @@ async def send_response(response: DocumentResponse, scope: HTTPScope, send: Send
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return False
-    headers += [_JSON, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send_whole(send, body, status=200, headers=[*headers, _JSON])
     return True

@@ -19,8 +19,7 @@ from read_side.views import Variant
 from shared.auth.principal import PRIVATE
 from shared.http.middleware.auth import caller
 from shared.http.parsing.negotiation import require_acceptable
-from shared.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Rejection, defect, send_rejection
-from shared.problems import Refusal
+from shared.http.problems import NOT_FOUND, Rejection, require_method, send_error
 
 Destination: TypeAlias = tuple[str, Endpoint, Sequence[bytes]]
 """A path's template, what answers it, and the segments of the path that are its keys."""
@@ -36,10 +35,8 @@ class Router:
     async def __call__(self, scope: HTTPScope, send: Send) -> None:
         try:
             endpoint, response = await self._answer(scope)
-        except Refusal as refusal:
-            await send_rejection(refusal, scope, send)
         except Exception as error:  # noqa: BLE001 - a defect is answered, and logged
-            await send_rejection(defect(error, scope), scope, send)
+            await send_error(error, scope, send)
         else:
             is_news = await send_response(response, scope, send)
             (endpoint.outcomes.hits if is_news else endpoint.outcomes.unchanged).inc()
@@ -50,18 +47,12 @@ class Router:
             raise Rejection(NOT_FOUND, "Nothing has this address")
         template, endpoint, segments = found
         scope["muster_route"] = template  # type: ignore[typeddict-unknown-key] # see shared.http.requests
-        _require_get(scope)
+        require_method(scope, "GET", allow="GET, HEAD")
         require_acceptable(scope, "application/json")
         try:
             return endpoint, await endpoint.answer(scope, segments)
         except UNANSWERED as error:
             raise rejection(error) from error
-
-
-def _require_get(scope: HTTPScope) -> None:
-    if scope["method"] != "GET":
-        detail = f"{scope['method']} is not allowed here"
-        raise Rejection(METHOD_NOT_ALLOWED, detail, headers={"Allow": "GET, HEAD"})
 
 
 def _endpoints(resources: Sequence[Resource], opened: Opened, variant: Variant) -> Iterator[tuple[str, Endpoint]]:

@@ -9,9 +9,9 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.types import Scope, Send
+from litestar.types import HTTPScope, Scope, Send
 
-from shared.http.requests import request_id
+from shared.http.requests import request_id, send_whole
 from shared.problems import INTERNAL_ERROR, INVALID, NOT_JSON, OVERLOADED, TOO_LARGE, FieldError, Problem, Refusal
 
 MEDIA_TYPE = "application/problem+json"
@@ -94,10 +94,23 @@ async def send_rejection(rejection: Refusal, scope: Scope, send: Send, *, page: 
     details = details_of(rejection, request_id=request_id(scope))
     about = {"Content-Type": "text/html; charset=utf-8" if page else MEDIA_TYPE, **_headers(rejection)}
     headers = [(name.lower().encode(), value.encode()) for name, value in about.items()]
-    body = page or _encode(details)
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": details.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send_whole(send, page or _encode(details), status=details.status, headers=headers)
+
+
+async def send_error(error: Exception, scope: Scope, send: Send) -> None:
+    """Answer whatever was raised, where no framework does."""
+    await send_rejection(error if isinstance(error, Refusal) else defect(error, scope), scope, send)
+
+
+def require_method(scope: HTTPScope, method: str, *, allow: str) -> None:
+    """
+    Allow one method, where no framework does.
+
+    :param allow: all that are allowed, for the client.
+    :raises Rejection: 405, it is another one.
+    """
+    if scope["method"] != method:
+        raise Rejection(METHOD_NOT_ALLOWED, f"{scope['method']} is not allowed here", headers={"Allow": allow})
 
 
 def details_of(refusal: Refusal, *, request_id: str | None = None) -> ProblemDetails:

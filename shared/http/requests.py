@@ -33,6 +33,13 @@ def root_of(scope: Scope | MutableMapping[str, Any]) -> str:
     return "../" * up or "./"
 
 
+async def send_whole(send: Send, body: bytes, *, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Send an answer that is whole."""
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
 def with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
     """Return what sends an answer with these headers added."""
     return partial(_send_with, send, headers)

@@ -15,7 +15,7 @@ from shared.runtime.tasks import Tasks
 from shared.server.shutdown import StopSignal, on_stop_signal
 from write_side.execution import refusals
 from write_side.http import stream, verify_email
-from write_side.http.commands import command_route
+from write_side.http.commands import DirectCommands
 from write_side.http.documentation import document
 from write_side.http.duplex import DiskRoom
 from write_side.http.limits import StreamedAnswerLimits
@@ -32,18 +32,15 @@ def write_api(*registers: Register) -> ASGIApp:
 
     Needs a `CommandExecutor` and an `Authentication`, and runs a `Background` if there is one.
     """
+    commands = DirectCommands(USE_CASES)
     return assemble(
-        handlers=[
-            index_route(described := document()),
-            *map(command_route, USE_CASES),
-            stream.stream_route,
-            *verify_email.HANDLERS,
-        ],
+        handlers=[index_route(described := document()), stream.stream_route, *verify_email.HANDLERS],
         registers=(_default_limits, *registers),
         problems=(*refusals.PROBLEMS, *stream.PROBLEMS),
         document=described,
         policy=Policy(COMMANDS, open=frozenset({"/", verify_email.PATH})),
-        lifespan=[_background],
+        lifespan=[commands.lifespan, _background],
+        inside=commands.around,
     )
 
 

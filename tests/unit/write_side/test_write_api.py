@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -55,17 +56,19 @@ def store() -> FailingDatabase:
 
 @pytest.fixture
 async def client(store) -> AsyncIterator[httpx.AsyncClient]:
-    def register(registry) -> None:
-        register_executor(
-            registry,
-            units=MemoryUnitsOfWork(store),
-            clock=store.clock,
-            ids=TimeOrderedIds(),
-            token_key=MemoryTokenKey(),
-        )
-
-    async with in_process(write_api(admit_everyone, register)) as client:
+    async with in_process(write_api(admit_everyone, partial(register_on, store))) as client:
         yield client
+
+
+def register_on(store: FailingDatabase, registry, **limits: float) -> None:
+    register_executor(
+        registry,
+        units=MemoryUnitsOfWork(store),
+        clock=store.clock,
+        ids=TimeOrderedIds(),
+        token_key=MemoryTokenKey(),
+        limits=ExecutionLimits(**limits),
+    )
 
 
 async def post(client: httpx.AsyncClient, name: str, headers: dict[str, str] | None = None, **fields) -> httpx.Response:
@@ -291,6 +294,14 @@ async def test_a_line_that_meets_a_defect_stops_no_other(client, store):
     assert [each["status"] for each in answers] == [500, 200]
 
 
+async def test_a_command_is_posted_and_nothing_else(client):
+    """With the methods that are allowed."""
+    answers = [await client.request(method, "/commands/suspend-account") for method in ("GET", "PUT", "OPTIONS")]
+
+    assert [(each.status_code, each.headers["Allow"]) for each in answers] == [(405, "POST")] * 3
+    assert {each.json()["type"] for each in answers} == {"/problems/method-not-allowed"}
+
+
 async def test_requests_are_counted_by_route(client):
     await post(client, "suspend-account", account="@nobody")
 
@@ -299,10 +310,11 @@ async def test_requests_are_counted_by_route(client):
     assert 'muster_http_requests_total{method="POST",route="/commands/suspend-account",status="404"}' in metrics
 
 
-async def test_a_body_that_does_not_come_is_waited_for_in_bounds():
+async def test_a_body_that_does_not_come_is_waited_for_in_bounds(store):
     """Nothing else would ever end the request."""
 
     def register(registry) -> None:
+        register_on(store, registry)
         registry.register_value(HttpLimits, HttpLimits(body=0.01))
 
     async def body():
@@ -318,16 +330,9 @@ async def test_a_body_that_does_not_come_is_waited_for_in_bounds():
 
 async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
     """With the time after which to come again."""
+    register = partial(register_on, store, at_once=0, most_waiting=0, permit_seconds=60)
 
-    def register(registry) -> None:
-        limits = ExecutionLimits(at_once=0, most_waiting=0, permit_seconds=60)
-        units = MemoryUnitsOfWork(store)
-        register_executor(
-            registry, units=units, clock=store.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey(), limits=limits
-        )
-        admit_everyone(registry)
-
-    async with asyncio.timeout(10), in_process(write_api(register)) as client:
+    async with asyncio.timeout(10), in_process(write_api(admit_everyone, register)) as client:
         answer = await post(client, "register-account", **ANDRE)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -18,6 +18,7 @@ from shared.auth.principal import READ
 from shared.http.app import assemble, index_route
 from shared.http.containers import Register
 from shared.http.middleware.auth import Policy
+from shared.http.parsing.bodies import BodyReader
 
 
 def read_api(*registers: Register) -> ASGIApp:
@@ -28,7 +29,7 @@ def read_api(*registers: Register) -> ASGIApp:
     """
     reads = DirectReads(RESOURCES)
     return assemble(
-        handlers=[index_route(described := document()), *_body_handlers()],
+        handlers=[index_route(described := document())],
         registers=registers,
         problems=PROBLEMS,
         document=described,
@@ -36,10 +37,6 @@ def read_api(*registers: Register) -> ASGIApp:
         lifespan=[reads.lifespan],
         inside=reads.around,
     )
-
-
-def _body_handlers() -> list[Any]:
-    return [route.handler for resource in RESOURCES for route in resource.body_routes]
 
 
 class DirectReads:
@@ -52,14 +49,13 @@ class DirectReads:
     def __init__(self, resources: Sequence[Resource]) -> None:
         self._resources = resources
         self._roots = {route.path.encode().split(b"/")[1] for each in resources for route in each.routes}
-        self._with_body = {route.path.encode() for each in resources for route in each.body_routes}
         self._router: Router
 
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
         """Open the views of the resources as long as an application runs."""
         async with svcs.Container(app.state.registry) as container, AsyncExitStack() as stack:
-            opened: dict[type[Any], Views] = {}
+            opened: dict[type[Any], Any] = {BodyReader: app.state.bodies}
             for resource in self._resources:
                 views: Views = await stack.enter_async_context(await container.aget_abstract(resource.port))
                 opened[resource.port] = views
@@ -71,8 +67,8 @@ class DirectReads:
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             path: bytes = scope.get("raw_path", b"/")  # a lifespan has none
-            if path.split(b"/", 2)[1] in self._roots and path not in self._with_body:
-                await self._router(scope, send)  # type: ignore[arg-type] # it is HTTP
+            if path.split(b"/", 2)[1] in self._roots:
+                await self._router(scope, receive, send)  # type: ignore[arg-type] # it is HTTP
             else:
                 await app(scope, receive, send)
 

@@ -50,9 +50,7 @@ def _operations(resources: Sequence[Resource]) -> Iterator[openapi.Operation]:
         tag = OperationTag(resource.name, (inspect.getdoc(resource.port) or "").partition("\n\n")[0].replace("\n", " "))
         for route in resource.routes:
             parameters = (*_keys(route), *route.parameters, *_paging(route))
-            yield _described(route, tag, method="GET", parameters=parameters)
-        for body_route in resource.body_routes:
-            yield _described(body_route, tag, method="POST", body=body_route.body)
+            yield _described(route, tag, method=route.method, parameters=parameters, body=route.body)
 
 
 def _described(

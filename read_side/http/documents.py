@@ -67,7 +67,7 @@ class DocumentEndpoint(Generic[V, M]):
         self._find, self._freshness, self._missing = find, freshness, route.missing
         self._fields, self._variant = route.fields, variant
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes], *_: object) -> DocumentResponse:
         keys = self._keys.of(segments)
         minimum, selection = self._fields.wanted(scope, self._variant)
         if minimum:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from litestar.types import HTTPScope
+from litestar.types import HTTPScope, Receive
 from msgspec import Meta
 from prometheus_client import Counter
 
@@ -78,11 +78,12 @@ class Endpoint(Protocol):
 
     outcomes: Outcomes
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes], receive: Receive) -> DocumentResponse:
         """
         Answer a request.
 
         :param segments: the keys in its path, as they were sent.
+        :param receive: what its body comes by.
         :raises Rejection: it is not valid, or there is nothing to answer with.
         :raises UNANSWERED: the view does not answer.
         """
@@ -94,6 +95,6 @@ class Forbidden:
     def __init__(self, path: str) -> None:
         self.outcomes = Outcomes(path)
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:  # noqa: ARG002 - whatever they are
+    async def answer(self, scope: HTTPScope, *_: object) -> DocumentResponse:
         require_scope(scope, PRIVATE)
         raise AssertionError("a caller who may see it has another endpoint")

@@ -68,7 +68,7 @@ class ListEndpoint(Generic[V, Q]):
         self._keys = PathKeys(route.path, route.keys)
         self.outcomes = Outcomes(route.path)
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes], *_: object) -> DocumentResponse:
         keys = self._keys.of(segments)
         parameters = Parameters(scope)
         selection = self._route.fields.selection(parameters)

@@ -15,7 +15,7 @@ from shared.http.openapi.document import Parameter
 from shared.problems import Problem
 
 Opened: TypeAlias = Mapping[type[Any], Any]
-"""The views that are open, by their ports."""
+"""The views that are open, by their ports; and the `BodyReader`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,29 +50,20 @@ class Route:
 @dataclass(frozen=True, kw_only=True)
 class ReadRoute(Route, ABC):
     """
-    A route that answers `GET`.
+    A route that answers from what is kept.
 
     :param keys: of the path, in its order.
+    :param method: `GET`, or `POST` where the query stands in a body.
+    :param body: what it takes then.
     """
 
     keys: Sequence[PathKey] = ()
+    method: str = "GET"
+    body: Any = None
 
     @abstractmethod
     def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> Endpoint:
         """Make what answers, of the variant that callers may see, on the views of `port`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BodyRoute(Route):
-    """
-    A route that reads its query from the body of a `POST`.
-
-    :param handler: answers, as a handler of the framework.
-    :param body: what it takes.
-    """
-
-    handler: Any
-    body: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,5 +79,4 @@ class Resource:
     name: str
     port: type[Any]
     routes: Sequence[ReadRoute]
-    body_routes: Sequence[BodyRoute] = ()
     probe: str

@@ -19,11 +19,13 @@ class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
     A document to answer with, as of `position`.
 
     :param next: the address of the page behind this one, relative to that of the request.
+    :param records: how many it counts for.
     """
 
     position: int
     document: Sealed
     next: bytes | None = None
+    records: int = 1
 
 
 async def send_response(response: DocumentResponse, scope: HTTPScope, send: Send) -> bool:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from litestar.types import HTTPScope, Send
+from litestar.types import HTTPScope, Receive, Send
 
 from read_side.http.endpoints import Endpoint, Forbidden
 from read_side.http.problems import UNANSWERED, rejection
-from read_side.http.resource import Opened, Resource
+from read_side.http.resource import Opened, ReadRoute, Resource
 from read_side.http.responses import DocumentResponse, send_response
 from read_side.views import Variant
 from shared.auth.principal import PRIVATE
@@ -21,8 +21,8 @@ from shared.http.middleware.auth import caller
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.problems import NOT_FOUND, Rejection, require_method, send_error
 
-Destination: TypeAlias = tuple[str, Endpoint, Sequence[bytes]]
-"""A path's template, what answers it, and the segments of the path that are its keys."""
+Answering: TypeAlias = tuple[ReadRoute, Endpoint]
+"""A route, and what answers it."""
 
 
 class Router:
@@ -32,35 +32,35 @@ class Router:
         self._full = _Table(_endpoints(resources, opened, "full"))
         self._public = _Table(_endpoints(resources, opened, "public"))
 
-    async def __call__(self, scope: HTTPScope, send: Send) -> None:
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
-            endpoint, response = await self._answer(scope)
+            endpoint, response = await self._answer(scope, receive)
         except Exception as error:  # noqa: BLE001 - a defect is answered, and logged
             await send_error(error, scope, send)
         else:
             is_news = await send_response(response, scope, send)
-            (endpoint.outcomes.hits if is_news else endpoint.outcomes.unchanged).inc()
+            (endpoint.outcomes.hits if is_news else endpoint.outcomes.unchanged).inc(response.records)
 
-    async def _answer(self, scope: HTTPScope) -> tuple[Endpoint, DocumentResponse]:
+    async def _answer(self, scope: HTTPScope, receive: Receive) -> tuple[Endpoint, DocumentResponse]:
         table = self._full if PRIVATE in caller(scope).scopes else self._public
         if (found := table.find(scope["raw_path"].split(b"/"))) is None:
             raise Rejection(NOT_FOUND, "Nothing has this address")
-        template, endpoint, segments = found
-        scope["muster_route"] = template  # type: ignore[typeddict-unknown-key] # see shared.http.requests
-        require_method(scope, "GET", allow="GET, HEAD")
+        (route, endpoint), segments = found
+        scope["muster_route"] = route.path  # type: ignore[typeddict-unknown-key] # see shared.http.requests
+        require_method(scope, route.method, allow="GET, HEAD" if route.method == "GET" else route.method)
         require_acceptable(scope, "application/json")
         try:
-            return endpoint, await endpoint.answer(scope, segments)
+            return endpoint, await endpoint.answer(scope, segments, receive)
         except UNANSWERED as error:
             raise rejection(error) from error
 
 
-def _endpoints(resources: Sequence[Resource], opened: Opened, variant: Variant) -> Iterator[tuple[str, Endpoint]]:
+def _endpoints(resources: Sequence[Resource], opened: Opened, variant: Variant) -> Iterator[Answering]:
     for resource in resources:
         for route in resource.routes:
             is_forbidden = route.is_private and variant == "public"
             endpoint = Forbidden(route.path) if is_forbidden else route.endpoint(opened, resource.port, variant)
-            yield route.path, endpoint
+            yield route, endpoint
 
 
 class _Shape(NamedTuple):
@@ -69,33 +69,34 @@ class _Shape(NamedTuple):
 
     :param words: takes the words out of a path.
     :param keys: the positions of its keys.
-    :param endpoints: templates and what answers them, by their words.
+    :param answering: what answers them, by their words.
     """
 
     words: Callable[[Sequence[bytes]], Any]
     keys: Sequence[int]
-    endpoints: dict[Any, tuple[str, Endpoint]]
+    answering: dict[Any, Answering]
 
 
 class _Table:
     """Finds what answers a path by the words in it, those of the fewest keys first."""
 
-    def __init__(self, endpoints: Iterable[tuple[str, Endpoint]]) -> None:
+    def __init__(self, answering: Iterable[Answering]) -> None:
         shapes: dict[tuple[int, ...], _Shape] = {}
-        for template, endpoint in endpoints:
-            parts = template.encode().split(b"/")
+        for route, endpoint in answering:
+            parts = route.path.encode().split(b"/")
             keys = [nth for nth, part in enumerate(parts) if part.startswith(b"{")]
             words = itemgetter(*(nth for nth in range(len(parts)) if nth not in keys))
             shape = shapes.setdefault((len(parts), *keys), _Shape(words, keys, {}))
-            shape.endpoints[words(parts)] = template, endpoint
+            shape.answering[words(parts)] = route, endpoint
         self._shapes: dict[int, list[_Shape]] = {}
         for (length, *_), shape in sorted(shapes.items(), key=lambda item: len(item[0])):
             self._shapes.setdefault(length, []).append(shape)
 
-    def find(self, path: Sequence[bytes]) -> Destination | None:
-        for words, keys, endpoints in self._shapes.get(len(path), ()):
-            if (found := endpoints.get(words(path))) is not None:
+    def find(self, path: Sequence[bytes]) -> tuple[Answering, Sequence[bytes]] | None:
+        """Return what answers a path, and the segments of it that are its keys."""
+        for words, keys, answering in self._shapes.get(len(path), ()):
+            if (found := answering.get(words(path))) is not None:
                 segments = [path[nth] for nth in keys]
                 if b"" not in segments:
-                    return (*found, segments)
+                    return found, segments
         return None

@@ -1,32 +1,30 @@
 """`POST /profiles/batch-get`: many records by many keys."""
 
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, post
-from litestar.types import Scope
+from litestar.types import HTTPScope, Receive
 from msgspec import Meta
 
-from read_side.http.conditions import known_tag
 from read_side.http.endpoints import Outcomes
-from read_side.http.fields import Selection
-from read_side.http.problems import UNANSWERED, rejection
-from read_side.http.resource import BodyRoute
-from read_side.http.responses import CACHE_CONTROL
+from read_side.http.resource import Opened, ReadRoute
+from read_side.http.responses import DocumentResponse
 from read_side.views import Matches, ProfileKeys, ProfileViews, Variant
 from shared.auth.principal import PRIVATE
 from shared.decoding.objects import decoder
-from shared.http.containers import Services
-from shared.http.middleware.auth import caller, require_scope
-from shared.http.parsing.bodies import body_of, require_media_type
-from shared.http.parsing.negotiation import require_acceptable
+from shared.http.middleware.auth import require_scope
+from shared.http.parsing.bodies import BodyReader, require_media_type
 from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.problems import INVALID, NOT_JSON, TOO_LARGE, FieldError
-from shared.read_model.envelope import entity_tag
+from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
 
-PATH = "/profiles/batch-get"
 MOST_KEYS = 500
 
 
@@ -52,6 +50,12 @@ class BatchGet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
 
+class _PlainIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A batch of ids alone, which are not looked at yet."""
+
+    ids: Annotated[tuple[str, ...], Meta(max_length=MOST_KEYS)]
+
+
 class FoundAndMissing(msgspec.Struct, frozen=True):
     """Records found, each person once, and the keys that no profile has."""
 
@@ -59,59 +63,68 @@ class FoundAndMissing(msgspec.Struct, frozen=True):
     missing: ProfileKeys
 
 
-_outcomes = Outcomes(PATH)
 _decode = decoder(BatchGet)
+_decode_plain_ids = msgspec.json.Decoder(_PlainIds).decode
+_is_id = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _encode = msgspec.json.Encoder().encode
 
 
-@post(PATH, status_code=200)
-async def batch_get(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
-    require_media_type(request.scope, "application/json")
-    require_acceptable(request.scope, "application/json")
-    variant = _variant(request.scope)
-    minimum, selection = BATCH_GET.fields.wanted(request.scope, variant)
-    keys = _decode(await body_of(request)).keys()
-    if keys.emails or keys.external_ids:
-        require_scope(request.scope, PRIVATE)
-    views: ProfileViews = await services.aget_abstract(ProfileViews)
-    try:
-        batch = await views.freshness.reach(minimum, lambda: views.by_keys(keys, variant=variant))
-    except UNANSWERED as error:
-        raise rejection(error) from error
-    return _answer(batch, selection, request.scope)
+def keys_in(body: bytes) -> ProfileKeys:
+    """
+    Return the keys in a body.
+
+    :raises Refusal: 400 or 422, it has none.
+    """
+    # A batch is mostly one of ids as we write them: to make a UUID of each would take as long as to find their records.
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        ids = _decode_plain_ids(body).ids
+        if all(map(_is_id, ids)) and body.count(b":") == 1:  # of several colons one may be that of a name said twice
+            return ProfileKeys(ids=ids)
+    return _decode(body).keys()
 
 
-def _variant(scope: Scope) -> Variant:
-    return "full" if PRIVATE in caller(scope).scopes else "public"
+@dataclass(frozen=True, kw_only=True)
+class BatchRoute(ReadRoute):
+    """Answers with the records that many keys name."""
+
+    def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "BatchEndpoint":
+        return BatchEndpoint(self, opened[port], bodies=opened[BodyReader], variant=variant)
 
 
-def _answer(batch: Matches, selection: Selection | None, scope: Scope) -> Response[bytes]:
-    if selection is not None:
-        batch = batch._replace(found=tuple(map(selection.cut, batch.found)), tags=())
+class BatchEndpoint:
+    """The batch route on open views."""
+
+    def __init__(self, route: BatchRoute, views: ProfileViews, *, bodies: BodyReader, variant: Variant) -> None:
+        self._fields, self._views, self._bodies, self._variant = route.fields, views, bodies, variant
+        self.outcomes = Outcomes(route.path)
+
+    async def answer(self, scope: HTTPScope, _: Sequence[bytes], receive: Receive) -> DocumentResponse:
+        require_media_type(scope, "application/json")
+        minimum, selection = self._fields.wanted(scope, self._variant)
+        keys = keys_in(await self._bodies.read(scope, receive))
+        if keys.emails or keys.external_ids:
+            require_scope(scope, PRIVATE)
+        batch = await self._views.freshness.reach(minimum, partial(self._views.by_keys, keys, variant=self._variant))
+        if selection is not None:
+            batch = batch._replace(found=tuple(map(selection.cut, batch.found)), tags=())
+        self.outcomes.misses.inc(sum(map(len, msgspec.structs.astuple(batch.missing))))
+        return _response(batch)
+
+
+def _response(batch: Matches) -> DocumentResponse:
     missing = _encode(batch.missing)
     body = b'{"found":[%b],"missing":%b}' % (b",".join(batch.found), missing)
     etag = entity_tag(b"".join((*batch.tags, missing)) if batch.tags else body)
-    known = known_tag(scope, etag)
-    headers = {"Muster-Position": str(batch.position), "ETag": known or etag, "Cache-Control": CACHE_CONTROL}
-    headers["Vary"] = "accept-encoding"
-    _count(batch, is_news=not known)
-    if known:
-        return Response(b"", status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return DocumentResponse(batch.position, Sealed(batch.position, etag, body), records=len(batch.found))
 
 
-def _count(batch: Matches, *, is_news: bool) -> None:
-    (_outcomes.hits if is_news else _outcomes.unchanged).inc(len(batch.found))
-    _outcomes.misses.inc(sum(map(len, msgspec.structs.astuple(batch.missing))))
-
-
-BATCH_GET = BodyRoute(
+BATCH_GET = BatchRoute(
     name="batch_get_profiles",
-    path=PATH,
+    path="/profiles/batch-get",
     summary="Get up to 500 profiles by any keys",
     description="Each person found is there once, in the order asked for; keys that no one has are under "
     "`missing`. It reads like a GET, If-None-Match included; it is a POST because an address cannot hold so many keys.",
-    handler=batch_get,
+    method="POST",
     body=BatchGet,
     answer=FoundAndMissing,
     public=PublicProfileRecord,

@@ -81,7 +81,7 @@ class ExportEndpoint:
         self._keys = PathKeys(route.path, route.keys)
         self.outcomes = Outcomes(route.path)
 
-    async def answer(self, scope: HTTPScope, segments: Sequence[bytes]) -> DocumentResponse:
+    async def answer(self, scope: HTTPScope, segments: Sequence[bytes], *_: object) -> DocumentResponse:
         [account_id], minimum = self._keys.of(segments), minimum_position(scope)
         found = await self._profiles.freshness.reach(minimum, partial(self._profiles.by_id, account_id))
         if found.document is None:

@@ -105,7 +105,7 @@ PROFILES = Resource(
             missing=profile_not_found,
         ),
         EXPORT,
+        BATCH_GET,
     ),
-    body_routes=(BATCH_GET,),
     probe="/profiles?limit=1",
 )

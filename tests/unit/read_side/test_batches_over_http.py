@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from uuid import UUID
 
 import pytest
 
@@ -83,6 +84,8 @@ async def test_a_batch_waits_until_it_is_fresh_enough(client, views):
     ("body", "pointers"),
     [
         ({"ids": ["ada"]}, ["/ids/0"]),
+        ({"ids": [f"{ADA.account_id}\n"]}, ["/ids/0"]),
+        ({"ids": [f"{ADA.account_id},{BOB.account_id}"]}, ["/ids/0"]),
         ({"ids": [str(ADA.account_id), 7], "handles": "ada"}, ["/ids/1", "/handles"]),
         ({"handles": ["ada", None]}, ["/handles/1"]),
         ({"emails": {"a": 1}, "external_ids": [[]]}, ["/emails", "/external_ids/0"]),
@@ -101,6 +104,27 @@ async def test_every_wrong_field_is_named(client, views, body, pointers):
 
     assert response.status_code == 422
     assert problem(response) == ("invalid", pointers)
+
+
+@pytest.mark.parametrize("write", [str, lambda id_: id_.hex, lambda id_: str(id_).upper()])
+async def test_an_id_is_an_id_however_it_is_written(client, views, write):
+    """In answers it stands as everywhere."""
+    ids = [write(BOB.account_id), write(UUID(int=7))]
+
+    response = await client.post(PATH, json={"ids": ids})
+
+    assert [each["handle"] for each in response.json()["found"]] == ["bob"]
+    assert response.json()["missing"]["ids"] == [str(UUID(int=7))]
+
+
+async def test_a_name_does_not_stand_twice(client, views):
+    """Neither of two lists of ids would be the one that counts."""
+    ids = json.dumps([str(BOB.account_id)])
+
+    response = await client.post(PATH, content=f'{{"ids": {ids}, "ids": {ids}}}', headers=JSON)
+
+    assert response.status_code == 422
+    assert problem(response) == ("invalid", ["/ids"])
 
 
 async def test_what_is_not_json_is_said_not_to_be(client, views):

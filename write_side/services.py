@@ -1,6 +1,8 @@
 """The composition root of the write side: which adapter stands for which port."""
 
 import os
+import secrets
+import socket
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,8 +12,10 @@ from litestar.types import ASGIApp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.auth.principal import COMMANDS, Principal
 from shared.auth.setup import register_authentication, register_limits
 from shared.clock import Clock, SystemClock
+from shared.http.health import GaugeRefresh
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
 from shared.ids import Ids, TimeOrderedIds
@@ -23,6 +27,7 @@ from write_side.adapters.postgres.failures import translated
 from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
 from write_side.adapters.postgres.notifier import PostgresNotifier
 from write_side.adapters.postgres.purge import purge_expired_keys
+from write_side.adapters.postgres.shard_locks import PostgresShardLocks
 from write_side.adapters.postgres.token_key import PostgresTokenKey
 from write_side.adapters.postgres.transactions import (
     TRANSACTION_LIMITS,
@@ -31,16 +36,23 @@ from write_side.adapters.postgres.transactions import (
     create_engine,
 )
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
+from write_side.bus.limits import BusLimits
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.limits import EXECUTION_LIMITS, ExecutionLimits
 from write_side.http.app import Background, write_api
 from write_side.http.limits import StreamedAnswerLimits
-from write_side.ports import TokenKey, UnitsOfWork
+from write_side.http.worker import worker
+from write_side.ports import ShardLocks, TokenKey, UnitsOfWork
 
 
 def create_app() -> ASGIApp:
     """The write API on PostgreSQL, as the environment says."""
     return write_api(register_services)
+
+
+def create_consumer() -> ASGIApp:
+    """What carries out the commands of the bus on PostgreSQL and Redis, as the environment says."""
+    return worker(register_bus, title="Muster consumer", description="Carries out commands that come by Redis streams.")
 
 
 def register_services(registry: svcs.Registry) -> None:
@@ -51,6 +63,46 @@ def register_services(registry: svcs.Registry) -> None:
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write", keyspace=HOME)
     register_origins(registry, settings)
+    register_postgres_of(settings, registry)
+
+
+def register_bus(registry: svcs.Registry) -> None:
+    """Register what carries out the commands of the bus, as the environment says."""
+    settings = Settings.load(os.environ).with_addresses()
+    registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
+    register_postgres_of(settings, registry)
+    register_consumer(registry, settings)
+
+
+def register_consumer(registry: svcs.Registry, settings: Settings) -> None:
+    """Register a consumer of the bus beside what carries out commands."""
+    from shared.redis.client import connect  # noqa: PLC0415 - the write API needs no client of Redis
+    from write_side.bus.backlog import Backlog  # noqa: PLC0415 - likewise
+    from write_side.bus.consumer import BusConsumer  # noqa: PLC0415 - likewise
+    from write_side.bus.shard import ShardConsumer  # noqa: PLC0415 - likewise
+    from write_side.bus.stream import ShardStream  # noqa: PLC0415 - likewise
+
+    with svcs.Container(registry) as container:
+        executor, background = container.get(CommandExecutor, Background)
+    limits, client = settings.limits_of(BusLimits), connect(settings.bus_redis_url)
+    locks = PostgresShardLocks(settings.required("database_url"), limits=settings.limits_of(PostgresLimits))
+    principal = Principal(settings.bus_subject, frozenset({COMMANDS}), is_limited=False)
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def consume(shard: int) -> ShardConsumer:
+        stream = ShardStream(client, shard, consumer=name, limits=limits)
+        return ShardConsumer(stream=stream, locks=locks, executor=executor, principal=principal, limits=limits)
+
+    consumer = BusConsumer(shards=settings.bus_shards, locks=locks, consume=consume, limits=limits)
+    backlog = Backlog(client, shards=settings.bus_shards)
+    background["bus"] = consumer.run
+    registry.register_value(ShardLocks, locks, on_registry_close=locks.aclose)
+    registry.register_value(Backlog, backlog, on_registry_close=client.aclose, ping=Backlog.require_answering)
+    registry.register_value(GaugeRefresh, GaugeRefresh(backlog.measure))
+
+
+def register_postgres_of(settings: Settings, registry: svcs.Registry) -> None:
+    """Register everything that stands on the database of the settings."""
     register_postgres(
         registry,
         url=settings.required("database_url"),

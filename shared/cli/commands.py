@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "token": Subcommand("shared.cli.access:token", "Make a token, or a link to sign in; or revoke one."),
     "migrate": Subcommand("write_side.cli.processes:migrate", "Bring the database's tables up to date."),
     "write": Subcommand("write_side.cli.processes:write", "Serve the write API."),
+    "consume": Subcommand("write_side.cli.processes:consume", "Carry out commands that come by Redis streams."),
     "read": Subcommand("read_side.cli.read:read", "Serve the read API."),
     "project": Subcommand("projector.cli.project:project", "Project events into Redis, and serve the ops API."),
     "import": Subcommand("write_side.cli.posting:import_commands", "Post a file of commands, one JSON object a line."),

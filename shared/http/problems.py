@@ -1,21 +1,19 @@
 """Errors as problem details (RFC 9457), each with a page that says what to do."""
 
-import traceback
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, Scope, Send
 
 from shared.http.requests import request_id, send_whole
+from shared.observability.logging import log_defect
 from shared.problems import INTERNAL_ERROR, INVALID, NOT_JSON, OVERLOADED, TOO_LARGE, FieldError, Problem, Refusal
 
 MEDIA_TYPE = "application/problem+json"
-log = structlog.get_logger()
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -156,13 +154,6 @@ def defect(error: Exception, scope: Scope) -> Rejection:
     """Log an unexpected error, and say no more of it than that."""
     log_defect(error, request_id=request_id(scope))
     return Rejection(INTERNAL_ERROR, "The request failed; the log says why")
-
-
-def log_defect(error: BaseException, *, request_id: str | None) -> None:
-    """Log the kind of an error and the way to it."""
-    raised_at = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    kinds = [type(each).__name__ for each in (error, getattr(error, "orig", None)) if each is not None]
-    log.error("unexpected error", error=kinds, raised_at=raised_at, request_id=request_id)
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {

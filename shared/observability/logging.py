@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import sys
+import traceback
 from collections.abc import Mapping
 from io import StringIO
 from typing import Any, Literal, TextIO
@@ -81,7 +82,18 @@ def _on_one_line(_logger: Any, _name: str, event: EventDict) -> EventDict:
 
 def _indented_traceback(stream: TextIO, error: ExcInfo) -> None:
     """Indent and escape an error's text, which may quote a client too: only events begin at the left."""
-    traceback = StringIO()
-    structlog.dev.plain_traceback(traceback, error)
-    lines = map(printable, traceback.getvalue().split("\n"))
+    text = StringIO()
+    structlog.dev.plain_traceback(text, error)
+    lines = map(printable, text.getvalue().split("\n"))
     stream.write("\n    ".join(lines))
+
+
+def log_defect(error: BaseException, **about: str | None) -> None:
+    """
+    Log the kind of an unexpected error and the way to it, but not its text, which may quote people's data.
+
+    :param about: ids by which it is found.
+    """
+    raised_at = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    kinds = [type(each).__name__ for each in (error, getattr(error, "orig", None)) if each is not None]
+    structlog.get_logger().error("unexpected error", error=kinds, raised_at=raised_at, **about)

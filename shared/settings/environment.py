@@ -100,6 +100,7 @@ ApiUrl = Annotated[str | None, parse_http_url]
 Count = Annotated[int, Meta(ge=1, description="give a whole number from 1")]
 Kept = Annotated[int, Meta(ge=1, le=10_000, description="give a whole number from 1 to 10000")]
 Port = Annotated[int, Meta(ge=1, le=65_535, description="give a port from 1 to 65535")]
+Shards = Annotated[int, Meta(ge=1, le=256, description="give a whole number from 1 to 256")]
 Wait = Annotated[float, Meta(ge=0, le=3_600, description="give seconds from 0 to 3600")]
 OnePartition = Annotated[
     int, Meta(ge=1, le=1, description="this release accepts one partition: set 1, or leave it out")
@@ -113,6 +114,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """The state directory of `muster up`."""
     database_url: Annotated[str | None, parse_postgres_url] = None
     redis_url: Annotated[str | None, parse_redis_url] = None
+    bus_url: Annotated[str | None, parse_redis_url] = None
+    """The Redis with the streams of the bus, instead of that of the read models; see `bus_redis_url`."""
     write_url: ApiUrl = None
     read_url: ApiUrl = None
     ops_url: ApiUrl = None
@@ -124,6 +127,10 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     activity_kept: Kept = 1_000
     """Items of activity that the read model keeps of each account; all processes and `muster verify` need the same."""
     partitions: OnePartition = 1
+    bus_shards: Shards = 8
+    """Streams of the bus; every producer and consumer needs the same number."""
+    bus_subject: str = "bus"
+    """On whose behalf commands of the bus are carried out."""
     workers: Count = 1
     rebuild: Literal["manual", "auto"] = "manual"
     log_format: Literal["console", "json"] = "console"
@@ -142,6 +149,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     read_port: Port = 8002
     ops_host: str = "127.0.0.1"
     ops_port: Port = 8003
+    consume_host: str = "127.0.0.1"
+    consume_port: Port = 8005
     postgres_bin: Directory = None
     """A directory with the PostgreSQL programs `muster up` is to use, instead of those from the wheel."""
     redis_bin: Directory = None
@@ -189,6 +198,11 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     @property
     def key_directory(self) -> Path:
         return self.keys or self.home / "keys"
+
+    @property
+    def bus_redis_url(self) -> str:
+        """:raises SettingMissingError: no Redis is named."""
+        return self.bus_url or self.required("redis_url")
 
     def required(self, field: str) -> str:
         """

@@ -13,7 +13,7 @@ from shared.cli.commands import COMMANDS
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-OURS = ("migrate", "write", "project", "read")
+OURS = ("migrate", "write", "consume", "project", "read")
 KEYS = "keys"
 PASSWORDS = {"POSTGRES_PASSWORD": "secret", "VALKEY_PASSWORD": "secret"}
 

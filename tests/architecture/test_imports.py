@@ -59,6 +59,8 @@ def test_the_contracts_hold():
             "import shared.http.problems",
             "Commands are executed alike, whichever way they came",
         ),
+        ("write_side/bus/shard.py", "import shared.http.problems", "A way in beside HTTP needs nothing of it"),
+        ("write_side/bus/shard.py", "import write_side.http.stream", "The write side is a hexagon"),
         (
             "write_side/adapters/memory/database.py",
             "import write_side.execution.limits",

@@ -56,3 +56,29 @@ def write(*, host: str | None = None, port: int | None = None, workers: Workers 
         service="muster-write",
         limits=settings.limits_of(ServerLimits),
     )
+
+
+def consume(*, host: str | None = None, port: int | None = None) -> None:
+    """
+    Carry out commands that come by Redis streams, and serve health and metrics, until SIGTERM or SIGINT.
+
+    Start as many as you like: they share the streams.
+
+    :param host: the address to listen at, instead of MUSTER_CONSUME_HOST.
+    :param port: instead of MUSTER_CONSUME_PORT.
+    """
+    from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - see `write`
+    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
+    from shared.server.serving import serve  # noqa: PLC0415 - likewise
+
+    settings = Settings.load(os.environ).with_addresses()
+    settings.bus_redis_url  # noqa: B018 - refused here, in one line, if there is none
+    asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
+    serve(
+        "write_side.services:create_consumer",
+        host=host or settings.consume_host,
+        port=port or settings.consume_port,
+        log_format=settings.log_format,
+        service="muster-consume",
+        limits=settings.limits_of(ServerLimits),
+    )

@@ -11,7 +11,6 @@ from shared.decoding.objects import fault_of, part_decoder
 from shared.decoding.repeated_names import require_distinct_names
 from shared.problems import INVALID, NOT_JSON, TOO_LARGE, FieldError, Refusal
 from write_side.domain.values import parse_value
-from write_side.execution.observation import Observation
 from write_side.use_cases import USE_CASES, Command, UseCase, with_nulls
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -65,18 +64,19 @@ def decode_fields(use_case: UseCase, body: bytes) -> Command:
     return command
 
 
-def read_message(message: bytes | None, *, observation: Observation) -> CommandMessage:
+def read_message(message: bytes | None, *, note: Callable[[UseCase], None]) -> CommandMessage:
     """
     Return what a message asks for.
 
     :param message: a JSON object; None stands for one that is too long.
+    :param note: is called with the use case as soon as it is known.
     :raises Refusal: it is too long, no JSON object, or its fields are wrong.
     """
     if message is None or len(message) > MAX_MESSAGE_BYTES:
         raise Refusal(TOO_LARGE, f"A line is at most {MAX_MESSAGE_BYTES} bytes")
     about, fields = _take_apart(message)
     use_case = named(about.command)
-    observation.is_of(use_case)
+    note(use_case)
     command = _part_decoders[use_case.name](fields)
     require_distinct_names(message)
     return CommandMessage(use_case, command, well_formed_key(about.idempotency_key), version_in(about.if_match))

@@ -54,7 +54,7 @@ class NumberedLine:
 
 def read_line(line: bytes | None, *, scope: Scope, place: Place, observation: Observation) -> Invocation:
     """:raises Refusal: as `read_message` says."""
-    return invocation_of(read_message(line, observation=observation), scope=scope, channel=CHANNEL, place=place)
+    return invocation_of(read_message(line, note=observation.is_of), scope=scope, channel=CHANNEL, place=place)
 
 
 def answered(number: int, ending: Ending) -> AnsweredLine:

@@ -16,8 +16,8 @@ from shared.http.containers import Services
 from shared.http.middleware.auth import UNAUTHORIZED, UNVERIFIABLE, caller
 from shared.http.parsing.bodies import ClientGone, body_chunks, require_media_type
 from shared.http.parsing.negotiation import require_acceptable
-from shared.http.problems import log_defect
 from shared.http.requests import header, request_id
+from shared.observability.logging import log_defect
 from shared.problems import INTERNAL_ERROR, Problem, Refusal
 from shared.runtime.read_ahead import reading_ahead
 from shared.server.shutdown import Stopped, StopSignal

@@ -18,7 +18,9 @@ from shared.wording import counted, suggestion
 
 GROUPS = {"parked": ("list", "show", "retry", "skip"), "keys": ("new", "list", "retire"), "token": ("revoke",)}
 EVERY = [(name,) for name in COMMANDS] + [(name, sub) for name, subs in GROUPS.items() for sub in subs]
-DATA = [each for each in EVERY if each[0] not in {"up", "migrate", "write", "read", "project", "parked", "keys"}]
+DATA = [
+    each for each in EVERY if each[0] not in {"up", "migrate", "write", "consume", "read", "project", "parked", "keys"}
+]
 DATA += [(name, sub) for name in ("parked", "keys") for sub in GROUPS[name]]
 
 

@@ -1,0 +1,281 @@
+"""A shard of the bus: messages are carried out in order, once, and answered, whichever consumer has read them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import msgspec
+import pytest
+from msgspec import structs
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from shared.auth.principal import Principal
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.errors import Unavailable
+from shared.problems import INVALID, Refusal
+from shared.redis.client import connect
+from shared.runtime.tasks import Tasks
+from tests.support.bus import BusClient
+from tests.support.clock import SettableClock
+from tests.support.measures import counts, named
+from tests.support.stack import until
+from tests.support.write_side import ANDRE, WriteSide, invocation
+from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
+from write_side.adapters.memory.shard_locks import MemoryShardLocks, MemoryShards
+from write_side.bus.consumer import BusConsumer
+from write_side.bus.entries import DEAD_LETTERS, GROUP, Message, commands
+from write_side.bus.entries import settled as answer_to
+from write_side.bus.limits import BusLimits
+from write_side.bus.shard import ShardConsumer
+from write_side.bus.stream import ShardStream
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = BusLimits(wait_seconds=0.05, share_seconds=0.01, first_retry=0.01, longest_retry=0.02)
+ERP = Principal("erp", frozenset())
+REGISTER = {"command": "register-account", **ANDRE}
+BOB = {"email": "bob@example.org", "handle": "bob", "display_name": "Bob"}
+POISON = [
+    (b"\xff", "/problems/not-json"),
+    (b'{"command": "fly"}', "/problems/invalid"),
+    (b'{"command": "close-account", "account": "@x", "why": "secret"}', "/problems/invalid"),
+    (b'{"command": "close-account", "account": 7}', "/problems/invalid"),
+    (b'{"command": "suspend-account", "account": "@x", "reason": "%s"}' % (b"x" * 65_536), "/problems/too-large"),
+]
+
+
+def line(**fields):
+    return msgspec.json.encode(fields)
+
+
+@pytest.fixture(params=["valkey", "genuine_redis"])
+def url(request):
+    """A server that is empty."""
+    server: EmbeddedRedis = request.getfixturevalue(request.param).start()
+    with Redis.from_url(server.url) as redis:
+        redis.flushall()
+    return server.url
+
+
+@pytest.fixture
+def bus(url):
+    with Redis.from_url(url) as redis:
+        yield BusClient(redis, shards=1)
+
+
+@pytest.fixture
+def store():
+    return MemoryDatabase(clock=SettableClock())
+
+
+@pytest.fixture
+def executor(store):
+    return WriteSide(units=MemoryUnitsOfWork(store), log=store.log, clock=store.clock).executor
+
+
+@pytest.fixture
+def consuming(url, executor):
+    """Runs a consumer for the length of a block."""
+    return partial(running_consumer, url, executor)
+
+
+@asynccontextmanager
+async def running_consumer(url, executor) -> AsyncIterator[None]:
+    locks = MemoryShardLocks(MemoryShards())
+    async with connect(url) as client:
+
+        def consume(shard):
+            stream = ShardStream(client, shard, consumer="one", limits=LIMITS)
+            return ShardConsumer(stream=stream, locks=locks, executor=executor, principal=ERP, limits=LIMITS)
+
+        async with Tasks() as tasks:
+            tasks.start(BusConsumer(shards=1, locks=locks, consume=consume, limits=LIMITS).run(), name="bus")
+            yield
+
+
+async def settled(bus):
+    async def is_settled():
+        return not bus.left()
+
+    await until(is_settled)
+
+
+async def test_a_message_is_applied_and_answered_and_gone(bus, consuming, store, spans):
+    """On behalf of the subject of the setting; counted and traced as any command."""
+    sent = bus.send("andre", line(**REGISTER))
+
+    with counts("muster_commands_total", 1, command="register-account", outcome="done"):
+        async with consuming():
+            await settled(bus)
+
+    [(message, answer)] = bus.answers()
+    assert message == sent
+    assert answer == {"status": 200, "id": answer["id"], "version": 1, "position": 2, "replayed": False}
+    assert {(each.metadata.actor, each.metadata.correlation) for each in store.log.events} == {("erp", sent)}
+    [span] = named(spans, "register-account")
+    assert span.attributes["muster.channel"] == "bus"
+
+
+async def test_a_refusal_is_answered_by_its_problem_alone(bus, consuming, store):
+    """Its sentence may quote people's data, and answers are kept."""
+    for _ in range(2):
+        bus.send("andre", line(**REGISTER))
+
+    async with consuming():
+        await settled(bus)
+
+    (_, applied), (_, refused) = bus.answers()
+    assert applied["status"] == 200
+    assert refused == {"status": 409, "type": "/problems/email-taken", "title": "The e-mail address is taken"}
+    assert bus.dead_letters() == []
+
+
+async def test_a_given_key_or_else_the_id_is_the_idempotency_key(bus, consuming, store):
+    for _ in range(2):
+        bus.send("andre", line(**REGISTER, idempotency_key="k"))
+
+    async with consuming():
+        await settled(bus)
+
+    assert [answer["replayed"] for _, answer in bus.answers()] == [False, True]
+    assert len(store.log.events) == 2
+
+
+@pytest.mark.parametrize(("body", "problem"), POISON)
+async def test_poison_is_set_aside_with_the_reason_and_without_its_content(bus, consuming, body, problem):
+    """What stands behind it goes on."""
+    poison = bus.send("andre", body)
+    bus.send("andre", line(**REGISTER))
+
+    async with consuming():
+        await settled(bus)
+
+    [(message, reason)] = bus.dead_letters()
+    assert (message, reason["type"], reason["bytes"]) == (poison, problem, len(body))
+    assert b"secret" not in str(bus.redis.xrange(DEAD_LETTERS)).encode()
+    assert [answer["status"] for _, answer in bus.answers()][1:] == [200]
+
+
+async def test_what_cannot_be_carried_out_for_now_stays_and_holds_up_what_is_behind_it(bus, consuming, store):
+    """It is not acknowledged, and carried out in its turn once the database is back."""
+    store.available = False
+    bodies = [line(**REGISTER), line(command="close-account", account="@andre.carson")]
+    sent = [bus.send("andre", body) for body in bodies]
+
+    async with consuming():
+
+        async def is_tried():
+            with suppress(ResponseError):  # there is no group yet
+                return bus.redis.xpending(commands(0), GROUP)["pending"] == 2
+
+        await until(is_tried)
+        assert bus.answers() == []
+        store.available = True
+        await settled(bus)
+
+    assert [message for message, _ in bus.answers()] == sent
+    assert [answer["status"] for _, answer in bus.answers()] == [200, 200]
+
+
+async def test_what_a_dead_consumer_has_read_comes_before_what_is_new(url, bus, consuming, executor):
+    """It was killed once it had carried something out, and before it could acknowledge: nothing is done twice."""
+    first = bus.send("andre", line(**REGISTER))
+    async with connect(url) as client:
+        dead = ShardStream(client, 0, consumer="dead", limits=LIMITS)
+        await dead.open()
+        await dead.take()
+    await executor.execute(structs.replace(invocation("register-account", key=first, **ANDRE), principal=ERP))
+    second = bus.send("andre", line(command="close-account", account="@andre.carson"))
+
+    async with consuming():
+        await settled(bus)
+
+    [(again, replayed), (last, closed)] = bus.answers()
+    assert (again, replayed["replayed"], last, closed["version"]) == (first, True, second, 2)
+
+
+async def test_consumers_that_have_nothing_are_forgotten(url, bus):
+    """One that has read something is not: it would be lost."""
+    bus.send("andre", line(**REGISTER))
+    async with connect(url) as client:
+        for name in ("busy", "idle", "next"):
+            stream = ShardStream(client, 0, consumer=name, limits=LIMITS)
+            await stream.open()
+            if name != "next":
+                await client.xreadgroup(GROUP, name, {commands(0): ">"})
+
+    assert [each["name"] for each in bus.redis.xinfo_consumers(commands(0), GROUP)] == [b"busy"]
+
+
+async def test_one_that_was_thought_dead_settles_nothing(url, bus):
+    """Another consumer has claimed what it had read: that one answers."""
+    bus.send("andre", line(**REGISTER))
+    ending = Refusal(INVALID, "no")
+    async with connect(url) as client:
+        zombie, other = (ShardStream(client, 0, consumer=each, limits=LIMITS) for each in ("zombie", "other"))
+        await zombie.open()
+        [message] = await zombie.take()
+        assert await other.take() == [message]
+
+        with pytest.raises(Unavailable):
+            await zombie.settle([answer_to(message, ending)])
+        before = bus.answers()
+        await other.settle([answer_to(message, ending)])
+
+    assert (before, len(bus.answers()), bus.left()) == ([], 1, 0)
+
+
+async def test_more_is_pending_than_is_read_at_once(url, bus):
+    """What is new waits until all of it is settled."""
+    sent = [bus.send("andre", b"%d" % nth) for nth in range(5)]
+    async with connect(url) as client:
+        dead, next_one = (
+            ShardStream(client, 0, consumer=each, limits=BusLimits(at_once=2)) for each in ("dead", "next")
+        )
+        await dead.open()
+        for _ in range(2):
+            await dead.take()
+        taken = []
+        while messages := await next_one.take():
+            taken += [message.key for message in messages]
+            await next_one.settle([answer_to(message, Refusal(INVALID, "no")) for message in messages])
+
+    assert taken == sent
+
+
+class Messages:
+    """A shard in memory, whose answers cannot be written."""
+
+    def __init__(self, *bodies):
+        self.messages = [Message(0, f"{nth}-0", body, None) for nth, body in enumerate(bodies)]
+        self.tried = []
+
+    async def open(self):
+        pass
+
+    async def take(self):
+        return self.messages
+
+    async def settle(self, messages):
+        self.tried.append([each.kind for each in messages])
+        raise Unavailable("another consumer has claimed it")
+
+
+async def test_a_refusal_is_answered_before_anything_behind_it_takes_effect(write_side):
+    """Who comes after carries it out again, and what was behind it would have taken effect before."""
+    await write_side.run("register-account", **ANDRE)
+    locks = MemoryShardLocks(MemoryShards())
+    await locks.consumers()
+    stream = Messages(line(**REGISTER), *[line(command="register-account", **BOB)] * 2)
+    shard = ShardConsumer(stream=stream, locks=locks, executor=write_side.executor, principal=ERP, limits=LIMITS)
+
+    async def is_tried():
+        return len(stream.tried) > 2
+
+    async with Tasks() as tasks:
+        tasks.start(shard.run(), name="shard")
+        await until(is_tried)
+
+    assert {tuple(each) for each in stream.tried} == {("refused",)}
+    assert len(await write_side.events()) == 2

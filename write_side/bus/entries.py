@@ -1,0 +1,115 @@
+"""What stands in the streams of the bus: messages, answers and dead letters."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from shared.problems import FieldError, Refusal
+from write_side.execution.in_order import Ending
+from write_side.execution.invocation import Answer
+
+GROUP = "muster"
+"""The consumer group of every shard."""
+
+ANSWERS = "muster:{bus}:answers"
+DEAD_LETTERS = "muster:{bus}:dead-letters"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def commands(shard: int) -> str:
+    """Name the stream of a shard. All streams share a hash tag: an answer is written as its message goes."""
+    return f"muster:{{bus}}:commands:{shard}"
+
+
+class Poison(Refusal):
+    """A message that is no command, and never will be."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.problem, refusal.detail, errors=refusal.errors)
+
+
+class Message(NamedTuple):
+    """
+    An entry of a shard.
+
+    :param id: as Redis has it, unique in its shard.
+    :param body: a line as `POST /commands` takes it.
+    """
+
+    shard: int
+    id: str
+    body: bytes
+    traceparent: str | None
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of a message that brings none."""
+        return f"{self.shard}:{self.id}"
+
+    @classmethod
+    def of(cls, shard: int, entry: tuple[bytes, Mapping[bytes, bytes]]) -> "Message":
+        id_, fields = entry
+        trace = fields.get(b"traceparent")
+        return cls(shard, id_.decode(), fields.get(b"command", b""), trace.decode("latin-1") if trace else None)
+
+
+class BusAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How a message ended. Without the sentence that HTTP answers: it may quote people's data, and this is kept."""
+
+    status: int
+    id: UUID | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+    replayed: bool | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+    errors: tuple[FieldError, ...] | UnsetType = UNSET
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """Why a message was no command. Without its content, which may be about people: its sender has it."""
+
+    type: str
+    title: str
+    bytes: int
+    errors: tuple[FieldError, ...] = ()
+
+
+class SettledMessage(NamedTuple):
+    """
+    A message with what is written as it goes.
+
+    :param kind: applied, replayed, refused or poison.
+    :param dead: its dead letter; empty if it was a command.
+    """
+
+    message: Message
+    kind: str
+    answer: bytes
+    dead: bytes
+
+
+def settled(message: Message, ending: Ending) -> SettledMessage:
+    """Say how a message ended."""
+    if isinstance(ending, Answer):
+        return SettledMessage(message, "replayed" if ending.replayed else "applied", _encode(_outcome(ending)), b"")
+    problem, answer = ending.problem, _encode(_refusal(ending))
+    if isinstance(ending, Poison):
+        dead = DeadLetter(problem.type, problem.title, len(message.body), ending.errors)
+        return SettledMessage(message, "poison", answer, _encode(dead))
+    return SettledMessage(message, "refused", answer, b"")
+
+
+def _outcome(answer: Answer) -> BusAnswer:
+    id_, version, position = msgspec.structs.astuple(answer.outcome)
+    return BusAnswer(status=200, id=id_, version=version, position=position, replayed=answer.replayed)
+
+
+def _refusal(refusal: Refusal) -> BusAnswer:
+    problem = refusal.problem
+    errors = refusal.errors or UNSET
+    return BusAnswer(status=problem.status, type=problem.type, title=problem.title, errors=errors)

@@ -1,0 +1,112 @@
+"""One shard of the bus in Redis: a stream that is read in order, whatever other consumers have read before."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared.errors import Unavailable
+from shared.redis.failures import reachable
+from write_side.bus.entries import ANSWERS, DEAD_LETTERS, GROUP, Message, SettledMessage, commands
+from write_side.bus.limits import BusLimits
+
+# A message that another consumer has claimed meanwhile is that one's to answer.
+_SETTLE = """
+local settled = 0
+for at = 6, #ARGV, 3 do
+    local id, answer, dead = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    if #redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2]) == 1 then
+        redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'shard', ARGV[5], 'message', id, 'answer', answer)
+        if dead ~= '' then
+            redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'shard', ARGV[5], 'message', id, 'reason', dead)
+        end
+        redis.call('XACK', KEYS[1], ARGV[1], id)
+        redis.call('XDEL', KEYS[1], id)
+        settled = settled + 1
+    end
+end
+return settled
+"""
+# At once: a consumer that is removed loses what it has read, and this one may read at any time.
+_FORGET = """
+for _, each in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    if each[4] == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], each[2]) end
+end
+"""
+_START = "0-0"
+
+
+class ShardStream:
+    """
+    Messages of one shard, as the consumer that has the shard's lock takes and settles them.
+
+    A settled message is removed: what stands in the stream is still to be done.
+    """
+
+    def __init__(self, client: Redis, shard: int, *, consumer: str, limits: BusLimits) -> None:
+        self._client = client
+        self._shard = shard
+        self._key = commands(shard)
+        self._consumer = consumer
+        self._limits = limits
+        self._settle: Any = client.register_script(_SETTLE)
+        self._forget: Any = client.register_script(_FORGET)
+
+    async def open(self) -> None:
+        """Make sure that stream and consumer group are there, and forget consumers that have nothing pending."""
+        with reachable():
+            try:
+                await self._client.xgroup_create(self._key, GROUP, id=_START, mkstream=True)
+            except ResponseError as error:
+                if not str(error).startswith("BUSYGROUP"):
+                    raise
+            await self._forget(keys=[self._key], args=[GROUP])
+
+    async def take(self) -> Sequence[Message]:
+        """
+        Take what is to be done first, in order: what any consumer has read and not settled, then what is new.
+
+        In one transaction: a consumer that was thought dead cannot come in between with what it reads.
+        """
+        most = self._limits.at_once
+        with reachable():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.xautoclaim(self._key, GROUP, self._consumer, min_idle_time=0, start_id=_START, count=most)
+                pipe.xreadgroup(GROUP, self._consumer, {self._key: ">"}, count=most)
+                (cursor, claimed, *_), new = await pipe.execute()
+        entries = list(claimed)
+        if cursor.decode() == _START:  # else what is new stands behind further ones that are pending
+            entries += _entries(new)
+        return [Message.of(self._shard, each) for each in entries]
+
+    async def wait(self) -> None:
+        """Return once there may be something to be done."""
+        with reachable():
+            await self._client.xread({self._key: _START}, count=1, block=round(self._limits.wait_seconds * 1000))
+
+    async def settle(self, messages: Sequence[SettledMessage]) -> None:
+        """
+        Answer messages, write dead letters and remove them, all at once.
+
+        :raises Unavailable: another consumer has claimed some of them, which are its own to answer.
+        """
+        parts = [part for each in messages for part in (each.message.id, each.answer, each.dead)]
+        kept = (self._limits.answers_kept, self._limits.dead_kept)
+        with reachable():
+            settled = await self._settle(
+                keys=[self._key, ANSWERS, DEAD_LETTERS], args=[GROUP, self._consumer, *kept, self._shard, *parts]
+            )
+        if settled < len(messages):
+            raise Unavailable(f"shard {self._shard} of the bus is carried out by another consumer")
+
+
+def _entries(reply: Any) -> Sequence[Any]:
+    """Return the entries of one stream, from a reply of RESP2 or RESP3."""
+    if not reply:
+        return ()
+    if isinstance(reply, dict):
+        [[entries]] = reply.values()
+    else:
+        [[_, entries]] = reply
+    return list(entries)

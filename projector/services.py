@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from projector.adapters.redis.store import store_in_redis
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
 from projector.folding.projection import Projection
+from projector.folding.retention import RetentionPolicy
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
@@ -70,11 +72,17 @@ def register_services(registry: svcs.Registry) -> None:
         read = httpx_client(READ_API, settings, timeout=settings.read_wait + probing.probe_patience)
         names = [each.name for each in PROJECTIONS]
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
-    projections = projections_keeping(settings.activity_kept)
+    projections = projections_of(settings)
     url = settings.required("redis_url")
     register_redis(registry, url=url, log=log, settings=settings, projections=projections, filler=_filler_in_child)
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
     registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
+
+
+def projections_of(settings: Settings) -> Sequence[Projection]:
+    """Every projection, keeping as much as the settings say."""
+    of_feed = RetentionPolicy(timedelta(seconds=settings.retention), settings.retention_count)
+    return projections_keeping(settings.activity_kept, of_feed)
 
 
 def sampler_on(directory: Directory, settings: Settings) -> DriftSampler:
@@ -194,7 +202,7 @@ def limits_of(projection: Projection, settings: Settings) -> ProcessorLimits:
 @asynccontextmanager
 async def filler_on(name: str, settings: Settings) -> AsyncIterator[Filler]:
     """Give what fills the generations of a projection in this process, on connections of its own."""
-    projections = projections_keeping(settings.activity_kept)
+    projections = projections_of(settings)
     projection = next(each for each in projections if each.name == name)
     client = connect(settings.required("redis_url"))
     try:

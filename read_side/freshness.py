@@ -84,11 +84,9 @@ class Freshness:
         answer = await read()
         if answer.position >= minimum:
             return answer
-        if self.waiting >= self._most_waiting:
-            raise Overloaded(f"{self.waiting} wait for it already")
         began = perf_counter()
         try:
-            answer = await self._wait_for(minimum, read)
+            answer = await self.wait_for(minimum, read, patience=self._patience)
         except ProjectionBehind:
             _WAITED.labels("behind").observe(perf_counter() - began)
             raise
@@ -106,8 +104,15 @@ class Freshness:
         for waiter in self._waiters:
             _wake(waiter)
 
-    async def _wait_for(self, minimum: int, read: Callable[[], Awaitable[P]]) -> P:
-        deadline = asyncio.get_running_loop().time() + self._patience
+    async def wait_for(self, minimum: int, read: Callable[[], Awaitable[P]], *, patience: float) -> P:
+        """
+        Do the same within so many seconds, as a reader may who wants to be woken by what comes next.
+
+        :raises ProjectionBehind, Overloaded: as with `reach`.
+        """
+        if self.waiting >= self._most_waiting:
+            raise Overloaded(f"{self.waiting} wait for it already")
+        deadline = asyncio.get_running_loop().time() + patience
         while True:
             # Registered before the checkpoint is read: what is announced in between is not missed.
             with self._registered(minimum) as waiter:

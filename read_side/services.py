@@ -15,6 +15,7 @@ from read_side.freshness import Freshness, FreshnessLimits
 from read_side.http.app import read_api
 from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
+from read_side.http.resources.change_stream import ChangeStreamLimits, ChangeStreams
 from read_side.views import Views
 from shared.auth.setup import register_authentication, register_limits
 from shared.http.limits import HttpLimits
@@ -45,6 +46,7 @@ def register_services(registry: svcs.Registry) -> None:
     register_authentication(registry, settings)
     register_limits(registry, settings, api="read", keyspace=HOME)
     register_origins(registry, settings)
+    registry.register_value(ChangeStreams, ChangeStreams(settings.limits_of(ChangeStreamLimits)))
     connect = connector(settings.required("redis_url"))
     register_views(
         registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait, limits_of=settings.limits_of)

@@ -6,6 +6,7 @@ import msgspec
 
 from read_side.freshness import Freshness
 from shared.errors import Unavailable
+from shared.read_model.changes import ChangeItem
 from shared.read_model.envelope import Sealed
 
 Variant = Literal["full", "public"]
@@ -187,6 +188,54 @@ class ActivityViews(Views, Protocol):
 
     async def of(self, account_id: str, *, limit: int, after: bytes | None = None, variant: Variant = "full") -> Page:
         """Return what happened to an account, newest first; `documents` is None if there is no such account."""
+
+
+class ChangeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which changes, in the order of the log.
+
+    :param after: the position behind which to begin; None: at the oldest that is kept.
+    :param types: of events, one of which they are; none stands for all.
+    :param account: the id of an account that they are about, 16 bytes.
+    :param group: the id of a group, likewise.
+    """
+
+    after: int | None = None
+    types: frozenset[str] = frozenset()
+    account: bytes | None = None
+    group: bytes | None = None
+    limit: int = 50
+
+
+class Changes(NamedTuple):
+    """
+    Some changes, as of `position`.
+
+    :param after: up to where was looked: what is asked next begins behind it. It stands still at the end.
+    """
+
+    position: int
+    items: tuple[ChangeItem, ...]
+    after: int
+
+
+class ChangesTrimmed(Exception):
+    """What would come next in the feed is not kept any more."""
+
+    def __init__(self, *, oldest: int) -> None:
+        super().__init__(f"The feed begins at position {oldest}: what was before it is not kept any more")
+        self.oldest = oldest
+
+
+class ChangeViews(Views, Protocol):
+    """The change feed, as the projection `changes` keeps it."""
+
+    async def changes(self, query: ChangeQuery) -> Changes:
+        """
+        Return the next changes that fit; a bounded part of the feed is looked through, so there may be none.
+
+        :raises ChangesTrimmed: some that are wanted may be gone.
+        """
 
 
 class StatsViews(Views, Protocol):

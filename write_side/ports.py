@@ -120,6 +120,9 @@ class Accounts(Protocol):
         :raises AccountNotFound: there is none.
         """
 
+    async def positions_of(self, account: Account) -> Sequence[int]:
+        """Return the positions in the log of all events of an account, its profile and its memberships, in order."""
+
     def add(self, account: Account) -> None:
         """Take up a new account; whether its id, e-mail address, handle and external id are free shows at commit."""
 

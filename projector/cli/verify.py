@@ -16,7 +16,7 @@ from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
 from projector.cli.names import require_projection
-from projector.projections.registry import projections_keeping
+from projector.services import projections_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
 from shared.cli.output import print_encoded, print_line, print_table
 from shared.event_log.adapters.postgres import PostgresEventLog
@@ -56,7 +56,7 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
 
 async def _verify(settings: Settings, projection: str | None, *, repair: bool) -> list[Verified]:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
-    projections = projections_keeping(settings.activity_kept)
+    projections = projections_of(settings)
     chosen = [each for each in projections if projection in {None, each.name}]
     async with connect(redis_url) as client:
         with Progress(sys.stderr) as progress:

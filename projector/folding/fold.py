@@ -226,6 +226,8 @@ class BatchFold:
     def _fold_one(self, recorded: RecordedEvent, *, again: bool = False) -> None:
         projection, documents = self._projection, self.documents
         projection.require_known(recorded)
+        if recorded.position <= self._after.trimmed:
+            return
         documents.position = recorded.position
         if documents.queue:
             if documents.queue.is_skipped(recorded.position):
@@ -241,8 +243,11 @@ class BatchFold:
                 documents.require_none_saved(self._plan.read_only(recorded))
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it will be the same next time
+        except Exception as error:
             documents.undo()
+            if not projection.parks:
+                why = f"{type(error).__name__} in what is folded of it, and nothing may come late here"
+                raise projection.not_foldable(recorded, why) from error
             documents.queue.fail(self._parked(recorded, self._touched(recorded)), error, again=again)
             return
         documents.settle()

@@ -30,10 +30,15 @@ _pack = msgspec.msgpack.Encoder().encode
 class LogFold:
     """Fold the log from its beginning, event by event; then give the commits that write what comes of it."""
 
-    def __init__(self, fold: ProjectionFold, *, parking: Parking = NOTHING) -> None:
-        """:param parking: what the generation has taken over from another: that events were skipped."""
+    def __init__(self, fold: ProjectionFold, *, parking: Parking = NOTHING, trimmed: int = 0) -> None:
+        """
+        Begin with nothing.
+
+        :param parking: what the generation has taken over from another: that events were skipped.
+        :param trimmed: the position up to which nothing is kept.
+        """
         self._documents = LogDocuments(fold, ParkedQueue(parking, code=fold.code))
-        self._batch = BatchFold(fold, self._documents, Checkpoint(), most=sys.maxsize)
+        self._batch = BatchFold(fold, self._documents, Checkpoint(trimmed=trimmed), most=sys.maxsize)
         self._last: RecordedEvent | None = None
 
     @property

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.documents import Documents, Kind, Record
+from projector.folding.documents import Documents, Key, Kind, Record
 from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import FanOut
 from projector.folding.index_entries import Entry
 from projector.folding.plan import Follows, Plan, Touches
+from projector.folding.retention import Retention
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.events import Event, Redacted, type_of
 from shared.read_model.ordering import IndexRow
@@ -71,13 +72,26 @@ class Projection:
         counting depends on.
     :param waits_to_read: whether an event waits for the parked ones of what it reads as well, so that this is no state
         of earlier.
+    :param parks: whether an event that cannot be folded is put aside; else it stops the projection.
+    :param retention: what it keeps no longer, if it does not keep all.
     """
 
-    def __init__(self, name: str, *, version: int, documents: Sequence[Kind[Any]], waits_to_read: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int,
+        documents: Sequence[Kind[Any]],
+        waits_to_read: bool = False,
+        parks: bool = True,
+        retention: Retention | None = None,
+    ) -> None:
         self.name = name
         self.version = version
         self.kinds = documents
         self.waits_to_read = waits_to_read
+        self.parks = parks
+        self.retention = retention
         self.indexes: tuple[str, ...] = ()
         """What its index entries are by; unique entries begin with `by-`."""
         self.plan = Plan(name)
@@ -180,6 +194,10 @@ class Projection:
         Where nothing is said, a replay offers each fan-out to all documents of its kind.
         """
         self.prefixes[kind.name] = prefixes
+
+    def is_trimmed(self, key: Key, *, at: int) -> bool:
+        """Whether nothing of a document is kept where it is trimmed up to a position: it may be there or not."""
+        return self.retention is not None and self.retention.is_trimmed(key, at=at)
 
     def react(self, recorded: RecordedEvent, documents: Documents) -> None:
         """Fold one event into the documents; one that does not concern the projection is passed over."""

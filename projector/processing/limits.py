@@ -46,6 +46,8 @@ class ProcessorLimits:
     """From one check of the store's settings to the next."""
     recheck: float = 3.0
     """From one attempt to go on to the next, once a projection has stopped."""
+    trim: float = 60.0
+    """From one look for what is not kept any longer to the next, once there was nothing."""
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(first=0.05, longest=1.0))
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
     throttle: ThrottleLimits = field(default_factory=ThrottleLimits)

@@ -19,6 +19,7 @@ from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.processing.recovery import Recovery
 from projector.processing.retry import retry_next
+from projector.processing.trimming import trim_next
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import Survey
 from projector.store.hints import broken
@@ -80,7 +81,7 @@ class Processor:
         """Events that follow a position and wait for their commit: each is decoded once."""
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
-        self._verified = self._committed = float("-inf")
+        self._verified = self._committed = self._trim_at = float("-inf")
         self._observed = (float("-inf"), Survey())
 
     async def run(self) -> None:
@@ -173,6 +174,7 @@ class Processor:
             self._idle.reset()
         else:
             self._verify(standing)
+        standing = await self._trim(standing)
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
         if standing.fan_outs or standing.is_due or (events and (self._read or reader.has_more)):
@@ -243,6 +245,18 @@ class Processor:
         folded = await retry_next(reader, self._writer, standing, limit=limit)
         self._verified = perf_counter()
         return replace(standing, is_due=False) if folded is None else standing.after(folded)
+
+    async def _trim(self, standing: Standing) -> Standing:
+        """Drop what is not kept any longer: a step at a time, and once there is nothing to drop not for a while."""
+        retention = self._fold.projection.retention
+        if retention is None or perf_counter() < self._trim_at:
+            return standing
+        checkpoint = await trim_next(self._writer, standing, retention, now=self._feed.clock.now())
+        if checkpoint is None:
+            self._trim_at = perf_counter() + self._feed.limits.trim
+            return standing
+        self._verified = perf_counter()
+        return replace(standing, checkpoint=checkpoint)
 
     def _verify(self, standing: Standing) -> None:
         """With nothing to commit, nothing else would notice that Redis was emptied or came back older."""

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 
 from projector.folding.projection import Projection
+from projector.folding.retention import RetentionPolicy
 from projector.projections.activity import activity, activity_keeping
+from projector.projections.changes import changes, changes_keeping
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.projections.stats import stats
 
-PROJECTIONS: tuple[Projection, ...] = (profiles, groups, activity, stats)
+PROJECTIONS: tuple[Projection, ...] = (profiles, groups, activity, stats, changes)
 
 
-def projections_keeping(items: int) -> Sequence[Projection]:
-    """Every projection, of which `activity` keeps so many items of an account."""
-    return [activity_keeping(items) if each is activity else each for each in PROJECTIONS]
+def projections_keeping(items: int, of_feed: RetentionPolicy) -> Sequence[Projection]:
+    """Every projection, of which `activity` keeps so many items of an account, and `changes` so much of the feed."""
+    own = {activity: activity_keeping(items), changes: changes_keeping(of_feed)}
+    return [own.get(each, each) for each in PROJECTIONS]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from operator import not_
@@ -52,14 +52,16 @@ class Comparer:
     """
 
     def __init__(self, store: ProjectionStore, *, limits: ComparisonLimits | None = None) -> None:
-        self._kinds = store.projection.kinds
+        self._projection = store.projection
         self._inspector = store.inspector
         self._limits = limits or ComparisonLimits()
 
     async def compare(self, live: Pointer, other: Pointer) -> Comparison:
         """Return the differences of the records of `other` from those of `live`."""
-        tags = {kind.name: await self._tags(live, kind.name) for kind in self._kinds}
-        suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own)]
+        trimmed = await self._trimmed(live, other)
+        kinds = [kind.name for kind in self._projection.kinds]
+        tags = {kind: await self._tags(live, kind, trimmed) for kind in kinds}
+        suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own, trimmed)]
         samples = await self._confirmed(live, other, [key for key, _ in suspects[: self._limits.confirmed]])
         counts = Counter(each.difference for each in samples)
         counts.update(difference for _, difference in suspects[self._limits.confirmed :])
@@ -71,13 +73,27 @@ class Comparer:
             samples=tuple(samples[: self._limits.samples]),
         )
 
-    async def _tags(self, pointer: Pointer, kind: str) -> dict[str, str]:
-        documents = self._inspector.walk(pointer, Variant(kind, FULL))
-        return {str(id_): tagged(unseal(sealed)).etag async for portion in documents for id_, sealed in portion.items()}
+    async def _trimmed(self, *pointers: Pointer) -> int:
+        """Return the position up to which one of the generations keeps nothing."""
+        if self._projection.retention is None:
+            return 0
+        return _trimmed(await self._inspector.inspect(pointers, GenerationQuery()))
 
-    async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, str]) -> list[tuple[Key, RecordChange]]:
+    async def _tags(self, pointer: Pointer, kind: str, trimmed: int) -> dict[str, str]:
+        """Return the entity tags of what a generation keeps of a kind, where it is trimmed up to a position."""
+        documents = self._inspector.walk(pointer, Variant(kind, FULL))
+        return {
+            str(id_): tagged(unseal(sealed)).etag
+            async for portion in documents
+            for id_, sealed in portion.items()
+            if not self._projection.is_trimmed(Key(kind, str(id_)), at=trimmed)
+        }
+
+    async def _suspects(
+        self, pointer: Pointer, kind: str, tags: Mapping[str, str], trimmed: int
+    ) -> list[tuple[Key, RecordChange]]:
         """Return the keys that differ in a generation from these entity tags."""
-        others = await self._tags(pointer, kind)
+        others = await self._tags(pointer, kind, trimmed)
         suspects: list[tuple[Key, RecordChange]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in others]
         differing = [id_ for id_, tag in others.items() if tags.get(id_) != tag]
         return suspects + [(Key(kind, id_), "changed" if id_ in tags else "new") for id_ in differing]
@@ -89,7 +105,9 @@ class Comparer:
 
         async def judge() -> Sequence[Key]:
             both = await self._inspector.inspect((live, other), GenerationQuery(moving, variants=(FULL,)))
-            judged = {key: _judged(key, *both) for key in moving}
+            trimmed = _trimmed(both)
+            kept = [key for key in moving if not self._projection.is_trimmed(key, at=trimmed)]
+            judged = {key: _judged(key, *both) for key in kept}
             samples.extend(sample for sample in judged.values() if isinstance(sample, Sample))
             moving[:] = [key for key, sample in judged.items() if sample is Judgement.MOVING]
             return () if any(each.damaged for each in both) else moving  # one that is damaged moves no more
@@ -144,6 +162,10 @@ def reason_to_hold(comparison: Comparison, order: Order) -> str | None:
             " again with --force; if not, abort it"
         )
     return "it was to wait here: order the rebuild again to switch, or abort it" if order.hold else None
+
+
+def _trimmed(generations: Iterable[GenerationSnapshot]) -> int:
+    return max(each.checkpoint.trimmed for each in generations)
 
 
 def _judged(key: Key, live: GenerationSnapshot, other: GenerationSnapshot) -> Sample | Judgement:

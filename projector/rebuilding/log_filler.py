@@ -15,6 +15,7 @@ from projector.processing.filling import Piece, Report
 from projector.processing.limits import BreakerLimits
 from projector.store.codec import parking_at
 from projector.store.errors import Superseded
+from projector.store.generations import Survey
 from projector.store.ports import ProjectionStore, ReadModel
 from shared.event_log import EventLog, RecordedEvent
 from shared.read_model.positions import Checkpoint, Pointer
@@ -64,20 +65,27 @@ class LogFiller:
             if not (horizon := await reader.horizon()):
                 return False
             writer = _Writer(model, pointer.generation, checkpoint)
-            fold = await self._begun(writer)
+            fold = await self._begun(writer, trimmed=self._trimmed(survey, horizon))
             await self._fold(reader.replay(after=0, until=horizon), fold, writer, report)
         if fold.position:
             weight = self._limits.beside if survey.live else self._limits.alone
             await self._write(fold, writer, report, weight=weight)
         return fold.position > 0
 
-    async def _begun(self, writer: "_Writer") -> LogFold:
+    def _trimmed(self, survey: Survey, horizon: int) -> int:
+        """Return up to where to keep nothing: what readers cannot have any more does not come back."""
+        if (retention := self._store.projection.retention) is None:
+            return 0
+        live = survey.at(survey.live).checkpoint
+        return max(retention.by_count(horizon), live.trimmed if live else 0)
+
+    async def _begun(self, writer: "_Writer", *, trimmed: int) -> LogFold:
         """Take the generation from all who may be filling it too, then remove what they have written."""
         projection = self._store.projection
-        await writer.apply(Batch(checkpoint=writer.checkpoint.revised(filled=0)))
+        await writer.apply(Batch(checkpoint=writer.checkpoint.revised(filled=0, trimmed=trimmed, emptied=trimmed)))
         await writer.apply(Batch(anew=True, checkpoint=writer.checkpoint.revised()))
         parking = await writer.parking(projection.name)
-        return LogFold(ProjectionFold(projection, code=code_version(projection)), parking=parking)
+        return LogFold(ProjectionFold(projection, code=code_version(projection)), parking=parking, trimmed=trimmed)
 
     async def _fold(
         self, replay: AsyncIterator[Sequence[RecordedEvent]], fold: LogFold, writer: "_Writer", report: Report

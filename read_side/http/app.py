@@ -9,9 +9,11 @@ from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from read_side.http.documentation import document
+from read_side.http.feed.asyncapi import ASYNCAPI, asyncapi, asyncapi_route
 from read_side.http.problems import PROBLEMS
 from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
+from read_side.http.resources.change_stream import STREAM, ChangeStreams
 from read_side.http.router import Router
 from read_side.views import Views
 from shared.auth.principal import READ
@@ -19,6 +21,7 @@ from shared.http.app import assemble, index_route
 from shared.http.containers import Register
 from shared.http.middleware.auth import Policy
 from shared.http.parsing.bodies import BodyReader
+from shared.server.shutdown import on_stop_signal
 
 
 def read_api(*registers: Register) -> ASGIApp:
@@ -27,16 +30,33 @@ def read_api(*registers: Register) -> ASGIApp:
 
     Needs the port of each resource, and opens it; and an `Authentication`.
     """
-    reads = DirectReads(RESOURCES)
+    reads, described = DirectReads(RESOURCES), document()
     return assemble(
-        handlers=[index_route(described := document())],
-        registers=registers,
+        handlers=[index_route(described), asyncapi_route(asyncapi(described, stream=STREAM.path)), *_streams()],
+        registers=(_register_streams, *registers),
         problems=PROBLEMS,
         document=described,
-        policy=Policy(READ, open=frozenset({"/"})),
-        lifespan=[reads.lifespan],
+        policy=Policy(READ, open=frozenset({"/", ASYNCAPI})),
+        lifespan=[reads.lifespan, _end_streams],
         inside=reads.around,
     )
+
+
+def _streams() -> list[Any]:
+    return [route.handler for resource in RESOURCES for route in resource.streams]
+
+
+def _register_streams(registry: svcs.Registry) -> None:
+    registry.register_value(ChangeStreams, ChangeStreams())
+
+
+@asynccontextmanager
+async def _end_streams(app: Litestar) -> AsyncIterator[None]:
+    """End the answers that have no end, as soon as the process is to stop."""
+    ended = svcs.Container(app.state.registry).get(ChangeStreams).places.ended
+    with on_stop_signal(ended.set):
+        yield
+    ended.set()
 
 
 class DirectReads:
@@ -49,6 +69,7 @@ class DirectReads:
     def __init__(self, resources: Sequence[Resource]) -> None:
         self._resources = resources
         self._roots = {route.path.encode().split(b"/")[1] for each in resources for route in each.routes}
+        self._streams = {route.path.encode() for each in resources for route in each.streams}
         self._router: Router
 
     @asynccontextmanager
@@ -67,7 +88,7 @@ class DirectReads:
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             path: bytes = scope.get("raw_path", b"/")  # a lifespan has none
-            if path.split(b"/", 2)[1] in self._roots:
+            if path.split(b"/", 2)[1] in self._roots and path not in self._streams:
                 await self._router(scope, receive, send)  # type: ignore[arg-type] # it is HTTP
             else:
                 await app(scope, receive, send)

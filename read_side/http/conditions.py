@@ -50,8 +50,8 @@ def minimum_position(scope: Scope) -> int:
 
 def wanted_position(parameters: Parameters) -> int:
     """Return the position that the answer must have reached, by header or by query; the higher if both are sent."""
-    sent = parameters.header(MIN_POSITION, _position, 0)
-    return max(sent, parameters.one(MIN_POSITION_PARAMETER, _position, 0))
+    sent = parameters.header(MIN_POSITION, position, 0)
+    return max(sent, parameters.one(MIN_POSITION_PARAMETER, position, 0))
 
 
 def known_tag(scope: Scope, etag: str) -> str | None:
@@ -69,7 +69,8 @@ def known_tag(scope: Scope, etag: str) -> str | None:
     return None
 
 
-def _position(text: str) -> int:
+def position(text: str) -> int:
+    """A position of the log."""
     if _NUMBER(text) is None or int(text) > GREATEST_POSITION:
         raise Malformed(f"must be a whole number from 0 to {GREATEST_POSITION}")
     return int(text)

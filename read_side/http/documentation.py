@@ -1,7 +1,7 @@
 """The read API as its OpenAPI document describes it."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +11,7 @@ from read_side.http.examples import EXAMPLES
 from read_side.http.filters import CURSOR, LIMIT
 from read_side.http.lists import ListRoute
 from read_side.http.problems import UNREADABLE
-from read_side.http.resource import ReadRoute, Resource, Route
+from read_side.http.resource import ReadRoute, Resource, Route, StreamRoute
 from read_side.http.resources import RESOURCES
 from shared.auth.principal import PRIVATE, READ
 from shared.http.openapi import document as openapi
@@ -51,6 +51,8 @@ def _operations(resources: Sequence[Resource]) -> Iterator[openapi.Operation]:
         for route in resource.routes:
             parameters = (*_keys(route), *route.parameters, *_paging(route))
             yield _described(route, tag, method=route.method, parameters=parameters, body=route.body)
+        for stream in resource.streams:
+            yield _described(stream, tag, method="GET", parameters=stream.parameters)
 
 
 def _described(
@@ -66,11 +68,18 @@ def _described(
         parameters=(*parameters, *CONDITIONS) if route.is_whole else (*parameters, route.fields.parameter, *CONDITIONS),
         body=body,
         answer=route.answer,
-        answer_headers=_PAGE_HEADERS if isinstance(route, ListRoute) else _ANSWER_HEADERS,
-        other_answers={304: "You have this already"},
+        **_answer(route),
         problems=(*route.problems, NOT_ACCEPTABLE, INVALID, *UNREADABLE),
         scopes=(PRIVATE,) if route.is_private else (),
     )
+
+
+def _answer(route: Route) -> Mapping[str, Any]:
+    """What else is said of an answer."""
+    if isinstance(route, StreamRoute):
+        return {"answer_media_type": route.media_type}
+    headers = _PAGE_HEADERS if isinstance(route, ListRoute) else _ANSWER_HEADERS
+    return {"answer_headers": headers, "other_answers": {304: "You have this already"}}
 
 
 def _keys(route: ReadRoute) -> Iterator[Parameter]:

@@ -6,7 +6,7 @@ from typing import NamedTuple, get_args
 from prometheus_client import Counter
 
 from read_side.freshness import ProjectionBehind
-from read_side.views import NeverFilled, QueryTooBroad
+from read_side.views import ChangesTrimmed, NeverFilled, QueryTooBroad
 from shared.errors import EvictionPossible, Overloaded, Unavailable
 from shared.http.problems import Rejection
 from shared.problems import OVERLOADED, FieldError, Problem
@@ -40,6 +40,13 @@ QUERY_TOO_BROAD = Problem(
     "Too many match to be sorted",
     "Leave `sort` out, for which there is no such limit, or look for more or longer words.",
 )
+CHANGES_TRIMMED = Problem(
+    "changes-trimmed",
+    410,
+    "What you ask for is not kept any more",
+    "You have missed changes: read again what you keep a copy of, and go on from `oldest_position`, which is the first "
+    "that is kept. Operators: MUSTER_RETENTION and MUSTER_RETENTION_COUNT say for how long, and how many are kept.",
+)
 PROJECTION_BEHIND = Problem(
     "projection-behind",
     503,
@@ -71,10 +78,10 @@ EVICTION_POSSIBLE = Problem(
 UNREADABLE = (PROJECTION_BEHIND, READ_MODEL_NOT_FILLED, READ_MODEL_UNAVAILABLE, EVICTION_POSSIBLE, OVERLOADED)
 """Every answer that asks something of a read model may be one of these instead."""
 
-for _problem in (*UNREADABLE, QUERY_TOO_BROAD):
+for _problem in (*UNREADABLE, QUERY_TOO_BROAD, CHANGES_TRIMMED):
     _REFUSED.labels(_problem.name)  # from a sample that was not there before, Prometheus sees no increase
 
-PROBLEMS = (PROFILE_NOT_FOUND, GROUP_NOT_FOUND, MEMBER_NOT_FOUND, QUERY_TOO_BROAD, *UNREADABLE)
+PROBLEMS = (PROFILE_NOT_FOUND, GROUP_NOT_FOUND, MEMBER_NOT_FOUND, QUERY_TOO_BROAD, CHANGES_TRIMMED, *UNREADABLE)
 
 
 class _Unanswered(NamedTuple):
@@ -92,7 +99,7 @@ _UNANSWERED: Mapping[type[Exception], _Unanswered] = {
 }
 
 
-Unanswered = Unavailable | EvictionPossible | Overloaded | ProjectionBehind | QueryTooBroad
+Unanswered = Unavailable | EvictionPossible | Overloaded | ProjectionBehind | QueryTooBroad | ChangesTrimmed
 UNANSWERED = get_args(Unanswered)
 """What a view, or waiting for it, raises rather than answer."""
 
@@ -107,6 +114,9 @@ def rejection(error: Unanswered) -> Rejection:
 def _refusal(error: Unanswered) -> Rejection:
     if isinstance(error, QueryTooBroad):
         return Rejection(QUERY_TOO_BROAD, str(error), errors=[FieldError("?q", "matches too many to be sorted")])
+    if isinstance(error, ChangesTrimmed):
+        more = {"oldest_position": error.oldest}
+        return Rejection(CHANGES_TRIMMED, str(error), headers={"Cache-Control": "no-store"}, more=more)
     problem, retry_after = _UNANSWERED[type(error)]
     headers = {"Retry-After": str(retry_after), "Cache-Control": "no-store"}
     if isinstance(error, ProjectionBehind):

@@ -67,6 +67,18 @@ class ReadRoute(Route, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StreamRoute(Route):
+    """
+    A route that answers `GET` without an end.
+
+    :param handler: answers, as a handler of the framework.
+    """
+
+    handler: Any
+    media_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resource:
     """
     The routes and the port by which one projection is served.
@@ -79,4 +91,5 @@ class Resource:
     name: str
     port: type[Any]
     routes: Sequence[ReadRoute]
+    streams: Sequence[StreamRoute] = ()
     probe: str

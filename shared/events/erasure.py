@@ -12,11 +12,14 @@ class AccountErased(Event, frozen=True, kw_only=True, tag="account-erased"):
     :param status: of the account until then, for projections that count.
     :param groups: every group that they ever belonged to, in the order of their ids: a projection that keeps something
         of a membership finds it by them. That a membership ended with the account, its own `member-removed` says.
+    :param positions: of the events of the person until then, in order: a projection that keeps something of each event
+        finds it by them.
     """
 
     account_id: UUID
     status: str
     groups: tuple[UUID, ...] = ()
+    positions: tuple[int, ...] = ()
 
 
 class Redacted(Event, frozen=True, kw_only=True, tag="redacted"):

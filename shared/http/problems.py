@@ -28,7 +28,11 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Rejection(Refusal):
-    """A request that is answered with a problem, and with headers of its own."""
+    """
+    A request that is answered with a problem, and with headers of its own.
+
+    :param more: what this kind of problem says besides (RFC 9457, section 3.2).
+    """
 
     def __init__(
         self,
@@ -37,9 +41,11 @@ class Rejection(Refusal):
         *,
         errors: Iterable[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(problem, detail, errors=errors)
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
 BAD_REQUEST = Problem("bad-request", 400, "The request cannot be understood", "Check the request line and the headers.")
@@ -80,7 +86,9 @@ _encode = msgspec.json.Encoder().encode
 def answer_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
     """Answer what is refused with its problem."""
     details = details_of(refusal, request_id=request_id(request.scope))
-    return Response(_encode(details), media_type=MEDIA_TYPE, status_code=details.status, headers=_headers(refusal))
+    return Response(
+        _body(refusal, details), media_type=MEDIA_TYPE, status_code=details.status, headers=_headers(refusal)
+    )
 
 
 async def send_rejection(rejection: Refusal, scope: Scope, send: Send, *, page: bytes | None = None) -> None:
@@ -92,7 +100,7 @@ async def send_rejection(rejection: Refusal, scope: Scope, send: Send, *, page: 
     details = details_of(rejection, request_id=request_id(scope))
     about = {"Content-Type": "text/html; charset=utf-8" if page else MEDIA_TYPE, **_headers(rejection)}
     headers = [(name.lower().encode(), value.encode()) for name, value in about.items()]
-    await send_whole(send, page or _encode(details), status=details.status, headers=headers)
+    await send_whole(send, page or _body(rejection, details), status=details.status, headers=headers)
 
 
 async def send_error(error: Exception, scope: Scope, send: Send) -> None:
@@ -115,6 +123,11 @@ def details_of(refusal: Refusal, *, request_id: str | None = None) -> ProblemDet
     """Describe a refusal as the body of an answer."""
     problem = refusal.problem
     return ProblemDetails(problem.type, problem.title, problem.status, refusal.detail, refusal.errors, request_id)
+
+
+def _body(refusal: Refusal, details: ProblemDetails) -> bytes:
+    more = refusal.more if isinstance(refusal, Rejection) else {}
+    return _encode({**msgspec.to_builtins(details), **more}) if more else _encode(details)
 
 
 def _headers(refusal: Refusal) -> dict[str, str]:

@@ -35,6 +35,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     that equal checkpoints mean an untouched generation. `fan_outs` are under way, in the order in which they began.
     `parked` is the revision at which what is parked was last written (see `GenerationKeys.parked`), 0 if nothing is.
     `filled` is how far the log was folded for a generation that reflects nothing of it yet; 0 for all others.
+    `trimmed` is the position up to which nothing is kept for readers any more, and `emptied` up to where it is gone.
     """
 
     position: int = 0
@@ -44,6 +45,8 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     fan_outs: tuple[FanOutProgress, ...] = msgspec.field(default=(), name="sweeps")
     parked: int = 0
     filled: int = 0
+    trimmed: int = 0
+    emptied: int = 0
 
     @property
     def reached(self) -> int:

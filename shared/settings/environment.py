@@ -98,6 +98,7 @@ def absolute_path(text: str) -> Path:
 Directory = Annotated[Path | None, absolute_path]
 ApiUrl = Annotated[str | None, parse_http_url]
 Count = Annotated[int, Meta(ge=1, description="give a whole number from 1")]
+Seconds = Annotated[int, Meta(ge=1, le=3_153_600_000, description="give seconds from 1 to 3153600000")]
 Kept = Annotated[int, Meta(ge=1, le=10_000, description="give a whole number from 1 to 10000")]
 Port = Annotated[int, Meta(ge=1, le=65_535, description="give a port from 1 to 65535")]
 Shards = Annotated[int, Meta(ge=1, le=256, description="give a whole number from 1 to 256")]
@@ -126,6 +127,10 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """Seconds."""
     activity_kept: Kept = 1_000
     """Items of activity that the read model keeps of each account; all processes and `muster verify` need the same."""
+    retention: Seconds = 2_592_000
+    """Seconds for which the change feed keeps an item."""
+    retention_count: Count = 1_000_000
+    """Items that the change feed keeps, about: as many positions of the log."""
     partitions: OnePartition = 1
     bus_shards: Shards = 8
     """Streams of the bus; every producer and consumer needs the same number."""

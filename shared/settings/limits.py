@@ -33,6 +33,7 @@ COMPONENTS: tuple[str, ...] = (
     "read_side.adapters.list_query:ListLimits",
     "read_side.adapters.redis.limits:RedisReadLimits",
     "read_side.freshness:FreshnessLimits",
+    "read_side.http.resources.change_stream:ChangeStreamLimits",
     "shared.auth.authentication:AuthenticationLimits",
     "shared.auth.openid:OpenIdLimits",
     "shared.auth.rate_limits:RateLimiterLimits",

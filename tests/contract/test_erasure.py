@@ -113,7 +113,12 @@ async def test_the_log_keeps_that_something_happened_and_not_what(write_side):
     await write_side.run("erase-account", account=str(account))
 
     *redacted, last = await told_of(write_side, account)
-    assert last.event == AccountErased(account_id=account, status="suspended", groups=tuple(groups))
+    assert last.event == AccountErased(
+        account_id=account,
+        status="suspended",
+        groups=tuple(groups),
+        positions=tuple(each.position for each in before),
+    )
     assert {type(each.event) for each in redacted} == {Redacted}
     assert {each.event.by for each in redacted} == {last.position}
     assert {each.metadata for each in redacted} == {UNKNOWN_ORIGIN}

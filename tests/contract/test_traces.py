@@ -77,7 +77,7 @@ async def test_a_trace_leads_from_the_client_to_the_commit_of_every_projection(m
 
     [command] = named(spans, "register-account")
     assert f"{command.context.trace_id:032x}" == TRACE
-    for projection in ("profiles", "groups", "activity", "stats"):
+    for projection in ("profiles", "groups", "activity", "stats", "changes"):
         commits = [each for each in named(spans, f"project {projection}") if each.attributes["muster.position"] >= 1]
         links = [(link.context.trace_id, link.context.span_id) for each in commits for link in each.links]
         assert set(links) == {(command.context.trace_id, command.context.span_id)}

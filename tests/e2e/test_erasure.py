@@ -96,7 +96,7 @@ async def test_an_erasure_is_proven(stack, person):
     assert places["postgresql event_log.data"]["checked"] > 1
     assert places["postgresql command_log.key"]["checked"] > 0
     assert places["log write.log"]["checked"] > 0
-    for projection in ("profiles", "groups", "activity", "stats"):
+    for projection in ("profiles", "groups", "activity", "stats", "changes"):
         assert any(name.startswith(f"redis muster:{{0}}:{projection}:") for name in places)
     assert person.word not in ran.stdout + ran.stderr
     for path in (f"/profiles/{person.id}", f"/profiles/by-handle/{person.word}.h", f"/profiles/{person.id}/activity"):

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from projector.projections.registry import PROJECTIONS
 from shared.dev_stack.embedded_server import free_port
 from tests.support.stack import Stack, running_stack, until
 
@@ -93,14 +94,14 @@ async def test_a_trace_is_whole_at_the_collector(collector, collector_port, trac
     with listening(collector, collector_port):
         await register(traced_stack, name, traceparent=f"00-{TRACE}-{CLIENT}-01")
         command = await until(collector.command)
-        await until(lambda: all_four(collector))
+        await until(lambda: all_of_them(collector))
 
     assert command.parent_span_id.hex() == CLIENT
     assert not any(name in str(span) for _, span in collector.spans)
 
 
-async def all_four(collector: Collector) -> bool:
-    return await collector.linked() == {f"project {each}" for each in ("profiles", "groups", "activity", "stats")}
+async def all_of_them(collector: Collector) -> bool:
+    return await collector.linked() == {f"project {each.name}" for each in PROJECTIONS}
 
 
 async def test_a_collector_that_is_away_holds_nobody_up(traced_stack):

@@ -78,7 +78,8 @@ def test_a_healthy_directory_has_no_differences(directory, account):
 
     assert ran.returncode == 0, ran.stderr
     assert [line for line in ran.stderr.splitlines() if not tells_how_far(line)] == []
-    assert [line.split()[0] for line in ran.stdout.splitlines()[1:5]] == ["profiles", "groups", "activity", "stats"]
+    names = [line.split()[0] for line in ran.stdout.splitlines()[1:6]]
+    assert names == ["profiles", "groups", "activity", "stats", "changes"]
     assert ran.stdout.splitlines()[-1] == "0 differences"
 
 

@@ -11,7 +11,7 @@ from tests.support.oracle import assert_directory_is_what_the_log_tells
 from tests.support.people import registration
 from tests.support.stack import MUSTER, Stack, environment, until
 
-PROJECTIONS = ("profiles", "groups", "activity", "stats")
+PROJECTIONS = ("profiles", "groups", "activity", "stats", "changes")
 
 
 class Database:

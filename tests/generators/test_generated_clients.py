@@ -1,6 +1,8 @@
 """
 Generators take the three documents, what they make compiles, and it registers, reads, pages and misses people.
 
+The description of the change feed is taken by the parser of AsyncAPI.
+
 Takes minutes, npm, java and PyPI: `HYPOTHESIS_PROFILE=nightly ./muster test tests/generators`.
 """
 
@@ -17,6 +19,8 @@ import pytest
 
 from projector.api.app import _document as ops_document
 from read_side.http.documentation import document as read_document
+from read_side.http.feed.asyncapi import asyncapi
+from read_side.http.resources.change_stream import PATH
 from tests.support.examples import at_night
 from write_side.http.documentation import document as write_document
 
@@ -134,6 +138,14 @@ def environment(stack):
     addresses = stack.addresses
     token = stack.headers["Authorization"].removeprefix("Bearer ")
     return {"WRITE_URL": addresses.write, "READ_URL": addresses.read, "OPS_URL": addresses.ops, "TOKEN": token}
+
+
+def test_the_parser_of_asyncapi_takes_the_description_of_the_feed(workshop):
+    (workshop.path / "asyncapi.json").write_bytes(msgspec.json.encode(asyncapi(DOCUMENTS["read"], stream=PATH)))
+
+    said = json.loads(workshop.run("node", "parse_asyncapi.mjs", "asyncapi.json"))
+
+    assert said == {"wrong": [], "messages": ["change"]}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -8,7 +8,7 @@ from shared.auth.rate_limits import RateLimiter
 from shared.ids import TimeOrderedIds
 from shared.settings import Settings
 from tests.support.clock import SettableClock
-from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
+from tests.support.directory import CHANGED, GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
 from tests.support.read_side import ADA, BOB, PATIENCE
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
@@ -60,6 +60,7 @@ def _read(registry):
     views["groups"].commit(*GROUPS, people=PEOPLE, memberships=MEMBERSHIPS, position=8)
     views["activity"].commit(*((ADA.account_id, each) for each in HAPPENED), position=9)
     views["stats"].commit(STATS, position=6)
+    views["changes"].commit(*CHANGED, position=5)
     register_views(registry, views)
 
 

@@ -1,7 +1,7 @@
 """What the read side finds in Redis: documents that the projector files, without any event behind them."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from redis import Redis
@@ -33,17 +33,18 @@ class Collections:
         self._codecs = {kind.name: DocumentCodec(kind) for kind in projection.kinds}
         self._records: dict[Key, msgspec.Struct] = {}
 
-    def save(self, records: Records, *, position: int, announce: bool = True, fan_outs: Iterable[int] = ()) -> None:
-        """Write into the live generation."""
-        self.write(records, position=position, fan_outs=fan_outs)
+    def save(self, records: Records, *, position: int, announce: bool = True, **more: Any) -> None:
+        """Write into the live generation; `more` is what `write` takes."""
+        self.write(records, position=position, **more)
         self.go_live()
         if announce:
             announcement = Announcement(self.keys.name, position)
             self.client.publish(self.projection.announce, msgspec.json.encode(announcement))
 
-    def write(self, records: Records, *, position: int, fan_outs: Iterable[int] = ()) -> None:
+    def write(self, records: Records, *, position: int, fan_outs: Iterable[int] = (), trimmed: int = 0) -> None:
         """Write, whether the generation is live or not; `fan_outs` are positions of events still brought to others."""
-        checkpoint = Checkpoint(position=position, count=position, fan_outs=tuple(map(FanOutProgress, fan_outs)))
+        under_way = tuple(map(FanOutProgress, fan_outs))
+        checkpoint = Checkpoint(position=position, count=position, fan_outs=under_way, trimmed=trimmed)
         with self.client.pipeline(transaction=True) as pipe:
             for each in writes(self._batch(records, checkpoint), self.keys):
                 pipe.execute_command(*command_of(each))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from shared.read_model import records
+from shared.read_model.changes import ChangeItem
 from tests.support.read_side import ADA, BOB, changed, person
 
 JUDICIARY = records.GroupRecord(
@@ -49,6 +50,37 @@ HAPPENED = tuple(
 STATS = records.StatsRecord(
     records.AccountCounts(active=2), groups=2, memberships=2, registrations=(records.DayCount("2026-01-01", 2),)
 )
+
+
+def item(
+    position: int,
+    kind: str = "account-registered",
+    *,
+    account: UUID | None = None,
+    group: UUID | None = None,
+    fields: tuple[str, ...] | None = None,
+) -> ChangeItem:
+    """Return an item of the change feed: of Ada, if of no other account and of no group."""
+    about = account or (None if group else ADA.account_id)
+    return ChangeItem(
+        position=position,
+        id=UUID(int=position).bytes,
+        type=kind,
+        at=position * 1_000_000,
+        version=1,
+        account=about and about.bytes,
+        group=group and group.bytes,
+        fields=fields,
+    )
+
+
+CHANGED = (
+    item(1, fields=("email", "handle")),
+    item(2, "profile-updated", fields=("title", "attributes")),
+    item(3, "group-updated", group=JUDICIARY.group_id, fields=("name",)),
+    item(4, "member-added", account=BOB.account_id, group=JUDICIARY.group_id),
+)
+"""What the change feed has of it."""
 
 
 def member_of(

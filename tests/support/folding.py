@@ -20,6 +20,7 @@ from projector.folding.projection import Projection
 from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.parked_events import commit_of
 from projector.processing.retry import retry_next
+from projector.processing.trimming import trim_next
 from projector.projections.profiles import profiles
 from projector.store.codec import parking_at
 from projector.store.generations import Order
@@ -213,6 +214,12 @@ class Generation:
             at_once(fold_next(self.model, self.events, size=most, fan_out=fan_out, projection=projection, code=code))
         if steps is None:
             at_once(fold_all(self.model, self.events, size=size, projection=projection, code=code))
+
+    def trim(self) -> None:
+        """Take a step in dropping what is not kept any longer."""
+        fold = ProjectionFold(self.projection)
+        writer = GenerationWriter(fold=fold, model=self.model, generation=POINTER.generation)
+        at_once(trim_next(writer, Standing(self.checkpoint), self.projection.retention, now=ORDER.at))
 
     async def ask(self, parking: Parking) -> None:
         """Write down what operators want, as the ops API does."""

@@ -115,7 +115,10 @@ class History:
             self.remove_member(group_id, account_id)
         status = self.statuses.pop(account_id)
         del self.handles[account_id], self.emails[account_id]
-        erased = events.AccountErased(account_id=account_id, status=status, groups=tuple(sorted(groups)))
+        positions = tuple(each.position for each in own)
+        erased = events.AccountErased(
+            account_id=account_id, status=status, groups=tuple(sorted(groups)), positions=positions
+        )
         by = self.record("account", account_id, erased).position
         self.events = [redacted(each, by=by) if _is_of(account_id, each) else each for each in self.events]
 

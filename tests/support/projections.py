@@ -3,6 +3,10 @@
 from typing import Any, TypeVar
 
 from projector.folding.projection import Projection
+from projector.projections.registry import PROJECTIONS
+
+PARKING = [each for each in PROJECTIONS if each.parks]
+"""Those that put aside what they cannot fold."""
 
 Other = TypeVar("Other", bound=Projection)
 

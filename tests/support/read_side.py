@@ -11,12 +11,14 @@ from uuid import UUID
 import msgspec
 from redis import Redis
 
-from projector.projections import activity, groups, profiles, stats
+from projector.folding.grouping import grouped
+from projector.projections import activity, changes, groups, profiles, stats
 from read_side.adapters.redis.transport.batcher import Reply
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import Match, ProfileKeys, ProfileQuery, ProfileViews
 from shared.read_model.activity import KEPT, AccountActivity, packed
+from shared.read_model.changes import ChangeBlock, ChangeItem, block_at
 from shared.read_model.keys import HOME
 from shared.read_model.records import (
     ActivityRecord,
@@ -209,6 +211,20 @@ class RedisStats(Collections):
 
     def commit(self, record: StatsRecord | None = None, *, position: int) -> None:
         self.save({stats.STATS.key("directory"): record} if record else {}, position=position)
+
+
+class RedisChanges(Collections):
+    """Stands for the projector of changes: commits as `MemoryChangeViews` does."""
+
+    def __init__(self, client: Redis) -> None:
+        super().__init__(client, changes.changes)
+        self._items: list[ChangeItem] = []
+
+    def commit(self, *items: ChangeItem, position: int, trimmed: int = 0) -> None:
+        self._items += items
+        blocks = grouped((block_at(each.position), each) for each in self._items)
+        kept = {changes.CHANGES.key(str(number)): ChangeBlock.of(own) for number, own in blocks.items()}
+        self.save(kept, position=position, trimmed=trimmed)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from read_side.services import memory_views, redis_views
 from shared.read_model.keys import HOME
 from shared.redis.pipelined import PipelinedConnection
 from tests.support.patience import patient_connector
-from tests.support.read_side import PATIENCE, RedisActivity, RedisGroups, RedisProjection, RedisStats
+from tests.support.read_side import PATIENCE, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats
 
 ADAPTERS = ("memory", "valkey", "genuine_redis")
 
@@ -27,7 +27,13 @@ class Side(NamedTuple):
     projection: Any
 
 
-PROJECTIONS = {"profiles": RedisProjection, "groups": RedisGroups, "activity": RedisActivity, "stats": RedisStats}
+PROJECTIONS = {
+    "profiles": RedisProjection,
+    "groups": RedisGroups,
+    "activity": RedisActivity,
+    "stats": RedisStats,
+    "changes": RedisChanges,
+}
 
 
 @asynccontextmanager

@@ -109,9 +109,16 @@ class Account(Aggregate):
         self.record(AccountClosed(account_id=self.id, reason=reason), at=at)
         self.status = AccountStatus.CLOSED
 
-    def erase(self, *, groups: Sequence[UUID], at: datetime) -> None:
-        """:param groups: every group that the person ever belonged to."""
-        event = AccountErased(account_id=self.id, status=str(self.status), groups=tuple(groups))
+    def erase(self, *, groups: Sequence[UUID], positions: Sequence[int], at: datetime) -> None:
+        """
+        Record that the person is erased.
+
+        :param groups: every group that they ever belonged to.
+        :param positions: of all events of them in the log.
+        """
+        event = AccountErased(
+            account_id=self.id, status=str(self.status), groups=tuple(groups), positions=tuple(positions)
+        )
         self.record(event, at=at)
 
     def require_open(self) -> None:

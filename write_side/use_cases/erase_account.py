@@ -18,9 +18,10 @@ async def erase_account(command: EraseAccount, *, uow: UnitOfWork, clock: Clock)
     async with uow:
         account = await uow.accounts.get_exclusive(command.account)
         groups = await uow.memberships.groups_ever_of(account)
+        positions = await uow.accounts.positions_of(account)
         for membership in await uow.memberships.all_of(account):
             membership.end(at=now)
             uow.memberships.remove(membership)
-        account.erase(groups=groups, at=now)
+        account.erase(groups=groups, positions=positions, at=now)
         uow.accounts.erase(account)
         return await uow.commit(account)

@@ -4,17 +4,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
+
+import msgspec
 
 from projector.audit.erasure.report import ErasureReport, SearchedPlace, SearchedPlaces
 from projector.audit.erasure.search import PersonalSearch, values_of
 from projector.audit.ports import DatabaseTraces, StoreTraces
 from projector.store.generations import Survey
 from projector.store.ports import ReadModel
+from shared.errors import Unavailable
+from shared.read_model.changes import ChangeBlock, ChangeItem
+from shared.read_model.envelope import unseal
 from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
 from shared.wording import counted
+
+FEED = ":changes:full"
+"""How the key ends at which the blocks of the change feed are kept."""
 
 PORTION = 1_000
 """Lines of a log that are searched together."""
@@ -32,6 +40,17 @@ class ErasureLimits:
     patience: float = 60.0
     """For all generations to come to the erasure, and for those that leave to be removed."""
     pause: float = 0.2
+
+
+class SearchedTexts(NamedTuple):
+    """
+    What stands somewhere, as texts.
+
+    :param naming: those that name the account by one of the forms in which its id is written, and should not.
+    """
+
+    texts: Sequence[str]
+    naming: Sequence[int]
 
 
 class AccountNeverExisted(Exception):
@@ -123,10 +142,10 @@ class ErasureAudit:
 
     async def _search_store(self, account_id: UUID, places: SearchedPlaces) -> None:
         async for key, entries in self.store.contents():
-            texts = [each.decode("utf-8", "replace") for each in self._counted(entries)]
+            seen = _in_feed if key.endswith(FEED) else _as_stored
+            texts, naming = seen(account_id, self._counted(entries))
             # What is parked names documents by id, and what it was before is kept for one more commit.
-            naming = () if key.endswith(":parked") else _naming(account_id, entries)
-            places.search(f"redis {key}", texts, naming=naming)
+            places.search(f"redis {key}", texts, naming=() if key.endswith(":parked") else naming)
 
     def _search_logs(self, places: SearchedPlaces) -> None:
         for path in self.logs:
@@ -152,10 +171,26 @@ def _behind(survey: Survey, position: int) -> Iterator[str]:
     yield from (each.pointer.generation for each in survey.roster.leaving)
 
 
-def _naming(account_id: UUID, entries: Sequence[bytes]) -> list[int]:
-    """Return the places of those that have the id in one of the forms that it is written in."""
+def _as_stored(account_id: UUID, entries: Sequence[bytes]) -> SearchedTexts:
     text, raw = str(account_id).encode(), account_id.bytes
-    return [nth for nth, entry in enumerate(entries) if text in entry or raw in entry]
+    naming = [nth for nth, entry in enumerate(entries) if text in entry or raw in entry]
+    return SearchedTexts([each.decode("utf-8", "replace") for each in entries], naming)
+
+
+def _in_feed(account_id: UUID, entries: Sequence[bytes]) -> SearchedTexts:
+    """Unpack blocks of the change feed, which goes on saying that the account was erased."""
+    blocks = [_unpacked(entry) for entry in entries]
+    naming = [nth for nth, items in enumerate(blocks) if any(each.still_names(account_id.bytes) for each in items)]
+    texts = [" ".join(name for each in items for name in (each.type, *each.changed)) for items in blocks]
+    return SearchedTexts(texts, naming)
+
+
+def _unpacked(entry: bytes) -> Sequence[ChangeItem]:
+    """:raises Unavailable: it is no block."""
+    try:
+        return msgspec.json.decode(unseal(entry.partition(b"\0")[2]).body, type=ChangeBlock).unpacked()
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Unavailable(f"a block of the change feed cannot be read ({type(error).__name__})") from error
 
 
 def _lines(path: Path) -> Iterator[Sequence[str]]:

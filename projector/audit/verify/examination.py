@@ -63,11 +63,12 @@ class Examination:
 
     async def _judge(self, keys: Collection[Key]) -> Iterable[Expected]:
         snapshot, expected = await self._following.compare(keys)
-        for key in keys:
+        kept = [key for key in keys if not self._following.is_trimmed(key)]
+        for key in kept:
             if differences := differences_of(key, expected[key], snapshot, projection=self._projection.name):
                 self._findings.add_document(key, differences)
                 self._missing.update(missing_of(key, expected[key][-1], snapshot))
-        return [each[-1] for each in expected.values()]
+        return [expected[key][-1] for key in kept]
 
     def _count(self, expected: Iterable[Expected]) -> None:
         there = [each for each in expected if each is not ABSENT]
@@ -115,6 +116,8 @@ class Examination:
         """How much should stand where; what may or may not is not counted, and makes it be looked for."""
         count: Counter[StoredCollection] = Counter()
         for key in self._following.fold:
+            if self._following.is_trimmed(key):
+                continue
             expected = self._following.final(key)
             count.update(map(index_of, expected.entries))
             count.update(Variant(key.kind, variant) for variant in expected.variants)

@@ -79,6 +79,8 @@ class Fold(Documents):
         self._fan_outs: dict[str, list[LoggedFanOut]] = {kind.name: [] for kind in projection.kinds}
         self.erased_by = 0
         """Where the last erasure stands of which an event so far was redacted: up to there nothing can be compared."""
+        self.trimmed = 0
+        """Up to where nothing is folded from here on, because nothing of it is kept."""
         self.parking = NOTHING
         self.queue = ParkedQueue(NOTHING, code="")
         """What is parked or was skipped, and so is left out."""
@@ -177,6 +179,8 @@ class Fold(Documents):
         self.identity = LogIdentity(recorded.event_id, self.identity.count + 1)
         if isinstance(event := recorded.event, Redacted):
             self.erased_by = max(self.erased_by, event.by)
+        if recorded.position <= self.trimmed:
+            return
         if self.queue.leaves_out(recorded.position):
             self._left_out.add(recorded.position)
             return

@@ -118,6 +118,10 @@ class FollowingFold:
         """Return the document once every fan-out has come to it."""
         return self._expectations.final(key, self.checkpoint.fan_outs)
 
+    def is_trimmed(self, key: Key) -> bool:
+        """Whether nothing of a document is kept at the checkpoint: it may be there or not."""
+        return self.fold.projection.is_trimmed(key, at=self.checkpoint.trimmed)
+
     def is_owed_to_later(self, entry: Entry) -> bool:
         """Whether events since `begin` put the entry there, or a fan-out is still to come by and to strike it."""
         return any(entry in each for each in self._late.values()) or self._is_ahead_of_a_fan_out(entry)
@@ -172,6 +176,7 @@ class FollowingFold:
         if checkpoint.is_retrying:
             raise Superseded("an event that was parked is being brought to many documents")
         self.fold.leave_out(snapshot.parking)
+        self.fold.trimmed = checkpoint.trimmed
         while self.fold.position < checkpoint.position:
             events = await self._reader.read(after=self.fold.position, limit=PORTION)
             if not (within := [each for each in events if each.position <= checkpoint.position]):

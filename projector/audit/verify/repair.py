@@ -45,7 +45,7 @@ class Repair:
 
     async def _try(self, keys: Collection[Key], foreign: Collection[Entry]) -> None:
         snapshot = await self._following.look(GenerationQuery(documents=keys, entries=foreign))
-        expected = {key: self._following.final(key) for key in keys}
+        expected = {key: self._following.final(key) for key in keys if not self._following.is_trimmed(key)}
         there = [(entry, owner) for entry in foreign if (owner := snapshot.owners[entry]) is not None]
         removals = [each for each in there if not self._following.is_owed_to_later(each[0])]
         batch = _batch(expected, removals, snapshot)

@@ -15,6 +15,8 @@ class RedisReadLimits:
     """What may wait; more could not be answered in any reasonable time."""
     queued_lists: int = 10
     """How many times as much lists may have waiting: a page takes its time, and that many are still in time."""
+    change_blocks: int = 64
+    """Of the change feed, looked through for one answer, however few of their items fit."""
     switches: int = 3
     """How often one batch follows a pointer that moves."""
     attempts: int = 3

@@ -7,13 +7,13 @@ from litestar.types import Scope
 from shared.http.problems import NOT_ACCEPTABLE, Rejection
 from shared.http.requests import header
 
-_EVERYTHING = frozenset({None, "", "*/*", "application/json"})
+_EVERYTHING = frozenset({None, "", "*/*"})
 
 
 def require_acceptable(scope: Scope, offered: str) -> None:
     """:raises Rejection: 406, the Accept header excludes the media type offered."""
     accept = header(scope, b"accept")
-    if accept not in _EVERYTHING and not quality(accept or "", offered):
+    if accept not in _EVERYTHING and accept != offered and not quality(accept or "", offered):
         raise Rejection(NOT_ACCEPTABLE, f"The answer is {offered}, which Accept leaves out")
 
 

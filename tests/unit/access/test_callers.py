@@ -58,6 +58,17 @@ class TestWhoMaySeeOnlyWhatEverybodyMay:
             assert less.content == more.content
             assert not names(less.json()) & {"email", "external_id", "attributes"}
 
+    async def test_sees_which_fields_were_changed_and_not_their_values(self, clients):
+        """In the change feed, in which there are no values: they are looked up for those who may see them."""
+        client, public, private = clients
+
+        less, more = [await client.get("/changes", headers=headers) for headers in (public, private)]
+
+        assert not any("values" in each["data"] for each in less.json()["items"])
+        assert all("values" in each["data"] for each in more.json()["items"])
+        fields = [[each["data"]["fields"] for each in answer.json()["items"]] for answer in (less, more)]
+        assert fields[0] == fields[1]
+
     @pytest.mark.parametrize("by", [{"emails": ["ada@example.org"]}, {"external_ids": ["books/notes:G"]}])
     async def test_looks_nobody_up_by_what_is_private(self, clients, by):
         """Nor does the answer show whether there is such a person."""

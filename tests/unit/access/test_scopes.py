@@ -38,11 +38,14 @@ ROUTES = {
     },
     "read": {
         "GET /": EVERYBODY,
+        "GET /asyncapi.json": EVERYBODY,
         "GET /profiles": READ,
         "GET /profiles/{id}": READ,
         "GET /profiles/by-handle/{handle}": READ,
         "GET /profiles/by-email/{email}": PRIVATE,
         "GET /profiles/by-external-id/{external_id}": PRIVATE,
+        "GET /changes": READ,
+        "GET /changes/stream": READ,
         "GET /profiles/{id}/activity": READ,
         "GET /profiles/{id}/export": PRIVATE,
         "POST /profiles/batch-get": READ,
@@ -68,6 +71,7 @@ ROUTES = {
         "POST /parked/{projection}/{id}/skip": OPS,
     },
 }
+STREAMS = {"GET /status/events", "GET /changes/stream"}
 OF = {"write": COMMANDS, "read": READ, "ops": OPS}
 EVERY_ROUTE = [(service, *each) for service, routes in ROUTES.items() for each in {**COMMON, **routes}.items()]
 every_route = pytest.mark.parametrize(("service", "route", "scope"), EVERY_ROUTE)
@@ -150,7 +154,7 @@ async def test_each_route_asks_for_its_scope(clients, keys, service, route, scop
 async def test_with_its_scope_each_route_answers(clients, keys, service, route, scope):
     """No other is needed. What has no end is asked for its head."""
     request = asked(route)
-    if route == "GET /status/events":
+    if route in STREAMS:
         request["method"] = "HEAD"
     client = clients[service]
     answer = await client.request(**request, headers=bearing(keys.token(OF[service], scope)))

@@ -20,11 +20,13 @@ from shared.read_model.records import StatsRecord
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.folding import PROFILES, Generation, as_read, as_served
 from tests.support.histories import History
+from tests.support.projections import PARKING
 from tests.support.random_histories import Step, members, people, steps
 
 TOLD = ("Zebedee", "zebedee", "quagga", "Okapi", "axolotl", "numbat", "aardwolf", "because")
 
 on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+on_each_that_parks = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
 def zebedee(history):
@@ -110,7 +112,7 @@ def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, histor
     assert as_served(generation.clean) == as_served(as_read(generation.store.content, projection))
 
 
-@on_every_projection
+@on_each_that_parks
 @given(history=people() | members(), position=st.integers(0, 40), bug=bugs)
 def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history, position, bug):
     release = bug.planted(projection)
@@ -173,7 +175,7 @@ def test_the_numbers_keep_that_a_person_was_registered(history):
     assert [each.count for each in numbers.registrations] == [2]
 
 
-@on_every_projection
+@on_each_that_parks
 def test_an_erasure_does_not_wait_for_what_is_parked_of_the_person(projection, history):
     """And nothing waits for them any more: there is no release to come that could say more of them."""
     account = history.events[-1].aggregate_id

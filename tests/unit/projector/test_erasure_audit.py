@@ -8,8 +8,11 @@ from projector.audit.erasure.audit import ErasureAudit
 from projector.audit.erasure.report import ErasureReport, SearchedPlace, SearchedPlaces
 from projector.audit.erasure.search import PersonalSearch, PersonalValue, ValuesLeftOut, values_of
 from projector.cli.erasure_audit import show
+from projector.projections.changes import changes
 from shared.cli.api_client import ApiFailed
 from shared.errors import Unavailable
+from tests.support.folding import Generation
+from tests.support.histories import History
 
 
 def search(**values):
@@ -179,3 +182,47 @@ async def test_what_others_have_too_is_left_out_and_named():
         ValuesLeftOut("title", "others have it too", 1),
     ]
     assert looked_for.found_in("Ann, Senator, ann.lee@example.org") == ["email"]
+
+
+class KeptFeed:
+    """What is left of a person who was erased before: blocks of the feed, as Redis would give them."""
+
+    def __init__(self, generation):
+        self._fields = generation.held["changes:full"]
+
+    async def require_readable(self):
+        pass
+
+    async def erasure(self, _account_id):
+        return 3, 3
+
+    async def events_about(self, _account_id):
+        return []
+
+    async def texts(self):
+        return
+        yield
+
+    mentions = None
+
+    async def contents(self):
+        key = "muster:{0}:changes:g1:changes:full"
+        yield key, [b"%b\0%b" % (name.encode(), each) for name, each in self._fields.items()]
+
+
+@pytest.mark.parametrize(("is_erased", "found"), [(True, []), (False, ["account id"])])
+async def test_the_feed_may_name_an_account_only_to_say_that_it_was_erased(is_erased, found):
+    """Its blocks are looked into: packed, an id in them would not be seen, and words that are not there might."""
+    history = History()
+    ada = history.register("ada")
+    if is_erased:
+        history.erase(ada)
+    generation = Generation(history.events, changes)
+    generation.fold()
+    kept = KeptFeed(generation)
+    kept.mentions = lambda _: kept.texts()
+    audit = ErasureAudit(database=kept, store=kept, models={}, logs=(), erase=None, progress=Said())
+
+    report = await audit.run(ada)
+
+    assert [field for each in report.places for field in each.what] == found

@@ -25,6 +25,7 @@ from tests.support.bugs import bugs, poisoned
 from tests.support.folding import as_served, at_once, begin, cleanly_folded, fold_all, held, parked
 from tests.support.histories import History, nth_id
 from tests.support.patience import until
+from tests.support.projections import PARKING
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until_state
 from tests.support.random_histories import group_histories, histories
 from tests.unit.projector.test_torn_commits import SEEN
@@ -32,6 +33,7 @@ from tests.unit.projector.test_torn_commits import SEEN
 logs = histories() | group_histories()
 weights = st.integers(1, 200)
 on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+on_each_that_parks = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
 class Filling:
@@ -91,7 +93,7 @@ def test_it_holds_what_a_live_fold_holds(projection, log, weight):
     assert (filling.checkpoint.position, filling.checkpoint.count) == (log[-1].position, len(log))
 
 
-@on_every_projection
+@on_each_that_parks
 @given(log=logs, weight=weights, bug=bugs)
 def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug):
     """And what is due then, because of an erasure, is retried by the loop that feeds on."""

@@ -60,7 +60,7 @@ async def test_status_tells_how_far_each_projection_is(client, around):
     shown = (await client.get("/status")).json()
 
     first, *others = shown["projections"]
-    assert [each["name"] for each in others] == ["groups", "activity", "stats"]
+    assert [each["name"] for each in others] == ["groups", "activity", "stats", "changes"]
     assert shown["head"] == 4
     assert {"name", "version", "generation", "checkpoint", "lag_events", "lag_seconds", "parked", "rebuild"} <= set(
         first
@@ -153,7 +153,7 @@ async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(aro
 
 
 async def test_a_projector_that_feeds_is_ready_and_tells_its_lag(client):
-    names = ("profiles", "groups", "activity", "stats")
+    names = ("profiles", "groups", "activity", "stats", "changes")
     shown = dict.fromkeys(names, "running, at 4, 0 events behind")
 
     assert (await readiness(client, lambda details: details == shown)).status_code == 200

@@ -15,7 +15,6 @@ from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.limits import BreakerLimits
 from projector.projections.activity import activity
-from projector.projections.registry import PROJECTIONS
 from projector.projections.stats import stats
 from shared.errors import Unavailable
 from shared.read_model.activity import AccountActivity, unpacked
@@ -23,7 +22,7 @@ from shared.read_model.envelope import unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.folding import PROFILES, Generation, as_served, at_once, parked
 from tests.support.histories import DAWN, History, nth_id
-from tests.support.projections import derived
+from tests.support.projections import PARKING, derived
 from tests.support.random_histories import group_histories, histories
 
 logs = histories() | group_histories()
@@ -42,7 +41,7 @@ class Directory(Generation):
         return as_served(super().clean)
 
 
-on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+on_each = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
 @on_each

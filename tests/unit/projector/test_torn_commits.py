@@ -21,6 +21,7 @@ from tests.support.bugs import bugs
 from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_read, as_served, at_once, cleanly_folded, held
 from tests.support.histories import History, nth_id
+from tests.support.projections import PARKING
 from tests.support.random_histories import SETTLED, Step, group_histories, histories, steps
 
 logs = histories() | group_histories()
@@ -93,6 +94,7 @@ SEEN = {MemoryStore: held, TornFile: as_read}
 
 stores = st.sampled_from([*SEEN])
 on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+on_each_that_parks = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
 @on_every_projection
@@ -110,7 +112,7 @@ def test_any_prefix_of_a_commit_is_harmless(projection, make, log, crashes, rest
     assert generation.clean == SEEN[make](generation.store.content, projection)
 
 
-@on_every_projection
+@on_each_that_parks
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
 def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, log, bug, crashes, make):
     """Half-way through the crashes a release comes that can fold what the one before it had to park."""
@@ -122,7 +124,7 @@ def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, lo
     assert generation.parking.events == ()
 
 
-@on_every_projection
+@on_each_that_parks
 @given(log=logs, bug=bugs, crashes=steps, make=stores)
 def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug, crashes, make):
     """The same events are parked for the same documents as in a store that took the log at once."""

@@ -13,10 +13,10 @@ from projector.folding.parking import Skip
 from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
-from projector.projections.registry import PROJECTIONS
 from tests.support.bugs import bugs, poisoned
 from tests.support.folding import PROFILES, at_once
 from tests.support.histories import DAWN, History
+from tests.support.projections import PARKING
 from tests.support.random_histories import SETTLED, group_histories, histories
 from tests.support.verifying import LiveGeneration, differences_in
 
@@ -39,7 +39,7 @@ class Scene(LiveGeneration):
         return any(each.since for each in self.checkpoint.fan_outs)
 
 
-on_each = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
+on_each = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
 @on_each

@@ -7,7 +7,7 @@ from read_side.http.app import read_api
 from read_side.services import memory_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.http.in_process import in_process
-from tests.support.directory import GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
+from tests.support.directory import CHANGED, GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.read_side import ADA, BOB, PATIENCE
 
 
@@ -50,6 +50,11 @@ def empty_stats(empty_directory):
 
 
 @pytest.fixture
+def empty_feed(empty_directory):
+    return empty_directory["changes"]
+
+
+@pytest.fixture
 def views(empty_views):
     """Ada and Bob, as of position 7."""
     empty_views.commit(ADA, BOB, position=7)
@@ -78,9 +83,16 @@ def stats(empty_stats):
 
 
 @pytest.fixture
-def directory(views, groups, activity, stats):
+def feed(empty_feed):
+    """What has changed, as of position 5."""
+    empty_feed.commit(*CHANGED, position=5)
+    return empty_feed
+
+
+@pytest.fixture
+def directory(views, groups, activity, stats, feed):
     """All of it, by the projection."""
-    return {"profiles": views, "groups": groups, "activity": activity, "stats": stats}
+    return {"profiles": views, "groups": groups, "activity": activity, "stats": stats, "changes": feed}
 
 
 @pytest.fixture

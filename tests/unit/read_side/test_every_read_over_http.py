@@ -8,7 +8,7 @@ from tests.support.directory import JUDICIARY
 from tests.support.read_side import ADA, BOB, until_a_read_waits
 from tests.unit.read_side.test_look_ups_over_http import BY_ID, problem
 
-POSITIONS = {"profiles": "7", "groups": "8", "activity": "9", "stats": "6"}
+POSITIONS = {"profiles": "7", "groups": "8", "activity": "9", "stats": "6", "changes": "5"}
 ACTIVITY, MEMBERS = f"{BY_ID}/activity", "/groups/ssju/members"
 READS = {
     f"/profiles/{ADA.account_id}": "profiles",
@@ -22,6 +22,8 @@ READS = {
     "/groups/ssju/members": "groups",
     f"/groups/ssju/members/{ADA.account_id}": "groups",
     "/stats": "stats",
+    "/changes": "changes",
+    f"/changes?type=handle-changed&type=member-added&account={BOB.account_id}&after=1&limit=1": "changes",
 }
 MISSES = {
     **dict.fromkeys(

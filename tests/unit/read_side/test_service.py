@@ -16,7 +16,8 @@ def reads(more=1, look_up="/profiles/by-handle/{handle}", *, outcome):
     return counts("muster_reads_total", more, look_up=look_up, outcome=outcome)
 
 
-async def test_it_is_ready_once_it_can_say_where_it_stands(client, empty_views, groups, activity, stats):
+@pytest.mark.usefixtures("groups", "activity", "stats", "feed")
+async def test_it_is_ready_once_it_can_say_where_it_stands(client, empty_views):
     """Alive at once; ready when every read model is filled, and until then it says what is missing."""
     before, alive = await client.get("/readyz"), await client.get("/livez")
 
@@ -27,7 +28,7 @@ async def test_it_is_ready_once_it_can_say_where_it_stands(client, empty_views, 
     assert [check for check, outcome in before.json()["checks"].items() if "NeverFilled" in outcome] == ["ProfileViews"]
     assert (await client.get("/readyz")).json() == {
         "status": "ready",
-        "checks": dict.fromkeys(("ProfileViews", "GroupViews", "ActivityViews", "StatsViews"), "ok"),
+        "checks": dict.fromkeys(("ProfileViews", "GroupViews", "ActivityViews", "StatsViews", "ChangeViews"), "ok"),
     }
 
 
@@ -100,7 +101,9 @@ async def test_the_documentation_names_every_route(client):
     document, page = (await client.get("/openapi.json")).json(), (await client.get("/docs")).text
 
     assert document["openapi"] == "3.1.0"
-    assert list(document["paths"]) == [route.path for resource in RESOURCES for route in resource.routes]
+    assert list(document["paths"]) == [
+        route.path for resource in RESOURCES for route in (*resource.routes, *resource.streams)
+    ]
     assert all(path in page for path in document["paths"])
 
 

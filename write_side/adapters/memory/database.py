@@ -57,6 +57,10 @@ class MemoryDatabase:
         """The groups that the log knows of, of memberships of the account that were not redacted."""
         return sorted({event.group_id for event in map(attrgetter("event"), self.log.events) if _joins(event, account)})
 
+    def positions_of(self, account: Account) -> list[int]:
+        """Where the log has events that `redact` would redact."""
+        return [each.position for each in self.log.events if _is_of(account, each)]
+
     def redact(self, account: Account, *, by: int) -> None:
         """Redact all events of an account, its profile and its memberships, but for the last one of its own."""
         self.log.redact(lambda recorded: _is_of(account, recorded), by=by)

@@ -82,6 +82,7 @@ class MemoryAccounts(Copies[Account]):
         super().__init__(database.accounts)
         self._had_events = database.had_events
         self._profiles = database.profiles
+        self._positions_of = database.positions_of
         self.erased: list[Account] = []
 
     async def get(self, ref: AccountRef) -> Account:
@@ -90,6 +91,9 @@ class MemoryAccounts(Copies[Account]):
         return account
 
     get_unchanging = get_exclusive = get
+
+    async def positions_of(self, account: Account) -> Sequence[int]:
+        return self._positions_of(account)
 
     def erase(self, account: Account) -> None:
         self.remove(account)

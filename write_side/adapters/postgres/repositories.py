@@ -25,6 +25,12 @@ GROUPS_QUEUE = 0x47525053
 """Keeps these advisory locks, of two numbers each, apart from others. Two groups may share one: they wait in vain."""
 
 # As the index has it, see the migration of erasure.
+_POSITIONS = text("""
+    select position from event_log where aggregate in ('account', 'profile') and aggregate_id = :id
+     union all
+    select position from event_log where aggregate = 'membership' and data ->> 'account_id' = :account
+     order by position
+""")
 _GROUPS_EVER = text("""
     select distinct data ->> 'group_id' from event_log
      where aggregate = 'membership' and data ->> 'account_id' = :account
@@ -77,6 +83,11 @@ class PostgresAccounts(Repository):
 
     async def get_exclusive(self, ref: AccountRef) -> Account:
         return await self._one(select(Account).where(_names_account(ref)).with_for_update(), AccountNotFound(ref))
+
+    async def positions_of(self, account: Account) -> Sequence[int]:
+        with translated():
+            found = await self._session.execute(_POSITIONS, {"id": account.id, "account": str(account.id)})
+        return list(found.scalars())
 
     def erase(self, account: Account) -> None:
         self.erased.append(account)

@@ -131,7 +131,7 @@ class GroupedAccounts(_Repository):
     async def get_unchanging(self, ref: AccountRef) -> Account:
         return await self._one(ref, lock=_SHARE)
 
-    get_exclusive = _Repository.alone
+    get_exclusive = positions_of = _Repository.alone
 
     def erase(self, *_: object, **__: object) -> None:
         raise AssertionError("only what is held exclusively is erased")

@@ -1,0 +1,73 @@
+"""What the feed can be asked for."""
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any
+from uuid import UUID
+
+from msgspec import Meta
+
+from read_side.http import filters
+from read_side.http.conditions import GREATEST_POSITION, position
+from read_side.http.filters import Filter
+from read_side.views import ChangeQuery
+from shared.events import EVENTS, type_of
+from shared.http.parsing.parameters import Malformed, Parameters
+
+TYPES = frozenset(map(type_of, EVENTS))
+LONGEST_WAIT = 30
+
+_is_seconds = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?").fullmatch
+
+
+def event_type(text: str) -> str:
+    if text not in TYPES:
+        raise Malformed(f"must be a type of event: one of {', '.join(sorted(TYPES))}")
+    return text
+
+
+def id_bytes(text: str) -> bytes:
+    return UUID(filters.account_id(text)).bytes
+
+
+def seconds(text: str) -> float:
+    """How long to wait for a change."""
+    if not _is_seconds(text) or float(text) > LONGEST_WAIT:
+        raise Malformed(f"must be seconds from 0 to {LONGEST_WAIT}")
+    return float(text)
+
+
+_Position = Annotated[int, Meta(ge=0, le=GREATEST_POSITION)]
+
+AFTER = Filter(
+    "after",
+    position,
+    _Position,
+    "The position behind which to begin: `next_after` of the page before. Without it: at the oldest that is kept.",
+)
+TYPE = Filter(
+    "type",
+    event_type,
+    Annotated[tuple[Annotated[str, Meta(examples=["handle-changed"])], ...], Meta(max_length=len(TYPES))],
+    "A type of event; of several, each change is of one.",
+)
+ACCOUNT = Filter("account", id_bytes, UUID, "The id of an account: changes of it, its profile and its memberships.")
+GROUP = Filter("group", id_bytes, UUID, "The id of a group: changes of it and of its memberships.")
+LIMIT = replace(filters.LIMIT, text="How many at most. A page may have fewer, even none, and not be the last.")
+WAIT = Filter(
+    "wait",
+    seconds,
+    Annotated[float, Meta(ge=0, le=LONGEST_WAIT)],
+    "Seconds to wait for a change that fits, where none does yet.",
+)
+FILTERS: tuple[Filter[Any], ...] = (AFTER, TYPE, ACCOUNT, GROUP)
+
+
+def change_query(parameters: Parameters) -> ChangeQuery:
+    """Take which changes are wanted."""
+    return ChangeQuery(
+        after=AFTER.of(parameters, None),
+        types=frozenset(parameters.many(TYPE.name, TYPE.parse, most=len(TYPES))),
+        account=ACCOUNT.of(parameters, None),
+        group=GROUP.of(parameters, None),
+    )

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from http import HTTPStatus
-from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -12,12 +11,11 @@ import msgspec
 from shared.cli.api_client import READ_API, WRITE_API, ApiRefused, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import print_encoded, print_line, say
+from shared.cli.references import profile_path, uuid_of
 from shared.settings import Settings
 from shared.text import printable
 
 ANSWER_SECONDS = 30.0
-LOOK_UPS = {"@": "/profiles/by-handle/", "ext:": "/profiles/by-external-id/"}
-"""Where the read API finds an account, by how a reference to it begins."""
 
 
 class NotErased(CommandFailed):
@@ -112,10 +110,10 @@ async def _identified(settings: Settings, account: str, *, is_named: bool = Fals
 
     :raises ApiFailed: there is none with that handle or external id, or that cannot be found out.
     """
-    id_ = _uuid(account)
+    id_ = uuid_of(account)
     if id_ and not is_named:
         return _Person(id_)
-    path = f"/profiles/{id_}" if id_ else _look_up_path(account)
+    path = profile_path(account) or ""
     async with connected(READ_API, settings, timeout=ANSWER_SECONDS) as read_api:
         try:
             return await read_api.get(path, _Person)
@@ -126,20 +124,8 @@ async def _identified(settings: Settings, account: str, *, is_named: bool = Fals
 
 
 def _require_reference(account: str) -> None:
-    if not (_uuid(account) or account.startswith(tuple(LOOK_UPS))):
+    if profile_path(account) is None:
         raise WrongUsage(f"{account!r} is no account: give its id, @handle or ext:<external id>")
-
-
-def _look_up_path(account: str) -> str:
-    begin = next(begin for begin in LOOK_UPS if account.startswith(begin))
-    return LOOK_UPS[begin] + quote(account.removeprefix(begin), safe="")
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 async def _erased(settings: Settings, account_id: UUID) -> int:

@@ -14,6 +14,7 @@ from shared.auth.bearer import bearer, is_near
 from shared.cli.exit_codes import WRONG_USAGE, CommandFailed
 from shared.errors import SettingsError
 from shared.http_clients import Client, http_client
+from shared.problems import FieldError
 from shared.settings import Settings
 
 ANSWER_SECONDS = 15.0
@@ -42,6 +43,7 @@ class ApiProblem(msgspec.Struct, frozen=True):
 
     type: str
     detail: str
+    errors: tuple[FieldError, ...] = ()
 
     @property
     def name(self) -> str:
@@ -64,7 +66,8 @@ class ApiRefused(ApiFailed):
     """The API says what is wrong."""
 
     def __init__(self, problem: ApiProblem, *, status: int, hint: str = "") -> None:
-        super().__init__(f"{problem.detail} ({problem.name}){hint and ': '}{hint}")
+        fields = "".join(f"\n    {each.pointer or 'the body'} {each.detail}" for each in problem.errors)
+        super().__init__(f"{problem.detail} ({problem.name}){hint and ': '}{hint}{fields}")
         self.problem = problem
         self.status = status
         if problem.name == "projection-not-found":

@@ -11,6 +11,9 @@ from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 from shared.cli.exit_codes import WrongUsage
 from shared.wording import suggestion
 
+COMPLETE = "__complete"
+"""By which the script that a shell has installed asks cyclopts for values."""
+
 CLONE = Path(__file__).parents[2] / "muster"
 """The wrapper in front of this command; an installed wheel has none."""
 
@@ -35,6 +38,10 @@ COMMANDS: Mapping[str, Subcommand] = {
     "consume": Subcommand("write_side.cli.processes:consume", "Carry out commands that come by Redis streams."),
     "read": Subcommand("read_side.cli.read:read", "Serve the read API."),
     "project": Subcommand("projector.cli.project:project", "Project events into Redis, and serve the ops API."),
+    "run": Subcommand("write_side.cli.run:run", "Carry out a command: field=value, or a JSON object from stdin."),
+    "get": Subcommand("read_side.cli.browse:get", "Show a person."),
+    "search": Subcommand("read_side.cli.browse:search", "Look for people or groups."),
+    "members": Subcommand("read_side.cli.browse:members", "Show the members of a group."),
     "import": Subcommand("write_side.cli.posting:import_commands", "Post a file of commands, one JSON object a line."),
     "seed": Subcommand("write_side.cli.posting:seed", "Register synthetic people."),
     "rebuild": Subcommand("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
@@ -117,5 +124,5 @@ def _home_and_others(arguments: list[str]) -> tuple[list[str], list[str]]:
 def _require_known_command(arguments: list[str]) -> None:
     """Answer before the parser does, which would import every command to find one that is spelt nearly so."""
     known = commands()
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in {*known, COMPLETE}:
         raise WrongUsage(f"muster knows no command {arguments[0]!r}: {suggestion(arguments[0], known)}")

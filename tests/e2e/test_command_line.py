@@ -122,6 +122,8 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _muster; echo "${COMPREPLY[@]}"
     ("words", "completions"),
     [
         (("par",), {"parked"}),
+        (("run", "chan"), {"change-email", "change-handle", "change-member-role"}),
+        (("search", "people", "--status", "s"), {"suspended"}),
         (("ch",), {"check"}),
         (("parked", "r"), {"retry"}),
         (("status", "--js"), {"--json"}),
@@ -164,6 +166,9 @@ def test_help_lists_every_command_of_a_clone():
         ("parked", "list"),
         ("import", "/dev/null"),
         ("erase", "01a22846-1825-7634-9a98-e38d020f9ed1", "--yes"),
+        ("run", "close-account", "account=@ann"),
+        ("get", "@ann"),
+        ("search", "people", "ann"),
         ("config",),
         ("--help",),
     ],

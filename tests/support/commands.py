@@ -34,11 +34,13 @@ _FORKS.set_forkserver_preload(
         "projector.cli.rebuild",
         "projector.cli.status",
         "projector.cli.verify",
+        "read_side.cli.browse",
         "read_side.cli.read",
         "shared.client.seeding",
         "write_side.adapters.postgres.migrate",
         "write_side.cli.posting",
         "write_side.cli.processes",
+        "write_side.cli.run",
     ]
 )
 

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
-from shared.http.in_process import in_process
+from tests.support.apps import app_client
 from tests.support.write_side import ANDRE
 from write_side.http.app import write_api
 from write_side.services import register_postgres
@@ -32,7 +32,7 @@ async def test_people_are_not_quoted(database_url, caplog, spoil):
         register_postgres(registry, url=database_url, allow_unsafe=True)
 
     with capture_logs() as logged, caplog.at_level(logging.DEBUG):
-        async with in_process(write_api(admit_everyone, register)) as client:
+        async with app_client(write_api, admit_everyone, register) as client:
             answer = await client.post("/commands/register-account", json=ANDRE)
 
     said = f"{logged}{caplog.text}{answer.text}"

@@ -14,8 +14,8 @@ import pytest
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
-from shared.http.in_process import in_process
 from shared.ids import TimeOrderedIds
+from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.write_side import (
     ANDRE,
@@ -499,7 +499,7 @@ async def answers_of(write_side: WriteSide, lines: list[dict[str, Any]]) -> list
             registry, units=write_side.units, clock=write_side.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey()
         )
 
-    async with in_process(write_api(admit_everyone, register_units)) as client:
+    async with app_client(write_api, admit_everyone, register_units) as client:
         answer = await client.post(
             "/commands",
             content=b"\n".join(map(msgspec.json.encode, lines)),

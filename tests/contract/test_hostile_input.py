@@ -13,11 +13,11 @@ from read_side.services import redis_views, register_views
 from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.setup import admit_everyone
-from shared.http.in_process import in_process
 from shared.http.parsing.cursors import Cursor
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from shared.settings import Rate
+from tests.support.apps import app_client
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.hostile import SEGMENTS, TEXTS, addresses
 from tests.support.patience import patient_connector
@@ -80,7 +80,7 @@ async def read_side(server, valkey):
     def register_redis(registry):
         register_views(registry, redis_views(patient_connector(valkey.url), keyspace=HOME, patience=PATIENCE))
 
-    async with in_process(read_api(admit_everyone, register_redis)) as client:
+    async with app_client(read_api, admit_everyone, register_redis) as client:
         yield client
 
 
@@ -192,7 +192,7 @@ async def test_no_value_is_part_of_a_statement(database_url, statements):
     def register(registry):
         register_postgres(registry, url=database_url, allow_unsafe=True)
 
-    async with in_process(write_api(admit_everyone, register)) as client:
+    async with app_client(write_api, admit_everyone, register) as client:
         account = (await client.post("/commands/register-account", json=ANDRE)).json()["id"]
         answers = [
             await client.post(f"/commands/{name}", json=fields, headers={"Idempotency-Key": f"{MARK}-{nth}-{number}"})

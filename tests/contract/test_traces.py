@@ -12,8 +12,8 @@ from read_side.http.app import read_api
 from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.http.in_process import in_process
 from shared.read_model.keys import HOME
+from tests.support.apps import app_client
 from tests.support.measures import every_attribute, named
 from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE
@@ -61,12 +61,9 @@ async def muster(database_url, redis_server):
         register_views(registry, redis_views(patient_connector(redis_server.url), keyspace=HOME, patience=PATIENCE))
 
     async with AsyncExitStack() as stack:
-        apps = (
-            write_api(admit_everyone, write),
-            projector_app(admit_everyone, project),
-            read_api(admit_everyone, read),
-        )
-        muster = Muster(*[await stack.enter_async_context(in_process(app)) for app in apps])
+        services = ((write_api, write), (projector_app, project), (read_api, read))
+        clients = [await stack.enter_async_context(app_client(make, admit_everyone, on)) for make, on in services]
+        muster = Muster(*clients)
         await until(lambda: answers(muster.read, "/readyz"))
         yield muster
 

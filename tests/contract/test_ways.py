@@ -10,9 +10,9 @@ from projector.adapters.redis.store import store_in_redis
 from projector.projections.profiles import profiles
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.http.in_process import in_process
 from shared.ids import TimeOrderedIds
 from shared.redis.client import connect
+from tests.support.apps import app_client
 from tests.support.pages import ROOT
 from tests.support.patience import until
 from tests.support.projectors import projector_with, running
@@ -61,7 +61,7 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
                 registry, units=side.units, clock=side.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey()
             )
 
-        async with in_process(write_api(admit_everyone, register)) as client:
+        async with app_client(write_api, admit_everyone, register) as client:
             with visits(expected) as found:
                 answer = await client.post("/commands/register-account", json=ANDRE)
 

@@ -17,7 +17,7 @@ from projector.services import register_redis
 from shared.auth.setup import admit_everyone
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.http.in_process import in_process
+from tests.support.apps import app_client
 from tests.support.bugs import of_account, poisoned
 from tests.support.commands import muster
 from tests.support.patience import SECONDS
@@ -42,7 +42,7 @@ async def projector(stack, redis, profiles):
         log = PostgresEventLog(stack.addresses.database_url)
         register_redis(registry, url=redis.url, log=log, projections=(profiles, *OTHERS))
 
-    async with in_process(projector_app(admit_everyone, register)) as ops:
+    async with app_client(projector_app, admit_everyone, register) as ops:
         yield ops
 
 

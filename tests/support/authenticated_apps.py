@@ -7,6 +7,7 @@ from shared.auth.authentication import Authentication
 from shared.auth.rate_limits import RateLimiter
 from shared.ids import TimeOrderedIds
 from shared.settings import Settings
+from tests.support.apps import app_client, started
 from tests.support.clock import SettableClock
 from tests.support.directory import CHANGED, GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
@@ -15,9 +16,11 @@ from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUni
 from write_side.http.app import write_api
 from write_side.services import register_executor
 
+MADE_BY = {"write": write_api, "read": read_api, "ops": projector_app}
+
 
 class AuthenticatedApps:
-    """By name: `write`, `read` and `ops`; each is made when it is asked for."""
+    """By name: `write`, `read` and `ops`."""
 
     def __init__(self, authentication, *, store=None, limiter=None, ops_url=None, register=None):
         self._authentication, self._limiter, self._ops_url = authentication, limiter, ops_url
@@ -28,8 +31,11 @@ class AuthenticatedApps:
             "ops": _ops,
         }
 
-    def __getitem__(self, name):
-        return {"write": write_api, "read": read_api, "ops": projector_app}[name](self._adapters[name], self._register)
+    def client(self, name):
+        return app_client(MADE_BY[name], self._adapters[name], self._register)
+
+    def started(self, name):
+        return started(MADE_BY[name], self._adapters[name], self._register)
 
     def _register(self, registry):
         registry.register_value(Authentication, self._authentication)

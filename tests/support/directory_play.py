@@ -33,12 +33,12 @@ from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.events import AccountErased
-from shared.http.in_process import in_process
 from shared.read_model.activity import AccountActivity, unpacked
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import HOME
 from shared.read_model.records import GroupRecord, MembershipRecord, Person, ProfileRecord, StatsRecord
 from shared.redis.client import connect, connector
+from tests.support.apps import app_client
 from tests.support.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.directory_model import INVALID, Done, Refused, Timeline, Verdict, verdict, version_of
 from tests.support.folding import begin, fold_next, go_live, held
@@ -192,7 +192,7 @@ async def _reader(views: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     def register(registry: Any) -> None:
         register_views(registry, views)
 
-    async with in_process(read_api(admit_everyone, register)) as client:
+    async with app_client(read_api, admit_everyone, register) as client:
         yield client
 
 

@@ -8,8 +8,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+import httpx
 import msgspec
-from litestar.types import ASGIApp
 from svcs import Registry
 
 from projector.adapters.memory.inspector import MemoryGenerationInspector
@@ -38,6 +38,7 @@ from shared.event_log import EventLog, MemoryEventLog
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
+from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.folding import at_once, held
 from tests.support.histories import DAWN, History
@@ -191,10 +192,14 @@ def register_on(
     register_projector(registry, stores=[store_in_memory(around.store, each) for each in projections], **given | more)
 
 
-def ops_app(around: Surroundings, **more: Any) -> ASGIApp:
-    """The projector's own API an hour after the first event; it lets everybody in."""
-    an_hour_later = {"clock": SettableClock(DAWN + timedelta(hours=1))}
-    return projector_app(admit_everyone, lambda registry: register_on(registry, around, **an_hour_later | more))
+@asynccontextmanager
+async def ops_client(around: Surroundings, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the projector's own API an hour after the first event; it lets everybody in."""
+    given = {"clock": SettableClock(DAWN + timedelta(hours=1))} | more
+    async with app_client(
+        projector_app, admit_everyone, lambda registry: register_on(registry, around, **given)
+    ) as client:
+        yield client
 
 
 def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:

@@ -136,8 +136,8 @@ class Board:
         pass
 
 
-def create():
-    """Shows everything that can be shown, all at once."""
+def shows_everything():
+    """Everything that can be shown, all at once."""
     around = Surroundings()
 
     def register(registry):
@@ -146,7 +146,11 @@ def create():
         remember(history)
         registry.register_value(StatusHistory, history)
 
-    return projector_app(admit_everyone, register)
+    return register
+
+
+def create():
+    return projector_app(admit_everyone, shows_everything())
 
 
 def create_poisoned():

@@ -117,8 +117,7 @@ class AuthMiddleware:
             self._authentication = await container.aget_abstract(Authentication)
             if self._policy.sign_in is not None:
                 self._sessions = await container.aget_abstract(Sessions)
-            if RateLimiter in app.state.registry:
-                self._limiter = container.get(RateLimiter)
+            self._limiter = container.get(RateLimiter) if RateLimiter in app.state.registry else None
             async with Tasks() as tasks:
                 tasks.start(self._authentication.run(), name="keys and revoked tokens")
                 yield

@@ -40,9 +40,9 @@ class CorsMiddleware:
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
         """Allow the origins that are registered, if any are."""
-        if AllowedOrigins in app.state.registry:
+        self.is_needed = AllowedOrigins in app.state.registry
+        if self.is_needed:
             self._allowed = svcs.Container(app.state.registry).get(AllowedOrigins)
-            self.is_needed = True
         yield
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:

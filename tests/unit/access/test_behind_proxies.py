@@ -47,7 +47,7 @@ async def clients(keys):
     async with AsyncExitStack() as stack:
         found = {}
         for name in SERVICES:
-            app = StrippingProxy(apps[name])
+            app = StrippingProxy(await stack.enter_async_context(apps.started(name)))
             await stack.enter_async_context(app.lifespan())
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url=f"http://localhost{PREFIX}")

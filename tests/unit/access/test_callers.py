@@ -6,7 +6,6 @@ import pytest
 
 from shared.auth.principal import COMMANDS, PRIVATE, READ
 from shared.auth.tokens import unverified
-from shared.http.in_process import in_process
 from tests.support.access import bearing
 from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.clock import SettableClock
@@ -25,7 +24,7 @@ class TestWhoMaySeeOnlyWhatEverybodyMay:
 
     @pytest.fixture
     async def clients(self, apps, keys):
-        async with in_process(apps["read"]) as client:
+        async with apps.client("read") as client:
             yield client, bearing(keys.token(READ)), bearing(keys.token(READ, PRIVATE))
 
     @pytest.mark.parametrize(
@@ -110,7 +109,7 @@ async def test_events_name_the_caller_and_the_token(keys, authentication):
     """And their idempotency keys are their own."""
     store = MemoryDatabase(clock=SettableClock())
 
-    async with in_process(AuthenticatedApps(authentication, store=store)["write"]) as client:
+    async with AuthenticatedApps(authentication, store=store).client("write") as client:
         for subject in ("ada", "bob"):
             token = keys.token(COMMANDS, subject=subject)
             body = {"handle": subject, "email": f"{subject}@example.org", "display_name": subject}
@@ -135,7 +134,7 @@ async def test_a_stream_of_commands_ends_with_its_token(keys, authentication):
         authentication.refresh()
         yield line("bob")
 
-    async with in_process(AuthenticatedApps(authentication, store=store)["write"]) as client:
+    async with AuthenticatedApps(authentication, store=store).client("write") as client:
         headers = {**bearing(token), "Content-Type": "application/x-ndjson"}
         answer = await client.post("/commands", content=lines(), headers=headers)
 

@@ -4,7 +4,6 @@ import pytest
 import svcs
 
 from shared.errors import SettingsError
-from shared.http.in_process import in_process
 from shared.http.middleware.cors import register_origins
 from shared.settings import Settings
 from tests.support.authenticated_apps import AuthenticatedApps
@@ -25,7 +24,7 @@ async def client(authentication, service, origins):
     def register(registry: svcs.Registry) -> None:
         register_origins(registry, Settings.load({"MUSTER_CORS_ORIGINS": origins}))
 
-    async with in_process(AuthenticatedApps(authentication, register=register)[service]) as client:
+    async with AuthenticatedApps(authentication, register=register).client(service) as client:
         yield client
 
 

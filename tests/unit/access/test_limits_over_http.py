@@ -8,7 +8,6 @@ import pytest
 from shared.auth.adapters.memory.buckets import MemoryBuckets
 from shared.auth.principal import COMMANDS, OPS, READ
 from shared.auth.rate_limits import RateLimiter
-from shared.http.in_process import in_process
 from shared.settings import Rate
 from tests.support.access import bearing
 from tests.support.authenticated_apps import AuthenticatedApps
@@ -23,7 +22,7 @@ def apps(authentication):
 
 async def test_every_answer_says_how_many_are_left_and_then_there_are_none(apps, keys):
     """The limit is the subject's, whichever of its tokens is shown."""
-    async with in_process(apps["read"]) as client:
+    async with apps.client("read") as client:
         answers = [await client.get("/stats", headers=bearing(keys.token(READ))) for _ in range(5)]
         other = await client.get("/stats", headers=bearing(keys.token(READ, subject="another")))
 
@@ -40,14 +39,14 @@ async def test_every_answer_says_how_many_are_left_and_then_there_are_none(apps,
 
 async def test_what_is_not_allowed_counts_too(apps, keys):
     """A client that tries doors is limited as well."""
-    async with in_process(apps["ops"]) as client:
+    async with apps.client("ops") as client:
         answers = [await client.get("/status", headers=bearing(keys.token(READ))) for _ in range(4)]
 
     assert [each.status_code for each in answers] == [403, 403, 403, 429]
 
 
 async def test_what_is_open_to_all_is_not_limited(apps, keys):
-    async with in_process(apps["ops"]) as client:
+    async with apps.client("ops") as client:
         answers = [await client.get("/livez", headers=bearing(keys.token(OPS))) for _ in range(10)]
 
     assert {each.status_code for each in answers} == {200}
@@ -63,7 +62,7 @@ async def test_a_stream_of_commands_is_slowed_down_rather_than_refused(authentic
     )
     headers = {**bearing(keys.token(COMMANDS)), "Content-Type": "application/x-ndjson"}
 
-    async with in_process(apps["write"]) as client:
+    async with apps.client("write") as client:
         began = time.monotonic()
         answer = await client.post("/commands", content=lines, headers=headers)
 

@@ -6,7 +6,6 @@ import pytest
 
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
-from shared.http.in_process import in_process
 from tests.support.access import Keys, bearing
 from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.read_side import ADA
@@ -90,7 +89,7 @@ async def clients(keys):
     """Of each service, which serves all tests of this module."""
     apps = AuthenticatedApps(TokenAuthentication(keys.directory, audience="muster"))
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(in_process(apps[name])) for name in ROUTES}
+        yield {name: await stack.enter_async_context(apps.client(name)) for name in ROUTES}
 
 
 def filled(path):

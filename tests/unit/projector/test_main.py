@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 from projector.audit.drift_sampler import DriftSampler
 from projector.main import projector_app
 from shared.auth.setup import admit_everyone
-from shared.http.in_process import in_process
 from shared.runtime.retry import poll
+from tests.support.apps import app_client
 from tests.support.patience import SECONDS
 from tests.support.projectors import Surroundings, register_on
 
@@ -31,7 +31,7 @@ async def states(client):
 
 async def test_a_defect_in_one_loop_is_critical_and_stops_no_other():
     with capture_logs() as logs:
-        async with asyncio.timeout(SECONDS), in_process(projector_app(admit_everyone, register)) as client:
+        async with asyncio.timeout(SECONDS), app_client(projector_app, admit_everyone, register) as client:
             await poll(0).until(lambda found: found == {"running"}, lambda: states(client))
 
     [critical] = [each for each in logs if each["log_level"] == "critical"]

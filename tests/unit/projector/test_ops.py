@@ -16,12 +16,11 @@ from projector.store.ports import Candidate
 from shared.cli.api_client import ApiUnavailable
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
-from shared.http.in_process import in_process
 from shared.read_model.positions import Pointer
 from tests.support.histories import DAWN, nth_id
 from tests.support.own_apis import answer_commands
 from tests.support.patience import answered
-from tests.support.projectors import ops_app, with_people
+from tests.support.projectors import ops_client, with_people
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def around():
 
 @pytest.fixture
 async def client(around):
-    async with in_process(ops_app(around)) as client:
+    async with ops_client(around) as client:
         await in_state(client, ProjectionState.RUNNING)
         yield client
 
@@ -131,7 +130,7 @@ def held_log(around, *, since):
 async def test_who_holds_the_log_up_is_named(around):
     """A sentence for people, and its parts for programs."""
     log = held_log(around, since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC))
-    async with in_process(ops_app(around, log=log)) as client:
+    async with ops_client(around, log=log) as client:
         shown = await in_state(client, ProjectionState.RUNNING)
         ready = await readiness(client, lambda details: details.get("event log") == shown["held_by"]["text"])
 
@@ -143,7 +142,7 @@ async def test_who_holds_the_log_up_is_named(around):
 async def test_metrics_tell_where_the_log_ends_and_how_long_it_has_been_held(around):
     """Since half an hour before: the projector's clock says an hour after dawn."""
     log = held_log(around, since=DAWN + timedelta(minutes=30))
-    async with in_process(ops_app(around, log=log)) as client:
+    async with ops_client(around, log=log) as client:
         await in_state(client, ProjectionState.RUNNING)
 
         text = (await client.get("/metrics")).text

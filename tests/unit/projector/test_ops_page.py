@@ -11,11 +11,13 @@ from projector.api.page.buttons import RECORDS_GO
 from projector.api.page.document import page, parts
 from projector.api.page.figures import time_left
 from projector.api.status_events import Frame, StreamLimits, Streams
+from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
-from shared.http.in_process import in_process
+from shared.auth.setup import admit_everyone
 from shared.http.problems import Rejection
-from tests.support.showcase import COMPARISON, ERROR, NOW, STATUS, create, generation, projection, rebuild
+from tests.support.apps import app_client
+from tests.support.showcase import COMPARISON, ERROR, NOW, STATUS, generation, projection, rebuild, shows_everything
 
 LOCAL = ("localhost", "localhost:8003", "127.0.0.1", "127.0.0.1:8003", "127.9.9.9:1", "[::1]", "[::1]:8003")
 FOREIGN = (
@@ -30,7 +32,7 @@ FOREIGN = (
 
 @pytest.fixture
 async def client():
-    async with in_process(create()) as client:
+    async with app_client(projector_app, admit_everyone, shows_everything()) as client:
         yield client
 
 

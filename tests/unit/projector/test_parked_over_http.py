@@ -7,12 +7,11 @@ import pytest
 from projector.cli import parked as cli
 from projector.projections.profiles import profiles
 from shared.cli.api_client import ApiRefused
-from shared.http.in_process import in_process
 from tests.support.bugs import poisoned
 from tests.support.histories import nth_id
 from tests.support.own_apis import answer_commands
 from tests.support.patience import answered
-from tests.support.projectors import ops_app, with_people
+from tests.support.projectors import ops_client, with_people
 
 ADA = nth_id(1)
 ONE = f"/parked/profiles/{ADA}"
@@ -32,9 +31,8 @@ def around():
 @pytest.fixture
 async def client(around):
     """A projector that cannot fold the first of Ada's changes."""
-    async with in_process(
-        ops_app(around, projections=[poisoned(profiles, lambda recorded: recorded.position == 5)])
-    ) as client:
+    planted = poisoned(profiles, lambda recorded: recorded.position == 5)
+    async with ops_client(around, projections=[planted]) as client:
         await until_parked(client, 1)
         yield client
 
@@ -101,7 +99,7 @@ async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around
     """A new release is started after the old one; nobody asked for anything."""
     around.lease.holders.clear()
 
-    async with in_process(ops_app(around, projections=[profiles])) as mended:
+    async with ops_client(around, projections=[profiles]) as mended:
         report = await until_parked(mended, 0)
 
     assert report == {"parked": [], "skipped": []}

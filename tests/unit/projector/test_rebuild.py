@@ -16,7 +16,6 @@ from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Order
 from projector.store.transitions import NotReached, RebuildUnderWay, aborted, rolled_back
-from shared.http.in_process import in_process
 from shared.read_model.keys import INDEX_ROW
 from shared.settings import Settings
 from tests.support.folding import ORDER
@@ -26,7 +25,7 @@ from tests.support.projections import derived
 from tests.support.projectors import (
     HASTE,
     Surroundings,
-    ops_app,
+    ops_client,
     projector_on,
     run_until,
     running,
@@ -284,7 +283,7 @@ async def test_a_setting_has_newer_code_rebuild_by_itself(around):
     await run_until(projector_on(around), ProjectionState.RUNNING)
     auto = Settings.load({"MUSTER_REBUILD": "auto"})
 
-    async with in_process(ops_app(around, projections=[released(Newer)], settings=auto)):
+    async with ops_client(around, projections=[released(Newer)], settings=auto):
         await until(lambda: around.live != "g1")
 
 

@@ -8,9 +8,8 @@ import pytest
 from projector.cli import rebuild as rebuilding
 from shared.cli.api_client import PROJECTOR, ApiClient
 from shared.cli.exit_codes import WrongUsage
-from shared.http.in_process import in_process
 from tests.support.patience import answered
-from tests.support.projectors import ops_app, with_people
+from tests.support.projectors import ops_client, with_people
 
 JSON = {"Content-Type": "application/json"}
 EVIL = {"Host": "evil.example:8003", "Origin": "http://evil.example:8003"}
@@ -23,7 +22,7 @@ def around():
 
 @pytest.fixture
 async def client(around):
-    async with in_process(ops_app(around)) as client:
+    async with ops_client(around) as client:
         await reached(client, lambda profiles: profiles["state"] == "running")
         yield client
 

@@ -7,7 +7,6 @@ import pytest
 from shared.auth.principal import OPS, READ
 from shared.auth.sessions import SESSION_SECONDS
 from shared.auth.tokens import sign_in_audience, unverified
-from shared.http.in_process import in_process
 from tests.support.access import bearing
 from tests.support.authenticated_apps import AuthenticatedApps
 
@@ -16,7 +15,7 @@ HTML = {"Accept": "text/html,*/*"}
 
 @pytest.fixture
 async def client(authentication):
-    async with in_process(AuthenticatedApps(authentication)["ops"]) as client:
+    async with AuthenticatedApps(authentication).client("ops") as client:
         yield client
 
 
@@ -133,8 +132,7 @@ async def test_sessions_of_two_ports_do_not_meet(client, keys):
 )
 async def test_a_page_that_is_found_by_https_has_its_cookie_sent_by_nothing_else(keys, authentication, url, is_secure):
     """Also where a proxy ends it and asks by http; no header is believed, since everybody could send it."""
-    app = AuthenticatedApps(authentication, ops_url=url)["ops"]
-    async with in_process(app) as client:
+    async with AuthenticatedApps(authentication, ops_url=url).client("ops") as client:
         answer = await client.get(link(keys), headers={"X-Forwarded-Proto": "https"})
 
     [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()

@@ -6,7 +6,7 @@ from read_side.adapters.list_query import ListLimits
 from read_side.http.app import read_api
 from read_side.services import memory_views, register_views
 from shared.auth.setup import admit_everyone
-from shared.http.in_process import in_process
+from tests.support.apps import app_client
 from tests.support.directory import CHANGED, GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.read_side import ADA, BOB, PATIENCE
 
@@ -100,5 +100,5 @@ async def client(empty_directory):
     def register(registry):
         register_views(registry, empty_directory)
 
-    async with in_process(read_api(admit_everyone, register)) as client:
+    async with app_client(read_api, admit_everyone, register) as client:
         yield client

@@ -6,7 +6,6 @@ import pytest
 
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import PRIVATE, READ
-from shared.http.in_process import in_process
 from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.read_side import ADA, BOB
 from tests.unit.read_side.test_look_ups_over_http import BY_ID, problem
@@ -110,7 +109,7 @@ class TestCallersWhoMaySeeLess:
     @pytest.fixture
     async def client(self, keys):
         authentication = TokenAuthentication(keys.directory, audience="muster")
-        async with in_process(AuthenticatedApps(authentication)["read"]) as client:
+        async with AuthenticatedApps(authentication).client("read") as client:
             client.headers.update(keys.headers(READ))
             yield client
 

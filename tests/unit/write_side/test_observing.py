@@ -7,9 +7,9 @@ from opentelemetry.trace import StatusCode
 from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
-from shared.http.in_process import in_process
 from shared.http.parsing.bodies import MAX_BODY_BYTES
 from shared.ids import TimeOrderedIds
+from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.measures import counts, every_attribute, named
 from tests.support.write_side import ANDRE
@@ -37,7 +37,7 @@ async def client(store):
             token_key=MemoryTokenKey(),
         )
 
-    async with in_process(write_api(admit_everyone, register)) as client:
+    async with app_client(write_api, admit_everyone, register) as client:
         yield client
 
 

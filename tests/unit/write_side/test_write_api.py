@@ -16,10 +16,10 @@ from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
-from shared.http.in_process import in_process
 from shared.http.limits import HttpLimits
 from shared.ids import TimeOrderedIds
 from shared.problems import Refusal
+from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.write_side import ANDRE
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
@@ -56,7 +56,7 @@ def store() -> FailingDatabase:
 
 @pytest.fixture
 async def client(store) -> AsyncIterator[httpx.AsyncClient]:
-    async with in_process(write_api(admit_everyone, partial(register_on, store))) as client:
+    async with app_client(write_api, admit_everyone, partial(register_on, store)) as client:
         yield client
 
 
@@ -243,9 +243,10 @@ async def test_what_the_database_could_not_take_settles_nothing():
         yield 2 * line
         executor.all_came.set()
 
-    async with in_process(
-        write_api(admit_everyone, lambda registry: registry.register_value(CommandExecutor, executor))
-    ) as client:
+    def register(registry) -> None:
+        registry.register_value(CommandExecutor, executor)
+
+    async with app_client(write_api, admit_everyone, register) as client:
         answer = await client.post("/commands", content=lines(), headers={"Content-Type": "application/x-ndjson"})
 
     assert [msgspec.json.decode(each)["status"] for each in answer.text.splitlines()] == [200, 503, 503]
@@ -321,7 +322,7 @@ async def test_a_body_that_does_not_come_is_waited_for_in_bounds(store):
         yield b"{"
         await asyncio.Event().wait()
 
-    async with in_process(write_api(admit_everyone, register)) as client:
+    async with app_client(write_api, admit_everyone, register) as client:
         headers = {"Content-Type": "application/json"}
         answer = await client.post("/commands/register-account", content=body(), headers=headers)
 
@@ -332,7 +333,7 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
     """With the time after which to come again."""
     register = partial(register_on, store, at_once=0, most_waiting=0, permit_seconds=60)
 
-    async with asyncio.timeout(10), in_process(write_api(admit_everyone, register)) as client:
+    async with asyncio.timeout(10), app_client(write_api, admit_everyone, register) as client:
         answer = await post(client, "register-account", **ANDRE)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -1,10 +1,9 @@
 """One account of a thousand that a release cannot fold: what readers and operators see, and how it ends."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
-import httpx
 import msgspec
 import pytest
 
@@ -14,42 +13,67 @@ from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.projections.stats import stats
 from projector.services import register_redis
+from read_side.http.app import read_api
+from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.read_model.keys import HOME
 from tests.support.apps import app_client
 from tests.support.bugs import of_account, poisoned
 from tests.support.commands import muster
-from tests.support.patience import SECONDS
-from tests.support.stack import service, until
+from tests.support.patience import patient_connector
+from tests.support.read_side import PATIENCE
+from tests.support.stack import another_database, until
+from write_side.http.app import write_api
+from write_side.services import register_postgres
 
 PEOPLE = 1_000
 OTHERS = (groups, activity, stats)
 
 
+class Servers:
+    """The two databases, with the services on them in this process: all else is as in production."""
+
+    def __init__(self, database_url, redis_url):
+        self.variables = {"MUSTER_DATABASE_URL": database_url, "MUSTER_REDIS_URL": redis_url}
+        self._database_url, self._redis_url = database_url, redis_url
+
+    def write(self):
+        def register(registry):
+            register_postgres(registry, url=self._database_url)
+
+        return app_client(write_api, admit_everyone, register)
+
+    def read(self):
+        def register(registry):
+            register_views(registry, redis_views(patient_connector(self._redis_url), keyspace=HOME, patience=PATIENCE))
+
+        return app_client(read_api, admit_everyone, register)
+
+    @asynccontextmanager
+    async def projector(self, profiles):
+        """With one of its projections exchanged; gives its own API once readers are served."""
+
+        def register(registry):
+            log = PostgresEventLog(self._database_url)
+            register_redis(registry, url=self._redis_url, log=log, projections=(profiles, *OTHERS))
+
+        async with app_client(projector_app, admit_everyone, register) as ops:
+            yield ops
+
+
 @pytest.fixture
-def redis(tmp_path):
-    """A read model of its own, beside that of the stack."""
-    with EmbeddedRedis(tmp_path / "redis") as server:
-        yield server
-
-
-@asynccontextmanager
-async def projector(stack, redis, profiles):
-    """The projector in this process, with one of its projections exchanged; everything else is as in production."""
-
-    def register(registry):
-        log = PostgresEventLog(stack.addresses.database_url)
-        register_redis(registry, url=redis.url, log=log, projections=(profiles, *OTHERS))
-
-    async with app_client(projector_app, admit_everyone, register) as ops:
-        yield ops
+def servers(stack, tmp_path):
+    """A database of their own beside the stack's: each projector here folds all of it, and nothing else is in it."""
+    with another_database(stack) as url, EmbeddedRedis(tmp_path / "redis", appendonly=False) as redis:
+        yield Servers(url, redis.url)
 
 
 async def post(client, commands):
     """The answers to a stream of commands, each of which is done."""
     body = b"\n".join(map(msgspec.json.encode, commands))
-    answer = await client.post("/commands", content=body, headers={"Content-Type": "application/x-ndjson"}, timeout=60)
+    answer = await client.post("/commands", content=body, headers={"Content-Type": "application/x-ndjson"})
     told = [msgspec.json.decode(line) for line in answer.text.splitlines()]
     assert [200] * len(commands) == [each["status"] for each in told]
     return told
@@ -88,27 +112,23 @@ async def records(read, ids, *, position):
     return found
 
 
-async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is_mended(stack, redis, tmp_path):
+async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is_mended(servers, tmp_path):
     """Everybody is given a title; one change cannot be folded. Then the release that can is started."""
-    async with projector(stack, redis, profiles) as ops:
-        await until(lambda: is_filled(ops))
-    async with (
-        stack.client(stack.addresses.write) as write,
-        service("read", tmp_path / "read.log", MUSTER_REDIS_URL=redis.url, MUSTER_HOME=str(tmp_path)) as (url, _),
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=SECONDS) as read,
-    ):
+    async with AsyncExitStack() as stack:
+        write, read = [await stack.enter_async_context(each) for each in (servers.write(), servers.read())]
         registered = await post(write, registrations())
         ids, begun = [each["id"] for each in registered], registered[-1]["position"]
         bad = ids[500]
         fails = of_account(UUID(bad))
         planted = poisoned(profiles, lambda recorded: recorded.position > begun and fails(recorded))
-        async with projector(stack, redis, planted) as ops:
+        async with servers.projector(planted) as ops:
+            await until(lambda: is_filled(ops))
             head = (await post(write, changes(ids, bad)))[-1]["position"]
             found = await records(read, ids, position=head)
             status = (await ops.get("/status")).json()
             listed = (await ops.get("/parked")).json()
             by_handle = await read.get("/profiles/by-handle/parking-500")
-            parked = await verified(stack, redis)
+            parked = await verified(servers, tmp_path)
 
         assert (parked["differences"], parked["stale"]) == (0, 1), parked["details"]
         assert {"Dr"} == {each["title"] for id_, each in found.items() if id_ != bad}
@@ -119,10 +139,10 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
         [document] = listed["parked"]
         assert (document["id"], len(document["waiting"])) == (bad, 2)
 
-        async with projector(stack, redis, profiles) as ops:
+        async with servers.projector(profiles) as ops:
             await until(lambda: is_filled(ops))
             found = await records(read, ids, position=head)
-            mended = await verified(stack, redis)
+            mended = await verified(servers, tmp_path)
 
         assert (mended["differences"], "stale" in mended) == (0, False), mended["details"]
         assert {("Dr", False)} == {(each["title"], "stale_since" in each) for each in found.values()}
@@ -130,9 +150,9 @@ async def test_one_account_is_parked_and_the_others_are_current_until_the_bug_is
         assert found[bad] == (await read.get("/profiles/by-handle/parking-new")).json()
 
 
-async def verified(stack, redis):
-    """What `muster verify` says of that read model, while the projector in this process goes on."""
-    ended = await asyncio.to_thread(muster, stack.home, "verify", "--json", MUSTER_REDIS_URL=redis.url)
+async def verified(servers, home):
+    """What `muster verify` says, while the projector in this process goes on."""
+    ended = await asyncio.to_thread(muster, home, "verify", "--json", **servers.variables)
     assert ended.returncode == 0, ended.stderr
     return msgspec.json.decode(ended.stdout)
 

@@ -31,6 +31,7 @@ from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from tests.support.access import forget_home, headers_for, register_home
 from tests.support.patience import SECONDS
+from write_side.adapters.postgres.migrate import migrate
 
 MUSTER = [sys.executable, console_script()]
 TOKENS_BEGIN = b"eyJ"
@@ -206,6 +207,19 @@ def mortal_stack() -> Iterator[Stack]:
     """The stack in which things are killed; a test that does so waits until all is well again."""
     with running_stack() as running:
         yield running
+
+
+@contextmanager
+def another_database(stack: Stack) -> Iterator[str]:
+    """The URL of a migrated database of its own, on the stack's server."""
+    with stack.database() as connection:
+        connection.execute("create database another")
+        url = stack.addresses.database_url.rpartition("/")[0] + "/another"
+        try:
+            migrate(url)
+            yield url
+        finally:
+            connection.execute("drop database another with (force)")
 
 
 @asynccontextmanager

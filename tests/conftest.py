@@ -25,7 +25,10 @@ pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.
 register_profiles()
 
 ROOT = Path(__file__).parents[1]
-SHARED_STACKS = ("mortal_stack", "stack")
+SHARED_STACKS = {"mortal_stack": "mortal_stack", "stack": "stack", "muster": "stack"}
+"""By the fixtures that tests ask for: the stack of the whole run that they stand on."""
+WRITE_MUCH = ("test_hostile_input.py", "test_whole_congress.py")
+"""Files that leave behind what all others on their stack would fold and compare again: they come after those."""
 FILES = ("test_howtos.py", "test_ops_page.py", "test_up.py", "test_failover.py", "test_seeded_faults.py")
 LONGEST = (*FILES, "faults", "e2e", "contract")
 """Files, then folders of files, by how long each takes (`--durations`)."""
@@ -72,15 +75,19 @@ class StackScheduling(LoadFileScheduling):
 
 @cache
 def _shared_stack(path: Path) -> str | None:
-    """The stack of the whole run that tests of a file ask for, if they do."""
+    """The stack of the whole run that a file asks for, if it does, in a test or in a fixture."""
     text = path.read_text()
-    asked = (stack for stack in SHARED_STACKS if re.search(rf"def test_\w+\([^)]*\b{stack}\b", text))
-    return next((stack for stack in asked if f"def {stack}(" not in text), None)
+    for fixture, stack in SHARED_STACKS.items():
+        asks = rf"(@pytest\.fixture.*\n(async )?def |def test_)\w+\([^)]*\b{fixture}\b"
+        if re.search(asks, text) and f"def {fixture}(" not in text:
+            return stack
+    return None
 
 
-def _rank(path: Path) -> int:
-    order = (*SHARED_STACKS, *LONGEST)
-    return next((nth for nth, kind in enumerate(order) if kind in (_shared_stack(path), *path.parts)), len(order))
+def _rank(path: Path) -> tuple[int, bool]:
+    order = ("mortal_stack", "stack", *LONGEST)
+    place = next((nth for nth, kind in enumerate(order) if kind in (_shared_stack(path), *path.parts)), len(order))
+    return place, path.name in WRITE_MUCH
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.sessions import log_held
-from tests.support.stack import Child, answers, running_stack, until
+from tests.support.stack import Child, answers, until
 
 ROOT = Path(__file__).parents[2]
 MEASURES = ("lag_events", "lag_seconds", "events_per_second")
@@ -30,12 +30,11 @@ REFUSED = "the server responded with a status of 409"
 
 
 @pytest.fixture(scope="module")
-async def stack():
-    """A stack of its own, with a few people in it."""
-    with running_stack() as stack:
-        load = Load(stack.addresses.write, seed=600, commands=60, kinds=REGISTRATIONS, pause=0)
-        await load.run()
-        yield stack
+async def stack(mortal_stack):
+    """The one in which things are killed, with a few people in it."""
+    load = Load(mortal_stack.addresses.write, seed=600, commands=60, kinds=REGISTRATIONS, pause=0)
+    await load.run()
+    return mortal_stack
 
 
 @asynccontextmanager
@@ -129,7 +128,7 @@ async def drawn(page, measure):
 
 async def test_the_charts_show_the_figures_of_status(stack, browser):
     """Under load, point by point; and on another page at once, since the server remembers."""
-    load = Load(stack.addresses.write, seed=601, clients=8, pause=0)
+    load = Load(stack.addresses.write, seed=601, clients=8)
     async with visited(browser, stack.addresses.ops) as page, followed(stack.addresses.ops) as (_, events):
         await is_live(page)
         async with load.running():
@@ -167,14 +166,14 @@ async def assert_drawn(page, measure, sent):
 async def damaged(stack, ops):
     """A name is not what the log says, in Redis."""
     generation = (await profiles(ops))["generation"]
-    keys = HOME.projection("profiles").generation(generation)
+    key = HOME.projection("profiles").generation(generation).documents("profile", "full")
     with stack.redis() as redis:
-        key = keys.documents("profile", "full")
         id_, sealed = next(redis.hscan_iter(key))
         document = unseal(sealed)
         name = document.body.replace(b'"display_name":"', b'"display_name":"Not ')
         redis.hset(key, id_, seal(position=document.position, body=name))
-    return id_.decode()
+        yield id_.decode()
+        redis.hset(key, id_, sealed)
 
 
 async def test_a_rebuild_is_ordered_looked_at_switched_and_taken_back_by_keyboard(stack, browser, ops, damaged):

@@ -197,8 +197,8 @@ def running_stack(**variables: str) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The stack for tests that do no harm and mind that others use it too."""
-    with running_stack() as running:
+    """The stack for tests that do no harm and mind that others use it too; what it rests for is no time to wait."""
+    with running_stack(MUSTER_LIMITS="drift_sampler.rest=2") as running:
         yield running
 
 

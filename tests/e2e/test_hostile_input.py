@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from shared.text import composed
-from tests.support.hostile import BYTES, JSON, SEGMENTS, TEXTS, addresses
+from tests.support.hostile import BYTES, JSON, READS, SEGMENTS, TEXTS, addresses
 from tests.support.patience import SECONDS
 from tests.support.stack import Stack
 from tests.support.unharmed import Unharmed
@@ -184,9 +184,10 @@ AS_JSON = {"Content-Type": "application/json"}
 
 
 def send_questions(sender):
+    """Each segment in one place: `tests/contract/test_hostile_input.py` asks with all of them in every place."""
     read = sender.stack.addresses.read
-    for segment in SEGMENTS:
-        for path in addresses(segment):
+    for segment, place in zip(SEGMENTS, cycle(READS), strict=False):
+        for path in addresses(segment, [place]):
             sender.ask(read, path)
     for path in ("/profiles?limit=1&status=any", "/groups?limit=1"):
         sender.ask(read, path)
@@ -210,7 +211,7 @@ def send_to_operators(sender):
 
 
 def test_nothing_breaks(sent):
-    assert len(sent.answers) > 1_000
+    assert len(sent.answers) > 500
     assert [each for each in sent.answers if each.status >= 500] == []
     assert [each for each in sent.lines if each["status"] >= 500] == []
 

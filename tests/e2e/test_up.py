@@ -1,10 +1,8 @@
 """`muster up` as a person uses it: one command, real servers, real processes, and what happens when they are killed."""
 
-import json
 import os
 import signal
 import socket
-import stat
 import subprocess
 import threading
 import time
@@ -12,14 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 import redis
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import free_port
-from shared.server.serving import require_free
 from shared.settings import read_addresses
 from tests.support.access import headers_for, register_home
 from tests.support.commands import muster
@@ -170,60 +165,6 @@ def rewritten_log(addresses):
         wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
 
 
-def ports(addresses):
-    urls = (addresses.database_url, addresses.redis_url, addresses.write, addresses.read, addresses.ops)
-    return [httpx.URL(url).port for url in urls]
-
-
-def test_one_command_and_everything_is_there(up, tmp_path):
-    """From nothing to a person who was registered and read, and a clean end."""
-    stack = up()
-    addresses = stack.addresses
-
-    position = register(addresses, "ada")
-    assert read(addresses, "ada", position=position).json()["display_name"] == "Ada"
-
-    file = stack.home / "addresses.json"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert set(json.loads(file.read_text())) == {"database_url", "redis_url", "write", "read", "ops"}
-    assert [line.split()[-1] for line in stack.announced[1:]] == [addresses.write, addresses.read, addresses.ops]
-
-    running = stack.processes()
-    for name in ("write", "read", "project"):
-        assert any(f"muster {name}" in arguments for arguments in running.values())
-
-    doctor = muster(stack.home, "doctor")
-    assert doctor.returncode == 0, doctor.stdout
-    assert "✗" not in doctor.stdout
-    assert "✓ maxmemory-policy is noeviction" in doctor.stdout
-    assert "✓ migrations are current" in doctor.stdout
-    assert "of which the write API opens 13" in doctor.stdout
-
-    token, about, link = [stack.process.stdout.readline().strip() for _ in range(3)]
-    assert token == f"token  {stack.home / 'token'}"
-    assert "once, within 15 minutes" in about
-    with httpx.Client(timeout=SECONDS) as browser:
-        assert browser.get(link, follow_redirects=True).url.path == "/"
-        assert browser.get(f"{addresses.ops}/status").status_code == 200
-    assert httpx.get(link, timeout=SECONDS).status_code == 401
-
-    config = muster(stack.home, "config")
-    assert addresses.write in config.stdout
-    assert "muster:***@" in config.stdout
-
-    second = muster(stack.home, "up", "--home", str(stack.home))
-    assert (second.returncode, second.stdout) == (1, "")
-    assert second.stderr.startswith(f"another `muster up` runs at {stack.home}")
-
-    assert stack.end(signal.SIGINT) == 0
-    wait_until(lambda: are_gone(running))
-    for port in ports(addresses):
-        require_free("127.0.0.1", port)
-    assert not file.exists()
-    assert not (stack.home / "token").exists()
-    assert not list((stack.home / "keys").glob("up-*"))
-
-
 def test_whatever_is_killed_comes_back(up):
     """
     All processes at once, and both servers, on the same ports and with what they knew; and nobody outlives a killed
@@ -252,28 +193,6 @@ def test_whatever_is_killed_comes_back(up):
     assert open_to_others(stack.home) == set()
     assert read(again.addresses, "joan", position=position).status_code == 200
     assert httpx.get(f"{again.addresses.read}/stats", headers=token).status_code == 401
-
-
-def test_servers_of_ones_own_are_used_and_never_emptied(up, tmp_path):
-    """`--fresh` is about the embedded ones."""
-    with (
-        EmbeddedPostgres(tmp_path / "postgres") as postgres,
-        EmbeddedRedis(tmp_path / "redis") as valkey,
-        redis.Redis.from_url(valkey.url) as client,
-        psycopg.connect(postgres.url, autocommit=True) as connection,
-    ):
-        client.set("mine", "kept")
-        connection.execute("create table mine (kept text)")
-
-        stack = up("--fresh", MUSTER_DATABASE_URL=postgres.url, MUSTER_REDIS_URL=valkey.url)
-        position = register(stack.addresses, "ada")
-
-        assert read(stack.addresses, "ada", position=position).status_code == 200
-        assert stack.addresses.database_url == postgres.url
-        assert not (stack.home / "data").exists()
-        assert stack.end() == 0
-        assert client.get("mine") == b"kept"
-        assert connection.execute("select to_regclass('mine')").fetchone() == ("mine",)
 
 
 def test_a_taken_port_is_one_clear_line(up, tmp_path):

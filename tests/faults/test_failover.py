@@ -1,4 +1,4 @@
-"""Another server takes over: every accepted command is still there, once, and nobody lends a hand."""
+"""Servers of one's own, of which one goes: until another takes over, and then every accepted command is there, once."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,13 +10,16 @@ import pytest
 from tests.support import replicas
 from tests.support.commands import muster
 from tests.support.load import Load
-from tests.support.people import registration
+from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.people import registration, ways_to
 from tests.support.readers import Readers
-from tests.support.stack import Child, Stack, running_stack, until
+from tests.support.stack import Child, Stack, answers, running_stack, until
 from tests.support.under_load import under_load
 
 RECOVERY_SECONDS = 20.0
 """What may pass from the loss of a server until commands and reads are answered again."""
+ANSWER_SECONDS = 5.0
+"""What a client may have to wait for a 503; all retries are included."""
 
 
 @pytest.fixture
@@ -32,28 +35,39 @@ def recovered_in(request, capsys) -> Callable[[float], None]:
     return record
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def valkeys(server_home) -> Iterator[replicas.ReplicatedRedis]:
     with replicas.replicated_redis(server_home / "valkeys") as servers:
+        with replicas.client_of(servers.master) as redis:
+            redis.set("mine", "kept")
         yield servers
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack_on_sentinels(valkeys) -> Iterator[Stack]:
-    with running_stack(MUSTER_REDIS_URL=valkeys.url) as stack:
+    with running_stack("--fresh", MUSTER_REDIS_URL=valkeys.url) as stack:
         yield stack
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgreses(server_home) -> Iterator[replicas.ReplicatedPostgres]:
     with replicas.replicated_postgres(server_home / "postgreses") as servers:
+        with psycopg.connect(servers.primary.url) as connection:
+            connection.execute("create table mine (kept text)")
         yield servers
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack_on_standby(postgreses) -> Iterator[Stack]:
-    with running_stack(MUSTER_DATABASE_URL=postgreses.url) as stack:
+    with running_stack("--fresh", MUSTER_DATABASE_URL=postgreses.url) as stack:
         yield stack
+
+
+def test_a_redis_of_ones_own_is_used_and_never_emptied(stack_on_sentinels, valkeys):
+    """`--fresh` is about the embedded ones."""
+    assert not (stack_on_sentinels.home / "data" / "redis").exists()
+    with replicas.client_of(valkeys.master) as redis:
+        assert redis.get("mine") == "kept"
 
 
 async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valkeys, stack_on_sentinels, recovered_in):
@@ -84,6 +98,66 @@ async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valke
     await until(lambda: has_followed(valkeys))
     assert muster(stack_on_sentinels.home, "verify").returncode == 0
     assert "✓ Redis answers at redis+sentinel://" in muster(stack_on_sentinels.home, "doctor").stdout
+
+
+def test_a_database_of_ones_own_is_used_and_never_emptied(stack_on_standby, postgreses):
+    """`--fresh` is about the embedded ones."""
+    assert stack_on_standby.addresses.database_url == postgreses.url
+    assert not (stack_on_standby.home / "data" / "postgres").exists()
+    with psycopg.connect(postgreses.primary.url) as connection:
+        assert connection.execute("select to_regclass('mine')").fetchone() == ("mine",)
+
+
+async def test_without_postgres_writing_is_503_and_reading_goes_on(stack_on_standby, postgreses):
+    """The read side even starts; once the server is back, the same request succeeds and all is as it was promised."""
+    addresses = stack_on_standby.addresses
+    load = Load(addresses.write, seed=150, commands=40, pause=0)
+    await load.run()
+    await assert_people_are_found(addresses.read, load.accepted, position=load.position)
+
+    postgreses.primary.stop()
+    async with stack_on_standby.client() as client:
+        await assert_writing_is_refused(client, addresses.write)
+        killed = stack_on_standby.kill(Child.READ)
+        await stack_on_standby.replaced(Child.READ, instead_of=killed)
+        await until(lambda: answers(client, f"{addresses.read}/readyz"))
+        await assert_everybody_can_be_read(client, addresses.read, load)
+        await assert_status_says_what_is_away(client, addresses.ops)
+
+    postgreses.primary.start()
+    await stack_on_standby.ready()
+    later = Load(addresses.write, seed=151, commands=40, pause=0)
+    await later.run()
+
+    assert later.troubles == {}
+    await assert_all_is_right(stack_on_standby, load)
+    await assert_all_is_right(stack_on_standby, later)
+
+
+async def assert_writing_is_refused(client: httpx.AsyncClient, url: str) -> None:
+    began = time.monotonic()
+    answer = await client.post(f"{url}/commands/register-account", json=registration("nobody"))
+
+    assert time.monotonic() - began < ANSWER_SECONDS
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage-unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert (await client.get(f"{url}/readyz")).status_code == 503
+    assert (await client.get(f"{url}/livez")).status_code == 200
+
+
+async def assert_everybody_can_be_read(client: httpx.AsyncClient, url: str, load: Load) -> None:
+    for person in load.accepted:
+        for path in ways_to(person):
+            answer = await client.get(f"{url}{path}", headers={"Muster-Min-Position": str(person.position)})
+            assert person.shows_in(answer.raise_for_status().json())
+
+
+async def assert_status_says_what_is_away(client: httpx.AsyncClient, url: str) -> None:
+    status = (await client.get(f"{url}/status")).raise_for_status().json()
+
+    assert status["error"].startswith("PostgreSQL")
+    assert status["head"] is None
+    assert status["projections"][0]["checkpoint"] > 0
 
 
 async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses, stack_on_standby, recovered_in):

@@ -54,14 +54,15 @@ class Child(StrEnum):
 class Stack:
     """A running `muster up`; what dies in it comes back by itself. It never outlives the tests, even if killed."""
 
-    def __init__(self, home: Path, *, within: float = SECONDS, **variables: str) -> None:
+    def __init__(self, home: Path, *arguments: str, within: float = SECONDS, **variables: str) -> None:
         """:param within: seconds; a directory that is to be projected first may take longer."""
         self.home = home
         self.log = home / "up.log"
         self._given = variables.values()
+        self._announces = 4 if variables.get("MUSTER_AUTH") == "off" else 7  # lines, of which three are how to get in
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                ending_with_parent([*MUSTER, "up", "--home", str(home), *ANY_PORTS]),
+                ending_with_parent([*MUSTER, "up", "--home", str(home), *ANY_PORTS, *arguments]),
                 env=environment(**variables),
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -141,11 +142,11 @@ class Stack:
     def redis(self) -> Redis:
         return Redis.from_url(located(self.addresses.redis_url))
 
-    def end(self) -> None:
+    def end(self, *, by: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, and make sure that no process and no port is left."""
         forget_home(self.addresses)
         family = self.family(self._process.pid)
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(by)
         status = self._process.wait(SECONDS)
         assert self._process.stdout is not None
         self._process.stdout.close()
@@ -156,6 +157,7 @@ class Stack:
             require_free("127.0.0.1", port)
         assert not (self.home / ADDRESSES).exists()
         assert not (self.home / TOKEN).exists()
+        assert not list((self.home / "keys").glob("up-*"))
 
     def _require_no_token_in_logs(self) -> None:
         """Not one of ours, whatever was done to the stack: they all begin in the same way."""
@@ -169,9 +171,9 @@ class Stack:
         watchdog = threading.Timer(within, self._process.kill)
         watchdog.start()
         assert self._process.stdout is not None
-        said = self._process.stdout.readline()
+        said, *self.announced = [self._process.stdout.readline().strip() for _ in range(self._announces)]
         watchdog.cancel()
-        assert said == "muster is up\n", last_words(self.log)
+        assert said == "muster is up", last_words(self.log)
 
     def _ports(self) -> Iterator[int]:
         """Those it has taken; what it was given is not its own."""
@@ -182,11 +184,11 @@ class Stack:
 
 
 @contextmanager
-def running_stack(**variables: str) -> Iterator[Stack]:
+def running_stack(*arguments: str, **variables: str) -> Iterator[Stack]:
     """`muster up` in a temporary home; in the end nothing of it may be left."""
     home = Path(tempfile.mkdtemp(prefix="muster-stack-"))
     try:
-        stack = Stack(home, **variables)
+        stack = Stack(home, *arguments, **variables)
         try:
             yield stack
         finally:

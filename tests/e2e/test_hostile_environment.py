@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared.auth.bearer import TOKEN
-from tests.support.commands import muster_program
+from tests.support.commands import muster, muster_program
 from tests.support.hostile_variables import ANY_PATH, HOSTILE
 from tests.support.stack import Stack
 
@@ -28,9 +28,9 @@ def stack():
         shutil.rmtree(top)
 
 
-def call(stack, *arguments, **variables):
+def call(stack, *arguments, run=muster, **variables):
     """The answer of a command in the same environment, which is never a traceback."""
-    ran = muster_program(stack.home, *arguments, **{**HOSTILE, **variables})
+    ran = run(stack.home, *arguments, **{**HOSTILE, **variables})
     assert "Traceback" not in ran.stderr
     assert stack.headers["Authorization"].split()[1] not in ran.stdout + ran.stderr
     return ran
@@ -43,7 +43,7 @@ def test_commands_are_posted_and_seen(stack, tmp_path):
     ]
     (tmp_path / "commands").write_text("\n".join(map(json.dumps, commands)))
 
-    imported = call(stack, "import", str(tmp_path / "commands"), "--json")
+    imported = call(stack, "import", str(tmp_path / "commands"), "--json", run=muster_program)
 
     assert (imported.returncode, json.loads(imported.stdout)["applied"]) == (0, 3), imported.stderr
     position = json.loads(imported.stdout)["position"]
@@ -53,13 +53,14 @@ def test_commands_are_posted_and_seen(stack, tmp_path):
 
 @pytest.mark.parametrize("command", [("status",), ("migrate",), ("verify", "stats")])
 def test_commands_answer(stack, command):
-    ran = call(stack, *command)
+    """From their start on: libraries read variables when they are loaded."""
+    ran = call(stack, *command, run=muster_program)
 
     assert ran.returncode == 0, ran.stderr
 
 
 def test_the_doctor_finds_nothing(stack):
-    ran = call(stack, "doctor")
+    ran = call(stack, "doctor", run=muster_program)
 
     assert (ran.returncode, "✗" in ran.stdout) == (0, False), ran.stdout
 

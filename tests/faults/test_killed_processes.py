@@ -39,7 +39,7 @@ async def test_a_killed_projector_goes_on_where_the_store_stands(mortal_stack):
         Announcements(mortal_stack.addresses.redis_url) as announcements,
         under_load(mortal_stack, seed=110) as (load, readers),
     ):
-        for _ in range(3):
+        for _ in range(2):
             await kill_in_the_stream(mortal_stack, Child.PROJECT, load, felt=lambda: load.done, by=20)
 
     assert load.troubles == {}
@@ -53,7 +53,7 @@ async def test_a_killed_redis_comes_back_with_records_and_checkpoint_of_one_mome
         with mortal_stack.redis() as redis:
             assert redis.config_get("appendfsync") == {"appendfsync": "everysec"}
             everything_is_on_the_disk(redis)
-        for _ in range(3):
+        for _ in range(2):
             await kill_in_the_stream(mortal_stack, Child.REDIS, load, felt=lambda: readers.answers[503])
 
     assert load.troubles == {}

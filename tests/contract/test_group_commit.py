@@ -17,6 +17,7 @@ from shared.event_log import RecordedEvent
 from shared.ids import TimeOrderedIds
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
+from tests.support.examples import examples
 from tests.support.write_side import (
     ANDRE,
     WriteSide,
@@ -512,7 +513,7 @@ def what_happened(answer: dict[str, Any]) -> Any:
     return answer["line"], answer["status"], answer.get("type"), answer.get("version")
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(examples(4)))
 async def test_lines_that_share_transactions_are_answered_as_one_after_the_other(grouped, seed):
     """Whatever depends on whatever: the memory adapter, which takes line by line, says what has to come out."""
     lines = random_lines(random.Random(seed), 120)
@@ -527,7 +528,7 @@ async def test_lines_that_share_transactions_are_answered_as_one_after_the_other
     ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(examples(2)))
 async def test_what_is_done_at_once_is_what_would_have_been_done_one_by_one_in_some_order(grouped, seed):
     """In that of the log: the same events, the same versions; and each refusal holds at some point of it."""
     lines = random_lines(random.Random(seed), 150)

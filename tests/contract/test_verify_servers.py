@@ -19,6 +19,7 @@ from shared.event_log import EventLogUnsound
 from shared.events import AccountErased
 from shared.redis.client import connect
 from tests.support.bugs import poisoned
+from tests.support.examples import examples
 from tests.support.folding import fold_next
 from tests.support.random_commands import Writer
 from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, differences_in, edit, verify
@@ -135,19 +136,18 @@ async def scene(request, database_url):
         scene = Scene(write_side, HandInRedis(client), database_url)
         for projection in PROJECTIONS:
             await be_live(scene.hand, projection)
-        await scene.writer.send(120)
+        await scene.writer.send(80)
         await scene.settle()
         yield scene
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
-async def test_nothing_is_found_where_nothing_is_wrong(scene, projection):
+async def test_nothing_is_found_where_nothing_is_wrong(scene):
     """After commands of all kinds, every record, entry and row is what it should be."""
-    verified = await scene.verify(projection)
+    verified = [await scene.verify(projection) for projection in PROJECTIONS]
 
-    assert scene.writer.done > 60
-    assert differences_in(verified) == set()
-    assert verified.documents > 0
+    assert scene.writer.done > 40
+    assert [differences_in(each) for each in verified] == [set()] * len(PROJECTIONS)
+    assert all(each.documents for each in verified)
 
 
 async def test_nothing_is_found_while_everything_goes_on(scene):
@@ -235,7 +235,7 @@ async def park(scene):
     )
     begun = (await scene.write_side.run("update-profile", account=account, title="Parked")).outcome.position
     scene.fails = lambda recorded: recorded.position >= begun and _is_of({account, group}, recorded.event)
-    await scene.writer.send(150)
+    await scene.writer.send(100)
     await scene.settle()
     return account
 
@@ -291,26 +291,27 @@ async def test_a_sampler_finds_nothing_while_everything_goes_on(scene):
     """It waits for moments that can be compared."""
     sampler, scene.fan_out = scene.sampler(), 1000
     async with scene.going_on():
-        for _ in range(10):
+        for _ in range(examples(4)):
             for projection in ("profiles", "groups"):
                 await sampler.sample(projection)
                 assert sampler.differing(projection) == set()
 
 
-@pytest.mark.parametrize("what", TO_AND_FRO)
-async def test_a_sampler_takes_no_row_that_changed_to_and_fro_for_unchanged(scene, what):
+async def test_a_sampler_takes_no_row_that_changed_to_and_fro_for_unchanged(scene):
     """Two looks at the state agree, and the store reflects what was between them."""
     await _group_of_one(scene)
-    there, back = (partial(_changed, scene, *change) for change in TO_AND_FRO[what])
-    inspections = {
-        each.name: Meanwhile(scene.hand.subject(each).inspector, there=there, back=back) for each in (profiles, groups)
-    }
-    sampler = DriftSampler(inspections, directory=scene.directory, random=FromTheBeginning(), limits=EAGER)
+    for what, changes in TO_AND_FRO.items():
+        there, back = (partial(_changed, scene, *change) for change in changes)
+        inspections = {
+            each.name: Meanwhile(scene.hand.subject(each).inspector, there=there, back=back)
+            for each in (profiles, groups)
+        }
+        sampler = DriftSampler(inspections, directory=scene.directory, random=FromTheBeginning(), limits=EAGER)
 
-    await sampler.sample("profiles")
-    await sampler.sample("groups")
+        await sampler.sample("profiles")
+        await sampler.sample("groups")
 
-    assert sampler.differing("profiles") | sampler.differing("groups") == set()
+        assert sampler.differing("profiles") | sampler.differing("groups") == set(), what
 
 
 async def _group_of_one(scene):

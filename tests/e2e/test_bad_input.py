@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import requests
 
+from tests.support.examples import at_night
 from tests.support.write_process import write_process
 from tests.support.write_side import ANDRE, SSAF
 
@@ -271,7 +272,7 @@ def by_http_client(url, content):
         return connection.getresponse().read()
 
 
-@pytest.mark.parametrize("send", [by_requests, by_httpx, by_http_client])
+@pytest.mark.parametrize("send", [by_requests, by_httpx, by_http_client] if at_night() else [by_requests])
 def test_a_client_that_sends_all_before_it_reads_gets_every_answer(client, send):
     """More than all buffers between the two can hold: 6,000 answers of 7 KB."""
     line = {"command": "suspend-account"} | {f"unknown-{number}": number for number in range(100)}

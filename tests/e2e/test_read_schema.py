@@ -91,7 +91,7 @@ schema.config.generation.update(allow_extra_parameters=False)
 
 
 @schema.parametrize()
-@settings(max_examples=examples(15), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(6), suppress_health_check=list(HealthCheck))
 def test_no_request_makes_the_read_api_break_its_word(case, read_url, headers):
     """No 500, no answer that is not described, nothing invalid taken, nothing valid refused."""
     answer = case.call(base_url=read_url, headers=headers)

@@ -22,6 +22,7 @@ import pytest
 from shared.dev_stack.embedded_server import free_port
 from shared.server.limits import ServerLimits
 from shared.server.serving import require_free
+from tests.support.examples import examples
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 2
@@ -318,7 +319,7 @@ def test_an_early_answer_reaches_a_client_that_still_sends(serve, port, about, c
     serve("application:refusing")
     worker_pid(port)
 
-    for status in STATUSES * 30:
+    for status in STATUSES * examples(10):
         with _connected(port, b"POST /%d HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (status, about)) as client:
             client.sendall(chunk)
             select.select([client], [], [], SECONDS)  # it is answered

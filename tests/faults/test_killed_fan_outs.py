@@ -23,7 +23,7 @@ from tests.support.patience import until
 from tests.support.projectors import projector_with, running, until_state
 from tests.support.read_models import everything
 
-MEMBERS = 36
+MEMBERS = 18
 PROJECTIONS = (profiles, groups)
 
 

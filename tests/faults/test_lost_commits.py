@@ -7,7 +7,7 @@ from tests.support.oracle import assert_all_is_right
 from tests.support.proxy import Cut, CuttingProxy
 from tests.support.stack import service
 
-COMMANDS = 160
+COMMANDS = 100
 
 
 @pytest.mark.parametrize("cut", Cut)

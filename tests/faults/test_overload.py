@@ -22,7 +22,7 @@ from tests.support.stack import Child, Stack
 CLIENTS = 500
 """More than a write process takes on."""
 
-LOAD_SECONDS = 5.0
+LOAD_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 """What an answer may take, also on a busy machine: two for a turn, the rest for the event loop of the clients."""
 

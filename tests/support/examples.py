@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-FEW, MANY = 50, 1_000
+FEW, MANY = 25, 1_000
 
 
 def register_profiles() -> None:

@@ -12,7 +12,7 @@ import pytest
 from shared.auth.authentication import Authentication, TokenAuthentication
 from shared.auth.signing_keys import KeyDirectory
 from shared.events import EmailVerified
-from shared.http.in_process import in_process
+from tests.support.apps import app_client
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
 from write_side.execution.executor import CommandExecutor
 from write_side.http.app import write_api
@@ -33,7 +33,7 @@ async def client(side, tmp_path) -> AsyncIterator[httpx.AsyncClient]:
         registry.register_value(Authentication, TokenAuthentication(keys, audience="muster", issuer=None))
         registry.register_value(CommandExecutor, side.executor)
 
-    async with in_process(write_api(register)) as client:
+    async with app_client(write_api, register) as client:
         yield client
 
 

@@ -93,6 +93,10 @@ class ApiClient:
         """Return what GET answers; `bytes` stand for the body as it is."""
         return self._decoded(await self._sent("GET", path), type)
 
+    async def position(self, path: str) -> int:
+        """Return the position that an answer of the read API reflects."""
+        return int((await self._sent("GET", path)).headers["Muster-Position"])
+
     async def post(
         self, path: str, body: Mapping[str, Any], type: type[Answered], *, headers: Mapping[str, str] | None = None
     ) -> Answered:

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "get": Subcommand("read_side.cli.browse:get", "Show a person."),
     "search": Subcommand("read_side.cli.browse:search", "Look for people or groups."),
     "members": Subcommand("read_side.cli.browse:members", "Show the members of a group."),
+    "watch": Subcommand("read_side.cli.watch:watch", "Print changes as they come."),
     "import": Subcommand("write_side.cli.posting:import_commands", "Post a file of commands, one JSON object a line."),
     "seed": Subcommand("write_side.cli.posting:seed", "Register synthetic people."),
     "rebuild": Subcommand("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),

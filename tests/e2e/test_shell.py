@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import muster
-from tests.support.stack import environment, until
+from tests.support.patience import SECONDS
+from tests.support.stack import MUSTER, environment, until
 
 EVA = {"email": "eva.shell@example.org", "handle": "eva.shell", "display_name": "Eva Shell"}
 FIELDS = [f"{name}={value}" for name, value in EVA.items()]
@@ -123,3 +126,52 @@ async def test_a_shell_completes_people_and_groups(stack, eva, tmp_path):
     assert completed("run", "close-account", "account=@eva.s") == ["account=@eva.shell"]
     assert completed("run", "close-account", "account", "=", "@eva.s") == ["@eva.shell"]
     assert completed("get", "@eva.s") == ["@eva.shell"]
+
+
+def test_changes_are_printed_as_they_come(stack, eva):
+    """From a position on, or from now; a line for people, a CloudEvent for programs."""
+    watching = [
+        subprocess.Popen(
+            [*MUSTER, "watch", "--account", eva["id"], *options],
+            env=environment(MUSTER_HOME=str(stack.home)),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for options in (["--after", "0"], ["--after", "0", "--json"])
+    ]
+    try:
+        lines = [each.stdout.readline() for each in watching]
+    finally:
+        for each in watching:
+            each.send_signal(signal.SIGINT)
+            each.wait(SECONDS)
+            each.stdout.close()
+
+    assert " account-registered profiles/" in lines[0]
+    assert json.loads(lines[1])["type"] == "account-registered"
+    assert [each.returncode for each in watching] == [130, 130]
+
+
+def test_what_was_changed_before_is_not_watched(stack, eva):
+    """Without a position it begins now."""
+    with subprocess.Popen(
+        [*MUSTER, "watch", "--account", eva["id"]],
+        env=environment(MUSTER_HOME=str(stack.home)),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        titles = iter(range(1, 1_000))
+        ended = threading.Event()
+
+        def change():
+            while not ended.wait(0.2):
+                muster(stack.home, "run", "update-profile", f"account={eva['id']}", f"title={next(titles)}")
+
+        changing = threading.Thread(target=change)
+        changing.start()
+        line = watching.stdout.readline()
+        ended.set()
+        changing.join()
+        watching.send_signal(signal.SIGINT)
+
+    assert " profile-updated " in line

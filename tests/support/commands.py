@@ -36,6 +36,7 @@ _FORKS.set_forkserver_preload(
         "projector.cli.verify",
         "read_side.cli.browse",
         "read_side.cli.read",
+        "read_side.cli.watch",
         "shared.client.seeding",
         "write_side.adapters.postgres.migrate",
         "write_side.cli.posting",

@@ -24,11 +24,13 @@ class Event:
 
 
 @asynccontextmanager
-async def followed(url: str, **headers: str) -> AsyncIterator[tuple[httpx.Response, AsyncIterator[Event]]]:
+async def followed(
+    url: str, *, path: str = "/status/events", **headers: str
+) -> AsyncIterator[tuple[httpx.Response, AsyncIterator[Event]]]:
     """The answer, and its events as they come."""
     async with (
         httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client,
-        client.stream("GET", f"{url}/status/events", headers={**headers_for(url), **headers}) as answer,
+        client.stream("GET", f"{url}{path}", headers={**headers_for(url), **headers}) as answer,
     ):
         yield answer, _events(answer)
 

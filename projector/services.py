@@ -14,7 +14,7 @@ import svcs
 import uuid_utils
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.processes.filler import FillerInChild
+from projector.adapters.processes.filler import RangeFillerInChild
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.server_check import ServerCheck
 from projector.adapters.redis.store import store_in_redis
@@ -27,7 +27,7 @@ from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
-from projector.processing.filling import Filler
+from projector.processing.filling import Filler, RangeFiller
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
 from projector.processing.parked_events import ParkedEvents
@@ -35,6 +35,7 @@ from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, projections_keeping
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
 from projector.rebuilding.log_filler import FillingLimits, LogFiller
+from projector.rebuilding.range_filler import FoldingRangeFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.ports import Candidate, Lease, ProjectionStore
@@ -74,7 +75,7 @@ def register_services(registry: svcs.Registry) -> None:
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
     projections = projections_of(settings)
     url = settings.required("redis_url")
-    register_redis(registry, url=url, log=log, settings=settings, projections=projections, filler=_filler_in_child)
+    register_redis(registry, url=url, log=log, settings=settings, projections=projections, filler=_filler_in_children)
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
     registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
 
@@ -200,25 +201,32 @@ def limits_of(projection: Projection, settings: Settings) -> ProcessorLimits:
 
 
 @asynccontextmanager
-async def filler_on(name: str, settings: Settings) -> AsyncIterator[Filler]:
-    """Give what fills the generations of a projection in this process, on connections of its own."""
+async def range_filler_on(name: str, settings: Settings) -> AsyncIterator[RangeFiller]:
+    """Give what fills ranges of the generations of one projection in this process, on connections of its own."""
     projections = projections_of(settings)
     projection = next(each for each in projections if each.name == name)
     client = connect(settings.required("redis_url"))
     try:
-        yield _filler_here(store_in_redis(client, projection), PostgresEventLog.from_settings(settings), settings)
+        yield FoldingRangeFiller(
+            store_in_redis(client, projection),
+            PostgresEventLog.from_settings(settings),
+            piece=settings.limits_of(FillingLimits).piece,
+            breaker=settings.limits_of(BreakerLimits),
+        )
     finally:
         await client.aclose()
 
 
-def _filler_here(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
+def _filler_here(
+    store: ProjectionStore, log: EventLog, settings: Settings, *, elsewhere: RangeFiller | None = None
+) -> Filler:
     limits, breaker = settings.limits_of(FillingLimits), settings.limits_of(BreakerLimits)
-    return LogFiller(store, log, limits=limits, breaker=breaker)
+    return LogFiller(store, log, limits=limits, breaker=breaker, elsewhere=elsewhere)
 
 
-def _filler_in_child(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
-    command, here = ("-m", "projector.cli.fill", store.projection.name), settings.limits_of(FillingLimits).here
-    return FillerInChild(_filler_here(store, log, settings), log, command, most_here=here)
+def _filler_in_children(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
+    elsewhere = RangeFillerInChild(("-m", "projector.cli.fill", store.projection.name))
+    return _filler_here(store, log, settings, elsewhere=elsewhere)
 
 
 def _candidate(clock: Clock) -> Candidate:

@@ -95,6 +95,8 @@ def filed(text: str) -> str:
 
     `O'Brien` is `obrien`; white space is one space between words.
     """
+    if text.isascii():
+        return b" ".join(text.encode().translate(_ASCII_FOLDED, _ASCII_JOINTS).split()).decode()
     return " ".join(folded(text).translate(_UNJOINED).split())
 
 
@@ -168,6 +170,8 @@ def _label(label: str) -> str:
 
 def _runs(text: str) -> frozenset[str]:
     """Return the runs of letters and digits, and of what joins and parts them alike."""
+    if text.isascii():
+        return frozenset(text.encode().translate(_ASCII_SPACED).decode().split())
     return frozenset(folded(text).translate(_SPACED).split())
 
 
@@ -269,3 +273,9 @@ _ALIKE = {
     for letter in letters
 }
 _READ, _SPACED, _UNJOINED = _LetterTable(_read), _LetterTable(_spaced), str.maketrans("", "", "'-.")
+
+_ASCII = bytes(range(128)).decode()
+_ASCII_FOLDED = folded(_ASCII).encode().ljust(256)
+_ASCII_SPACED = folded(_ASCII).translate(_SPACED).encode().ljust(256)
+_ASCII_JOINTS = b"'`-."
+"""Texts of ASCII alone are many, and bytes are translated in a tenth of the time."""

@@ -1,23 +1,26 @@
 """
-The process that fills one generation for a projector: `python -m projector.cli.fill PROJECTION GENERATION VERSION`.
+The process that fills a range of a generation for a projector: `python -m projector.cli.fill PROJECTION ORDER`.
 
-Its standard output is for that projector alone, which says on its standard input when it may go on.
+Its standard output is for that projector alone, which says on its standard input when it may go on, and when it may
+write.
 """
 
 import asyncio
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import BinaryIO
 
+import msgspec
 import structlog
 
-from projector.adapters.processes.protocol import Ended, Said, Worked, encode, failed
-from projector.processing.filling import Piece
-from projector.services import filler_on
+from projector.adapters.processes.protocol import Ended, Said, Waiting, Worked, Wrote, encode, failed
+from projector.processing.filling import Piece, RangeOrder, RangeOutcome
+from projector.services import range_filler_on
 from shared.observability import logging as telemetry
-from shared.read_model.positions import Pointer
+from shared.read_model.positions import Checkpoint
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -37,34 +40,48 @@ class Conversation:
 
     async def report(self, piece: Piece) -> None:
         """Say what was done, once what was said before is answered: one piece is under way meanwhile."""
-        if self._is_awaited and not self._hears.readline():
-            sys.exit("the projector has ended")
-        self.say(Worked(piece.events, piece.seconds))
+        self._wait()
+        self.say(Worked(*piece))
         self._is_awaited = True
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Checkpoint]:
+        """See `Turn`."""
+        self._wait()
+        self.say(Waiting())
+        yield msgspec.json.decode(self._answer(), type=Checkpoint)
+        self.say(Wrote())
+
+    def _wait(self) -> None:
+        if self._is_awaited:
+            self._answer()
+            self._is_awaited = False
+
+    def _answer(self) -> bytes:
+        return self._hears.readline() or sys.exit("the projector has ended")
 
 
 def main(arguments: Sequence[str]) -> None:
-    projection, generation, version = arguments
+    projection, order = arguments
     settings = Settings.load(os.environ).with_addresses()
     telemetry.configure(settings.log_format)
     conversation = Conversation(sys.stdin.buffer, sys.stdout.buffer)
     gc.freeze()
     gc.disable()  # records are kept by the hundred thousand, and in no circles
     try:
-        pointer = Pointer(generation, int(version))
-        is_filled = asyncio.run(_fill(projection, pointer, settings, conversation))
+        outcome = asyncio.run(_fill(projection, msgspec.json.decode(order, type=RangeOrder), settings, conversation))
     except Exception as error:
         said = failed(error)
         if not said.kind:
             log.critical("the filling of a generation has ended with a defect", exc_info=error)
         conversation.say(said)
     else:
-        conversation.say(Ended(is_filled))
+        conversation.say(Ended(outcome))
 
 
-async def _fill(projection: str, pointer: Pointer, settings: Settings, conversation: Conversation) -> bool:
-    async with filler_on(projection, settings) as filler:
-        return await filler.fill(pointer, report=conversation.report)
+async def _fill(projection: str, order: RangeOrder, settings: Settings, conversation: Conversation) -> RangeOutcome:
+    async with range_filler_on(projection, settings) as filler:
+        return await filler.fill(order, turn=conversation.turn, report=conversation.report)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What one commit writes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from projector.folding.documents import Key
@@ -20,6 +20,8 @@ class Batch:
     removals: Collection[OwnedEntry] = ()
     """Index entries given up; each is removed unless it leads to a document by now that does not give it up."""
     additions: Collection[OwnedEntry] = ()
+    listed: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    """The same for the entries of lists, by list, of documents that had none."""
     index_rows: Mapping[Key, bytes] = field(default_factory=dict)
     """What lists are checked against, see `shared.read_model.ordering.IndexRow`."""
     full: Mapping[Key, bytes] = field(default_factory=dict)
@@ -44,4 +46,4 @@ class Batch:
     def weight(self) -> int:
         """How many fields and entries it writes."""
         written = (self.removals, self.additions, self.index_rows, self.full, self.strays)
-        return sum(map(len, written)) + 2 * len(self.forgotten)
+        return sum(map(len, written)) + sum(map(len, self.listed.values())) + 2 * len(self.forgotten)

@@ -1,14 +1,26 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from projector.folding.documents import Key
 from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.projection import Projection, UniqueField
 from shared.read_model.ordering import WORD, IndexRow, place, word_entries
+
+
+class FirstEntries(NamedTuple):
+    """The index row of a document, its unique entries, and those of lists by list."""
+
+    row: IndexRow | None
+    unique: Sequence[UniqueEntry]
+    listed: Mapping[str, Sequence[bytes]]
+
+    @property
+    def size(self) -> int:
+        return len(self.unique) + sum(map(len, self.listed.values()))
 
 
 class Indexer:
@@ -32,7 +44,8 @@ class Indexer:
         """
         if (index := self._indexes.get(key.kind)) is None:
             return None, {}
-        stands = _unique_entries(index.unique, before, now)
+        stands: dict[Entry, bool] = {}
+        stands.update(_unique_entries(index.unique, before, now).items())
         if index.entries:
             stands |= _listed_entries(index.entries, key.id, before, now)
         if index.row is None:
@@ -43,6 +56,23 @@ class Indexer:
         if row != row_now:
             stands |= self._row_entries(key, row, row_now)
         return row_now, stands
+
+    def first_entries(self, key: Key, record: Any) -> "FirstEntries":
+        """Return all entries of a document that had none."""
+        if (index := self._indexes.get(key.kind)) is None:
+            return FirstEntries(None, (), {})
+        unique, listed = list(_unique_entries(index.unique, None, record)), dict[str, Sequence[bytes]]()
+        for each in index.entries(key.id, record) if index.entries else ():
+            if isinstance(each, SortedEntry):
+                listed[each.by] = (*listed.get(each.by, ()), each.entry)
+            else:
+                unique.append(each)
+        if index.row is None:
+            return FirstEntries(None, unique, listed)
+        row, id_ = index.row(record), UUID(key.id)
+        listed |= _places_by_key(row, self._orders[key.kind], id_)
+        listed[WORD] = word_entries(row, id_)
+        return FirstEntries(row, unique, listed)
 
     def _row_entries(self, key: Key, before: IndexRow | None, now: IndexRow | None) -> dict[Entry, bool]:
         orders, id_ = self._orders[key.kind], UUID(key.id)
@@ -59,8 +89,8 @@ def _listed_entries(
     return come | {entry: False for entry in old if entry not in new}
 
 
-def _unique_entries(fields: Sequence[UniqueField], before: Any, now: Any) -> dict[Entry, bool]:
-    stands: dict[Entry, bool] = {}
+def _unique_entries(fields: Sequence[UniqueField], before: Any, now: Any) -> dict[UniqueEntry, bool]:
+    stands: dict[UniqueEntry, bool] = {}
     for by, field, form in fields:
         old, new = getattr(before, field, None), getattr(now, field, None)
         if old == new:
@@ -90,14 +120,21 @@ def _entries(row: IndexRow | None, orders: Sequence[str], id: UUID, *, unlike: I
 
 def _entries_by_key(row: IndexRow, orders: Sequence[str], id: UUID, unlike: IndexRow | None = None) -> list[Entry]:
     """List those in the order of each key: of a key that the other has too, only those of other facets."""
-    prefixes, end, entries = row.prefixes(), place(b"", id), list[Entry]()
+    places = _places_by_key(row, orders, id, unlike).items()
+    return [_new(SortedEntry, (order, entry)) for order, entries in places for entry in entries]
+
+
+def _places_by_key(
+    row: IndexRow, orders: Sequence[str], id: UUID, unlike: IndexRow | None = None
+) -> dict[str, list[bytes]]:
+    prefixes, end, places = row.prefixes(), place(b"", id), dict[str, list[bytes]]()
     others = frozenset(unlike.prefixes() if unlike else ())
     new_prefixes = [each for each in prefixes if each not in others]
     for order, key, other_key in zip(orders, row.keys, unlike.keys if unlike else repeat(None), strict=False):
         if crossing := new_prefixes if key == other_key else prefixes:
             stands_at = key + end
-            entries += [_new(SortedEntry, (order, prefix + stands_at)) for prefix in crossing]
-    return entries
+            places[order] = [prefix + stands_at for prefix in crossing]
+    return places
 
 
 def _entries_by_word(row: IndexRow, id: UUID) -> list[Entry]:

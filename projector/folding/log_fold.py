@@ -7,7 +7,7 @@ index entries are made once, of the last; and what an event does to all document
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,22 +15,26 @@ import msgspec
 from projector.folding.batch import Batch
 from projector.folding.document_session import WRITTEN, Document, DocumentSession
 from projector.folding.documents import Key
+from projector.folding.errors import EventNotFoldable
 from projector.folding.fan_out import FanOut
 from projector.folding.fold import BatchFold, ProjectionFold
-from projector.folding.index_entries import Entry, OwnedEntry
+from projector.folding.index_changes import FirstEntries
+from projector.folding.index_entries import OwnedEntry
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
 from projector.folding.sealing import sealed_document
 from shared.event_log import RecordedEvent
-from shared.read_model.ordering import IndexRow
+from shared.event_log.ranges import EVERYTHING, IdRange
 from shared.read_model.positions import Checkpoint
 
 _pack = msgspec.msgpack.Encoder().encode
 
 
 class LogFold:
-    """Fold the log from its beginning, event by event; then give the commits that write what comes of it."""
+    """Fold the log, or what of it concerns a range of ids, event by event; then give the batches that write it."""
 
-    def __init__(self, fold: ProjectionFold, *, parking: Parking = NOTHING, trimmed: int = 0) -> None:
+    def __init__(
+        self, fold: ProjectionFold, *, parking: Parking = NOTHING, within: IdRange = EVERYTHING, trimmed: int = 0
+    ) -> None:
         """
         Begin with nothing.
 
@@ -39,55 +43,44 @@ class LogFold:
         """
         self._documents = LogDocuments(fold, ParkedQueue(parking, code=fold.code))
         self._batch = BatchFold(fold, self._documents, Checkpoint(trimmed=trimmed), most=sys.maxsize)
-        self._last: RecordedEvent | None = None
-
-    @property
-    def position(self) -> int:
-        """That of the last event."""
-        return self._last.position if self._last else 0
-
-    def __len__(self) -> int:
-        """Return how many documents are kept, those included that are gone or were only looked for."""
-        return len(self._documents.all)
+        self._within = within
+        self.stopped: RecordedEvent | None = None
+        """The event that can neither be folded nor parked, once it was met."""
 
     @property
     def queue(self) -> ParkedQueue:
         """What is parked, and what was skipped."""
         return self._documents.queue
 
+    @property
+    def parking(self) -> Parking:
+        """What is parked of the range: events of all ranges are met in each."""
+        parking = self.queue.parking()
+        events = tuple(each for each in parking.events if any(self._within.holds(key.id) for key in each.documents))
+        return msgspec.structs.replace(parking, events=events)
+
     def apply(self, recorded: RecordedEvent) -> bool:
-        """
-        Fold the next event, or park it; return whether that was possible.
+        """Fold the next event, or park it; return whether that was possible."""
+        try:
+            is_folded = self._batch.apply(recorded)
+        except EventNotFoldable:
+            is_folded = False
+        if is_folded:
+            self._documents.bring_fan_outs()
+        else:
+            self.stopped = recorded
+        return is_folded
 
-        :raises EventNotFoldable: it is the first, and of an unknown type, or names no document it writes.
+    def batches(self, *, weight: int) -> Iterator[Batch]:
         """
-        if not self._batch.apply(recorded):
-            return False
-        self._documents.bring_fan_outs()
-        self._last = recorded
-        return True
+        Give what writes all documents of the range, with what leads to them.
 
-    def batches(self, after: Checkpoint, *, weight: int) -> Iterator[Batch]:
+        They come in the order of their positions: of two that claim an entry the later one has it, as in a live fold.
+        The unique entries of those that lack an event are left out: a document of another range may have them by now.
+
+        :param weight: that each batch may have, unless a single document has more.
         """
-        Give the commits that write everything, the last of which alone moves the position of the checkpoint.
-
-        :param after: the checkpoint behind which the first of them comes.
-        :param weight: that each of them may have, unless a single document has more.
-        """
-        for batch in self._documents.batches(after, weight=weight):
-            yield batch
-            after = batch.checkpoint
-        yield self._end(after)
-
-    def _end(self, after: Checkpoint) -> Batch:
-        event_id = self._last.event_id if self._last else None
-        checkpoint = after.revised(position=self.position, event_id=event_id, count=self._batch.applied, filled=0)
-        if not self.queue.changed:
-            return Batch(checkpoint=checkpoint)
-        if not self.queue:
-            return Batch(checkpoint=msgspec.structs.replace(checkpoint, parked=0))
-        parked = {str(checkpoint.revision): msgspec.json.encode(self.queue.parking())}
-        return Batch(parked=parked, checkpoint=msgspec.structs.replace(checkpoint, parked=checkpoint.revision))
+        return self._documents.batches(self._within, lacking=self.queue.parking().concerned(), weight=weight)
 
 
 class LogDocuments(DocumentSession):
@@ -121,29 +114,20 @@ class LogDocuments(DocumentSession):
             for document in self._concerned(running.fan_out):
                 self._catch_up(document, running)
 
-    def batches(self, after: Checkpoint, *, weight: int) -> Iterator[Batch]:
-        """
-        Give all documents with what leads to them.
-
-        They come in the order of their positions: of two that claim an entry the later one has it, as in a live fold.
-        """
+    def batches(self, within: IdRange, *, lacking: Collection[Key], weight: int) -> Iterator[Batch]:
+        """See `LogFold.batches`."""
         content = _Content()
         for document in sorted(self.all.values(), key=lambda each: each.position):
-            if document.record is None:
+            if document.record is None or not within.holds(document.key.id):
                 continue
-            row, entries = self.indexer.change(document.key, None, document.record)
-            if content.full and content.weight + len(entries) + WRITTEN > weight:
-                yield (batch := content.batch(after))
-                after, content = batch.checkpoint, _Content()
-            self._add(document, row, entries, content)
-        yield content.batch(after)
-
-    def _add(self, document: Document, row: IndexRow | None, entries: Iterable[Entry], content: "_Content") -> None:
-        key = document.key
-        content.additions += [(entry, key.id) for entry in entries]
-        if row is not None:
-            content.index_rows[key] = _pack(row)
-        content.full[key] = sealed_document(document, self)
+            first = self.indexer.first_entries(document.key, document.record)
+            if content.full and content.weight + WRITTEN + first.size > weight:
+                yield content.batch()
+                content = _Content()
+            if document.key in lacking:
+                first = first._replace(unique=())
+            content.add(document.key, first, sealed_document(document, self))
+        yield content.batch()
 
     def _concerned(self, fan_out: FanOut) -> Iterable[Document]:
         """Return the documents behind a prefix, and some others: each document of the kind may be offered to it."""
@@ -163,19 +147,28 @@ class _Content:
     """The content of a commit in the making."""
 
     additions: list[OwnedEntry] = field(default_factory=list)
+    listed: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     index_rows: dict[Key, bytes] = field(default_factory=dict)
     full: dict[Key, bytes] = field(default_factory=dict)
+    weight: int = 0
 
-    @property
-    def weight(self) -> int:
-        return len(self.additions) + WRITTEN * len(self.full)
+    def add(self, key: Key, first: FirstEntries, sealed: bytes) -> None:
+        self.additions += [(entry, key.id) for entry in first.unique]
+        for by, entries in first.listed.items():
+            self.listed[by] += entries
+        if first.row is not None:
+            self.index_rows[key] = _pack(first.row)
+        self.full[key] = sealed
+        self.weight += WRITTEN + first.size
 
-    def batch(self, after: Checkpoint) -> Batch:
+    def batch(self) -> Batch:
+        """Return it, to be put behind a checkpoint."""
         return Batch(
             additions=self.additions,
+            listed=self.listed,
             index_rows=self.index_rows,
             full=self.full,
-            checkpoint=after.revised(),
+            checkpoint=Checkpoint(),
         )
 
 

@@ -109,6 +109,16 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
                 blocked.update(each.documents)
         return due
 
+    def joined(self, other: "Parking") -> "Parking":
+        """
+        Return what is parked in either of two ranges of a generation.
+
+        Each has begun with all that was skipped; what one of them has dropped of it since is dropped.
+        """
+        events = {_name(each): each for each in (*self.events, *other.events)}
+        in_order = sorted(events.values(), key=lambda each: (each.position, each.documents))
+        return Parking(tuple(in_order), tuple(each for each in self.skipped if each in other.skipped))
+
     def to_be_retried(self, id: str) -> "Parking":
         """The same, where nothing that keeps the documents with an id waiting counts as tried."""
         tied = self._tied_to(id)

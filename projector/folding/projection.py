@@ -16,6 +16,7 @@ from projector.folding.index_entries import Entry
 from projector.folding.plan import Follows, Plan, Touches
 from projector.folding.retention import Retention
 from shared.event_log import RecordedEvent, UnknownEvent
+from shared.event_log.ranges import RangedBy
 from shared.events import Event, Redacted, type_of
 from shared.read_model.ordering import IndexRow
 
@@ -104,6 +105,7 @@ class Projection:
         self.open_kinds: frozenset[str] = frozenset()
         self.prefixes: dict[str, Callable[[str, Any], Iterable[bytes]]] = {}
         """Of the fan-outs that concern a document, by its kind."""
+        self.ranged_by: RangedBy = {}
 
     def on(
         self,
@@ -186,6 +188,17 @@ class Projection:
             return fan_out
 
         return register
+
+    def ranged(self, **by: str) -> None:
+        """
+        Say that a replay may fold the events of some ids after those of others, so that it need not keep all records.
+
+        All that an event saves or reads has the id by which it is folded, or begins with it, or is made by events alone
+        that are folded in every range. An erasure is, and may find nothing there.
+
+        :param by: for each aggregate, see `RangedBy`.
+        """
+        self.ranged_by = by
 
     def concerned(self, kind: Kind[Record], prefixes: Callable[[str, Record], Iterable[bytes]]) -> None:
         """

@@ -1,9 +1,13 @@
 """How a generation that holds nothing is filled, as the loop that feeds it afterwards sees it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, TypeAlias
 
-from shared.read_model.positions import Pointer
+import msgspec
+
+from projector.folding.parking import NOTHING, Parking
+from shared.read_model.positions import Checkpoint, Pointer
 
 
 class Piece(NamedTuple):
@@ -12,10 +16,12 @@ class Piece(NamedTuple):
 
     :param events: that were folded in it; none if it was only written.
     :param seconds: that it took.
+    :param position: up to which the log is folded.
     """
 
     events: int
     seconds: float
+    position: int
 
 
 Report: TypeAlias = Callable[[Piece], Awaitable[None]]
@@ -29,9 +35,52 @@ class Filler(Protocol):
         """
         Have a generation reflect the log as far as nothing can appear before it any more, or until an event stops it.
 
-        Until its last commit the generation reflects nothing; where that does not come about, the next one fills anew.
+        Until its last commit the generation reflects nothing; where that does not come about, the next one goes on.
 
         :return: whether it reflects anything now.
         :raises Superseded: another one fills it, or it is to be filled no more.
         :raises TooManyParked: so many events cannot be folded that it must be the code.
+        """
+
+
+class RangeOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which range of a generation is to be filled, and how.
+
+    :param until: the position of the last event of the log.
+    :param nth: of so many ranges, see `IdRange`.
+    :param weight: that a commit may have.
+    """
+
+    generation: str
+    until: int
+    nth: int
+    of: int
+    weight: int
+
+
+class RangeOutcome(msgspec.Struct, frozen=True):
+    """
+    The end of filling a range.
+
+    :param parking: what is parked of it.
+    :param stopped: the position of an event that can neither be folded nor parked, 0 for none: nothing is written then.
+    """
+
+    parking: Parking = NOTHING
+    stopped: int = 0
+
+
+Turn: TypeAlias = Callable[[], AbstractAsyncContextManager[Checkpoint]]
+"""Waits until a commit may be written, and gives the checkpoint that it finds; it leaves the next revision of that."""
+
+
+class RangeFiller(Protocol):
+    """Fills single ranges of the generations of one projection."""
+
+    async def fill(self, order: RangeOrder, *, turn: Turn, report: Report) -> RangeOutcome:
+        """
+        Write all documents of a range, with what leads to them.
+
+        :raises Superseded, TooManyParked: as with `Filler`.
         """

@@ -15,6 +15,7 @@ from projector.folding.documents import Documents, Key, Kind
 from projector.folding.projection import Projection, React, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
+from shared.event_log.ranges import AGGREGATE
 from shared.read_model.activity import KEPT, AccountActivity, Detail, packed
 from shared.read_model.records import ActivityRecord
 
@@ -105,6 +106,7 @@ def activity_keeping(items: int) -> Projection:
     made.on(events.SlugChanged, touches=group)(change_slug)
     made.on(events.GroupUpdated, touches=group)(change_name)
     made.on(events.GroupDeleted, touches=group)(end_history)
+    made.ranged(account=AGGREGATE, profile=AGGREGATE, membership="account_id")
     return made
 
 

@@ -17,6 +17,7 @@ from projector.folding.index_entries import Entry, SortedEntry
 from projector.folding.projection import Projection, given, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
+from shared.event_log.ranges import AGGREGATE
 from shared.read_model.index_rows import group_row
 from shared.read_model.ordering import (
     GROUP_ORDERS,
@@ -196,6 +197,7 @@ def _member_entries(of: str, membership: MembershipRecord) -> tuple[Entry, ...]:
     return (SortedEntry(MEMBER, group_id.bytes + joined), SortedEntry(MEMBER_ROLE, group_id.bytes + role + joined))
 
 
+groups.ranged(account=AGGREGATE, profile=AGGREGATE, group=AGGREGATE, membership="group_id")
 groups.unique(GROUP, "by-slug", of="slug", form=unique_slug)
 groups.listed(GROUP, group_row)
 groups.indexed(MEMBERSHIP, _member_entries, by=(MEMBER, MEMBER_ROLE))

@@ -17,6 +17,7 @@ from projector.folding.fan_out import FanOut
 from projector.folding.projection import Projection, given, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
+from shared.event_log.ranges import AGGREGATE
 from shared.read_model.index_rows import profile_row
 from shared.read_model.ordering import (
     PROFILE_ORDERS,
@@ -193,6 +194,7 @@ def take_group_from_members(event: events.GroupDeleted) -> FanOut:
 
 
 profiles.concerned(PROFILE, lambda _, record: [group_facet(group.group_id) for group in record.groups])
+profiles.ranged(account=AGGREGATE, profile=AGGREGATE, membership="account_id")
 profiles.unique(PROFILE, "by-handle", of="handle", form=unique_handle)
 profiles.unique(PROFILE, "by-email", of="email", form=unique_email)
 profiles.unique(PROFILE, "by-external-id", of="external_id", form=unique_external_id)

@@ -1,32 +1,32 @@
-"""Fill a generation: fold the log from its beginning in memory, then write each record and its index entries once."""
+"""Fill a generation: range by range of its ids, each from the same part of the log."""
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import partial
 from time import perf_counter
 
-from projector.folding.batch import Batch
 from projector.folding.code_version import code_version
-from projector.folding.fold import ProjectionFold
-from projector.folding.log_fold import LogFold
-from projector.folding.parking import Parking
 from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.filling import Piece, Report
+from projector.processing.filling import Piece, RangeFiller, RangeOrder, Report
 from projector.processing.limits import BreakerLimits
-from projector.store.codec import parking_at
+from projector.rebuilding.fill_writer import FillWriter
+from projector.rebuilding.range_filler import FoldingRangeFiller
 from projector.store.errors import Superseded
 from projector.store.generations import Survey
-from projector.store.ports import ProjectionStore, ReadModel
-from shared.event_log import EventLog, RecordedEvent
-from shared.read_model.positions import Checkpoint, Pointer
+from projector.store.ports import ProjectionStore
+from shared.event_log import EventLog, EventReader
+from shared.event_log.ranges import MOST_RANGES
+from shared.read_model.positions import Filling, Pointer
+from shared.runtime.tasks import side_by_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillingLimits:
     """How a generation is filled."""
 
-    documents: int = 2_000_000
-    """That are kept in memory, 2 kB each: the log is folded so far, and what is behind that is fed commit by commit."""
+    events: int = 2_000_000
+    """Whose records are kept in memory: of a longer log one range of ids is folded after the other."""
+    processes: int = 2
+    """In which so many ranges are folded at once."""
     alone: int = 4_000
     """Fields and entries in a commit of a first fill."""
     beside: int = 1_000
@@ -39,8 +39,16 @@ class FillingLimits:
     """Seconds from one note in the store of how far the log is folded to the next."""
 
 
+class _Stopped(Exception):
+    """An event stops the projection."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
 class LogFiller:
-    """Fills the generations of one projection, in this process."""
+    """Fills the generations of one projection, in this process or, from a long log, in others."""
 
     def __init__(
         self,
@@ -49,101 +57,104 @@ class LogFiller:
         *,
         limits: FillingLimits | None = None,
         breaker: BreakerLimits | None = None,
+        elsewhere: RangeFiller | None = None,
     ) -> None:
+        """:param elsewhere: fills the ranges of a long log, each in a process of its own."""
         self._store = store
         self._log = log
         self._limits = limits or FillingLimits()
         self._breaker = breaker
+        self._here = FoldingRangeFiller(store, log, piece=self._limits.piece, breaker=breaker)
+        self._elsewhere = elsewhere
 
     async def fill(self, pointer: Pointer, *, report: Report) -> bool:
-        model = self._store.model
-        survey = await model.survey()
+        survey = await self._store.model.survey()
         checkpoint = survey.at(pointer).checkpoint
         if checkpoint is None or checkpoint.position:
             raise Superseded(f"generation {pointer.generation} is not to be filled any more")
+        weight = self._limits.beside if survey.live else self._limits.alone
+        writer = FillWriter(self._store, pointer.generation, checkpoint)
         async with self._log.connect() as reader:
-            if not (horizon := await reader.horizon()):
-                return False
-            writer = _Writer(model, pointer.generation, checkpoint)
-            fold = await self._begun(writer, trimmed=self._trimmed(survey, horizon))
-            await self._fold(reader.replay(after=0, until=horizon), fold, writer, report)
-        if fold.position:
-            weight = self._limits.beside if survey.live else self._limits.alone
-            await self._write(fold, writer, report, weight=weight)
-        return fold.position > 0
+            until = await reader.last(until=await reader.horizon())
+            while until:
+                filling = await self._begun(writer, reader, until, trimmed=self._trimmed(survey, until))
+                if stopped := await self._stopped(writer, filling, report, weight=weight):
+                    until = await reader.last(until=stopped - 1)
+                elif not filling.done or await _is_as_it_was(filling, reader):
+                    await writer.end(count=(await reader.identity(position=filling.until)).count)
+                    return True
+        return False
 
-    def _trimmed(self, survey: Survey, horizon: int) -> int:
+    def _trimmed(self, survey: Survey, until: int) -> int:
         """Return up to where to keep nothing: what readers cannot have any more does not come back."""
         if (retention := self._store.projection.retention) is None:
             return 0
         live = survey.at(survey.live).checkpoint
-        return max(retention.by_count(horizon), live.trimmed if live else 0)
+        return max(retention.by_count(until), live.trimmed if live else 0)
 
-    async def _begun(self, writer: "_Writer", *, trimmed: int) -> LogFold:
-        """Take the generation from all who may be filling it too, then remove what they have written."""
-        projection = self._store.projection
-        await writer.apply(Batch(checkpoint=writer.checkpoint.revised(filled=0, trimmed=trimmed, emptied=trimmed)))
-        await writer.apply(Batch(anew=True, checkpoint=writer.checkpoint.revised()))
-        parking = await writer.parking(projection.name)
-        return LogFold(ProjectionFold(projection, code=code_version(projection)), parking=parking, trimmed=trimmed)
+    async def _begun(self, writer: FillWriter, reader: EventReader, until: int, *, trimmed: int) -> Filling:
+        """Go on where another has ended, or begin anew: in any case no commit of another succeeds any more."""
+        known, code = writer.checkpoint.filling, code_version(self._store.projection)
+        if known and known.done and known.code == code and known.until <= until and await _is_as_it_was(known, reader):
+            await writer.take_over()
+            return known
+        event_id = (await reader.identity(position=until)).event_id
+        await writer.begin(filling := Filling(until, event_id, self._ranges(until), code), trimmed=trimmed)
+        return filling
 
-    async def _fold(
-        self, replay: AsyncIterator[Sequence[RecordedEvent]], fold: LogFold, writer: "_Writer", report: Report
-    ) -> None:
+    def _ranges(self, until: int) -> int:
+        """Return in how many ranges a log of at most so many events is folded."""
+        if not self._store.projection.ranged_by:
+            return 1
+        return min(MOST_RANGES, self._at_once(until) * -(-until // self._limits.events))
+
+    def _at_once(self, until: int) -> int:
+        return 1 if self._filler(until) is self._here else self._limits.processes
+
+    def _filler(self, until: int) -> RangeFiller:
+        return self._elsewhere if self._elsewhere and until > self._limits.here else self._here
+
+    async def _stopped(self, writer: FillWriter, filling: Filling, report: Report, *, weight: int) -> int:
+        """Fill all ranges that are not; return the position of an event that stops the projection, 0 for none."""
+        filler, progress = self._filler(filling.until), _RangeProgress(writer, filling, report, every=self._limits.note)
         breaker = CircuitBreaker(projection=self._store.projection.name, limits=self._breaker)
-        began, folded = perf_counter(), 0
-        async for events in replay:
-            applied = _apply(events, fold, breaker)
-            folded += applied
-            if (seconds := perf_counter() - began) >= self._limits.piece:
-                await writer.note(fold.position, every=self._limits.note)
-                await report(Piece(folded, seconds))
-                began, folded = perf_counter(), 0
-            if applied < len(events) or len(fold) >= self._limits.documents:
-                break
-        await report(Piece(folded, perf_counter() - began))
 
-    async def _write(self, fold: LogFold, writer: "_Writer", report: Report, *, weight: int) -> None:
-        for batch in fold.batches(writer.checkpoint, weight=weight):
-            began = perf_counter()
-            await writer.apply(batch)
-            await report(Piece(0, perf_counter() - began))
+        async def fill(nth: int) -> None:
+            order = RangeOrder(generation=writer.generation, until=filling.until, nth=nth, of=filling.of, weight=weight)
+            outcome = await filler.fill(order, turn=writer.turn, report=partial(progress.report, nth))
+            if outcome.stopped:
+                raise _Stopped(outcome.stopped)
+            parking = await writer.end_range(nth, outcome.parking)
+            breaker.check(failed=0, parked=len(parking.events))
+
+        left = [partial(fill, nth) for nth in range(filling.of) if nth not in filling.done]
+        try:
+            await side_by_side(left, at_once=self._at_once(filling.until))
+        except _Stopped as stopped:
+            return stopped.position
+        return 0
 
 
-def _apply(events: Sequence[RecordedEvent], fold: LogFold, breaker: CircuitBreaker) -> int:
-    """
-    Fold events, and return how many: at one that stops the projection the rest is left to the loop that feeds on.
+class _RangeProgress:
+    """How far each range is."""
 
-    :raises EventNotFoldable: it is the first of the log.
-    :raises TooManyParked: too much is parked.
-    """
-    failed = fold.queue.failed
-    applied = sum(1 for _ in takewhile(fold.apply, events))
-    breaker.check(failed=fold.queue.failed - failed, parked=len(fold.queue))
-    return applied
-
-
-class _Writer:
-    """Writes one generation; a commit finds out whether another has written to it meanwhile."""
-
-    def __init__(self, model: ReadModel, generation: str, checkpoint: Checkpoint) -> None:
-        self._model = model
-        self._generation = generation
-        self.checkpoint = checkpoint
+    def __init__(self, writer: FillWriter, filling: Filling, report: Report, *, every: float) -> None:
+        """:param every: seconds from one note of it in the store to the next."""
+        self._writer = writer
+        self._report = report
+        self._every = every
         self._noted = perf_counter()
+        self._folded = [filling.until if nth in filling.done else 0 for nth in range(filling.of)]
 
-    async def apply(self, batch: Batch) -> None:
-        async with self._model.commit(self._generation, expected=self.checkpoint) as commit:
-            await commit.apply(batch)
-        self.checkpoint = batch.checkpoint
-
-    async def parking(self, projection: str) -> Parking:
-        """Return what the generation has taken over: that events were skipped."""
-        async with self._model.commit(self._generation, expected=self.checkpoint) as commit:
-            return parking_at(self.checkpoint, commit.parked, projection=projection)
-
-    async def note(self, position: int, *, every: float) -> None:
-        """Note how far the log is folded, unless that was done less than so many seconds ago."""
-        if (now := perf_counter()) - self._noted >= every:
+    async def report(self, nth: int, piece: Piece) -> None:
+        self._folded[nth] = piece.position
+        if piece.events and (now := perf_counter()) - self._noted >= self._every:
             self._noted = now
-            await self.apply(Batch(checkpoint=self.checkpoint.revised(filled=position)))
+            await self._writer.note(sum(self._folded) // len(self._folded))
+        await self._report(piece)
+
+
+async def _is_as_it_was(filling: Filling, reader: EventReader) -> bool:
+    """Whether what ranges were filled from is what others would be: nothing of it was taken back, nor anyone erased."""
+    identity = await reader.identity(position=filling.until)
+    return identity.event_id == filling.event_id and await reader.erasure(after=filling.until) is None

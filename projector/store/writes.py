@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeAlias
 
 import msgspec
@@ -118,7 +119,7 @@ def _additions(batch: Batch, keys: GenerationKeys) -> Iterator[Write]:
     owners = {entry: owner.encode() for entry, owner in batch.additions if isinstance(entry, UniqueEntry)}
     for by, values in grouped(owners).items():
         yield Put(keys.unique_entries(by), {value: owners[UniqueEntry(by, value)] for value in values})
-    for by, entries in grouped(_sorted_entries_in(batch.additions)).items():
+    for by, entries in chain(grouped(_sorted_entries_in(batch.additions)).items(), batch.listed.items()):
         yield Enlist(keys.sorted_entries(by), entries)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from shared.errors import Unsound
+from shared.event_log.ranges import EVERYTHING, IdRange
 from shared.events import Event
 
 
@@ -90,13 +91,17 @@ class EventReader(Protocol):
     async def horizon(self) -> int:
         """Return the position up to which nothing more can appear; that of a hole at times, and 0 for an empty log."""
 
-    def replay(self, *, after: int, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+    async def last(self, *, until: int) -> int:
+        """The position of the last event up to one; 0 if there is none."""
+
+    def replay(self, *, after: int, until: int, within: IdRange = EVERYTHING) -> AsyncIterator[Sequence[RecordedEvent]]:
         """
         Give all events in (after, until] in order, in portions, faster than `read` does.
 
         What is redacted meanwhile may come in its former state, but nothing so that is behind something redacted.
 
         :param until: at most a horizon: what is behind it may still be preceded by something.
+        :param within: only those that concern a range of ids.
         """
 
     async def head(self) -> int:

@@ -32,6 +32,7 @@ NUL = b"\0"
 """Stands in no key of text: control characters are refused on the write side."""
 
 _ID = 16
+_BYTES = [bytes((each,)) for each in range(256)]
 _PARTS = Struct("8s4s4s4s12s")
 """The digits of an id, as they are written."""
 
@@ -142,13 +143,14 @@ def word_entries(index_row: IndexRow, id: UUID) -> Sequence[bytes]:
 def _words(block: bytes) -> Sequence[tuple[bytes, bytes]]:
     """Each word of a block with the byte that ends its entry."""
     words = block[1:-1].split(NUL) if len(block) > 1 else []
-    return [(word, bytes((min(_shared(before, word), 255),))) for before, word in pairwise([b"", *words])]
+    return [
+        (word, _BYTES[min(_shared(before, word), 255)] if before[:1] == word[:1] else NUL)
+        for before, word in pairwise([b"", *words])
+    ]
 
 
 def _shared(one: bytes, other: bytes) -> int:
     """How many bytes they begin with are the same."""
-    if one[:1] != other[:1]:
-        return 0
     length = min(len(one), len(other))
     differing = int.from_bytes(one[:length]) ^ int.from_bytes(other[:length])  # one operation, whatever the length
     return length - (differing.bit_length() + 7) // 8

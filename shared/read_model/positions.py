@@ -27,6 +27,22 @@ class FanOutProgress(msgspec.Struct, frozen=True, omit_defaults=True):
     since: int = 0
 
 
+class Filling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    A generation that is filled range by range (see `IdRange`), each from the same part of the log by the same code.
+
+    :param until: the position of the last event, and its id.
+    :param of: how many ranges there are.
+    :param done: those that are written.
+    """
+
+    until: int
+    event_id: UUID | None
+    of: int
+    code: str
+    done: tuple[int, ...] = ()
+
+
 class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     The events that a generation reflects.
@@ -34,7 +50,8 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     `count` events, the last of them `event_id` at `position`. `revision` grows with every write to the generation, so
     that equal checkpoints mean an untouched generation. `fan_outs` are under way, in the order in which they began.
     `parked` is the revision at which what is parked was last written (see `GenerationKeys.parked`), 0 if nothing is.
-    `filled` is how far the log was folded for a generation that reflects nothing of it yet; 0 for all others.
+    `filled` is how far the log was folded for a generation that reflects nothing of it yet; 0 for all others. `filling`
+    is what of it is written.
     `trimmed` is the position up to which nothing is kept for readers any more, and `emptied` up to where it is gone.
     """
 
@@ -45,6 +62,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     fan_outs: tuple[FanOutProgress, ...] = msgspec.field(default=(), name="sweeps")
     parked: int = 0
     filled: int = 0
+    filling: Filling | None = None
     trimmed: int = 0
     emptied: int = 0
 

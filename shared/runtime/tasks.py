@@ -1,7 +1,7 @@
-"""Long-lived loops that run side by side, and beside the work of a service."""
+"""Long-lived loops that run side by side, and beside the work of a service; and work that is divided among some."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Self
 
 import structlog
@@ -47,3 +47,25 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.critical("a background task has ended with a defect", task=task.get_name(), exc_info=error)
+
+
+async def side_by_side(works: Iterable[Callable[[], Awaitable[None]]], *, at_once: int) -> None:
+    """Do pieces of work, in their order and so many at once; the first error ends all of them, and is raised."""
+    left = iter(works)
+
+    async def work() -> None:
+        for each in left:
+            await each()
+
+    if at_once == 1:
+        await work()
+        return
+    tasks = [asyncio.create_task(work()) for _ in range(at_once)]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for each in ended:
+            each.result()
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.wait(tasks)

@@ -1,11 +1,14 @@
 """What every event log promises to its readers, on every adapter."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from projector.projections.groups import groups
+from projector.projections.profiles import profiles
 from shared.event_log import LogIdentity
+from shared.event_log.ranges import IdRange
 from tests.support.write_side import ANDRE, memory_write_side
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +49,39 @@ async def test_a_replay_gives_what_is_read(write_side):
 
     assert whole == everything
     assert part == everything[2:5]
+
+
+@pytest.mark.parametrize("by", [profiles.ranged_by, groups.ranged_by], ids=["accounts", "groups"])
+async def test_a_range_of_ids_is_replayed_alone(write_side, by):
+    """With all that concerns every range: what has another id, and erasures."""
+    ids = [UUID(int=0x7 << 76 | 0b10 << 62 | nth) for nth in range(5)]
+    for nth, id_ in enumerate(ids):
+        await write_side.run(
+            "register-account", account_id=str(id_), email=f"{nth}@example.org", handle=f"h{nth}", display_name="A"
+        )
+        await write_side.run("create-group", group_id=str(id_), slug=f"g{nth}", name="A")
+        await write_side.run("add-group-member", group=f"g{nth}", account=str(ids[nth // 2]))
+    await write_side.run("erase-account", account=str(ids[1]))
+    everything = await write_side.events()
+
+    async with write_side.log.connect() as reader:
+        for within in (IdRange(nth, 3, by) for nth in range(3)):
+            replay = reader.replay(after=0, until=everything[-1].position, within=within)
+            assert [each async for events in replay for each in events] == [
+                each
+                for each in everything
+                if within.concerns(each.event, aggregate=each.aggregate, aggregate_id=each.aggregate_id)
+            ]
+
+
+async def test_the_last_event_up_to_a_position_is_known(write_side):
+    await write_side.run("register-account", **ANDRE)
+    first, second = await write_side.events()
+
+    async with write_side.log.connect() as reader:
+        assert await reader.last(until=first.position - 1) == 0
+        assert await reader.last(until=first.position) == first.position
+        assert await reader.last(until=second.position + 7) == second.position
 
 
 async def test_an_empty_log_has_nothing_to_replay(write_side):

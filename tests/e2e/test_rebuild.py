@@ -35,11 +35,15 @@ def test_a_rebuild_from_order_to_switch_and_back(directory: Stack) -> None:
 
 
 async def test_without_a_projector_the_command_projects_itself(directory: Stack) -> None:
-    """Under the same lease, in a process of its own, until it is done; the next projector finds what it left."""
+    """
+    Under the same lease, in processes of their own, range by range, until it is done.
+
+    The next projector finds what it left.
+    """
     with directory.supervisor_asleep():
         killed = directory.kill(Child.PROJECT)
         position = register(directory, "dan").headers["Muster-Position"]
-        done = muster(directory.home, "rebuild", "profiles", "--json", MUSTER_LIMITS="filling.here=0")
+        done = muster(directory.home, "rebuild", "profiles", "--json", MUSTER_LIMITS="filling.here=0,filling.events=3")
         answer = read(directory, "dan", position)
     await directory.back(Child.PROJECT, instead_of=killed)
     outcome = json.loads(done.stdout)

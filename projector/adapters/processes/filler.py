@@ -1,49 +1,39 @@
-"""Generations filled in a process of its own, so that this one keeps its time for what is new and for operators."""
+"""Ranges filled in processes of their own, so that this one keeps its time for what is new and for operators."""
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from projector.adapters.processes.protocol import Ended, Failed, Worked, decode
-from projector.processing.filling import Filler, Report
+from projector.adapters.processes.protocol import Ended, Failed, Said, Waiting, Worked, decode, encode
+from projector.processing.filling import RangeOrder, RangeOutcome, Report, Turn
 from shared.errors import Unavailable
-from shared.event_log import EventLog
-from shared.read_model.positions import Pointer
 from shared.runtime.exit_with_parent import ending_with_parent
 
+LONGEST_LINE = 1 << 26
+"""What is parked of a range stands in one."""
 
-class FillerInChild:
+
+class RangeFillerInChild:
     """
-    Fills in a child process: it ends with this one, is rested as this one says, and is killed where that is cancelled.
+    Fills each range in a child process: it ends with this one, is rested as this one says, and writes when it may.
 
-    A log that is soon read is filled from here: no process would be worth it.
+    It is killed where that is cancelled.
     """
 
-    def __init__(self, filler: Filler, log: EventLog, command: Sequence[str], *, most_here: int) -> None:
-        """
-        :param filler: of the same projection, in this process.
-        :param command: what runs the child; name and version of the generation follow.
-        :param most_here: positions of the log up to which it is filled from here.
-        """
-        self._filler = filler
-        self._log = log
+    def __init__(self, command: Sequence[str]) -> None:
+        """:param command: what runs the child; the order follows, in JSON."""
         self._command = command
-        self._most_here = most_here
 
-    async def fill(self, pointer: Pointer, *, report: Report) -> bool:
-        async with self._log.connect() as reader:
-            head = await reader.head()
-        if head <= self._most_here:
-            return await self._filler.fill(pointer, report=report)
-        async with self._running(pointer) as child:
-            return await _followed(child, report)
+    async def fill(self, order: RangeOrder, *, turn: Turn, report: Report) -> RangeOutcome:
+        async with self._running(order) as child:
+            return await _Conversation(child).followed(turn, report)
 
     @asynccontextmanager
-    async def _running(self, pointer: Pointer) -> AsyncIterator[asyncio.subprocess.Process]:
-        command = [sys.executable, *self._command, pointer.generation, str(pointer.version)]
+    async def _running(self, order: RangeOrder) -> AsyncIterator[asyncio.subprocess.Process]:
+        command = ending_with_parent([sys.executable, *self._command, encode(order).decode()])
         pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(*ending_with_parent(command), stdin=pipe, stdout=pipe)
+        child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=LONGEST_LINE)
         try:
             yield child
         finally:
@@ -52,17 +42,32 @@ class FillerInChild:
             await asyncio.shield(child.wait())
 
 
-async def _followed(child: asyncio.subprocess.Process, report: Report) -> bool:
-    """:raises Exception: what ended the child."""
-    if child.stdin is None or child.stdout is None:
-        raise TypeError("the child has no pipes")
-    async for line in child.stdout:
-        match decode(line):
-            case Worked() as worked:
-                await report(worked.piece())
-                child.stdin.write(b"\n")
-            case Ended(is_filled):
-                return is_filled
-            case Failed() as failed:
-                raise failed.error()
-    raise Unavailable(f"the process that fills ended with {await child.wait()}")
+class _Conversation:
+    """What a child says, and what it is answered."""
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        if child.stdin is None or child.stdout is None:
+            raise TypeError("the child has no pipes")
+        self._child, self._says, self._hears = child, child.stdout, child.stdin
+
+    async def followed(self, turn: Turn, report: Report) -> RangeOutcome:
+        """:raises Exception: what ended the child."""
+        while True:
+            match await self._said():
+                case Worked() as worked:
+                    await report(worked.piece())
+                    self._hears.write(b"\n")
+                case Waiting():
+                    async with turn() as checkpoint:
+                        self._hears.write(encode(checkpoint) + b"\n")
+                        await self._said()
+                case Ended(outcome):
+                    return outcome
+
+    async def _said(self) -> Said:
+        if not (line := await self._says.readline()):
+            raise Unavailable(f"a process that fills ended with {await self._child.wait()}")
+        said: Said = decode(line)
+        if isinstance(said, Failed):
+            raise said.error()
+        return said

@@ -1,4 +1,4 @@
-"""What a process that fills a generation says on its standard output, one JSON object a line."""
+"""What a process that fills a range of a generation says on its standard output, one JSON object a line."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from projector.processing.circuit_breaker import TooManyParked
-from projector.processing.filling import Piece
+from projector.processing.filling import Piece, RangeOutcome
 from projector.store.errors import Superseded
 from shared.errors import Unavailable, Unsound
 
@@ -16,15 +16,24 @@ class Worked(msgspec.Struct, frozen=True, tag=True):
 
     events: int
     seconds: float
+    position: int
 
     def piece(self) -> Piece:
-        return Piece(self.events, self.seconds)
+        return Piece(self.events, self.seconds, self.position)
+
+
+class Waiting(msgspec.Struct, frozen=True, tag=True):
+    """It has something to write, and waits for a line with the checkpoint that it finds."""
+
+
+class Wrote(msgspec.Struct, frozen=True, tag=True):
+    """It has written that, and the next revision of the checkpoint."""
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
-    """It is done; whether the generation reflects anything now."""
+    """It is done."""
 
-    is_filled: bool
+    outcome: RangeOutcome
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
@@ -37,7 +46,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         return KINDS.get(self.kind, RuntimeError)(self.message)
 
 
-Said: TypeAlias = Worked | Ended | Failed
+Said: TypeAlias = Worked | Waiting | Wrote | Ended | Failed
 
 KINDS: Mapping[str, type[Exception]] = {
     each.__name__: each for each in (Superseded, Unavailable, TooManyParked, Unsound)

@@ -108,7 +108,7 @@ def command_of(write: Write) -> Command:
         case Remove(key, names):
             return ("HDEL", key, *names)
         case Enlist(key, entries):
-            return ("ZADD", key, *(part for entry in entries for part in (0, entry)))
+            return ("ZADD", key, *chain.from_iterable((b"0", entry) for entry in entries))
         case Strike(key, entries):
             return ("ZREM", key, *entries)
         case _:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from shared.errors import Unavailable
 from shared.event_log.ports import Holder, LogIdentity, RecordedEvent
+from shared.event_log.ranges import EVERYTHING, IdRange
 from shared.event_log.redaction import redacted
 from shared.events import AccountErased
 
@@ -79,9 +80,14 @@ class MemoryEventReader:
     async def horizon(self) -> int:
         return await self.head()
 
-    async def replay(self, *, after: int, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+    async def last(self, *, until: int) -> int:
+        return max((each.position for each in self._after(0) if each.position <= until), default=0)
+
+    async def replay(
+        self, *, after: int, until: int, within: IdRange = EVERYTHING
+    ) -> AsyncIterator[Sequence[RecordedEvent]]:
         while portion := [each for each in self._after(after) if each.position <= until][:REPLAYED]:
-            yield portion
+            yield [each for each in portion if _concerns(within, each)]
             after = portion[-1].position
 
     async def head(self) -> int:
@@ -117,3 +123,7 @@ class MemoryEventReader:
     def _after(self, position: int) -> list[RecordedEvent]:
         self._log.check()
         return [event for event in self._events if event.position > position]
+
+
+def _concerns(within: IdRange, each: RecordedEvent) -> bool:
+    return within.concerns(each.event, aggregate=each.aggregate, aggregate_id=each.aggregate_id)

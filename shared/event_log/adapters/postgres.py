@@ -22,6 +22,7 @@ from shared.event_log.adapters import binary_rows
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import EventLogUnsound, Holder, LogIdentity, RecordedEvent
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
+from shared.event_log.ranges import AGGREGATE, EVERYTHING, IdRange
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.postgres.connection import connected, reachable
 from shared.postgres.session import require_primary
@@ -56,9 +57,14 @@ _DATA = 7
 _READ = sql.SQL(f"select {_COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
 _FOLLOWING = _READ.format(sql.SQL(""))
 _UP_TO_HORIZON = _READ.format(sql.SQL("and position <= %s"))
-_COPY = f"""
-    copy (select {binary_rows.COLUMNS} from event_log where position > %s and position <= %s order by position)
-      to stdout (format binary)"""  # noqa: S608
+_COPY = sql.SQL(f"""
+    copy (select {binary_rows.COLUMNS} from event_log
+           where position > {{after}} and position <= {{until}} {{within}} order by position)
+      to stdout (format binary)""")  # noqa: S608
+_WITHIN = sql.SQL("""
+    and (type = 'account-erased'
+         or get_byte(uuid_send(case aggregate {ids} end), 15) % {of} = {nth}) is not false""")
+_LAST = "select coalesce(max(position), 0) from event_log where position <= %s"
 _LAST_DRAWN = "select case when is_called then last_value else 0 end from event_log_position_seq"
 _ANNOUNCED = """
     select ((classid::bigint & 65535) << 32) | objid::bigint as bound, pid
@@ -89,6 +95,18 @@ def _portion(rows: Sequence[Any], *, limit: int) -> Sequence[Any]:
         if total > limit and nth:
             return rows[:nth]
     return rows
+
+
+def _concerned(within: IdRange) -> sql.Composable:
+    """Say what `IdRange.concerns` says of an event, of its row."""
+    if within.of == 1:
+        return sql.SQL("")
+    ids = {
+        aggregate: sql.SQL("aggregate_id") if field == AGGREGATE else sql.SQL("(data ->> {})::uuid").format(field)
+        for aggregate, field in within.by.items()
+    }
+    whens = sql.SQL(" ").join(sql.SQL("when {} then {}").format(name, id_) for name, id_ in ids.items())
+    return _WITHIN.format(ids=whens, of=within.of, nth=within.nth)
 
 
 def _recorded(row: Sequence[Any]) -> RecordedEvent:
@@ -213,11 +231,17 @@ class PostgresEventReader:
         bound = await self._one(_LOWEST_ANNOUNCED)
         return last if bound is None else min(last, int(bound))
 
-    async def replay(self, *, after: int, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+    async def last(self, *, until: int) -> int:
+        return int(await self._one(_LAST, (until,)))
+
+    async def replay(
+        self, *, after: int, until: int, within: IdRange = EVERYTHING
+    ) -> AsyncIterator[Sequence[RecordedEvent]]:
         for begin in range(after, until, self._limits.copied):
             end = min(begin + self._limits.copied, until)
+            query = _COPY.format(after=begin, until=end, within=_concerned(within))
             with reachable():
-                async with self._connection.cursor().copy(_COPY, (begin, end)) as copy:
+                async with self._connection.cursor().copy(query) as copy:
                     while portion := await self._portion_of(copy):
                         yield portion
 
@@ -266,6 +290,6 @@ class PostgresEventReader:
         with reachable(), answered_within(self._connection, seconds=self._answer_seconds):
             return await (await self._connection.execute(query, parameters)).fetchall()
 
-    async def _one(self, query: Statement) -> Any:
-        [(value,)] = await self._all(query)
+    async def _one(self, query: Statement, parameters: Params | None = None) -> Any:
+        [(value,)] = await self._all(query, parameters)
         return value

@@ -4,12 +4,14 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
+from projector.folding.log_fold import LogFold
 from projector.processing.limits import BreakerLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
@@ -17,7 +19,7 @@ from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.log_filler import FillingLimits, LogFiller
 from projector.store.errors import Superseded
 from shared.errors import Unavailable
-from shared.event_log import MemoryEventLog
+from shared.event_log import MemoryEventLog, RecordedEvent
 from shared.event_log.adapters.memory import MemoryEventReader
 from shared.events import Redacted
 from shared.read_model.positions import Pointer
@@ -32,16 +34,17 @@ from tests.unit.projector.test_torn_commits import SEEN
 
 logs = histories() | group_histories()
 weights = st.integers(1, 200)
+sizes = st.sampled_from([1_000, 9, 3])
 on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
 on_each_that_parks = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
-class Filling:
+class Fill:
     """A first fill of a projection; `between` is done after each piece of its work."""
 
-    def __init__(self, events, *, projection=profiles, weight=200, store=None, **limits):
+    def __init__(self, log, *, projection=profiles, weight=200, store=None, **limits):
         self.log, self.store, self.projection = MemoryEventLog(), store or MemoryStore(), projection
-        self.log.append(events)
+        self.log.append(log)
         self._limits = FillingLimits(alone=weight, piece=0.0, note=0.0, **limits)
         self.between = lambda: None
         self.model = store_in_memory(self.store, projection).model
@@ -82,10 +85,10 @@ class Filling:
 
 
 @on_every_projection
-@given(log=logs, weight=weights)
-def test_it_holds_what_a_live_fold_holds(projection, log, weight):
-    """Byte for byte, with the positions that documents reflect."""
-    filling = Filling(log, projection=projection, weight=weight)
+@given(log=logs, weight=weights, most=sizes)
+def test_it_holds_what_a_live_fold_holds(projection, log, weight, most):
+    """Byte for byte, with the positions that documents reflect; in however many ranges."""
+    filling = Fill(log, projection=projection, weight=weight, events=most)
 
     assert at_once(filling.run())
 
@@ -94,11 +97,11 @@ def test_it_holds_what_a_live_fold_holds(projection, log, weight):
 
 
 @on_each_that_parks
-@given(log=logs, weight=weights, bug=bugs)
-def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug):
+@given(log=logs, weight=weights, bug=bugs, most=sizes)
+def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug, most):
     """And what is due then, because of an erasure, is retried by the loop that feeds on."""
     planted, live = bug.planted(projection), MemoryStore()
-    filling = Filling(log, projection=planted, weight=weight)
+    filling = Fill(log, projection=planted, weight=weight, events=most)
     model = store_in_memory(live, planted).model
     at_once(begin(model, planted))
     at_once(fold_all(model, log, size=3, projection=planted))
@@ -114,15 +117,19 @@ def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug):
 
 @on_every_projection
 @pytest.mark.parametrize("make", SEEN)
-@given(log=logs, weight=weights, crashes=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60)), max_size=4))
-def test_one_that_was_killed_is_begun_anew(projection, make, log, weight, crashes):
+@given(
+    log=logs,
+    limits=st.fixed_dictionaries({"weight": weights, "events": sizes}),
+    crashes=st.lists(st.tuples(st.integers(0, 29), st.integers(0, 60)), max_size=4),
+)
+def test_one_that_was_killed_is_gone_on_with(projection, make, log, limits, crashes):
     """
     Whatever is left of what it wrote, the head of a commit too, even if that turns up at the next restart only.
 
     By the time of the next fill, more has happened: it does not write the same once more.
     """
     before = len(log) * 2 // 3
-    filling = Filling(log[:before], projection=projection, weight=weight, store=make())
+    filling = Fill(log[:before], projection=projection, store=make(), **limits)
     for crash in crashes:
         filling.crash_after(*crash)
         with suppress(Unavailable):
@@ -136,11 +143,94 @@ def test_one_that_was_killed_is_begun_anew(projection, make, log, weight, crashe
     assert SEEN[make](filling.store.content, projection) == at_once(cleanly_folded(log, projection))
 
 
+def killed_after_its_first_range(log):
+    """A fill, and the id of a person in that range whose e-mail address leads nowhere by now."""
+    filling = Fill(log, events=9)
+
+    def kill():
+        if filling.checkpoint.filling.done:
+            raise Unavailable
+
+    filling.between = kill
+    with pytest.raises(Unavailable):
+        at_once(filling.run())
+    filling.between = lambda: None
+    emails = filling.store.fields(key := "muster:{0}:profiles:g1:by-email")
+    lost = emails.pop(min(emails))
+    filling.store.content[key] = emails
+    return filling, lost
+
+
+def test_what_was_written_of_one_that_was_killed_is_not_written_again():
+    """Nor what has happened since: that is left to the loop that feeds on."""
+    filling, lost = killed_after_its_first_range(full().events[:-1])
+    until = filling.checkpoint.filling.until
+    filling.log.append(full().events[-1:])
+
+    at_once(filling.run())
+
+    assert lost not in filling.held["by-email"].values()
+    assert filling.checkpoint.position == until
+
+
+@pytest.mark.parametrize("change", ["erased", "code", "restored"])
+def test_one_that_was_killed_is_begun_anew_where_it_would_end_otherwise(change, monkeypatch):
+    """A person was erased since, the code is another one, or the log is."""
+    history = full()
+    filling, _ = killed_after_its_first_range(history.events)
+    match change:
+        case "erased":
+            history.erase(nth_id(1))
+        case "code":
+            monkeypatch.setattr("projector.rebuilding.log_filler.code_version", lambda _: "another")
+        case _:
+            history.events[-1] = msgspec.structs.replace(history.events[-1], event_id=nth_id(99))
+    filling.log = MemoryEventLog()
+    filling.log.append(history.events)
+
+    at_once(filling.run())
+
+    assert filling.held == at_once(cleanly_folded(history.events))
+
+
+def test_a_person_erased_while_one_that_was_killed_goes_on_has_it_begun_anew():
+    """A crash may have left entries without the document by which the erasure would find them."""
+    history = full()
+    filling, _ = killed_after_its_first_range(history.events)
+
+    def erase():
+        filling.between = lambda: None
+        history.erase(nth_id(1))
+        filling.log.append(history.events[len(filling.log.events) :])
+
+    filling.between = erase
+    at_once(filling.run())
+    filling.feed()
+
+    assert filling.held == at_once(cleanly_folded(history.events))
+
+
+def test_no_range_is_given_what_is_another_ones(monkeypatch):
+    """So no more is kept in memory at once than was asked for."""
+    folded, apply = list[RecordedEvent](), LogFold.apply
+
+    def count_too(fold, recorded):
+        folded.append(recorded)
+        return apply(fold, recorded)
+
+    monkeypatch.setattr(LogFold, "apply", count_too)
+    log = [each for each in full().events if each.aggregate != "group"]
+
+    at_once(Fill(log, events=9).run())
+
+    assert len(folded) == len(log)
+
+
 @on_every_projection
 def test_an_erasure_meanwhile_ends_as_in_a_live_fold(projection):
     """What was read before it is as it was, and the rest redacted; the loop that feeds on comes to the erasure."""
     history = full()
-    filling = Filling(history.events, projection=projection)
+    filling = Fill(history.events, projection=projection)
 
     def erase():
         filling.between = lambda: None
@@ -159,7 +249,7 @@ def test_an_erasure_meanwhile_ends_as_in_a_live_fold(projection):
 @pytest.mark.parametrize("piece", [1, 4, 6])
 def test_of_two_that_fill_the_first_writes_nothing_any_more(piece):
     """Whether it is still folding or writes already: the second takes over, and removes what is there."""
-    filling, pieces = Filling(full().events, weight=40), count(1)
+    filling, pieces = Fill(full().events, weight=40), count(1)
 
     def fill_too():
         if next(pieces) == piece:
@@ -178,7 +268,7 @@ def test_an_event_that_stops_the_projection_is_left_to_the_loop_that_feeds_on():
     until = len(history.events)
     history.meet_the_unknown()
     history.suspend(nth_id(2))
-    filling = Filling(history.events)
+    filling = Fill(history.events)
 
     assert at_once(filling.run())
 
@@ -188,7 +278,7 @@ def test_an_event_that_stops_the_projection_is_left_to_the_loop_that_feeds_on():
 
 def test_a_log_that_can_be_read_no_further_yet_is_left_to_the_loop_that_feeds_on():
     """Nothing is below the horizon; nothing is written either."""
-    filling = Filling([])
+    filling = Fill([])
     before = filling.checkpoint
 
     assert not at_once(filling.run())
@@ -198,7 +288,7 @@ def test_a_log_that_can_be_read_no_further_yet_is_left_to_the_loop_that_feeds_on
 
 def test_what_lies_behind_the_horizon_is_left_to_the_loop_that_feeds_on(monkeypatch):
     """A transaction that is under way may still put something before it."""
-    filling = Filling(full().events)
+    filling = Fill(full().events)
 
     async def horizon(_):
         return 4
@@ -210,21 +300,9 @@ def test_what_lies_behind_the_horizon_is_left_to_the_loop_that_feeds_on(monkeypa
     assert filling.held == at_once(cleanly_folded(full().events[:4]))
 
 
-def test_what_does_not_fit_into_memory_is_left_to_the_loop_that_feeds_on():
-    """It has written what does, and reflects it."""
-    filling = Filling(full().events, documents=5)
-
-    at_once(filling.run())
-    reached = filling.checkpoint.position
-    filling.feed()
-
-    assert 0 < reached < len(full().events)
-    assert filling.held == at_once(cleanly_folded(full().events))
-
-
 def test_what_is_reflected_already_is_not_filled():
     """Another projector was faster: it would be removed."""
-    filling = Filling(full().events)
+    filling = Fill(full().events)
     filling.feed()
     before = filling.store.content.copy()
 

@@ -1,66 +1,89 @@
-"""A projector has a process of its own fill a generation, which it rests, hears to the end, and outlives."""
+"""A projector has a process of its own fill a range, which it rests, hears to the end, and outlives."""
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
-from projector.adapters.processes.filler import FillerInChild
+from projector.adapters.processes.filler import RangeFillerInChild
 from projector.adapters.processes.protocol import failed
 from projector.processing.circuit_breaker import TooManyParked
-from projector.processing.filling import Piece
+from projector.processing.filling import Piece, RangeOrder, RangeOutcome
 from projector.store.errors import GenerationDamaged, Superseded
 from shared.errors import Unavailable, Unsound
-from shared.event_log import MemoryEventLog
-from shared.read_model.positions import Pointer
-from tests.support.histories import History
+from shared.read_model.positions import Checkpoint
 
-POINTER = Pointer("g1", 3)
+ORDER = RangeOrder(generation="g1", until=12, nth=1, of=2, weight=100)
 WORKS = """
 import sys
 for events in (7, 5):
-    print('{"type": "Worked", "events": %d, "seconds": 0.5}' % events, flush=True)
+    print('{"type": "Worked", "events": %d, "seconds": 0.5, "position": 9}' % events, flush=True)
     assert sys.stdin.readline() == "\\n"
 """
-ENDS = """print('{"type": "Ended", "is_filled": true}', flush=True)"""
+WRITES = """
+import sys
+print('{"type": "Waiting"}', flush=True)
+assert sys.stdin.readline() == '{"revision":4}\\n'
+print('{"type": "Wrote"}', flush=True)
+"""
+ENDS = """print('{"type": "Ended", "outcome": {"stopped": 8}}', flush=True)"""
+ENDED = RangeOutcome(stopped=8)
 
 
-class Here:
-    """Fills nothing in this process, and notes that it was asked."""
+class Turns:
+    """Gives turns, and knows whose it is."""
 
     def __init__(self):
-        self.asked = []
+        self.checkpoint = Checkpoint(revision=4)
 
-    async def fill(self, pointer, *, report):
-        self.asked.append(pointer)
-        return True
-
-
-def filler(script, *, most_here=1, here=None):
-    history, log = History(), MemoryEventLog()
-    history.register("ada")
-    log.append(history.events)
-    return FillerInChild(here or Here(), log, ("-I", "-S", "-c", script), most_here=most_here)
+    @asynccontextmanager
+    async def take(self):
+        yield self.checkpoint
+        self.checkpoint = self.checkpoint.revised()
 
 
-async def filled(script):
-    """Whether it is filled in the end, and what was reported until then."""
+def filler(script):
+    return RangeFillerInChild(("-I", "-S", "-c", script))
+
+
+async def filled(script, turns=None):
+    """The outcome, and what was reported until then."""
     pieces = []
 
     async def report(piece):
         pieces.append(piece)
 
-    return await filler(script).fill(POINTER, report=report), pieces
+    return await filler(script).fill(ORDER, turn=(turns or Turns()).take, report=report), pieces
 
 
 async def test_it_goes_on_when_it_was_heard():
-    assert await filled(WORKS + ENDS) == (True, [Piece(7, 0.5), Piece(5, 0.5)])
+    assert await filled(WORKS + ENDS) == (ENDED, [Piece(7, 0.5, 9), Piece(5, 0.5, 9)])
 
 
 async def test_it_is_told_what_to_fill():
-    script = "import sys; assert sys.argv[1:] == ['g1', '3'];" + ENDS
+    order = msgspec.json.encode(ORDER).decode()
 
-    assert await filled(script) == (True, [])
+    assert await filled(f"import sys; assert sys.argv[1:] == [{order!r}];" + ENDS) == (ENDED, [])
+
+
+async def test_it_writes_when_it_may():
+    """Behind the checkpoint that it is given; what it leaves is the next revision."""
+    turns = Turns()
+
+    assert await filled(WRITES + ENDS, turns) == (ENDED, [])
+
+    assert turns.checkpoint == Checkpoint(revision=5)
+
+
+async def test_a_turn_in_which_it_is_killed_is_not_counted():
+    turns = Turns()
+
+    with pytest.raises(Unavailable, match="ended with 3"):
+        await filled("""print('{"type": "Waiting"}', flush=True); raise SystemExit(3)""", turns)
+
+    assert turns.checkpoint == Checkpoint(revision=4)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +122,10 @@ async def test_one_that_is_wanted_no_more_is_killed():
     reported = asyncio.Queue()
     script = """
 import os, sys
-print('{"type": "Worked", "events": %d, "seconds": 0}' % os.getpid(), flush=True)
+print('{"type": "Worked", "events": %d, "seconds": 0, "position": 1}' % os.getpid(), flush=True)
 sys.stdin.readline(); sys.stdin.readline()
 """
-    filling = asyncio.create_task(filler(script).fill(POINTER, report=reported.put))
+    filling = asyncio.create_task(filler(script).fill(ORDER, turn=Turns().take, report=reported.put))
     pid = (await reported.get()).events
 
     filling.cancel()
@@ -111,11 +134,3 @@ sys.stdin.readline(); sys.stdin.readline()
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-
-
-async def test_a_short_log_is_read_here():
-    here = Here()
-
-    assert await filler("raise SystemExit", most_here=2, here=here).fill(POINTER, report=None)
-
-    assert here.asked == [POINTER]

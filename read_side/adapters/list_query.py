@@ -39,12 +39,15 @@ class ListLimits:
     """…and has this many times as many."""
     looked_at: int = 10_000
     """Entries that one page looks at; a page may be short because of it, and says where to go on."""
-    first_chunk: int = 250
-    """Candidates that are checked in the first trip; each trip may be twice as long as the one before."""
+    fewest: int = 100
     greatest_chunk: int = 500
-    words_a_record: int = 3
+    """Entries that are read in one trip to find those that fit, at least and at most…"""
+    spare: float = 1.25
+    """…and how many more than are expected to be enough."""
+    chance: float = 0.25
+    """That a candidate fits whose index row has to be looked at."""
+    words_a_record: int = 2
     """Entries of the index by word that are read for each record wanted: several words of one may begin alike."""
-    fewest_words: int = 150
 
     def too_broad(self) -> QueryTooBroad:
         return QueryTooBroad(f"More than {self.sorted:,} match")

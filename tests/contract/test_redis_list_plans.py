@@ -26,10 +26,9 @@ QUERIES = [
     ProfileQuery(statuses=ANY, words=("o-nei",), tags=("senate",), order="handle", limit=4),
 ]
 PLANS = {
-    "small chunks": ListLimits(
-        first_chunk=3, greatest_chunk=7, chunk=5, rows_chunk=3, words_a_record=1, fewest_words=1
-    ),
-    "short pages": ListLimits(first_chunk=3, greatest_chunk=7, fewest_words=1, looked_at=20, gathered=-1),
+    "small chunks": ListLimits(greatest_chunk=7, chunk=5, rows_chunk=3, words_a_record=1),
+    "short pages": ListLimits(greatest_chunk=7, looked_at=20, gathered=-1),
+    "bad guesses": ListLimits(chance=1.0, spare=0.1, words_a_record=1),
     "always along the list": ListLimits(gathered=-1),
     "always put into order": ListLimits(narrower=0),
     "too many entries to be put into order": ListLimits(read=3, chunk=2),
@@ -48,7 +47,7 @@ async def test_every_plan_finds_the_same(redis_views, redis_projection, list_lim
         assert list_limits == PLANS["short pages"] or {4} >= set(lengths[:-1]), query
 
 
-@pytest.mark.parametrize("list_limits", [ListLimits(looked_at=100, first_chunk=100)])
+@pytest.mark.parametrize("list_limits", [ListLimits(looked_at=100, greatest_chunk=100)])
 async def test_a_page_looks_at_so_many_and_no_more(redis_views, redis_projection):
     """It is empty then, and says where to go on."""
     people = [person(number, tags=("a",) if number % 2 else ("b",)) for number in range(1, 301)]
@@ -70,7 +69,7 @@ async def test_more_entries_than_can_be_read_are_no_reason_to_refuse(redis_views
 
 
 @pytest.mark.parametrize("tags", [("a", "b"), ("b", "a")])
-@pytest.mark.parametrize("list_limits", [ListLimits(first_chunk=5, greatest_chunk=5, looked_at=20)])
+@pytest.mark.parametrize("list_limits", [ListLimits(greatest_chunk=5, looked_at=20)])
 async def test_the_narrowest_list_is_the_one_gone_along(redis_views, redis_projection, tags):
     """A rare match is found at once, however many share the other tag."""
     people = [person(number, tags=("a",)) for number in range(1, 101)]

@@ -52,7 +52,7 @@ async def test_a_page_takes_so_many_trips_however_deep_it_is(redis_views, redis_
 
 @pytest.mark.parametrize("limits", [RedisReadLimits(fields=10)])
 async def test_a_page_that_is_heavy_travels_alone(redis_views, redis_projection):
-    """No writer waits for a batch that carries several; light ones share theirs."""
+    """No writer waits for a batch that carries several; light ones share theirs, as entries of lists do."""
     redis_projection.commit(*PEOPLE, position=7)
     await redis_views.list(ProfileQuery())
     limits = (1, 1, 1, 20, 21)
@@ -61,7 +61,7 @@ async def test_a_page_that_is_heavy_travels_alone(redis_views, redis_projection)
         pages = await asyncio.gather(*(redis_views.list(ProfileQuery(limit=limit)) for limit in limits))
         trips_made = made()
 
-    assert trips_made == 6
+    assert trips_made == 5
     assert list(limits) == [len(page.documents) for page in pages]
 
 

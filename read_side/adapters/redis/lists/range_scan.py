@@ -16,13 +16,13 @@ class Chunk(NamedTuple):
     :param places: without those that only repeat a record.
     :param end: the place where to go on; None at the end of the scan.
     :param read: how many entries it took.
-    :param lists: the prefix of the list in which each of the places stands.
+    :param lists: the prefix of the list in which each of the places stands; where it is one list, this is its prefix.
     """
 
     places: Sequence[bytes]
     end: bytes | None
     read: int
-    lists: Mapping[bytes, bytes]
+    lists: Mapping[bytes, bytes] | bytes
 
 
 class RangeScan(NamedTuple):
@@ -70,14 +70,19 @@ class RangeScan(NamedTuple):
         """
         replies = [(reply, *part) for reply, part in zip(results, self._parts(), strict=True)]
         going_on = [_place(reply[-1], prefix, word) for reply, prefix, word in replies if len(reply) == limit]
-        lists: dict[bytes, bytes] = {}
-        for reply, prefix, word in replies:
-            lists.update(dict.fromkeys(_places(reply, prefix, word), prefix))
-        places = sorted(lists, reverse=descending)
         end = (max if descending else min)(going_on, default=None)
-        if end is not None and len(replies) > 1:
-            places = [each for each in places if (each >= end if descending else each <= end)]
-        return Chunk(places, end, sum(map(len, results)), lists)
+        if len(replies) == 1:  # it is in order already
+            return Chunk(_places(*replies[0]), end, len(results[0]), self.prefixes[0])
+        lists = {place: prefix for reply, prefix, word in replies for place in _places(reply, prefix, word)}
+        return Chunk(_up_to(end, lists, descending=descending), end, sum(map(len, results)), lists)
+
+
+def _up_to(end: bytes | None, places: Iterable[bytes], *, descending: bool) -> Sequence[bytes]:
+    """Put places into order, without those behind the end."""
+    in_order = sorted(places, reverse=descending)
+    if end is None:
+        return in_order
+    return [each for each in in_order if (each >= end if descending else each <= end)]
 
 
 def _places(entries: Sequence[bytes], prefix: bytes, word: bytes) -> Sequence[bytes]:

@@ -7,6 +7,7 @@ The index by word is in the order of words only, the lists of facets are in ever
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import compress
+from math import ceil, prod
 from typing import NamedTuple, Self
 
 import msgspec
@@ -91,27 +92,28 @@ class Search:
         if query.terms:
             return await self._sorted()
         facets = self._facets()
-        return await self._along_facet(facets, await self._lengths(facets))
+        *lengths, total = await self._lengths([*facets, self._everybody()]) if len(facets) > 1 else (0, 0)
+        return await self._along_facet(facets, lengths, total)
 
     async def _by_word(self) -> Places:
         """In the order of the words that match: along their index, or from a much narrower list."""
         lead = self._term(self._query.lead)
         others = [self._term(term) for term in self._query.terms if term != self._query.lead]
         others += self._facets() if self._query.facets else []
-        lengths = await self._lengths([lead, *others])
         if not others:
             return await self._along(lead)
-        shortest = min(lengths[1:])
-        if shortest <= self._limits.gathered and shortest * self._limits.narrower <= lengths[0]:
+        length, *lengths, total = await self._lengths([lead, *others, self._everybody()])
+        shortest = min(lengths)
+        if shortest <= self._limits.gathered and shortest * self._limits.narrower <= length:
             with suppress(TooManyToSort):  # it has grown since
-                return await self._gather(others[lengths[1:].index(shortest)])
-        return await self._along(lead)
+                return await self._gather(others[lengths.index(shortest)])
+        return await self._along(lead, chance=_chance(lengths, total))
 
     async def _sorted(self) -> Places:
         """Records that words find, in another order than that of the words."""
         words, facets = list(map(self._term, self._query.terms)), self._facets()
         scans = [*words, *facets] if self._query.facets else words
-        lengths = await self._lengths(scans)
+        lengths = await self._lengths(scans) if len(scans) > 1 else [0]
         by_word, by_facet = lengths[: len(words)], lengths[len(words) :]
         if by_facet and min(by_facet) <= min(by_word):
             return await self._along_facet(facets, by_facet)
@@ -123,25 +125,36 @@ class Search:
         # So many have the word that those who fit are not far apart. Where they are, pages are short.
         return await self._along_facet(facets, by_facet or [0])
 
-    async def _along_facet(self, facets: Sequence[RangeScan], lengths: Sequence[int]) -> Places:
-        """Along the narrowest of these lists."""
-        nth = lengths.index(min(lengths))
-        return await self._along(facets[nth], facet=nth)
+    async def _along_facet(self, facets: Sequence[RangeScan], lengths: Sequence[int], total: int = 0) -> Places:
+        """
+        Along the narrowest of these lists.
 
-    async def _along(self, scan: RangeScan, *, facet: int | None = None) -> Places:
-        """:param facet: the one of the query's facets whose list it is; None: it is the index by word."""
-        return await PageScan(self._read, self._query, self._limits, scan, Filters.of_scan(self._query, facet)).page()
+        :param total: how many records there are in all; 0 where that is unknown.
+        """
+        nth = lengths.index(min(lengths))
+        return await self._along(facets[nth], facet=nth, chance=_chance([*lengths[:nth], *lengths[nth + 1 :]], total))
+
+    async def _along(self, scan: RangeScan, *, facet: int | None = None, chance: float = 1.0) -> Places:
+        """
+        :param facet: the one of the query's facets whose list it is; None: it is the index by word.
+        :param chance: that the filters let a record pass.
+        """
+        filters = Filters.of_scan(self._query, facet)
+        if filters.index_rows:
+            chance = self._limits.chance
+        return await PageScan(self._read, self._query, self._limits, scan, filters, chance=chance).page()
 
     async def _lengths(self, scans: Sequence[RangeScan]) -> list[int]:
-        """How many entries each has; where there is no choice, nothing is read."""
-        if len(scans) == 1:
-            return [0]
+        """How many entries each has."""
         counts = [scan.counts() for scan in scans]
         results = iter((await self._read.ask(reads=[each for own in counts for each in own])).results)
         return [sum(next(results) for _ in own) for own in counts]
 
     def _facets(self) -> list[RangeScan]:
         return [self._scan(self._query.order, facet) for facet in self._query.facets or (EVERYBODY,)]
+
+    def _everybody(self) -> RangeScan:
+        return self._scan(self._query.order, EVERYBODY)
 
     def _term(self, term: Term) -> RangeScan:
         return self._scan(WORD, b"")._replace(words=tuple(map(str.encode, term.beginnings)))
@@ -225,10 +238,10 @@ class Filters(NamedTuple):
     @staticmethod
     def _entries(facet: bytes, chunk: Chunk, places: Sequence[bytes]) -> tuple[bytes, ...]:
         """The entries that candidates would have in the list of a facet, each under its own status."""
-        heads = {prefix: facet + prefix[-1:] for prefix in set(chunk.lists.values())}
-        if len(heads) == 1:
-            return tuple(map(heads.popitem()[1].__add__, places))
-        return tuple(heads[chunk.lists[each]] + place for each, place in zip(chunk.places, places, strict=True))
+        lists = chunk.lists
+        if isinstance(lists, bytes):
+            return tuple(map((facet + lists[-1:]).__add__, places))
+        return tuple(facet + lists[each][-1:] + place for each, place in zip(chunk.places, places, strict=True))
 
     def fitting(self, query: ListQuery, chunk: Chunk, results: Sequence[Sequence[bytes | None]]) -> list[bytes]:
         """
@@ -250,15 +263,22 @@ class PageScan:
     """
 
     def __init__(
-        self, read: ConsistentRead, query: ListQuery, limits: ListLimits, scan: RangeScan, filters: Filters
+        self,
+        read: ConsistentRead,
+        query: ListQuery,
+        limits: ListLimits,
+        scan: RangeScan,
+        filters: Filters,
+        *,
+        chance: float,
     ) -> None:
         self._read, self._query, self._limits, self._scan = read, query, limits, scan
         self._filters = filters
-        self._size = self._first_size()
+        self._found: list[bytes] = []
+        self._expect(chance if scan.words == (b"",) else chance / limits.words_a_record)
 
     async def page(self) -> Places:
-        found: list[bytes] = []
-        looked_at, limit = 0, self._query.limit
+        found, looked_at, limit = self._found, 0, self._query.limit
         chunk = await self._chunk(self._query.after)
         while True:
             looked_at += chunk.read
@@ -269,32 +289,40 @@ class PageScan:
                 return Places(found[:limit], found[limit - 1])
             if is_last:
                 return Places(found, chunk.end)
+            self._expect(len(fitting) / chunk.read)
             chunk = following or await self._chunk(chunk.end)
 
+    def _expect(self, chance: float) -> None:
+        """
+        Read so many entries next that the page will probably be full.
+
+        :param chance: that an entry is one of a record that fits.
+        """
+        limits, missing = self._limits, self._query.limit + 1 - len(self._found)
+        likely = missing if chance == 1 else max(limits.spare * missing / max(chance, 1e-9), limits.fewest)
+        self._chance, self._size = chance, min(ceil(likely), limits.greatest_chunk)
+
     async def _fitting(self, chunk: Chunk, *, go_on: bool) -> tuple[Sequence[bytes], Chunk | None]:
-        """Return the records of a chunk that fit; if that takes a trip, the next chunk travels along."""
+        """Return the records of a chunk that fit; if that takes a trip, a next chunk that is needed travels along."""
         if not self._filters or not chunk.places:
             return chunk.places, None
         reads, size = self._filters.reads(chunk), self._size
-        ahead = self._ranges(chunk.end) if go_on else []
+        is_short = len(self._found) + self._chance * chunk.read <= self._query.limit
+        ahead = self._ranges(chunk.end) if go_on and is_short else []
         results = (await self._read.ask(reads=[*reads, *ahead])).results
         fitting = self._filters.fitting(self._query, chunk, results[: len(reads)])
         return fitting, self._put_together(results[len(reads) :], size) if ahead else None
 
     async def _chunk(self, after: bytes | None) -> Chunk:
-        size = self._size
-        return self._put_together((await self._read.ask(reads=self._ranges(after))).results, size)
+        return self._put_together((await self._read.ask(reads=self._ranges(after))).results, self._size)
 
     def _ranges(self, after: bytes | None) -> Sequence[Range]:
-        ranges = self._scan.ranges(after=after, limit=self._size, descending=self._query.descending)
-        self._size = max(self._size, min(2 * self._size, self._limits.greatest_chunk))
-        return ranges
+        return self._scan.ranges(after=after, limit=self._size, descending=self._query.descending)
 
     def _put_together(self, results: Sequence[Sequence[bytes]], size: int) -> Chunk:
         return self._scan.chunk(results, limit=size, descending=self._query.descending)
 
-    def _first_size(self) -> int:
-        limits, wanted = self._limits, self._query.limit + 1
-        if self._scan.words != (b"",):
-            wanted = max(limits.words_a_record * wanted, limits.fewest_words)
-        return min(max(wanted, limits.first_chunk), limits.greatest_chunk) if self._filters else wanted
+
+def _chance(lengths: Sequence[int], total: int) -> float:
+    """Which part of records stands in all lists of these lengths, if they are spread evenly; unknown is all."""
+    return prod(length / total for length in lengths) if total else 1.0

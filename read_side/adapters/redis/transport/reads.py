@@ -42,7 +42,7 @@ class Range(NamedTuple):
 
     @property
     def weight(self) -> int:
-        return self.limit
+        return _weight(self.limit)
 
     def command(self, key: str) -> Iterable[str | bytes]:
         direction = ("REV",) if self.descending else ()
@@ -71,10 +71,15 @@ class Scores(NamedTuple):
 
     @property
     def weight(self) -> int:
-        return len(self.entries)
+        return _weight(len(self.entries))
 
     def command(self, key: str) -> Iterable[str | bytes]:
         return ("ZMSCORE", key, *self.entries)
+
+
+def _weight(entries: int) -> int:
+    """An entry of a sorted set takes Redis a quarter of the time that a document takes."""
+    return 1 + entries // 4
 
 
 Read: TypeAlias = Fields | Range | Count | Scores

@@ -58,7 +58,7 @@ async def find_members(read: ConsistentRead, group: bytes, query: MemberQuery, *
 
     :param guard: what has to be read in the moment in which the page is.
     """
-    chunk = Chunk((), None, 0, {}) if cannot_be(query.role or "") else await _chunk(read, group, query)
+    chunk = Chunk((), None, 0, b"") if cannot_be(query.role or "") else await _chunk(read, group, query)
     shown, is_last = chunk.places[: query.limit], len(chunk.places) <= query.limit
     reply = await read.ask(guard, reads=_cards(group, shown) if shown else ())
     people, memberships = reply.results or ((), ())

@@ -69,9 +69,12 @@ def unseal(envelope: bytes) -> Sealed:
 
 def full_forms(envelopes: Iterable[bytes]) -> Forms:
     """Take many sealed documents apart, as far as whole ones are served."""
-    parts = [envelope.partition(b"\n") for envelope in envelopes]
-    tags = tuple([header.split(b" ", 2)[1] for header, _, _ in parts])
-    return Forms(tuple([body for _, _, body in parts]), tags if all(tags) else ())
+    bodies, tags = [], []
+    for envelope in envelopes:
+        header, _, body = envelope.partition(b"\n")
+        bodies.append(body)
+        tags.append(header.split(b" ", 2)[1])
+    return Forms(tuple(bodies), tuple(tags) if all(tags) else ())
 
 
 def public_form(envelope: bytes) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
-from urllib.parse import quote, unquote_to_bytes, urlencode
+from urllib.parse import quote, unquote_to_bytes
 
 from litestar.types import Scope
 
@@ -19,6 +19,7 @@ Parse = Callable[[str], T]
 
 NOT_UTF_8 = "must be UTF-8, percent-encoded"
 
+_is_unreserved = re.compile(rb"[A-Za-z0-9._~-]*").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
 
@@ -36,7 +37,9 @@ class Parameters:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._pairs = list(_pairs(scope["query_string"]))
-        self._taken: set[bytes] = set()
+        self._left: dict[bytes, list[bytes]] = {}
+        for name, value in self._pairs:
+            self._left.setdefault(name, []).append(value)
         self._errors: list[FieldError] = []
 
     def one(self, name: str, parse: Parse[T], default: D) -> T | D:
@@ -63,19 +66,17 @@ class Parameters:
 
     def require_valid(self) -> None:
         """:raises Rejection: 422, with all that is wrong."""
-        unknown = dict.fromkeys(name for name, _ in self._pairs if name not in self._taken)
-        errors = [*self._errors, *(FieldError(_pointer(name), "is not a parameter here") for name in unknown)]
+        errors = [*self._errors, *(FieldError(_pointer(name), "is not a parameter here") for name in self._left)]
         if errors:
             raise invalid(*errors[:MOST_ERRORS])
 
     def address_with(self, name: str, value: str) -> bytes:
         """The query of this request with another value of one parameter, as an address relative to its own."""
         pairs = [*(pair for pair in self._pairs if pair[0] != name.encode()), (name.encode(), value.encode())]
-        return f"?{urlencode(pairs, quote_via=quote, safe='')}".encode()
+        return b"?" + b"&".join([b"%b=%b" % (_quoted(name), _quoted(value)) for name, value in pairs])
 
     def _take(self, name: str) -> list[bytes]:
-        self._taken.add(name.encode())
-        return [value for given, value in self._pairs if given == name.encode()]
+        return self._left.pop(name.encode(), [])
 
     def _parsed(self, pointer: str, value: bytes, parse: Parse[T], default: D) -> T | D:
         try:
@@ -101,6 +102,10 @@ def _pairs(query: bytes) -> Iterator[tuple[bytes, bytes]]:
     for part in filter(None, query.split(b"&")):
         name, _, value = part.replace(b"+", b" ").partition(b"=")
         yield unquote_to_bytes(name), unquote_to_bytes(value)
+
+
+def _quoted(text: bytes) -> bytes:
+    return text if _is_unreserved(text) else quote(text, safe="").encode()
 
 
 def _text(value: bytes) -> str:

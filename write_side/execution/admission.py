@@ -49,7 +49,7 @@ class Admission:
         :raises Overloaded: none is free in time.
         """
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience if self._permits.locked() else None):
                 await self._permits.acquire()
         except TimeoutError:
             raise Overloaded(f"no permit was free within {self._patience:g} s") from None

@@ -1,10 +1,11 @@
 """Carries out a command exactly once, however often it is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -24,6 +25,8 @@ from write_side.execution.observation import Observation, observed
 from write_side.execution.refusals import REFUSED, refusal_of
 from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, RunAgain, TokenKey, UnitOfWork, UnitsOfWork
 from write_side.use_cases.use_case import Run
+
+T = TypeVar("T")
 
 _RETRIES = Counter(
     "muster_command_retries_total",
@@ -126,13 +129,8 @@ class CommandExecutor:
             return Answer(await self._won_elsewhere(context, error), replayed=True)
 
     async def _attempts(self, invocation: Invocation, context: CommandContext) -> Outcome:
-        use_case = self._use_case(invocation)
-        async for attempt in self._retried():
-            with attempt:
-                if attempt.num > 1:
-                    _RETRIES.labels(invocation.use_case.name).inc()
-                return await self._run(use_case, context)
-        raise AssertionError("the last attempt returns or raises")
+        work = partial(self._run, self._use_case(invocation), context)
+        return await self._retried(work, before_another=lambda: _RETRIES.labels(context.command).inc())
 
     def _use_case(self, invocation: Invocation) -> Run:
         """Return the use case with its command and its ports, but for the unit of work."""
@@ -157,18 +155,12 @@ class CommandExecutor:
         :raises OutcomeUnknown: it cannot be asked for.
         """
         try:
-            outcome = await self._asked(context)
+            outcome = await self._retried(partial(self._units.outcome_of, context))
         except _RETRIED as error:
             raise OutcomeUnknown(str(error)) from error
         if outcome is None:
             raise Unavailable("the connection was lost and nothing was stored")
         return outcome
-
-    async def _asked(self, context: CommandContext) -> Outcome | None:
-        async for attempt in self._retried():
-            with attempt:
-                return await self._units.outcome_of(context)
-        raise AssertionError("the last attempt returns or raises")
 
     async def _won_elsewhere(self, context: CommandContext, error: Exception) -> Outcome:
         """Return the outcome that another request under the caller's key reached, else raise the error."""
@@ -182,15 +174,28 @@ class CommandExecutor:
             raise error
         return outcome
 
-    def _retried(self) -> AsyncIterator[stamina.Attempt]:
-        return stamina.retry_context(
+    async def _retried(
+        self, work: Callable[[], Awaitable[T]], *, before_another: Callable[[], None] = lambda: None
+    ) -> T:
+        """Do some work; stamina takes a failure for that of its first attempt, and costs what succeeds nothing."""
+        try:
+            return await work()
+        except _RETRIED as error:
+            failed = error
+        async for attempt in stamina.retry_context(
             on=_RETRIED,
             attempts=self._limits.attempts,
             timeout=self._limits.retry_seconds,
             wait_initial=0.02,
             wait_max=0.5,
             wait_jitter=0.05,
-        )
+        ):
+            with attempt:
+                if attempt.num == 1:
+                    raise failed
+                before_another()
+                return await work()
+        raise AssertionError("the last attempt returns or raises")
 
 
 class SingleFlight:

@@ -129,7 +129,7 @@ def register_postgres(
     notifier = PostgresNotifier(url, limits=postgres)
     ports: Any = {"transactions": begin, "command_log": command_log, "notify": notifier.notify}
     units = GroupedUnitsOfWork(**ports, alone=PostgresUnitsOfWork(**ports), limits=transactions)
-    registry.register_value(AsyncEngine, engine, on_registry_close=engine.dispose, ping=_answers)
+    registry.register_value(AsyncEngine, engine, on_registry_close=begin.close, ping=_answers)
     background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, begin, command_log))
     registry.register_value(Background, background)
     token_key = PostgresTokenKey(begin)

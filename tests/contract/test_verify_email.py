@@ -102,7 +102,7 @@ async def test_the_key_is_the_databases_own(database_url):
 
     key, again = await PostgresTokenKey(transactions).read(), await PostgresTokenKey(transactions).read()
 
-    await engine.dispose()
+    await transactions.close()
     assert key == again
     assert key != fingerprint_key
     assert len(key) == 32

@@ -158,7 +158,7 @@ async def postgres_write_side(
     try:
         yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
     finally:
-        await engine.dispose()
+        await transactions.close()
 
 
 async def race(write_side: WriteSide, *racers: Awaitable[Any]) -> list[Any]:

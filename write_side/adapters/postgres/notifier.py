@@ -10,8 +10,12 @@ from shared.event_log.adapters.postgres import CHANNEL
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.postgres.connection import connected
 from shared.runtime.retry import repeat
+from write_side.adapters.postgres.pipeline import Pipeline
+from write_side.adapters.postgres.rows import Statement
 
 RECONNECT_SECONDS = 0.5
+
+_NOTIFY: Statement = (f"notify {CHANNEL}", ())
 
 log = structlog.get_logger()
 
@@ -39,10 +43,11 @@ class PostgresNotifier:
 
     async def _connect_and_send(self) -> None:
         async with connected(self._url, autocommit=True, limits=self._limits) as connection:
+            pipeline = Pipeline(connection, prepared=set())
             while True:
                 await self._is_due.wait()
                 self._is_due.clear()
-                await connection.execute(f"notify {CHANNEL}")
+                await pipeline.carry_out(_NOTIFY)
 
 
 def _reconnect(error: Exception) -> float:

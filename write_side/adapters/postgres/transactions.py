@@ -17,6 +17,7 @@ from shared.errors import Unavailable
 from shared.event_log import EventLogUnsound
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_arguments
+from shared.postgres.kept_session import KeptSession
 from shared.postgres.session import BEGIN_SESSION, require_session
 from shared.postgres.terminate import answered_within, terminate
 from write_side.adapters.postgres.failures import is_certain, translated
@@ -130,22 +131,41 @@ class PostgresTransactions:
         self._seconds = limits.seconds
         self._pool_seconds = limits.pool_seconds
         self._places = asyncio.Semaphore(limits.connections)
+        self._pipelines: list[KeptSession[Pipeline]] = []
+        """Those that no transaction has. Each keeps its connection: the pool would take long over a lone command."""
 
     @asynccontextmanager
     async def pipelined(self) -> AsyncIterator["PipelinedTransaction"]:
         """Open a transaction that is rolled back unless it commits, and whose statements go in batches."""
+        kept = self._pipelines.pop() if self._pipelines else KeptSession(self._pipeline)
+        try:
+            async with kept.lent() as pipeline:
+                with answered_within(pipeline.connection, seconds=self._seconds):
+                    yield PipelinedTransaction(pipeline)
+                    await pipeline.roll_back()
+        finally:
+            self._pipelines.append(kept)
+
+    @asynccontextmanager
+    async def _pipeline(self) -> AsyncIterator[Pipeline]:
+        """Take a connection out of the pool."""
         with translated():
             connection = await self._engine.connect()
         pooled = await connection.get_raw_connection()
         line: Any = pooled.driver_connection
         prepared: set[str] = pooled.info.setdefault("prepared", set())
-        with answered_within(line, seconds=self._seconds):
-            try:
-                yield PipelinedTransaction(Pipeline(line, prepared=prepared))
-            finally:
-                if line.closed:
-                    await connection.invalidate()
-                await connection.close()  # the pool rolls back
+        try:
+            yield Pipeline(line, prepared=prepared)
+        finally:
+            if line.closed:
+                await connection.invalidate()
+            await connection.close()  # the pool rolls back
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for kept in self._pipelines:
+            await kept.aclose()
+        await self._engine.dispose()
 
     async def open(self) -> AsyncSession:
         """Open a session on a connection that is terminated if the transaction has not ended in time."""

@@ -113,7 +113,7 @@ def flush() -> None:
 
 
 def _context(sent: str | None) -> Context:
-    return _propagator.extract({"traceparent": sent} if sent else {}, Context())
+    return _propagator.extract({"traceparent": sent}, Context()) if sent else Context()
 
 
 def _describe(span: Span, projection: str, traceparents: Iterable[str | None], *, position: int, events: int) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter
 
@@ -39,6 +40,11 @@ for _name in (UNKNOWN, *(use_case.name for use_case in USE_CASES)):
         _COMMANDS.labels(_name, _problem.name)
 
 
+@lru_cache(maxsize=1_024)  # commands and problems are few
+def _meters(command: str, outcome: str) -> tuple[Counter, Histogram]:
+    return _COMMANDS.labels(command, outcome), _COMMAND_SECONDS.labels(command)
+
+
 class Observation:
     """A message with a command that is being carried out, and what is known of it so far."""
 
@@ -70,15 +76,17 @@ class Observation:
     def close(self, *, seconds: float) -> None:
         if not self.is_answered:
             return
-        _COMMANDS.labels(self.command, self.outcome).inc()
-        _COMMAND_SECONDS.labels(self.command).observe(seconds)
-        self._span.set_attributes(
-            {
-                **self._channel.attributes(self._status),
-                "muster.command": self.command,
-                "muster.outcome": self.outcome,
-            }
-        )
+        count, time = _meters(self.command, self.outcome)
+        count.inc()
+        time.observe(seconds)
+        if self._span.is_recording():
+            self._span.set_attributes(
+                {
+                    **self._channel.attributes(self._status),
+                    "muster.command": self.command,
+                    "muster.outcome": self.outcome,
+                }
+            )
 
 
 @contextmanager

@@ -20,8 +20,8 @@ PASSWORDS = {"POSTGRES_PASSWORD": "secret", "VALKEY_PASSWORD": "secret"}
 
 @pytest.fixture(scope="module")
 def services():
-    """The services as written, with passwords filled in."""
-    text = (ROOT / "compose.yaml").read_text()
+    """The services as written, with passwords and defaults filled in."""
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "compose.yaml").read_text())
     return yaml.safe_load(re.sub(r"\$\{(\w+):\?[^}]*\}", lambda name: PASSWORDS[name[1]], text))["services"]
 
 

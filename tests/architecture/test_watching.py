@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Gauge
 
 import projector.services
 import read_side.services
 import write_side.services
+from projector.processing import metrics
 from projector.processing.progress import ProjectionState
 from read_side.adapters.redis.views import source
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
@@ -58,6 +59,15 @@ def test_what_is_looked_at_is_measured(expression):
     named = set(re.findall(r"\bmuster_\w+", expression))
 
     assert named <= samples()
+
+
+def test_gauges_are_summed_over_the_workers_that_live():
+    """Those of the projector aside, which is one process: others would show each worker, and those that have died."""
+    of_projector = {each for each in vars(metrics).values() if isinstance(each, Gauge)}
+    collectors = {each for name, each in REGISTRY._names_to_collectors.items() if name.startswith("muster_")}
+    gauges = {each for each in collectors if isinstance(each, Gauge)} - of_projector
+
+    assert {each._multiprocess_mode for each in gauges} == {"livesum"}
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

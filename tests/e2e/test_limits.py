@@ -16,7 +16,7 @@ AWAY = "no caller is limited"
 
 async def test_two_processes_let_through_together_what_one_may(stack, tmp_path):
     """
-    They know nothing of one another but what Redis tells; what one may hold back is a twentieth.
+    They and their workers know nothing of one another but what Redis tells; what one may hold back is a twentieth.
 
     On a busy machine Redis may answer too late for a subject to be limited: then it is tried with another.
     """
@@ -28,7 +28,7 @@ async def test_two_processes_let_through_together_what_one_may(stack, tmp_path):
         **keys.settings,
     }
     async with (
-        service("read", tmp_path / "first.log", **settings) as (first, _),
+        service("read", tmp_path / "first.log", MUSTER_WORKERS="2", **settings) as (first, _),
         service("read", tmp_path / "second.log", **settings) as (second, _),
     ):
         told = await until(lambda: told_in_turn(keys, first, second, logs=tmp_path))
@@ -41,7 +41,8 @@ async def told_in_turn(keys, *urls, logs):
     """The statuses of more requests than one subject may make; None if Redis was away meanwhile."""
     before = times_away(logs)
     headers = bearing(keys.token(READ, subject=f"limited-{uuid4().hex}"))
-    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=SECONDS) as client:
+    limits = httpx.Limits(max_keepalive_connections=0)  # so that each worker is asked
+    async with httpx.AsyncClient(headers=headers, limits=limits, trust_env=False, timeout=SECONDS) as client:
         told = [(await client.get(f"{url}/stats")).status_code for _ in range(QUOTA) for url in urls]
     return told if times_away(logs) == before else None
 

@@ -199,8 +199,12 @@ def running_stack(*arguments: str, **variables: str) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The stack for tests that do no harm and mind that others use it too; what it rests for is no time to wait."""
-    with running_stack(MUSTER_LIMITS="drift_sampler.rest=2") as running:
+    """
+    The stack for tests that do no harm and mind that others use it too.
+
+    Each of its APIs has two workers, and what its projector rests for is no time to wait.
+    """
+    with running_stack(MUSTER_WORKERS="2", MUSTER_LIMITS="drift_sampler.rest=2") as running:
         yield running
 
 

@@ -1,18 +1,21 @@
 """The processes as they run in production send their spans to the collector that OpenTelemetry's variables name."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
+import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from projector.projections.registry import PROJECTIONS
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import free_port
-from tests.support.stack import Stack, running_stack, until
+from tests.support.patience import SECONDS
+from tests.support.stack import another_database, service, until
 
 TRACE, CLIENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -45,11 +48,21 @@ def collector_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def traced_stack(collector_port) -> Iterator[Stack]:
-    """A stack that sends spans to a collector, which is away unless a test has it listen."""
-    endpoint = f"http://127.0.0.1:{collector_port}"
-    with running_stack(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="50") as stack:
-        yield stack
+async def write_url(stack, collector_port, tmp_path_factory) -> AsyncIterator[str]:
+    """The write side, beside a projector; both send spans to a collector, which is away unless a test has it listen."""
+    home = tmp_path_factory.mktemp("traced")
+    with another_database(stack) as url, EmbeddedRedis(home / "redis", appendonly=False) as redis:
+        settings = {
+            "MUSTER_DATABASE_URL": url,
+            "MUSTER_REDIS_URL": redis.url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector_port}",
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+        }
+        async with (
+            service("project", home / "project.log", **settings),
+            service("write", home / "write.log", **settings) as (write, _),
+        ):
+            yield write
 
 
 @contextmanager
@@ -76,9 +89,9 @@ def listening(collector: Collector, port: int) -> Iterator[None]:
             thread.join()
 
 
-async def register(stack: Stack, name: str, **headers: str) -> None:
+async def register(url: str, name: str, **headers: str) -> None:
     body = {"email": f"{name}@example.org", "handle": name, "display_name": name}
-    async with stack.client(stack.addresses.write) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as client:
         (await client.post("/commands/register-account", json=body, headers=headers)).raise_for_status()
 
 
@@ -87,12 +100,12 @@ def collector() -> Collector:
     return Collector()
 
 
-async def test_a_trace_is_whole_at_the_collector(collector, collector_port, traced_stack):
+async def test_a_trace_is_whole_at_the_collector(collector, collector_port, write_url):
     """The command from the write side, and from the projector the commits that link to it."""
     name = f"traced-{uuid4().hex[:8]}"
 
     with listening(collector, collector_port):
-        await register(traced_stack, name, traceparent=f"00-{TRACE}-{CLIENT}-01")
+        await register(write_url, name, traceparent=f"00-{TRACE}-{CLIENT}-01")
         command = await until(collector.command)
         await until(lambda: all_of_them(collector))
 
@@ -104,6 +117,6 @@ async def all_of_them(collector: Collector) -> bool:
     return await collector.linked() == {f"project {each.name}" for each in PROJECTIONS}
 
 
-async def test_a_collector_that_is_away_holds_nobody_up(traced_stack):
-    """Commands are answered, and the processes end in time: `end` of the stack sees to it."""
-    await register(traced_stack, "ada")
+async def test_a_collector_that_is_away_holds_nobody_up(write_url):
+    """Commands are answered, and the processes end in time: `service` sees to it."""
+    await register(write_url, "ada")

@@ -96,7 +96,7 @@ def filed(text: str) -> str:
     `O'Brien` is `obrien`; white space is one space between words.
     """
     if text.isascii():
-        return b" ".join(text.encode().translate(_ASCII_FOLDED, _ASCII_JOINTS).split()).decode()
+        return " ".join(text.encode().translate(_ASCII_FOLDED, _ASCII_JOINTS).decode().split())
     return " ".join(folded(text).translate(_UNJOINED).split())
 
 

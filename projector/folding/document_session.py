@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from projector.folding.codec import DocumentCodec
-from projector.folding.documents import Documents, Fetched, Key, Kind, NotPrefetched, ReadOnly, Record
+from projector.folding.documents import DocumentMissing, Documents, Fetched, Key, Kind, NotPrefetched, ReadOnly, Record
 from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
 from projector.folding.index_entries import Entry
@@ -151,6 +151,12 @@ class DocumentSession(Documents):
 
     def forget(self, kind: Kind[Record], id: UUID | str) -> None:
         self._change(self._opened(kind, id), None)
+
+    def change(self, kind: Kind[Any], id: UUID | str, **fields: Any) -> None:
+        document = self._opened(kind, id)
+        if document.record is None:
+            raise DocumentMissing(document.key)
+        self._change(document, msgspec.structs.replace(document.record, **fields))
 
     def undo(self) -> None:
         """Forget what the event has saved."""

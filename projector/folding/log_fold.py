@@ -62,14 +62,13 @@ class LogFold:
     def apply(self, recorded: RecordedEvent) -> bool:
         """Fold the next event, or park it; return whether that was possible."""
         try:
-            is_folded = self._batch.apply(recorded)
+            if self._batch.apply(recorded):
+                self._documents.bring_fan_outs()
+                return True
         except EventNotFoldable:
-            is_folded = False
-        if is_folded:
-            self._documents.bring_fan_outs()
-        else:
-            self.stopped = recorded
-        return is_folded
+            pass
+        self.stopped = recorded
+        return False
 
     def batches(self, *, weight: int) -> Iterator[Batch]:
         """
@@ -104,7 +103,9 @@ class LogDocuments(DocumentSession):
 
     def settle(self) -> None:
         """Keep in mind what the event has changed, for the next fan-out: nothing is indexed before the end."""
-        self._unlisted.update([document for document, *_ in self._before])
+        for before in self._before:
+            if (document := before[0]).key.kind in self.projection.prefixes:
+                self._unlisted.add(document)
         self._before.clear()
 
     def bring_fan_outs(self) -> None:

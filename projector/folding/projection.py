@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-import msgspec
 from msgspec import UNSET
 
 from projector.folding.documents import Documents, Key, Kind, Record
@@ -226,7 +225,7 @@ class Projection:
             change: dict[str, Any] = {version: recorded.version}
             if touches_updated_at:
                 change["updated_at"] = timestamp_of(recorded)
-            documents.save(kind, recorded.aggregate_id, msgspec.structs.replace(record, **change))
+            documents.change(kind, recorded.aggregate_id, **change)
 
     def fan_out(self, event: Event | UnknownEvent) -> FanOut | None:
         """Return the fan-out of an event that changes more documents than it touches; None for nearly all events."""

@@ -37,7 +37,7 @@ def profile_row(record: ProfileRecord) -> IndexRow:
 
 def _words(record: ProfileRecord) -> frozenset[str]:
     names = (record.handle, record.display_name, record.given_name, record.family_name, record.title)
-    return frozenset().union(*map(words, filter(None, names)), *map(words, record.tags))
+    return words(" ".join(filter(None, (*names, *record.tags))))
 
 
 def group_row(record: GroupRecord) -> IndexRow:

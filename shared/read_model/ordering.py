@@ -9,7 +9,6 @@ ones apart. What follows the prefix is the entry's **place**: where a page ends,
 from binascii import hexlify
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from struct import Struct
@@ -135,11 +134,10 @@ def word_entries(index_row: IndexRow, id: UUID) -> Sequence[bytes]:
     The last byte says how many bytes the word shares with the one before it of the same record: a search for a
     prefix that is no longer has met the record already, at that word, and passes over this one.
     """
-    name = NUL + place(index_row.keys[0], id)
-    return [index_row.status + word + name + shared for word, shared in _words(index_row.words)]
+    status, name = index_row.status, NUL + place(index_row.keys[0], id)
+    return [status + word + name + shared for word, shared in _words(index_row.words)]
 
 
-@lru_cache(maxsize=1024)
 def _words(block: bytes) -> Sequence[tuple[bytes, bytes]]:
     """Each word of a block with the byte that ends its entry."""
     words = block[1:-1].split(NUL) if len(block) > 1 else []

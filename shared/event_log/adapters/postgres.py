@@ -249,13 +249,20 @@ class PostgresEventReader:
         portion: list[RecordedEvent] = []
         size = 0
         with answered_within(self._connection, seconds=self._answer_seconds):
-            while len(portion) < self._limits.replayed and size < self._limits.portion_bytes:
-                if not (row := bytes(await copy.read())):
-                    break
+            row = bytes(await copy.read())
+            while row:
                 if recorded := binary_rows.recorded_in(row):
                     portion.append(recorded)
                     size += len(row)
+                if len(portion) >= self._limits.replayed or size >= self._limits.portion_bytes:
+                    break
+                row = (recorded and self._received()) or bytes(await copy.read())
         return portion
+
+    def _received(self) -> bytes:
+        """Return the next row of a COPY if it has arrived: to wait for each would cost as much as to decode it."""
+        length, row = self._connection.pgconn.get_copy_data(1)
+        return bytes(row) if length > 0 else b""
 
     async def head(self) -> int:
         return int(await self._one("select coalesce(max(position), 0) from event_log"))

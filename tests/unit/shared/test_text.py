@@ -127,6 +127,18 @@ def test_accents_that_are_left_out_change_nothing(name):
     assert folded(name) == folded(plain)
 
 
+@given(st.text(st.characters(codec="ascii"), max_size=30))
+def test_ascii_alone_reads_as_it_does_beside_other_letters(text):
+    """The one is translated as bytes, the other letter by letter."""
+    assert words(f"{text} é") == words(text) | {"e"}
+    assert filed(f"{text} é") == f"{filed(text)} e".lstrip()
+
+
+@given(st.lists(NAMES, max_size=4))
+def test_the_words_of_several_texts_are_those_of_each(texts):
+    assert words(" ".join(texts)) == frozenset().union(*map(words, texts))
+
+
 @given(st.text(st.characters(codec="ascii"), max_size=20))
 def test_ascii_is_folded_as_everything_else(text):
     """It takes a shorter way: beside a letter that does not, it comes out the same."""

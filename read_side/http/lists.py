@@ -14,7 +14,7 @@ from read_side.http.conditions import wanted_position
 from read_side.http.endpoints import Outcomes, PathKeys
 from read_side.http.filters import CURSOR, DEFAULT_LIMIT, LIMIT
 from read_side.http.resource import Opened, ReadRoute
-from read_side.http.responses import DocumentResponse
+from read_side.http.responses import DocumentResponse, listing
 from read_side.views import Page, Variant, Views
 from shared.http.parsing.cursors import NOT_A_CURSOR, Cursor
 from shared.http.parsing.parameters import Parameters, invalid
@@ -96,8 +96,8 @@ class ListEndpoint(Generic[V, Q]):
 
 def _response(page: Page, parameters: Parameters, bound: bytes) -> DocumentResponse:
     cursor = None if page.after is None else str(Cursor.behind(page.after, query=bound))
-    end = b"null" if cursor is None else b'"%b"' % cursor.encode()
-    body = b'{"items":[%b],"next_cursor":%b}' % (b",".join(page.documents or ()), end)
+    end = b'],"next_cursor":%b}' % (b"null" if cursor is None else b'"%b"' % cursor.encode())
+    body = listing(b'{"items":[', page.documents or (), end)
     document = Sealed(page.position, entity_tag(b"".join((*page.tags, end)) if page.tags else body), body)
     next_page = None if cursor is None else parameters.address_with("cursor", cursor)
     return DocumentResponse(page.position, document, next_page)

@@ -1,5 +1,7 @@
 """How a read model's answer is put: with its position and entity tag, or as 304 to who has it already."""
 
+from collections.abc import Sequence
+
 import msgspec
 from litestar.types import HTTPScope, Send
 
@@ -26,6 +28,14 @@ class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
     document: Sealed
     next: bytes | None = None
     records: int = 1
+
+
+def listing(begin: bytes, documents: Sequence[bytes], end: bytes) -> bytes:
+    """Write documents, with commas in between, between a beginning and an end; in one copy, as they are many bytes."""
+    parts = [b","] * (2 * len(documents))
+    parts[::2] = documents
+    parts[-1:] = [end]
+    return b"".join((begin, *parts))
 
 
 async def send_response(response: DocumentResponse, scope: HTTPScope, send: Send) -> bool:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from read_side.http.endpoints import Outcomes
 from read_side.http.resource import Opened, ReadRoute
-from read_side.http.responses import DocumentResponse
+from read_side.http.responses import DocumentResponse, listing
 from read_side.views import Matches, ProfileKeys, ProfileViews, Variant
 from shared.auth.principal import PRIVATE
 from shared.decoding.objects import decoder
@@ -112,9 +112,9 @@ class BatchEndpoint:
 
 
 def _response(batch: Matches) -> DocumentResponse:
-    missing = _encode(batch.missing)
-    body = b'{"found":[%b],"missing":%b}' % (b",".join(batch.found), missing)
-    etag = entity_tag(b"".join((*batch.tags, missing)) if batch.tags else body)
+    end = b'],"missing":%b}' % _encode(batch.missing)
+    body = listing(b'{"found":[', batch.found, end)
+    etag = entity_tag(b"".join((*batch.tags, end)) if batch.tags else body)
     return DocumentResponse(batch.position, Sealed(batch.position, etag, body), records=len(batch.found))
 
 

@@ -40,6 +40,8 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _programs(settings)
     yield from _postgres(settings)
     yield from _redis(settings.redis_url)
+    if settings.bus_url is not None:
+        yield from _redis(settings.bus_url, setting="MUSTER_BUS_URL")
 
 
 def _workers(workers: int) -> Check:
@@ -65,13 +67,13 @@ def _sessions(settings: Settings) -> int:
     return settings.workers * of_a_worker
 
 
-def _redis(url: str | None) -> Iterator[Check]:
+def _redis(url: str | None, *, setting: str = "MUSTER_REDIS_URL") -> Iterator[Check]:
     if url is None:
         yield Check(WARNING, "Redis", "none runs yet: `muster up` starts one, or set MUSTER_REDIS_URL")
         return
     from shared.dev_stack.doctor_of_redis import examine_redis  # noqa: PLC0415 - likewise
 
-    yield from examine_redis(url)
+    yield from examine_redis(url, setting=setting)
 
 
 def _state_directory(path: Path) -> Iterator[Check]:

@@ -12,7 +12,8 @@ from shared.settings import masked
 OLDEST_REDIS = (7, 0)
 
 
-def examine_redis(url: str) -> Iterator[Check]:
+def examine_redis(url: str, *, setting: str) -> Iterator[Check]:
+    """:param setting: that names the server."""
     try:
         with connect_blocking(url, timeouts=RedisTimeouts(connect=CONNECT_SECONDS)) as client:
             information: Any = client.info()
@@ -20,7 +21,7 @@ def examine_redis(url: str) -> Iterator[Check]:
             yield from _redis_information(information)
             yield from _redis_settings(client)
     except redis.RedisError as error:
-        yield Check(FAILED, f"Redis at {masked(url)}", f"{error}; start it, or mend MUSTER_REDIS_URL")
+        yield Check(FAILED, f"Redis at {masked(url)}", f"{error}; start it, or mend {setting}")
 
 
 def _redis_information(information: dict[str, Any]) -> Iterator[Check]:

@@ -262,12 +262,13 @@ class Messages:
         raise Unavailable("another consumer has claimed it")
 
 
-async def test_a_refusal_is_answered_before_anything_behind_it_takes_effect(write_side):
+@pytest.mark.parametrize(("first", "kind"), [(line(**REGISTER), "refused"), (b"{", "poison")])
+async def test_a_refusal_is_answered_before_anything_behind_it_takes_effect(write_side, first, kind):
     """Who comes after carries it out again, and what was behind it would have taken effect before."""
     await write_side.run("register-account", **ANDRE)
     locks = MemoryShardLocks(MemoryShards())
     await locks.consumers()
-    stream = Messages(line(**REGISTER), *[line(command="register-account", **BOB)] * 2)
+    stream = Messages(first, *[line(command="register-account", **BOB)] * 2)
     shard = ShardConsumer(stream=stream, locks=locks, executor=write_side.executor, principal=ERP, limits=LIMITS)
 
     async def is_tried():
@@ -277,5 +278,5 @@ async def test_a_refusal_is_answered_before_anything_behind_it_takes_effect(writ
         tasks.start(shard.run(), name="shard")
         await until(is_tried)
 
-    assert {tuple(each) for each in stream.tried} == {("refused",)}
+    assert {tuple(each) for each in stream.tried} == {(kind,)}
     assert len(await write_side.events()) == 2

@@ -18,9 +18,15 @@ import pytest
 from tests.support.pages import ROOT, Example, examples_of, is_as_shown, outputs
 from tests.support.stack import environment, running_stack
 
-PAGES = ("add-a-command", "add-an-event", "change-an-event", "add-a-projection")
+PAGES = ("add-a-command", "add-an-event", "change-an-event", "add-a-projection", "add-an-inbound-adapter")
 """In the order in which they are followed: a later page may build on an earlier one."""
-MOST_FILES = {"add-a-command": 3, "add-an-event": 7, "change-an-event": 4, "add-a-projection": 8}
+MOST_FILES = {
+    "add-a-command": 3,
+    "add-an-event": 7,
+    "change-an-event": 4,
+    "add-a-projection": 8,
+    "add-an-inbound-adapter": 5,
+}
 """Files of the product that a page may touch, its tests and docs left out."""
 MYPY_CACHE = ".mypy_cache"
 STEP = re.compile(
@@ -56,6 +62,7 @@ class Step:
     def take(self, code: Path) -> None:
         file = code / self.path
         assert file.exists() == (self.how == "In"), self
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(
             "".join(self._changed(file.read_text().splitlines(keepends=True)) if file.exists() else self.text)
         )
@@ -183,6 +190,16 @@ def test_the_copy_passes_the_tests_of_the_pages(copy):
     status, said = copy.run("pytest", "-q", "-p", "no:cacheprovider", *written, "tests/architecture/test_contract.py")
 
     assert status == 0, said
+
+
+def test_a_new_command_comes_by_every_way_in(copy):
+    """By HTTP and its document, in streams, by the bus and from the shell, without another line."""
+    status, said = copy.run(
+        "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_every_way_in.py", "-k", "clear-profile or shells"
+    )
+
+    assert status == 0, said
+    assert "8 passed" in said
 
 
 @pytest.mark.parametrize("name", PAGES)

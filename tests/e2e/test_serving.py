@@ -72,6 +72,15 @@ def refusing():
         await (framed if refused else served)(scope, receive, send)
     return application
 
+def late():
+    # It is made at once the first time alone.
+    import pathlib, time
+    made = pathlib.Path(__file__).with_name("made")
+    if made.exists():
+        time.sleep(60)
+    made.touch()
+    return create()
+
 def counting():
     from prometheus_client import Counter, Gauge
     from shared.observability.metrics import exposition
@@ -412,6 +421,21 @@ def test_workers_count_together(serve, port):
 
     assert asked_while_busy(port, 0) > before > asked
     assert process.poll() is None
+
+
+def test_it_stops_when_asked_although_a_worker_does_not_start(serve, port):
+    """The successor of one that serves."""
+    process = serve("application:late")
+    worker_pid(port)
+    process.send_signal(signal.SIGHUP)
+    while "HUP signal received" not in process.stderr.readline():
+        pass
+    assert "Spawning worker-1" in process.stderr.readline()
+
+    process.terminate()
+    process.communicate(timeout=SECONDS / 2)  # half of what it takes to start
+
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

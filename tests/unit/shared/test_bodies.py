@@ -9,7 +9,7 @@ from litestar import Litestar, Request, post
 
 from shared.decoding.objects import part_decoder
 from shared.http.limits import HttpLimits
-from shared.http.parsing.bodies import BodyReader, body_of
+from shared.http.parsing.bodies import MAX_BODY_BYTES, BodyReader, body_of
 from shared.http.problems import EXCEPTION_HANDLERS
 from shared.problems import Refusal
 
@@ -87,6 +87,19 @@ async def test_a_permit_is_free_again_if_the_body_does_not_come_to_its_end(app, 
 
     assert (await client.post("/", content=body())).status_code == 408
     assert (await client.post("/", content=LARGE)).text == str(len(LARGE))
+
+
+async def test_a_body_that_is_too_large_is_413_whether_it_says_so_or_not(client):
+    """One that comes in parts announces no length."""
+
+    async def body():
+        yield LARGE
+        yield b"x" * MAX_BODY_BYTES
+
+    answers = [await client.post("/", content=content) for content in (body(), b"x" * (MAX_BODY_BYTES + 1))]
+
+    assert [each.json()["type"] for each in answers] == ["/problems/too-large"] * 2
+    assert (await client.post("/", content=b"x" * MAX_BODY_BYTES)).text == str(MAX_BODY_BYTES)
 
 
 @pytest.mark.parametrize(

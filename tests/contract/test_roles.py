@@ -19,6 +19,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
+from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from tests.support import roles
@@ -30,6 +31,11 @@ from tests.support.stack import until
 from tests.support.verifying import HandInRedis, differences_in, fill, verify
 from tests.support.write_side import postgres_write_side, register
 from write_side.adapters.postgres.migrate import config_for, migrate
+from write_side.adapters.postgres.shard_locks import PostgresShardLocks
+from write_side.bus.backlog import Backlog
+from write_side.bus.entries import ANSWERS, Poison, commands, settled
+from write_side.bus.limits import BUS_LIMITS
+from write_side.bus.stream import ShardStream
 
 PEOPLE = crowd(20)
 OWNERS = """
@@ -192,6 +198,28 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
         await until(lambda: listeners_of(server))
 
 
+async def test_shards_are_locked_by_the_role_that_writes(as_role):
+    locks = PostgresShardLocks(as_role("muster_write"))
+
+    assert await locks.consumers() == 1
+    assert await locks.take(0)
+    await locks.aclose()
+
+
+async def test_a_shard_is_consumed_under_the_user_of_the_bus(server):
+    """What a producer has sent under its own user, which reads the answer."""
+    with Redis.from_url(roles.as_user(server, "producer")) as producer:
+        sent = producer.xadd(commands(0), {"command": b"{"})
+        async with connect(roles.as_user(server, "consume")) as client:
+            stream = ShardStream(client, 0, consumer="one", limits=BUS_LIMITS)
+            await stream.open()
+            [message] = await stream.take()
+            await stream.settle([settled(message, Poison(Refusal(INVALID, "no")))])
+            await Backlog(client, shards=1).measure()
+        assert message.id == sent.decode()
+        assert producer.xread({ANSWERS: "0"})
+
+
 async def listeners_of(server: EmbeddedRedis) -> int:
     with Redis.from_url(server.url) as owner:
         [(_, count)] = owner.pubsub_numsub(HOME.projection("profiles").announce)
@@ -219,6 +247,8 @@ FORBIDDEN = {
         "SET muster:{0}:profiles:live x",
         "SUBSCRIBE muster:{0}:profiles:announce",
     ],
+    "consume": ["GET muster:{0}:profiles:live", "XADD others * a b", "FLUSHALL", "DEL muster:{bus}:answers"],
+    "producer": ["XREAD STREAMS muster:{bus}:dead-letters 0", "XADD muster:{bus}:answers * a b", "GET others"],
     "prove": ["SET muster:{0}:profiles:live x", "DEL others", "KEYS *", "PUBLISH muster:{0}:profiles:announce x"],
 }
 

@@ -37,6 +37,7 @@ def seconds(text: str) -> float:
     return float(text)
 
 
+_Type = Annotated[str, Meta(extra_json_schema={"enum": sorted(TYPES)})]
 _Position = Annotated[int, Meta(ge=0, le=GREATEST_POSITION)]
 
 AFTER = Filter(
@@ -48,7 +49,7 @@ AFTER = Filter(
 TYPE = Filter(
     "type",
     event_type,
-    Annotated[tuple[Annotated[str, Meta(examples=["handle-changed"])], ...], Meta(max_length=len(TYPES))],
+    Annotated[tuple[_Type, ...], Meta(max_length=len(TYPES))],
     "A type of event; of several, each change is of one.",
 )
 ACCOUNT = Filter("account", id_bytes, UUID, "The id of an account: changes of it, its profile and its memberships.")

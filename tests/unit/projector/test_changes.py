@@ -266,6 +266,23 @@ async def test_a_rebuild_does_not_bring_back_what_is_trimmed():
     assert feed.checkpoint("g2").trimmed == 2 * BLOCK - 1
 
 
+async def test_a_longer_retention_does_not_bring_back_what_is_trimmed():
+    """Readers before it are still told that they have missed something."""
+    feed = Feed(RetentionPolicy(FOREVER, 2 * BLOCK))
+    async with running(feed.projector, until=ProjectionState.RUNNING):
+        pass
+    trimmed = feed.checkpoint("g1").trimmed
+    limits = replace(HASTE, batch=50, trim=0.0)
+    longer = projector_on(feed.around, projection=changes_keeping(RetentionPolicy()), limits=limits)
+    async with running(longer) as projector:
+        await until(lambda: projector.progress.state is ProjectionState.RUNNING)
+        await projector.reconciler.begin(ORDER)
+        await until(lambda: feed.live == "g2")
+
+    assert feed.checkpoint("g2").trimmed == trimmed > 0
+    assert min(feed.blocks("g2")) * BLOCK == trimmed + 1
+
+
 def test_a_feed_that_was_torn_while_it_was_trimmed_goes_on():
     """The documents that a broken commit has dropped are dropped again."""
     history = History()
@@ -274,10 +291,12 @@ def test_a_feed_that_was_torn_while_it_was_trimmed_goes_on():
         history.change_handle(ada, f"handle-{number}")
     generation = Generation(history.events, changes_keeping(RetentionPolicy(FOREVER, BLOCK)))
     generation.fold()
-    generation.store.torn_after = 1
-    with pytest.raises(Unavailable):
-        generation.trim()
-    generation.trim()
+    for _ in range(2):
+        generation.store.torn_after = 3
+        with pytest.raises(Unavailable):
+            generation.trim()
+        kept = sorted(map(int, generation.held["changes:full"]))
+        assert kept[0] * BLOCK <= generation.checkpoint.trimmed + 1
     generation.trim()
 
     assert sorted(generation.held["changes:full"]) == ["2", "3"]

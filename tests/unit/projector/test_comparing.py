@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from projector.folding.parking import NOTHING
+from projector.projections.changes import changes
 from projector.projections.profiles import profiles
 from projector.rebuilding.comparison import Comparer, ComparisonLimits, OneComparison, reason_to_hold
 from projector.store.generations import Comparison, Order
@@ -33,7 +34,7 @@ class Scripted:
         self.looked = 0
 
     async def walk(self, pointer, collection):
-        yield self._now()[pointer][1] if collection.kind == "profile" else {}
+        yield self._now()[pointer][1] if collection.kind in {"profile", "changes"} else {}
 
     async def inspect(self, pointers, query):
         self.looked += 1
@@ -55,10 +56,10 @@ def look(live, other):
     return {LIVE: live, OTHER: other}
 
 
-async def compared(*looks, confirmed=500, damaged=None):
+async def compared(*looks, confirmed=500, damaged=None, projection=profiles):
     inspector = Scripted(*looks, damaged=damaged)
     limits = ComparisonLimits(confirmed=confirmed, side_by_side=poll(0, attempts=LOOKS))
-    return await Comparer(ProjectionStore(profiles, None, inspector), limits=limits).compare(LIVE, OTHER), inspector
+    return await Comparer(ProjectionStore(projection, None, inspector), limits=limits).compare(LIVE, OTHER), inspector
 
 
 async def test_equal_records_are_equal_wherever_their_events_stand():
@@ -69,6 +70,20 @@ async def test_equal_records_are_equal_wherever_their_events_stand():
 
     assert comparison == Comparison(records=1)
     assert inspector.looked == 0
+
+
+async def test_what_one_of_them_keeps_no_longer_is_no_difference():
+    """Whichever is trimmed further, and whether it is gone there already; what is kept by both is compared."""
+    live, other = Checkpoint(position=99, trimmed=31), Checkpoint(position=99, trimmed=63)
+    feed, less = (
+        {nth: sealed(99, items=nth) for nth in "0123"},
+        {"2": sealed(99, items="2"), "3": sealed(99, items="x")},
+    )
+
+    for looks in (look((live, feed), (other, less)), look((other, less), (live, feed))):
+        comparison, _ = await compared(looks, projection=changes)
+
+        assert (comparison.records, comparison.gone, comparison.new, comparison.changed) == (2, 0, 0, 1)
 
 
 @pytest.mark.parametrize("is_tagged", [True, False])

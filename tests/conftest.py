@@ -29,7 +29,15 @@ SHARED_STACKS = {"mortal_stack": "mortal_stack", "stack": "stack", "muster": "st
 """By the fixtures that tests ask for: the stack of the whole run that they stand on."""
 WRITE_MUCH = ("test_hostile_input.py", "test_whole_congress.py")
 """Files that leave behind what all others on their stack would fold and compare again: they come after those."""
-FILES = ("test_howtos.py", "test_ops_page.py", "test_up.py", "test_failover.py", "test_seeded_faults.py")
+FILES = (
+    "test_howtos.py",
+    "test_failover.py",
+    "test_seeded_faults.py",
+    "test_up.py",
+    "test_serving.py",
+    "test_hostile_environment.py",
+    "test_quickstart.py",
+)
 LONGEST = (*FILES, "faults", "e2e", "contract")
 """Files, then folders of files, by how long each takes (`--durations`)."""
 

@@ -72,5 +72,7 @@ def not_applicable(case, answer):
         yield positive_data_acceptance  # whether a version or a key fits depends on what came before
     if "white space and invisible characters alone" in answer.text:
         yield positive_data_acceptance  # which characters are invisible, no pattern says that all generators can read
+    if "/problems/token-not-good" in answer.text:
+        yield positive_data_acceptance  # a good one stands in a mail alone
     if '"pointer":"If-Match"' in answer.text:
         yield positive_data_acceptance  # some of its examples leave out the quotes that the pattern asks for

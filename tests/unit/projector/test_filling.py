@@ -143,6 +143,21 @@ def test_one_that_was_killed_is_gone_on_with(projection, make, log, limits, cras
     assert SEEN[make](filling.store.content, projection) == at_once(cleanly_folded(log, projection))
 
 
+@pytest.mark.parametrize("loser", [0, 1])
+def test_a_handle_leads_to_who_took_it_from_a_record_that_lacks_its_loss(loser):
+    """Whichever range is written last."""
+    history, handles = History(), ("ada", "bob")
+    people = [history.register(each) for each in handles]
+    history.change_handle(people[loser], "lost")
+    lost = history.events[-1].position
+    history.change_handle(people[1 - loser], handles[loser])
+    planted = poisoned(profiles, lambda recorded: recorded.position == lost)
+
+    at_once((filling := Fill(history.events, projection=planted, events=3)).run())
+
+    assert filling.held["by-handle"] == {handles[loser]: str(people[1 - loser]).encode()}
+
+
 def killed_after_its_first_range(log):
     """A fill, and the id of a person in that range whose e-mail address leads nowhere by now."""
     filling = Fill(log, events=9)

@@ -14,8 +14,8 @@ RUN pip install --no-deps --no-build-isolation .
 FROM python:3.13-slim
 COPY --from=build /opt/muster /opt/muster
 ENV PATH=/opt/muster/bin:$PATH
-# The volume of keys takes over whose this directory is.
-RUN useradd --system --uid 10001 --create-home muster && install --directory --owner muster --mode 0700 /home/muster/keys
+# The volumes take over whose these directories are.
+RUN useradd --system --uid 10001 --create-home muster && install --directory --owner muster --mode 0700 /home/muster/keys /home/muster/mail
 USER muster
 WORKDIR /home/muster
 ENTRYPOINT ["muster"]

@@ -148,6 +148,7 @@ def register_executor(
     """Register what carries out commands on any adapters."""
     executor = CommandExecutor(units=units, clock=clock, ids=ids, token_key=token_key, limits=limits)
     registry.register_value(CommandExecutor, executor)
+    registry.register_value(TokenKey, token_key)
 
 
 async def _answers(engine: AsyncEngine) -> None:

@@ -1,6 +1,6 @@
 -- Who may do what in Muster's database. Run it as a superuser, in that database, after each `muster migrate` (by the role in
 -- postgresql-owner.sql); it may be run again. Then give each role its password (`alter role muster_write password '…'`), the
--- write process a MUSTER_DATABASE_URL with muster_write, the projector, `muster verify` and `muster rebuild` one with
+-- write process and `muster react` a MUSTER_DATABASE_URL with muster_write, the projector, `muster verify` and `muster rebuild` one with
 -- muster_project, and `muster erase --prove` one with muster_prove.
 do $$
 begin
@@ -27,6 +27,10 @@ grant select on event_log, event_log_position_seq, alembic_version to muster_wri
 grant insert (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
     on event_log to muster_write;
 grant execute on function redact_events_of(uuid, bigint) to muster_write;
+
+-- `muster react` is of the same role: it carries out commands too, and keeps what is to be delivered.
+grant select, insert, update, delete on deliveries to muster_write;
+grant select, update on reaction_checkpoint to muster_write;
 
 -- The projector reads: the log, the state as it is published for comparison, and who holds the log up.
 grant select on event_log, event_log_position_seq, alembic_version to muster_project;

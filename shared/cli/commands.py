@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "migrate": Subcommand("write_side.cli.processes:migrate", "Bring the database's tables up to date."),
     "write": Subcommand("write_side.cli.processes:write", "Serve the write API."),
     "consume": Subcommand("write_side.cli.processes:consume", "Carry out commands that come by Redis streams."),
+    "react": Subcommand("write_side.cli.react:react", "Write to people because of what happens, and deliver it."),
     "read": Subcommand("read_side.cli.read:read", "Serve the read API."),
     "project": Subcommand("projector.cli.project:project", "Project events into Redis, and serve the ops API."),
     "run": Subcommand("write_side.cli.run:run", "Carry out a command: field=value, or a JSON object from stdin."),
@@ -48,6 +49,9 @@ COMMANDS: Mapping[str, Subcommand] = {
     "rebuild": Subcommand("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
     "status": Subcommand("projector.cli.status:status", "Show how far each projection is."),
     "parked": Subcommand("projector.cli.parked:parked", "Show, try again or skip events that could not be folded."),
+    "deliveries": Subcommand(
+        "write_side.cli.deliveries:deliveries", "Show what waits to be delivered or was given up; try it again."
+    ),
     "erase": Subcommand("projector.cli.erase:erase", "Erase a person for good, and show that nothing is left."),
     "verify": Subcommand("projector.cli.verify:verify", "Compare what readers get with the log and the database."),
 }

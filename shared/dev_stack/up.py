@@ -1,4 +1,4 @@
-"""`muster up`: the servers, the migrations and the three processes, as in production, under one supervisor."""
+"""`muster up`: the servers, the migrations and all processes, as in production, under one supervisor."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ from shared.http_clients import http_client
 from shared.private_files import UMASK, close_to_others, created_with, make_private_directory, write_private
 from shared.runtime.retry import poll
 from shared.server.serving import PortTakenError, require_free
-from shared.settings import ADDRESSES, Addresses, Settings, variable
+from shared.settings import ADDRESSES, ENVIRONMENT, Addresses, Settings, variable
 from shared.wording import counted
 
 READINESS = poll(0.05, within=10.0)
@@ -103,7 +103,7 @@ def _require_of_its_own(state_directory: Path) -> None:
 
 def _close(state_directory: Path) -> None:
     """Close to other accounts what an older version, or another umask, has left open."""
-    if failures := close_to_others(state_directory, within=("data", "keys", "logs")):
+    if failures := close_to_others(state_directory, within=("data", "keys", "logs", "mail")):
         first = f"{failures[0].filename}: {failures[0].strerror}"
         say(f"{counted(len(failures), 'path')} cannot be closed to other accounts ({first}): change the owner")
 
@@ -155,12 +155,12 @@ async def _run(settings: Settings, *, fresh: bool) -> None:
         environ = _environment(settings, addresses)
         cleanup.enter_context(_written(addresses, settings.home))
         access = cleanup.enter_context(_local_access(settings))
-        migrate, write, read, project = _processes(environ, logs=settings.home / "logs")
+        migrate, write, read, project, react = _processes(environ, logs=settings.home / "logs")
         await cleanup.enter_async_context(_launched(read))  # knows no PostgreSQL, so it need not wait for its tables
         await _migrated(supervisor, migrate)
-        await cleanup.enter_async_context(_launched(write, project))
+        await cleanup.enter_async_context(_launched(write, project, react))
         cleanup.callback(say, "stopping")
-        programs: list[SupervisedProgram] = [*stack.servers, write, read, project]
+        programs: list[SupervisedProgram] = [*stack.servers, write, read, project, react]
         await _supervise(supervisor, programs, addresses, ready=partial(announce, addresses, settings, access))
 
 
@@ -196,7 +196,7 @@ async def _stopped(*programs: SupervisedProgram) -> None:
 
 
 def _processes(environ: Mapping[str, str], *, logs: Path) -> Sequence[MusterProcess]:
-    names = ("migrate", "write", "read", "project")
+    names = ("migrate", "write", "read", "project", "react")
     return [MusterProcess(name, environ=environ, log=logs / f"{name}.log") for name in names]
 
 
@@ -290,6 +290,8 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,
         "workers": settings.workers,
+        # No client asks it anything, so any port will do.
+        "react_port": settings.react_port if settings.sources["react_port"] == ENVIRONMENT else free_port(),
     }
     # How Python behaves is ours to say; where it finds the code, our own caller has said.
     inherited = {
@@ -303,6 +305,8 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
 def announce(addresses: Addresses, settings: Settings, access: LocalAccess | None) -> None:
     """Print where everything answers, and how to sign in: the result of `muster up`."""
     lines = ["muster is up", f"  write  {addresses.write}", f"  read   {addresses.read}", f"  ops    {addresses.ops}"]
+    if settings.smtp_url is None:
+        lines.append(f"  mails  {settings.mail_folder}")
     if access:
         lines += [
             f"  token  {settings.home / TOKEN}",

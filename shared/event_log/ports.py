@@ -24,6 +24,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
 
     :param actor: the subject of the token with which its command was posted.
     :param token: the id of that token.
+    :param mail: whether people may be written to because of it.
     """
 
     command: str
@@ -31,6 +32,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     correlation: str
     traceparent: str | None = None
     token: str | None = None
+    mail: bool = True
 
 
 UNKNOWN_ORIGIN = Metadata(command="", actor="", correlation="")

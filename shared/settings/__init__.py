@@ -3,6 +3,7 @@
 from shared.settings.environment import (
     ADDRESSES,
     DEFAULT,
+    ENVIRONMENT,
     UNSET,
     Addresses,
     Rate,
@@ -18,6 +19,7 @@ from shared.settings.environment import (
 __all__ = [
     "ADDRESSES",
     "DEFAULT",
+    "ENVIRONMENT",
     "UNSET",
     "Addresses",
     "Rate",

@@ -11,6 +11,7 @@ from msgspec import Meta
 from shared.errors import SettingsError
 from shared.settings.limits import ChangedLimits
 from shared.urls.http import AllowedOrigins, parse_http_url, parse_issuer_url
+from shared.urls.mail import parse_sender, parse_smtp_url
 from shared.urls.servers import parse_postgres_url, parse_redis_url
 from shared.wording import suggestion
 
@@ -148,6 +149,11 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """Of requests, for each subject, at each API."""
     cors_origins: Annotated[AllowedOrigins | None, AllowedOrigins.parse] = None
     """Of pages whose scripts may read the answers of the write API and the read API."""
+    public_url: ApiUrl = None
+    """Where people reach the write API: links in mails begin with it; without it, with that of the API."""
+    smtp_url: Annotated[str | None, parse_smtp_url] = None
+    """The mail server; without one, mails are written to `mail_folder`."""
+    mail_from: Annotated[str | None, parse_sender] = None
     write_host: str = "127.0.0.1"
     write_port: Port = 8001
     read_host: str = "127.0.0.1"
@@ -156,6 +162,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     ops_port: Port = 8003
     consume_host: str = "127.0.0.1"
     consume_port: Port = 8005
+    react_host: str = "127.0.0.1"
+    react_port: Port = 8004
     postgres_bin: Directory = None
     """A directory with the PostgreSQL programs `muster up` is to use, instead of those from the wheel."""
     redis_bin: Directory = None
@@ -208,6 +216,10 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     def bus_redis_url(self) -> str:
         """:raises SettingMissingError: no Redis is named."""
         return self.bus_url or self.required("redis_url")
+
+    @property
+    def mail_folder(self) -> Path:
+        return self.home / "mail"
 
     def required(self, field: str) -> str:
         """
@@ -299,7 +311,7 @@ def _parsed(name: str, text: str) -> object:
         raise SettingsError(f"{name} is {what}: {error}") from None
 
 
-_OF_SECRETS = {parse_postgres_url, parse_redis_url, Secret}
+_OF_SECRETS = {parse_postgres_url, parse_redis_url, parse_smtp_url, Secret}
 
 
 def _plain(text: str, kind: Any) -> object:

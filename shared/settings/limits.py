@@ -47,6 +47,7 @@ COMPONENTS: tuple[str, ...] = (
     "write_side.bus.limits:BusLimits",
     "write_side.execution.limits:ExecutionLimits",
     "write_side.http.limits:StreamedAnswerLimits",
+    "write_side.reactions.limits:ReactionLimits",
 )
 """Where the limits of each component stand; `muster config --limits` shows them all."""
 

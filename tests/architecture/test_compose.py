@@ -13,7 +13,7 @@ from shared.cli.commands import COMMANDS
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-OURS = ("migrate", "write", "consume", "project", "read")
+OURS = ("migrate", "write", "consume", "project", "react", "read")
 KEYS = "keys"
 PASSWORDS = {"POSTGRES_PASSWORD": "secret", "VALKEY_PASSWORD": "secret"}
 
@@ -45,7 +45,7 @@ def test_docker_compose_accepts_it():
 
 
 def test_every_process_is_there_and_runs_its_command(services):
-    """The three processes, the migrations, and the two servers."""
+    """Every process, the migrations, and the two servers."""
     assert {*OURS, KEYS, "postgres", "valkey"} == set(services)
     assert [[name] for name in OURS] == [services[name]["command"] for name in OURS]
     assert set(OURS) < set(COMMANDS)
@@ -66,7 +66,7 @@ def test_every_setting_is_one(services, name):
 def test_what_runs_for_long_says_whether_it_is_well(services):
     """And the migrations run once, before those who need the tables."""
     assert {"migrate", KEYS} == {name for name, service in services.items() if "healthcheck" not in service}
-    for name in ("write", "project"):
+    for name in ("write", "project", "react"):
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
@@ -84,7 +84,7 @@ def test_a_process_that_listens_to_all_asks_for_tokens(services):
         assert services[name]["volumes"] == ["keys:/home/muster/keys:ro"]
     assert services[KEYS]["command"] == ["keys", "new", "--if-none"]
     assert services[KEYS]["volumes"] == ["keys:/home/muster/keys"]
-    assert "--owner muster --mode 0700 /home/muster/keys" in (ROOT / "Dockerfile").read_text()
+    assert "--owner muster --mode 0700 /home/muster/keys /home/muster/mail" in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_servers_keep_what_they_are_told(services):

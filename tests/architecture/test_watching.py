@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, Gauge
 
 import projector.services
 import read_side.services
+import write_side.react
 import write_side.services
 from projector.processing import metrics
 from projector.processing.progress import ProjectionState
@@ -19,12 +20,12 @@ from shared.http.problems import COMMON_PROBLEMS
 from write_side.execution.refusals import PROBLEMS as WRITE_PROBLEMS
 
 DOCS = Path(__file__).parents[2] / "docs"
-MEASURING = (write_side.services, projector.services, read_side.services, source)
+MEASURING = (write_side.services, write_side.react, projector.services, read_side.services, source)
 """Importing the services, and what views in Redis have in common, defines every metric there is."""
 
 SAMPLES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 PROBLEMS = {each.name for each in (*COMMON_PROBLEMS, *READ_PROBLEMS, *WRITE_PROBLEMS)}
-VALUES = {"state": set(ProjectionState), "problem": PROBLEMS, "outcome": PROBLEMS | {"behind"}}
+VALUES = {"state": {*ProjectionState, "waiting", "given up"}, "problem": PROBLEMS, "outcome": PROBLEMS | {"behind"}}
 """What the labels that rules select by may be."""
 OF_PROMETHEUS = {"job", "le", "status"}
 

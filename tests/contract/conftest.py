@@ -15,6 +15,7 @@ from shared.dev_stack.programs import redis_binary
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from tests.support.patience import patient_connector
+from tests.support.reacting import Reacting, reacting_on
 from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server, on_fakeredis
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
@@ -117,3 +118,11 @@ async def write_side(request: pytest.FixtureRequest) -> AsyncIterator[WriteSide]
     grouped = request.param == "grouped_postgres"
     async with postgres_write_side(request.getfixturevalue("database_url"), grouped=grouped) as real:
         yield real
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def reacting(request: pytest.FixtureRequest) -> AsyncIterator[Reacting]:
+    """The write side with its reactions, on each of its adapters."""
+    url = request.getfixturevalue("database_url") if request.param == "postgres" else None
+    async with reacting_on(request.param, url) as made:
+        yield made

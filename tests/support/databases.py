@@ -12,7 +12,9 @@ from write_side.adapters.postgres.migrate import migrate
 TEMPLATE = "migrated"
 EMPTY = """
     alter table event_log disable trigger event_log_is_not_truncated;
-    truncate accounts, profiles, groups, memberships, command_log, event_log restart identity cascade;
+    truncate accounts, profiles, groups, memberships, command_log, event_log, deliveries
+        restart identity cascade;
+    update reaction_checkpoint set position = 0;
     alter table event_log enable always trigger event_log_is_not_truncated"""
 OTHERS_ENDED = """
     select pg_terminate_backend(pid, 10000) from pg_stat_activity

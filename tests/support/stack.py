@@ -47,6 +47,7 @@ class Child(StrEnum):
     WRITE = "muster write"
     READ = "muster read"
     PROJECT = "muster project"
+    REACT = "muster react"
     POSTGRES = "postgres -D"
     REDIS = "/redis/server.conf"
 

@@ -22,6 +22,7 @@ def import_commands(
     file: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
+    no_mail: Annotated[bool, Parameter(negative=())] = False,
     write_url: str | None = None,
     json: bool = False,
 ) -> int:
@@ -29,18 +30,21 @@ def import_commands(
     Post a file of commands, one JSON object a line; running it again does nothing twice.
 
     :param file: a path, or - for stdin.
+    :param no_mail: write to no person because of it: they are in another directory already.
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
     :param json: print the result as JSON.
     """
     from shared.client.importing import import_file  # noqa: PLC0415 - nor an HTTP client for --help
 
-    with _posting(write_url, as_json=json) as posting:
+    with _posting(write_url, as_json=json, mail=not no_mail) as posting:
         return import_file(file, posting)
 
 
 def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
     """
     Make synthetic people and groups; the same seed makes the same, so that running it again changes nothing.
+
+    No mail is sent to them.
 
     :param people: how many.
     :param groups: how many; the first has the most members.
@@ -51,12 +55,12 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     require_extra("seed", "seed", module="faker")
     from shared.client.seeding import seed_people  # noqa: PLC0415 - faker least of all
 
-    with _posting(write_url, as_json=json) as posting:
+    with _posting(write_url, as_json=json, mail=False) as posting:
         return seed_people(people, groups=groups, seed=seed, posting=posting)
 
 
 @contextmanager
-def _posting(write_url: str | None, *, as_json: bool) -> Iterator["Posting"]:
+def _posting(write_url: str | None, *, as_json: bool, mail: bool) -> Iterator["Posting"]:
     from shared.cli.api_client import WRITE_API, blocking_httpx_client, head_of_log  # noqa: PLC0415 - see `import_commands`
     from shared.client.run import Posting  # noqa: PLC0415 - likewise
     from shared.client.sender import TIMEOUT, SenderLimits  # noqa: PLC0415 - likewise
@@ -64,5 +68,7 @@ def _posting(write_url: str | None, *, as_json: bool) -> Iterator["Posting"]:
     environment = {**os.environ, **({"MUSTER_WRITE_URL": write_url} if write_url else {})}
     settings = Settings.load(environment).with_addresses()
     with blocking_httpx_client(WRITE_API, settings, timeout=TIMEOUT) as client:
+        if not mail:
+            client.headers["Muster-No-Mail"] = "true"
         limits = settings.limits_of(SenderLimits)
         yield Posting(client=client, limits=limits, head=lambda: head_of_log(settings), as_json=as_json)

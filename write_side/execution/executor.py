@@ -92,6 +92,7 @@ class CommandExecutor:
             expected_version=invocation.expected_version,
             traceparent=traceparent(),
             place=invocation.place,
+            mail=invocation.mail,
         )
 
     async def _admitted(self, invocation: Invocation, context: CommandContext) -> Answer:

@@ -39,6 +39,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     :param traceparent: of the client's span (W3C Trace Context), as it was sent.
     :param correlation: the id of the request or message, which the events carry.
     :param place: among commands that are carried out at once, and yet take effect in order.
+    :param mail: whether people may be written to because of it.
     """
 
     use_case: UseCase
@@ -50,6 +51,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
     correlation: str = ""
     place: Place | None = None
+    mail: bool = True
 
 
 class Answer(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta
@@ -28,7 +28,14 @@ _TAGS = {
 }
 """By a word in the name of a command; all others are about accounts."""
 _ACCOUNTS = OperationTag("accounts", "People as the directory knows them: their keys and their status.")
+_NO_MAIL = Parameter(
+    name="Muster-No-Mail",
+    place="header",
+    type=Literal["true"],
+    text="No person is written to because of the command, now or later: for people who come from elsewhere.",
+)
 _HEADERS = (
+    _NO_MAIL,
     Parameter(
         name="Idempotency-Key",
         place="header",
@@ -102,6 +109,7 @@ _STREAM = Operation(
     summary="Carry out a stream of commands, one JSON object a line",
     description="Each line is a command's own fields, with its name in `command`; each is atomic by itself, sees all "
     "before it and is answered with a line as it is done.",
+    parameters=(_NO_MAIL,),
     body=StreamedCommand,
     body_media_type=NDJSON,
     answer=AnsweredLine,

@@ -338,3 +338,21 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["type"] == "/problems/overloaded"
+
+
+@pytest.mark.parametrize(("headers", "mail"), [({}, True), ({"Muster-No-Mail": "true"}, False)])
+async def test_the_events_say_whether_people_may_be_written_to(client, store, headers, mail):
+    """Of a command by itself, and of the lines of a stream."""
+    line = {"command": "register-account", "email": "b@example.org", "handle": "bob", "display_name": "Bob"}
+
+    await post(client, "register-account", headers, **ANDRE)
+    about = {"Content-Type": "application/x-ndjson", **headers}
+    await client.post("/commands", content=msgspec.json.encode(line), headers=about)
+
+    assert [each.metadata.mail for each in store.log.events] == [mail] * 4
+
+
+async def test_a_wish_that_is_not_understood_is_refused(client):
+    answer = await post(client, "register-account", {"Muster-No-Mail": "1"}, **ANDRE)
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "Muster-No-Mail")

@@ -69,7 +69,12 @@ class MemoryDatabase:
         """Append all pending events; answers the position of the last one, None if there were none."""
         position = None
         metadata = Metadata(
-            context.command, context.subject, context.correlation, context.traceparent, context.token_id
+            context.command,
+            context.subject,
+            context.correlation,
+            context.traceparent,
+            context.token_id,
+            mail=context.mail,
         )
         for aggregate in aggregates:
             for version, event, at in aggregate.pending:

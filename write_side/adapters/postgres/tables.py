@@ -190,4 +190,50 @@ installation = Table(
     CheckConstraint("id = 1", name="installation_has_one_row"),
 )
 
-__all__ = ["accounts", "command_log", "event_log", "groups", "installation", "memberships", "metadata", "profiles"]
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    _required("id", Uuid),
+    _required("reaction", TextColumn),
+    _required("channel", TextColumn),
+    _required("endpoint", TextColumn),
+    _required("account_id", Uuid),
+    _required("event_id", Uuid),
+    _required("position", BigInteger),
+    _required("version", Integer),
+    _required("is_ordered", Boolean),
+    _required("due_at", DateTime(timezone=True)),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("error", TextColumn),
+    Column("given_up_at", DateTime(timezone=True)),
+    UniqueConstraint("id", name="deliveries_are_unique"),
+    Index("deliveries_by_due_time", "due_at", "number", postgresql_where=text("given_up_at is null")),
+    Index(
+        "deliveries_in_order",
+        *("account_id", "channel", "endpoint", "number"),
+        postgresql_where=text("given_up_at is null and is_ordered"),
+    ),
+    Index("deliveries_given_up", "given_up_at", postgresql_where=text("given_up_at is not null")),
+)
+
+reaction_checkpoint = Table(
+    "reaction_checkpoint",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    _required("position", BigInteger),
+    CheckConstraint("id = 1", name="reaction_checkpoint_has_one_row"),
+)
+
+__all__ = [
+    "accounts",
+    "command_log",
+    "deliveries",
+    "event_log",
+    "groups",
+    "installation",
+    "memberships",
+    "metadata",
+    "profiles",
+    "reaction_checkpoint",
+]

@@ -156,7 +156,14 @@ def _used_up(aggregate: Aggregate) -> Exception:
 
 def event_rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]:
     """Return what is appended to the event log for an aggregate."""
-    metadata = Metadata(context.command, context.subject, context.correlation, context.traceparent, context.token_id)
+    metadata = Metadata(
+        context.command,
+        context.subject,
+        context.correlation,
+        context.traceparent,
+        context.token_id,
+        mail=context.mail,
+    )
     return [
         {
             "event_id": uuid7(),

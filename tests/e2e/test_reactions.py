@@ -1,0 +1,86 @@
+"""From a registration to a verified address: `muster react`, a mail, the link in it, its button, the record."""
+
+import json
+import re
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+
+from tests.support.commands import muster
+from tests.support.stack import Child, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def mail_to(stack, address: str) -> EmailMessage:
+    """The mail, once it is there."""
+
+    async def find():
+        for path in (stack.home / "mail").glob("*.eml"):
+            message = message_from_bytes(path.read_bytes(), policy=default)
+            if message["To"] == address:
+                return message
+        return None
+
+    return await until(find)
+
+
+async def register(stack, handle: str) -> dict:
+    person = {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
+    async with stack.client(stack.addresses.write) as client:
+        return (await client.post("/commands/register-account", json=person)).raise_for_status().json()
+
+
+async def test_a_person_verifies_an_address_by_the_link_in_a_mail(stack):
+    registered = await register(stack, "p2100")
+    text = (await mail_to(stack, "p2100@example.org")).get_body(("plain",)).get_content()
+    [link] = re.findall(r"^(http://\S+)\s*$", text, re.MULTILINE)
+
+    async with stack.client() as client:
+        client.headers.clear()
+        page = await client.get(link)
+        [token] = re.findall(r'name="token" value="([^"]*)"', page.text)
+        pressed = await client.post(link.partition("?")[0], data={"token": token})
+    async with stack.client(stack.addresses.read) as client:
+        path = f"/profiles/{registered['id']}"
+        record = (await client.get(path, headers={"Muster-Min-Position": str(registered["position"] + 1)})).json()
+        happened = (await client.get(f"{path}/activity")).json()
+
+    assert link.startswith(f"{stack.addresses.write}/verify-email?token=")
+    assert (pressed.status_code, record["email_verified"], record["version"]) == (200, True, 2)
+    assert [item["type"] for item in happened["items"]] == ["email-verified", "account-registered"]
+
+
+async def test_what_waits_and_what_was_given_up_is_listed(stack):
+    listed = muster(stack.home, "deliveries", "list", "--json")
+    shown = muster(stack.home, "deliveries", "list")
+    retried = muster(stack.home, "deliveries", "retry", "--all", "--json")
+    unknown = muster(stack.home, "deliveries", "retry", "00000000-0000-0000-0000-000000000000")
+    neither = muster(stack.home, "deliveries", "retry")
+
+    assert set(json.loads(listed.stdout)) == {"waiting", "given_up", "deliveries"}
+    assert re.match(r"\d+ waiting, 0 given up\n", shown.stdout)
+    assert json.loads(retried.stdout) == {"retried": 0}
+    assert (retried.returncode, unknown.returncode, neither.returncode) == (0, 1, 1)
+
+
+async def test_a_killed_process_goes_on_where_it_was(mortal_stack):
+    killed = mortal_stack.kill(Child.REACT)
+
+    await register(mortal_stack, "p2101")
+    await mortal_stack.replaced(Child.REACT, instead_of=killed)
+
+    assert await mail_to(mortal_stack, "p2101@example.org")
+
+
+async def test_no_log_says_to_whom_a_mail_went(stack):
+    await register(stack, "p2102")
+    message = await mail_to(stack, "p2102@example.org")
+
+    log = (stack.home / "logs" / "react.log").read_text()
+
+    assert message["Message-ID"].strip("<>").partition("@")[0] in log
+    assert "p2102" not in log
+    assert "token" not in log

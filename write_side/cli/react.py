@@ -1,0 +1,35 @@
+"""`muster react`: the process of reactions and deliveries."""
+
+import asyncio
+import os
+
+from shared.settings import Settings
+
+
+def react(*, host: str | None = None, port: int | None = None) -> None:
+    """
+    Write to people because of what happens, and deliver it, until SIGTERM or SIGINT. Start another one for a standby.
+
+    :param host: the address at which it answers for itself, instead of MUSTER_REACT_HOST.
+    :param port: instead of MUSTER_REACT_PORT.
+    """
+    from shared.auth.setup import require_access  # noqa: PLC0415 - the command line does without cryptography
+    from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
+    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
+    from shared.server.serving import serve  # noqa: PLC0415 - likewise
+    from write_side.react import mailer_of  # noqa: PLC0415 - likewise
+
+    settings = Settings.load(os.environ).with_addresses()
+    require_access(settings, host=host or settings.react_host)
+    mailer_of(settings)
+    if settings.public_url is None:
+        settings.required("write_url")
+    asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
+    serve(
+        "write_side.react:create_app",
+        host=host or settings.react_host,
+        port=port or settings.react_port,
+        log_format=settings.log_format,
+        service="muster-react",
+        limits=settings.limits_of(ServerLimits),
+    )

@@ -1,0 +1,118 @@
+"""`muster react`: the loop of reactions, and what watches it, side by side in one process."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+import svcs
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from shared.auth.principal import OPS
+from shared.auth.setup import register_authentication
+from shared.clock import SystemClock
+from shared.errors import SettingsError
+from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.http.app import assemble
+from shared.http.containers import Register
+from shared.http.health import GaugeRefresh
+from shared.http.limits import HttpLimits
+from shared.http.middleware.auth import Policy
+from shared.http.openapi.document import openapi
+from shared.postgres.arguments import PostgresLimits
+from shared.runtime.tasks import Tasks
+from shared.settings import Settings, variable
+from shared.urls.mail import SmtpServer, sender_of
+from write_side.adapters.mail.folder import FolderMailer
+from write_side.adapters.mail.smtp import SmtpLimits, SmtpMailer
+from write_side.adapters.postgres.deliveries import PostgresDeliveries
+from write_side.execution.executor import CommandExecutor
+from write_side.ports import Mailer, TokenKey
+from write_side.reactions.limits import ReactionLimits
+from write_side.reactions.mails.letters import Letters
+from write_side.reactions.reaction import World
+from write_side.reactions.reactor import Reactor
+from write_side.reactions.registry import REACTIONS
+from write_side.services import register_postgres_of
+
+SENDER_IN_FOLDERS = "Muster <muster@localhost>"
+
+
+def create_app() -> ASGIApp:
+    """The process on PostgreSQL and a mail server, as the environment says."""
+    return react_app(register_services)
+
+
+def react_app(*registers: Register) -> ASGIApp:
+    """The process on the adapters that `registers` name: its loop runs as long as it answers for itself."""
+    return assemble(
+        handlers=(),
+        registers=registers,
+        problems=(),
+        document=openapi(
+            title="Muster reactions",
+            version=version("muster"),
+            description="What is done in the world outside because of events. It takes no requests.",
+            operations=(),
+            scope=OPS,
+        ),
+        policy=Policy(OPS),
+        lifespan=[_running],
+    )
+
+
+def register_services(registry: svcs.Registry) -> None:
+    """Register the real adapters, as the environment says."""
+    settings = Settings.load(os.environ).with_addresses()
+    registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
+    register_authentication(registry, settings)
+    register_postgres_of(settings, registry)
+    url, postgres = settings.required("database_url"), settings.limits_of(PostgresLimits)
+    limits = settings.limits_of(ReactionLimits)
+    letters = Letters(public_url=settings.public_url or settings.required("write_url"), valid_days=limits.valid_days)
+    container = svcs.Container(registry)
+    executor, token_key = container.get(CommandExecutor), container.get_abstract(TokenKey)
+    mailer, clock = mailer_of(settings), SystemClock()
+    world = partial(World, mailer=mailer, letters=letters, executor=executor, token_key=token_key, clock=clock)
+    reactor = Reactor(
+        log=PostgresEventLog.from_settings(settings),
+        deliveries=PostgresDeliveries(url, postgres=postgres),
+        reactions=REACTIONS,
+        world=lambda session: world(session=session),
+        limits=limits,
+    )
+    register_reactor(registry, reactor)
+
+
+def register_reactor(registry: svcs.Registry, reactor: Reactor) -> None:
+    async def reacts(_: Reactor) -> None:
+        reactor.require_reacting()
+
+    registry.register_value(Reactor, reactor, ping=reacts)
+    registry.register_value(GaugeRefresh, GaugeRefresh(reactor.refresh))
+
+
+def mailer_of(settings: Settings) -> Mailer:
+    """
+    Return the way that mails go.
+
+    :raises SettingsError: there is a server, and no address for mails to come from.
+    """
+    if settings.smtp_url is None:
+        return FolderMailer(settings.mail_folder, sender=sender_of(settings.mail_from or SENDER_IN_FOLDERS))
+    if settings.mail_from is None:
+        raise SettingsError(
+            f"{variable('smtp_url')} is set, and {variable('mail_from')} is not: set it to the address that mails "
+            "come from, such as Muster <muster@example.org>"
+        )
+    server, limits = SmtpServer.parse(settings.smtp_url), settings.limits_of(SmtpLimits)
+    return SmtpMailer(server, sender=sender_of(settings.mail_from), limits=limits)
+
+
+@asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    async with svcs.Container(app.state.registry) as container, Tasks() as tasks:
+        tasks.start(container.get(Reactor).run(), name="reactor")
+        yield

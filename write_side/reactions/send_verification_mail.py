@@ -1,0 +1,30 @@
+from datetime import timedelta
+
+from write_side.domain.account import AccountStatus
+from write_side.domain.email_token import EmailToken
+from write_side.ports import Delivery, Recipient
+from write_side.reactions.reaction import World
+
+
+async def send_verification_mail(delivery: Delivery, world: World) -> bool:
+    """Ask at a new address whether mail to it is read."""
+    return await ask_to_verify(delivery, world, text="verification")
+
+
+async def ask_to_verify(delivery: Delivery, world: World, *, text: str) -> bool:
+    """Send a link that verifies an address, if that is still to be done."""
+    if (to := await unverified(delivery, world)) is None:
+        return False
+    now = world.clock.now()
+    until = now + timedelta(days=world.letters.valid_days)
+    token = EmailToken.issue(to.account_id, to.email, to.email_version, key=await world.token_key.read(), until=until)
+    await world.mailer.send(world.letters.write(text, delivery.id, to, at=now, token=str(token)))
+    return True
+
+
+async def unverified(delivery: Delivery, world: World) -> Recipient | None:
+    """Return the account, if its address is the one of the event, and has not been verified yet."""
+    found = await world.session.recipient(delivery.account_id)
+    if found is None or found.email_verified or found.email_version != delivery.version:
+        return None
+    return None if found.status is AccountStatus.CLOSED else found

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
@@ -29,12 +30,13 @@ from write_side.adapters.mail.folder import FolderMailer
 from write_side.adapters.mail.smtp import SmtpLimits, SmtpMailer
 from write_side.adapters.postgres.deliveries import PostgresDeliveries
 from write_side.execution.executor import CommandExecutor
+from write_side.http.app import Background
 from write_side.ports import Mailer, TokenKey
 from write_side.reactions.limits import ReactionLimits
 from write_side.reactions.mails.letters import Letters
 from write_side.reactions.reaction import World
 from write_side.reactions.reactor import Reactor
-from write_side.reactions.registry import REACTIONS
+from write_side.reactions.registry import ReactionTimes, reactions_at
 from write_side.services import register_postgres_of
 
 SENDER_IN_FOLDERS = "Muster <muster@localhost>"
@@ -79,11 +81,16 @@ def register_services(registry: svcs.Registry) -> None:
     reactor = Reactor(
         log=PostgresEventLog.from_settings(settings),
         deliveries=PostgresDeliveries(url, postgres=postgres),
-        reactions=REACTIONS,
+        reactions=reactions_at(_times_of(settings)),
         world=lambda session: world(session=session),
         limits=limits,
     )
     register_reactor(registry, reactor)
+
+
+def _times_of(settings: Settings) -> ReactionTimes:
+    reminder, closing = timedelta(seconds=settings.reminder_after), settings.close_unverified_after
+    return ReactionTimes(reminder=reminder, closing=None if closing is None else timedelta(seconds=closing))
 
 
 def register_reactor(registry: svcs.Registry, reactor: Reactor) -> None:
@@ -115,4 +122,6 @@ def mailer_of(settings: Settings) -> Mailer:
 async def _running(app: Litestar) -> AsyncIterator[None]:
     async with svcs.Container(app.state.registry) as container, Tasks() as tasks:
         tasks.start(container.get(Reactor).run(), name="reactor")
+        if Background in app.state.registry:  # what it commits is to be seen at once, as any other command
+            tasks.start(container.get(Background)["notifier"](), name="notifier")
         yield

@@ -95,6 +95,13 @@ def absolute_path(text: str) -> Path:
         raise ValueError("write the whole path") from error
 
 
+def whole_seconds(text: str) -> int:
+    """:raises ValueError: it is no whole number from 1."""
+    if not re.fullmatch(r"0*[1-9]\d{0,9}", text):
+        raise ValueError("give a whole number of seconds from 1, or leave it out")
+    return int(text)
+
+
 # How a variable is read: by a function, or as msgspec reads the type; its description says what to write instead.
 Directory = Annotated[Path | None, absolute_path]
 ApiUrl = Annotated[str | None, parse_http_url]
@@ -154,6 +161,10 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     smtp_url: Annotated[str | None, parse_smtp_url] = None
     """The mail server; without one, mails are written to `mail_folder`."""
     mail_from: Annotated[str | None, parse_sender] = None
+    reminder_after: Count = 259_200
+    """Seconds for which an address may stay unverified until its person is reminded."""
+    close_unverified_after: Annotated[int | None, whole_seconds] = None
+    """Seconds after which an account is closed whose address is unverified; unset, none is."""
     write_host: str = "127.0.0.1"
     write_port: Port = 8001
     read_host: str = "127.0.0.1"

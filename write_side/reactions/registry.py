@@ -1,17 +1,60 @@
 """All reactions there are."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from shared.events import AccountClosed, AccountRegistered, AccountSuspended, EmailChanged
+from write_side.reactions.close_unverified import close_unverified
 from write_side.reactions.notify_former_address import notify_former_address
 from write_side.reactions.notify_of_closing import notify_of_closing
 from write_side.reactions.notify_of_suspension import notify_of_suspension
 from write_side.reactions.reaction import Reaction
+from write_side.reactions.remind_to_verify import remind_to_verify
 from write_side.reactions.send_verification_mail import send_verification_mail
 
+_NEW_ADDRESS = (AccountRegistered, EmailChanged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionTimes:
+    """
+    How long an address may stay unverified.
+
+    :param reminder: after which its person is reminded.
+    :param closing: after which the account is closed; None for never.
+    """
+
+    reminder: timedelta = timedelta(days=3)
+    closing: timedelta | None = None
+
+
 REACTIONS: Sequence[Reaction] = (
-    Reaction(name="send-verification-mail", on=(AccountRegistered, EmailChanged), carry_out=send_verification_mail),
+    Reaction(name="send-verification-mail", on=_NEW_ADDRESS, carry_out=send_verification_mail),
     Reaction(name="notify-former-address", on=(EmailChanged,), carry_out=notify_former_address),
     Reaction(name="notify-of-suspension", on=(AccountSuspended,), carry_out=notify_of_suspension),
     Reaction(name="notify-of-closing", on=(AccountClosed,), carry_out=notify_of_closing),
 )
+"""Those that are carried out at once."""
+
+
+def reactions_at(times: ReactionTimes) -> Sequence[Reaction]:
+    """Return all reactions; what is due later has the time that is set when its event is read."""
+    return (*REACTIONS, _reminder(times.reminder), _closing(times.closing))
+
+
+def _reminder(delay: timedelta) -> Reaction:
+    return Reaction(name="remind-to-verify", on=_NEW_ADDRESS, carry_out=remind_to_verify, delay=delay, is_ordered=False)
+
+
+def _closing(delay: timedelta | None) -> Reaction:
+    closing = Reaction(
+        name="close-unverified", on=_NEW_ADDRESS, carry_out=close_unverified, channel="command", is_ordered=False
+    )
+    if delay is None:  # what was scheduled while there was a time for it finds nothing to do
+        return replace(closing, on=(), carry_out=_do_nothing)
+    return replace(closing, delay=delay)
+
+
+async def _do_nothing(*_: object) -> bool:
+    return False

@@ -15,6 +15,7 @@ from shared.auth.principal import OPS
 from shared.auth.setup import register_authentication
 from shared.clock import SystemClock
 from shared.errors import SettingsError
+from shared.event_log import EventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.http.app import assemble
 from shared.http.containers import Register
@@ -71,16 +72,20 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_postgres_of(settings, registry)
-    url, postgres = settings.required("database_url"), settings.limits_of(PostgresLimits)
-    limits = settings.limits_of(ReactionLimits)
+    register_reactions(registry, settings, log=PostgresEventLog.from_settings(settings))
+
+
+def register_reactions(registry: svcs.Registry, settings: Settings, *, log: EventLog) -> None:
+    """Register what reacts to a log, beside what carries out commands."""
+    limits, postgres = settings.limits_of(ReactionLimits), settings.limits_of(PostgresLimits)
     letters = Letters(public_url=settings.public_url or settings.required("write_url"), valid_days=limits.valid_days)
-    container = svcs.Container(registry)
-    executor, token_key = container.get(CommandExecutor), container.get_abstract(TokenKey)
+    with svcs.Container(registry) as container:
+        executor, token_key = container.get(CommandExecutor), container.get_abstract(TokenKey)
     mailer, clock = mailer_of(settings), SystemClock()
     world = partial(World, mailer=mailer, letters=letters, executor=executor, token_key=token_key, clock=clock)
     reactor = Reactor(
-        log=PostgresEventLog.from_settings(settings),
-        deliveries=PostgresDeliveries(url, postgres=postgres),
+        log=log,
+        deliveries=PostgresDeliveries(settings.required("database_url"), postgres=postgres),
         reactions=reactions_at(_times_of(settings)),
         world=lambda session: world(session=session),
         limits=limits,

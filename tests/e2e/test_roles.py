@@ -1,9 +1,12 @@
 """The whole of Muster with servers shared out as `docs/roles` has it: nothing that has to be done is refused."""
 
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from email import message_from_bytes
+from email.policy import default
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +27,7 @@ from tests.support.commands import muster
 from tests.support.load import EVERYTHING, Load
 from tests.support.patience import SECONDS
 from tests.support.people import registration
-from tests.support.stack import MUSTER, environment, not_behind, service
+from tests.support.stack import MUSTER, environment, not_behind, service, until
 from write_side.use_cases import USE_CASES
 
 ADA, BOB = "@p1700.changed", "@p1701"
@@ -33,6 +36,7 @@ COMMANDS = (
     ("register-account", registration("p1701")),
     ("change-handle", {"account": "@p1700", "handle": ADA.removeprefix("@")}),
     ("change-email", {"account": ADA, "email": "p1700@changed.example"}),
+    ("verify-email", {}),
     ("update-profile", {"account": ADA, "title": "Senator"}),
     ("create-group", {"slug": "g1700", "name": "Board"}),
     ("add-group-member", {"group": "g1700", "account": ADA}),
@@ -76,7 +80,8 @@ class Servers(NamedTuple):
         redis_url = {"MUSTER_REDIS_URL": roles.as_user(self.redis, process)}
         if process == "read":
             return redis_url
-        return redis_url | {"MUSTER_DATABASE_URL": roles.as_role(self.postgres.url, f"muster_{process}")}
+        role = "write" if process == "react" else process
+        return redis_url | {"MUSTER_DATABASE_URL": roles.as_role(self.postgres.url, f"muster_{role}")}
 
 
 class Running(NamedTuple):
@@ -127,6 +132,8 @@ async def running(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
             log = home / "logs" / f"{name}.log"
             started = service(name, log, **common, **servers.settings(name))
             urls[name], _ = await processes.enter_async_context(started)
+        reacting = {**common, "MUSTER_WRITE_URL": urls["write"], **servers.settings("react")}
+        await processes.enter_async_context(service("react", home / "logs" / "react.log", **reacting))
         addresses = Addresses(
             database_url="", redis_url="", write=urls["write"], read=urls["read"], ops=urls["project"]
         )
@@ -147,11 +154,26 @@ async def registered(running: Running, name: str) -> str:
     return str(answer.json()["id"])
 
 
+async def mailed_token(running: Running) -> str:
+    """What was mailed to the address that Ada has last."""
+
+    async def find() -> str | None:
+        for path in (running.home / "mail").glob("*.eml"):
+            message = message_from_bytes(path.read_bytes(), policy=default)
+            if message["To"] == "p1700@changed.example":
+                text = message.get_body(("plain",)).get_content()
+                return re.search(r"token=(\S+)", text)[1]
+        return None
+
+    return await until(find)
+
+
 async def test_commands_of_every_kind_are_carried_out_and_seen(running):
     """By one who asks, and by several at once."""
     load = Load(running.addresses.write, seed=1700, kinds=EVERYTHING, commands=150, pause=0)
     for name, fields in COMMANDS:
-        answer = await asked(running, "POST", f"{running.addresses.write}/commands/{name}", json=fields)
+        sent = {"token": await mailed_token(running)} if name == "verify-email" else fields
+        answer = await asked(running, "POST", f"{running.addresses.write}/commands/{name}", json=sent)
     fresh = {"headers": {"Muster-Min-Position": answer.headers["Muster-Position"]}}
     by_handle = await asked(running, "GET", f"{running.addresses.read}{QUESTIONS[0]}", **fresh)
 

@@ -1,4 +1,4 @@
-"""The write API in a process of its own, served as in production, on any database."""
+"""Processes of the write side, served as in production, on any database."""
 
 import os
 import subprocess
@@ -13,9 +13,11 @@ from litestar.types import ASGIApp
 
 from shared.auth.setup import register_authentication
 from shared.dev_stack.embedded_server import free_port
+from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.settings import Settings
 from tests.support.patience import wait_until
 from write_side.http.app import write_api
+from write_side.react import react_app, register_reactions
 from write_side.services import register_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +26,12 @@ ROOT = Path(__file__).parents[2]
 class WriteProcess:
     """May be killed and started again on the same port."""
 
-    def __init__(self, database_url: str, **variables: str) -> None:
-        """:param variables: its settings; it lets everybody in unless they say otherwise."""
+    def __init__(self, database_url: str, *, app: str = "create_app", **variables: str) -> None:
+        """
+        :param app: what it serves, by the name of a function here.
+        :param variables: its settings; it lets everybody in unless they say otherwise.
+        """
+        self._target = f"{__name__}:{app}"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._variables = {"MUSTER_DATABASE_URL": database_url, "MUSTER_AUTH": "off", **variables}
@@ -33,7 +39,9 @@ class WriteProcess:
 
     def start(self) -> None:
         """Return once it answers."""
-        program = f"from shared.server.serving import serve; serve({_TARGET!r}, host='127.0.0.1', port={self.port})"
+        program = (
+            f"from shared.server.serving import serve; serve({self._target!r}, host='127.0.0.1', port={self.port})"
+        )
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
             cwd=ROOT,
@@ -75,4 +83,12 @@ def _register(registry: svcs.Registry) -> None:
     register_postgres(registry, url=os.environ["MUSTER_DATABASE_URL"], allow_unsafe=True)
 
 
-_TARGET = f"{__name__}:create_app"
+def create_react_app() -> ASGIApp:
+    """Reactions on such a database."""
+    return react_app(_register, _register_reactions)
+
+
+def _register_reactions(registry: svcs.Registry) -> None:
+    settings = Settings.load(os.environ)
+    log = PostgresEventLog(settings.required("database_url"), allow_unsafe=True)
+    register_reactions(registry, settings, log=log)

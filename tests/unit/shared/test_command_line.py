@@ -18,13 +18,27 @@ from shared.wording import counted, suggestion
 
 GROUPS = {
     "parked": ("list", "show", "retry", "skip"),
+    "deliveries": ("list", "retry"),
     "keys": ("new", "list", "retire"),
     "token": ("revoke",),
     "search": ("people", "groups"),
     "run": ("close-account",),
 }
 EVERY = [(name,) for name in COMMANDS] + [(name, sub) for name, subs in GROUPS.items() for sub in subs]
-NO_DATA = {"up", "migrate", "write", "consume", "read", "project", "parked", "keys", "search", "run"}
+NO_DATA = {
+    "up",
+    "migrate",
+    "write",
+    "consume",
+    "react",
+    "read",
+    "project",
+    "parked",
+    "deliveries",
+    "keys",
+    "search",
+    "run",
+}
 DATA = [each for each in EVERY if each[0] not in NO_DATA or (len(each) > 1)]
 
 

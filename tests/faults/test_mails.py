@@ -1,0 +1,109 @@
+"""The mail server goes away twice, and what writes mails is killed again and again: every account has its mail."""
+
+import asyncio
+from collections import Counter, defaultdict
+from contextlib import AsyncExitStack
+
+import psycopg
+import pytest
+
+from shared.dev_stack.embedded_server import free_port
+from tests.support.mail_servers import MailServer, mail_server
+from tests.support.stack import until
+from tests.support.write_process import WriteProcess
+from tests.support.write_side import postgres_write_side
+
+AT_ONCE = 8
+LIMITS = f"reaction.first_seconds=0.2,reaction.longest_seconds=1,reaction.again_seconds=0.1,reaction.at_once={AT_ONCE}"
+WITHIN = 600.0
+
+
+class Mailbox:
+    """What a mail server took that comes and goes at one address."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._servers: list[MailServer] = []
+        self._running = AsyncExitStack()
+
+    async def come(self) -> None:
+        self._servers.append(await self._running.enter_async_context(mail_server(port=self.port)))
+
+    async def go(self) -> None:
+        await self._running.aclose()
+
+    @property
+    def ids(self) -> dict[str, Counter[str]]:
+        """By address, how often which mail has come."""
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for server in self._servers:
+            for mail in server.taken:
+                found[mail.recipients[0]][mail.message["Message-ID"]] += 1
+        return found
+
+    async def holds(self, people: int) -> None:
+        async def held() -> bool:
+            return len({mail.recipients[0] for server in self._servers for mail in server.taken}) >= people
+
+        await until(held, seconds=WITHIN)
+
+
+async def register_all(database_url: str, people: int) -> None:
+    async with postgres_write_side(database_url, grouped=True) as side:
+
+        async def register(number: int) -> None:
+            person = {"handle": f"p{number}", "email": f"p{number}@example.org", "display_name": f"P {number}"}
+            await side.run("register-account", **person)
+
+        for first in range(0, people, 50):
+            await asyncio.gather(*map(register, range(first, min(first + 50, people))))
+
+
+async def waits(database_url: str, *, after_attempts: int) -> bool:
+    query = "select exists (select from deliveries where attempts >= %s)"
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        [(found,)] = await (await connection.execute(query, (after_attempts,))).fetchall()
+    return bool(found)
+
+
+@pytest.mark.parametrize(
+    ("people", "kills"),
+    [pytest.param(200, 2, id="short"), pytest.param(10_000, 5, id="whole", marks=pytest.mark.soak)],
+)
+async def test_every_account_has_its_mail(database_url, people, kills, capsys):
+    """Some have it twice, then with one Message-ID: no more than were under way when a process was killed."""
+    mailbox = Mailbox()
+    process = WriteProcess(
+        database_url,
+        app="create_react_app",
+        MUSTER_SMTP_URL=f"smtp://127.0.0.1:{mailbox.port}",
+        MUSTER_MAIL_FROM="muster@example.org",
+        MUSTER_PUBLIC_URL="https://muster.example",
+        MUSTER_LIMITS=LIMITS,
+    )
+    await mailbox.come()
+    try:
+        await asyncio.to_thread(process.start)
+        registering = asyncio.create_task(register_all(database_url, people))
+        for nth in range(kills):
+            await mailbox.holds(people * (nth + 1) // (kills + 2))
+            process.kill()
+            if is_away := nth < 2:
+                await mailbox.go()
+            await asyncio.to_thread(process.start)
+            if is_away:
+                await until(lambda: waits(database_url, after_attempts=2), seconds=WITHIN)
+                await mailbox.come()
+        await registering
+        await mailbox.holds(people)
+    finally:
+        process.kill()
+        await mailbox.go()
+
+    ids = mailbox.ids
+    duplicates = sum(count - 1 for each in ids.values() for count in each.values())
+    with capsys.disabled():
+        print(f"\n{people} accounts, {kills} kills: {duplicates} mails came twice")  # noqa: T201 - it is a figure
+    assert ids.keys() == {f"p{number}@example.org" for number in range(people)}
+    assert {len(each) for each in ids.values()} == {1}
+    assert duplicates <= kills * AT_ONCE

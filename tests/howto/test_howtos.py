@@ -18,7 +18,14 @@ import pytest
 from tests.support.pages import ROOT, Example, examples_of, is_as_shown, outputs
 from tests.support.stack import environment, running_stack
 
-PAGES = ("add-a-command", "add-an-event", "change-an-event", "add-a-projection", "add-an-inbound-adapter")
+PAGES = (
+    "add-a-command",
+    "add-an-event",
+    "change-an-event",
+    "add-a-projection",
+    "add-an-inbound-adapter",
+    "add-an-outbound-adapter",
+)
 """In the order in which they are followed: a later page may build on an earlier one."""
 MOST_FILES = {
     "add-a-command": 3,
@@ -26,6 +33,7 @@ MOST_FILES = {
     "change-an-event": 4,
     "add-a-projection": 8,
     "add-an-inbound-adapter": 5,
+    "add-an-outbound-adapter": 3,
 }
 """Files of the product that a page may touch, its tests and docs left out."""
 MYPY_CACHE = ".mypy_cache"

@@ -125,7 +125,7 @@ def test_an_unknown_projection_is_wrong_usage(directory):
     ran = muster(directory.home, "verify", "people")
 
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == "there is no projection 'people': profiles, groups, activity, stats\n"
+    assert ran.stderr == "there is no projection 'people': profiles, groups, activity, stats, changes\n"
 
 
 @pytest.mark.usefixtures("account")

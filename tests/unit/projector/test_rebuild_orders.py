@@ -317,7 +317,7 @@ async def test_the_command_rolls_back(projector, client, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"projection": "people"}, "there is no projection 'people': profiles, groups, activity, stats"),
+        ({"projection": "people"}, "there is no projection 'people': profiles, groups, activity, stats, changes"),
         ({}, "name a projection"),
         ({"projection": "profiles", "all": True}, "name a projection"),
         ({"rollback": True}, "name a projection"),

@@ -79,7 +79,7 @@ def test_every_command_that_prints_data_prints_json(command, capsys):
         (["up", "--write-prt", "1"], "Did you mean --write-port?"),
         (["rebuild", "profils"], "did you mean profiles?"),
         (["verify", "activty"], "did you mean activity?"),
-        (["verify", "xyzzy"], "profiles, groups, activity, stats"),
+        (["verify", "xyzzy"], "profiles, groups, activity, stats, changes"),
     ],
 )
 def test_what_is_spelt_nearly_so_is_suggested(arguments, suggested):

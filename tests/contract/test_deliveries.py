@@ -48,7 +48,7 @@ async def test_what_was_scheduled_for_elsewhere_is_not_scheduled_for_again(sessi
     await session.schedule([delivery(1)], after=0, until=7)
 
     with pytest.raises(LeadLost):
-        await session.schedule([delivery(2)], after=0, until=7)
+        await session.schedule([delivery(2, BOB)], after=0, until=7)
 
     assert await due(session) == [1]
 

@@ -20,8 +20,8 @@ from projector.adapters.redis.server_check import ServerCheck
 from projector.adapters.redis.store import store_in_redis
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
-from projector.folding.projection import Projection
-from projector.folding.retention import RetentionPolicy
+from projector.declaring.projection import Projection
+from projector.declaring.retention import RetentionPolicy
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector

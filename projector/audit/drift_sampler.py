@@ -13,7 +13,7 @@ import structlog
 from projector.audit.drift import COUNTERPARTS, Counterpart, Fields, drifts_of, ids_in, is_about
 from projector.audit.live import CANNOT_LOOK, inspect_live, live_generation
 from projector.audit.ports import Directory, Snapshot
-from projector.folding.documents import Key
+from projector.declaring.documents import Key
 from projector.processing import metrics
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from projector.folding.documents import Key
-from projector.folding.index_entries import OwnedEntry
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import OwnedEntry
 from shared.read_model.positions import Checkpoint
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import projector
 import shared
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 
 
 def code_version(projection: Projection) -> str:

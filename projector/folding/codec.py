@@ -4,7 +4,7 @@ from typing import Any, Generic
 
 import msgspec
 
-from projector.folding.documents import Kind, Record
+from projector.declaring.documents import Kind, Record
 from shared.read_model.envelope import Sealed, seal, without_mark
 
 _encode = msgspec.json.Encoder().encode

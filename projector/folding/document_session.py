@@ -8,13 +8,22 @@ from uuid import UUID
 
 import msgspec
 
+from projector.declaring.documents import (
+    DocumentMissing,
+    Documents,
+    Fetched,
+    Key,
+    Kind,
+    NotPrefetched,
+    ReadOnly,
+    Record,
+)
+from projector.declaring.fan_out import FanOut, RunningFanOut
+from projector.declaring.index_entries import Entry
+from projector.declaring.projection import Projection
 from projector.folding.codec import DocumentCodec
-from projector.folding.documents import DocumentMissing, Documents, Fetched, Key, Kind, NotPrefetched, ReadOnly, Record
-from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
-from projector.folding.index_entries import Entry
 from projector.folding.parking import Parked, ParkedQueue
-from projector.folding.projection import Projection
 from shared.read_model.envelope import unseal
 from shared.read_model.ordering import IndexRow
 

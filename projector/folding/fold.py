@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from projector.declaring.documents import Key, NotPrefetched
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.fan_out import FanOut, RunningFanOut
+from projector.declaring.index_entries import OwnedEntry, SortedEntry
+from projector.declaring.plan import Touched
+from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
 from projector.folding.codec import DocumentCodec
 from projector.folding.document_session import Document, DocumentSession, Source
-from projector.folding.documents import Key, NotPrefetched
-from projector.folding.errors import EventNotFoldable
-from projector.folding.fan_out import FanOut, RunningFanOut
 from projector.folding.index_changes import Indexer
-from projector.folding.index_entries import OwnedEntry, SortedEntry
 from projector.folding.parking import NOTHING, Parked, ParkedQueue, Parking
-from projector.folding.plan import Touched
-from projector.folding.projection import Projection
 from projector.folding.sealing import sealed
 from shared.event_log import RecordedEvent
 from shared.events import AccountErased

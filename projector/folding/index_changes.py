@@ -5,9 +5,9 @@ from itertools import repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from projector.folding.documents import Key
-from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
-from projector.folding.projection import Projection, UniqueField
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
+from projector.declaring.projection import Projection, UniqueField
 from shared.read_model.ordering import WORD, IndexRow, place, word_entries
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from projector.declaring.documents import Key
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.fan_out import FanOut
+from projector.declaring.index_entries import OwnedEntry
 from projector.folding.batch import Batch
 from projector.folding.document_session import WRITTEN, Document, DocumentSession
-from projector.folding.documents import Key
-from projector.folding.errors import EventNotFoldable
-from projector.folding.fan_out import FanOut
 from projector.folding.fold import BatchFold, ProjectionFold
 from projector.folding.index_changes import FirstEntries
-from projector.folding.index_entries import OwnedEntry
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
 from projector.folding.sealing import sealed_document
 from shared.event_log import RecordedEvent

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.documents import Key
+from projector.declaring.documents import Key
 from projector.folding.grouping import grouped
 
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from projector.declaring.index_entries import OwnedEntry
 from projector.folding.batch import Batch
 from projector.folding.document_session import Document, DocumentSession
-from projector.folding.index_entries import OwnedEntry
 from projector.folding.parking import ParkedQueue
 from shared.read_model.positions import Checkpoint
 

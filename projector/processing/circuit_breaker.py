@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
-from projector.folding.errors import EventNotFoldable
+from projector.declaring.errors import EventNotFoldable
 from projector.processing.limits import BreakerLimits
 
 MINUTE = 60.0

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from projector.declaring.documents import Key
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.fan_out import RunningFanOut
+from projector.declaring.plan import Plan
 from projector.folding.document_session import Envelopes, Stored
-from projector.folding.documents import Key
-from projector.folding.errors import EventNotFoldable
-from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import Basis, Folded, ProjectionFold
-from projector.folding.plan import Plan
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel

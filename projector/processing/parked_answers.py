@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from projector.folding.documents import Key
+from projector.declaring.documents import Key
 
 
 class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True):

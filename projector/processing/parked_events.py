@@ -5,8 +5,8 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from projector.declaring.documents import Key
 from projector.folding.batch import Batch
-from projector.folding.documents import Key
 from projector.folding.parking import NOTHING, Parked, Parking, Skip, Skipped
 from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport, SkippedEvent
 from projector.store.codec import parking_at

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.fan_out import RunningFanOut
 from projector.folding.code_version import code_version
-from projector.folding.errors import EventNotFoldable
-from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, MOST_WRITES, ProjectionFold
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing

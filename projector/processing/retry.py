@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from projector.declaring.documents import Key, Kind
+from projector.declaring.index_entries import OwnedEntry, UniqueEntry
 from projector.folding.batch import Batch
 from projector.folding.document_session import Envelopes
-from projector.folding.documents import Key, Kind
 from projector.folding.fold import Folded
-from projector.folding.index_entries import OwnedEntry, UniqueEntry
 from projector.folding.parking import Parked
 from projector.processing.commit import GenerationWriter, OpenCommit, Standing
 from projector.processing.fork_check import LogForked

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from projector.declaring.retention import Retention
 from projector.folding.batch import Batch
-from projector.folding.retention import Retention
 from projector.processing.commit import GenerationWriter, Standing
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint

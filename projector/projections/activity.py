@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.documents import Documents, Key, Kind
-from projector.folding.projection import Projection, React, timestamp_of
+from projector.declaring.documents import Documents, Key, Kind
+from projector.declaring.projection import Projection, React, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
 from shared.event_log.ranges import AGGREGATE

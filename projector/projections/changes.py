@@ -12,9 +12,9 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.documents import Documents, Key, Kind
-from projector.folding.projection import Projection
-from projector.folding.retention import Retention, RetentionPolicy
+from projector.declaring.documents import Documents, Key, Kind
+from projector.declaring.projection import Projection
+from projector.declaring.retention import Retention, RetentionPolicy
 from shared import events
 from shared.event_log import RecordedEvent
 from shared.read_model.changes import BLOCK, FIELDS, ChangeBlock, ChangeItem, block_at, blocks_at, microseconds

@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from projector.folding.documents import Documents, Key, Kind
-from projector.folding.fan_out import FanOut
-from projector.folding.projection import Projection, given, timestamp_of
+from projector.declaring.documents import Documents, Key, Kind
+from projector.declaring.fan_out import FanOut
+from projector.declaring.projection import Projection, given, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
 from shared.event_log.ranges import AGGREGATE

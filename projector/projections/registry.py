@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from projector.folding.projection import Projection
-from projector.folding.retention import RetentionPolicy
+from projector.declaring.projection import Projection
+from projector.declaring.retention import RetentionPolicy
 from projector.projections.activity import activity, activity_keeping
 from projector.projections.changes import changes, changes_keeping
 from projector.projections.groups import groups

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.documents import Documents, Key, Kind
-from projector.folding.plan import Touches
-from projector.folding.projection import Projection, React, timestamp_of
+from projector.declaring.documents import Documents, Key, Kind
+from projector.declaring.plan import Touches
+from projector.declaring.projection import Projection, React, timestamp_of
 from shared import events
 from shared.event_log import RecordedEvent
 from shared.read_model.records import DayCount, StatsRecord

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from projector.folding.documents import Key
+from projector.declaring.documents import Key
 from projector.store.collections import Variant
 from projector.store.generations import Comparison, Order, RecordChange, Sample
 from projector.store.inspection import GenerationQuery, GenerationSnapshot

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import msgspec
 
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import UniqueEntry
 from projector.folding.batch import Batch
-from projector.folding.documents import Key
 from projector.folding.fold import ProjectionFold
-from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import Parking
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ProjectionStore

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from time import monotonic
 
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.processing.processors import roles
 from projector.store.generations import Survey
 from projector.store.ports import Lease, LeaseName

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
-from projector.folding.projection import Projection
+from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
+from projector.declaring.projection import Projection
 from shared.read_model.keys import VARIANTS, GenerationKeys
 from shared.read_model.ordering import WORD
 

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from projector.folding.documents import Key
-from projector.folding.index_entries import Entry
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry
 from projector.folding.parking import Parking
 from projector.store.collections import Item, StoredCollection
 from projector.store.generations import Size

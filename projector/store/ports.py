@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import UniqueEntry
+from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
-from projector.folding.documents import Key
-from projector.folding.index_entries import UniqueEntry
-from projector.folding.projection import Projection
 from projector.store.generations import Survey
 from projector.store.inspection import GenerationInspector
 from projector.store.transitions import Transition

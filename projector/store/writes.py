@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from projector.declaring.index_entries import Entry, OwnedEntry, SortedEntry, UniqueEntry
 from projector.folding.batch import Batch
 from projector.folding.grouping import grouped
-from projector.folding.index_entries import Entry, OwnedEntry, SortedEntry, UniqueEntry
 from projector.store.collections import StoredCollection, key_of
 from shared.read_model.keys import VARIANTS, GenerationKeys
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from projector.folding.documents import Kind
-from projector.folding.projection import Projection
+from projector.declaring.documents import Kind
+from projector.declaring.projection import Projection
 from projector.projections.registry import PROJECTIONS
 from read_side.services import redis_views
 from shared.read_model.keys import HOME

@@ -4,8 +4,8 @@ from itertools import chain
 
 import pytest
 
-from projector.folding.documents import Key
-from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import Index, Variant, collections_of
 from projector.store.errors import GenerationDamaged, Superseded

@@ -6,7 +6,7 @@ import pytest
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.folding.index_entries import UniqueEntry
+from projector.declaring.index_entries import UniqueEntry
 from projector.folding.parking import Parking, Skip
 from projector.processing.parked_events import Busy, ParkedEvents, commit_of
 from projector.projections.groups import groups

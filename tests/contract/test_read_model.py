@@ -7,8 +7,8 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from projector.declaring.index_entries import SortedEntry, UniqueEntry
 from projector.folding.batch import Batch
-from projector.folding.index_entries import SortedEntry, UniqueEntry
 from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from shared.event_log import RecordedEvent
 from tests.support.histories import nth_id
 from tests.support.projections import derived

@@ -7,12 +7,12 @@ import msgspec
 from redis import Redis
 
 from projector.adapters.redis.commit import command_of
+from projector.declaring.documents import Key
+from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
 from projector.folding.codec import DocumentCodec
 from projector.folding.document_session import Document
-from projector.folding.documents import Key
 from projector.folding.index_changes import Indexer
-from projector.folding.projection import Projection
 from projector.store.writes import writes
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement, Checkpoint, FanOutProgress, Pointer

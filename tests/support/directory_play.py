@@ -22,7 +22,7 @@ from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis import commit
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.projections.registry import PROJECTIONS
 from projector.store.errors import Superseded
 from projector.store.ports import ReadModel

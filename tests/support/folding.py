@@ -8,15 +8,15 @@ import msgspec
 
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
+from projector.declaring.documents import Key
+from projector.declaring.fan_out import RunningFanOut
+from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
+from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
 from projector.folding.document_session import Envelopes
-from projector.folding.documents import Key
-from projector.folding.fan_out import RunningFanOut
 from projector.folding.fold import MOST_FAN_OUTS, Basis, Folded, ProjectionFold
 from projector.folding.index_changes import Indexer
-from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.folding.parking import Parking
-from projector.folding.projection import Projection
 from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.parked_events import commit_of
 from projector.processing.retry import retry_next

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from projector.folding.documents import Documents, Key, Kind, NotPrefetched, Record
-from projector.folding.fan_out import FanOut
+from projector.declaring.documents import Documents, Key, Kind, NotPrefetched, Record
+from projector.declaring.fan_out import FanOut
+from projector.declaring.index_entries import Entry, SortedEntry
+from projector.declaring.projection import Projection
 from projector.folding.index_changes import Indexer
-from projector.folding.index_entries import Entry, SortedEntry
-from projector.folding.projection import Projection
 from shared.event_log import RecordedEvent
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.projections.registry import PROJECTIONS
 
 PARKING = [each for each in PROJECTIONS if each.parks]

@@ -16,7 +16,7 @@ from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus
 from projector.processing.leadership import LeaderElection, Leadership

@@ -12,7 +12,7 @@ from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.store import store_in_redis
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.processing.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import Lease, ReadModel

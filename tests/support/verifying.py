@@ -15,7 +15,7 @@ from projector.adapters.redis.store import store_in_redis
 from projector.audit.ports import Directory
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import Verification, Verified
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.projections.profiles import profiles
 from projector.store.collections import Item, StoredCollection
 from projector.store.inspection import GenerationQuery, GenerationSnapshot

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from random import sample
 
 from projector.adapters.memory.store import MemoryStore
-from projector.folding.index_entries import Entry, SortedEntry
+from projector.declaring.index_entries import Entry, SortedEntry
 from projector.store.codec import checkpoint_of, decoded, parking_at
 from projector.store.collections import (
     Item,

@@ -8,10 +8,10 @@ from itertools import chain
 import msgspec
 
 from projector.adapters.memory.store import MemoryStore
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import UniqueEntry
+from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
-from projector.folding.documents import Key
-from projector.folding.index_entries import UniqueEntry
-from projector.folding.projection import Projection
 from projector.store.codec import Stored, all_keys, begun, contents, decoded, generation, inherited
 from projector.store.collections import StoredCollection, collections_of
 from projector.store.errors import GenerationDamaged, Superseded

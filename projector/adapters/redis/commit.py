@@ -9,10 +9,10 @@ import msgspec
 
 from projector.adapters.redis.documents import documents_at
 from projector.adapters.redis.failures import ported
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import UniqueEntry
 from projector.folding.batch import Batch
-from projector.folding.documents import Key
 from projector.folding.grouping import grouped
-from projector.folding.index_entries import UniqueEntry
 from projector.store.collections import StoredCollection
 from projector.store.errors import GenerationDamaged
 from projector.store.hints import damage

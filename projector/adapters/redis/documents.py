@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import chain
 
-from projector.folding.documents import Key
+from projector.declaring.documents import Key
 from projector.folding.grouping import grouped
 from shared.read_model.keys import GenerationKeys
 from shared.redis.pipelined import Command

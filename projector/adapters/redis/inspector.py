@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from projector.adapters.redis.failures import ported
-from projector.folding.documents import Key
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry
 from projector.folding.grouping import grouped
-from projector.folding.index_entries import Entry
 from projector.store.codec import checkpoint_of, decoded, parking_at
 from projector.store.collections import (
     Item,

@@ -13,9 +13,9 @@ from projector.adapters.redis.commit import RedisCommit, announcement
 from projector.adapters.redis.documents import documents_at
 from projector.adapters.redis.failures import ported
 from projector.adapters.redis.server_check import ServerCheck
-from projector.folding.documents import Key
+from projector.declaring.documents import Key
+from projector.declaring.projection import Projection
 from projector.folding.parking import NOTHING, Parking
-from projector.folding.projection import Projection
 from projector.store import codec
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded

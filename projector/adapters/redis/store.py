@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.server_check import ServerCheck
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.store.ports import ProjectionStore
 from shared.read_model.keys import HOME, Keyspace
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from projector.audit.verify.expectation import Expected
-from projector.folding.documents import Key
-from projector.folding.index_entries import Entry, SortedEntry, UniqueEntry
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.store.collections import StoredCollection, Variant, index_of
 from projector.store.inspection import GenerationSnapshot
 from shared.read_model.envelope import unseal

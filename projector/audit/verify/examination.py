@@ -8,8 +8,8 @@ from typing import TypeVar
 from projector.audit.verify.differences import Findings, differences_of, foreign, missing_of
 from projector.audit.verify.expectation import ABSENT, Expected
 from projector.audit.verify.following import FollowingFold
-from projector.folding.documents import Key
-from projector.folding.index_entries import Entry
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry
 from projector.store.collections import Index, Item, StoredCollection, Variant, index_of, item_of
 from projector.store.inspection import GenerationQuery
 from shared.runtime.progress import Progress

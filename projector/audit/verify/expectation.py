@@ -6,11 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from projector.audit.verify.fold import DocumentState, Fold
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry, SortedEntry
+from projector.declaring.projection import Projection
 from projector.folding.codec import DocumentCodec
-from projector.folding.documents import Key
 from projector.folding.index_changes import Indexer
-from projector.folding.index_entries import Entry, SortedEntry
-from projector.folding.projection import Projection
 from shared.read_model.keys import VARIANTS
 from shared.read_model.ordering import IndexRow
 from shared.read_model.positions import FanOutProgress

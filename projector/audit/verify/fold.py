@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from projector.folding.documents import Documents, Key, Kind, Record
-from projector.folding.errors import EventNotFoldable
-from projector.folding.fan_out import FanOut
+from projector.declaring.documents import Documents, Key, Kind, Record
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.fan_out import FanOut
+from projector.declaring.projection import Projection
 from projector.folding.parking import NOTHING, ParkedQueue, Parking
-from projector.folding.projection import Projection
 from projector.store.errors import Superseded
 from shared.event_log import LogIdentity, RecordedEvent
 from shared.events import Redacted

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from projector.audit.live import NothingToVerify, inspect_live, live_generation
 from projector.audit.verify.expectation import Expectations, Expected
 from projector.audit.verify.fold import Fold
-from projector.folding.documents import Key
-from projector.folding.index_entries import Entry
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry
 from projector.processing.fork_check import ForkCheck
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot

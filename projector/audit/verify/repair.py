@@ -6,9 +6,9 @@ from projector.audit.verify.differences import Findings, stored_variants
 from projector.audit.verify.examination import buckets
 from projector.audit.verify.expectation import Expected
 from projector.audit.verify.following import FollowingFold
+from projector.declaring.documents import Key
+from projector.declaring.index_entries import Entry, OwnedEntry
 from projector.folding.batch import Batch
-from projector.folding.documents import Key
-from projector.folding.index_entries import Entry, OwnedEntry
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ReadModel

@@ -12,7 +12,7 @@ from projector.audit.verify.examination import Examination
 from projector.audit.verify.fold import Fold, RecordsAhead
 from projector.audit.verify.following import PORTION, FollowingFold, VerifyLimits
 from projector.audit.verify.repair import Repair
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.store.errors import Superseded
 from projector.store.ports import ProjectionStore
 from shared.event_log import EventLog

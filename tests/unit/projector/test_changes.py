@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from projector.audit.verify.verification import Verification
-from projector.folding.errors import EventNotFoldable
-from projector.folding.retention import RetentionPolicy
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.retention import RetentionPolicy
 from projector.processing.progress import ProjectionState
 from projector.projections.changes import CHANGES, changes, changes_keeping
 from projector.store.generations import Comparison

@@ -5,13 +5,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from projector.declaring.documents import Kind
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.index_entries import UniqueEntry
+from projector.declaring.projection import Projection
 from projector.folding.document_session import Stored
-from projector.folding.documents import Kind
-from projector.folding.errors import EventNotFoldable
 from projector.folding.fold import Basis, ProjectionFold
-from projector.folding.index_entries import UniqueEntry
 from projector.folding.parking import Failure, Parked, Parking
-from projector.folding.projection import Projection
 from projector.projections.profiles import PROFILE, REGISTRATION, Registration, profiles
 from shared.events import AccountErased, AccountRegistered, AccountSuspended
 from shared.read_model.envelope import unseal

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given as for_all
 
-from projector.folding.index_entries import SortedEntry, UniqueEntry
+from projector.declaring.index_entries import SortedEntry, UniqueEntry
 from projector.projections.groups import GROUP, MEMBERSHIP, PERSON, REGISTRATION, groups
 from shared.events import GroupDeleted, MemberAdded, MemberRemoved
 from shared.read_model.ordering import GROUP_ORDERS, NUL, number_key, place, text_key, time_key

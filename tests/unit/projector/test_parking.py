@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector.declaring.projection import Projection
 from projector.folding.code_version import code_version
 from projector.folding.fold import ProjectionFold
 from projector.folding.parking import Skip
-from projector.folding.projection import Projection
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.limits import BreakerLimits

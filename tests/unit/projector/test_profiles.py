@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given as for_all
 from msgspec.structs import replace
 
-from projector.folding.documents import DocumentMissing
-from projector.folding.index_entries import SortedEntry, UniqueEntry
+from projector.declaring.documents import DocumentMissing
+from projector.declaring.index_entries import SortedEntry, UniqueEntry
 from projector.projections.profiles import GROUP, PROFILE, REGISTRATION, profiles
 from shared.events import (
     GroupCreated,

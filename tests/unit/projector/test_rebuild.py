@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import PROFILE, profiles
 from projector.rebuilding import reconciler

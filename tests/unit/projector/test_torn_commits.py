@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.adapters.memory.store import MemoryStore, head
-from projector.folding.projection import Projection
+from projector.declaring.projection import Projection
 from projector.projections.groups import groups
 from projector.projections.registry import PROJECTIONS
 from projector.store.writes import Write

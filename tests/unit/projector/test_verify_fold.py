@@ -11,8 +11,8 @@ from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.audit.verify.expectation import Expectations
 from projector.audit.verify.fold import Fold
 from projector.audit.verify.verification import ReadModelUnstable
-from projector.folding.errors import EventNotFoldable
-from projector.folding.projection import Projection
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.projection import Projection
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS

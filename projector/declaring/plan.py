@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from projector.folding.documents import Fetched, Key, Kind, Record
-from projector.folding.errors import EventNotFoldable
+from projector.declaring.documents import Fetched, Key, Kind, Record
+from projector.declaring.errors import EventNotFoldable
 from shared.event_log import RecordedEvent
 from shared.events import Event, Redacted
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from projector.folding.documents import Key, Kind
+from projector.declaring.documents import Key, Kind
 
 
 class RetentionPolicy(NamedTuple):

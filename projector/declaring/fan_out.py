@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from projector.folding.documents import Key, Kind
-from projector.folding.index_entries import Entry, SortedEntry
+from projector.declaring.documents import Key, Kind
+from projector.declaring.index_entries import Entry, SortedEntry
 from shared.read_model.positions import FanOutProgress
 
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import UNSET
 
-from projector.folding.documents import Documents, Key, Kind, Record
-from projector.folding.errors import EventNotFoldable
-from projector.folding.fan_out import FanOut
-from projector.folding.index_entries import Entry
-from projector.folding.plan import Follows, Plan, Touches
-from projector.folding.retention import Retention
+from projector.declaring.documents import Documents, Key, Kind, Record
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.fan_out import FanOut
+from projector.declaring.index_entries import Entry
+from projector.declaring.plan import Follows, Plan, Touches
+from projector.declaring.retention import Retention
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.event_log.ranges import RangedBy
 from shared.events import Event, Redacted, type_of

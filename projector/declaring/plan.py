@@ -111,27 +111,34 @@ class Plan:
         """
         event, touches = recorded.event, self._of(recorded)
         try:
-            saved = [key for each in touches.saved for key in each(event, recorded)]
+            saved = _keys(touches.saved, event, recorded)
             if touches.followed:
-                saved += [key for each in touches.followed for key in each(event, fetched)]
-            read = [key for each in touches.read for key in each(event, recorded)] if touches.read else ()
+                saved += _keys(touches.followed, event, fetched)
+            read = _keys(touches.read, event, recorded) if touches.read else ()
         except Exception as error:
             why = f"what it touches fails with {type(error).__name__}"
             raise EventNotFoldable.of(self._projection, recorded, why) from error
-        if isinstance(event, Redacted) or not (kinds := self._versioned.get(recorded.aggregate)):
-            return Touched(saved, read, ())
-        id_ = str(recorded.aggregate_id)
-        return Touched(saved, read, [Key(kind, id_) for kind in kinds])
+        return Touched(saved, read, self._versioned_by(recorded))
 
     def read_only(self, recorded: RecordedEvent) -> Sequence[Key]:
         """The documents that are only looked at."""
-        return [key for each in self._of(recorded).read for key in each(recorded.event, recorded)]
+        return _keys(self._of(recorded).read, recorded.event, recorded)
 
     def functions(self) -> Iterable[Callable[..., Any]]:
         """Everything that was registered."""
         for each in self._touches.values():
             yield from chain(each.saved, each.read, each.followed)
 
+    def _versioned_by(self, recorded: RecordedEvent) -> Sequence[Key]:
+        if isinstance(recorded.event, Redacted) or not (kinds := self._versioned.get(recorded.aggregate)):
+            return ()
+        id_ = str(recorded.aggregate_id)
+        return [Key(kind, id_) for kind in kinds]
+
     def _of(self, recorded: RecordedEvent) -> _Touches:
         event = recorded.event
         return self._touches.get(event.was if isinstance(event, Redacted) else type(event), _NONE)
+
+
+def _keys(named_by: Iterable[Callable[..., Iterable[Key]]], event: object, beside: object) -> list[Key]:
+    return [key for each in named_by for key in each(event, beside)]

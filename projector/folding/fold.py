@@ -226,21 +226,10 @@ class BatchFold:
     def _fold_one(self, recorded: RecordedEvent, *, again: bool = False) -> None:
         projection, documents = self._projection, self.documents
         projection.require_known(recorded)
-        if recorded.position <= self._after.trimmed:
-            return
-        documents.position = recorded.position
-        if documents.queue:
-            if documents.queue.is_skipped(recorded.position):
-                return
-            self._let_go(recorded)
-        if (len(documents.queue) or documents.fan_outs) and (waiting := self._waiting(recorded)):
-            documents.queue.wait(waiting)
+        if recorded.position <= self._after.trimmed or self._is_kept_back(recorded):
             return
         try:
-            fan_out = projection.fan_out(recorded.event)
-            projection.react(recorded, documents)
-            if type(recorded.event) in self._plan.reads:
-                documents.require_none_saved(self._plan.read_only(recorded))
+            fan_out = self._react(recorded)
         except MemoryError:
             raise
         except Exception as error:
@@ -253,6 +242,26 @@ class BatchFold:
         documents.settle()
         if fan_out:
             documents.fan_outs.append(_begun(recorded, fan_out, self._after))
+
+    def _is_kept_back(self, recorded: RecordedEvent) -> bool:
+        """Whether it is skipped, or parked to wait for what was parked before it."""
+        documents = self.documents
+        documents.position = recorded.position
+        if documents.queue:
+            if documents.queue.is_skipped(recorded.position):
+                return True
+            self._let_go(recorded)
+        if (len(documents.queue) or documents.fan_outs) and (waiting := self._waiting(recorded)):
+            documents.queue.wait(waiting)
+            return True
+        return False
+
+    def _react(self, recorded: RecordedEvent) -> FanOut | None:
+        fan_out = self._projection.fan_out(recorded.event)
+        self._projection.react(recorded, self.documents)
+        if type(recorded.event) in self._plan.reads:
+            self.documents.require_none_saved(self._plan.read_only(recorded))
+        return fan_out
 
     def _waiting(self, recorded: RecordedEvent) -> Parked | None:
         """

@@ -25,7 +25,7 @@ def sealed(documents: DocumentSession, checkpoint: Checkpoint, *, strays: Collec
     there = [each for each in written if each.record is not None]
     return Batch(
         removals=_removals(indexed, documents),
-        additions=[(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if stands],
+        additions=_entries(indexed, stand=True),
         index_rows={each.key: _pack(row) for each in indexed if (row := each.index_row)},
         full={each.key: sealed_document(each, documents) for each in there},
         # Even those the store does not have: a crash may put them there, before this commit.
@@ -70,7 +70,7 @@ def _removals(indexed: Iterable[Document], documents: DocumentSession) -> Sequen
 
     It finds documents by such entries, and strikes the others.
     """
-    given_up = [(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if not stands]
+    given_up = _entries(indexed, stand=False)
     if not (under_way := documents.fan_outs):
         return given_up
     return [
@@ -78,6 +78,11 @@ def _removals(indexed: Iterable[Document], documents: DocumentSession) -> Sequen
         for entry, owner in given_up
         if not any(each.fan_out.is_ahead(entry, done=each.progress.done) for each in under_way)
     ]
+
+
+def _entries(indexed: Iterable[Document], *, stand: bool) -> list[OwnedEntry]:
+    """Return the entries that come, or those that go."""
+    return [(entry, each.key.id) for each in indexed for entry, stands in each.stands.items() if stands is stand]
 
 
 def _parked(queue: ParkedQueue, checkpoint: Checkpoint) -> Mapping[str, bytes]:

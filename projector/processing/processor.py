@@ -177,11 +177,17 @@ class Processor:
         standing = await self._trim(standing)
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
-        if standing.fan_outs or standing.is_due or (events and (self._read or reader.has_more)):
-            return standing
+        if not (standing.fan_outs or standing.is_due or self._has_more(events, reader)):
+            await self._wait(reader)
+        return standing
+
+    def _has_more(self, events: Sequence[RecordedEvent], reader: EventReader) -> bool:
+        """Whether the log is likely to have more than these events."""
+        return bool(events) and (bool(self._read) or reader.has_more)
+
+    async def _wait(self, reader: EventReader) -> None:
         if await reader.wait(seconds=self._idle.next()):
             self._idle.reset()
-        return standing
 
     async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
         if len(standing.fan_outs) >= MOST_FAN_OUTS:

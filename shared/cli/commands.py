@@ -26,7 +26,7 @@ class Subcommand(NamedTuple):
 
 
 COMMANDS: Mapping[str, Subcommand] = {
-    "up": Subcommand("shared.dev_stack.cli:up", "Start everything here: PostgreSQL, Valkey and the three processes."),
+    "up": Subcommand("shared.dev_stack.cli:up", "Start everything here: PostgreSQL, Valkey and the four processes."),
     "doctor": Subcommand(
         "shared.dev_stack.cli:doctor", "Check every precondition, and say what to do where one fails."
     ),

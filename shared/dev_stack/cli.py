@@ -28,7 +28,7 @@ def up(
     fresh: bool = False,
 ) -> None:
     """
-    Start PostgreSQL, Valkey, the migrations and the three processes, and keep them running until Ctrl-C.
+    Start PostgreSQL, Valkey, the migrations and the four processes, and keep them running until Ctrl-C.
 
     With MUSTER_DATABASE_URL or MUSTER_REDIS_URL it uses your servers instead of its own.
 

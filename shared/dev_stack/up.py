@@ -138,7 +138,7 @@ def with_free_ports(settings: Settings) -> Settings:
     except PortTakenError as error:
         raise UpError(str(error)) from error
     if len(set(ports.values())) < len(ports):
-        raise UpError("the three processes need three different ports")
+        raise UpError("the three APIs need three different ports")
     return chosen
 
 

@@ -45,6 +45,8 @@ class PipelinedConnection:
         """
         if not self._connection.is_connected:
             raise ConnectionLost("the connection was lost")
+        if not commands:  # no reply would ever come
+            return []
         return await self._exchange(b"".join(pack(*command) for command in commands), replies=len(commands))
 
     async def transact(self, *commands: Command) -> list[Any]:

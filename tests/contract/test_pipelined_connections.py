@@ -31,6 +31,13 @@ async def test_nothing_is_sent_on_another_connection_than_the_one_that_watches(c
     assert await client.get("key") is None
 
 
+async def test_no_reply_is_waited_for_where_nothing_is_sent(client):
+    async with pipelined(client) as redis, asyncio.timeout(1):
+        await redis.execute(("WATCH", "key"))
+
+        assert await redis.execute() == []
+
+
 async def test_a_transaction_is_not_executed_where_something_else_was_written(client):
     async with pipelined(client) as redis:
         await redis.execute(("WATCH", "key"))

@@ -41,8 +41,9 @@ async def test_one_command_and_everything_is_there(muster, stack):
 
 
 def test_the_link_that_is_announced_lets_in_once(stack):
-    token, about, link = stack.announced[3:]
+    mails, token, about, link = stack.announced[3:]
 
+    assert mails == f"mails  {stack.home / 'mail'}"
     assert token == f"token  {stack.home / 'token'}"
     assert "once, within 15 minutes" in about
     with httpx.Client(timeout=SECONDS) as browser:

@@ -9,6 +9,7 @@ import pytest
 
 from projector.main import projector_app
 from projector.projections.activity import activity
+from projector.projections.changes import changes as feed
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.projections.stats import stats
@@ -29,7 +30,7 @@ from write_side.http.app import write_api
 from write_side.services import register_postgres
 
 PEOPLE = 1_000
-OTHERS = (groups, activity, stats)
+OTHERS = (groups, activity, stats, feed)
 
 
 class Servers:

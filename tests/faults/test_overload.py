@@ -19,7 +19,7 @@ from tests.support.people import registration
 from tests.support.raw_http import RawConnection
 from tests.support.stack import Child, Stack
 
-CLIENTS = 500
+CLIENTS = 1_000
 """More than a write process takes on."""
 
 LOAD_SECONDS = 2.0

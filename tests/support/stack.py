@@ -60,7 +60,7 @@ class Stack:
         self.home = home
         self.log = home / "up.log"
         self._given = variables.values()
-        self._announces = 4 if variables.get("MUSTER_AUTH") == "off" else 7  # lines, of which three are how to get in
+        self._announces = 5 if variables.get("MUSTER_AUTH") == "off" else 8  # lines, of which three are how to get in
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 ending_with_parent([*MUSTER, "up", "--home", str(home), *ANY_PORTS, *arguments]),

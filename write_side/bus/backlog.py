@@ -6,7 +6,12 @@ from redis.asyncio import Redis
 from shared.redis.failures import reachable
 from write_side.bus.entries import commands
 
-_BACKLOG = Gauge("muster_bus_backlog_messages", "Messages of a shard that are not answered yet.", ("shard",))
+_BACKLOG = Gauge(
+    "muster_bus_backlog_messages",
+    "Messages of a shard that are not answered yet.",
+    ("shard",),
+    multiprocess_mode="livesum",
+)
 
 
 class Backlog:

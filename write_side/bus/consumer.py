@@ -15,7 +15,7 @@ from write_side.bus.shard import ShardConsumer
 from write_side.ports import ShardLocks
 
 log = structlog.get_logger()
-_HELD = Gauge("muster_bus_shards", "Shards of the bus that this process carries out.")
+_HELD = Gauge("muster_bus_shards", "Shards of the bus that this process carries out.", multiprocess_mode="livesum")
 
 
 class BusConsumer:

@@ -105,9 +105,7 @@ class Comparer:
 
         async def judge() -> Sequence[Key]:
             both = await self._inspector.inspect((live, other), GenerationQuery(moving, variants=(FULL,)))
-            trimmed = _trimmed(both)
-            kept = [key for key in moving if not self._projection.is_trimmed(key, at=trimmed)]
-            judged = {key: _judged(key, *both) for key in kept}
+            judged = {key: _judged(key, *both) for key in self._kept(moving, at=_trimmed(both))}
             samples.extend(sample for sample in judged.values() if isinstance(sample, Sample))
             moving[:] = [key for key, sample in judged.items() if sample is Judgement.MOVING]
             return () if any(each.damaged for each in both) else moving  # one that is damaged moves no more
@@ -115,6 +113,9 @@ class Comparer:
         if moving:
             await self._limits.side_by_side.until(not_, judge)
         return samples
+
+    def _kept(self, keys: Sequence[Key], *, at: int) -> Sequence[Key]:
+        return [key for key in keys if not self._projection.is_trimmed(key, at=at)]
 
 
 class OneComparison:

@@ -1,5 +1,6 @@
 """The URL of a mail server, and the address that mails come from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -40,9 +41,8 @@ class SmtpServer:
         """:raises ValueError: it is no such URL, or a password would be sent over a line that can be read."""
         parts, port, query = _split(url)
         has_tls, host = parts.scheme == "smtps", parts.hostname or ""
-        is_open = is_loopback(host)
-        starttls = not has_tls and query.get("starttls", "never" if is_open else "required") == "required"
-        if parts.password and not (has_tls or starttls or is_open):
+        starttls = not has_tls and _is_upgraded(query, host)
+        if parts.password and not (has_tls or starttls or is_loopback(host)):
             raise ValueError("starttls=never would send the password in the clear")
         return cls(
             host=host,
@@ -53,6 +53,10 @@ class SmtpServer:
             starttls=starttls,
             ca_certs=query.get("ssl_ca_certs"),
         )
+
+
+def _is_upgraded(query: Mapping[str, str], host: str) -> bool:
+    return query.get("starttls", "never" if is_loopback(host) else "required") == "required"
 
 
 def _split(url: str) -> tuple[SplitResult, int | None, dict[str, str]]:

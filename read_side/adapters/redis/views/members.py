@@ -5,7 +5,7 @@ A member's card is a `records.Person` and a `records.MembershipRecord` laid side
 memberships go one after another: they are shown only beside the group's own document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -62,13 +62,17 @@ async def find_members(read: ConsistentRead, group: bytes, query: MemberQuery, *
     shown, is_last = chunk.places[: query.limit], len(chunk.places) <= query.limit
     reply = await read.ask(guard, reads=_cards(group, shown) if shown else ())
     people, memberships = reply.results or ((), ())
-    cards = (
-        card(person, membership)
-        for place, person, membership in zip(shown, people, memberships, strict=True)
-        if membership is not None and _stands(membership, place, query)
-    )
-    after = None if is_last else shown[-1]
-    return GuardedPage(Page(read.position, tuple(each.body for each in cards if each), after), reply.values)
+    bodies = tuple(_bodies(shown, people, memberships, query))
+    return GuardedPage(Page(read.position, bodies, None if is_last else shown[-1]), reply.values)
+
+
+def _bodies(
+    places: Sequence[bytes], people: Sequence[bytes | None], memberships: Sequence[bytes | None], query: MemberQuery
+) -> Iterator[bytes]:
+    """Give the cards of those who stand at these places."""
+    for place, person, membership in zip(places, people, memberships, strict=True):
+        if membership is not None and _stands(membership, place, query) and (found := card(person, membership)):
+            yield found.body
 
 
 async def _chunk(read: ConsistentRead, group: bytes, query: MemberQuery) -> Chunk:

@@ -9,6 +9,7 @@ class ReactionLimits:
     :param events: that are read, and scheduled for, at once.
     :param at_once: deliveries that are carried out.
     :param ahead: deliveries that are taken up: those above `at_once` wait for their turn.
+    :param pause_seconds: between two looks at the log: what happens meanwhile is scheduled for in one transaction.
     :param poll_seconds: after which is looked for what was not notified.
     :param first_seconds: from the first attempt of a delivery to the second; each later pause is twice as long.
     :param longest_seconds: of a pause.
@@ -20,6 +21,7 @@ class ReactionLimits:
     events: int = 500
     at_once: int = 8
     ahead: int = 100
+    pause_seconds: float = 0.1
     poll_seconds: float = 5.0
     first_seconds: float = 5.0
     longest_seconds: float = 3_600.0

@@ -49,6 +49,7 @@ class Scheduler:
         position = await self._session.checkpoint()
         while True:
             position = await self.catch_up(position)
+            await asyncio.sleep(self._limits.pause_seconds)
             await self._reader.wait(seconds=self._limits.poll_seconds)
 
     async def catch_up(self, position: int) -> int:

@@ -51,7 +51,7 @@ async def congress(muster: BenchedMuster, size: Scale, _: Collection[str]) -> li
     """The whole congress imported, from the start of the command to its end; an earlier import must not have been."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *ending_with_parent([*MUSTER, "import", str(size.congress)]),
+        *ending_with_parent([*MUSTER, "import", "--no-mail", str(size.congress)]),
         env=environment(MUSTER_HOME=str(muster.stack.home)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

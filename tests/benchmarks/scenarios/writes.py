@@ -52,6 +52,10 @@ OTHERS = ("pipeline", "orm", "eventsourcing", "pgbench")
 Connections: TypeAlias = asyncio.Queue[RawConnection]
 
 
+WITHOUT_MAIL = {"Muster-No-Mail": "true"}
+"""No other side writes mails."""
+
+
 def prefix() -> str:
     """The beginning of names that no other run has used."""
     return f"b{uuid4().hex[:10]}."
@@ -61,7 +65,9 @@ def registering(url: str, headers: Mapping[str, str], *, connections: int = 64):
     """Send registrations, each of another person."""
 
     async def run(seconds: float) -> Received:
-        traffic = Traffic(url=url, requests=[REGISTER], headers=headers, connections=connections, unique=prefix())
+        traffic = Traffic(
+            url=url, requests=[REGISTER], headers={**headers, **WITHOUT_MAIL}, connections=connections, unique=prefix()
+        )
         return await sending(traffic)(seconds)
 
     return run
@@ -131,7 +137,7 @@ async def _import(muster: BenchedMuster, *, lines: int) -> Received:
     file.write_text("".join(f"{line}\n".replace("{n}", f"{begin}{nth}") for nth in range(lines)))
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *ending_with_parent([*MUSTER, "import", str(file)]),
+        *ending_with_parent([*MUSTER, "import", "--no-mail", str(file)]),
         env=environment(MUSTER_HOME=str(muster.stack.home)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -195,7 +201,7 @@ class Lags:
 
     def __init__(self, muster: BenchedMuster, *, rate: float) -> None:
         self._muster = muster
-        self._addresses, self._headers = muster.stack.addresses, muster.stack.headers
+        self._addresses, self._headers = muster.stack.addresses, {**muster.stack.headers, **WITHOUT_MAIL}
         self._rate = rate
 
     async def measured(self, *, seconds: float) -> TurnSample:

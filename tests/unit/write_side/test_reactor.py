@@ -29,7 +29,7 @@ def reactor_of(reacting) -> Reactor:
         deliveries=reacting.deliveries,
         reactions=reacting.reactions,
         world=reacting.world,
-        limits=ReactionLimits(again_seconds=0.001, poll_seconds=0.01),
+        limits=ReactionLimits(again_seconds=0.001, pause_seconds=0.001, poll_seconds=0.01),
     )
 
 

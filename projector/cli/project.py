@@ -7,7 +7,6 @@ from shared.auth.setup import require_access
 from shared.cli.api_client import ANSWER_SECONDS, READ_API, httpx_client
 from shared.cli.exit_codes import CommandFailed
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.server.limits import ServerLimits
 from shared.server.serving import serve
 from shared.settings import Settings
 
@@ -23,16 +22,10 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     if workers != 1:
         raise CommandFailed("a projector is one process: leave --workers out, and start another one for a standby")
     settings = Settings.load(os.environ).with_addresses()
+    host, port = host or settings.ops_host, port or settings.ops_port
     settings.required("redis_url")
-    require_access(settings, host=host or settings.ops_host)
+    require_access(settings, host=host)
     if settings.read_url:
         httpx_client(READ_API, settings, timeout=ANSWER_SECONDS)  # refused here, in one line, if it cannot be made
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
-    serve(
-        "projector.main:create_app",
-        host=host or settings.ops_host,
-        port=port or settings.ops_port,
-        log_format=settings.log_format,
-        service="muster-project",
-        limits=settings.limits_of(ServerLimits),
-    )
+    serve("projector.main:create_app", settings, host=host, port=port, service="muster-project")

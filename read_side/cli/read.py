@@ -10,7 +10,6 @@ from shared.cli.options import Workers
 from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry
 from shared.redis.client import connector
-from shared.server.limits import ServerLimits
 from shared.server.serving import serve
 from shared.settings import Settings
 
@@ -24,17 +23,17 @@ def read(*, host: str | None = None, port: int | None = None, workers: Workers |
     :param workers: processes that share the port and answer in turns, instead of MUSTER_WORKERS; one a core is enough.
     """
     settings = Settings.load(os.environ).with_addresses()
-    require_access(settings, host=host or settings.read_host)
+    host, port = host or settings.read_host, port or settings.read_port
+    require_access(settings, host=host)
     telemetry.configure(settings.log_format)
     asyncio.run(_refuse_eviction(settings.required("redis_url")))
     serve(
         "read_side.services:create_app",
-        host=host or settings.read_host,
-        port=port or settings.read_port,
-        workers=workers or settings.workers,
-        log_format=settings.log_format,
+        settings,
+        host=host,
+        port=port,
         service="muster-read",
-        limits=settings.limits_of(ServerLimits),
+        workers=workers or settings.workers,
     )
 
 

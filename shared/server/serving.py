@@ -24,6 +24,7 @@ from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
 from shared.server.reloading import ReloadingServer
 from shared.server.sockets import HeardClients, terminate_absent_clients
+from shared.settings import Settings
 
 FEWEST_CONNECTIONS = 64
 """Fewer serve no one well: every client keeps some."""
@@ -36,16 +37,7 @@ class PortTakenError(Exception):
     """Another process listens at the address of this one."""
 
 
-def serve(
-    target: str,
-    *,
-    host: str,
-    port: int,
-    workers: int = 1,
-    log_format: telemetry.LogFormat = "console",
-    service: str = "muster",
-    limits: ServerLimits | None = None,
-) -> None:
+def serve(target: str, settings: Settings, *, host: str, port: int, service: str, workers: int = 1) -> None:
     """
     Serve the ASGI application that `target` ("package.module:factory") makes, until SIGTERM or SIGINT.
 
@@ -57,13 +49,13 @@ def serve(
     :param service: its name in traces.
     :raises SystemExit: the port is taken, or a worker died.
     """
-    telemetry.configure(log_format)
+    telemetry.configure(settings.log_format)
     try:
         require_free(host, port)
     except PortTakenError as taken:
         sys.exit(str(taken))
-    limits = _within_open_files(limits or ServerLimits())
-    load = partial(_load, target, parent=os.getpid(), log_format=log_format, service=service, limits=limits)
+    limits = _within_open_files(settings.limits_of(ServerLimits))
+    load = partial(_load, target, parent=os.getpid(), log_format=settings.log_format, service=service, limits=limits)
     with metrics_of(workers) as metrics:
         server = _server(target, host=host, port=port, workers=workers, limits=limits, metrics=metrics)
         server.serve(target_loader=partial(load, metrics=metrics), wrap_loader=False)

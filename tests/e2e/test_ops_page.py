@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.support.access import cookie_policy
 from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
+from tests.support.serving import program_serving
 from tests.support.sessions import log_held
 from tests.support.stack import Child, answers, until
 
@@ -42,7 +42,7 @@ async def serving(factory):
     """An application of `tests.support.showcase`, in a process of its own."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    process = _started(f"serve('tests.support.showcase:{factory}', {port=}, host='127.0.0.1')")
+    process = _started(program_serving(f"tests.support.showcase:{factory}", port=port))
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
             await until(lambda: answers(client, f"{url}/livez"))
@@ -52,9 +52,8 @@ async def serving(factory):
         await asyncio.to_thread(process.wait, 60)
 
 
-def _started(call):
-    program = ["-c", f"from shared.server.serving import serve; {call}"]
-    return subprocess.Popen([sys.executable, *program], cwd=ROOT, stderr=subprocess.DEVNULL)
+def _started(program):
+    return subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,10 @@ from shared.dev_stack.embedded_server import free_port
 from shared.server.limits import ServerLimits
 from shared.server.serving import require_free
 from tests.support.examples import examples
+from tests.support.serving import program_serving
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 2
-IMPORTS = "from shared.server.limits import ServerLimits; from shared.server.serving import serve"
 SECONDS = 60
 """Whatever takes longer has failed."""
 
@@ -130,11 +130,16 @@ def serve(tmp_path, port):
     started = []
 
     def start(target="application:create", *, workers=1, log_format="console", **seconds):
-        limits = ServerLimits(**{"stop": STOP_SECONDS, **seconds})
-        arguments = {"host": "127.0.0.1", "port": port, "workers": workers, "log_format": log_format, "limits": limits}
+        limits = ",".join(f"server.{name}={number}" for name, number in {"stop": STOP_SECONDS, **seconds}.items())
         process = subprocess.Popen(
-            [sys.executable, "-c", f"{IMPORTS}; serve({target!r}, **{arguments!r})"],
-            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", "TMPDIR": str(tmp_path)},
+            program_serving(target, port=port, workers=workers),
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{tmp_path}:{ROOT}",
+                "TMPDIR": str(tmp_path),
+                "MUSTER_LIMITS": limits,
+                "MUSTER_LOG_FORMAT": log_format,
+            },
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -277,8 +282,7 @@ def test_connections_without_a_request_keep_no_client_out(serve, port):
 
 def test_a_process_that_may_open_too_few_files_says_so(port):
     """Connections would leave none to read keys with."""
-    program = f"{IMPORTS}; serve('x:y', host='127.0.0.1', port={port})"
-    limited = ["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", sys.executable, "-c", program]
+    limited = ["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", *program_serving("x:y", port=port)]
 
     few = subprocess.run(limited, capture_output=True, text=True, cwd=ROOT, check=False, timeout=SECONDS)
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from shared.dev_stack.embedded_server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.settings import Settings
 from tests.support.patience import SECONDS
+from tests.support.serving import program_serving
 from tests.support.stack import environment
 from write_side.bus.entries import ANSWERS, DEAD_LETTERS, commands
 from write_side.http.worker import worker
@@ -33,10 +33,9 @@ class ConsumerProcess:
 
     def __init__(self, log: Path, **variables: str) -> None:
         self.port = free_port()
-        program = f"from shared.server.serving import serve; serve({_TARGET!r}, host='127.0.0.1', port={self.port})"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                ending_with_parent([sys.executable, "-c", program]),
+                ending_with_parent(program_serving(_TARGET, port=self.port)),
                 cwd=ROOT,
                 env=environment(PYTHONPATH=str(ROOT), MUSTER_HOME=str(log.parent), **variables),
                 stdout=output,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from shared.dev_stack.embedded_server import free_port
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.settings import Settings
 from tests.support.patience import wait_until
+from tests.support.serving import program_serving
 from write_side.http.app import write_api
 from write_side.react import react_app, register_reactions
 from write_side.services import register_postgres
@@ -39,11 +39,8 @@ class WriteProcess:
 
     def start(self) -> None:
         """Return once it answers."""
-        program = (
-            f"from shared.server.serving import serve; serve({self._target!r}, host='127.0.0.1', port={self.port})"
-        )
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program],
+            program_serving(self._target, port=self.port),
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
         )

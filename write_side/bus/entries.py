@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from typing import NamedTuple
-from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from shared.problems import FieldError, Refusal
-from write_side.execution.in_order import Ending
+from write_side.execution.endings import Ending, StreamedAnswer
 from write_side.execution.invocation import Answer
 
 GROUP = "muster"
@@ -57,19 +55,6 @@ class Message(NamedTuple):
         return cls(shard, id_.decode(), fields.get(b"command", b""), trace.decode("latin-1") if trace else None)
 
 
-class BusAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a message ended. Without the sentence that HTTP answers: it may quote people's data, and this is kept."""
-
-    status: int
-    id: UUID | UnsetType = UNSET
-    version: int | UnsetType = UNSET
-    position: int | UnsetType = UNSET
-    replayed: bool | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    title: str | UnsetType = UNSET
-    errors: tuple[FieldError, ...] | UnsetType = UNSET
-
-
 class DeadLetter(msgspec.Struct, frozen=True):
     """Why a message was no command. Without its content, which may be about people: its sender has it."""
 
@@ -94,22 +79,12 @@ class SettledMessage(NamedTuple):
 
 
 def settled(message: Message, ending: Ending) -> SettledMessage:
-    """Say how a message ended."""
+    """Say how a message ended, without the sentence that HTTP answers: it may quote people's data, and this is kept."""
+    answer = _encode(StreamedAnswer.of(ending))
     if isinstance(ending, Answer):
-        return SettledMessage(message, "replayed" if ending.replayed else "applied", _encode(_outcome(ending)), b"")
-    problem, answer = ending.problem, _encode(_refusal(ending))
+        return SettledMessage(message, "replayed" if ending.replayed else "applied", answer, b"")
+    problem = ending.problem
     if isinstance(ending, Poison):
         dead = DeadLetter(problem.type, problem.title, len(message.body), ending.errors)
         return SettledMessage(message, "poison", answer, _encode(dead))
     return SettledMessage(message, "refused", answer, b"")
-
-
-def _outcome(answer: Answer) -> BusAnswer:
-    id_, version, position = msgspec.structs.astuple(answer.outcome)
-    return BusAnswer(status=200, id=id_, version=version, position=position, replayed=answer.replayed)
-
-
-def _refusal(refusal: Refusal) -> BusAnswer:
-    problem = refusal.problem
-    errors = refusal.errors or UNSET
-    return BusAnswer(status=problem.status, type=problem.type, title=problem.title, errors=errors)

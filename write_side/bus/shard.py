@@ -15,8 +15,9 @@ from shared.runtime.retry import Backoff, RetryPolicy, repeat
 from write_side.bus.entries import Message, Poison, SettledMessage, settled
 from write_side.bus.limits import BusLimits
 from write_side.bus.stream import ShardStream
+from write_side.execution.endings import Ending
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.in_order import Ending, InOrder
+from write_side.execution.in_order import InOrder
 from write_side.execution.invocation import Channel, Invocation
 from write_side.execution.messages import read_message
 from write_side.execution.observation import Observation, observed

@@ -41,20 +41,19 @@ def write(*, host: str | None = None, port: int | None = None, workers: Workers 
     """
     from shared.auth.setup import require_access  # noqa: PLC0415 - nor cryptography to migrate
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
-    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
     from shared.server.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
     settings = Settings.load(os.environ).with_addresses()
-    require_access(settings, host=host or settings.write_host)
+    host, port = host or settings.write_host, port or settings.write_port
+    require_access(settings, host=host)
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
     serve(
         "write_side.services:create_app",
-        host=host or settings.write_host,
-        port=port or settings.write_port,
-        workers=workers or settings.workers,
-        log_format=settings.log_format,
+        settings,
+        host=host,
+        port=port,
         service="muster-write",
-        limits=settings.limits_of(ServerLimits),
+        workers=workers or settings.workers,
     )
 
 
@@ -68,17 +67,10 @@ def consume(*, host: str | None = None, port: int | None = None) -> None:
     :param port: instead of MUSTER_CONSUME_PORT.
     """
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - see `write`
-    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
     from shared.server.serving import serve  # noqa: PLC0415 - likewise
 
     settings = Settings.load(os.environ).with_addresses()
+    host, port = host or settings.consume_host, port or settings.consume_port
     settings.bus_redis_url  # noqa: B018 - refused here, in one line, if there is none
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
-    serve(
-        "write_side.services:create_consumer",
-        host=host or settings.consume_host,
-        port=port or settings.consume_port,
-        log_format=settings.log_format,
-        service="muster-consume",
-        limits=settings.limits_of(ServerLimits),
-    )
+    serve("write_side.services:create_consumer", settings, host=host, port=port, service="muster-consume")

@@ -15,21 +15,14 @@ def react(*, host: str | None = None, port: int | None = None) -> None:
     """
     from shared.auth.setup import require_access  # noqa: PLC0415 - the command line does without cryptography
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
-    from shared.server.limits import ServerLimits  # noqa: PLC0415 - likewise
     from shared.server.serving import serve  # noqa: PLC0415 - likewise
     from write_side.react import mailer_of  # noqa: PLC0415 - likewise
 
     settings = Settings.load(os.environ).with_addresses()
-    require_access(settings, host=host or settings.react_host)
+    host, port = host or settings.react_host, port or settings.react_port
+    require_access(settings, host=host)
     mailer_of(settings)
     if settings.public_url is None:
         settings.required("write_url")
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
-    serve(
-        "write_side.react:create_app",
-        host=host or settings.react_host,
-        port=port or settings.react_port,
-        log_format=settings.log_format,
-        service="muster-react",
-        limits=settings.limits_of(ServerLimits),
-    )
+    serve("write_side.react:create_app", settings, host=host, port=port, service="muster-react")

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 from shared.problems import Refusal
+from write_side.execution.endings import Ending
 from write_side.execution.invocation import Answer
 from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.ports import NotYet, Place, Window
@@ -14,8 +15,6 @@ MOST_AT_ONCE = 64
 """As many as share a transaction."""
 
 M = TypeVar("M")
-Ending: TypeAlias = Answer | Refusal
-"""How a command ended."""
 
 
 class InOrder(Generic[M]):

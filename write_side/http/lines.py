@@ -1,17 +1,15 @@
 """The lines of a stream: cut, read as invocations, and answered."""
 
 from collections.abc import AsyncIterable, AsyncIterator
-from uuid import UUID
 
-import msgspec
 from litestar.types import Scope
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from shared.http.middleware.auth import wait_for_rate_limit
 from shared.lines import LineSplitter
-from shared.problems import FieldError
-from write_side.execution.in_order import Ending
-from write_side.execution.invocation import Answer, Invocation
+from shared.problems import Refusal
+from write_side.execution.endings import Ending, StreamedAnswer
+from write_side.execution.invocation import Invocation
 from write_side.execution.messages import MAX_MESSAGE_BYTES, read_message
 from write_side.execution.observation import Observation
 from write_side.http.requests import HttpChannel, invocation_of
@@ -20,19 +18,8 @@ from write_side.ports import Place
 CHANNEL = HttpChannel("stream", is_bulk=True, route="/commands")
 
 
-class AnsweredLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a line: its outcome if it was carried out, else what a problem says."""
-
+class AnsweredLine(StreamedAnswer, frozen=True, kw_only=True):
     line: int
-    status: int
-    id: UUID | UnsetType = UNSET
-    version: int | UnsetType = UNSET
-    position: int | UnsetType = UNSET
-    replayed: bool | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    title: str | UnsetType = UNSET
-    detail: str | UnsetType = UNSET
-    errors: tuple[FieldError, ...] | UnsetType = UNSET
 
 
 class NumberedLine:
@@ -59,25 +46,7 @@ def read_line(line: bytes | None, *, scope: Scope, place: Place, observation: Ob
 
 def answered(number: int, ending: Ending) -> AnsweredLine:
     """Answer a line with how its command ended."""
-    if isinstance(ending, Answer):
-        outcome = ending.outcome
-        return AnsweredLine(
-            line=number,
-            status=200,
-            id=outcome.id,
-            version=outcome.version,
-            position=outcome.position,
-            replayed=ending.replayed,
-        )
-    problem = ending.problem
-    return AnsweredLine(
-        line=number,
-        status=problem.status,
-        type=problem.type,
-        title=problem.title,
-        detail=ending.detail,
-        errors=ending.errors or UNSET,
-    )
+    return AnsweredLine.of(ending, line=number, detail=ending.detail if isinstance(ending, Refusal) else UNSET)
 
 
 async def numbered(lines: AsyncIterable[bytes | None]) -> AsyncIterator[NumberedLine]:

@@ -21,8 +21,9 @@ from shared.observability.logging import log_defect
 from shared.problems import INTERNAL_ERROR, Problem, Refusal
 from shared.runtime.read_ahead import reading_ahead
 from shared.server.shutdown import Stopped, StopSignal
+from write_side.execution.endings import Ending
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.in_order import MOST_AT_ONCE, Ending, InOrder
+from write_side.execution.in_order import MOST_AT_ONCE, InOrder
 from write_side.execution.invocation import Invocation
 from write_side.execution.messages import MAX_MESSAGE_BYTES
 from write_side.execution.observation import Observation, observed

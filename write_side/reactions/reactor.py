@@ -1,6 +1,5 @@
 """The loop of `muster react`: one process leads, and all others wait to take its place."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -10,6 +9,7 @@ from prometheus_client import Gauge
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog, EventReader
 from shared.runtime.retry import poll, repeat
+from shared.runtime.tasks import side_by_side
 from write_side.ports import Deliveries, DeliverySession, LeadLost
 from write_side.reactions.deliverer import Deliverer
 from write_side.reactions.limits import REACTION_LIMITS, ReactionLimits
@@ -86,19 +86,7 @@ class Reactor:
     async def _lead(self, session: DeliverySession, reader: EventReader) -> None:
         scheduler = Scheduler(session, reader, self._reactions, limits=self._limits)
         deliverer = Deliverer(self._world(session), self._reactions, limits=self._limits)
-        tasks = [
-            asyncio.create_task(scheduler.run(), name="scheduler"),
-            asyncio.create_task(deliverer.run(scheduler.scheduled), name="deliverer"),
-        ]
-        try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for each in ended:
-                each.result()
-        finally:
-            # Not a TaskGroup: in Python 3.11 it leaves the task cancelled whose child has failed, and `repeat` ends.
-            for each in tasks:
-                each.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await side_by_side([scheduler.run, partial(deliverer.run, scheduler.scheduled)], at_once=2)
 
     def _later(self, error: Exception) -> float:
         if not isinstance(error, _TEMPORARY):

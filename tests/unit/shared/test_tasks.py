@@ -1,9 +1,10 @@
 import asyncio
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
 
-from shared.runtime.tasks import Tasks
+from shared.runtime.tasks import Tasks, side_by_side
 
 
 @pytest.fixture
@@ -69,3 +70,31 @@ async def test_an_error_in_the_block_ends_the_loops_too(loop, ended):
     with pytest.raises(ZeroDivisionError):
         await serve()
     assert ended == ["one"]
+
+
+async def test_the_first_error_of_work_side_by_side_ends_the_rest_and_is_raised(loop, ended):
+    async def broken():
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await side_by_side([partial(loop, "sound"), broken], at_once=2)
+
+    assert ended == ["sound"]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_all_work_side_by_side_is_done_so_much_at_once(at_once):
+    under_way, most, done = 0, 0, []
+
+    async def work(number):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        done.append(number)
+
+    await side_by_side([partial(work, number) for number in range(5)], at_once=at_once)
+
+    assert (done, most) == ([0, 1, 2, 3, 4], at_once)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -12,6 +13,7 @@ from shared.cli.output import print_encoded, print_line
 from shared.dev_stack import bootstrap
 from shared.settings import DEFAULT, UNSET, Settings, printable, variable
 from shared.settings.limits import known_limits, named_numbers
+from shared.wording import counted
 
 Row: TypeAlias = tuple[str, str, str]
 """A name, its value and where that comes from."""
@@ -91,6 +93,45 @@ def config(*, limits: bool = False, json: bool = False) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print_line("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def backup(file: Path, /, *, json: bool = False) -> None:
+    """
+    Write the database of the embedded PostgreSQL to a file, in pg_dump's custom format; what runs goes on.
+
+    Keep it as carefully as the database. The keys that sign tokens are not in it, nor are the read models.
+
+    :param file: a path where nothing is yet.
+    :param json: print the result as JSON.
+    """
+    from shared.dev_stack.backup import back_up  # noqa: PLC0415 - nor a database driver for --help
+
+    position = back_up(Settings.load(os.environ), file)
+    size = file.stat().st_size
+    if json:
+        print_encoded({"file": str(file.absolute()), "bytes": size, "position": position})
+    else:
+        print_line(f"{file}: {counted(size, 'byte')}, the log up to position {position:,}")
+
+
+def restore(file: Path, /, *, fresh: bool = False, json: bool = False) -> None:
+    """
+    Make a home from a backup; `muster up` then fills its read models.
+
+    A backup runs as it likes in your database: restore none that you do not trust.
+
+    :param file: what `muster backup` has written.
+    :param fresh: replace what the home has, once the backup is restored whole.
+    :param json: print the result as JSON.
+    """
+    from shared.dev_stack.backup import restore as restored  # noqa: PLC0415 - likewise
+
+    settings = Settings.load(os.environ)
+    position = restored(settings, file, fresh=fresh)
+    if json:
+        print_encoded({"home": str(settings.home), "position": position})
+    else:
+        print_line(f"{settings.home} has the log up to position {position:,}: start `muster up`")
 
 
 def check() -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -160,6 +161,12 @@ class EmbeddedServer(ABC):
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def empty(self) -> None:
+        """Remove all that the server has stored; what a killed run has left running there ends."""
+        end_leftovers(self.data)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
 
     def kill(self) -> None:
         """End the server as a crash would; the directory stays locked, and `start` brings it back."""

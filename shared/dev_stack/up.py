@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import shutil
 import signal
-import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,11 +19,12 @@ from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, say
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import EmbeddedServer, end_leftovers, free_port, last_words
+from shared.dev_stack.embedded_server import EmbeddedServer, free_port, last_words
+from shared.dev_stack.home import locked
 from shared.dev_stack.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.supervisor import MusterProcess, SupervisedProgram, Supervisor
 from shared.http_clients import http_client
-from shared.private_files import UMASK, close_to_others, created_with, make_private_directory, write_private
+from shared.private_files import UMASK, close_to_others, write_private
 from shared.runtime.retry import poll
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import ADDRESSES, ENVIRONMENT, Addresses, Settings, variable
@@ -57,6 +55,7 @@ async def run(settings: Settings, *, fresh: bool) -> None:
     Run everything until SIGINT or SIGTERM.
 
     :raises ExtraMissing: there is no program of a server that is to run.
+    :raises HomeError: the state directory cannot be used.
     :raises UpError: it cannot be started.
     :raises SettingsError: it must not be.
     """
@@ -65,9 +64,8 @@ async def run(settings: Settings, *, fresh: bool) -> None:
             require_access(settings, host=getattr(settings, f"{name}_host"))
     _require_programs(settings)
     _end_on_signals()
-    _require_of_its_own(settings.home)
     os.umask(UMASK)  # of what the servers and processes write, too
-    with contextlib.suppress(asyncio.CancelledError), _lock(settings.home):
+    with contextlib.suppress(asyncio.CancelledError), locked(settings.home):
         _close(settings.home)
         await _run(with_free_ports(settings), fresh=fresh)
 
@@ -94,34 +92,11 @@ def _end_on_signals() -> None:
         loop.add_signal_handler(each, end)
 
 
-def _require_of_its_own(state_directory: Path) -> None:
-    """:raises UpError: it is a directory that cannot be closed to other accounts, such as /tmp."""
-    with contextlib.suppress(OSError):
-        if state_directory.samefile("/") or state_directory.stat().st_mode & stat.S_ISVTX:
-            raise UpError(f"{state_directory} is shared by all accounts: name a directory of Muster's own with --home")
-
-
 def _close(state_directory: Path) -> None:
     """Close to other accounts what an older version, or another umask, has left open."""
     if failures := close_to_others(state_directory, within=("data", "keys", "logs", "mail")):
         first = f"{failures[0].filename}: {failures[0].strerror}"
         say(f"{counted(len(failures), 'path')} cannot be closed to other accounts ({first}): change the owner")
-
-
-@contextlib.contextmanager
-def _lock(state_directory: Path) -> Iterator[None]:
-    """:raises UpError: the directory cannot be written, or another `muster up` runs in it."""
-    try:
-        make_private_directory(state_directory)
-        lock = open(state_directory / "lock", "w", opener=created_with(0o600))  # noqa: SIM115 - entered below
-    except OSError as error:
-        raise UpError(f"{state_directory} cannot be written ({error.strerror}): choose another with --home") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UpError(f"another `muster up` runs at {state_directory}: stop it, or choose another --home") from None
-        yield
 
 
 def with_free_ports(settings: Settings) -> Settings:
@@ -145,7 +120,8 @@ def with_free_ports(settings: Settings) -> Settings:
 async def _run(settings: Settings, *, fresh: bool) -> None:
     stack = _stack(settings)
     if fresh:
-        _empty(stack)
+        for server in stack.servers:  # those that the settings name are none of them
+            server.empty()
     (settings.home / "logs").mkdir(exist_ok=True)
     supervisor = Supervisor(say=say)
     async with contextlib.AsyncExitStack() as cleanup:
@@ -162,14 +138,6 @@ async def _run(settings: Settings, *, fresh: bool) -> None:
         cleanup.callback(say, "stopping")
         programs: list[SupervisedProgram] = [*stack.servers, write, read, project, react]
         await _supervise(supervisor, programs, addresses, ready=partial(announce, addresses, settings, access))
-
-
-def _empty(stack: Stack) -> None:
-    """Remove what the embedded servers have stored; servers that the settings name are none of them."""
-    for server in stack.servers:
-        end_leftovers(server.data)
-        if server.directory.exists():
-            shutil.rmtree(server.directory)
 
 
 def _stack(settings: Settings) -> Stack:

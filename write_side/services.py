@@ -23,18 +23,18 @@ from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.read_model.keys import HOME
 from shared.settings import Settings
 from write_side.adapters.postgres.command_log import CommandLog
-from write_side.adapters.postgres.failures import translated
-from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
-from write_side.adapters.postgres.notifier import PostgresNotifier
-from write_side.adapters.postgres.purge import purge_expired_keys
-from write_side.adapters.postgres.shard_locks import PostgresShardLocks
-from write_side.adapters.postgres.token_key import PostgresTokenKey
-from write_side.adapters.postgres.transactions import (
+from write_side.adapters.postgres.connections.failures import translated
+from write_side.adapters.postgres.connections.notifier import PostgresNotifier
+from write_side.adapters.postgres.connections.transactions import (
     TRANSACTION_LIMITS,
     PostgresTransactions,
     TransactionLimits,
     create_engine,
 )
+from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
+from write_side.adapters.postgres.purge import purge_expired_keys
+from write_side.adapters.postgres.shard_locks import PostgresShardLocks
+from write_side.adapters.postgres.token_key import PostgresTokenKey
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.bus.limits import BusLimits
 from write_side.execution.executor import CommandExecutor

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from read_side.http.conditions import CONDITIONS
 from read_side.http.endpoints import names_in
 from read_side.http.examples import EXAMPLES
-from read_side.http.filters import CURSOR, LIMIT
 from read_side.http.lists import ListRoute
+from read_side.http.parameters.conditions import CONDITIONS
+from read_side.http.parameters.filters import CURSOR, LIMIT
 from read_side.http.problems import UNREADABLE
 from read_side.http.resource import ReadRoute, Resource, Route, StreamRoute
 from read_side.http.resources import RESOURCES

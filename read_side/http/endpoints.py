@@ -10,7 +10,7 @@ from litestar.types import HTTPScope, Receive
 from msgspec import Meta
 from prometheus_client import Counter
 
-from read_side.http import filters
+from read_side.http.parameters import filters
 from read_side.http.responses import DocumentResponse
 from shared.auth.principal import PRIVATE
 from shared.http.middleware.auth import require_scope

@@ -10,9 +10,9 @@ from litestar.types import HTTPScope
 from msgspec import Meta
 
 from read_side.freshness import Freshness
-from read_side.http.conditions import wanted_position
 from read_side.http.endpoints import Outcomes, PathKeys
-from read_side.http.filters import CURSOR, DEFAULT_LIMIT, LIMIT
+from read_side.http.parameters.conditions import wanted_position
+from read_side.http.parameters.filters import CURSOR, DEFAULT_LIMIT, LIMIT
 from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse, listing
 from read_side.views import Page, Variant, Views

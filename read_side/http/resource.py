@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from read_side.http.endpoints import Endpoint, PathKey
-from read_side.http.fields import RecordFields
+from read_side.http.parameters.fields import RecordFields
 from read_side.views import Variant
 from shared.http.openapi.document import Parameter
 from shared.problems import Problem

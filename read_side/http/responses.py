@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from litestar.types import HTTPScope, Send
 
-from read_side.http.conditions import known_tag
+from read_side.http.parameters.conditions import known_tag
 from shared.http.middleware.compression import VARY
 from shared.http.requests import send_whole
 from shared.read_model.envelope import Sealed

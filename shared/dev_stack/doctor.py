@@ -26,7 +26,7 @@ from shared.settings import Settings, masked
 from shared.wording import counted
 
 OLDEST_PYTHON = (3, 11)
-TRANSACTION_LIMITS = "write_side.adapters.postgres.transactions:TransactionLimits"
+TRANSACTION_LIMITS = "write_side.adapters.postgres.connections.transactions:TransactionLimits"
 """Found by name, as `muster config` finds limits: nothing shared imports the write side."""
 
 

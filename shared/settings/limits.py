@@ -43,7 +43,7 @@ COMPONENTS: tuple[str, ...] = (
     "shared.postgres.arguments:PostgresLimits",
     "shared.server.limits:ServerLimits",
     "write_side.adapters.mail.smtp:SmtpLimits",
-    "write_side.adapters.postgres.transactions:TransactionLimits",
+    "write_side.adapters.postgres.connections.transactions:TransactionLimits",
     "write_side.bus.limits:BusLimits",
     "write_side.execution.limits:ExecutionLimits",
     "write_side.http.limits:StreamedAnswerLimits",

@@ -19,7 +19,7 @@ from shared.event_log.adapters.postgres import (
 )
 from shared.postgres.arguments import POSTGRES_LIMITS
 from shared.postgres.connection import connected
-from write_side.adapters.postgres.notifier import PostgresNotifier
+from write_side.adapters.postgres.connections.notifier import PostgresNotifier
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from shared.event_log.ports import UNKNOWN_ORIGIN
 from shared.events import AccountErased, Redacted
 from tests.support.write_side import ANDRE, create_groups, postgres_write_side, race, register
 from write_side.adapters.postgres.command_log import CommandLog
-from write_side.adapters.postgres.transactions import PostgresTransactions
+from write_side.adapters.postgres.connections.transactions import PostgresTransactions
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import (
     AccountExists,

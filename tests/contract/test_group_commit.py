@@ -31,9 +31,9 @@ from tests.support.write_side import (
 )
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.connections.transactions import PipelinedTransaction, TransactionLimits
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
-from write_side.adapters.postgres.transactions import PipelinedTransaction, TransactionLimits
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import AccountExists, AccountNotFound, EmailTaken, HandleTaken, OutcomeUnknown
 from write_side.execution.invocation import Answer

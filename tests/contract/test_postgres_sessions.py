@@ -15,8 +15,8 @@ from tests.support.databases import database_at
 from tests.support.hostile_variables import LIBPQ
 from tests.support.pooler import pooler
 from tests.support.write_side import ANDRE, postgres_write_side
+from write_side.adapters.postgres.connections.transactions import create_engine
 from write_side.adapters.postgres.migrate import migrate
-from write_side.adapters.postgres.transactions import create_engine
 
 HOSTILE = {
     "array_nulls": "off",

@@ -8,8 +8,8 @@ import pytest
 from shared.events import EmailVerified
 from tests.support.write_side import ANDRE, TOKEN_KEY
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY
+from write_side.adapters.postgres.connections.transactions import PostgresTransactions, create_engine
 from write_side.adapters.postgres.token_key import PostgresTokenKey
-from write_side.adapters.postgres.transactions import PostgresTransactions, create_engine
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.email_token import EmailToken, TokenNotGood
 from write_side.domain.values import EmailAddress

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from redis import Redis
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from read_side.http import filters
-from read_side.http.conditions import GREATEST_POSITION
 from read_side.http.documentation import document
+from read_side.http.parameters import filters
+from read_side.http.parameters.conditions import GREATEST_POSITION
 from read_side.http.resources.change_stream import STREAM
 from shared.auth.principal import PRIVATE, READ
 from shared.dev_stack.embedded_redis import EmbeddedRedis

@@ -19,13 +19,13 @@ from shared.problems import Problem, Refusal
 from tests.support.clock import SettableClock
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
-from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
-from write_side.adapters.postgres.transactions import (
+from write_side.adapters.postgres.connections.transactions import (
     TRANSACTION_LIMITS,
     PostgresTransactions,
     TransactionLimits,
     create_engine,
 )
+from write_side.adapters.postgres.group_commit.unit_of_work import GroupedUnitsOfWork
 from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.domain.email_token import EmailToken
 from write_side.domain.values import EmailAddress, parse_value, plain

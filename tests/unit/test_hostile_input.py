@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from projector.api import csrf_check as guard
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
-from read_side.http import filters
-from read_side.http.conditions import known_tag, minimum_position
+from read_side.http.parameters import filters
+from read_side.http.parameters.conditions import known_tag, minimum_position
 from read_side.http.resources import batch
 from read_side.http.resources.groups import group_query, member_query
 from read_side.http.resources.profiles import profile_query

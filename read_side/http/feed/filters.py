@@ -7,9 +7,9 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from read_side.http import filters
-from read_side.http.conditions import GREATEST_POSITION, position
-from read_side.http.filters import Filter
+from read_side.http.parameters import filters
+from read_side.http.parameters.conditions import GREATEST_POSITION, position
+from read_side.http.parameters.filters import Filter
 from read_side.views import ChangeQuery
 from shared.events import EVENTS, type_of
 from shared.http.parsing.parameters import Malformed, Parameters

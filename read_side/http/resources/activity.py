@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from read_side.http.endpoints import ACCOUNT
-from read_side.http.filters import DEFAULT_LIMIT
 from read_side.http.lists import ListRoute, NextCursor
+from read_side.http.parameters.filters import DEFAULT_LIMIT
 from read_side.http.problems import PROFILE_NOT_FOUND, profile_not_found
 from read_side.http.resource import Resource
 from read_side.views import ActivityViews, Page, Variant

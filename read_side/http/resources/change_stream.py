@@ -10,10 +10,10 @@ from litestar import Request, get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
-from read_side.http.conditions import wanted_position
 from read_side.http.feed.filters import AFTER, FILTERS, change_query
 from read_side.http.feed.reading import FeedReader, ShownChanges
 from read_side.http.feed.values import RecordValues
+from read_side.http.parameters.conditions import wanted_position
 from read_side.http.problems import CHANGES_TRIMMED, UNANSWERED, rejection
 from read_side.http.resource import StreamRoute
 from read_side.views import ChangeQuery, ChangesTrimmed, ChangeViews, GroupViews, ProfileViews

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from litestar.types import HTTPScope
 
-from read_side.http import filters
-from read_side.http.conditions import wanted_position
 from read_side.http.endpoints import Outcomes
 from read_side.http.feed.cloud_events import ChangePage
 from read_side.http.feed.filters import FILTERS, LIMIT, WAIT, change_query
 from read_side.http.feed.reading import FeedReader, ShownChanges
 from read_side.http.feed.values import RecordValues
+from read_side.http.parameters import filters
+from read_side.http.parameters.conditions import wanted_position
 from read_side.http.problems import CHANGES_TRIMMED
 from read_side.http.resource import Opened, ReadRoute, Resource
 from read_side.http.resources.change_stream import STREAM

@@ -9,9 +9,9 @@ from uuid import UUID
 import msgspec
 from litestar.types import HTTPScope
 
-from read_side.http import filters
-from read_side.http.conditions import minimum_position
 from read_side.http.endpoints import ACCOUNT, Outcomes, PathKeys
+from read_side.http.parameters import filters
+from read_side.http.parameters.conditions import minimum_position
 from read_side.http.problems import PROFILE_NOT_FOUND, profile_not_found
 from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse

@@ -4,8 +4,8 @@ import msgspec
 
 from read_side.http.documents import DocumentRoute
 from read_side.http.endpoints import ACCOUNT, GROUP
-from read_side.http.filters import BY_WORD, ROLE, Sort, search_in, sort_by
 from read_side.http.lists import ListRoute, NextCursor
+from read_side.http.parameters.filters import BY_WORD, ROLE, Sort, search_in, sort_by
 from read_side.http.problems import (
     GROUP_NOT_FOUND,
     MEMBER_NOT_FOUND,

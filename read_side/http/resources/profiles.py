@@ -6,8 +6,8 @@ import msgspec
 
 from read_side.http.documents import DocumentRoute
 from read_side.http.endpoints import ACCOUNT, EMAIL, EXTERNAL_ID, HANDLE
-from read_side.http.filters import BY_WORD, GROUP, MOST_TAGS, STATUS, TAG, Sort, search_in, sort_by
 from read_side.http.lists import ListRoute, NextCursor
+from read_side.http.parameters.filters import BY_WORD, GROUP, MOST_TAGS, STATUS, TAG, Sort, search_in, sort_by
 from read_side.http.problems import PROFILE_NOT_FOUND, QUERY_TOO_BROAD, profile_not_found
 from read_side.http.resource import Resource
 from read_side.http.resources.batch import BATCH_GET

@@ -4,8 +4,8 @@ import structlog
 
 from shared.runtime.retry import repeat
 from write_side.adapters.postgres.command_log import PURGED_AT_ONCE, CommandLog
-from write_side.adapters.postgres.failures import translated
-from write_side.adapters.postgres.transactions import PostgresTransactions
+from write_side.adapters.postgres.connections.failures import translated
+from write_side.adapters.postgres.connections.transactions import PostgresTransactions
 
 PURGE_EVERY_SECONDS = 60.0
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, cast, delete, func, select, text
 from sqlalchemy import Text as TextColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from write_side.adapters.postgres.failures import translated
+from write_side.adapters.postgres.connections.failures import translated
 from write_side.adapters.postgres.tables import accounts, groups, memberships, profiles
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate

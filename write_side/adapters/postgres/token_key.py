@@ -2,9 +2,9 @@
 
 from sqlalchemy import select
 
-from write_side.adapters.postgres.failures import translated
+from write_side.adapters.postgres.connections.failures import translated
+from write_side.adapters.postgres.connections.transactions import PostgresTransactions
 from write_side.adapters.postgres.tables import installation
-from write_side.adapters.postgres.transactions import PostgresTransactions
 
 
 class PostgresTokenKey:

@@ -11,7 +11,8 @@ from shared.event_log import Metadata
 from shared.events import type_of
 from shared.events.upcasters import schema_of
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, last_event
-from write_side.adapters.postgres.failures import translated
+from write_side.adapters.postgres.connections.failures import translated
+from write_side.adapters.postgres.connections.transactions import PostgresTransactions
 from write_side.adapters.postgres.repositories import (
     PostgresAccounts,
     PostgresGroups,
@@ -20,7 +21,6 @@ from write_side.adapters.postgres.repositories import (
 )
 from write_side.adapters.postgres.rows import Row, Statement
 from write_side.adapters.postgres.tables import event_log, profiles
-from write_side.adapters.postgres.transactions import PostgresTransactions
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import AccountExists, GroupExists, StaleAggregate, VersionMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome

@@ -5,8 +5,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.connections.transactions import PostgresTransactions, TransactionLimits
 from write_side.adapters.postgres.group_commit.group import Again, CommandGroup, Member
-from write_side.adapters.postgres.transactions import PostgresTransactions, TransactionLimits
 from write_side.domain.errors import OutcomeUnknown
 
 

@@ -6,11 +6,15 @@ from typing import Any, NoReturn, Self, TypeVar
 from uuid import UUID
 
 from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.connections.transactions import (
+    TRANSACTION_LIMITS,
+    PostgresTransactions,
+    TransactionLimits,
+)
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
 from write_side.adapters.postgres.group_commit.requests import CommitRequest, LookRequest, RowSource
 from write_side.adapters.postgres.repositories import GROUPS_QUEUE
-from write_side.adapters.postgres.transactions import TRANSACTION_LIMITS, PostgresTransactions, TransactionLimits
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import AccountNotFound, GroupNotFound, MemberNotFound, VersionMismatch

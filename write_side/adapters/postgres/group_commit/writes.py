@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from write_side.adapters.postgres.command_log import CommandLog, Key, key_of, last_event
-from write_side.adapters.postgres.failures import refusal_by
+from write_side.adapters.postgres.connections.failures import refusal_by
 from write_side.adapters.postgres.group_commit.requests import ROWS, Change, CommitRequest
 from write_side.adapters.postgres.mapping import TABLES
 from write_side.adapters.postgres.rows import Row, Statement, as_json, recordset

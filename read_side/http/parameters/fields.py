@@ -9,7 +9,7 @@ import msgspec
 from litestar.types import Scope
 from msgspec import Meta
 
-from read_side.http.conditions import wanted_position
+from read_side.http.parameters.conditions import wanted_position
 from read_side.views import Variant
 from shared.auth.principal import PRIVATE
 from shared.http.middleware.auth import require_scope

@@ -12,14 +12,15 @@ from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.freshness import Freshness, FreshnessLimits
-from read_side.http.app import read_api
 from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
 from read_side.http.resources.change_stream import ChangeStreamLimits, ChangeStreams
+from read_side.pages.app import directory
 from read_side.views import Views
-from shared.auth.setup import register_authentication, register_limits
+from shared.auth.setup import register_authentication, register_limits, register_sessions
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
+from shared.http.pages.sign_in import CookiePolicy
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import Connect, connector
 from shared.settings import Settings
@@ -35,8 +36,8 @@ REDIS, MEMORY = "read_side.adapters.redis.views", "read_side.adapters.memory"
 
 
 def create_app() -> ASGIApp:
-    """The read API on Redis, as the environment says."""
-    return read_api(register_services)
+    """The read API and the people page on Redis, as the environment says."""
+    return directory(register_services)
 
 
 def register_services(registry: svcs.Registry) -> None:
@@ -45,6 +46,8 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="read", keyspace=HOME)
+    register_sessions(registry, settings, keyspace=HOME)
+    registry.register_value(CookiePolicy, CookiePolicy.at(settings.read_url))
     register_origins(registry, settings)
     registry.register_value(ChangeStreams, ChangeStreams(settings.limits_of(ChangeStreamLimits)))
     connect = connector(settings.required("redis_url"))

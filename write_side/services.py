@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.auth.principal import COMMANDS, Principal
-from shared.auth.setup import register_authentication, register_limits
+from shared.auth.setup import register_authentication, register_limits, register_sessions
 from shared.clock import Clock, SystemClock
 from shared.http.health import GaugeRefresh
 from shared.http.limits import HttpLimits
@@ -62,6 +62,7 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(StreamedAnswerLimits, settings.limits_of(StreamedAnswerLimits))
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write", keyspace=HOME)
+    register_sessions(registry, settings, keyspace=HOME)
     register_origins(registry, settings)
     register_postgres_of(settings, registry)
 

@@ -9,15 +9,11 @@ import svcs
 from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
-from projector.api import csrf_check as guard
 from projector.api import orders, pages
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
-from projector.api import sign_in as signing_in
 from projector.api import status_events as events
 from projector.api.examples import EXAMPLES
-from projector.api.page.document import sign_in_page
-from projector.api.sign_in import CookiePolicy
 from projector.api.status_events import StreamLimits, Streams
 from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.read_probe import ReadProbe
@@ -30,11 +26,12 @@ from shared.http.containers import Register, Services
 from shared.http.health import GaugeRefresh, ReadinessDetails, json
 from shared.http.middleware.auth import Policy
 from shared.http.openapi.document import openapi
-from shared.http.pages.documentation import linked
+from shared.http.pages import csrf_check as guard
+from shared.http.pages.sign_in import SIGN_IN, SIGN_OUT, CookiePolicy
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
-POLICY = Policy(OPS, open=frozenset({signing_in.PATH, *pages.ASSETS}), sign_in=linked(sign_in_page(), "./"))
+POLICY = Policy(OPS, open=frozenset({SIGN_IN, SIGN_OUT, *pages.ASSETS}), pages=pages.SIGN_IN.policy)
 
 
 def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
@@ -51,7 +48,7 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
             status,
             *events.HANDLERS,
             *pages.HANDLERS,
-            *signing_in.HANDLERS,
+            *pages.SIGN_IN.handlers,
             *generations.HANDLERS,
             *parking.HANDLERS,
         ],

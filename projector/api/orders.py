@@ -7,13 +7,13 @@ from typing import Annotated, Any, TypeVar
 from litestar import Request
 from msgspec import Meta
 
-from projector.api import csrf_check as guard
 from projector.processing.parked_events import Busy, NotParked, UnknownProjection
 from projector.store.errors import Superseded
 from projector.store.transitions import RebuildUnderWay, Refused
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLogUnsound
 from shared.http.openapi.document import Operation, OperationTag, Parameter
+from shared.http.pages import csrf_check as guard
 from shared.http.parsing.bodies import body_of, require_media_type
 from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.problems import INVALID, NOT_JSON, TOO_LARGE, Problem

@@ -4,11 +4,13 @@ from typing import Any
 
 from litestar import Request, Response, get
 
-from projector.api.csrf_check import require_local_host
 from projector.api.page.document import asset, page, style
 from projector.monitoring.status_history import StatusHistory
 from shared.http.containers import Services
+from shared.http.pages.answers import ASSET_HEADERS, PAGE_HEADERS
+from shared.http.pages.csrf_check import require_local_host
 from shared.http.pages.documentation import linked
+from shared.http.pages.sign_in import SignIn, SignInPage
 from shared.http.problems import Rejection
 from shared.http.requests import root_of
 from shared.problems import Problem
@@ -21,20 +23,11 @@ NOT_SEEN = Problem(
 )
 PROBLEMS = (NOT_SEEN,)
 
-# Nothing but our own files, in no frame, no form sent anywhere (CSP 3).
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+SIGN_IN = SignIn(
+    SignInPage("This page is for operators.", "muster token --link", "ops/page.css"),
+    cookie="muster_session",
+    has_page=lambda scope: scope["path"] == "/",
 )
-PAGE_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-_ASSET_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 
 @get("/", guards=[require_local_host])
@@ -47,12 +40,12 @@ async def ops_page(request: Request[Any, Any, Any], services: Services) -> Respo
 
 @get("/ops/page.css")
 async def page_css() -> Response[bytes]:
-    return Response(style(), media_type="text/css", headers=_ASSET_HEADERS)
+    return Response(style(), media_type="text/css", headers=ASSET_HEADERS)
 
 
 @get("/ops/page.js")
 async def page_js() -> Response[bytes]:
-    return Response(asset("page.js"), media_type="text/javascript", headers=_ASSET_HEADERS)
+    return Response(asset("page.js"), media_type="text/javascript", headers=ASSET_HEADERS)
 
 
 ASSETS = ("/ops/page.css", "/ops/page.js")

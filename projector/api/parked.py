@@ -7,13 +7,13 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
 from projector.api import orders
-from projector.api.csrf_check import GUARDS
 from projector.processing.parked_answers import ParkedReply, ParkedReport
 from projector.processing.parked_events import ParkedEvents
 from shared.decoding.objects import decoder
 from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi.document import Parameter
+from shared.http.pages.csrf_check import GUARDS
 from shared.http.problems import Rejection
 from shared.problems import INVALID, FieldError
 

@@ -7,7 +7,6 @@ from litestar import Request, Response, post
 from litestar.params import FromPath
 
 from projector.api import orders
-from projector.api.csrf_check import GUARDS
 from projector.monitoring.answers import Arrangement
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
@@ -16,6 +15,7 @@ from shared.decoding.objects import decoder
 from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi.document import Parameter
+from shared.http.pages.csrf_check import GUARDS
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 

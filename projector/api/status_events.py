@@ -14,7 +14,6 @@ from litestar import Request, get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
-from projector.api.csrf_check import require_local_host
 from projector.api.orders import operation
 from projector.api.page.document import parts
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
@@ -24,6 +23,7 @@ from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.event_stream import MEDIA_TYPE, TOO_MANY_STREAMS, EventStream, StreamPlaces, event, retry
 from shared.http.middleware.auth import caller
+from shared.http.pages.csrf_check import require_local_host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import svcs
 from litestar import Litestar
@@ -17,29 +17,58 @@ from read_side.http.resources.change_stream import STREAM, ChangeStreams
 from read_side.http.router import Router
 from read_side.views import Views
 from shared.auth.principal import READ
-from shared.http.app import assemble, index_route
+from shared.http.app import Answer, assemble, index_route
 from shared.http.containers import Register
-from shared.http.middleware.auth import Policy
+from shared.http.middleware.auth import PagePolicy, Policy
 from shared.http.parsing.bodies import BodyReader
+from shared.problems import Problem
 from shared.server.shutdown import on_stop_signal
 
 
-def read_api(*registers: Register) -> ASGIApp:
+class Front(NamedTuple):
+    """
+    The pages in front of the API.
+
+    :param answer: answers browsers at `/`.
+    :param on_refusal: the exception handlers of it.
+    :param handlers: of the other pages.
+    :param open: their paths that need no token.
+    :param pages: how browsers come to them.
+    """
+
+    answer: Answer
+    on_refusal: Any
+    handlers: Sequence[Any]
+    open: frozenset[str]
+    pages: PagePolicy
+    problems: Sequence[Problem]
+
+
+def read_api(*registers: Register, front: Front | None = None) -> ASGIApp:
     """
     The read API on the adapters that `registers` name; what is registered last wins.
 
     Needs the port of each resource, and opens it; and an `Authentication`.
     """
     reads, described = DirectReads(RESOURCES), document()
+    root = index_route(described, front.answer, front.on_refusal) if front else index_route(described)
     return assemble(
-        handlers=[index_route(described), asyncapi_route(asyncapi(described, stream=STREAM.path)), *_streams()],
+        handlers=[
+            root,
+            asyncapi_route(asyncapi(described, stream=STREAM.path)),
+            *_streams(),
+            *(front.handlers if front else ()),
+        ],
         registers=(_register_streams, *registers),
-        problems=PROBLEMS,
+        problems=(*PROBLEMS, *(front.problems if front else ())),
         document=described,
-        policy=Policy(READ, open=frozenset({"/", ASYNCAPI})),
+        policy=Policy(READ, open=_OPEN | front.open, pages=front.pages) if front else Policy(READ, open=_OPEN),
         lifespan=[reads.lifespan, _end_streams],
         inside=reads.around,
     )
+
+
+_OPEN = frozenset({"/", ASYNCAPI})
 
 
 def _streams() -> list[Any]:
@@ -80,7 +109,7 @@ class DirectReads:
             for resource in self._resources:
                 views: Views = await stack.enter_async_context(await container.aget_abstract(resource.port))
                 opened[resource.port] = views
-            self._router = Router(self._resources, opened)
+            self._router = app.state.reads = Router(self._resources, opened)
             yield
 
     def around(self, app: ASGIApp) -> ASGIApp:

@@ -41,6 +41,17 @@ class Router:
             is_news = await send_response(response, scope, send)
             (endpoint.outcomes.hits if is_news else endpoint.outcomes.unchanged).inc(response.records)
 
+    async def read(self, scope: HTTPScope, path: bytes, query: bytes) -> DocumentResponse:
+        """
+        Return what the caller of one request would be answered by another, for a page that is made of it.
+
+        :raises Rejection: likewise.
+        """
+        asked: Any = {**scope, "method": "GET", "raw_path": path, "query_string": query, "headers": ()}
+        endpoint, response = await self._answer(asked, _no_body)
+        endpoint.outcomes.hits.inc(response.records)
+        return response
+
     async def _answer(self, scope: HTTPScope, receive: Receive) -> tuple[Endpoint, DocumentResponse]:
         table = self._full if PRIVATE in caller(scope).scopes else self._public
         if (found := table.find(scope["raw_path"].split(b"/"))) is None:
@@ -53,6 +64,10 @@ class Router:
             return endpoint, await endpoint.answer(scope, segments, receive)
         except UNANSWERED as error:
             raise rejection(error) from error
+
+
+async def _no_body() -> Any:
+    raise AssertionError("what is read for a page has no body")
 
 
 def _endpoints(resources: Sequence[Resource], opened: Opened, variant: Variant) -> Iterator[Answering]:

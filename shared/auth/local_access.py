@@ -1,13 +1,13 @@
 """The local token: it admits callers that can read the state directory, as long as its `muster up` runs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from shared.auth.bearer import TOKEN
-from shared.auth.principal import OPS, SCOPES
+from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
 from shared.auth.signing_keys import KeyDirectory, SigningKey
 from shared.auth.tokens import issue, sign_in_audience
 from shared.private_files import write_private
@@ -18,6 +18,9 @@ FOREVER = timedelta(days=3_650)
 """Its key is gone long before."""
 
 LINK_TTL = timedelta(minutes=15)
+TO_OPS_PAGE = (OPS,)
+TO_PEOPLE_PAGE = (READ, PRIVATE, COMMANDS)
+"""What those may do whom `muster up` lets in at a page: everything there."""
 
 
 class LocalAccess(NamedTuple):
@@ -26,8 +29,8 @@ class LocalAccess(NamedTuple):
     key: SigningKey
     audience: str
 
-    def sign_in_link(self, ops_url: str) -> str:
-        return sign_in_link(ops_url, key=self.key, subject=SUBJECT, audience=self.audience)
+    def sign_in_link(self, url: str, *, scopes: Collection[str]) -> str:
+        return sign_in_link(url, scopes=scopes, key=self.key, subject=SUBJECT, audience=self.audience)
 
 
 @contextlib.contextmanager
@@ -51,7 +54,12 @@ def local_access(settings: Settings) -> Iterator[LocalAccess]:
             file.unlink(missing_ok=True)
 
 
-def sign_in_link(ops_url: str, *, key: SigningKey, subject: str, audience: str) -> str:
-    """Make a link that signs a browser in at the ops page: once, and only soon."""
-    token = issue(key, scopes=[OPS], subject=subject, ttl=LINK_TTL, audience=sign_in_audience(audience))
-    return f"{ops_url}/sign-in?{urlencode({'token': token.text})}"
+def sign_in_link(url: str, *, scopes: Collection[str], key: SigningKey, subject: str, audience: str) -> str:
+    """
+    Make a link that signs a browser in at the page of an API: once, and only soon.
+
+    :param url: of the API.
+    :param scopes: what the browser may do there.
+    """
+    token = issue(key, scopes=scopes, subject=subject, ttl=LINK_TTL, audience=sign_in_audience(audience))
+    return f"{url}/sign-in?{urlencode({'token': token.text})}"

@@ -8,6 +8,7 @@ import svcs
 from shared.auth.authentication import Authentication, AuthenticationLimits, NoAuthentication, TokenAuthentication
 from shared.auth.openid import OpenIdIssuer, OpenIdLimits
 from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
+from shared.auth.sessions import Sessions
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.errors import SettingsError
 from shared.http_clients import http_client
@@ -57,6 +58,17 @@ def register_limits(registry: svcs.Registry, settings: Settings, *, api: str, ke
     buckets = RedisBuckets(client, settings.rate_limit, name=api, keyspace=keyspace)
     limiter = RateLimiter(settings.rate_limit, buckets, limits=settings.limits_of(RateLimiterLimits))
     registry.register_value(RateLimiter, limiter, on_registry_close=client.aclose)
+
+
+def register_sessions(registry: svcs.Registry, settings: Settings, *, keyspace: Keyspace) -> None:
+    """Register the sessions of signed-in browsers, where there is a Redis that keeps them and callers sign in."""
+    if settings.redis_url is None or settings.auth == "off":
+        return
+    from shared.auth.adapters.redis.sessions import TIMEOUTS, RedisSessions  # noqa: PLC0415 - see `register_limits`
+    from shared.redis.client import connect  # noqa: PLC0415 - likewise
+
+    client = connect(settings.redis_url, timeouts=TIMEOUTS)
+    registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace), on_registry_close=client.aclose)
 
 
 def admit_everyone(registry: svcs.Registry) -> None:

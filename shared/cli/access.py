@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from shared.auth.local_access import LINK_TTL, sign_in_link
-from shared.auth.principal import SCOPES
+from shared.auth.local_access import LINK_TTL, TO_OPS_PAGE, sign_in_link
+from shared.auth.principal import OPS, SCOPES
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
 from shared.cli.exit_codes import CommandFailed
@@ -90,15 +90,17 @@ def make(
     :param scope: what it allows: commands, profiles:read, profiles:read.private, ops; several times for several.
     :param subject: who it speaks for, in events and for idempotency keys; never a person's name or address.
     :param ttl: for how long it is good, such as 90s, 15m, 12h or 30d.
-    :param link: print an address that signs a browser in at the ops page instead: once, within 15 minutes.
+    :param link: print an address that signs a browser in instead, once, within 15 minutes: at the ops page, or with
+        scopes other than ops at the people page.
     :param json: print one JSON document.
     """
     settings = _settings()
     key = _directory(settings).newest()
     _require_subject(subject)
     if link:
-        url = settings.with_addresses().required("ops_url")
-        address = sign_in_link(url, key=key, subject=subject, audience=settings.audience)
+        scopes = _scopes(scope) if scope else TO_OPS_PAGE
+        url = settings.with_addresses().required("ops_url" if OPS in scopes else "read_url")
+        address = sign_in_link(url, scopes=scopes, key=key, subject=subject, audience=settings.audience)
         _print(address, {"link": address, "subject": subject, "seconds": LINK_TTL.seconds}, as_json=json)
         say(f"good once, for {LINK_TTL.seconds // 60} minutes")
         return

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from shared.auth.bearer import TOKEN
-from shared.auth.local_access import LINK_TTL, LocalAccess, local_access
+from shared.auth.local_access import LINK_TTL, TO_OPS_PAGE, TO_PEOPLE_PAGE, LocalAccess, local_access
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, say
@@ -278,7 +278,9 @@ def announce(addresses: Addresses, settings: Settings, access: LocalAccess | Non
     if access:
         lines += [
             f"  token  {settings.home / TOKEN}",
-            f"  sign in to the ops page, once, within {LINK_TTL.seconds // 60} minutes:",
-            f"  {access.sign_in_link(addresses.ops)}",
+            f"  sign in to the people page, once, within {LINK_TTL.seconds // 60} minutes:",
+            f"  {access.sign_in_link(addresses.read, scopes=TO_PEOPLE_PAGE)}",
+            "  and to the ops page:",
+            f"  {access.sign_in_link(addresses.ops, scopes=TO_OPS_PAGE)}",
         ]
     print_line("\n".join(lines))

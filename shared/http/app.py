@@ -1,6 +1,6 @@
 """Assemble a service: problems, documentation, health, request ids and the container of services."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -28,9 +28,9 @@ from shared.http.pages.documentation import (
     read_icon,
 )
 from shared.http.parsing.bodies import BodyReader
-from shared.http.parsing.negotiation import quality
+from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
-from shared.http.requests import header, root_of
+from shared.http.requests import root_of
 from shared.observability import tracing
 from shared.problems import Problem
 
@@ -91,16 +91,26 @@ async def _read_bodies(app: Litestar) -> AsyncIterator[None]:
     yield
 
 
-def index_route(document: Mapping[str, Any]) -> Any:
-    """Make the route of `/`: what there is, for people and for programs."""
+Answer = Callable[[Request[Any, Any, Any]], Awaitable[Response[bytes]]]
+"""Answers a browser."""
+
+
+def index_route(document: Mapping[str, Any], for_people: Answer | None = None, on_refusal: Any = None) -> Any:
+    """
+    Make the route of `/`: what there is, for people and for programs.
+
+    :param for_people: answers browsers, instead of a page that says the same as the index.
+    :param on_refusal: the exception handlers of that.
+    """
     as_json, as_page = msgspec.json.encode(index(document)), index_page(document)
 
-    @get("/")
+    @get("/", exception_handlers=on_refusal)
     async def root(request: Request[Any, Any, Any]) -> Response[bytes]:
-        accept = header(request.scope, b"accept") or ""
-        if quality(accept, "text/html") > quality(accept, "application/json"):
-            return _page(as_page, request, headers=_BY_ACCEPT)
-        return Response(as_json, media_type="application/json", headers=_BY_ACCEPT)
+        if not prefers_html(request.scope):
+            return Response(as_json, media_type="application/json", headers=_BY_ACCEPT)
+        if for_people:
+            return await for_people(request)
+        return _page(as_page, request, headers=_BY_ACCEPT)
 
     return root
 

@@ -1,4 +1,4 @@
-"""Sessions of the ops page, in memory and in Redis."""
+"""Sessions of signed-in browsers, in memory and in Redis."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.principal import OPS, Principal
-from shared.auth.sessions import SESSION_SECONDS
+from shared.auth.sessions import SEEN_SECONDS, SESSION_SECONDS
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
@@ -64,6 +64,46 @@ async def test_a_session_is_over_in_the_end(sessions, clock):
     clock.now += SESSION_SECONDS + 1
 
     assert await sessions.find(name) is None
+
+
+async def test_a_session_by_a_token_lasts_as_long_as_the_token(sessions, clock):
+    """And no longer than any other; a token may begin several."""
+    token = link("a-token", until=clock.now + 60)
+    names = [await sessions.begin_by_token(token) for _ in range(2)]
+    long = await sessions.begin_by_token(link("long", until=clock.now + 10 * SESSION_SECONDS))
+
+    assert [(await sessions.find(each)).subject for each in names] == ["ada", "ada"]
+    assert (await sessions.find(long)).expires_at == pytest.approx(clock.now + SESSION_SECONDS)
+
+    clock.now += 61
+    assert await sessions.find(names[0]) is None
+    assert await sessions.find(long)
+
+
+async def test_a_session_that_is_ended_is_over(sessions):
+    """Another of the same token goes on; to end none does nothing."""
+    token = link("signs-out")
+    ended, other = [await sessions.begin_by_token(token) for _ in range(2)]
+    await sessions.find(ended)
+
+    await sessions.end(ended)
+    await sessions.end("nobodys")
+
+    assert await sessions.find(ended) is None
+    assert await sessions.find(other)
+
+
+async def test_a_session_that_is_ended_is_over_in_every_process(redis_server, clock):
+    """Within the seconds for which a process believes what it has seen."""
+    async with connect(redis_server.url) as client:
+        one, other = (RedisSessions(client, keyspace=HOME, clock=clock) for _ in range(2))
+        name = await one.begin_by_token(link("everywhere"))
+        assert await other.find(name)
+
+        await one.end(name)
+        clock.now += SEEN_SECONDS
+
+        assert await other.find(name) is None
 
 
 async def test_sessions_and_used_links_outlive_a_projector(redis_server):

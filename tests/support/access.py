@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.auth.bearer import TOKEN
-from shared.auth.local_access import sign_in_link
+from shared.auth.local_access import TO_OPS_PAGE, sign_in_link
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import issue
 from shared.settings import Addresses
@@ -57,9 +57,12 @@ def headers_for(url: str) -> dict[str, str]:
     return {} if home is None else bearing((home / TOKEN).read_text().strip())
 
 
-def cookie_policy(url: str) -> str:
-    """Where a browser comes in to an ops page: by a sign-in link, where it has to."""
+def cookie_policy(url: str, *scopes: str) -> str:
+    """Where a browser comes in to a page, that for operators if no scopes are given: by a link, where it has to."""
     home = _HOMES.get(urlsplit(url).netloc)
     if home is None:
         return url
-    return sign_in_link(url, key=KeyDirectory(home / "keys").newest(), subject="browser", audience="muster")
+    scopes = scopes or TO_OPS_PAGE
+    return sign_in_link(
+        url, scopes=scopes, key=KeyDirectory(home / "keys").newest(), subject="browser", audience="muster"
+    )

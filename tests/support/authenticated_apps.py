@@ -1,7 +1,7 @@
 """The three APIs on adapters in memory, with authentication."""
 
 from projector.main import projector_app
-from read_side.http.app import read_api
+from read_side.pages.app import directory
 from read_side.services import memory_views, register_views
 from shared.auth.authentication import Authentication
 from shared.auth.rate_limits import RateLimiter
@@ -16,7 +16,7 @@ from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUni
 from write_side.http.app import write_api
 from write_side.services import register_executor
 
-MADE_BY = {"write": write_api, "read": read_api, "ops": projector_app}
+MADE_BY = {"write": write_api, "read": directory, "ops": projector_app}
 
 
 class AuthenticatedApps:

@@ -1,4 +1,4 @@
-"""The ops page in a real browser: Debian's chromium, driven by playwright, which brings none of its own."""
+"""The pages in a real browser: Debian's chromium, driven by playwright, which brings none of its own."""
 
 import os
 import shutil
@@ -68,11 +68,18 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def visited(
-    browser: Browser, url: str, *, size: str = "desk", may_complain: tuple[str, ...] = (), **options: Any
+    browser: Browser,
+    url: str,
+    *,
+    scopes: tuple[str, ...] = (),
+    size: str = "desk",
+    may_complain: tuple[str, ...] = (),
+    **options: Any,
 ) -> AsyncIterator[Page]:
     """
     The page as it is shown; in the end nothing was amiss with it.
 
+    :param scopes: what it may do at the people page; without any it is the ops page.
     :param size: one of `SIZES`.
     :param may_complain: what may stand in the console all the same, in part.
     :param options: of playwright's `new_context`.
@@ -85,7 +92,7 @@ async def visited(
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("request", lambda request: complaints.extend(_foreign(request.url, url)))
     try:
-        await page.goto(cookie_policy(url))
+        await page.goto(cookie_policy(url, *scopes))
         yield page
         await _require_no_overflow(page)
     finally:

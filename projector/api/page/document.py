@@ -62,15 +62,6 @@ def parts(snapshot: StatusSnapshot) -> dict[str, str]:
     return {id_: str(html) for id_, html in made.items()}
 
 
-def sign_in_page(*, news: str = "") -> bytes:
-    """
-    Say how to sign in.
-
-    :param news: what is to be said first.
-    """
-    return _templates.get_template("sign_in.html").render(news=news).encode()
-
-
 def style() -> bytes:
     """Return the style that all pages have, and what this one needs besides."""
     return STYLE.encode() + asset("page.css")

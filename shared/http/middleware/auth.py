@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, TypeAlias
 import svcs
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from shared.auth.authentication import Authentication
 from shared.auth.principal import Principal
 from shared.auth.rate_limits import RateLimiter
-from shared.auth.sessions import Sessions
+from shared.auth.sessions import Sessions, is_name
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
 from shared.http.problems import Rejection, send_rejection
@@ -23,8 +23,6 @@ from shared.runtime.tasks import Tasks
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/favicon.ico"})
 """What every caller may read at every service; the pages under `/problems/` too."""
-
-SESSION = "muster_session"
 
 UNAUTHORIZED = Problem(
     "unauthorized",
@@ -44,7 +42,7 @@ UNVERIFIABLE = Problem(
     503,
     "The token or the session cannot be verified now",
     "Try again after Retry-After. Operators: see that the keys can be read (the log says why not), the issuer in "
-    "MUSTER_ISSUER answers, and Redis, which keeps the sessions of the ops page.",
+    "MUSTER_ISSUER answers, and Redis, which keeps the sessions of browsers.",
 )
 TOO_MANY_REQUESTS = Problem(
     "too-many-requests",
@@ -60,21 +58,40 @@ Inside: TypeAlias = Callable[[ASGIApp], ASGIApp]
 """Makes the layer between authentication and the framework's application."""
 
 
+class PagePolicy(NamedTuple):
+    """
+    How browsers come to the pages of a service.
+
+    :param cookie: how the name of the session's cookie begins.
+    :param refused: makes the page for a browser that is not let in; None where a problem is the answer.
+    :param covers: tells which requests are for a page although their path is open: another answer is.
+    :param headers: of that page.
+    """
+
+    cookie: str
+    refused: Callable[[HTTPScope, Rejection], bytes | None]
+    covers: Callable[[HTTPScope], bool]
+    headers: Mapping[str, str]
+
+
 class Policy(NamedTuple):
     """
     The scopes that callers of a service need.
 
     :param scope: the scope for everything that is not open.
     :param open: further paths that need no token.
-    :param sign_in: the page at `/` for a browser that has not signed in; without it there are no sessions.
+    :param pages: without them no cookie is heeded.
     """
 
     scope: str
     open: frozenset[str] = frozenset()
-    sign_in: bytes | None = None
+    pages: PagePolicy | None = None
 
-    def is_open(self, path: str) -> bool:
-        return path in OPEN or path in self.open or path.startswith("/problems/")
+    def is_open(self, scope: HTTPScope) -> bool:
+        path = scope["path"]
+        if path in OPEN or path in self.open or path.startswith("/problems/"):
+            return self.pages is None or not self.pages.covers(scope)
+        return False
 
 
 def caller(scope: Scope | MutableMapping[str, Any]) -> Principal:
@@ -89,6 +106,11 @@ def require_scope(scope: Scope | MutableMapping[str, Any], needed: str) -> None:
         challenge = f'Bearer error="insufficient_scope", scope="{needed}"'
         detail = f"It needs a token with the scope {needed}"
         raise Rejection(INSUFFICIENT_SCOPE, detail, headers={"WWW-Authenticate": challenge})
+
+
+def credential(scope: Scope | MutableMapping[str, Any], pages: PagePolicy) -> str | None:
+    """Return the token, or the name of the session, by which the caller of a page is known; None where none is."""
+    return _token(scope) or _cookie(scope, pages.cookie)
 
 
 async def wait_for_rate_limit(scope: Scope | MutableMapping[str, Any]) -> None:
@@ -115,7 +137,7 @@ class AuthMiddleware:
         self._app = self._inside(app)
         async with svcs.Container(app.state.registry) as container:
             self._authentication = await container.aget_abstract(Authentication)
-            if self._policy.sign_in is not None:
+            if Sessions in app.state.registry:
                 self._sessions = await container.aget_abstract(Sessions)
             self._limiter = container.get(RateLimiter) if RateLimiter in app.state.registry else None
             async with Tasks() as tasks:
@@ -123,7 +145,7 @@ class AuthMiddleware:
                 yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and not self._policy.is_open(scope["path"]):
+        if scope["type"] == ScopeType.HTTP and not self._policy.is_open(scope):
             try:
                 principal = scope["muster_caller"] = await self._authenticate(scope)  # type: ignore[typeddict-unknown-key] # see `caller`
                 if self._limiter and principal.is_limited:
@@ -140,7 +162,8 @@ class AuthMiddleware:
             return authentication.anonymous
         if (token := _token(scope)) is not None:
             return authentication.known(token) or await self._verified(token)
-        if self._sessions and (principal := await self._signed_in(self._sessions, scope)):
+        name = _cookie(scope, self._policy.pages.cookie) if self._policy.pages else None
+        if name and (principal := await self._signed_in(name)):
             return principal
         raise Rejection(UNAUTHORIZED, "No token was sent", headers=_refused("Bearer"))
 
@@ -163,6 +186,8 @@ class AuthMiddleware:
         return with_headers(send, [(name.lower().encode(), text.encode()) for name, text in limits.items()])
 
     async def _verified(self, token: str) -> Principal:
+        if is_name(token) and (principal := await self._signed_in(token)):
+            return principal
         try:
             return await self._authentication.authenticate(token)
         except InvalidToken as error:
@@ -170,24 +195,27 @@ class AuthMiddleware:
         except Unavailable as error:
             raise _unverifiable(str(error)) from None
 
-    async def _signed_in(self, sessions: Sessions, scope: Any) -> Principal | None:
-        if (name := _cookie(scope)) is None:
+    async def _signed_in(self, name: str) -> Principal | None:
+        """Return the principal of a session: at the API of a page, and where the page sends what it is asked for."""
+        if self._sessions is None:
             return None
         try:
-            principal = await sessions.find(name)
+            principal = await self._sessions.find(name)
             return principal if principal and self._authentication.stands(principal) else None
         except Unavailable:
             raise _unverifiable("Sessions cannot be looked up") from None
 
     async def _refuse(self, rejection: Rejection, scope: Any, send: Send) -> None:
-        shows_page = self._policy.sign_in and rejection.problem is UNAUTHORIZED and scope["path"] == "/"
-        await send_rejection(rejection, scope, send, page=self._policy.sign_in if shows_page else None)
+        pages = self._policy.pages
+        if page := pages and pages.refused(scope, rejection):
+            rejection.headers = {**pages.headers, **rejection.headers}
+        await send_rejection(rejection, scope, send, page=page)
 
 
-def session_cookie(host: str) -> str:
+def session_cookie(begin: str, host: str) -> str:
     """Name the cookie after the port: browsers do not keep the cookies of two ports apart."""
     port = host.rpartition(":")[2]
-    return f"{SESSION}_{port if port.isdecimal() and port.isascii() else 80}"
+    return f"{begin}_{port if port.isdecimal() and port.isascii() else 80}"
 
 
 def _token(scope: Any) -> str | None:
@@ -196,9 +224,9 @@ def _token(scope: Any) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _cookie(scope: Any) -> str | None:
+def _cookie(scope: Any, begin: str) -> str | None:
     """Return the session's name from the cookies, which are not checked otherwise (RFC 6265, section 4.2.1)."""
-    wanted = session_cookie(header(scope, b"host") or "")
+    wanted = session_cookie(begin, header(scope, b"host") or "")
     pairs = (each.strip().partition("=") for each in (header(scope, b"cookie") or "").split(";"))
     return next((value for name, _, value in pairs if name == wanted), None)
 

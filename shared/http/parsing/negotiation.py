@@ -17,6 +17,12 @@ def require_acceptable(scope: Scope, offered: str) -> None:
         raise Rejection(NOT_ACCEPTABLE, f"The answer is {offered}, which Accept leaves out")
 
 
+def prefers_html(scope: Scope) -> bool:
+    """Tell whether a page is wanted rather than JSON: browsers do, other clients have to say so."""
+    accept = header(scope, b"accept") or ""
+    return quality(accept, "text/html") > quality(accept, "application/json")
+
+
 def quality(accept: str, offered: str) -> float:
     """How much an Accept header wants a media type, by the most specific range that covers it."""
     wanted, main_type = qualities(accept), offered.partition("/")[0]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from shared.auth.principal import Principal
-from shared.auth.sessions import StoredSession, new_name
+from shared.auth.sessions import SESSION_SECONDS, StoredSession, new_name
 
 
 class MemorySessions:
@@ -17,10 +17,19 @@ class MemorySessions:
         if link.token_id in self._used:
             return None
         self._used.add(link.token_id)
-        name = new_name()
-        self._sessions[name] = StoredSession.of(link, now=self._clock())
-        return name
+        return self._begun(link, expires_at=self._clock() + SESSION_SECONDS)
+
+    async def begin_by_token(self, token: Principal) -> str:
+        return self._begun(token, expires_at=min(self._clock() + SESSION_SECONDS, token.expires_at))
 
     async def find(self, name: str) -> Principal | None:
         session = self._sessions.get(name)
         return session.principal() if session and session.expires_at > self._clock() else None
+
+    async def end(self, name: str) -> None:
+        self._sessions.pop(name, None)
+
+    def _begun(self, by: Principal, *, expires_at: float) -> str:
+        name = new_name()
+        self._sessions[name] = StoredSession.of(by, expires_at=expires_at)
+        return name

@@ -1,5 +1,5 @@
 """
-What a browser may do here: nothing on behalf of another site, and nothing under a foreign name.
+What a browser may do at a page: nothing on behalf of another site, and nothing under a foreign name.
 
 A browser sends the cookie of its session with whatever the sites that it shows have it ask for, unless they are of
 another site (`SameSite=Strict`); another port of this machine is none. Where there is no authentication, who can reach
@@ -27,7 +27,7 @@ FOREIGN_HOST = Problem(
     403,
     "Without authentication the page and what changes anything answer to this machine's own names only",
     "Leave MUSTER_AUTH on, or use localhost, 127.0.0.1 or [::1], from elsewhere by a tunnel: "
-    "`ssh -L 8003:127.0.0.1:8003 …`. See docs/operations/watching.md, The ops page.",
+    "`ssh -L PORT:127.0.0.1:PORT …`. See docs/operations/watching.md, The ops page.",
 )
 PROBLEMS = (CROSS_SITE, FOREIGN_HOST)
 
@@ -65,8 +65,22 @@ def require_same_site(connection: Connection, _: BaseRouteHandler) -> None:
         raise Rejection(CROSS_SITE, f"Origin is {origin}")
 
 
+def require_own_form(connection: Connection, handler: BaseRouteHandler) -> None:
+    """
+    Refuse a form of which a browser does not say that it is one of ours: no media type tells it from a foreign one.
+
+    :raises Rejection: 403.
+    """
+    require_same_site(connection, handler)
+    if header(connection.scope, b"sec-fetch-site") is None and header(connection.scope, b"origin") is None:
+        raise Rejection(CROSS_SITE, "Neither Origin nor Sec-Fetch-Site says where the form comes from")
+
+
 GUARDS = [require_local_host, require_same_site]
-"""The guards of every handler that changes anything."""
+"""The guards of every handler that takes JSON and changes anything."""
+
+FORM_GUARDS = [require_local_host, require_own_form]
+"""The guards of every handler that takes a form and changes anything."""
 
 
 def _is_at(origin: str, host: str | None) -> bool:

@@ -1,0 +1,47 @@
+"""The read API, and the people page in front of it."""
+
+import svcs
+from litestar.types import ASGIApp, HTTPScope
+
+from read_side.http.app import Front, read_api
+from read_side.pages.documents import STYLESHEET
+from read_side.pages.routes import ASSETS, HANDLERS, ON_REFUSAL, people
+from shared.http.containers import Register
+from shared.http.pages.csrf_check import PROBLEMS
+from shared.http.pages.sign_in import SIGN_IN, SIGN_OUT, CookiePolicy, SignIn, SignInPage
+from shared.http.parsing.negotiation import prefers_html
+
+
+def is_page(scope: HTTPScope) -> bool:
+    """Tell whether a browser asks for a page."""
+    return prefers_html(scope) and (scope["path"] == "/" or scope["path"].startswith("/people/"))
+
+
+def at_root(scope: HTTPScope) -> bool:
+    """Tell whether a browser asks for the page at `/`, where programs find an index that is open to all."""
+    return scope["path"] == "/" and is_page(scope)
+
+
+SIGNING_IN = SignIn(
+    SignInPage("This is a directory of people.", "muster token --link --scope profiles:read", STYLESHEET),
+    cookie="muster_people",
+    has_page=is_page,
+    covers=at_root,
+)
+PEOPLE_PAGE = Front(
+    answer=people,
+    on_refusal=ON_REFUSAL,
+    handlers=(*HANDLERS, *SIGNING_IN.handlers),
+    open=frozenset({SIGN_IN, SIGN_OUT, *ASSETS}),
+    pages=SIGNING_IN.policy,
+    problems=PROBLEMS,
+)
+
+
+def directory(*registers: Register) -> ASGIApp:
+    """The read API with the people page; see `read_api`. Browsers sign in where `Sessions` are registered."""
+    return read_api(_register_defaults, *registers, front=PEOPLE_PAGE)
+
+
+def _register_defaults(registry: svcs.Registry) -> None:
+    registry.register_value(CookiePolicy, CookiePolicy())

@@ -1,0 +1,172 @@
+"""The people page: `/` for browsers, `/people/{handle}` and `/people/groups/{slug}`."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from read_side.http.problems import PROFILE_NOT_FOUND
+from read_side.http.resources.activity import ActivityPage
+from read_side.http.resources.groups import GroupPage, MemberPage
+from read_side.pages.documents import STYLESHEET, Viewer, asset, document, style
+from read_side.pages.reading import PageReads, segment
+from shared.auth.principal import PRIVATE
+from shared.http.middleware.auth import caller
+from shared.http.pages.answers import ASSET_HEADERS, FORM_HEADERS
+from shared.http.pages.documentation import linked
+from shared.http.parsing.negotiation import prefers_html
+from shared.http.problems import Rejection, answer_refusal, details_of
+from shared.http.requests import request_id, root_of
+from shared.problems import Refusal
+from shared.read_model.records import GroupRecord, ProfileRecord, PublicProfileRecord
+
+FILTERS = ("q", "group", "tag", "status", "sort")
+GROUPS_SHOWN = 6
+TAGS_SHOWN = 12
+ACTIVITY_SHOWN = "12"
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class ListedPeople(msgspec.Struct, frozen=True):
+    """A page of people, of whom a list shows nothing that is private."""
+
+    items: tuple[PublicProfileRecord, ...]
+    next_cursor: str | None
+
+
+def viewer_of(request: AnyRequest) -> Viewer:
+    return Viewer.of(caller(request.scope), has_write_api=False)
+
+
+def shown(
+    request: AnyRequest, page: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """Answer with a page."""
+    about = {**FORM_HEADERS, "Vary": "accept", **(headers or {})}
+    return Response(linked(page, root_of(request.scope)), media_type="text/html", status_code=status, headers=about)
+
+
+def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
+    """Say to a browser why there is no page, and to a program what it is always told."""
+    if not prefers_html(request.scope):
+        return answer_refusal(request, refusal)
+    details = details_of(refusal, request_id=request_id(request.scope))
+    reads = PageReads(request)
+    page = document(
+        "refused.html",
+        viewer=viewer_of(request),
+        problem=refusal.problem,
+        details=details,
+        q=reads.value("q"),
+        kept=_kept(reads),
+    )
+    headers = refusal.headers if isinstance(refusal, Rejection) else {}
+    return shown(request, page, status=details.status, headers={**headers, "Cache-Control": "no-store"})
+
+
+ON_REFUSAL: Any = {Refusal: refused}
+"""The exception handlers of what answers browsers."""
+
+
+async def people(request: AnyRequest) -> Response[bytes]:
+    """List people: the same list as `GET /profiles`, asked in the same words."""
+    reads = PageReads(request)
+    found = await reads.get("/profiles", ListedPeople, reads.sent)
+    q = reads.value("q")
+    groups = await reads.get("/groups", GroupPage, [("q", q), ("limit", str(GROUPS_SHOWN))])
+    tags = Counter(tag for person in found.items for tag in person.tags)
+    page = document(
+        "list.html",
+        viewer=viewer_of(request),
+        found=found,
+        groups=() if reads.value("cursor") else groups.items,
+        tags=[tag for tag, _ in tags.most_common(TAGS_SHOWN) if tag not in reads.values("tag")],
+        q=q,
+        group=reads.value("group"),
+        chosen=reads.values("tag"),
+        status=reads.value("status") or "active",
+        kept=_kept(reads),
+        is_first=not reads.value("cursor"),
+        position=reads.position,
+        now=datetime.now(UTC),
+    )
+    return shown(request, page)
+
+
+def _kept(reads: PageReads) -> list[tuple[str, str]]:
+    """What the address says of the list, but for its place in it."""
+    return [(name, value) for name, value in reads.sent if name in FILTERS]
+
+
+@get("/people/{handle:str}", exception_handlers=ON_REFUSAL)
+async def person(handle: FromPath[str], request: AnyRequest) -> Response[bytes]:
+    reads = PageReads(request)
+    record = await reads.get(f"/profiles/by-handle/{segment(handle)}", _record_type(request))
+    activity = await _activity(reads, record.account_id)
+    page = document(
+        "person.html",
+        viewer=viewer_of(request),
+        person=record,
+        activity=activity,
+        is_first=not reads.value("cursor"),
+        position=reads.position,
+        now=datetime.now(UTC),
+    )
+    return shown(request, page)
+
+
+async def _activity(reads: PageReads, account_id: UUID) -> ActivityPage:
+    """Return what happened to a person; another projection may not know them yet, and then it is nothing."""
+    asked = [("limit", ACTIVITY_SHOWN), ("cursor", reads.value("cursor"))]
+    try:
+        return await reads.get(f"/profiles/{account_id}/activity", ActivityPage, [each for each in asked if each[1]])
+    except Rejection as rejection:
+        if rejection.problem is not PROFILE_NOT_FOUND:
+            raise
+        return ActivityPage((), None)
+
+
+def _record_type(request: AnyRequest) -> type[PublicProfileRecord]:
+    return ProfileRecord if PRIVATE in caller(request.scope).scopes else PublicProfileRecord
+
+
+@get("/people/groups/{slug:str}", exception_handlers=ON_REFUSAL)
+async def group(slug: FromPath[str], request: AnyRequest) -> Response[bytes]:
+    reads = PageReads(request)
+    path = f"/groups/{segment(slug)}"
+    asked = [(name, value) for name, value in reads.sent if name in {"role", "cursor", "limit"}]
+    record, members = await asyncio.gather(
+        reads.get(path, GroupRecord), reads.get(f"{path}/members", MemberPage, asked)
+    )
+    page = document(
+        "group.html",
+        viewer=viewer_of(request),
+        group=record,
+        members=members,
+        role=reads.value("role"),
+        roles=sorted({each.role for each in members.items}),
+        is_first=not reads.value("cursor"),
+        position=reads.position,
+        now=datetime.now(UTC),
+    )
+    return shown(request, page)
+
+
+@get(f"/{STYLESHEET}")
+async def people_css() -> Response[bytes]:
+    return Response(style(), media_type="text/css", headers=dict(ASSET_HEADERS))
+
+
+@get("/pages/people.js")
+async def people_js() -> Response[bytes]:
+    return Response(asset("people.js"), media_type="text/javascript", headers=dict(ASSET_HEADERS))
+
+
+ASSETS = (f"/{STYLESHEET}", "/pages/people.js")
+HANDLERS = (person, group, people_css, people_js)

@@ -1,0 +1,169 @@
+"""The people page in a browser, on real processes: searched and walked through, by keyboard, on any screen."""
+
+import pytest
+
+from shared.auth.principal import COMMANDS, PRIVATE, READ
+from shared.text import composed
+from tests.support.browser import CONTRAST, visited
+
+ALL = (READ, PRIVATE, COMMANDS)
+SHOWN = ("/?tag=pagetest", "/people/zoe.page", "/people/long.page", "/people/groups/page-group", "/people/nobody")
+ENOUGH = 4.5
+"""Of contrast, for text (WCAG 2.2, 1.4.3)."""
+HOSTILE = '"><script>document.title="run"</script>'
+PEOPLE = (
+    ("zoe.page", "Zoë Lindqvist-Page", ["pagetest", "research"]),
+    ("amelie.page", "Amélie Łukasz-Page", ["pagetest"]),
+    ("markup.page", HOSTILE, ["pagetest"]),
+    ("rtl.page", "\u202e\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd", ["pagetest"]),
+    ("pile.page", "Z" + "\u0301" * 60 + "algo", ["pagetest"]),
+    ("long.page", "W" * 200, ["pagetest"]),
+)
+
+
+@pytest.fixture(scope="module")
+async def read(stack):
+    """The address of the read API, once people are there."""
+    async with stack.client(stack.addresses.write) as write, stack.client(stack.addresses.read) as client:
+        await done(write, "create-group", slug="page-group", name="Friends of the Page")
+        for handle, name, tags in PEOPLE:
+            fields = {"handle": handle, "email": f"{handle}@example.org", "display_name": name, "tags": tags}
+            await done(write, "register-account", **fields)
+            last = await done(write, "add-group-member", group="page-group", account=f"@{handle}", role="friend")
+        position = last["position"]
+        for path in ("/profiles/by-handle/zoe.page", "/groups/page-group"):
+            answer = await client.get(path, headers={"Muster-Min-Position": str(position)})
+            assert answer.status_code == 200, answer.text
+    return stack.addresses.read
+
+
+async def done(write, command, **fields):
+    answer = await write.post(f"/commands/{command}", json=fields)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def hit(page, handle):
+    return page.locator(f'a.person[href$="people/{handle}"]')
+
+
+async def test_people_are_found_as_one_types_and_opened_by_keyboard(read, browser):
+    """With accents or without; the address follows, and finds the same again."""
+    async with visited(browser, read, scopes=ALL) as page:
+        await page.keyboard.press("/")
+        await page.keyboard.type("zoe lind pag")
+        await hit(page, "zoe.page").wait_for()
+        await page.wait_for_url("**/?q=zoe+lind+pag")
+        await hit(page, "amelie.page").wait_for(state="detached")
+        assert await page.locator("#news").inner_text() == "1 person"
+
+        await page.reload()
+        assert await hit(page, "zoe.page").is_visible()
+
+        await page.keyboard.press("/")
+        for _ in range(1 + await page.locator(".groups .hit").count()):
+            await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Zoë Lindqvist-Page").wait_for()
+        assert page.url.endswith("/people/zoe.page")
+        assert await page.get_by_text("zoe.page@example.org").is_visible()
+        await page.get_by_role("link", name="Friends of the Page").first.click()
+        await page.get_by_role("heading", name="Friends of the Page").wait_for()
+        assert await page.get_by_text("just now").is_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_names_are_text_and_nothing_runs(read, browser, javascript):
+    """Each is whole, and none spills over what stands beside it."""
+    async with visited(browser, f"{read}", scopes=ALL, java_script_enabled=javascript) as page:
+        await page.goto(f"{read}/?tag=pagetest")
+        names = await page.locator(".people .name").all_inner_texts()
+        assert {composed(name) for _, name, _ in PEOPLE} <= set(names)
+        assert await page.title() == "People"
+        await hit(page, "markup.page").click()
+        await page.get_by_role("heading", name=HOSTILE).wait_for()
+
+
+async def test_without_a_script_everything_is_there(read, browser):
+    """The search, by its button; paging and filters, as links; and how fresh it is."""
+    async with visited(browser, read, scopes=(READ,), java_script_enabled=False) as page:
+        await page.goto(f"{read}/?tag=pagetest&limit=2")
+        assert await page.locator(".people > li").count() == 2
+        await page.get_by_role("link", name="Next page").click()
+        assert await page.locator(".people > li").count() >= 3
+        await page.get_by_label("Search by name").fill("amel")
+        await page.get_by_role("button", name="Search").click()
+        assert await page.locator(".people .handle").all_inner_texts() == ["@amelie.page"]
+        assert await page.get_by_text("As of position").is_visible()
+        await hit(page, "amelie.page").click()
+        assert await page.get_by_text("amelie.page@example.org").count() == 0
+
+
+async def test_a_browser_signs_in_by_a_token_and_out_again(stack, read, browser):
+    token = (stack.home / "token").read_text().strip()
+    context = await browser.new_context()
+    page = await context.new_page()
+    answer = await page.goto(f"{read}/people/zoe.page")
+    assert answer.status == 401
+
+    await page.get_by_label("Or paste a token").fill(token)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("heading", name="Zoë Lindqvist-Page").wait_for()
+    cookies = await context.cookies()
+
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("heading", name="Sign in").wait_for()
+    await context.add_cookies(cookies)
+    await page.goto(read)
+    assert await page.get_by_role("heading", name="Sign in").is_visible()
+    await context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_everything_can_be_read_on_any_screen(read, browser, size, scheme):
+    """Nothing is wider than the screen, and every text stands out."""
+    async with visited(browser, read, scopes=ALL, size=size, color_scheme=scheme, may_complain=("404",)) as page:
+        for path in (
+            "/?tag=pagetest",
+            "/people/zoe.page",
+            "/people/long.page",
+            "/people/groups/page-group",
+            "/people/x",
+        ):
+            await page.goto(f"{read}{path}")
+            texts = await page.evaluate(CONTRAST)
+            wide, shown = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+
+            assert len(texts) > 5
+            assert [each for each in texts if each["ratio"] < ENOUGH] == []
+            assert wide <= shown
+
+
+async def test_who_does_not_see_it_finds_their_way(read, browser):
+    """Landmarks, one first heading, a way past the beginning, a name for every field and link."""
+    async with visited(browser, read, scopes=ALL) as page:
+        for path in ("/", "/people/zoe.page", "/people/groups/page-group"):
+            await page.goto(f"{read}{path}")
+            for role in ("banner", "main", "contentinfo", "search"):
+                assert await page.get_by_role(role).count() == 1, role
+            assert await page.locator("h1").count() == 1
+            await page.keyboard.press("Tab")
+            assert await page.evaluate("document.activeElement.textContent") == "Skip to the content"
+            unnamed = await page.evaluate(
+                """[...document.querySelectorAll("a, button, input:not([type=hidden])")].filter(each =>
+                    !each.textContent.trim() && !each.labels?.length && !each.ariaLabel).length"""
+            )
+            assert unnamed == 0
+
+
+async def test_many_letters_are_one_search(read, browser):
+    """What is typed fast is asked for once it rests, and an older answer never replaces a later one."""
+    async with visited(browser, read, scopes=ALL) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.keyboard.press("/")
+        await page.keyboard.type("zoe.page", delay=1)
+        await hit(page, "zoe.page").wait_for()
+        await page.wait_for_url("**/?q=zoe.page")
+    assert len([each for each in asked if "?q=" in each]) <= 3

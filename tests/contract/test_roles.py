@@ -1,5 +1,6 @@
 """Each process under a role of its own, as `docs/roles` has them: it can do its work, and nothing else."""
 
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,6 +16,8 @@ from projector.projections.registry import PROJECTIONS
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
+from shared.auth.adapters.redis.sessions import RedisSessions
+from shared.auth.principal import READ, Principal
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
@@ -235,6 +238,7 @@ FORBIDDEN = {
         "SET muster:{0}:profiles:live x",
         "HSET muster:{0}:profiles:g:x a b",
         "DEL muster:{0}:limit:read:x",
+        "DEL muster:{0}:profiles:live",
         "PUBLISH muster:{0}:profiles:announce x",
         "SCAN 0",
         "GET others",
@@ -246,6 +250,7 @@ FORBIDDEN = {
         "GET muster:{0}:profiles:live",
         "SET muster:{0}:profiles:live x",
         "SUBSCRIBE muster:{0}:profiles:announce",
+        "SET muster:{0}:session:x y",
     ],
     "consume": ["GET muster:{0}:profiles:live", "XADD others * a b", "FLUSHALL", "DEL muster:{bus}:answers"],
     "producer": ["XREAD STREAMS muster:{bus}:dead-letters 0", "XADD muster:{bus}:answers * a b", "GET others"],
@@ -257,6 +262,20 @@ FORBIDDEN = {
 def test_what_is_none_of_its_business_is_refused_to_a_user_of_redis(server, user, command):
     with Redis.from_url(roles.as_user(server, user)) as client, pytest.raises(NoPermissionError):
         client.execute_command(*command.split())
+
+
+async def test_who_signs_in_at_the_people_page_is_known_to_the_write_api_until_they_sign_out(server):
+    """The users may do no more with sessions than that."""
+    link = Principal("ada", frozenset({READ}), "a-link", "k1", time.time() + 900)
+    async with connect(roles.as_user(server, "read")) as read, connect(roles.as_user(server, "write")) as write:
+        page = RedisSessions(read, keyspace=HOME)
+        name = await page.begin(link)
+        assert await page.begin(link) is None
+        assert (await RedisSessions(write, keyspace=HOME).find(name)).subject == "ada"
+
+        await page.end(name)
+
+        assert await RedisSessions(write, keyspace=HOME).find(name) is None
 
 
 @pytest.mark.parametrize("user", ["read", "write", "project"])

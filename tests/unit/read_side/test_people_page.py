@@ -205,7 +205,7 @@ async def test_nothing_on_a_page_is_inline_or_from_elsewhere(client, path):
 
 
 async def test_pictures_are_not_asked_for():
-    """The site that serves them would learn who is looked at, by whom and when: a link does that when it is followed."""
+    """The site that serves them would learn who is looked at, by whom and when: only a link leads there."""
     async with browser(changed(ADA, picture_url="https://elsewhere.example/ada.png"), BOB) as client:
         answer = await client.get("/people/ada", headers=HTML)
 

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from shared.urls.http import is_loopback
 from shared.urls.parameters import one_of, require_parameters, text
 
-SUBMISSION_PORT, SUBMISSIONS_PORT = 587, 465
+_PORTS = {"smtp": 587, "smtps": 465}
 """RFC 8314: with STARTTLS, and with TLS from the first byte."""
 
 _FORM = "write smtp://user:password@host:587 or smtps://user:password@host:465"
@@ -46,13 +46,17 @@ class SmtpServer:
             raise ValueError("starttls=never would send the password in the clear")
         return cls(
             host=host,
-            port=port or (SUBMISSIONS_PORT if has_tls else SUBMISSION_PORT),
-            user=parts.username and unquote(parts.username),
-            password=parts.password and unquote(parts.password),
+            port=port or _PORTS[parts.scheme],
+            user=_unquoted(parts.username),
+            password=_unquoted(parts.password),
             has_tls=has_tls,
             starttls=starttls,
             ca_certs=query.get("ssl_ca_certs"),
         )
+
+
+def _unquoted(text: str | None) -> str | None:
+    return None if text is None else unquote(text)
 
 
 def _is_upgraded(query: Mapping[str, str], host: str) -> bool:
@@ -65,7 +69,7 @@ def _split(url: str) -> tuple[SplitResult, int | None, dict[str, str]]:
         port = parts.port
     except ValueError:
         raise ValueError(_FORM) from None  # whose text may quote a password
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
+    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
         raise ValueError(_FORM)
     if bool(parts.username) != bool(parts.password):
         raise ValueError(_FORM)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from shared.event_log import Metadata
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """The outcome of a command: the id and version of its aggregate, and the log's position that reflects it."""
@@ -60,3 +62,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
     place: Place | None = None
     mail: bool = True
+
+    def metadata(self) -> Metadata:
+        """Return what the events of the command say of it."""
+        return Metadata(self.command, self.subject, self.correlation, self.traceparent, self.token_id, mail=self.mail)

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.event_log import MemoryEventLog, Metadata, RecordedEvent
+from shared.event_log import MemoryEventLog, RecordedEvent
 from shared.events import AccountErased, MemberAdded, MemberRemoved, MemberRoleChanged
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
@@ -68,14 +68,7 @@ class MemoryDatabase:
     def append(self, aggregates: Iterable[Aggregate], context: CommandContext) -> int | None:
         """Append all pending events; answers the position of the last one, None if there were none."""
         position = None
-        metadata = Metadata(
-            context.command,
-            context.subject,
-            context.correlation,
-            context.traceparent,
-            context.token_id,
-            mail=context.mail,
-        )
+        metadata = context.metadata()
         for aggregate in aggregates:
             for version, event, at in aggregate.pending:
                 position = self.positions[aggregate.kind, aggregate.id, version] = self.log.next_position

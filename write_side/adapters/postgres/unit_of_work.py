@@ -7,7 +7,6 @@ from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from shared.event_log import Metadata
 from shared.events import type_of
 from shared.events.upcasters import schema_of
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, last_event
@@ -156,14 +155,7 @@ def _used_up(aggregate: Aggregate) -> Exception:
 
 def event_rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, Any]]:
     """Return what is appended to the event log for an aggregate."""
-    metadata = Metadata(
-        context.command,
-        context.subject,
-        context.correlation,
-        context.traceparent,
-        context.token_id,
-        mail=context.mail,
-    )
+    metadata = context.metadata()
     return [
         {
             "event_id": uuid7(),

@@ -1,14 +1,11 @@
 """The mail server goes away twice, and what writes mails is killed again and again: every account has its mail."""
 
 import asyncio
-from collections import Counter, defaultdict
-from contextlib import AsyncExitStack
 
 import psycopg
 import pytest
 
-from shared.dev_stack.embedded_server import free_port
-from tests.support.mail_servers import MailServer, mail_server
+from tests.support.mail_servers import Mailbox
 from tests.support.stack import until
 from tests.support.write_process import WriteProcess
 from tests.support.write_side import postgres_write_side
@@ -18,34 +15,13 @@ LIMITS = f"reaction.first_seconds=0.2,reaction.longest_seconds=1,reaction.again_
 WITHIN = 600.0
 
 
-class Mailbox:
-    """What a mail server took that comes and goes at one address."""
+async def holds(mailbox: Mailbox, people: int) -> None:
+    """Return once so many people have mail."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._servers: list[MailServer] = []
-        self._running = AsyncExitStack()
+    async def held() -> bool:
+        return len({mail.recipients[0] for mail in mailbox.taken}) >= people
 
-    async def come(self) -> None:
-        self._servers.append(await self._running.enter_async_context(mail_server(port=self.port)))
-
-    async def go(self) -> None:
-        await self._running.aclose()
-
-    @property
-    def ids(self) -> dict[str, Counter[str]]:
-        """By address, how often which mail has come."""
-        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for server in self._servers:
-            for mail in server.taken:
-                found[mail.recipients[0]][mail.message["Message-ID"]] += 1
-        return found
-
-    async def holds(self, people: int) -> None:
-        async def held() -> bool:
-            return len({mail.recipients[0] for server in self._servers for mail in server.taken}) >= people
-
-        await until(held, seconds=WITHIN)
+    await until(held, seconds=WITHIN)
 
 
 async def register_all(database_url: str, people: int) -> None:
@@ -87,7 +63,7 @@ async def test_every_account_has_its_mail(database_url, people, kills, capsys):
         await asyncio.to_thread(process.start)
         registering = asyncio.create_task(register_all(database_url, people))
         for nth in range(kills):
-            await mailbox.holds(people * (nth + 1) // (kills + 2))
+            await holds(mailbox, people * (nth + 1) // (kills + 2))
             process.kill()
             if is_away := nth < 2:
                 await mailbox.go()
@@ -96,7 +72,7 @@ async def test_every_account_has_its_mail(database_url, people, kills, capsys):
                 await until(lambda: waits(database_url, after_attempts=2), seconds=WITHIN)
                 await mailbox.come()
         await registering
-        await mailbox.holds(people)
+        await holds(mailbox, people)
     finally:
         process.kill()
         await mailbox.go()

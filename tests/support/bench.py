@@ -15,18 +15,28 @@ import httpx
 import psycopg
 from redis import Redis
 
-from shared.dev_stack.embedded_server import EmbeddedServer
-from shared.dev_stack.supervisor import Supervisor
+from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded_server import EmbeddedServer, free_port
+from shared.dev_stack.supervisor import MusterProcess, SupervisedProgram, Supervisor
 from shared.settings import Addresses
 from tests.support.access import headers_for
-from tests.support.load import EVERYTHING, Load
+from tests.support.bus_transport import BusTransport
+from tests.support.load import EVERYTHING, Load, client_at
+from tests.support.mail_servers import Mailbox
 from tests.support.people import Group, Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
 from tests.support.readers import Readers
-from tests.support.stack import Stack, answers, until
+from tests.support.stack import Stack, answers, environment, until
 from tests.support.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
 
 DISK_MEGABYTES = 512
+CONSUMERS = 2
+SHARDS = 4
+LIMITS = (
+    "reaction.first_seconds=0.2,reaction.longest_seconds=1,reaction.again_seconds=0.2,"
+    "bus.longest_retry=0.5,bus.share_seconds=0.2"
+)
+"""What was broken is tried again soon, for tests to be short."""
 
 Clocked = Literal["postgres", "redis", "processes"]
 """Whose clock it is: a server's, or that of our own processes together."""
@@ -34,9 +44,10 @@ Clocked = Literal["postgres", "redis", "processes"]
 
 class Bench:
     """
-    The three processes under `muster up`, on servers that are ours and are kept running by the same supervisor.
+    The processes under `muster up` and two consumers of the bus, on servers that are ours; what dies comes back.
 
-    Each server stands behind a line that can be slow or cut; the judge comes to it directly.
+    Each server stands behind a line that can be slow or cut; the judge comes to it directly. The bus has a Redis of its
+    own: it holds what no log has yet.
     """
 
     def __init__(self, home: Path, *, seed: int, redis_program: Path | None = None) -> None:
@@ -48,26 +59,41 @@ class Bench:
         self.postgres = ClockedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
         self.redis = ClockedRedis(home / "redis", binary=redis_program)
         self.postgres.clock, self.redis.clock = self._clock("postgres"), self._clock("redis")
-        self._keepers: dict[EmbeddedServer, asyncio.Task[None]] = {}
+        self.bus = EmbeddedRedis(home / "bus", fsync="always")
+        self.mailbox = Mailbox()
+        self.consumers: list[MusterProcess] = []
+        self.forgotten: set[str] = set()
+        """Addresses of those of whom the database was made to forget something: they may have mail because of it."""
+        self._keepers: dict[SupervisedProgram, asyncio.Task[None]] = {}
         self._names = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         self._supervisor = Supervisor(say=lambda _: None)
-        with self.postgres, self.redis:
+        with self.postgres, self.redis, self.bus:
             self.database_line = CuttingProxy(self.postgres.url, cut=Cut.AFTER, share=0, seed=self.seed)
             self.redis_line = Proxy(self.redis.url)
-            async with self.database_line.running(), self.redis_line.running(), self._kept(), self._up():
+            lines = self.database_line.running(), self.redis_line.running()
+            async with lines[0], lines[1], self._kept(), self._mailbox(), self._up(), self._consuming():
                 yield
 
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:
         """Commands and reads go on meanwhile; in the end each command has its outcome."""
-        self.load = Load(self.addresses.write, seed=self.seed, kinds=EVERYTHING, commands=1_000_000, patience=0.2)
+        self.messages = BusTransport(self.bus.url, shards=SHARDS)
+        self.load = Load(
+            self.addresses.write,
+            seed=self.seed,
+            kinds=EVERYTHING,
+            commands=1_000_000,
+            patience=0.2,
+            transports=(None, self.messages),
+        )
         self.readers = Readers(self.addresses.read, seed=self.seed, load=self.load, fresh=0.5, may_be_silent=True)
         write, headers = self.addresses.write, headers_for(self.addresses.write)
         self._client = httpx.AsyncClient(base_url=write, headers=headers, timeout=30, trust_env=False)
-        async with self._client, self.readers.running(), self.load.running():
+        self._by_bus = client_at(write, self.messages)
+        async with self._client, self.messages.running(), self._by_bus, self.readers.running(), self.load.running():
             await self.load.grown(by=20)
             yield
 
@@ -110,11 +136,19 @@ class Bench:
         await asyncio.sleep(seconds)
 
     async def recovered(self) -> None:
-        """Return once a command is carried out, read with its position, and every process says that it is ready."""
-        person = await self.registered()
-        url, minimum = f"{self.addresses.read}/profiles/{person.id}", {"Muster-Min-Position": str(person.position)}
-        await until(lambda: answers(self._client, url, **minimum))
+        """
+        Return once a command is carried out, read with its position, and every process says that it is ready.
+
+        By HTTP and by the bus, and once its mail has come.
+        """
+        for person in (await self.registered(), await self.load.register(self._name(), self._by_bus)):
+            url, minimum = f"{self.addresses.read}/profiles/{person.id}", {"Muster-Min-Position": str(person.position)}
+            await until(lambda url=url, minimum=minimum: answers(self._client, url, **minimum))
+            await until(lambda person=person: self._has_mail(person))
         await self.stack.ready()
+
+    async def _has_mail(self, person: Person) -> bool:
+        return any(person.account.email in mail.recipients for mail in self.mailbox.taken)
 
     @asynccontextmanager
     async def unattended(self, server: EmbeddedServer) -> AsyncIterator[None]:
@@ -134,12 +168,12 @@ class Bench:
         """What a process is started with whose clock can be set; nothing where this machine does not permit it."""
         return self.clocks[whose].environment if self.clocks else {}
 
-    def _keep(self, server: EmbeddedServer) -> None:
-        self._keepers[server] = asyncio.create_task(self._supervisor.keep(server))
+    def _keep(self, program: SupervisedProgram) -> None:
+        self._keepers[program] = asyncio.create_task(self._supervisor.keep(program))
 
     @asynccontextmanager
     async def _kept(self) -> AsyncIterator[None]:
-        for server in (self.postgres, self.redis):
+        for server in (self.postgres, self.redis, self.bus):
             self._keep(server)
         try:
             yield
@@ -151,12 +185,45 @@ class Bench:
     @asynccontextmanager
     async def _up(self) -> AsyncIterator[None]:
         """In a thread, since waiting for it must let the lines run."""
-        urls = {"MUSTER_DATABASE_URL": self.database_line.url, "MUSTER_REDIS_URL": self.redis_line.url}
-        self.stack = await asyncio.to_thread(Stack, self.home / "up", **urls, **self._clock("processes"))
+        mails = {
+            "MUSTER_SMTP_URL": f"smtp://127.0.0.1:{self.mailbox.port}",
+            "MUSTER_MAIL_FROM": "muster@example.org",
+            "MUSTER_PUBLIC_URL": "https://muster.example",
+        }
+        self.stack = await asyncio.to_thread(Stack, self.home / "up", **self._urls(), **mails)
         try:
             yield
         finally:
             await asyncio.to_thread(self.stack.end)
+
+    @asynccontextmanager
+    async def _consuming(self) -> AsyncIterator[None]:
+        bus = {"MUSTER_BUS_URL": self.bus.url, "MUSTER_BUS_SHARDS": str(SHARDS), "MUSTER_AUTH": "off"}
+        for nth in range(CONSUMERS):
+            environ = environment(**self._urls(), **bus, MUSTER_CONSUME_PORT=str(free_port()))
+            consumer = MusterProcess("consume", environ=environ, log=self.home / f"consume-{nth}.log")
+            consumer.relaunch()
+            self.consumers.append(consumer)
+            self._keep(consumer)
+        try:
+            yield
+        finally:
+            for each in self.consumers:
+                self._keepers.pop(each).cancel()
+                await asyncio.to_thread(each.stop)
+
+    @asynccontextmanager
+    async def _mailbox(self) -> AsyncIterator[None]:
+        await self.mailbox.come()
+        try:
+            yield
+        finally:
+            await self.mailbox.go()
+
+    def _urls(self) -> Mapping[str, str]:
+        """What all processes are started with."""
+        urls = {"MUSTER_DATABASE_URL": self.database_line.url, "MUSTER_REDIS_URL": self.redis_line.url}
+        return {**urls, "MUSTER_LIMITS": LIMITS, **self._clock("processes")}
 
 
 @asynccontextmanager

@@ -3,8 +3,8 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -129,8 +129,8 @@ class Load:
     pause: float = 0.1
     patience: float = 0.05
     """Seconds between two tries of one client: shorter than Retry-After says, so that tests are short."""
-    transport: httpx.AsyncBaseTransport | None = None
-    """How requests travel, if not as usual."""
+    transports: Sequence[httpx.AsyncBaseTransport | None] = (None,)
+    """How requests travel, by clients in turn; None for as usual."""
     accepted: list[Person] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """Handles whose registration was refused."""
@@ -159,8 +159,9 @@ class Load:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send commands meanwhile; in the end each has its outcome."""
-        async with asyncio.TaskGroup() as group, client_at(self.write_url, self.transport) as client:
-            tasks = [group.create_task(self._run(number, client)) for number in range(self.clients)]
+        async with asyncio.TaskGroup() as group, AsyncExitStack() as opened:
+            ways = [await opened.enter_async_context(client_at(self.write_url, each)) for each in self.transports]
+            tasks = [group.create_task(self._run(number, ways[number % len(ways)])) for number in range(self.clients)]
             try:
                 yield
             finally:

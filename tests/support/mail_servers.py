@@ -3,8 +3,9 @@
 import asyncio
 import ssl
 import warnings
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
+from shared.dev_stack.embedded_server import free_port
 from tests.support.certificates import Certified
 
 LOGIN = ("muster", "s3cret, with: signs@")
@@ -33,6 +35,14 @@ class MailServer:
         self.answers: dict[str, str] = {}
         """Its answers to those who send to an address; to all others it says that the mail is taken."""
         self.port = 0
+        self.connections: list[SMTP] = []
+        """All that there ever were."""
+
+    def drop_connections(self) -> None:
+        """Lose the line to every client, as a server does that is killed."""
+        for each in self.connections:
+            if isinstance(each.transport, asyncio.WriteTransport):
+                each.transport.abort()
 
     async def handle_RCPT(self, _: SMTP, __: object, envelope: Envelope, address: str, ___: object) -> str:  # noqa: N802
         if answer := self.answers.get(address):
@@ -58,7 +68,7 @@ async def mail_server(
     **options: bool,
 ) -> AsyncIterator[MailServer]:
     """
-    Run a server.
+    Run a server; its connections end with it.
 
     :param tls: its certificate, if it speaks TLS from the first byte.
     :param starttls: its certificate, if it speaks TLS from STARTTLS on, and nothing but that before.
@@ -74,7 +84,8 @@ async def mail_server(
     def serve() -> SMTP:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # it takes the line for open that has TLS from the first byte
-            return SMTP(mails, hostname="mail.example", **options)
+            mails.connections.append(SMTP(mails, hostname="mail.example", **options))
+            return mails.connections[-1]
 
     listener = await asyncio.get_running_loop().create_server(serve, "127.0.0.1", port, ssl=tls and _context(tls))
     try:
@@ -83,6 +94,34 @@ async def mail_server(
         yield mails
     finally:
         listener.close()
+        mails.drop_connections()
+
+
+class Mailbox:
+    """What a mail server took that comes and goes at one address."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._servers: list[MailServer] = []
+        self._running = AsyncExitStack()
+
+    async def come(self) -> None:
+        self._servers.append(await self._running.enter_async_context(mail_server(port=self.port)))
+
+    async def go(self) -> None:
+        await self._running.aclose()
+
+    @property
+    def taken(self) -> list[Taken]:
+        return [mail for server in self._servers for mail in server.taken]
+
+    @property
+    def ids(self) -> dict[str, Counter[str]]:
+        """By address, how often which mail has come."""
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for mail in self.taken:
+            found[mail.recipients[0]][mail.message["Message-ID"]] += 1
+        return found
 
 
 def _context(certified: Certified) -> ssl.SSLContext:

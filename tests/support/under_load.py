@@ -29,7 +29,7 @@ async def under_load(
     before = Load(stack.addresses.write, seed=seed, commands=20, kinds=REGISTRATIONS, pause=0)
     await before.run()
     await assert_people_are_found(stack.addresses.read, before.accepted, position=before.position)
-    load = Load(stack.addresses.write, seed=seed + 1, transport=write)
+    load = Load(stack.addresses.write, seed=seed + 1, transports=(write,))
     readers = Readers(stack.addresses.read, seed=seed, settled=before.accepted, load=load, transport=read)
     async with readers.running():
         async with load.running():

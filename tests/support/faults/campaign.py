@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -11,13 +12,18 @@ from statistics import median
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.audit.verify.verification import Verification
 from projector.projections.registry import PROJECTIONS
+from shared.event_log import RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
 from shared.wording import counted
 from tests.support.bench import Bench, running_bench
 from tests.support.faults.fault import Fault
+from tests.support.mail_oracle import MailFaults, mail_faults
 from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells, verdict_on
+from tests.support.stack import until
 from tests.support.verifying import HandInRedis, unwatched
+from write_side.adapters.postgres.deliveries import PostgresDeliveries
+from write_side.ports import DeliverySession
 
 
 @dataclass
@@ -97,12 +103,34 @@ class Campaign:
 
 async def _judged(bench: Bench) -> Verdict:
     """What is to be said once the load has ended."""
+    unanswered, answered_twice = await bench.messages.faults()
+    mails = await _mail_faults(bench)
     with bench.database() as database, bench.redis_client() as redis:
         verdict = await verdict_on(bench.load, read_url=bench.addresses.read, database=database)
         verdict.stale = [*bench.readers.taken_back, *bench.readers.wrong()]
         verdict.differences = await _differences(bench)
+        verdict.lost += [*unanswered, *mails.lost]
+        verdict.duplicated += [*answered_twice, *mails.strange]
         assert_directory_is_what_the_log_tells(database, redis)
     return verdict
+
+
+async def _mail_faults(bench: Bench) -> MailFaults:
+    log = PostgresEventLog(bench.postgres.url)
+    async with PostgresDeliveries(bench.postgres.url).connect() as session, log.connect() as reader:
+        await until(lambda: _is_delivered(session, head=bench.load.position))
+        events: list[RecordedEvent] = []
+        while some := await reader.read(after=events[-1].position if events else 0, limit=1_000):
+            events += some
+    return mail_faults(events, bench.mailbox.taken, besides=bench.forgotten)
+
+
+async def _is_delivered(session: DeliverySession, *, head: int) -> bool:
+    """Whether nothing waits but reminders; what a clock that was ahead has put off is tried at once, as by hand."""
+    now = datetime.now(UTC)
+    waiting = [each for each in await session.all(limit=100_000) if each.is_ordered]
+    await session.retry([each.id for each in waiting if each.due_at > now], now=now)
+    return not waiting and await session.checkpoint() >= head
 
 
 async def _differences(bench: Bench) -> list[str]:

@@ -10,6 +10,7 @@ from tests.support.faults.erasure import races_with_erasure
 from tests.support.faults.fault import Fault
 from tests.support.faults.lines import cut_line, lost_commits, lost_notify, lost_publish, slow_line
 from tests.support.faults.log import failover_of_less, open_transaction, rolled_back_appends
+from tests.support.faults.mails import lost_mail_server
 from tests.support.faults.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
 from tests.support.stack import Child
 from tests.support.wall_clock import can_set_clocks
@@ -27,13 +28,20 @@ FAULTS = (
     Fault("kill write process", partial(processes.killed_process, child=Child.WRITE), lasts=0),
     Fault("kill read process", partial(processes.killed_process, child=Child.READ), lasts=0),
     Fault("kill projector", partial(processes.killed_process, child=Child.PROJECT), lasts=0),
+    Fault("kill react", partial(processes.killed_process, child=Child.REACT), lasts=0),
+    Fault("kill consumer", processes.killed_consumer, lasts=0),
     Fault("kill Redis", partial(processes.killed_server, name="redis"), lasts=0, redis_loses=True),
     Fault("kill PostgreSQL", partial(processes.killed_server, name="postgres"), lasts=0),
+    Fault("kill Redis of the bus", partial(processes.killed_server, name="bus"), lasts=0),
     Fault("freeze write process", partial(processes.frozen_process, child=Child.WRITE)),
     Fault("freeze read process", partial(processes.frozen_process, child=Child.READ)),
     Fault("freeze projector", partial(processes.frozen_process, child=Child.PROJECT)),
+    Fault("freeze react", partial(processes.frozen_process, child=Child.REACT)),
+    Fault("freeze consumer", processes.frozen_consumer),
+    Fault("freeze Redis of the bus", partial(processes.frozen_server, name="bus")),
     Fault("freeze Redis", partial(processes.frozen_server, name="redis")),
     Fault("freeze PostgreSQL", partial(processes.frozen_server, name="postgres")),
+    Fault("mail server goes away", lost_mail_server),
     Fault("two projectors, one wakes late", processes.two_projectors, lasts=0),
     Fault("slow line to PostgreSQL", partial(slow_line, name="database_line")),
     Fault("slow line to Redis", partial(slow_line, name="redis_line")),

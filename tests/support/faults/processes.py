@@ -20,7 +20,7 @@ from tests.support.oracle import goes_on
 from tests.support.patience import SECONDS
 from tests.support.stack import Child, service, until
 
-Server = Literal["postgres", "redis"]
+Server = Literal["postgres", "redis", "bus"]
 
 _SUPERSEDED = re.compile(r"^muster_projection_superseded_commits_total{.*} (\S+)$", re.MULTILINE)
 
@@ -56,6 +56,27 @@ async def frozen_process(bench: Bench, child: Child) -> AsyncIterator[None]:
 @asynccontextmanager
 async def frozen_server(bench: Bench, name: Server) -> AsyncIterator[None]:
     with frozen(bench.stack.family(getattr(bench, name).pid)):
+        yield
+
+
+@asynccontextmanager
+async def killed_consumer(bench: Bench) -> AsyncIterator[None]:
+    """One of two dies, with its worker, while the other one takes over: what it was about is carried out once."""
+    consumer = bench.random.choice(bench.consumers)
+    killed = consumer.process
+    await bench.messages.send_poison()
+    killed.kill()
+    yield
+
+    async def is_replaced() -> bool:
+        return consumer.process is not killed and consumer.process.poll() is None
+
+    await until(is_replaced)
+
+
+@asynccontextmanager
+async def frozen_consumer(bench: Bench) -> AsyncIterator[None]:
+    with frozen(bench.stack.family(bench.random.choice(bench.consumers).process.pid)):
         yield
 
 

@@ -61,6 +61,9 @@ class DatabaseTraces(Protocol):
     def mentions(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
         """Give every column of ids, but for those where an id stays, and how often the account's stands in it."""
 
+    async def is_to_be_written_to(self, account_id: UUID) -> bool:
+        """Tell whether anything is still to be delivered because of the account."""
+
 
 class StoreTraces(Protocol):
     """Traces of people in the read models' server, whichever program wrote them; every method raises `Unavailable`."""

@@ -40,12 +40,14 @@ async def audit(settings: Settings, account_id: UUID, *, erase: Erase) -> Erasur
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
     progress = Progress(sys.stderr).begin("text", total=None)
     try:
-        async with connect(redis_url) as client:
+        async with connect(redis_url) as client, connect(settings.bus_redis_url) as bus:
+            stores = {"redis": client} if settings.bus_redis_url == redis_url else {"redis": client, "bus": bus}
             audit = ErasureAudit(
                 database=PostgresTraces(database_url),
-                store=RedisTraces(client),
+                stores={name: RedisTraces(each) for name, each in stores.items()},
                 models={each.name: RedisReadModel(client, projection=each, keyspace=HOME) for each in PROJECTIONS},
                 logs=list(_logs(settings.home)),
+                mails=settings.mail_folder,
                 erase=erase,
                 progress=progress,
                 limits=settings.limits_of(ErasureLimits),

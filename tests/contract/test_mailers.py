@@ -71,6 +71,18 @@ def read(path: Path) -> EmailMessage:
     return message_from_bytes(path.read_bytes(), policy=default)
 
 
+async def test_what_is_forgotten_is_kept_no_more(mailing, request):
+    """A mail server has it for good; others stay."""
+    is_handed_over = "smtp" in request.node.name
+    for number in (7, 8):
+        await mailing.mailer.send(mail(id=UUID(int=number), text=f"{number}\n"))
+
+    await mailing.mailer.forget([UUID(int=7), UUID(int=9)])
+
+    left = {each.get_body(("plain",)).get_content().strip() for each in mailing.messages()}
+    assert left == ({"7", "8"} if is_handed_over else {"8"})
+
+
 async def test_a_mail_arrives_as_it_was_written(mailing):
     await mailing.mailer.send(mail())
 

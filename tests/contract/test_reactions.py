@@ -1,6 +1,7 @@
 """What people are written because of what happens to their accounts, on every adapter."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid5
@@ -10,7 +11,8 @@ import pytest
 
 from shared.event_log import Metadata, UnknownEvent
 from write_side.domain.email_token import TokenNotGood
-from write_side.reactions.registry import REACTIONS
+from write_side.reactions.limits import ReactionLimits
+from write_side.reactions.registry import REACTIONS, ReactionTimes, reactions_at
 from write_side.reactions.scheduler import EventNotKnown, Scheduler
 
 pytestmark = pytest.mark.anyio
@@ -173,3 +175,39 @@ async def test_events_without_mail_are_passed_over(reacting):
 
     assert await reacting.left() == []
     assert await reacting.session.checkpoint() == 2
+
+
+async def test_what_was_written_to_an_erased_person_is_forgotten(reacting):
+    """And what was still to be, or was given up; that of others stays, and so does what comes later."""
+    reacting = replace(reacting, reactions=reactions_at(ReactionTimes()), limits=ReactionLimits(attempts=1))
+    andre, bela = await reacting.register("andre"), await reacting.register("bela")
+    await reacting.react()
+    reacting.mailer.available = False
+    await reacting.side.run("suspend-account", account=str(andre))
+    await reacting.react()
+    reacting.mailer.available = True
+    before = await reacting.left()
+
+    await reacting.side.run("erase-account", account=str(andre))
+    left = await reacting.react()
+
+    assert sorted(each.reaction for each in before if each.account_id == andre) == [
+        "notify-of-suspension",
+        "remind-to-verify",
+    ]
+    assert [mail.to for mail in left] == ["bela@example.org"]
+    assert {each.account_id for each in await reacting.left()} == {bela}
+
+
+async def test_mails_are_forgotten_though_none_may_be_sent(reacting):
+    """Who erases a person with a client that writes to nobody has forgotten nothing yet."""
+    origin = Metadata(command="erase-account", actor="importer", correlation="", mail=False)
+    andre = await reacting.register()
+    await reacting.react()
+    await reacting.side.run("erase-account", account=str(andre))
+    erased = [msgspec.structs.replace(each, metadata=origin) for each in await reacting.side.events()]
+
+    await Scheduler(reacting.session, ListedEvents(erased), REACTIONS).catch_up(await reacting.session.checkpoint())
+    await reacting.deliver()
+
+    assert reacting.mailer.sent == []

@@ -10,7 +10,11 @@ import httpx
 import pytest
 
 from tests.support.commands import muster
+from tests.support.mails import letter_to
+from tests.support.patience import wait_until
 from tests.support.stack import MUSTER, Stack, environment, not_behind
+from write_side.bus.entries import ANSWERS
+from write_side.domain.values import EmailAddress
 
 
 class Person:
@@ -85,6 +89,9 @@ def answered(stack: Stack, *arguments: str, answer: str) -> tuple[int, str, str]
 
 async def test_an_erasure_is_proven(stack, person):
     """What was looked for, where, and that it is not there; values that prove nothing are named by their fields."""
+    Person(stack)  # who keeps a mail
+    wait_until(lambda: len(list((stack.home / "mail").glob("*.eml"))) > 1)
+
     ran = muster(stack.home, "erase", "--yes", "--prove", person.id, "--json")
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -96,6 +103,9 @@ async def test_an_erasure_is_proven(stack, person):
     assert places["postgresql event_log.data"]["checked"] > 1
     assert places["postgresql command_log.key"]["checked"] > 0
     assert places["log write.log"]["checked"] > 0
+    assert places["postgresql deliveries.account_id"]["checked"] == 1
+    assert places["mails"]["checked"] > 0
+    assert not [path for path in (stack.home / "mail").glob("*.eml") if person.word in path.read_text()]
     for projection in ("profiles", "groups", "activity", "stats", "changes"):
         assert any(name.startswith(f"redis muster:{{0}}:{projection}:") for name in places)
     assert person.word not in ran.stdout + ran.stderr
@@ -128,6 +138,22 @@ def test_what_is_left_somewhere_is_found_and_not_told(stack, person):
     assert (ran.returncode, proof["proven"]) == (1, False)
     assert found == {"redis a-copy": ["email"], "postgresql copies.note": ["handle"]}
     assert person.word not in ran.stdout + ran.stderr
+
+
+def test_what_mails_and_messages_say_of_a_person_is_found(stack, person):
+    """A mail that was copied, and a message that is still to be carried out; an answer may have the id."""
+    copied = stack.home / "mail" / f"copy-{person.word[:4]}.eml"
+    copied.write_bytes(letter_to(EmailAddress(f"{person.word}@example.org"), text="Hello"))
+    with stack.redis() as redis:
+        redis.xadd("muster:{bus}:commands:7", {"command": f'{{"handle": "{person.word}.h"}}'})
+        redis.xadd(ANSWERS, {"shard": 7, "message": "1-1", "answer": f'{{"status": 200, "id": "{person.id}"}}'})
+        ran = muster(stack.home, "erase", "--yes", "--prove", person.id, "--json", MUSTER_LIMITS="erasure.patience=3")
+        redis.delete("muster:{bus}:commands:7", ANSWERS)
+    copied.unlink()
+
+    found = {each["place"]: each["what"] for each in json.loads(ran.stdout)["places"] if each["found"]}
+    assert ran.returncode == 1
+    assert found == {f"mail {copied.name}": ["email"], "redis muster:{bus}:commands:7": ["handle"]}
 
 
 async def test_a_record_that_is_left_is_found_by_the_id_alone(stack, person):

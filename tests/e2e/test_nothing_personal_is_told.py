@@ -1,14 +1,18 @@
-"""Logs, metrics, problems and metadata carry ids, never what people are called or how they are reached."""
+"""Logs, metrics, problems, jobs and the bus carry ids, never what people are called or how they are reached."""
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from tests.support.bus import BusClient, ConsumerProcess, consumers
+from tests.support.patience import wait_until
 from tests.support.stack import Stack
+from write_side.bus.entries import ANSWERS, DEAD_LETTERS, commands
 
 NDJSON = "application/x-ndjson"
 WORD = f"e11{uuid4().hex[:10]}"
@@ -30,6 +34,14 @@ def values(number: int = 0) -> dict[str, Any]:
         "tags": [f"t{WORD}"],
         "attributes": {f"a{WORD}": f"v{WORD}"},
     }
+
+
+class Consumer(NamedTuple):
+    """A consumer of the bus, what it was sent, and its log."""
+
+    process: ConsumerProcess
+    bus: BusClient
+    log: Path
 
 
 class Clients:
@@ -56,6 +68,27 @@ class Clients:
         if answer.is_error or answer.headers["content-type"] == NDJSON:
             self.problems.append(answer.text)
         return told
+
+
+@pytest.fixture(scope="module")
+def consumer(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
+    """Messages, good, refused and poison, and what carried them out; afterwards no stream of the bus is left."""
+    log = tmp_path_factory.mktemp("bus") / "consumers.log"
+    settings = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_BUS_URL": stack.addresses.redis_url}
+    with consumers(1, log, **settings, MUSTER_BUS_SHARDS="1") as [process], stack.redis() as redis:
+        bus = BusClient(redis, shards=1)
+        for message in (
+            {"command": "register-account", **values(4)},
+            {"command": "register-account", **values(4)},
+            {"command": "change-handle", "account": f"@no{WORD}", "handle": "x"},
+            {"command": "register-account", **values(5), "nickname": WORD, "email": f"{WORD} at example"},
+            {"command": WORD},
+        ):
+            bus.send(WORD, json.dumps(message).encode())
+        bus.send(WORD, f'{{"command": "{WORD}'.encode())
+        wait_until(lambda: bus.answered() == 6)
+        yield Consumer(process, bus, log)
+        redis.delete(ANSWERS, DEAD_LETTERS, commands(0))
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +191,8 @@ def test_no_process_writes_it_down(stack, clients):
     """Neither ours nor the servers: PostgreSQL too tells of what it refuses."""
     logs = [path for path in (stack.home / "logs").iterdir() if path.is_file()]
 
-    assert {path.name for path in logs} >= {"write.log", "read.log", "project.log", "postgres.log", "redis.log"}
+    processes = {"write", "read", "project", "react", "postgres", "redis"}
+    assert {path.stem for path in logs} >= processes
     assert [
         line for path in (*logs, stack.log) for line in path.read_text(errors="replace").splitlines() if _has(line)
     ] == []
@@ -169,6 +203,27 @@ def test_no_metric_has_it(stack, clients):
         for url in (stack.addresses.write, stack.addresses.read, stack.addresses.ops):
             assert not _has(client.get(f"{url}/metrics").text)
         assert not _has(client.get(f"{stack.addresses.ops}/status").text)
+
+
+def test_nothing_of_the_bus_has_it(stack, clients, consumer):
+    """Once a message is answered it is gone; what stays is kept for as long as others need it."""
+    assert sorted(answer["status"] for _, answer in consumer.bus.answers()) == [200, 400, 404, 409, 422, 422]
+    assert len(consumer.bus.dead_letters()) == 3
+    assert not _has(str(consumer.bus.answers()) + str(consumer.bus.dead_letters()))
+    assert not _has(consumer.process.metrics())
+    assert not _has(consumer.log.read_text())
+    assert consumer.bus.left() == 0
+
+
+def test_no_delivery_has_it(stack, clients):
+    """Neither what waits nor what was given up; nor does a metric of the process that delivers."""
+    with stack.database() as database:
+        [(told, waiting)] = database.execute(
+            "select count(*) filter (where row::text ilike %s), count(*) from deliveries as row", [f"%{WORD}%"]
+        )
+
+    assert waiting > 0  # reminders
+    assert told == 0
 
 
 def test_no_problem_quotes_it(clients):

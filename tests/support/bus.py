@@ -45,12 +45,16 @@ class ConsumerProcess:
     def shards(self) -> int:
         """How many it carries out; 0 while it does not serve."""
         try:
-            text = httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False, timeout=SECONDS).text
+            text = self.metrics()
         except httpx.TransportError:
             return 0
         return next(
             (int(float(line.split()[1])) for line in text.splitlines() if line.startswith("muster_bus_shards ")), 0
         )
+
+    def metrics(self) -> str:
+        """:raises httpx.TransportError: it does not serve."""
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False, timeout=SECONDS).text
 
     def end(self, number: signal.Signals) -> None:
         """End it and its worker: as a crash of the machine would, or in peace."""

@@ -103,6 +103,12 @@ class DeliverySession(Protocol):
     async def done(self, delivery: Delivery) -> None:
         """Forget a delivery that was carried out, or needs not to be."""
 
+    async def forget(self, delivery: Delivery) -> None:
+        """Forget all other deliveries that are kept because of earlier events of the account, those given up too."""
+
+    async def event_ids(self, account_id: UUID) -> Sequence[UUID]:
+        """Return the ids of all events of an account; they stay when it is erased."""
+
     async def defer(self, delivery: Delivery, *, until: datetime, error: str) -> None:
         """Have a delivery tried again, and count the attempt."""
 

@@ -1,5 +1,6 @@
 """Mails to people."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -39,6 +40,13 @@ class Mailer(Protocol):
 
         :raises Unavailable: it may be taken later. Whether it was not taken now is not certain.
         :raises MailRefused: it never will be.
+        """
+
+    async def forget(self, ids: Collection[UUID]) -> None:
+        """
+        Remove mails that were kept; of others nothing is known any more.
+
+        :raises Unavailable: they may be removed later.
         """
 
 

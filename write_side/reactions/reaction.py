@@ -36,6 +36,7 @@ class Reaction:
     """
     A line from events to a function.
 
+    :param always: whether it is also carried out where no person may be written to because of the event.
     :param delay: from the event until it is carried out.
     :param is_ordered: see `Delivery`. One that waits long is not: it would hold up the others of its account.
     """
@@ -44,6 +45,7 @@ class Reaction:
     on: Sequence[type[Event]]
     carry_out: CarryOut
     channel: str = MAIL
+    always: bool = False
     delay: timedelta = timedelta(0)
     is_ordered: bool = True
 
@@ -68,6 +70,7 @@ def delivery_id(event_id: UUID, reaction: str) -> UUID:
 
 
 def deliveries_of(recorded: RecordedEvent, reactions: Sequence[Reaction]) -> Iterator[Delivery]:
-    """Give all that is to be done because of an event; nothing, if no person may be written to because of it."""
-    if recorded.metadata.mail:
-        yield from (each.delivery(recorded) for each in reactions if isinstance(recorded.event, tuple(each.on)))
+    """Give all that is to be done because of an event, if people may be written to because of it or not."""
+    for each in reactions:
+        if isinstance(recorded.event, tuple(each.on)) and (recorded.metadata.mail or each.always):
+            yield each.delivery(recorded)

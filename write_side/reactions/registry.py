@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
-from shared.events import AccountClosed, AccountRegistered, AccountSuspended, EmailChanged
+from shared.events import AccountClosed, AccountErased, AccountRegistered, AccountSuspended, EmailChanged
 from write_side.reactions.close_unverified import close_unverified
+from write_side.reactions.forget_mails import forget_mails
 from write_side.reactions.notify_former_address import notify_former_address
 from write_side.reactions.notify_of_closing import notify_of_closing
 from write_side.reactions.notify_of_suspension import notify_of_suspension
@@ -29,11 +31,18 @@ class ReactionTimes:
     closing: timedelta | None = None
 
 
-REACTIONS: Sequence[Reaction] = (
+_LETTERS: Sequence[Reaction] = (
     Reaction(name="send-verification-mail", on=_NEW_ADDRESS, carry_out=send_verification_mail),
     Reaction(name="notify-former-address", on=(EmailChanged,), carry_out=notify_former_address),
     Reaction(name="notify-of-suspension", on=(AccountSuspended,), carry_out=notify_of_suspension),
     Reaction(name="notify-of-closing", on=(AccountClosed,), carry_out=notify_of_closing),
+)
+_REMINDER = "remind-to-verify"
+_FORGET = partial(forget_mails, reactions=(*(each.name for each in _LETTERS), _REMINDER))
+
+REACTIONS: Sequence[Reaction] = (
+    *_LETTERS,
+    Reaction(name="forget-mails", on=(AccountErased,), carry_out=_FORGET, always=True),
 )
 """Those that are carried out at once."""
 
@@ -44,7 +53,7 @@ def reactions_at(times: ReactionTimes) -> Sequence[Reaction]:
 
 
 def _reminder(delay: timedelta) -> Reaction:
-    return Reaction(name="remind-to-verify", on=_NEW_ADDRESS, carry_out=remind_to_verify, delay=delay, is_ordered=False)
+    return Reaction(name=_REMINDER, on=_NEW_ADDRESS, carry_out=remind_to_verify, delay=delay, is_ordered=False)
 
 
 def _closing(delay: timedelta | None) -> Reaction:

@@ -24,6 +24,7 @@ _OTHERS = f"select data::text, metadata::text from event_log where not {_OWN}"  
 _ERASED = """
     select max(position) filter (where type = 'account-erased'), count(*)
       from event_log where aggregate = 'account' and aggregate_id = %(account)s"""
+_DELIVERIES = "select exists (select from deliveries where account_id = %(account)s)"
 # All that can be read as text: strings, JSON, arrays and bytes; what is a number, a time or an id is none.
 _COLUMNS = """
     select namespace.nspname, class.relname, attribute.attname, type.typname
@@ -35,8 +36,8 @@ _COLUMNS = """
        and namespace.nspname not in ('pg_catalog', 'information_schema') and namespace.nspname not like 'pg_toast%%'
        and (type.typcategory in ('S', 'A', 'U', 'E', 'C') or type.typname = 'uuid')
      order by 1, 2, 3"""
-STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id", "deliveries.account_id"})
-"""Where an id is kept: it tells that it was used up, what a repeated command answers, what a delivery looks up."""
+STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id"})
+"""Where an id is kept: it tells that it was used up, and what a repeated command answers."""
 
 
 class PostgresTraces:
@@ -76,6 +77,10 @@ class PostgresTraces:
         for schema, table, column, type_ in await self._columns():
             if type_ == "uuid" and f"{table}.{column}" not in STAYS:
                 yield f"{table}.{column}", await self._count(schema, table, column, account_id)
+
+    async def is_to_be_written_to(self, account_id: UUID) -> bool:
+        [(found,)] = await self._all(_DELIVERIES, {"account": account_id})
+        return bool(found)
 
     async def _columns(self) -> list[tuple[str, str, str, str]]:
         return await self._all(_COLUMNS)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from projector.audit.erasure.mails import kept_mails
 from projector.audit.erasure.report import ErasureReport, SearchedPlace, SearchedPlaces
 from projector.audit.erasure.search import PersonalSearch, values_of
 from projector.audit.ports import DatabaseTraces, StoreTraces
@@ -23,6 +24,14 @@ from shared.wording import counted
 
 FEED = ":changes:full"
 """How the key ends at which the blocks of the change feed are kept."""
+
+NAMING = (":parked", ":answers")
+"""
+How the keys end at which an id may stand.
+
+What is parked names documents by id, and what it was before is kept for one more commit. An answer of the bus says what
+came of a message, as a repeated command is answered.
+"""
 
 PORTION = 1_000
 """Lines of a log that are searched together."""
@@ -64,15 +73,18 @@ class ErasureAudit:
 
     Once a person is erased nothing says what to look for, so their values are taken from the log before.
 
+    :param stores: what is looked into besides, by the name of the server.
     :param models: of all projections, by name.
     :param logs: the files that the processes write.
+    :param mails: the folder of mails, if there is any.
     :param progress: shows what is being done, and how many texts were read.
     """
 
     database: DatabaseTraces
-    store: StoreTraces
+    stores: Mapping[str, StoreTraces]
     models: Mapping[str, ReadModel]
     logs: Iterable[Path]
+    mails: Path
     erase: Erase
     progress: Progress
     limits: ErasureLimits = field(default_factory=ErasureLimits)
@@ -87,7 +99,8 @@ class ErasureAudit:
         """
         # First: once a person is erased it is too late to find out that what is left may not be read.
         await self.database.require_readable()
-        await self.store.require_readable()
+        for store in self.stores.values():
+            await store.require_readable()
         before, events = await self.database.erasure(account_id)
         if not events:
             raise AccountNeverExisted(f"no account ever had the id {account_id}")
@@ -95,6 +108,7 @@ class ErasureAudit:
         position = before or await self.erase(account_id)
         self.progress.say(f"erased at position {position}; waiting for all generations to come there")
         behind = await self._wait_for_generations(position)
+        await self._wait_for_reactions(account_id, search)
         self.progress.say(f"looking for {counted(search.size, 'value')} and for the id")
         return ErasureReport(
             account_id=str(account_id),
@@ -125,11 +139,23 @@ class ErasureAudit:
         surveys = {name: await model.survey() for name, model in self.models.items()}
         return [f"{name} {each}" for name, survey in surveys.items() for each in _behind(survey, position)]
 
+    async def _wait_for_reactions(self, account_id: UUID, search: PersonalSearch) -> None:
+        """Wait for `muster react` to forget mails and deliveries, where there are any; what is left is found later."""
+        about = [each.path for each in kept_mails(self.mails) if each.is_about(account_id, search)]
+
+        async def left() -> bool:
+            return any(path.exists() for path in about) or await self.database.is_to_be_written_to(account_id)
+
+        policy = poll(self.limits.pause, within=self.limits.patience)
+        await policy.until(lambda left: not left, left)
+
     async def _searched(self, account_id: UUID, search: PersonalSearch) -> list[SearchedPlace]:
         places = SearchedPlaces(search)
         await self._search_database(account_id, places)
-        await self._search_store(account_id, places)
+        for name, store in self.stores.items():
+            await self._search_store(name, store, account_id, places)
         self._search_logs(places)
+        self._search_mails(account_id, places)
         return places.sorted()
 
     async def _search_database(self, account_id: UUID, places: SearchedPlaces) -> None:
@@ -140,17 +166,22 @@ class ErasureAudit:
         left = await self.database.events_about(account_id)
         places.note("postgresql events not redacted", checked=1, found=len(left), what=["event"])
 
-    async def _search_store(self, account_id: UUID, places: SearchedPlaces) -> None:
-        async for key, entries in self.store.contents():
+    async def _search_store(self, name: str, store: StoreTraces, account_id: UUID, places: SearchedPlaces) -> None:
+        async for key, entries in store.contents():
             seen = _in_feed if key.endswith(FEED) else _as_stored
             texts, naming = seen(account_id, self._counted(entries))
-            # What is parked names documents by id, and what it was before is kept for one more commit.
-            places.search(f"redis {key}", texts, naming=() if key.endswith(":parked") else naming)
+            places.search(f"{name} {key}", texts, naming=() if key.endswith(NAMING) else naming)
 
     def _search_logs(self, places: SearchedPlaces) -> None:
         for path in self.logs:
             for lines in _lines(path):
                 places.search(f"log {path.name}", self._counted(lines))
+
+    def _search_mails(self, account_id: UUID, places: SearchedPlaces) -> None:
+        """Search each mail, and name those in which something is left."""
+        for mail in kept_mails(self.mails):
+            place = f"mail {mail.path.name}" if mail.is_about(account_id, places.sought) else "mails"
+            places.search(place, self._counted(mail.texts), naming=mail.naming(account_id))
 
     async def _counted_each(self, portions: AsyncIterator[T]) -> AsyncIterator[T]:
         async for portion in portions:

@@ -55,7 +55,7 @@ class SearchedPlaces:
     """Searches place by place, and keeps how much was found where."""
 
     def __init__(self, search: PersonalSearch) -> None:
-        self._search = search
+        self.sought = search
         self._places: dict[str, SearchedPlace] = {}
 
     def sorted(self) -> list[SearchedPlace]:
@@ -70,9 +70,9 @@ class SearchedPlaces:
         """
         at = self._places.setdefault(place, SearchedPlace(place=place))
         at.checked += len(texts)
-        if naming or self._search.is_in_any(texts):
+        if naming or self.sought.is_in_any(texts):
             for nth, text in enumerate(texts):
-                if fields := [*self._search.found_in(text), *(["account id"] if nth in naming else [])]:
+                if fields := [*self.sought.found_in(text), *(["account id"] if nth in naming else [])]:
                     at.found += 1
                     at.what = sorted({*at.what, *fields})
 

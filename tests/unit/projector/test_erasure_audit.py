@@ -1,10 +1,13 @@
 """What is looked for of a person, and what is not, because finding it would prove nothing."""
 
-from uuid import UUID
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 
 from projector.audit.erasure.audit import ErasureAudit
+from projector.audit.erasure.mails import kept_mails, token_beginning
 from projector.audit.erasure.report import ErasureReport, SearchedPlace, SearchedPlaces
 from projector.audit.erasure.search import PersonalSearch, PersonalValue, ValuesLeftOut, values_of
 from projector.cli.erasure_audit import show
@@ -13,6 +16,9 @@ from shared.cli.api_client import ApiFailed
 from shared.errors import Unavailable
 from tests.support.folding import Generation
 from tests.support.histories import History
+from tests.support.mails import letter_to
+from write_side.domain.email_token import EmailToken
+from write_side.domain.values import EmailAddress
 
 
 def search(**values):
@@ -93,6 +99,12 @@ def test_what_is_found_is_counted_and_named_once_however_much_is_looked_at_toget
     ]
 
 
+def audit_of(kept, **given):
+    """One that looks at what stands in the memory of a test, and at no folder of mails."""
+    nothing = {"models": {}, "logs": (), "mails": Path("/nonexistent"), "erase": None, "progress": None}
+    return ErasureAudit(database=kept, stores={"redis": kept}, **(nothing | given))
+
+
 class Closed:
     """Where we may not look."""
 
@@ -102,7 +114,7 @@ class Closed:
 
 async def test_where_we_may_not_look_nobody_is_erased():
     """Afterwards nobody would know what to look for."""
-    audit = ErasureAudit(database=Closed(), store=None, models={}, logs=(), erase=None, progress=None)
+    audit = audit_of(Closed())
 
     with pytest.raises(Unavailable, match="not for you"):
         await audit.run(UUID(int=1))
@@ -146,7 +158,7 @@ async def test_what_becomes_known_while_others_are_read_is_looked_for_too():
         raise ApiFailed("not now")
 
     renamed = Renamed()
-    audit = ErasureAudit(database=renamed, store=renamed, models={}, logs=(), erase=erase, progress=said)
+    audit = audit_of(renamed, erase=erase, progress=said)
 
     with pytest.raises(ApiFailed):
         await audit.run(UUID(int=1))
@@ -184,6 +196,29 @@ async def test_what_others_have_too_is_left_out_and_named():
     assert looked_for.found_in("Ann, Senator, ann.lee@example.org") == ["email"]
 
 
+def test_a_mail_is_read_as_people_read_it(tmp_path):
+    """Its lines are broken, and its letters encoded: in the file itself nothing would be found."""
+    address = EmailAddress.parse("grüße@bücher.example")
+    (tmp_path / "1.eml").write_bytes(letter_to(address, text="Grüße an " + "Ursula " * 20 + "Quagga"))
+
+    [mail] = kept_mails(tmp_path)
+
+    looked_for = search(email="Grüße@Bücher.example", family_name="Ursula Quagga")
+    assert mail.is_about(uuid4(), looked_for)
+    assert {field for text in mail.texts for field in looked_for.found_in(text)} == {"email", "family_name"}
+
+
+def test_a_mail_is_known_by_its_token_where_no_value_is_known_any_more(tmp_path):
+    account, other = uuid4(), uuid4()
+    token = EmailToken.issue(account, EmailAddress("a@b.example"), 1, key=b"k", until=datetime(2026, 12, 1, tzinfo=UTC))
+    (tmp_path / "1.eml").write_bytes(letter_to(EmailAddress("a@b.example"), text=f"https://x.example/?token={token}"))
+
+    [mail] = kept_mails(tmp_path)
+
+    assert str(token).startswith(token_beginning(account))
+    assert (mail.is_about(account, search()), mail.is_about(other, search())) == (True, False)
+
+
 class KeptFeed:
     """What is left of a person who was erased before: blocks of the feed, as Redis would give them."""
 
@@ -203,6 +238,9 @@ class KeptFeed:
         return
         yield
 
+    async def is_to_be_written_to(self, _account_id):
+        return False
+
     mentions = None
 
     async def contents(self):
@@ -221,7 +259,7 @@ async def test_the_feed_may_name_an_account_only_to_say_that_it_was_erased(is_er
     generation.fold()
     kept = KeptFeed(generation)
     kept.mentions = lambda _: kept.texts()
-    audit = ErasureAudit(database=kept, store=kept, models={}, logs=(), erase=None, progress=Said())
+    audit = audit_of(kept, progress=Said())
 
     report = await audit.run(ada)
 

@@ -1,8 +1,10 @@
 """Mails as files, where there is no mail server: one a mail, `<id>.eml`."""
 
 import asyncio
+from collections.abc import Collection
 from email.headerregistry import Address
 from pathlib import Path
+from uuid import UUID
 
 import structlog
 
@@ -22,13 +24,26 @@ class FolderMailer:
         self._sender = sender
 
     async def send(self, mail: Mail) -> None:
-        path = self._folder / f"{mail.id}.eml"
+        path = self._path(mail.id)
         text = message_of(mail, sender=self._sender).as_string()
         try:
             await asyncio.to_thread(self._write, path, text)
         except OSError as error:
             raise Unavailable(f"{path.parent} cannot be written: {error.strerror}") from error
         log.info("a mail was written", path=str(path))
+
+    async def forget(self, ids: Collection[UUID]) -> None:
+        try:
+            await asyncio.to_thread(self._remove, ids)
+        except OSError as error:
+            raise Unavailable(f"mails in {self._folder} cannot be removed: {error.strerror}") from error
+
+    def _path(self, id: UUID) -> Path:
+        return self._folder / f"{id}.eml"
+
+    def _remove(self, ids: Collection[UUID]) -> None:
+        for each in ids:
+            self._path(each).unlink(missing_ok=True)
 
     def _write(self, path: Path, text: str) -> None:
         make_private_directory(self._folder)

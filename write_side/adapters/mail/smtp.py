@@ -2,8 +2,10 @@
 
 import asyncio
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from email.headerregistry import Address
+from uuid import UUID
 
 import aiosmtplib
 from aiosmtplib.errors import (
@@ -53,6 +55,9 @@ class SmtpMailer:
                 await self._hand_over(mail, client)
         except (SMTPException, OSError) as error:  # among the latter is TimeoutError
             raise Unavailable(_kind_of(error)) from None
+
+    async def forget(self, ids: Collection[UUID]) -> None:
+        """Do nothing: a mail that was handed over is not kept."""
 
     def _client(self) -> aiosmtplib.SMTP:
         server = self._server

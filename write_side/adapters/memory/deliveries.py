@@ -66,6 +66,17 @@ class MemoryDeliverySession:
         self._check()
         self._all.kept.pop(delivery.id, None)
 
+    async def forget(self, delivery: Delivery) -> None:
+        self._check()
+        about = [each for each in self._all.kept.values() if each.account_id == delivery.account_id]
+        for each in about:
+            if each.position < delivery.position:
+                del self._all.kept[each.id]
+
+    async def event_ids(self, account_id: UUID) -> Sequence[UUID]:
+        self._check()
+        return [each.event_id for each in self._all.database.log.events if each.aggregate_id == account_id]
+
     async def defer(self, delivery: Delivery, *, until: datetime, error: str) -> None:
         self._change(delivery.id, attempts=delivery.attempts + 1, due_at=until, error=error)
 
@@ -126,7 +137,8 @@ class MemoryDeliverySession:
 
     def _change(self, id: UUID, **changes: object) -> None:
         self._check()
-        self._all.kept[id] = msgspec.structs.replace(self._all.kept[id], **changes)
+        if id in self._all.kept:  # it may have been forgotten while it was under way
+            self._all.kept[id] = msgspec.structs.replace(self._all.kept[id], **changes)
 
     def _check(self) -> None:
         if not self._all.database.available:

@@ -1,5 +1,8 @@
 """Mails kept in memory."""
 
+from collections.abc import Collection
+from uuid import UUID
+
 from shared.errors import Unavailable
 from write_side.ports import Mail, MailRefused
 
@@ -18,3 +21,6 @@ class MemoryMailer:
         if mail.to in self.refused:
             raise MailRefused("550")
         self.sent.append(mail)
+
+    async def forget(self, ids: Collection[UUID]) -> None:
+        self.sent = [each for each in self.sent if each.id not in ids]

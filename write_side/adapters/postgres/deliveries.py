@@ -61,6 +61,7 @@ _DUE = f"""
      order by due_at, number limit %(limit)s"""  # noqa: S608
 _NEXT_DUE = "select min(due_at) from deliveries where given_up_at is null and due_at > %s"
 _DONE = "delete from deliveries where id = %s"
+_FORGET = "delete from deliveries where account_id = %s and position < %s"
 _DEFER = "update deliveries set attempts = attempts + 1, due_at = %s, error = %s where id = %s"
 _GIVE_UP = "update deliveries set attempts = attempts + 1, given_up_at = %s, error = %s where id = %s"
 _RETRY = """
@@ -74,6 +75,7 @@ _COUNTS = """
 _RECIPIENT = """
     select account.id, account.version, email, email_version, email_verified, status, locale
       from accounts account join profiles profile on profile.id = account.id where account.id = %s"""
+_EVENT_IDS = "select event_id from event_log where aggregate = 'account' and aggregate_id = %s"
 _EVENT = "select data, type, schema from event_log where event_id = %s"
 
 
@@ -115,6 +117,12 @@ class PostgresDeliverySession:
 
     async def done(self, delivery: Delivery) -> None:
         await self._rows(_DONE, (delivery.id,))
+
+    async def forget(self, delivery: Delivery) -> None:
+        await self._rows(_FORGET, (delivery.account_id, delivery.position))
+
+    async def event_ids(self, account_id: UUID) -> Sequence[UUID]:
+        return [id_ for (id_,) in await self._rows(_EVENT_IDS, (account_id,))]
 
     async def defer(self, delivery: Delivery, *, until: datetime, error: str) -> None:
         await self._rows(_DEFER, (until, error, delivery.id))

@@ -63,7 +63,7 @@ def watch(
     :param after: begin behind this position of the log, instead of now.
     :param type: of event, such as handle-changed; several times for several.
     :param account: only those of the account with this id.
-    :param group: only those of the group with this id.
+    :param group: only those of the group with this id or slug.
     :param json: print each as a CloudEvent in JSON.
     """
     query = {"type": type, "account": account, "group": group}

@@ -10,6 +10,8 @@ from prometheus_client import REGISTRY, Gauge
 
 import projector.services
 import read_side.services
+import write_side.bus.backlog
+import write_side.bus.consumer
 import write_side.react
 import write_side.services
 from projector.processing import metrics
@@ -20,12 +22,19 @@ from shared.http.problems import COMMON_PROBLEMS
 from write_side.execution.refusals import PROBLEMS as WRITE_PROBLEMS
 
 DOCS = Path(__file__).parents[2] / "docs"
-MEASURING = (write_side.services, write_side.react, projector.services, read_side.services, source)
-"""Importing the services, and what views in Redis have in common, defines every metric there is."""
+SERVICES = (write_side.services, write_side.react, projector.services, read_side.services)
+MEASURING = (*SERVICES, source, write_side.bus.backlog, write_side.bus.consumer)
+"""Importing the services, what views in Redis have in common, and the bus, defines every metric there is."""
 
 SAMPLES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 PROBLEMS = {each.name for each in (*COMMON_PROBLEMS, *READ_PROBLEMS, *WRITE_PROBLEMS)}
-VALUES = {"state": {*ProjectionState, "waiting", "given up"}, "problem": PROBLEMS, "outcome": PROBLEMS | {"behind"}}
+ENDINGS = {"applied", "replayed", "refused", "poison"}
+VALUES = {
+    "state": {*ProjectionState, "waiting", "given up"},
+    "problem": PROBLEMS,
+    "outcome": PROBLEMS | {"behind"},
+    "ending": ENDINGS,
+}
 """What the labels that rules select by may be."""
 OF_PROMETHEUS = {"job", "le", "status"}
 

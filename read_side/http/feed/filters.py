@@ -2,17 +2,20 @@
 
 import re
 from dataclasses import replace
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 
 from read_side.http.parameters import filters
 from read_side.http.parameters.conditions import GREATEST_POSITION, position
 from read_side.http.parameters.filters import Filter
-from read_side.views import ChangeQuery
+from read_side.views import ChangeQuery, GroupViews
 from shared.events import EVENTS, type_of
-from shared.http.parsing.parameters import Malformed, Parameters
+from shared.http.parsing.parameters import Malformed, Parameters, invalid
+from shared.problems import FieldError
 
 TYPES = frozenset(map(type_of, EVENTS))
 LONGEST_WAIT = 30
@@ -53,7 +56,7 @@ TYPE = Filter(
     "A type of event; of several, each change is of one.",
 )
 ACCOUNT = Filter("account", id_bytes, UUID, "The id of an account: changes of it, its profile and its memberships.")
-GROUP = Filter("group", id_bytes, UUID, "The id of a group: changes of it and of its memberships.")
+GROUP = replace(filters.GROUP, text="The id or slug of a group: changes of it and of its memberships.")
 LIMIT = replace(filters.LIMIT, text="How many at most. A page may have fewer, even none, and not be the last.")
 WAIT = Filter(
     "wait",
@@ -64,11 +67,44 @@ WAIT = Filter(
 FILTERS: tuple[Filter[Any], ...] = (AFTER, TYPE, ACCOUNT, GROUP)
 
 
-def change_query(parameters: Parameters) -> ChangeQuery:
+class Wanted(NamedTuple):
+    """
+    Which changes are wanted.
+
+    :param query: without the group.
+    :param group: its id or slug.
+    """
+
+    query: ChangeQuery
+    group: str | None
+
+    async def of_group(self, groups: GroupViews, *, minimum: int) -> ChangeQuery:
+        """
+        Return the query of the group that is meant now; a reader that goes on does so by its id.
+
+        :param minimum: the position that the slugs must reflect.
+        :raises Rejection: 422, no group has the slug.
+        """
+        if self.group is None or filters.is_uuid(self.group):
+            return msgspec.structs.replace(self.query, group=self.group and UUID(self.group).bytes)
+        found = await groups.freshness.reach(minimum, partial(groups.get, self.group))
+        if found.document is None:
+            raise invalid(FieldError(f"?{GROUP.name}", "must be the id or the slug of a group that there is"))
+        return msgspec.structs.replace(self.query, group=_decode(found.document.body).group_id.bytes)
+
+
+class _Group(msgspec.Struct):
+    group_id: UUID
+
+
+_decode = msgspec.json.Decoder(_Group).decode
+
+
+def wanted_changes(parameters: Parameters) -> Wanted:
     """Take which changes are wanted."""
-    return ChangeQuery(
+    query = ChangeQuery(
         after=AFTER.of(parameters, None),
         types=frozenset(parameters.many(TYPE.name, TYPE.parse, most=len(TYPES))),
         account=ACCOUNT.of(parameters, None),
-        group=GROUP.of(parameters, None),
     )
+    return Wanted(query, GROUP.of(parameters, None))

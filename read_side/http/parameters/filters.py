@@ -29,7 +29,7 @@ GROUP_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?"
 """Of ids and slugs: an id looks like a slug."""
 
 _NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
-_is_uuid = re.compile(UUID_PATTERN).fullmatch
+is_uuid = re.compile(UUID_PATTERN).fullmatch
 _is_group = re.compile(GROUP_PATTERN).fullmatch
 _is_number = re.compile(r"[0-9]{1,9}").fullmatch
 
@@ -65,7 +65,7 @@ class Sort(NamedTuple):
 
 def account_id(text: str) -> str:
     """An account's id, in lower case."""
-    if not _is_uuid(text):
+    if not is_uuid(text):
         raise Malformed("must be a UUID")
     return text.lower()
 

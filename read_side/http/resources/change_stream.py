@@ -10,7 +10,7 @@ from litestar import Request, get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
-from read_side.http.feed.filters import AFTER, FILTERS, change_query
+from read_side.http.feed.filters import AFTER, FILTERS, wanted_changes
 from read_side.http.feed.reading import FeedReader, ShownChanges
 from read_side.http.feed.values import RecordValues
 from read_side.http.parameters.conditions import wanted_position
@@ -97,12 +97,14 @@ def _encoded(found: ShownChanges) -> bytes:
 async def follow_changes(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
     require_acceptable(request.scope, MEDIA_TYPE)
     parameters, principal = Parameters(request.scope), caller(request.scope)
-    minimum, query = wanted_position(parameters), change_query(parameters)
-    after = parameters.header(LAST_EVENT_ID.name, AFTER.parse, query.after)
+    minimum, wanted = wanted_position(parameters), wanted_changes(parameters)
+    after = parameters.header(LAST_EVENT_ID.name, AFTER.parse, wanted.query.after)
     parameters.require_valid()
-    query = msgspec.structs.replace(query, after=after, limit=PORTION)
+    groups = await services.aget_abstract(GroupViews)
     feed = await _feed(services, principal)
     try:
+        query = await wanted.of_group(groups, minimum=minimum)
+        query = msgspec.structs.replace(query, after=after, limit=PORTION)
         first = await feed.next(query, minimum=minimum)
     except UNANSWERED as error:
         raise rejection(error) from error

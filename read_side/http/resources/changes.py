@@ -8,7 +8,7 @@ from litestar.types import HTTPScope
 
 from read_side.http.endpoints import Outcomes
 from read_side.http.feed.cloud_events import ChangePage
-from read_side.http.feed.filters import FILTERS, LIMIT, WAIT, change_query
+from read_side.http.feed.filters import FILTERS, LIMIT, WAIT, wanted_changes
 from read_side.http.feed.reading import FeedReader, ShownChanges
 from read_side.http.feed.values import RecordValues
 from read_side.http.parameters import filters
@@ -28,21 +28,23 @@ class ChangesRoute(ReadRoute):
 
     def endpoint(self, opened: Opened, port: type[Any], variant: Variant) -> "ChangesEndpoint":
         values = RecordValues(opened[ProfileViews], opened[GroupViews]) if variant == "full" else None
-        return ChangesEndpoint(self, FeedReader(opened[port], values))
+        return ChangesEndpoint(self, FeedReader(opened[port], values), opened[GroupViews])
 
 
 class ChangesEndpoint:
     """The feed on open views."""
 
-    def __init__(self, route: ChangesRoute, feed: FeedReader) -> None:
+    def __init__(self, route: ChangesRoute, feed: FeedReader, groups: GroupViews) -> None:
         self.outcomes = Outcomes(route.path)
         self._feed = feed
+        self._groups = groups
 
     async def answer(self, scope: HTTPScope, *_: object) -> DocumentResponse:
         parameters = Parameters(scope)
-        minimum, wait, query = wanted_position(parameters), WAIT.of(parameters, 0.0), change_query(parameters)
-        query = msgspec.structs.replace(query, limit=LIMIT.of(parameters, filters.DEFAULT_LIMIT))
+        minimum, wait, wanted = wanted_position(parameters), WAIT.of(parameters, 0.0), wanted_changes(parameters)
+        limit = LIMIT.of(parameters, filters.DEFAULT_LIMIT)
         parameters.require_valid()
+        query = msgspec.structs.replace(await wanted.of_group(self._groups, minimum=minimum), limit=limit)
         return _response(await self._feed.next(query, minimum=minimum, wait=wait))
 
 

@@ -48,6 +48,18 @@ async def test_a_subject_is_where_the_record_is_read(client, directory):
     assert {(await client.get(f"/{each}")).status_code for each in subjects} == {200}
 
 
+async def test_a_group_is_named_by_its_id_or_its_slug(client, directory):
+    """In any case, as everywhere; what no group is called names the parameter."""
+    by_id = await positions(client, f"/changes?group={JUDICIARY.group_id}")
+    by_slug = [await positions(client, f"/changes?group={each}") for each in (JUDICIARY.slug, JUDICIARY.slug.upper())]
+
+    assert by_id[0] != []
+    assert by_slug == [by_id, by_id]
+    for nobody in ("no-such-group", "/"):
+        assert problem(await client.get(f"/changes?group={nobody}")) == ("invalid", ["?group"])
+        assert problem(await client.get(f"/changes/stream?group={nobody}")) == ("invalid", ["?group"])
+
+
 async def test_values_are_those_that_the_record_has_by_now(client, directory):
     """Of people, groups and memberships; what is gone has none."""
     directory["changes"].commit(item(6, "profile-updated", account=JUDICIARY.group_id, fields=("bio",)), position=6)

@@ -1,15 +1,20 @@
 """Metrics in Prometheus' text format; several workers of a process count together, in files that each of them reads."""
 
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus_client knows the directory of these files."""
+
+_PREFIX = "muster-metrics-"
 
 
 class SharedMetrics:
@@ -42,8 +47,36 @@ def metrics_of(workers: int) -> Iterator[SharedMetrics | None]:
     if workers == 1:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="muster-metrics-") as directory:
+    _remove_abandoned()
+    directory, lock = _locked_directory()
+    try:
         yield SharedMetrics(directory)
+    finally:
+        shutil.rmtree(directory)
+        os.close(lock)
+
+
+def _locked_directory() -> tuple[str, int]:
+    """Make a directory that says as long as a process of ours lives that it is in use."""
+    while True:
+        directory = tempfile.mkdtemp(prefix=_PREFIX)
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if Path(directory).exists():  # another process may have taken it for an abandoned one
+            return directory, lock
+        os.close(lock)
+
+
+def _remove_abandoned() -> None:
+    """Remove the directories of processes that were killed."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # it is in use, of another account, or gone
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory)
+            finally:
+                os.close(lock)
 
 
 def exposition() -> bytes:

@@ -227,6 +227,22 @@ def test_it_stops_cleanly_when_asked(serve, port, asked, tmp_path):
     assert not list(tmp_path.glob("muster-metrics-*"))
 
 
+def test_what_a_killed_process_counted_in_is_removed_by_the_next(serve, port, tmp_path):
+    """And nothing that a process counts in which runs."""
+    killed = serve(workers=2)
+    worker_pid(port)
+    [left] = tmp_path.glob("muster-metrics-*")
+    killed.kill()
+    killed.communicate(timeout=SECONDS)
+    assert left.exists()
+
+    serve(workers=2)
+    worker_pid(port)
+
+    [used] = tmp_path.glob("muster-metrics-*")
+    assert used != left
+
+
 def test_a_request_that_never_ends_does_not_hold_up_the_stop(serve, port):
     """The worker is killed after its time."""
     process = serve()

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from html import escape
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid5
 
@@ -28,9 +29,14 @@ class ListedEvents:
         return [each for each in self._events if each.position > after][:limit]
 
 
-def token_in(mail) -> str:
+def link_in(mail) -> str:
     [link] = re.findall(r"^https://\S+$", mail.text, re.MULTILINE)
-    assert f'href="{link}"' in mail.html
+    return link
+
+
+def token_in(mail) -> str:
+    link = link_in(mail)
+    assert f'href="{escape(link)}"' in mail.html
     [token] = parse_qs(urlsplit(link).query)["token"]
     return token
 
@@ -58,12 +64,15 @@ async def test_mails_are_written_in_the_language_of_the_profile(reacting):
     await reacting.register("anna", locale="de-CH")
     await reacting.register("bela", locale="hu")
 
-    subjects = {mail.to: mail.subject for mail in await reacting.react()}
+    mails = await reacting.react()
+    subjects = {mail.to: mail.subject for mail in mails}
+    links = {mail.to: parse_qs(urlsplit(link_in(mail)).query)["locale"] for mail in mails}
 
     assert subjects == {
         "anna@example.org": "Bestätigen Sie Ihre E-Mail-Adresse",
         "bela@example.org": "Confirm your e-mail address",
     }
+    assert links == {"anna@example.org": ["de"], "bela@example.org": ["en"]}
 
 
 async def test_a_new_address_is_asked_and_the_former_one_is_notified(reacting):

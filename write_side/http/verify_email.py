@@ -26,6 +26,7 @@ from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Invocation
 from write_side.execution.refusals import refusal_of
 from write_side.http.requests import HttpChannel
+from write_side.http.verify_email_texts import PageTexts, Said, texts_in
 from write_side.use_cases import USE_CASES
 from write_side.use_cases.verify_email import VerifyEmail
 
@@ -52,22 +53,24 @@ _page = templates_of(__package__).get_template("verify_email.html")
 
 
 @get(PATH)
-async def ask_to_verify(token: FromQuery[str] = "") -> Response[bytes]:
+async def ask_to_verify(token: FromQuery[str] = "", locale: FromQuery[str] = "") -> Response[bytes]:
+    texts = texts_in(locale)
     if not token:
-        return _answer("This link is not whole", "Copy all of it from the mail.", status=422)
-    return _answer("Confirm your e-mail address", "Did you ask for this mail? Then press the button.", token=token)
+        return _answer(texts, texts.not_whole, status=422)
+    return _answer(texts, texts.asked, token=token)
 
 
 @post(PATH, status_code=200)
 async def verify(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
     require_media_type(request.scope, "application/x-www-form-urlencoded")
     form = parse_qs((await body_of(request)).decode("latin-1"), max_num_fields=10)
+    texts = texts_in("".join(form.get("locale", ())))
     executor = await services.aget(CommandExecutor)
     try:
         await executor.execute(_invocation(request, "".join(form.get("token", ()))))
     except Refusal as refusal:
-        return _refused(refusal)
-    return _answer("Your e-mail address is confirmed", "Thank you: you may close this page.")
+        return _refused(texts, refusal)
+    return _answer(texts, texts.confirmed)
 
 
 def _invocation(request: Request[Any, Any, Any], token: str) -> Invocation:
@@ -91,16 +94,24 @@ def _invocation(request: Request[Any, Any, Any], token: str) -> Invocation:
     )
 
 
-def _refused(refusal: Refusal) -> Response[bytes]:
+def _refused(texts: PageTexts, refusal: Refusal) -> Response[bytes]:
     problem = refusal.problem
+    said = texts.refused.get(problem.name, Said(problem.title, problem.hint))
     headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-    return _answer(problem.title, problem.hint, status=problem.status, headers=headers)
+    return _answer(texts, said, status=problem.status, headers=headers)
 
 
 def _answer(
-    title: str, text: str, *, token: str = "", status: int = 200, headers: dict[str, str] | None = None
+    texts: PageTexts, said: Said, *, token: str = "", status: int = 200, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
-    page = _page.render(title=title, text=text, token=token, style=Markup(STYLE))  # noqa: S704 - it is ours
+    page = _page.render(
+        locale=texts.locale,
+        title=said.title,
+        text=said.text,
+        button=texts.button,
+        token=token,
+        style=Markup(STYLE),  # noqa: S704 - it is ours
+    )
     return Response(page.encode(), media_type="text/html", status_code=status, headers={**_HEADERS, **(headers or {})})
 
 

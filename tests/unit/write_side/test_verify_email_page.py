@@ -16,6 +16,7 @@ from tests.support.apps import app_client
 from tests.support.write_side import ANDRE, WriteSide, memory_write_side
 from write_side.execution.executor import CommandExecutor
 from write_side.http.app import write_api
+from write_side.http.verify_email_texts import texts_in
 
 
 @pytest.fixture
@@ -69,6 +70,33 @@ async def test_the_button_verifies(client, side, token):
     assert answer.status_code == 200
     assert "<h1>Your e-mail address is confirmed</h1>" in answer.text
     assert await verifications(side) == ["verify-email"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "shown", "done"),
+    [
+        ("de", "de", "Ihre E-Mail-Adresse ist bestätigt"),
+        ("de-CH", "de", "Ihre E-Mail-Adresse ist bestätigt"),
+        ("xx", "en", "Your e-mail address is confirmed"),
+    ],
+)
+async def test_the_page_speaks_as_the_mail_did(client, token, locale, shown, done):
+    """The link says the language, and the button goes on with it."""
+    page = await client.get("/verify-email", params={"token": token, "locale": locale})
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text))
+
+    answer = await client.post("/verify-email", data={name: unescape(each) for name, each in fields.items()})
+
+    assert f"<button>{texts_in(locale).button}</button>" in page.text
+    assert f"<h1>{done}</h1>" in answer.text
+    assert {f'<html lang="{shown}">' in each.text for each in (page, answer)} == {True}
+
+
+async def test_refusals_are_said_in_the_language_too(client):
+    answer = await client.post("/verify-email", data={"token": "x", "locale": "de"})
+
+    assert answer.status_code == 422
+    assert "<h1>Der Link gilt nicht mehr</h1>" in answer.text
 
 
 async def test_the_button_may_be_pressed_twice(client, side, token):

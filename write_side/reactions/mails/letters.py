@@ -6,11 +6,9 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
+from write_side.domain.locales import locale_of
 from write_side.domain.values import EmailAddress
 from write_side.ports import Mail, Recipient
-
-LOCALES = ("en", "de")
-"""The first is that of people who have none of them."""
 
 _templates = Environment(
     loader=PackageLoader(__package__),
@@ -54,7 +52,7 @@ class Letters:
         """
         locale = locale_of(to.locale)
         values = {
-            "link": f"{self._public_url}/verify-email?{urlencode({'token': token})}",
+            "link": f"{self._public_url}/verify-email?{urlencode({'token': token, 'locale': locale})}",
             "days": self.valid_days,
             "locale": locale,
         }
@@ -68,12 +66,6 @@ class Letters:
             locale=locale,
             at=at,
         )
-
-
-def locale_of(tag: str | None) -> str:
-    """Return the language of ours that is nearest to a language tag."""
-    language = (tag or "").partition("-")[0].lower()
-    return language if language in LOCALES else LOCALES[0]
 
 
 def _template(locale: str, name: str) -> Template:

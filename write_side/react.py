@@ -7,13 +7,16 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
+import httpx
 import svcs
 from litestar import Litestar
 from litestar.types import ASGIApp
 
+from shared.auth.bearer import is_near
 from shared.auth.principal import OPS
 from shared.auth.setup import register_authentication
-from shared.clock import SystemClock
+from shared.auth.signing_keys import KeyDirectory
+from shared.clock import Clock, SystemClock
 from shared.errors import SettingsError
 from shared.event_log import EventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
@@ -23,13 +26,19 @@ from shared.http.health import GaugeRefresh
 from shared.http.limits import HttpLimits
 from shared.http.middleware.auth import Policy
 from shared.http.openapi.document import openapi
+from shared.http_clients import http_client
 from shared.postgres.arguments import PostgresLimits
 from shared.runtime.tasks import Tasks
 from shared.settings import Settings, variable
+from shared.urls.addresses import AllowedNetworks
 from shared.urls.mail import SmtpServer, sender_of
 from write_side.adapters.mail.folder import FolderMailer
 from write_side.adapters.mail.smtp import SmtpLimits, SmtpMailer
 from write_side.adapters.postgres.deliveries import PostgresDeliveries
+from write_side.adapters.postgres.webhooks import PostgresWebhooks
+from write_side.adapters.webhooks.change_feed import HttpChangeFeed, no_headers
+from write_side.adapters.webhooks.reader_tokens import ReaderTokens
+from write_side.adapters.webhooks.receivers import HttpReceivers
 from write_side.execution.executor import CommandExecutor
 from write_side.http.app import Background
 from write_side.ports import Mailer, TokenKey
@@ -39,6 +48,8 @@ from write_side.reactions.reaction import World
 from write_side.reactions.reactor import Reactor
 from write_side.reactions.registry import ReactionTimes, reactions_at
 from write_side.services import register_postgres_of
+from write_side.webhooks.dispatcher import Dispatcher
+from write_side.webhooks.limits import WebhookLimits
 
 SENDER_IN_FOLDERS = "Muster <muster@localhost>"
 
@@ -88,9 +99,29 @@ def register_reactions(registry: svcs.Registry, settings: Settings, *, log: Even
         deliveries=PostgresDeliveries(settings.required("database_url"), postgres=postgres),
         reactions=reactions_at(_times_of(settings)),
         world=lambda session: world(session=session),
+        companions=[partial(send_webhooks, settings, clock)] if settings.read_url else [],  # by the feed of that API
         limits=limits,
     )
     register_reactor(registry, reactor)
+
+
+async def send_webhooks(settings: Settings, clock: Clock) -> None:
+    """
+    Send to webhooks what the read API has for them, until cancelled.
+
+    :raises Unavailable: the database does not answer.
+    """
+    limits, postgres = settings.limits_of(WebhookLimits), settings.limits_of(PostgresLimits)
+    receivers = HttpReceivers(allowed=settings.webhooks_allow or AllowedNetworks(), limits=limits)
+    webhooks = PostgresWebhooks(settings.required("database_url"), postgres=postgres)
+    url = settings.required("read_url")
+    many = httpx.Limits(max_connections=None)  # each webhook waits on one of its own
+    client = http_client(httpx.AsyncClient, url, direct=is_near(settings, url), limits=many)
+    tokens = ReaderTokens(KeyDirectory(settings.key_directory), audience=settings.audience)
+    headers = tokens if settings.auth == "on" else no_headers
+    async with client, webhooks.connect() as session:
+        feed = HttpChangeFeed(client, headers=headers, answer_seconds=limits.answer_seconds)
+        await Dispatcher(session, feed=feed, receivers=receivers, clock=clock, limits=limits).run()
 
 
 def _times_of(settings: Settings) -> ReactionTimes:

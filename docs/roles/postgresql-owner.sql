@@ -12,7 +12,7 @@ begin
     for change in
         select format('alter table public.%I owner to muster_migrate', relname)
           from pg_class where relnamespace = 'public'::regnamespace and relname in (
-              'accounts', 'profiles', 'groups', 'memberships', 'event_log', 'command_log', 'installation', 'deliveries', 'reaction_checkpoint',
+              'accounts', 'profiles', 'groups', 'memberships', 'event_log', 'command_log', 'installation', 'deliveries', 'reaction_checkpoint', 'webhooks',
               'alembic_version', 'directory_profiles', 'directory_groups', 'directory_memberships')
         union all
         select format('alter function %s owner to muster_migrate', oid::regprocedure)

@@ -28,8 +28,8 @@ grant insert (event_id, aggregate, aggregate_id, version, type, schema, data, me
     on event_log to muster_write;
 grant execute on function redact_events_of(uuid, bigint) to muster_write;
 
--- `muster react` is of the same role: it carries out commands too, and keeps what is to be delivered.
-grant select, insert, update, delete on deliveries to muster_write;
+-- `muster react` is of the same role: it carries out commands too, and keeps what is to be delivered, and to where.
+grant select, insert, update, delete on deliveries, webhooks to muster_write;
 grant select, update on reaction_checkpoint to muster_write;
 
 -- The projector reads: the log, the state as it is published for comparison, and who holds the log up.

@@ -54,6 +54,9 @@ COMMANDS: Mapping[str, Subcommand] = {
     "deliveries": Subcommand(
         "write_side.cli.deliveries:deliveries", "Show what waits to be delivered or was given up; try it again."
     ),
+    "webhooks": Subcommand(
+        "write_side.cli.webhooks:webhooks", "Have changes sent to URLs; show, pause, replay and remove what is sent."
+    ),
     "erase": Subcommand("projector.cli.erase:erase", "Erase a person for good, and show that nothing is left."),
     "verify": Subcommand("projector.cli.verify:verify", "Compare what readers get with the log and the database."),
 }

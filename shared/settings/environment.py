@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from shared.errors import SettingsError
 from shared.settings.limits import ChangedLimits
+from shared.urls.addresses import AllowedNetworks
 from shared.urls.http import AllowedOrigins, parse_http_url, parse_issuer_url
 from shared.urls.mail import parse_sender, parse_smtp_url
 from shared.urls.servers import parse_postgres_url, parse_redis_url
@@ -165,6 +166,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """Seconds for which an address may stay unverified until its person is reminded."""
     close_unverified_after: Annotated[int | None, whole_seconds] = None
     """Seconds after which an account is closed whose address is unverified; unset, none is."""
+    webhooks_allow: Annotated[AllowedNetworks | None, AllowedNetworks.parse] = None
+    """Networks that webhooks may lead to although they are not public, also without TLS."""
     write_host: str = "127.0.0.1"
     write_port: Port = 8001
     read_host: str = "127.0.0.1"

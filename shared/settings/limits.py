@@ -48,6 +48,7 @@ COMPONENTS: tuple[str, ...] = (
     "write_side.execution.limits:ExecutionLimits",
     "write_side.http.limits:StreamedAnswerLimits",
     "write_side.reactions.limits:ReactionLimits",
+    "write_side.webhooks.limits:WebhookLimits",
 )
 """Where the limits of each component stand; `muster config --limits` shows them all."""
 

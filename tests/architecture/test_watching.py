@@ -20,6 +20,7 @@ from read_side.adapters.redis.views import source
 from read_side.http.problems import PROBLEMS as READ_PROBLEMS
 from shared.http.problems import COMMON_PROBLEMS
 from write_side.execution.refusals import PROBLEMS as WRITE_PROBLEMS
+from write_side.webhooks.webhook import STATES
 
 DOCS = Path(__file__).parents[2] / "docs"
 SERVICES = (write_side.services, write_side.react, projector.services, read_side.services)
@@ -30,7 +31,7 @@ SAMPLES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_co
 PROBLEMS = {each.name for each in (*COMMON_PROBLEMS, *READ_PROBLEMS, *WRITE_PROBLEMS)}
 ENDINGS = {"applied", "replayed", "refused", "poison"}
 VALUES = {
-    "state": {*ProjectionState, "waiting", "given up"},
+    "state": {*ProjectionState, "waiting", "given up", *STATES},
     "problem": PROBLEMS,
     "outcome": PROBLEMS | {"behind"},
     "ending": ENDINGS,

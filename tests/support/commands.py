@@ -42,6 +42,7 @@ _FORKS.set_forkserver_preload(
         "write_side.cli.posting",
         "write_side.cli.processes",
         "write_side.cli.run",
+        "write_side.cli.webhooks",
     ]
 )
 

@@ -12,7 +12,7 @@ from write_side.adapters.postgres.migrate import migrate
 TEMPLATE = "migrated"
 EMPTY = """
     alter table event_log disable trigger event_log_is_not_truncated;
-    truncate accounts, profiles, groups, memberships, command_log, event_log, deliveries
+    truncate accounts, profiles, groups, memberships, command_log, event_log, deliveries, webhooks
         restart identity cascade;
     update reaction_checkpoint set position = 0;
     alter table event_log enable always trigger event_log_is_not_truncated"""

@@ -103,6 +103,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_ACTIVITY_KEPT", "0", "from 1 to 10000"),
         ("MUSTER_PARTITIONS", "2", "one partition"),
         ("MUSTER_REMINDER_AFTER", "0", "whole number from 1"),
+        ("MUSTER_WEBHOOKS_ALLOW", "localhost", "write networks such as 10.0.0.0/8"),
         ("MUSTER_CLOSE_UNVERIFIED_AFTER", "0", "whole number of seconds"),
         ("MUSTER_CLOSE_UNVERIFIED_AFTER", "30d", "whole number of seconds"),
         ("MUSTER_MAIL_FROM", "muster", "write an address"),

@@ -1,6 +1,6 @@
 """The loop of `muster react`: one process leads, and all others wait to take its place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -23,6 +23,9 @@ _LAG = _gauge("muster_reactions_lag_events", "Positions of the log for which not
 
 _TEMPORARY = (Unavailable, Unsound, LeadLost)
 
+Companion = Callable[[], Awaitable[None]]
+"""What runs until it is cancelled, or meets an error."""
+
 MakeWorld = Callable[[DeliverySession], World]
 
 log = structlog.get_logger()
@@ -40,13 +43,18 @@ class Reactor:
         deliveries: Deliveries,
         reactions: Sequence[Reaction],
         world: MakeWorld,
+        companions: Sequence[Companion] = (),
         limits: ReactionLimits = REACTION_LIMITS,
     ) -> None:
-        """:param world: makes what reactions are carried out with, on a session."""
+        """
+        :param world: makes what reactions are carried out with, on a session.
+        :param companions: what runs besides, wherever this process leads.
+        """
         self._log = log
         self._deliveries = deliveries
         self._reactions = reactions
         self._world = world
+        self._companions = companions
         self._limits = limits
         self._error: Exception | None = None
         self._leading: tuple[DeliverySession, EventReader] | None = None
@@ -86,7 +94,8 @@ class Reactor:
     async def _lead(self, session: DeliverySession, reader: EventReader) -> None:
         scheduler = Scheduler(session, reader, self._reactions, limits=self._limits)
         deliverer = Deliverer(self._world(session), self._reactions, limits=self._limits)
-        await side_by_side([scheduler.run, partial(deliverer.run, scheduler.scheduled)], at_once=2)
+        loops: list[Companion] = [scheduler.run, partial(deliverer.run, scheduler.scheduled), *self._companions]
+        await side_by_side(loops, at_once=len(loops))
 
     def _later(self, error: Exception) -> float:
         if not isinstance(error, _TEMPORARY):

@@ -19,6 +19,7 @@ from shared.wording import counted, suggestion
 GROUPS = {
     "parked": ("list", "show", "retry", "skip"),
     "deliveries": ("list", "retry"),
+    "webhooks": ("add", "list", "show", "pause", "resume", "replay", "rotate", "remove"),
     "keys": ("new", "list", "retire"),
     "token": ("revoke",),
     "search": ("people", "groups"),
@@ -35,6 +36,7 @@ NO_DATA = {
     "project",
     "parked",
     "deliveries",
+    "webhooks",
     "keys",
     "search",
     "run",

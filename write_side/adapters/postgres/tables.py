@@ -225,6 +225,31 @@ reaction_checkpoint = Table(
     CheckConstraint("id = 1", name="reaction_checkpoint_has_one_row"),
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _required("name", TextColumn),
+    _required("url", TextColumn),
+    _required("types", ARRAY(TextColumn)),
+    Column("account_id", Uuid),
+    Column("group_id", Uuid),
+    _required("with_values", Boolean),
+    _required("position", BigInteger),
+    _required("secret", TextColumn),
+    Column("former_secret", TextColumn),
+    Column("former_until", DateTime(timezone=True)),
+    _required("failures", Integer),
+    Column("failing_since", DateTime(timezone=True)),
+    Column("retry_at", DateTime(timezone=True)),
+    Column("error", TextColumn),
+    Column("paused_at", DateTime(timezone=True)),
+    Column("reason", TextColumn),
+    _required("created_at", DateTime(timezone=True)),
+    _required("revision", BigInteger),
+    UniqueConstraint("name", name="webhooks_name_is_unique"),
+)
+
 __all__ = [
     "accounts",
     "command_log",
@@ -236,4 +261,5 @@ __all__ = [
     "metadata",
     "profiles",
     "reaction_checkpoint",
+    "webhooks",
 ]

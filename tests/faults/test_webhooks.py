@@ -1,0 +1,221 @@
+"""Real receivers: one that is well, and others that are slow, fail, redirect, are gone or are where nothing may go."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from shared.dev_stack.embedded_server import free_port
+from shared.runtime.exit_with_parent import ending_with_parent
+from tests.support.commands import muster
+from tests.support.pages import ROOT
+from tests.support.people import registration
+from tests.support.stack import Child, Stack, environment, running_stack, until
+from tests.support.webhook_receivers import RealReceivers, in_order, real_receivers
+
+KILLS = 3
+AHEAD = 20
+LIMITS = (
+    f"webhook.ahead={AHEAD},webhook.poll_seconds=0.2,webhook.answer_seconds=2,"
+    "webhook.first_seconds=0.2,webhook.longest_seconds=0.5,webhook.attempts=12"
+)
+WITHIN = 300.0
+OTHERS = {
+    "slow": "no answer within 2 s",
+    "failing": "it answers 500",
+    "redirecting": "it answers 307: redirects are not followed",
+    "gone": "it answers 410: it is gone",
+    "private": "127.0.0.2 is no public address: MUSTER_WEBHOOKS_ALLOW can allow it",
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running_stack(MUSTER_WEBHOOKS_ALLOW="127.0.0.1", MUSTER_LIMITS=LIMITS) as running:
+        yield running
+
+
+@pytest.fixture
+async def receivers():
+    async with real_receivers() as running:
+        yield running
+
+
+async def ordered(stack: Stack, *arguments: str) -> dict:
+    """What a command answers."""
+    done = await asyncio.to_thread(muster, stack.home, "webhooks", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    answered: dict = json.loads(done.stdout)
+    return answered
+
+
+async def added(stack: Stack, receivers: RealReceivers, name: str, *more: str) -> str:
+    """The secret of a new webhook to the path of its name."""
+    host = "127.2" if name == "private" else "127.0.0.1"  # which the system takes for 127.0.0.2
+    return (await ordered(stack, "add", name, receivers.url(f"/{name}", host=host), *more))["secret"]
+
+
+async def happen(stack: Stack, people: range) -> list[str]:
+    """Register people, change what they are called, and return their ids."""
+    ids = []
+    async with stack.client(stack.addresses.write) as client:
+        for number in people:
+            handle = f"hook{number}"
+            person = (await client.post("/commands/register-account", json=registration(handle))).raise_for_status()
+            ids.append(person.json()["id"])
+            for name, more in (("change-handle", {"handle": f"{handle}.x"}), ("update-profile", {"title": "Senator"})):
+                command = {"account": ids[-1], **more}
+                (await client.post(f"/commands/{name}", json=command)).raise_for_status()
+    return ids
+
+
+async def feed_of(stack: Stack) -> dict[str, int]:
+    """The positions of all changes, by their ids."""
+    found, after = {}, 0
+    async with stack.client(stack.addresses.read) as client:
+        while True:
+            page = (await client.get("/changes", params={"after": after, "limit": 200})).raise_for_status().json()
+            found |= {each["id"]: each["sequence"] for each in page["items"]}
+            if page["next_after"] == after:
+                return found
+            after = page["next_after"]
+
+
+async def has_all(receivers: RealReceivers, path: str, expected: int) -> None:
+    async def all_there() -> bool:
+        return len(receivers.taken(path)) >= expected
+
+    await until(all_there, seconds=WITHIN)
+
+
+async def reasons(stack: Stack) -> dict[str, str]:
+    listed = (await ordered(stack, "list"))["webhooks"]
+    return {each["name"]: each["reason"] for each in listed if each["state"] == "paused"}
+
+
+async def test_receivers_that_fail_hold_up_no_other_whatever_is_killed(stack, receivers, capsys):
+    """The good one has every change once, by its id, and in order; the others say what they lack."""
+    secret = await added(stack, receivers, "well", "--from", "1")
+    for name in OTHERS:
+        await added(stack, receivers, name, "--from", "1")
+
+    for kill in range(KILLS):
+        happening = asyncio.create_task(happen(stack, range(kill * 15, kill * 15 + 15)))
+        before = len(receivers.taken("/well"))
+        await has_all(receivers, "/well", before + 10)
+        killed = stack.kill(Child.REACT)
+        await happening
+        await stack.replaced(Child.REACT, instead_of=killed)
+    expected = await feed_of(stack)
+    await has_all(receivers, "/well", len(expected))
+
+    taken = receivers.taken("/well")
+    assert {str(id_): each["sequence"] for id_, each in taken.items()} == expected
+    assert in_order(list(taken.values()))
+    receivers.verify("/well", secret)
+    duplicates = len(receivers.came["/well"]) - len(expected)
+    with capsys.disabled():
+        print(f"\n{len(expected)} changes, {KILLS} kills: {duplicates} came twice")  # noqa: T201 - it is a figure
+    assert duplicates <= KILLS * AHEAD
+    assert not receivers.came["/private"] + receivers.came["/elsewhere"]
+
+    async def all_paused() -> bool:
+        return (await reasons(stack)).keys() == OTHERS.keys()
+
+    await until(all_paused, seconds=WITHIN)
+    for name, reason in (await reasons(stack)).items():
+        assert reason.startswith(OTHERS[name])
+
+    receivers.slow_may_answer.set()
+    receivers.came["/slow"].clear()
+    receivers.bodies["/slow"].clear()
+    await ordered(stack, "resume", "slow")
+    await has_all(receivers, "/slow", len(expected))
+    assert {str(each) for each in receivers.taken("/slow")} == set(expected)
+    assert in_order(list(receivers.taken("/slow").values()))
+
+
+async def test_nothing_of_erased_people_is_sent_again(stack, receivers):
+    erased, other = await happen(stack, range(100, 102))
+    async with stack.client(stack.addresses.write) as client:
+        answer = (await client.post("/commands/erase-account", json={"account": erased})).raise_for_status().json()
+
+    await added(stack, receivers, "replayed", "--type", "account-erased", "--type", "account-registered", "--from", "1")
+
+    async def at_the_end() -> bool:
+        return any(each["sequence"] == answer["position"] for each in receivers.taken("/replayed").values())
+
+    await until(at_the_end, seconds=WITHIN)
+    about = [(each["type"], each["data"]["account_id"]) for each in receivers.taken("/replayed").values()]
+    assert [kind for kind, account in about if account == erased] == ["account-erased"]
+    assert ("account-registered", other) in about
+
+
+async def test_a_rotated_secret_signs_beside_the_former(stack, receivers):
+    former = await added(stack, receivers, "rotated")
+    secret = (await ordered(stack, "rotate", "rotated"))["secret"]
+
+    await happen(stack, range(110, 111))
+    await has_all(receivers, "/rotated", 3)
+
+    receivers.verify("/rotated", former, secret)
+    shown = await asyncio.to_thread(muster, stack.home, "webhooks", "show", "rotated")
+    assert "whsec_" not in shown.stdout
+    assert re.search(r"^former secret until +\d", shown.stdout, re.MULTILINE)
+
+
+@contextmanager
+def receiver_of_the_page(directory: Path, secret: str, port: int) -> Iterator[IO[str]]:
+    """The program that `docs/webhooks.md` shows, as it prints what it is sent."""
+    [program] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL)
+    (directory / "receiver.py").write_text(program)
+    process = subprocess.Popen(
+        ending_with_parent([sys.executable, str(directory / "receiver.py")]),
+        env=environment(SECRET=secret, PORT=str(port)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout as printed:
+        try:
+            yield printed
+        finally:
+            process.kill()
+            process.wait()
+
+
+async def test_the_receiver_of_the_page_verifies_what_it_is_sent(stack, tmp_path):
+    port = free_port()
+    secret = (await ordered(stack, "add", "of-the-page", f"http://127.0.0.1:{port}/"))["secret"]
+
+    with receiver_of_the_page(tmp_path, secret, port) as printed:
+        [account] = await happen(stack, range(120, 121))
+        lines = [await asyncio.to_thread(printed.readline) for _ in range(4)]
+
+    kinds = ["account-registered", "profile-created", "handle-changed", "profile-updated"]
+    assert [line.split()[1] for line in lines] == kinds
+    assert all(account in line for line in lines)
+    assert "example.org" not in "".join(lines)
+
+
+async def test_commands_say_what_is_wrong(stack):
+    def status(*arguments: str) -> int:
+        return muster(stack.home, "webhooks", *arguments).returncode
+
+    unknown = muster(stack.home, "webhooks", "show", "none")
+    misspelt = muster(stack.home, "webhooks", "add", "a", "https://a.example", "--type", "handle-change")
+
+    assert (unknown.returncode, "`muster webhooks list`" in unknown.stderr) == (1, True)
+    assert (misspelt.returncode, "handle-changed" in misspelt.stderr) == (2, True)
+    for name, url in (("A Name", "https://a.example"), ("a", "ftp://a.example"), ("a", "https://me:mine@a.example")):
+        assert status("add", name, url) == 2
+    assert [status("add", "a", url) for url in ("https://a.example", "https://b.example")] == [0, 1]
+    assert [status("pause", "a"), status("remove", "a"), status("remove", "a")] == [0, 0, 1]

@@ -1,0 +1,84 @@
+"""Receivers of webhooks on a port of this machine, by their paths."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+from standardwebhooks import Webhook as Verifier
+
+ANSWERS: Mapping[str, str] = {
+    "/well": "204 No Content",
+    "/failing": "500 Internal Server Error",
+    "/redirecting": "307 Temporary Redirect\r\nLocation: /elsewhere",
+    "/gone": "410 Gone",
+}
+
+
+class RealReceivers:
+    """What came in, by path and in order; `/slow` answers once it may."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.came: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
+        self.bodies: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.slow_may_answer = asyncio.Event()
+
+    def url(self, path: str, *, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def taken(self, path: str) -> dict[UUID, dict]:
+        """Each change once, in the order in which it came first."""
+        found: dict[UUID, dict] = {}
+        for headers, body in zip(self.came[path], self.bodies[path], strict=True):
+            found.setdefault(UUID(headers["webhook-id"]), msgspec.json.decode(body))
+        return found
+
+    def verify(self, path: str, *secrets: str) -> None:
+        """:raises WebhookVerificationError: something was not signed by one of these."""
+        for headers, body in zip(self.came[path], self.bodies[path], strict=True):
+            for secret in secrets:
+                Verifier(secret).verify(body, dict(headers))
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            body = await reader.readexactly(int(headers["content-length"]))
+            path = request.split()[1]
+            self.came[path].append(headers)
+            self.bodies[path].append(body)
+            if path == "/slow":
+                await self.slow_may_answer.wait()
+            writer.write(f"HTTP/1.1 {ANSWERS.get(path, '200 OK')}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # its sender was killed
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def real_receivers() -> AsyncIterator[RealReceivers]:
+    """Listen at every address, so that nothing but Muster keeps a request from coming."""
+    receivers = RealReceivers()
+    server = await asyncio.start_server(receivers.answer, "0.0.0.0", 0)
+    receivers.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receivers
+    finally:
+        receivers.slow_may_answer.set()
+        server.close()
+
+
+def in_order(changes: Sequence[dict]) -> bool:
+    """Whether the changes of each account came in their order."""
+    last: dict[str, int] = {}
+    for each in changes:
+        about = each["data"].get("account_id") or each["data"]["group_id"]
+        if each["sequence"] < last.get(about, 0):
+            return False
+        last[about] = each["sequence"]
+    return True

@@ -1,0 +1,176 @@
+"""Sends one webhook what the feed has for it: at least once, and in order for each account."""
+
+from asyncio import timeout
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+
+from shared.clock import Clock
+from shared.runtime.tasks import side_by_side
+from write_side.webhooks.limits import WEBHOOK_LIMITS, WebhookLimits
+from write_side.webhooks.ports import (
+    ChangeFeed,
+    FeedChange,
+    FeedPage,
+    HistoryTrimmed,
+    ReceiverFailed,
+    Receivers,
+    WebhookSession,
+)
+from write_side.webhooks.signing import signed
+from write_side.webhooks.webhook import Webhook
+
+_ATTEMPTS = Counter(
+    "muster_webhook_attempts_total", "Attempts to send a change, by what came of them: taken, failed.", ("outcome",)
+)
+for _outcome in ("taken", "failed"):
+    _ATTEMPTS.labels(_outcome)  # from a sample that was not there before, Prometheus sees no increase
+
+log = structlog.get_logger()
+
+
+class ReceiverGone(ReceiverFailed):
+    """A receiver answers that it is gone for good."""
+
+    def __init__(self) -> None:
+        super().__init__("it answers 410: it is gone")
+
+
+class WebhookSender:
+    """
+    Takes up a webhook's changes page by page; what others do to the webhook meanwhile ends it.
+
+    A change that was taken is not sent again here, though one before it was not: the position stands before the first
+    that was not. So a process that is killed sends again what its page holds behind that.
+    """
+
+    def __init__(
+        self,
+        webhook: Webhook,
+        *,
+        session: WebhookSession,
+        feed: ChangeFeed,
+        receivers: Receivers,
+        clock: Clock,
+        limits: WebhookLimits = WEBHOOK_LIMITS,
+    ) -> None:
+        self.webhook = webhook
+        self.share = 1
+        """How many requests may be under way."""
+        self._session = session
+        self._feed = feed
+        self._receivers = receivers
+        self._clock = clock
+        self._limits = limits
+        self._taken: set[UUID] = set()
+        self._failed: UUID | None = None
+
+    async def run(self) -> None:
+        """
+        Send until it fails.
+
+        :raises WebhookChanged: others have changed the webhook.
+        :raises Unavailable: the feed or the database does not answer.
+        """
+        while self.webhook.is_due(self._clock.now()):
+            await self.step(wait=self._limits.wait_seconds)
+
+    async def step(self, *, wait: float = 0.0) -> None:
+        """
+        Send one page.
+
+        :param wait: seconds to wait for a change, if there is none yet.
+        """
+        try:
+            page = await self._feed.read(self.webhook, limit=self._limits.ahead, wait=wait)
+        except HistoryTrimmed as trimmed:
+            again = f"`muster webhooks replay {self.webhook.name} --from {trimmed.oldest}`, then resume it"
+            await self._save(self._paused(f"what comes next is not kept any more; to go on with what is: {again}"))
+            return
+        failure = await self._send([each for each in page.changes if each.id not in self._taken])
+        await self._note(page, failure)
+
+    async def _send(self, changes: Sequence[FeedChange]) -> ReceiverFailed | None:
+        """
+        Send changes, those of one account one after the other; return what made it stop.
+
+        The account of which one was refused comes last: others get on, though the position does not.
+        """
+        chains: dict[UUID, list[FeedChange]] = {}
+        for each in changes:
+            chains.setdefault(each.about, []).append(each)
+        failures: list[ReceiverFailed] = []
+
+        async def send_chain(chain: Sequence[FeedChange]) -> None:
+            for each in chain:
+                if failures:  # what is under way then is waited for
+                    return
+                try:
+                    await self._send_one(each)
+                except ReceiverFailed as failure:
+                    failures.append(failure)
+
+        works = [
+            partial(send_chain, chains[about]) for about in sorted(chains, key=lambda about: about == self._failed)
+        ]
+        await side_by_side(works, at_once=self.share)
+        return min(failures, key=lambda each: not isinstance(each, ReceiverGone), default=None)
+
+    async def _send_one(self, change: FeedChange) -> None:
+        """:raises ReceiverFailed: it was not taken."""
+        if change.account is None or await self._session.has_account(change.account):
+            try:
+                await self._attempt(change)
+            except ReceiverFailed:
+                self._failed = change.about
+                _ATTEMPTS.labels("failed").inc()
+                raise
+            _ATTEMPTS.labels("taken").inc()
+        self._taken.add(change.id)
+
+    async def _attempt(self, change: FeedChange) -> None:
+        now = self._clock.now()
+        headers = signed(str(change.id), change.body, by=self.webhook.secrets(now), at=now)
+        try:
+            async with timeout(self._limits.answer_seconds):
+                status = await self._receivers.post(self.webhook.url, headers=headers, body=change.body)
+        except TimeoutError:
+            raise ReceiverFailed(f"no answer within {self._limits.answer_seconds:g} s") from None
+        if status == HTTPStatus.GONE:
+            raise ReceiverGone
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            is_elsewhere = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+            raise ReceiverFailed(f"it answers {status}" + ": redirects are not followed" * is_elsewhere)
+
+    async def _note(self, page: FeedPage, failure: ReceiverFailed | None) -> None:
+        """Store how far it is, and how it goes on."""
+        left = [each.position for each in page.changes if each.id not in self._taken]
+        before = [each.position for each in page.changes if left and each.position < left[0]]
+        position = max(before, default=self.webhook.position) if left else page.position
+        self._taken &= {each.id for each in page.changes if each.position > position}
+        if position > self.webhook.position or (failure is None and self.webhook.failures):
+            await self._save(self.webhook.moved(position))
+        if isinstance(failure, ReceiverGone):
+            await self._save(self._paused(str(failure)))
+        elif failure is not None:
+            await self.fail(str(failure))
+
+    async def fail(self, error: str) -> None:
+        """Try no more for a while; for good, if that was the last attempt."""
+        now, failures = self._clock.now(), self.webhook.failures + 1
+        failed = self.webhook.failed(error, at=now, pause=timedelta(seconds=self._limits.pause(failures)))
+        if failures >= self._limits.attempts:
+            failed = self._paused(f"{error}, {failures} times since {failed.failing_since:%Y-%m-%d %H:%M}Z")
+        await self._save(failed)
+
+    def _paused(self, reason: str) -> Webhook:
+        log.warning("a webhook is paused", webhook=self.webhook.name, reason=reason)
+        return self.webhook.paused(reason, at=self._clock.now())
+
+    async def _save(self, changed: Webhook) -> None:
+        self.webhook = await self._session.save(changed)

@@ -15,6 +15,7 @@ from read_side.freshness import Freshness, FreshnessLimits
 from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
 from read_side.http.resources.change_stream import ChangeStreamLimits, ChangeStreams
+from read_side.http.resources.directory import ExportLimits, Exports
 from read_side.pages.app import directory
 from read_side.views import Views
 from shared.auth.setup import register_authentication, register_limits, register_sessions
@@ -50,6 +51,7 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.read_url))
     register_origins(registry, settings)
     registry.register_value(ChangeStreams, ChangeStreams(settings.limits_of(ChangeStreamLimits)))
+    registry.register_value(Exports, Exports(settings.limits_of(ExportLimits)))
     connect = connector(settings.required("redis_url"))
     register_views(
         registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait, limits_of=settings.limits_of)

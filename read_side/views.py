@@ -128,6 +128,17 @@ class Views(Protocol):
     async def __aexit__(self, *_: object) -> None: ...
 
 
+class Reached(NamedTuple):
+    """Where a projection stands."""
+
+    position: int
+
+
+async def standing(views: Views) -> Reached:
+    """Ask for that alone."""
+    return Reached(await views.position())
+
+
 class ProfileViews(Views, Protocol):
     """
     People's profiles, as the projection `profiles` keeps them.

@@ -21,9 +21,10 @@ from shared.auth.authentication import Authentication
 from shared.auth.principal import Principal
 from shared.errors import Unavailable
 from shared.http.containers import Services
-from shared.http.event_stream import MEDIA_TYPE, TOO_MANY_STREAMS, EventStream, StreamPlaces, event, retry
+from shared.http.event_stream import MEDIA_TYPE, event, event_stream, retry
 from shared.http.middleware.auth import caller
 from shared.http.pages.csrf_check import require_local_host
+from shared.http.streaming import TOO_MANY_STREAMS, StreamPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ class Streams:
 async def status_events(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
     authentication = await services.aget_abstract(Authentication)
     streams, may_go_on = services.get(Streams), partial(_stands, authentication, caller(request.scope))
-    return EventStream(streams.events(may_go_on), places=streams.places, stalled=streams.limits.stalled)
+    return event_stream(streams.events(may_go_on), places=streams.places, stalled=streams.limits.stalled)
 
 
 HANDLERS = (status_events,)

@@ -14,6 +14,7 @@ from read_side.http.problems import PROBLEMS
 from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
 from read_side.http.resources.change_stream import STREAM, ChangeStreams
+from read_side.http.resources.directory import Exports
 from read_side.http.router import Router
 from read_side.views import Views
 from shared.auth.principal import READ
@@ -77,15 +78,22 @@ def _streams() -> list[Any]:
 
 def _register_streams(registry: svcs.Registry) -> None:
     registry.register_value(ChangeStreams, ChangeStreams())
+    registry.register_value(Exports, Exports())
 
 
 @asynccontextmanager
 async def _end_streams(app: Litestar) -> AsyncIterator[None]:
-    """End the answers that have no end, as soon as the process is to stop."""
-    ended = svcs.Container(app.state.registry).get(ChangeStreams).places.ended
-    with on_stop_signal(ended.set):
+    """End the answers that are sent bit by bit, as soon as the process is to stop."""
+    services = svcs.Container(app.state.registry)
+    kinds = (services.get(ChangeStreams).places, services.get(Exports).places)
+
+    def end() -> None:
+        for places in kinds:
+            places.ended.set()
+
+    with on_stop_signal(end):
         yield
-    ended.set()
+    end()
 
 
 class DirectReads:

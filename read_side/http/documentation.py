@@ -50,13 +50,20 @@ def _operations(resources: Sequence[Resource]) -> Iterator[openapi.Operation]:
         tag = OperationTag(resource.name, (inspect.getdoc(resource.port) or "").partition("\n\n")[0].replace("\n", " "))
         for route in resource.routes:
             parameters = (*_keys(route), *route.parameters, *_paging(route))
-            yield _described(route, tag, method=route.method, parameters=parameters, body=route.body)
+            scope = PRIVATE if route.is_private else None
+            yield _described(route, tag, method=route.method, parameters=parameters, body=route.body, scope=scope)
         for stream in resource.streams:
-            yield _described(stream, tag, method="GET", parameters=stream.parameters)
+            yield _described(stream, tag, method="GET", parameters=stream.parameters, scope=stream.scope)
 
 
 def _described(
-    route: Route, tag: OperationTag, *, method: str, parameters: Sequence[Parameter] = (), body: Any = None
+    route: Route,
+    tag: OperationTag,
+    *,
+    method: str,
+    parameters: Sequence[Parameter] = (),
+    body: Any = None,
+    scope: str | None,
 ) -> openapi.Operation:
     return openapi.Operation(
         name=route.name,
@@ -70,7 +77,7 @@ def _described(
         answer=route.answer,
         **_answer(route),
         problems=(*route.problems, NOT_ACCEPTABLE, INVALID, *UNREADABLE),
-        scopes=(PRIVATE,) if route.is_private else (),
+        scopes=(scope,) if scope else (),
     )
 
 

@@ -69,13 +69,15 @@ class ReadRoute(Route, ABC):
 @dataclass(frozen=True, kw_only=True)
 class StreamRoute(Route):
     """
-    A route that answers `GET` without an end.
+    A route that answers `GET` bit by bit, some without an end.
 
     :param handler: answers, as a handler of the framework.
+    :param scope: that callers need besides.
     """
 
     handler: Any
     media_type: str
+    scope: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

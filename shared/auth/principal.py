@@ -7,12 +7,14 @@ from typing import NamedTuple
 COMMANDS = "commands"
 READ = "profiles:read"
 PRIVATE = "profiles:read.private"
+EXPORT = "export"
 OPS = "ops"
 
 SCOPES: Mapping[str, str] = {
     COMMANDS: "post commands",
     READ: "read people, groups and what happened, without what is private",
     PRIVATE: "see e-mail addresses, external ids and attributes besides, and look people up by them",
+    EXPORT: "take all people and groups out at once, what is private included",
     OPS: "see how far each projection is, rebuild it, and decide about what is parked",
 }
 """Everything that a token can allow, and what that is."""

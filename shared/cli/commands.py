@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "members": Subcommand("read_side.cli.browse:members", "Show the members of a group."),
     "watch": Subcommand("read_side.cli.watch:watch", "Print changes as they come."),
     "import": Subcommand("write_side.cli.posting:import_commands", "Post a file of commands, one JSON object a line."),
+    "export": Subcommand("read_side.cli.export:export", "Write all people and groups as commands, or as a table."),
     "seed": Subcommand("write_side.cli.posting:seed", "Register synthetic people."),
     "rebuild": Subcommand("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
     "status": Subcommand("projector.cli.status:status", "Show how far each projection is."),

@@ -1,6 +1,6 @@
-"""What a source is by how it begins: commands, one JSON object a line, or what no command could be read of."""
+"""What a source is by how it begins: commands, one JSON object a line, a table, or what no command is read of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from shared.client.lines import BLOCK_BYTES, Source, without_marks
 
@@ -33,10 +33,11 @@ class BegunSource:
         return block or self._source.read1(size)
 
 
-def commands_of(source: Source) -> Source:
+def commands_of(source: Source, *, table: Callable[[Source], Source]) -> Source:
     """
     Return the source from its beginning, once that has been recognised.
 
+    :param table: makes a source of commands of one that is a table (CSV).
     :raises NoCommands: it is something else.
     """
     begin = b""
@@ -44,7 +45,8 @@ def commands_of(source: Source) -> Source:
         begin += block
     if other := _other_than_commands(_begun(begin)):
         raise NoCommands(other)
-    return BegunSource(begin, source)
+    begun = BegunSource(begin, source)
+    return table(begun) if _is_table(_begun(begin)) else begun
 
 
 def _is_enough(begin: bytes) -> bool:
@@ -65,7 +67,11 @@ def _other_than_commands(begin: bytes) -> str | None:
     line = begin.partition(b"\n")[0].rstrip()
     if line == b"{":
         return "JSON over several lines: pipe it through `jq -c .`"
-    if line and not line.startswith(b"{"):
-        is_table = any(each in line for each in (b",", b";", b"\t"))
-        return "a table (CSV): make each row a command in JSON" if is_table else "other text: its first line is no JSON"
+    if line and not line.startswith(b"{") and not _is_table(line):
+        return "other text: its first line is neither JSON nor the header of a table (CSV)"
     return None
+
+
+def _is_table(begin: bytes) -> bool:
+    line = begin.partition(b"\n")[0]
+    return not line.startswith(b"{") and any(each in line for each in (b",", b";", b"\t"))

@@ -34,6 +34,7 @@ COMPONENTS: tuple[str, ...] = (
     "read_side.adapters.redis.limits:RedisReadLimits",
     "read_side.freshness:FreshnessLimits",
     "read_side.http.resources.change_stream:ChangeStreamLimits",
+    "read_side.http.resources.directory:ExportLimits",
     "shared.auth.authentication:AuthenticationLimits",
     "shared.auth.openid:OpenIdLimits",
     "shared.auth.rate_limits:RateLimiterLimits",

@@ -32,7 +32,7 @@ def backup(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup that was made while people were registered."""
     file = tmp_path_factory.mktemp("backup") / "muster.dump"
     with _client(stack, stack.addresses.write) as client:
-        _post(client, "create-group", slug="backup-crew", name="Backup crew")
+        _post(client, "create-group", slug="backup-staff", name="Backup staff")
         for nth in range(20):
             _register(client, nth)
         others = threading.Thread(target=lambda: [_register(client, nth) for nth in range(20, 60)])

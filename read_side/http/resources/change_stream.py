@@ -21,11 +21,12 @@ from shared.auth.authentication import Authentication
 from shared.auth.principal import PRIVATE, Principal
 from shared.errors import Unavailable
 from shared.http.containers import Services
-from shared.http.event_stream import MEDIA_TYPE, TOO_MANY_STREAMS, EventStream, StreamPlaces, message, retry
+from shared.http.event_stream import MEDIA_TYPE, event_stream, message, retry
 from shared.http.middleware.auth import caller
 from shared.http.openapi.document import Parameter
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.parsing.parameters import Parameters
+from shared.http.streaming import TOO_MANY_STREAMS, StreamedResponse, StreamPlaces
 from shared.runtime.retry import Backoff, RetryPolicy
 
 PATH = "/changes/stream"
@@ -57,14 +58,16 @@ class ChangeStreams:
 
     def stream(
         self, feed: FeedReader, query: ChangeQuery, first: ShownChanges, *, may_go_on: Callable[[], bool]
-    ) -> EventStream:
+    ) -> StreamedResponse:
         """
         Return the answer to one client.
 
         :param first: what was found by then.
         :param may_go_on: whether the client may still see this.
         """
-        return EventStream(self.events(feed, query, first, may_go_on), places=self.places, stalled=self._limits.stalled)
+        return event_stream(
+            self.events(feed, query, first, may_go_on), places=self.places, stalled=self._limits.stalled
+        )
 
     async def events(
         self, feed: FeedReader, query: ChangeQuery, found: ShownChanges, may_go_on: Callable[[], bool]

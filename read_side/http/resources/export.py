@@ -15,7 +15,7 @@ from read_side.http.parameters.conditions import minimum_position
 from read_side.http.problems import PROFILE_NOT_FOUND, profile_not_found
 from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse
-from read_side.views import ActivityViews, GroupViews, ProfileViews, Variant
+from read_side.views import ActivityViews, GroupViews, ProfileViews, Reached, Variant, standing
 from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle
@@ -97,10 +97,10 @@ class ExportEndpoint:
         return DocumentResponse(position, Sealed(position, entity_tag(body), body))
 
     async def _memberships(self, record: ProfileRecord, minimum: int) -> tuple[int, list[_StoredMembership]]:
-        position, found = await self._groups.freshness.reach(minimum, partial(_stands, self._groups)), []
+        position, found = await self._groups.freshness.reach(minimum, partial(standing, self._groups)), []
         for group in record.groups:
             answer = await self._groups.member(str(group.group_id), str(record.account_id))
-            position = min(position, _At(answer.position))
+            position = min(position, Reached(answer.position))
             found.append(_StoredMembership(group, answer.document and msgspec.Raw(answer.document.body)))
         return position.position, found
 
@@ -113,16 +113,6 @@ class ExportEndpoint:
             position = min(position, page.position)
             found += map(msgspec.Raw, page.documents or ())
         return position, found
-
-
-class _At(msgspec.Struct, frozen=True, order=True):
-    """The position of a projection."""
-
-    position: int
-
-
-async def _stands(views: GroupViews) -> _At:
-    return _At(await views.position())
 
 
 def _look_ups(record: ProfileRecord) -> LookUps:

@@ -11,6 +11,7 @@ from read_side.http.parameters.filters import BY_WORD, GROUP, MOST_TAGS, STATUS,
 from read_side.http.problems import PROFILE_NOT_FOUND, QUERY_TOO_BROAD, profile_not_found
 from read_side.http.resource import Resource
 from read_side.http.resources.batch import BATCH_GET
+from read_side.http.resources.directory import DIRECTORY
 from read_side.http.resources.export import EXPORT
 from read_side.views import Match, ProfileQuery, ProfileViews
 from shared.http.parsing.parameters import Parameters
@@ -107,5 +108,6 @@ PROFILES = Resource(
         EXPORT,
         BATCH_GET,
     ),
+    streams=(DIRECTORY,),
     probe="/profiles?limit=1",
 )

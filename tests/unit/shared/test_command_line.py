@@ -40,6 +40,7 @@ NO_DATA = {
     "keys",
     "search",
     "run",
+    "export",  # data alone, in a format of its own
 }
 DATA = [each for each in EVERY if each[0] not in NO_DATA or (len(each) > 1)]
 

@@ -67,7 +67,7 @@ def test_a_table_has_a_row_for_everyone_and_says_what_would_be_refused(directory
     assert len(rows) == _rows(directory.addresses.database_url, "select count(*) from accounts")[0][0]
 
     (file := tmp_path / "people.csv").write_text(
-        "handle;email;Name\nout-a;new@example.org;Someone\nout-new;out-new@example.org;New\nOUT-NEW;x@example.org;Other\n"
+        "handle;email;Name\nout-a;new@example.org;Another\nout-new;out-new@example.org;New\nOUT-NEW;x@example.org;Other\n"
         ";y@example.org;Nobody\n"
     )
     dry = muster(directory.home, "import", str(file), "--map", "Name=display_name", "--dry-run")

@@ -26,7 +26,7 @@ MOST_KEYS = 500
 """Of a batch-get."""
 
 
-class _Kind(NamedTuple):
+class _UniqueKey(NamedTuple):
     """A key that one account alone may have: its field, its name in a batch-get, its form, and who has it already."""
 
     field: str
@@ -36,9 +36,9 @@ class _Kind(NamedTuple):
 
 
 KINDS = (
-    _Kind("handle", "handles", unique_handle, HandleTaken),
-    _Kind("email", "emails", unique_email, EmailTaken),
-    _Kind("external_id", "external_ids", unique_external_id, ExternalIdTaken),
+    _UniqueKey("handle", "handles", unique_handle, HandleTaken),
+    _UniqueKey("email", "emails", unique_email, EmailTaken),
+    _UniqueKey("external_id", "external_ids", unique_external_id, ExternalIdTaken),
 )
 
 
@@ -46,7 +46,7 @@ class _Missing(msgspec.Struct):
     missing: dict[str, list[str]]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class DryRunResult(msgspec.Struct, frozen=True, kw_only=True):
     """How many lines there are, and how many of them would be refused."""
 
     lines: int
@@ -90,7 +90,7 @@ class DryRun:
                         refused += 1
                         progress.say(failure(line, _result(refusal)))
                     progress.show(lines, reached=line.reached)
-        outcome = Outcome(lines=lines, refused=refused, seconds=round(time.monotonic() - began, 3))
+        outcome = DryRunResult(lines=lines, refused=refused, seconds=round(time.monotonic() - began, 3))
         print_encoded(outcome) if self._as_json else print_line(outcome)
         return FAILED if refused else DONE
 
@@ -148,7 +148,7 @@ def _read(line: Line) -> tuple[Mapping[str, str], Refusal | None]:
     return {kind.field: kind.unique(str(text)) for kind, text in written.items() if text is not None}, None
 
 
-def _taken(kind: _Kind, why: str) -> Refusal:
+def _taken(kind: _UniqueKey, why: str) -> Refusal:
     return Refusal(refusal_of(kind.taken()).problem, why)
 
 

@@ -65,7 +65,7 @@ class ExportedCommands:
     """
     The lines of one export.
 
-    Whoever is there throughout is exported once. What changes meanwhile is exported as it was or as it is; a group that
+    Those who are there throughout are exported once. What changes meanwhile is exported as it was or as it is; a group that
     is new by then comes before its first member.
     """
 

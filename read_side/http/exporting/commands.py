@@ -65,8 +65,8 @@ class ExportedCommands:
     """
     The lines of one export.
 
-    Those who are there throughout are exported once. What changes meanwhile is exported as it was or as it is; a group that
-    is new by then comes before its first member.
+    Those who are there throughout are exported once. What changes meanwhile is exported as it was or as it is; a group
+    that is new by then comes before its first member.
     """
 
     def __init__(self, profiles: ProfileViews, groups: GroupViews, walk: Walk) -> None:

@@ -1,5 +1,6 @@
 """A command is carried out once under its key, on every adapter."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -36,6 +37,19 @@ async def test_a_key_belongs_to_one_command(write_side):
         await write_side.run("register-account", key="k", **{**ANDRE, "handle": "other"})
 
     assert len(await write_side.events()) == 2
+
+
+async def test_a_key_belongs_to_its_caller(write_side):
+    """Also where both come at once: on PostgreSQL they may share a transaction."""
+    people = {name: {"email": f"{name}@example.org", "handle": name, "display_name": name} for name in ("ada", "bob")}
+
+    first = await asyncio.gather(
+        *(write_side.run("register-account", key="k", subject=name, **fields) for name, fields in people.items())
+    )
+    again = [await write_side.run("register-account", key="k", subject=name, **people[name]) for name in people]
+
+    assert [answer.replayed for answer in (*first, *again)] == [False, False, True, True]
+    assert [answer.outcome for answer in again] == [answer.outcome for answer in first]
 
 
 async def test_a_refused_command_leaves_its_key_free(write_side):

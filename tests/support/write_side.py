@@ -109,6 +109,7 @@ def invocation(
     /,
     *,
     key: str | None = None,
+    subject: str = "tester",
     expected: int | None = None,
     correlation: str = "a-request",
     **fields: Any,
@@ -117,7 +118,7 @@ def invocation(
     return Invocation(
         use_case=use_case,
         command=msgspec.convert(fields, use_case.command, dec_hook=parse_value),
-        principal=Principal("tester", frozenset()),
+        principal=Principal(subject, frozenset()),
         channel=Channel("test"),
         key=key,
         expected_version=expected,

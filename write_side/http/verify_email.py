@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from shared.auth.principal import COMMANDS, Principal
 from shared.http.containers import Services
+from shared.http.pages.answers import PAGE_HEADERS
 from shared.http.pages.documentation import STYLE
 from shared.http.pages.templating import templates_of
 from shared.http.parsing.bodies import body_of, require_media_type
@@ -41,14 +42,7 @@ _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'"
 )
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+_HEADERS = {**PAGE_HEADERS, "Content-Security-Policy": _POLICY}
 _page = templates_of(__package__).get_template("verify_email.html")
 
 

@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
 
+import httpx
 import svcs
 from litestar.types import ASGIApp
 
+from read_side.adapters.httpx.commands import CommandSenderLimits, HttpxCommandSender
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.commands import CommandSender
 from read_side.freshness import Freshness, FreshnessLimits
 from read_side.http.resource import Resource
 from read_side.http.resources import RESOURCES
@@ -18,10 +21,12 @@ from read_side.http.resources.change_stream import ChangeStreamLimits, ChangeStr
 from read_side.http.resources.directory import ExportLimits, Exports
 from read_side.pages.app import directory
 from read_side.views import Views
+from shared.auth.bearer import is_near
 from shared.auth.setup import register_authentication, register_limits, register_sessions
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
 from shared.http.pages.sign_in import CookiePolicy
+from shared.http_clients import http_client
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import Connect, connector
 from shared.settings import Settings
@@ -52,10 +57,20 @@ def register_services(registry: svcs.Registry) -> None:
     register_origins(registry, settings)
     registry.register_value(ChangeStreams, ChangeStreams(settings.limits_of(ChangeStreamLimits)))
     registry.register_value(Exports, Exports(settings.limits_of(ExportLimits)))
+    register_commands(registry, settings)
     connect = connector(settings.required("redis_url"))
     register_views(
         registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait, limits_of=settings.limits_of)
     )
+
+
+def register_commands(registry: svcs.Registry, settings: Settings) -> None:
+    """Register the way to the write API, if it is known where that is: the people page changes nothing without."""
+    if (url := settings.write_url) is None:
+        return
+    limits = settings.limits_of(CommandSenderLimits)
+    client = http_client(httpx.AsyncClient, url, direct=is_near(settings, url), timeout=limits.answer)
+    registry.register_value(CommandSender, HttpxCommandSender(client), on_registry_close=client.aclose)
 
 
 def redis_views(

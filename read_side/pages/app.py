@@ -4,8 +4,11 @@ import svcs
 from litestar.types import ASGIApp, HTTPScope
 
 from read_side.http.app import Front, read_api
+from read_side.pages import changing
+from read_side.pages.changing import FormRoutes
 from read_side.pages.documents import STYLESHEET
-from read_side.pages.routes import ASSETS, HANDLERS, ON_REFUSAL, people
+from read_side.pages.routes import ASSETS, HANDLERS, people
+from read_side.pages.viewing import ON_REFUSAL
 from shared.http.containers import Register
 from shared.http.pages.csrf_check import PROBLEMS
 from shared.http.pages.sign_in import SIGN_IN, SIGN_OUT, CookiePolicy, SignIn, SignInPage
@@ -18,8 +21,8 @@ def is_page(scope: HTTPScope) -> bool:
 
 
 def at_root(scope: HTTPScope) -> bool:
-    """Tell whether a browser asks for the page at `/`, where programs find an index that is open to all."""
-    return scope["path"] == "/" and is_page(scope)
+    """Tell whether something is asked of the page at `/`, where programs find an index that is open to all."""
+    return scope["path"] == "/" and (scope["method"] == "POST" or is_page(scope))
 
 
 SIGNING_IN = SignIn(
@@ -31,10 +34,10 @@ SIGNING_IN = SignIn(
 PEOPLE_PAGE = Front(
     answer=people,
     on_refusal=ON_REFUSAL,
-    handlers=(*HANDLERS, *SIGNING_IN.handlers),
+    handlers=(*HANDLERS, *FormRoutes(SIGNING_IN.policy).handlers, *SIGNING_IN.handlers),
     open=frozenset({SIGN_IN, SIGN_OUT, *ASSETS}),
     pages=SIGNING_IN.policy,
-    problems=PROBLEMS,
+    problems=(*PROBLEMS, *changing.PROBLEMS),
 )
 
 

@@ -3,34 +3,28 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 
 from read_side.http.problems import PROFILE_NOT_FOUND
 from read_side.http.resources.activity import ActivityPage
 from read_side.http.resources.groups import GroupPage, MemberPage
-from read_side.pages.documents import STYLESHEET, Viewer, asset, document, style
+from read_side.pages import forms
+from read_side.pages.changing import Filled, editing, new_key, registration
+from read_side.pages.documents import STYLESHEET, asset, document, style
 from read_side.pages.reading import PageReads, segment
-from shared.auth.principal import PRIVATE
-from shared.http.middleware.auth import caller
-from shared.http.pages.answers import ASSET_HEADERS, FORM_HEADERS
-from shared.http.pages.documentation import linked
-from shared.http.parsing.negotiation import prefers_html
-from shared.http.problems import Rejection, answer_refusal, details_of
-from shared.http.requests import request_id, root_of
-from shared.problems import Refusal
-from shared.read_model.records import GroupRecord, ProfileRecord, PublicProfileRecord
+from read_side.pages.viewing import ON_REFUSAL, AnyRequest, kept, read_person, shown, viewer_of
+from shared.http.pages.answers import ASSET_HEADERS
+from shared.http.parsing.forms import Form
+from shared.http.problems import Rejection
+from shared.read_model.records import GroupRecord, PublicProfileRecord
 
-FILTERS = ("q", "group", "tag", "status", "sort")
 GROUPS_SHOWN = 6
 TAGS_SHOWN = 12
 ACTIVITY_SHOWN = "12"
-
-AnyRequest = Request[Any, Any, Any]
 
 
 class ListedPeople(msgspec.Struct, frozen=True):
@@ -40,43 +34,11 @@ class ListedPeople(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-def viewer_of(request: AnyRequest) -> Viewer:
-    return Viewer.of(caller(request.scope), has_write_api=False)
-
-
-def shown(
-    request: AnyRequest, page: bytes, *, status: int = 200, headers: dict[str, str] | None = None
-) -> Response[bytes]:
-    """Answer with a page."""
-    about = {**FORM_HEADERS, "Vary": "accept", **(headers or {})}
-    return Response(linked(page, root_of(request.scope)), media_type="text/html", status_code=status, headers=about)
-
-
-def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
-    """Say to a browser why there is no page, and to a program what it is always told."""
-    if not prefers_html(request.scope):
-        return answer_refusal(request, refusal)
-    details = details_of(refusal, request_id=request_id(request.scope))
-    reads = PageReads(request)
-    page = document(
-        "refused.html",
-        viewer=viewer_of(request),
-        problem=refusal.problem,
-        details=details,
-        q=reads.value("q"),
-        kept=_kept(reads),
-    )
-    headers = refusal.headers if isinstance(refusal, Rejection) else {}
-    return shown(request, page, status=details.status, headers={**headers, "Cache-Control": "no-store"})
-
-
-ON_REFUSAL: Any = {Refusal: refused}
-"""The exception handlers of what answers browsers."""
-
-
 async def people(request: AnyRequest) -> Response[bytes]:
     """List people: the same list as `GET /profiles`, asked in the same words."""
     reads = PageReads(request)
+    if reads.value("register"):
+        return registration(request, Filled(forms.values_in(Form(()), forms.REGISTRATION), new_key()))
     found = await reads.get("/profiles", ListedPeople, reads.sent)
     q = reads.value("q")
     groups = await reads.get("/groups", GroupPage, [("q", q), ("limit", str(GROUPS_SHOWN))])
@@ -91,7 +53,7 @@ async def people(request: AnyRequest) -> Response[bytes]:
         group=reads.value("group"),
         chosen=reads.values("tag"),
         status=reads.value("status") or "active",
-        kept=_kept(reads),
+        kept=kept(reads),
         is_first=not reads.value("cursor"),
         position=reads.position,
         now=datetime.now(UTC),
@@ -99,15 +61,12 @@ async def people(request: AnyRequest) -> Response[bytes]:
     return shown(request, page)
 
 
-def _kept(reads: PageReads) -> list[tuple[str, str]]:
-    """What the address says of the list, but for its place in it."""
-    return [(name, value) for name, value in reads.sent if name in FILTERS]
-
-
 @get("/people/{handle:str}", exception_handlers=ON_REFUSAL)
 async def person(handle: FromPath[str], request: AnyRequest) -> Response[bytes]:
     reads = PageReads(request)
-    record = await reads.get(f"/profiles/by-handle/{segment(handle)}", _record_type(request))
+    if reads.value("edit"):
+        return await editing(request, handle)
+    record = await read_person(reads, request, handle)
     activity = await _activity(reads, record.account_id)
     page = document(
         "person.html",
@@ -130,10 +89,6 @@ async def _activity(reads: PageReads, account_id: UUID) -> ActivityPage:
         if rejection.problem is not PROFILE_NOT_FOUND:
             raise
         return ActivityPage((), None)
-
-
-def _record_type(request: AnyRequest) -> type[PublicProfileRecord]:
-    return ProfileRecord if PRIVATE in caller(request.scope).scopes else PublicProfileRecord
 
 
 @get("/people/groups/{slug:str}", exception_handlers=ON_REFUSAL)

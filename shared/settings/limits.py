@@ -30,6 +30,7 @@ COMPONENTS: tuple[str, ...] = (
     "projector.processing.limits:ThrottleLimits",
     "projector.rebuilding.comparison:ComparisonLimits",
     "projector.rebuilding.log_filler:FillingLimits",
+    "read_side.adapters.httpx.commands:CommandSenderLimits",
     "read_side.adapters.list_query:ListLimits",
     "read_side.adapters.redis.limits:RedisReadLimits",
     "read_side.freshness:FreshnessLimits",

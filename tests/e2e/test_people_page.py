@@ -7,7 +7,15 @@ from shared.text import composed
 from tests.support.browser import CONTRAST, visited
 
 ALL = (READ, PRIVATE, COMMANDS)
-SHOWN = ("/?tag=pagetest", "/people/zoe.page", "/people/long.page", "/people/groups/page-group", "/people/nobody")
+SHOWN = (
+    "/?tag=pagetest",
+    "/?register=1",
+    "/people/zoe.page?edit=1",
+    "/people/zoe.page",
+    "/people/long.page",
+    "/people/groups/page-group",
+    "/people/nobody",
+)
 ENOUGH = 4.5
 """Of contrast, for text (WCAG 2.2, 1.4.3)."""
 HOSTILE = '"><script>document.title="run"</script>'
@@ -167,3 +175,65 @@ async def test_many_letters_are_one_search(read, browser):
         await hit(page, "zoe.page").wait_for()
         await page.wait_for_url("**/?q=zoe.page")
     assert len([each for each in asked if "?q=" in each]) <= 3
+
+
+async def test_a_person_is_registered_changed_and_suspended(read, browser):
+    """Each time the record is shown as it is by then; the actor is who is signed in."""
+    async with visited(browser, read, scopes=ALL, may_complain=("409",)) as page:
+        await page.get_by_role("link", name="Register a person").click()
+        await page.locator("#new-display_name").fill("Grace Hopper")
+        await page.locator("#new-handle").fill("zoe.page")
+        await page.locator("#new-email").fill("grace.page@example.org")
+        await page.get_by_role("button", name="Register").click()
+        await page.locator("#new-handle-wrong").wait_for()
+        assert await page.locator("#new-display_name").input_value() == "Grace Hopper"
+
+        await page.locator("#new-handle").fill("grace.page")
+        await page.get_by_role("button", name="Register").click()
+        await page.get_by_role("heading", name="Grace Hopper").wait_for()
+        assert "/people/grace.page?min_position=" in page.url
+        assert await page.get_by_text("by browser").first.is_visible()
+
+        await page.get_by_role("link", name="Edit").click()
+        await page.locator("#edit-title").fill("Rear Admiral")
+        await page.get_by_role("button", name="Save").click()
+        await page.get_by_text("Rear Admiral").first.wait_for()
+
+        await page.get_by_role("link", name="Edit").click()
+        await page.locator("#join-group").fill("page-group")
+        await page.get_by_role("button", name="Join").click()
+        await page.get_by_role("link", name="Friends of the Page").first.wait_for()
+        await page.get_by_role("link", name="Edit").click()
+        await page.get_by_role("button", name="Leave Friends of the Page").click()
+        await page.get_by_text("In no group.").wait_for()
+
+        await page.get_by_role("link", name="Edit").click()
+        await page.locator("#suspend-reason").fill("On leave")
+        await page.get_by_role("button", name="Suspend").click()
+        await page.locator("h1 .suspended").wait_for()
+        await page.get_by_role("link", name="Edit").click()
+        await page.get_by_role("button", name="Reactivate").click()
+        await page.locator("h1 .suspended").wait_for(state="detached")
+
+
+async def test_of_two_who_edit_the_second_sees_what_the_first_has_saved(stack, read, browser):
+    """And decides, without a script too."""
+    async with visited(browser, read, scopes=ALL, may_complain=("412",), java_script_enabled=False) as page:
+        await page.goto(f"{read}/people/amelie.page?edit=1")
+        await page.locator("#edit-title").fill("Mine")
+        async with stack.client(stack.addresses.write) as write, stack.client(read) as client:
+            theirs = await done(write, "update-profile", account="@amelie.page", title="Theirs")
+            await client.get(f"/profiles/by-handle/amelie.page?min_position={theirs['position']}")
+        await page.get_by_role("button", name="Save").click()
+        assert await page.get_by_text("There now: Theirs").is_visible()
+        assert await page.locator("#edit-title").input_value() == "Mine"
+
+        await page.get_by_role("button", name="Save").click()
+        await page.get_by_text("Mine").first.wait_for()
+
+
+async def test_who_may_only_read_is_offered_nothing_else(read, browser):
+    async with visited(browser, read, scopes=(READ,), may_complain=("403",)) as page:
+        assert await page.get_by_role("link", name="Register a person").count() == 0
+        await page.goto(f"{read}/people/zoe.page")
+        assert await page.get_by_role("link", name="Edit").count() == 0

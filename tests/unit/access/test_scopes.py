@@ -37,7 +37,9 @@ ROUTES = {
     },
     "read": {
         "GET /": EVERYBODY,
+        "POST /": COMMANDS,
         "GET /people/{handle}": READ,
+        "POST /people/{handle}": COMMANDS,
         "GET /people/groups/{slug}": READ,
         "GET /pages/people.css": EVERYBODY,
         "GET /pages/people.js": EVERYBODY,
@@ -79,7 +81,7 @@ ROUTES = {
         "POST /parked/{projection}/{id}/skip": OPS,
     },
 }
-FORMS = {"POST /sign-in", "POST /sign-out"}
+FORMS = {"POST /sign-in", "POST /sign-out", "POST /", "POST /people/{handle}"}
 """To which only a browser posts."""
 STREAMS = {"GET /status/events", "GET /changes/stream"}
 OF = {"write": COMMANDS, "read": READ, "ops": OPS}

@@ -1,0 +1,219 @@
+"""What the page changes: a form becomes a command to the write API, as the person who is signed in."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from litestar import Response, post
+from litestar.params import FromPath
+from uuid_utils import uuid7
+
+from read_side.commands import CommandRefused, CommandSender, Done, SentCommand
+from read_side.pages import forms
+from read_side.pages.documents import document
+from read_side.pages.forms import ACTIONS, FormField, Value
+from read_side.pages.reading import PageReads, segment
+from read_side.pages.viewing import ON_REFUSAL, AnyRequest, read_person, shown, viewer_of
+from shared.auth.principal import COMMANDS
+from shared.errors import Unavailable
+from shared.http.containers import Services
+from shared.http.middleware.auth import PagePolicy, credential, require_scope
+from shared.http.pages.csrf_check import FORM_GUARDS
+from shared.http.parsing.forms import form_of
+from shared.http.problems import Rejection
+from shared.http.requests import request_id, root_of
+from shared.problems import INVALID, Problem
+
+NO_WRITE_API = Problem(
+    "no-write-api",
+    503,
+    "This page cannot change anything",
+    "Operators: set MUSTER_WRITE_URL for `muster read`.",
+)
+PROBLEMS = (NO_WRITE_API,)
+AWAY = "Nothing that you typed is lost: try again in a moment. It will not be done twice."
+CONFLICT = "They were changed meanwhile. Beside your words stands what is there now; save again to have yours."
+DONE_BEFORE = (
+    "The same form was sent before, with other words, and was done. Look at the record; save again to change it."
+)
+
+
+class FormFailure(NamedTuple):
+    """Why a form is shown again: in general, and by the fields."""
+
+    status: int
+    title: str
+    text: str
+    by_field: Mapping[str, str] = {}
+    more: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Filled(NamedTuple):
+    """
+    A form as it is shown.
+
+    :param key: under which it is sent, as often as it is sent.
+    :param version: that it is meant for.
+    """
+
+    values: Mapping[str, Value]
+    key: str
+    version: str = ""
+
+
+class FormRoutes:
+    """
+    The routes that change something.
+
+    :param pages: how their callers are known.
+    """
+
+    def __init__(self, pages: PagePolicy) -> None:
+        self._pages = pages
+        self.handlers = (self._register(), self._change())
+
+    def _register(self) -> Any:
+        @post("/", status_code=303, guards=FORM_GUARDS, exception_handlers=ON_REFUSAL)
+        async def register(request: AnyRequest, services: Services) -> Response[bytes]:
+            sender, form = _sender(request, services), await form_of(request)
+            fields = forms.REGISTRATION
+            filled = Filled(forms.values_in(form, fields), form.one("key") or new_key())
+            outcome = await self._outcome(request, sender, "register-account", whose={}, fields=fields, filled=filled)
+            if isinstance(outcome, FormFailure):
+                return registration(request, filled, outcome)
+            return _to(request, str(filled.values["handle"]), outcome)
+
+        return register
+
+    def _change(self) -> Any:
+        @post("/people/{handle:str}", status_code=303, guards=FORM_GUARDS, exception_handlers=ON_REFUSAL)
+        async def change(handle: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
+            sender, form = _sender(request, services), await form_of(request)
+            if (action := ACTIONS.get(name := form.one("action"))) is None:
+                raise Rejection(INVALID, f"There is no action {name!r}")
+            fields = forms.shown_fields(action.fields, sees_private=viewer_of(request).sees_private)
+            filled = Filled(forms.values_in(form, fields), form.one("key") or new_key(), form.one("version"))
+            whose = {"account": form.one("account") or f"@{handle}"}
+            outcome = await self._outcome(request, sender, action.command, whose=whose, fields=fields, filled=filled)
+            if isinstance(outcome, FormFailure):
+                return await editing(request, handle, (name, filled, outcome))
+            return _to(request, str(filled.values.get("handle") or handle), outcome)
+
+        return change
+
+    async def _outcome(
+        self,
+        request: AnyRequest,
+        sender: CommandSender,
+        name: str,
+        *,
+        whose: Mapping[str, str],
+        fields: tuple[FormField, ...],
+        filled: Filled,
+    ) -> Done | FormFailure:
+        """Have a form carried out, or say why that cannot be done."""
+        try:
+            meant = {**whose, **forms.command_fields(filled.values, fields)}
+            if name == "add-group-member" and meant["role"] is None:
+                del meant["role"]  # there is always one; it has a default
+            if_match = int(filled.version) if filled.version.isdecimal() else None
+            return await sender.send(
+                SentCommand(name, meant, filled.key, if_match),
+                credential=credential(request.scope, self._pages),
+                request_id=request_id(request.scope) or "",
+            )
+        except forms.Repeated as repeated:
+            by_field, more = forms.errors_by_field([repeated.error], fields)
+            return FormFailure(INVALID.status, INVALID.title, "", by_field, tuple(more))
+        except CommandRefused as refused:
+            by_field, more = forms.errors_by_field(refused.errors, fields)
+            if place := _PLACES.get(refused.problem):
+                by_field.setdefault(place, refused.detail)
+            text = _TEXTS.get(refused.problem) or ("" if by_field else refused.detail)
+            return FormFailure(refused.status, refused.title, text, by_field, tuple(more), refused.problem)
+        except Unavailable as error:
+            return FormFailure(NO_WRITE_API.status, "The write API is away", f"{error}. {AWAY}")
+
+
+_TEXTS = {"version-mismatch": CONFLICT, "idempotency-mismatch": DONE_BEFORE}
+_PLACES = {"email-taken": "email", "handle-taken": "handle", "group-not-found": "group", "member-not-found": "group"}
+"""The fields that refusals are about which name none."""
+
+
+def new_key() -> str:
+    """Draw an idempotency key for a form."""
+    return uuid7().hex
+
+
+def registration(request: AnyRequest, filled: Filled, failure: FormFailure | None = None) -> Response[bytes]:
+    """Show the form by which a person is registered."""
+    page = document(
+        "register.html",
+        viewer=viewer_of(request),
+        fields=forms.REGISTRATION,
+        filled=_again(filled, failure),
+        failure=failure,
+    )
+    return shown(request, page, status=failure.status if failure else 200)
+
+
+async def editing(
+    request: AnyRequest, handle: str, failed: tuple[str, Filled, FormFailure] | None = None
+) -> Response[bytes]:
+    """
+    Show the forms by which a person is changed.
+
+    :param failed: the one that was sent and not carried out, as it was sent, and why.
+    """
+    reads = PageReads(request)
+    person = await read_person(reads, request, handle)
+    viewer = viewer_of(request)
+    name, sent, failure = failed or ("", None, None)
+    is_conflict = failure is not None and failure.problem == "version-mismatch"
+    shown_forms = {}
+    for each, action in ACTIONS.items():
+        fields = forms.shown_fields(action.fields, sees_private=viewer.sees_private)
+        version = str(getattr(person, action.version)) if action.version else ""
+        now = forms.values_of(person, fields)
+        if each == name and sent is not None:
+            again = _again(sent, failure)
+            filled = again._replace(version=version) if is_conflict else again
+            shown_forms[each] = (fields, filled, _differing(sent.values, now) if is_conflict else {})
+        else:
+            shown_forms[each] = (fields, Filled(now, new_key(), version), {})
+    page = document(
+        "edit.html",
+        viewer=viewer,
+        person=person,
+        forms=shown_forms,
+        failed=name,
+        failure=failure,
+        blank=forms.BLANK_ROWS,
+    )
+    return shown(request, page, status=failure.status if failure else 200)
+
+
+def _again(filled: Filled, failure: FormFailure | None) -> Filled:
+    """The form for the next attempt: under the same key, unless something else was done under it."""
+    is_spent = failure is not None and failure.problem == "idempotency-mismatch"
+    return filled._replace(key=new_key()) if is_spent else filled
+
+
+def _differing(sent: Mapping[str, Value], now: Mapping[str, Value]) -> dict[str, Value]:
+    """What is there now of the fields in which something else was typed."""
+    return {name: value for name, value in now.items() if sent[name] != value}
+
+
+def _sender(request: AnyRequest, services: Services) -> CommandSender:
+    """:raises Rejection: the caller may not change anything, or nothing can be."""
+    require_scope(request.scope, COMMANDS)
+    if CommandSender not in services.registry:
+        raise Rejection(NO_WRITE_API, "The read API does not know where the write API is")
+    sender: CommandSender = services.get_abstract(CommandSender)
+    return sender
+
+
+def _to(request: AnyRequest, handle: str, done: Done) -> Response[bytes]:
+    """Lead to the record, as soon as the read model has it."""
+    where = f"{root_of(request.scope)}people/{segment(handle)}?min_position={done.position}"
+    return Response(b"", status_code=303, media_type="text/html", headers={"Location": where})

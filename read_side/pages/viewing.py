@@ -1,0 +1,72 @@
+"""What all pages have in common: who looks at them, how they are sent, and what is said instead."""
+
+from typing import Any
+
+from litestar import Request, Response
+
+from read_side.commands import CommandSender
+from read_side.pages.documents import Viewer, document
+from read_side.pages.figures import Pairs
+from read_side.pages.reading import PageReads, segment
+from shared.auth.principal import PRIVATE
+from shared.http.middleware.auth import caller
+from shared.http.pages.answers import FORM_HEADERS
+from shared.http.pages.documentation import linked
+from shared.http.parsing.negotiation import prefers_html
+from shared.http.problems import Rejection, answer_refusal, details_of
+from shared.http.requests import request_id, root_of
+from shared.problems import Refusal
+from shared.read_model.records import ProfileRecord, PublicProfileRecord
+
+FILTERS = ("q", "group", "tag", "status", "sort")
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def viewer_of(request: AnyRequest) -> Viewer:
+    return Viewer.of(caller(request.scope), has_write_api=CommandSender in request.app.state.registry)
+
+
+def shown(
+    request: AnyRequest, page: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """Answer with a page."""
+    about = {**FORM_HEADERS, "Vary": "accept", **(headers or {})}
+    return Response(linked(page, root_of(request.scope)), media_type="text/html", status_code=status, headers=about)
+
+
+def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
+    """Say to a browser why there is no page, and to a program what it is always told."""
+    if not prefers_html(request.scope):
+        return answer_refusal(request, refusal)
+    details = details_of(refusal, request_id=request_id(request.scope))
+    reads = PageReads(request)
+    page = document(
+        "refused.html",
+        viewer=viewer_of(request),
+        problem=refusal.problem,
+        details=details,
+        q=reads.value("q"),
+        kept=kept(reads),
+    )
+    headers = refusal.headers if isinstance(refusal, Rejection) else {}
+    return shown(request, page, status=details.status, headers={**headers, "Cache-Control": "no-store"})
+
+
+ON_REFUSAL: Any = {Refusal: refused}
+"""The exception handlers of what answers browsers."""
+
+
+def kept(reads: PageReads) -> Pairs:
+    """What an address says of the list, but for the place in it."""
+    return [(name, value) for name, value in reads.sent if name in FILTERS]
+
+
+async def read_person(reads: PageReads, request: AnyRequest, handle: str) -> PublicProfileRecord:
+    """
+    Return a person, with as much of them as the caller may see.
+
+    :raises Rejection: there is none, or as the API says.
+    """
+    kind = ProfileRecord if PRIVATE in caller(request.scope).scopes else PublicProfileRecord
+    return await reads.get(f"/profiles/by-handle/{segment(handle)}", kind)

@@ -1,0 +1,264 @@
+"""What is changed at the people page: a form becomes a command, and what is refused is said where it was typed."""
+
+import re
+
+import httpx
+import pytest
+
+from read_side.adapters.httpx.commands import HttpxCommandSender
+from read_side.adapters.memory.commands import MemoryCommandSender
+from read_side.commands import CommandRefused, CommandSender, Done, SentCommand
+from read_side.pages.app import directory
+from shared.auth.authentication import TokenAuthentication
+from shared.auth.setup import admit_everyone
+from shared.errors import Unavailable
+from shared.problems import FieldError
+from tests.support.access import Keys
+from tests.support.apps import app_client
+from tests.support.authenticated_apps import AuthenticatedApps
+from tests.support.read_side import ADA, BOB, changed
+from tests.unit.read_side.test_people_page import HOSTILE, HTML, escaped, main, memory
+
+OURS = {**HTML, "Origin": "http://localhost"}
+AGAIN = ADA.profile_version + 5
+
+
+def accepted(_):
+    return Done(2, 7)
+
+
+def refusing(problem, status, *errors, detail="It is refused"):
+    def refuse(_):
+        raise CommandRefused(problem, status=status, title="A title", detail=detail, errors=errors)
+
+    return refuse
+
+
+def away(_):
+    raise Unavailable("The write API does not answer (ConnectError)")
+
+
+@pytest.fixture
+def sender():
+    return MemoryCommandSender(accepted)
+
+
+@pytest.fixture
+async def client(sender):
+    def register(registry):
+        memory(ADA, BOB)(registry)
+        registry.register_value(CommandSender, sender)
+
+    async with app_client(directory, admit_everyone, register) as client:
+        client.headers.update(OURS)
+        yield client
+
+
+def fields_of(answer, action=None):
+    """What the form would send as it stands; in the order of the page, the one with the action if one is named."""
+    found = re.findall(r'<form class="fields".*?</form>', answer.text, re.DOTALL)
+    [form] = [each for each in found if action is None or f'name="action" value="{action}"' in each]
+    inputs = re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form)
+    areas = re.findall(r'<textarea[^>]*? name="([^"]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
+    return {name: [value for known, value in inputs + areas if known == name] for name, _ in inputs + areas}
+
+
+async def test_a_person_is_registered_and_shown_as_soon_as_they_are_there(client, sender):
+    form = fields_of(await client.get("/?register=1"))
+    form |= {"handle": ["ada"], "email": ["ada@example.org"], "display_name": ["Ada"], "tags": ["one\r\n\r\ntwo"]}
+
+    answer = await client.post("/", data=form)
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "./people/ada?min_position=7")
+    [(command, credential)] = sender.sent
+    assert (command.name, command.key, credential) == ("register-account", form["key"][0], None)
+    assert command.fields == {
+        "handle": "ada",
+        "email": "ada@example.org",
+        "display_name": "Ada",
+        "given_name": None,
+        "family_name": None,
+        "title": None,
+        "tags": ["one", "two"],
+    }
+    assert (await client.get(answer.headers["Location"].removeprefix("."))).status_code == 200
+
+
+async def test_the_form_as_it_stands_changes_nothing(client, sender):
+    """It holds every field that it sends, as the record has it, and the version that it was made of."""
+    form = fields_of(await client.get("/people/ada?edit=1"), "edit")
+
+    answer = await client.post("/people/Ada", data=form)
+
+    [(command, _)] = sender.sent
+    assert answer.headers["Location"] == "../people/Ada?min_position=7"
+    assert (command.name, command.if_match) == ("update-profile", ADA.profile_version)
+    assert command.fields == {
+        "account": str(ADA.account_id),
+        **{name: getattr(ADA, name) for name in ("display_name", "given_name", "family_name", "title", "bio")},
+        **{name: getattr(ADA, name) for name in ("locale", "time_zone", "picture_url", "links", "attributes")},
+        "tags": [*ADA.tags],
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "sent", "expected"),
+    [
+        ("handle", {"handle": "countess"}, ("change-handle", {"handle": "countess"})),
+        ("email", {"email": "c@example.org"}, ("change-email", {"email": "c@example.org"})),
+        ("suspend", {"reason": "On leave"}, ("suspend-account", {"reason": "On leave"})),
+        ("suspend", {"reason": ""}, ("suspend-account", {"reason": None})),
+        ("reinstate", {}, ("reinstate-account", {})),
+        ("join", {"group": "ssju", "role": ""}, ("add-group-member", {"group": "ssju"})),
+        ("join", {"group": "ssju", "role": "chair"}, ("add-group-member", {"group": "ssju", "role": "chair"})),
+        ("leave", {"group": "ssju"}, ("remove-group-member", {"group": "ssju"})),
+    ],
+)
+async def test_each_button_orders_its_command(client, sender, action, sent, expected):
+    """And leads to the record under the handle that it has then."""
+    answer = await client.post("/people/ada", data={"action": action, "key": "k", **sent})
+
+    [(command, _)] = sender.sent
+    name, meant = expected
+    assert (command.name, command.key, command.fields) == (name, "k", {"account": "@ada", **meant})
+    assert answer.headers["Location"] == f"../people/{sent.get('handle', 'ada')}?min_position=7"
+
+
+@pytest.mark.parametrize(
+    ("refuse", "field", "said"),
+    [
+        (
+            refusing("invalid", 422, FieldError("/email", "must be an e-mail address")),
+            "email",
+            "must be an e-mail address",
+        ),
+        (refusing("invalid", 422, FieldError("/tags/1", "is too long")), "tags", "1: is too long"),
+        (refusing("handle-taken", 409, detail="The handle is another's"), "handle", "another&#39;s"),
+        (refusing("email-taken", 409, detail="It is taken"), "email", "It is taken"),
+    ],
+)
+async def test_what_is_refused_is_said_at_its_field_and_nothing_is_lost(client, sender, refuse, field, said):
+    sender._answer = refuse
+    typed = {"handle": "<b>", "email": 'x"y', "display_name": HOSTILE["markup"], "tags": "a\nb", "key": "same"}
+
+    answer = await client.post("/", data=typed)
+
+    assert answer.status_code in {409, 422}
+    wrong = re.search(rf'id="new-{field}-wrong" class="error">(.*?)</p>', answer.text)
+    assert said in wrong[1]
+    assert f'aria-describedby="new-{field}-wrong' in answer.text
+    for text in typed.values():
+        assert escaped(text) in answer.text
+    assert "<script>alert" not in answer.text
+    assert fields_of(answer)["key"] == ["same"]
+
+
+async def test_a_conflict_shows_both_and_the_next_attempt_means_what_is_there_now():
+    """Only where they differ; what was typed stays in the form."""
+    theirs = changed(ADA, title="Countess", bio="Changed meanwhile", profile_version=AGAIN)
+    sender = MemoryCommandSender(refusing("version-mismatch", 412))
+
+    def register(registry):
+        memory(theirs, BOB)(registry)
+        registry.register_value(CommandSender, sender)
+
+    async with app_client(directory, admit_everyone, register) as client:
+        mine = fields_of(await client.get("/people/ada?edit=1", headers=OURS), "edit")
+        mine |= {"title": ["Mine"], "bio": ["Changed meanwhile"], "version": ["1"]}
+        answer = await client.post("/people/ada", data=mine, headers=OURS)
+
+    assert answer.status_code == 412
+    assert re.findall(r'class="now">There now: <bdi>(.*?)</bdi>', answer.text) == ["Countess"]
+    again = fields_of(answer, "edit")
+    assert (again["title"], again["version"], again["key"]) == (["Mine"], [str(AGAIN)], mine["key"])
+    assert sender.sent[0][0].if_match == 1
+
+
+async def test_while_the_write_api_is_away_the_form_waits_with_what_was_typed(client, sender):
+    """Under the same key: if it was done after all, it is not done again."""
+    sender._answer = away
+    form = fields_of(await client.get("/people/ada?edit=1"), "edit") | {"title": ["Typed at length"]}
+
+    answer = await client.post("/people/ada", data=form)
+
+    assert answer.status_code == 503
+    assert "The write API is away" in main(answer)
+    assert fields_of(answer, "edit") == form
+
+
+async def test_a_key_that_is_spent_is_not_used_again(client, sender):
+    """It was done with other words, and the person did not learn of it."""
+    sender._answer = refusing("idempotency-mismatch", 422)
+
+    answer = await client.post("/people/ada", data={"action": "suspend", "reason": "x", "key": "spent"})
+
+    assert fields_of(answer, "suspend")["key"] != ["spent"]
+    assert fields_of(answer, "suspend")["reason"] == ["x"]
+
+
+async def test_a_name_that_stands_twice_is_not_lost(client, sender):
+    pairs = {"links.name": ["home", "home"], "links.value": ["https://a.example", "https://b.example"]}
+    form = fields_of(await client.get("/people/ada?edit=1"), "edit") | pairs
+
+    answer = await client.post("/people/ada", data=form)
+
+    assert (answer.status_code, sender.sent) == (422, [])
+    assert "twice" in answer.text
+    assert "https://b.example" in answer.text
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-site"}, {}])
+@pytest.mark.parametrize("path", ["/", "/people/ada"])
+async def test_no_other_site_has_anything_changed(client, sender, headers, path):
+    client.headers.pop("Origin")
+    answer = await client.post(path, data={"action": "suspend", "handle": "x"}, headers=headers)
+
+    assert (answer.status_code, sender.sent) == (403, [])
+
+
+async def test_without_a_write_api_nothing_is_offered():
+    async with app_client(directory, admit_everyone, memory(ADA, BOB)) as client:
+        page = await client.get("/people/ada", headers=OURS)
+        answer = await client.post("/people/ada", data={"action": "suspend"}, headers=OURS)
+
+    assert "?edit=1" not in page.text
+    assert (answer.status_code, "MUSTER_WRITE_URL" in answer.text) == (503, False)
+    assert "/problems/no-write-api".removeprefix("/") in answer.text
+
+
+async def test_commands_are_sent_as_who_is_signed_in(tmp_path):
+    """By the adapter that is used, to a real write API: under their subject, once a key, for a version."""
+    keys = Keys(tmp_path / "keys")
+    token = keys.token("commands", subject="ada")
+    async with AuthenticatedApps(TokenAuthentication(keys.directory, audience="muster")).client("write") as http:
+        sender = HttpxCommandSender(http)
+        register = SentCommand("register-account", {"handle": "a", "email": "a@b", "display_name": "A"}, "k1")
+
+        done = [await sender.send(register, credential=token, request_id="r") for _ in range(2)]
+        handle = SentCommand("change-handle", {"account": "@a", "handle": "!"}, "k2")
+        with pytest.raises(CommandRefused) as invalid:
+            await sender.send(handle, credential=token, request_id="r")
+        stale = SentCommand("change-handle", {"account": "@a", "handle": "b"}, "k3", if_match=9)
+        with pytest.raises(CommandRefused) as mismatch:
+            await sender.send(stale, credential=token, request_id="r")
+        with pytest.raises(CommandRefused) as unknown:
+            await sender.send(register, credential=None, request_id="r")
+
+    assert done[0] == done[1]
+    assert (invalid.value.status, invalid.value.errors[0].pointer) == (422, "/handle")
+    assert (mismatch.value.status, mismatch.value.problem) == (412, "version-mismatch")
+    assert unknown.value.status == 401
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(502, text="<html>"), httpx.Response(200, text="hello"), None])
+async def test_what_is_no_answer_of_the_write_api_is_none(answer):
+    """A proxy's, or nothing at all: whether it was done is not known."""
+
+    def respond(request):
+        if answer is None:
+            raise httpx.ConnectError("refused", request=request)
+        return answer
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url="http://write") as http:
+        with pytest.raises(Unavailable):
+            await HttpxCommandSender(http).send(SentCommand("x", {}, "k"), credential=None, request_id="r")

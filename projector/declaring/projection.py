@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import UNSET
 
 from projector.declaring.documents import Documents, Key, Kind, Record
@@ -29,7 +30,8 @@ Registering: TypeAlias = Callable[[React[E]], React[E]]
 
 def timestamp_of(recorded: RecordedEvent) -> datetime:
     """Return the time of an event in UTC: a record's bytes must not depend on the database's time zone."""
-    return recorded.occurred_at.astimezone(UTC)
+    at = recorded.occurred_at
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def given(event: Event, *fields: str) -> dict[str, Any]:
@@ -225,12 +227,16 @@ class Projection:
             change: dict[str, Any] = {version: recorded.version}
             if touches_updated_at:
                 change["updated_at"] = timestamp_of(recorded)
-            documents.change(kind, recorded.aggregate_id, **change)
+            documents.save(kind, recorded.aggregate_id, msgspec.structs.replace(record, **change))
 
     def fan_out(self, event: Event | UnknownEvent) -> FanOut | None:
         """Return the fan-out of an event that changes more documents than it touches; None for nearly all events."""
         fan_out = self._fan_outs.get(type(event))
         return fan_out(event) if fan_out else None
+
+    def is_plain(self, event: Event | UnknownEvent) -> bool:
+        """Whether an event is known, and changes no more documents than it touches."""
+        return (kind := type(event)) is not UnknownEvent and kind not in self._fan_outs
 
     def require_known(self, recorded: RecordedEvent) -> None:
         """:raises EventNotFoldable: its type is unknown."""

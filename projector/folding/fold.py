@@ -183,6 +183,16 @@ class BatchFold:
         self._note(before)
         return True
 
+    def react(self, recorded: RecordedEvent) -> None:
+        """
+        Have the documents become what an event makes of them, until that is settled or undone.
+
+        :raises Exception: whatever the projection raises; ReadOnly where it has saved what it only reads.
+        """
+        self._projection.react(recorded, self.documents)
+        if type(recorded.event) in self._plan.reads:
+            self.documents.require_none_saved(self._plan.read_only(recorded))
+
     def folded(self) -> Folded:
         """Return everything that has changed, as one commit."""
         last, after = self._last, self._after
@@ -229,7 +239,8 @@ class BatchFold:
         if recorded.position <= self._after.trimmed or self._is_kept_back(recorded):
             return
         try:
-            fan_out = self._react(recorded)
+            fan_out = projection.fan_out(recorded.event)
+            self.react(recorded)
         except MemoryError:
             raise
         except Exception as error:
@@ -255,13 +266,6 @@ class BatchFold:
             documents.queue.wait(waiting)
             return True
         return False
-
-    def _react(self, recorded: RecordedEvent) -> FanOut | None:
-        fan_out = self._projection.fan_out(recorded.event)
-        self._projection.react(recorded, self.documents)
-        if type(recorded.event) in self._plan.reads:
-            self.documents.require_none_saved(self._plan.read_only(recorded))
-        return fan_out
 
     def _waiting(self, recorded: RecordedEvent) -> Parked | None:
         """

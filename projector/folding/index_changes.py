@@ -5,6 +5,8 @@ from itertools import repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from projector.declaring.documents import Key
 from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.declaring.projection import Projection, UniqueField
@@ -61,7 +63,12 @@ class Indexer:
         """Return all entries of a document that had none."""
         if (index := self._indexes.get(key.kind)) is None:
             return FirstEntries(None, (), {})
-        unique, listed = list(_unique_entries(index.unique, None, record)), dict[str, Sequence[bytes]]()
+        listed = dict[str, Sequence[bytes]]()
+        unique = [
+            UniqueEntry(by, form(value))
+            for by, field, form in index.unique
+            if (value := getattr(record, field)) is not None
+        ]
         for each in index.entries(key.id, record) if index.entries else ():
             if isinstance(each, SortedEntry):
                 listed[each.by] = (*listed.get(each.by, ()), each.entry)
@@ -69,7 +76,7 @@ class Indexer:
                 unique.append(each)
         if index.row is None:
             return FirstEntries(None, unique, listed)
-        row, id_ = index.row(record), UUID(key.id)
+        row, id_ = index.row(record), msgspec.convert(key.id, UUID)
         listed |= _places_by_key(row, self._orders[key.kind], id_)
         listed[WORD] = word_entries(row, id_)
         return FirstEntries(row, unique, listed)

@@ -43,6 +43,8 @@ class LogFold:
         """
         self._documents = LogDocuments(fold, ParkedQueue(parking, code=fold.code))
         self._batch = BatchFold(fold, self._documents, Checkpoint(trimmed=trimmed), most=sys.maxsize)
+        self._projection = fold.projection
+        self._trimmed = trimmed
         self._within = within
         self.stopped: RecordedEvent | None = None
         """The event that can neither be folded nor parked, once it was met."""
@@ -61,6 +63,8 @@ class LogFold:
 
     def apply(self, recorded: RecordedEvent) -> bool:
         """Fold the next event, or park it; return whether that was possible."""
+        if self._is_folded_at_once(recorded):
+            return True
         try:
             if self._batch.apply(recorded):
                 self._documents.bring_fan_outs()
@@ -69,6 +73,26 @@ class LogFold:
             pass
         self.stopped = recorded
         return False
+
+    def _is_folded_at_once(self, recorded: RecordedEvent) -> bool:
+        """
+        Fold an event that nothing precedes, and that touches no more than it names, as nearly all are.
+
+        One that fails has changed nothing: it is folded once more, with all that there is to find out about it.
+        """
+        documents, projection = self._documents, self._projection
+        if documents.queue or recorded.position <= self._trimmed or not projection.is_plain(recorded.event):
+            return False
+        documents.position = recorded.position
+        try:
+            self._batch.react(recorded)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the next attempt meets it too, and parks the event
+            documents.undo()
+            return False
+        documents.settle()
+        return True
 
     def batches(self, *, weight: int) -> Iterator[Batch]:
         """

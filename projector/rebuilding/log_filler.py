@@ -32,7 +32,7 @@ class FillingLimits:
     beside: int = 1_000
     """The same while another generation is read: no reader waits long for it."""
     piece: float = 0.05
-    """Seconds of folding after which it is said how much was done; a rest is as long, or some times as long."""
+    """Seconds of work after which it is said how much was done; a rest is as long, or some times as long."""
     here: int = 5_000
     """Positions of the log up to which no process of its own is worth it."""
     note: float = 1.0

@@ -25,7 +25,7 @@ class FoldingRangeFiller:
     def __init__(
         self, store: ProjectionStore, log: EventLog, *, piece: float, breaker: BreakerLimits | None = None
     ) -> None:
-        """:param piece: seconds of folding after which it is said how much was done."""
+        """:param piece: seconds of work after which it is said how much was done."""
         self._store = store
         self._log = log
         self._piece = piece
@@ -64,11 +64,14 @@ class FoldingRangeFiller:
         await report(Piece(folded, perf_counter() - began, position))
 
     async def _write(self, fold: LogFold, order: RangeOrder, turn: Turn, report: Report) -> None:
+        began = perf_counter()
         for batch in fold.batches(weight=order.weight):
-            began = perf_counter()
             async with turn() as checkpoint, self._store.model.commit(order.generation, expected=checkpoint) as commit:
                 await commit.apply(replace(batch, checkpoint=checkpoint.revised()))
-            await report(Piece(0, perf_counter() - began, order.until))
+            if (seconds := perf_counter() - began) >= self._piece:
+                await report(Piece(0, seconds, order.until))
+                began = perf_counter()
+        await report(Piece(0, perf_counter() - began, order.until))
 
 
 def _apply(events: Sequence[RecordedEvent], fold: LogFold, breaker: CircuitBreaker) -> int:

@@ -104,11 +104,14 @@ def command_of(write: Write) -> Command:
         case Drop(key):
             return ("UNLINK", key)
         case Put(key, fields):
-            return ("HSET", key, *(part for field in fields.items() for part in field))
+            parts: Iterable[str | bytes] = chain.from_iterable(fields.items())
+            return ("HSET", key, *parts)
         case Remove(key, names):
             return ("HDEL", key, *names)
         case Enlist(key, entries):
-            return ("ZADD", key, *chain.from_iterable((b"0", entry) for entry in entries))
+            scored = [b"0"] * (2 * len(entries))
+            scored[1::2] = entries
+            return ("ZADD", key, *scored)
         case Strike(key, entries):
             return ("ZREM", key, *entries)
         case _:

@@ -14,8 +14,8 @@ COLUMNS = "position, event_id, aggregate_id, version, schema, occurred_at, aggre
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
-_fixed = Struct(">hiqi16si16siiiiiqi")
-"""How many fields there are, the length of each and what is in it, then the length of the first that varies."""
+_fixed = Struct(">2x4xq4x16s4x16s4xi4xi4xqi")
+"""What is in each field, without their number and lengths, then the length of the first that varies."""
 _length = Struct(">i").unpack_from
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def recorded_in(row: bytes) -> RecordedEvent | None:
     row = row.removeprefix(_HEADER)
     if row == _END:
         return None
-    _, _, position, _, event_id, _, aggregate_id, _, version, _, schema, _, microseconds, size = _fixed.unpack_from(row)
+    position, event_id, aggregate_id, version, schema, microseconds, size = _fixed.unpack_from(row)
     type_at = _fixed.size + size + 4
     data_at = type_at + _length(row, type_at - 4)[0] + 4
     metadata_at = data_at + _length(row, data_at - 4)[0] + 4

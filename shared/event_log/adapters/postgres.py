@@ -261,7 +261,11 @@ class PostgresEventReader:
 
     def _received(self) -> bytes:
         """Return the next row of a COPY if it has arrived: to wait for each would cost as much as to decode it."""
-        length, row = self._connection.pgconn.get_copy_data(1)
+        connection = self._connection.pgconn
+        length, row = connection.get_copy_data(1)
+        if not length:  # libpq has none left, but the socket may
+            connection.consume_input()
+            length, row = connection.get_copy_data(1)
         return bytes(row) if length > 0 else b""
 
     async def head(self) -> int:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from projector.adapters.postgres.traces import PostgresTraces
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.webhooks import ADA, BOB, NOW, webhook
@@ -119,6 +120,14 @@ async def test_an_erased_account_is_no_account(session, reacting):
 
     assert not await session.has_account(andre)
     assert not await session.has_account(uuid4())
+
+
+async def test_a_webhook_of_an_erased_account_is_no_trace(database_url):
+    """An operator has limited it to the account, and without that it would get everything."""
+    async with PostgresWebhooks(database_url).connect() as session:
+        await session.add(webhook(1, account_id=ADA))
+
+    assert {count async for _, count in PostgresTraces(database_url).mentions(ADA)} == {0}
 
 
 async def test_a_database_that_is_away_ends_the_session():

@@ -36,8 +36,8 @@ _COLUMNS = """
        and namespace.nspname not in ('pg_catalog', 'information_schema') and namespace.nspname not like 'pg_toast%%'
        and (type.typcategory in ('S', 'A', 'U', 'E', 'C') or type.typname = 'uuid')
      order by 1, 2, 3"""
-STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id"})
-"""Where an id is kept: it tells that it was used up, and what a repeated command answers."""
+STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id", "webhooks.account_id"})
+"""Where an id is kept: it tells that it was used up, what a repeated command answers, and what an operator asked for."""
 
 
 class PostgresTraces:

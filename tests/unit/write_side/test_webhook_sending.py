@@ -115,6 +115,16 @@ async def test_after_a_failure_it_is_tried_ever_more_seldom(one):
     assert len({each.id for each in one.receivers.sent[one.kept.url]}) == 1
 
 
+async def test_a_receiver_that_is_down_is_not_asked_for_each_change(one):
+    one.sender.share = 1
+    one.feed.append(change(1, ADA), change(2, BOB), change(3, EVE))
+    one.answers(unreachable)
+
+    await one.step()
+
+    assert one.positions == [1]
+
+
 async def test_what_was_taken_is_not_sent_again_after_a_failure_before_it(one):
     """Nor is anything of the same account sent past what failed."""
     one.feed.append(change(1, ADA), change(2, BOB), change(3, ADA))

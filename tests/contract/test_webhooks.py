@@ -125,9 +125,9 @@ async def test_an_erased_account_is_no_account(session, reacting):
 async def test_a_webhook_of_an_erased_account_is_no_trace(database_url):
     """An operator has limited it to the account, and without that it would get everything."""
     async with PostgresWebhooks(database_url).connect() as session:
-        await session.add(webhook(1, account_id=ADA))
+        await session.add(webhook(1, account_id=BOB))
 
-    assert {count async for _, count in PostgresTraces(database_url).mentions(ADA)} == {0}
+    assert {count async for _, count in PostgresTraces(database_url).mentions(BOB)} == {0}
 
 
 async def test_a_database_that_is_away_ends_the_session():

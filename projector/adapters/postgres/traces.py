@@ -37,7 +37,7 @@ _COLUMNS = """
        and (type.typcategory in ('S', 'A', 'U', 'E', 'C') or type.typname = 'uuid')
      order by 1, 2, 3"""
 STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id", "webhooks.account_id"})
-"""Where an id is kept: it tells that it was used up, what a repeated command answers, and what an operator asked for."""
+"""Where an id is kept: it tells that it was used up, what a repeated command answers, what an operator asked for."""
 
 
 class PostgresTraces:

@@ -8,11 +8,15 @@ INTERRUPTED = 130
 OF_LIBRARIES = ("LITESTAR_", "OTEL_PYTHON_", "PROMETHEUS_", "prometheus_", "PSYCOPG_")
 """What the variables begin with by which our libraries load other parts, show tracebacks or wait for a debugger."""
 
+HTTPX_PROGRAM = "httpx._main"
+"""The command line of httpx, which it loads if it can, with click, rich and pygments: nearly half of its import."""
+
 
 def main() -> None:
     """Run the command in `sys.argv`; an interruption ends it without a word."""
     try:
         _forget_variables()
+        sys.modules[HTTPX_PROGRAM] = None  # type: ignore[assignment]  # it is missing, as far as httpx can see
         from shared.cli.program import run  # noqa: PLC0415 - an interruption is heard from here on
 
         run()

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from xdist.scheduler import LoadFileScheduling
 
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.observability import tracing
 from tests.support.databases import Databases
 from tests.support.examples import register_profiles
@@ -27,7 +28,7 @@ register_profiles()
 ROOT = Path(__file__).parents[1]
 SHARED_STACKS = {"mortal_stack": "mortal_stack", "stack": "stack", "muster": "stack"}
 """By the fixtures that tests ask for: the stack of the whole run that they stand on."""
-WRITE_MUCH = ("test_hostile_input.py", "test_whole_congress.py")
+WRITE_MUCH = ("test_processes.py", "test_whole_congress.py")
 """Files that leave behind what all others on their stack would fold and compare again: they come after those."""
 FILES = (
     "test_howtos.py",
@@ -35,10 +36,10 @@ FILES = (
     "test_seeded_faults.py",
     "test_up.py",
     "test_serving.py",
-    "test_hostile_environment.py",
+    "test_environment.py",
     "test_quickstart.py",
 )
-LONGEST = (*FILES, "faults", "e2e", "contract")
+LONGEST = (*FILES, "faults", "e2e", "hostile", "contract")
 """Files, then folders of files, by how long each takes (`--durations`)."""
 
 
@@ -139,3 +140,9 @@ def database_url(databases: Databases) -> Iterator[str]:
     """A migrated database that is the test's own meanwhile."""
     with databases.lent() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def valkey(server_home: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(server_home / "valkey", fsync="always") as server:
+        yield server

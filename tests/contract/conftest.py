@@ -1,4 +1,4 @@
-"""Redis and Valkey, profile views on them, and the write side on each of its adapters."""
+"""A genuine Redis beside Valkey, profile views on them, and the write side on each of its adapters."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,12 +20,6 @@ from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server, 
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
-
-
-@pytest.fixture(scope="session")
-def valkey(server_home: Path) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(server_home / "valkey", fsync="always") as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from shared.dev_stack.embedded_server import ServerError, free_port
 from shared.dev_stack.programs import redis_binary
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
-from tests.support.hostile_variables import ANY_PATH
+from tests.hostile.variables import ANY_PATH
 
 
 def postgres(directory, **options):

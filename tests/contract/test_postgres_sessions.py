@@ -11,8 +11,8 @@ from shared.dev_stack.doctor_of_postgres import examine_postgres
 from shared.errors import Unavailable, Unsound
 from shared.postgres.connection import connected
 from shared.postgres.session import PINNED
+from tests.hostile.variables import LIBPQ
 from tests.support.databases import database_at
-from tests.support.hostile_variables import LIBPQ
 from tests.support.pooler import pooler
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.postgres.connections.transactions import create_engine

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hostile import TEXTS
+from tests.hostile.texts import TEXTS
 
 PROGRAM = """
 import json, logging, sys, structlog

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.hostile_variables import LIBRARIES
+from tests.hostile.variables import LIBRARIES
 
 FORGOTTEN = ("LITESTAR_DEBUG", "LITESTAR_PDB", "PROMETHEUS_MULTIPROC_DIR", "PSYCOPG_IMPL", "OTEL_PYTHON_CONTEXT")
 PROGRAM = """

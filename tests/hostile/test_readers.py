@@ -32,7 +32,7 @@ from shared.http.problems import details_of
 from shared.observability.tracing import command_span, traceparent
 from shared.problems import MOST_ERRORS, Refusal
 from shared.read_model.ordering import PROFILE_ORDERS
-from tests.support.hostile import JSON, TEXTS, as_segment, header_values
+from tests.hostile.texts import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import InvalidValue, Text, parse_value
 from write_side.execution.messages import _take_apart, named, version_in, well_formed_key

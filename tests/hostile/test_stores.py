@@ -17,9 +17,9 @@ from shared.http.parsing.cursors import Cursor
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from shared.settings import Rate
+from tests.hostile.texts import SEGMENTS, TEXTS, addresses
 from tests.support.apps import app_client
 from tests.support.directory import GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS
-from tests.support.hostile import SEGMENTS, TEXTS, addresses
 from tests.support.patience import patient_connector
 from tests.support.read_side import (
     ADA,

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from shared.text import composed
-from tests.support.hostile import BYTES, JSON, READS, SEGMENTS, TEXTS, addresses
+from tests.hostile.texts import BYTES, JSON, READS, SEGMENTS, TEXTS, addresses
+from tests.hostile.unharmed import Unharmed
 from tests.support.patience import SECONDS
 from tests.support.stack import Stack
-from tests.support.unharmed import Unharmed
 from write_side.domain.values import Bio, InvalidValue
 from write_side.use_cases import USE_CASES
 
@@ -187,7 +187,7 @@ AS_JSON = {"Content-Type": "application/json"}
 
 
 def send_questions(sender):
-    """Each segment in one place: `tests/contract/test_hostile_input.py` asks with all of them in every place."""
+    """Each segment in one place: `tests/hostile/test_stores.py` asks with all of them in every place."""
     read = sender.stack.addresses.read
     for segment, place in zip(SEGMENTS, cycle(READS), strict=False):
         for path in addresses(segment, [place]):

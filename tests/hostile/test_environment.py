@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from shared.auth.bearer import TOKEN
+from tests.hostile.variables import ANY_PATH, HOSTILE
 from tests.support.commands import muster, muster_program
-from tests.support.hostile_variables import ANY_PATH, HOSTILE
 from tests.support.stack import Stack
 
 

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.hostile import header_values
+from tests.hostile.texts import header_values
+from tests.hostile.unharmed import Unharmed
 from tests.support.patience import SECONDS
-from tests.support.unharmed import Unharmed
 
 
 @pytest.fixture(scope="module")

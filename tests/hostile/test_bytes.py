@@ -77,7 +77,6 @@ NO_REQUESTS = {
     "a folded header": b"GET /livez" + END + b"X: a\r\n b\r\n\r\n",
     "a header without a colon": b"GET /livez" + END + b"X\r\n\r\n",
     "a NUL in a header": b"GET /livez" + END + b"X: a\0b\r\n\r\n",
-    "two lengths": POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     "a length and chunks": POST
     + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
     "more than one chunk can have": POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 17 + b"\r\n",

@@ -1,23 +1,51 @@
-"""What commands ask Muster's own APIs, answered by a function."""
+"""An API of Muster's that a function answers, on a port of its own: commands are told its address, and no more."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import httpx
-import pytest
 
-from shared.cli import api_client
-
-URL = "http://ops"
-
-Answer = Callable[[httpx.Request], httpx.Response]
+Answer = Callable[[httpx.Request], httpx.Response | None]
+"""None closes the connection: what was asked is away."""
 
 
-def answer_commands(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    """Have the APIs answer so, whatever a command asks which of them."""
+class FakeApi(ThreadingHTTPServer):
+    """Listens until it is left; `answer` may be set while it does."""
 
-    def client(*_: Any, **__: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=URL)
+    answer: Answer
 
-    monkeypatch.setenv("MUSTER_OPS_URL", URL)
-    monkeypatch.setattr(api_client, "httpx_client", client)
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeApi
+
+    def do_GET(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = self.server.answer(httpx.Request(self.command, f"{self.server.url}{self.path}", content=content))
+        if answer is None:
+            return
+        self.send_response(answer.status_code)
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    do_POST = do_GET  # noqa: N815 - so the server calls it
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def fake_api() -> Iterator[FakeApi]:
+    with FakeApi() as api:
+        listening = Thread(target=api.serve_forever, kwargs={"poll_interval": 0.01})
+        listening.start()
+        try:
+            yield api
+        finally:
+            api.shutdown()
+            listening.join()

@@ -7,6 +7,7 @@ import stamina
 
 from shared.auth.authentication import TokenAuthentication
 from tests.support.access import Keys
+from tests.support.own_apis import FakeApi, fake_api
 from write_side.execution.limits import ExecutionLimits
 
 
@@ -24,3 +25,11 @@ def keys(tmp_path):
 @pytest.fixture
 def authentication(keys):
     return TokenAuthentication(keys.directory, audience="muster")
+
+
+@pytest.fixture
+def projector_api(monkeypatch) -> Iterator[FakeApi]:
+    """A projector as far as commands can see."""
+    with fake_api() as api:
+        monkeypatch.setenv("MUSTER_OPS_URL", api.url)
+        yield api

@@ -18,7 +18,6 @@ from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
 from shared.read_model.positions import Pointer
 from tests.support.histories import DAWN, nth_id
-from tests.support.own_apis import answer_commands
 from tests.support.patience import answered
 from tests.support.projectors import ops_client, with_people
 
@@ -247,7 +246,7 @@ def test_the_table_names_what_stands_still(capsys):
     assert "PostgreSQL: away" in shown
 
 
-def test_the_name_of_an_operator_is_shown_as_it_is(monkeypatch, capsys):
+def test_the_name_of_an_operator_is_shown_as_it_is(projector_api, capsys):
     """It is no markup, and steers no terminal."""
     rebuild = {"generation": "g2", "version": 1, "phase": "held", "position": 1, "target": 2, "since": DAWN}
     rebuild |= {"by": "[/nobody]\x1b[2J\n", "events_per_second": None, "held": None, "comparison": None, "error": None}
@@ -260,7 +259,7 @@ def test_the_name_of_an_operator_is_shown_as_it_is(monkeypatch, capsys):
         "rebuild": rebuild,
     }
     shown = msgspec.convert({"head": 2, "projections": [projection], "held_by": None, "error": None}, Status)
-    answer_commands(monkeypatch, lambda _: httpx.Response(200, content=msgspec.json.encode(shown)))
+    projector_api.answer = lambda _: httpx.Response(200, content=msgspec.json.encode(shown))
 
     cli.status()
 
@@ -277,8 +276,8 @@ def test_a_projector_that_cannot_be_reached_is_one_line(monkeypatch):
     assert "\n" not in str(error.value)
 
 
-def test_json_is_passed_on_as_it_is(monkeypatch, capsys):
-    answer_commands(monkeypatch, lambda _: httpx.Response(200, content=b'{"head": 3}'))
+def test_json_is_passed_on_as_it_is(projector_api, capsys):
+    projector_api.answer = lambda _: httpx.Response(200, content=b'{"head": 3}')
 
     cli.status(json=True)
 

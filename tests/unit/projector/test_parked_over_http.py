@@ -9,7 +9,6 @@ from projector.projections.profiles import profiles
 from shared.cli.api_client import ApiRefused
 from tests.support.bugs import poisoned
 from tests.support.histories import nth_id
-from tests.support.own_apis import answer_commands
 from tests.support.patience import answered
 from tests.support.projectors import ops_client, with_people
 
@@ -169,17 +168,17 @@ SKIPPED = {
 
 
 @pytest.fixture
-def answering(monkeypatch):
+def answering(projector_api):
     """Have the commands answered; gives what they asked."""
     requests = []
 
     def answer(content, status=200):
         def respond(request):
             body = request.content and msgspec.json.decode(request.content)
-            requests.append((request.method, str(request.url), body))
+            requests.append((request.method, request.url.path, body))
             return httpx.Response(status, content=msgspec.json.encode(content))
 
-        answer_commands(monkeypatch, respond)
+        projector_api.answer = respond
         return requests
 
     return answer
@@ -219,7 +218,7 @@ def test_a_retry_fails_as_long_as_something_is_parked(answering, left, status):
     asked = answering({"settled": True, "parked": left, "skipped": []})
 
     assert status == cli.retry("profiles", str(ADA))
-    assert asked == [("POST", f"http://ops{ONE}/retry", {})]
+    assert asked == [("POST", f"{ONE}/retry", {})]
 
 
 def test_a_skip_says_who_and_why(answering, monkeypatch):
@@ -228,7 +227,7 @@ def test_a_skip_says_who_and_why(answering, monkeypatch):
 
     cli.skip("profiles", str(ADA), reason="it never was")
 
-    assert asked == [("POST", f"http://ops{ONE}/skip", {"reason": "it never was", "by": "olga"})]
+    assert asked == [("POST", f"{ONE}/skip", {"reason": "it never was", "by": "olga"})]
 
 
 @pytest.mark.parametrize(("name", "status"), [("not-parked", 1), ("projection-not-found", 2)])

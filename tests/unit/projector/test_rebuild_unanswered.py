@@ -9,7 +9,6 @@ import pytest
 from projector.cli import rebuild as rebuilding
 from projector.monitoring.answers import ProjectionStatus, Status
 from shared.cli.exit_codes import CommandFailed
-from tests.support.own_apis import answer_commands
 from tests.support.projectors import being_rebuilt
 
 COMMANDS = ({}, {"dry_run": True}, {"abort": True}, {"rollback": True})
@@ -38,17 +37,15 @@ def telling(*projections, error=None):
 
 
 @pytest.fixture
-def answering(monkeypatch):
-    """Have a projector answer so, by the last part of a request's path; what is not named does not reach it."""
+def answering(projector_api):
+    """Have a projector answer so, by the last part of a request's path; what is not named finds it gone."""
 
     def answering(**answers):
         def handle(request):
             answer = answers.get(request.url.path.rsplit("/", 1)[-1])
-            if answer is None:
-                raise httpx.ConnectError("All connection attempts failed", request=request)
             return answer(request) if callable(answer) else answer
 
-        answer_commands(monkeypatch, handle)
+        projector_api.answer = handle
 
     return answering
 
@@ -63,19 +60,21 @@ def message_of(capsys, **options):
 
 
 @pytest.mark.parametrize("options", COMMANDS, ids=str)
-def test_a_projector_that_goes_away_is_said_as_by_muster_status(answering, capsys, options):
+def test_a_projector_that_goes_away_is_said_as_by_muster_status(answering, projector_api, capsys, options):
     answering(livez=LIVE)
 
     said = message_of(capsys, **options)
 
-    assert re.search(r"the projector does not answer at http://ops/\S+ \(All .* failed\): start `muster up`", said)
+    assert re.search(
+        rf"the projector does not answer at {projector_api.url}/\S+ \(Server disconnected .*\): start `muster up`", said
+    )
 
 
-def test_a_projector_that_goes_away_before_it_is_asked_to_abort_is_said(answering, capsys):
+def test_a_projector_that_goes_away_before_it_is_asked_to_abort_is_said(answering, projector_api, capsys):
     answering(livez=LIVE, status=rebuilds_of("profiles"))
 
     assert rebuilding.rebuild("profiles", abort=True) == 1
-    assert "does not answer at http://ops/projections/profiles/abort" in capsys.readouterr().err
+    assert f"does not answer at {projector_api.url}/projections/profiles/abort" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", COMMANDS, ids=str)
@@ -88,14 +87,14 @@ def test_what_answers_with_a_page_is_taken_for_no_projector(answering, capsys, o
 @pytest.mark.parametrize(
     ("action", "options"), [("rebuild", {}), ("abort", {"abort": True}), ("rollback", {"rollback": True})]
 )
-def test_an_error_without_a_problem_is_told_by_its_status(answering, capsys, action, options):
+def test_an_error_without_a_problem_is_told_by_its_status(answering, projector_api, capsys, action, options):
     """As a gateway in front of the projector answers."""
     answering(**{"livez": LIVE, "status": rebuilds_of("profiles"), action: GATEWAY})
 
     status = rebuilding.rebuild("profiles", **options)
 
     assert status == 1
-    assert f"the projector answered 502 at http://ops/projections/profiles/{action}" in capsys.readouterr().err
+    assert f"the projector answered 502 at {projector_api.url}/projections/profiles/{action}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("status", [409, 503])

@@ -48,6 +48,10 @@ class ListLimits:
     """That a candidate fits whose index row has to be looked at."""
     words_a_record: int = 2
     """Entries of the index by word that are read for each record wanted: several words of one may begin alike."""
+    remembered: float = 1.0
+    """Seconds for which it is remembered how long a list is, which only says how a page is looked for…"""
+    lengths: int = 1000
+    """…and of how many lists, at most."""
 
     def too_broad(self) -> QueryTooBroad:
         return QueryTooBroad(f"More than {self.sorted:,} match")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from operator import itemgetter
-from struct import Struct
 from uuid import UUID
 
 import msgspec
@@ -31,10 +30,11 @@ NUL = b"\0"
 """Stands in no key of text: control characters are refused on the write side."""
 
 _ID = 16
-_BYTES = [bytes((each,)) for each in range(256)]
-_PARTS = Struct("8s4s4s4s12s")
-"""The digits of an id, as they are written."""
+_NAME = 36
+_SUPERFLUOUS = ((4, 40), (28, 39), (32, 38))
+"""Where names have no hyphen when one stands behind each four digits: the place, and the length of a name by then."""
 
+_BYTES = [bytes((each,)) for each in range(256)]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -113,7 +113,11 @@ def names_at(places: Iterable[bytes]) -> list[bytes]:
     ids = list(map(id_at, places))
     if len(joined := b"".join(ids)) < _ID * len(ids):  # one is torn, and stands nowhere
         joined = b"".join(each.ljust(_ID, b"\xff") for each in ids)
-    return list(map(b"-".join, _PARTS.iter_unpack(hexlify(joined))))
+    digits = bytearray(hexlify(joined, b"-", 2))
+    for hyphen, length in _SUPERFLUOUS:
+        del digits[hyphen::length]
+    digits[_NAME :: _NAME + 1] = b" " * (len(ids) - 1)
+    return bytes(digits).split()
 
 
 def name_at(place_: bytes) -> str:
@@ -154,9 +158,9 @@ def _shared(one: bytes, other: bytes) -> int:
     return length - (differing.bit_length() + 7) // 8
 
 
-def is_first_match(word_entry: bytes, length: int) -> bool:
-    """Whether no earlier word of the same record begins with the `length` bytes looked for (255 at most)."""
-    return word_entry[-1] < length
+def first_matches(word_entries_: Iterable[bytes], length: int) -> list[bytes]:
+    """Return the places of the entries whose record has no earlier word with the `length` bytes looked for (<= 255)."""
+    return [entry[1:-1] for entry in word_entries_ if entry[-1] < length]
 
 
 def word_place(word_entry: bytes) -> bytes:

@@ -146,3 +146,20 @@ def pack(*words: str | bytes | int) -> bytes:
     """Put a command into Redis' protocol."""
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows fewer types
     return packed
+
+
+def pack_alike(command: bytes, key: bytes, words: Sequence[bytes], *, prefix: bytes = b"") -> bytes:
+    """
+    Put a command with hundreds of words of a kind into Redis' protocol, at half the cost.
+
+    :param prefix: what each of the words begins with.
+    """
+    sizes = list(map(len, words))
+    heads = {size: b"\r\n$%d\r\n%b" % (len(prefix) + size, prefix) for size in set(sizes)}
+    begin = b"*%d\r\n$%d\r\n%b\r\n$%d\r\n%b" % (2 + len(words), len(command), command, len(key), key)
+    if len(heads) == 1:
+        head = heads[sizes[0]]
+        return b"%b%b%b\r\n" % (begin, head, head.join(words))
+    parts = [b""] * (2 * len(words))
+    parts[::2], parts[1::2] = map(heads.__getitem__, sizes), words
+    return b"%b%b\r\n" % (begin, b"".join(parts))

@@ -78,6 +78,60 @@ async def test_the_narrowest_list_is_the_one_gone_along(redis_views, redis_proje
     assert await walk(redis_views, ProfileQuery(tags=tags, limit=4)) == (["person101"], [1])
 
 
+@pytest.mark.parametrize(
+    ("list_limits", "expected"),
+    [(ListLimits(remembered=60), [4, 3]), (ListLimits(remembered=0), [4, 4])],
+    ids=["remembered", "not remembered"],
+)
+async def test_how_long_lists_are_is_remembered_for_a_while(redis_views, redis_projection, expected):
+    """It saves a trip, and hides nothing that has come since."""
+    people = [person(number, tags=("a", "b")) for number in range(1, 4)]
+    redis_projection.commit(*people, position=7)
+    await redis_views.position()
+
+    trips, pages = [], []
+    for position in (8, 9):
+        with redis_projection.counting_trips() as made:
+            pages.append(len(handles(await redis_views.list(ProfileQuery(tags=("a", "b"))))))
+            trips.append(made())
+        redis_projection.commit(*(person(100 * position + n, tags=("a", "b")) for n in range(40)), position=position)
+
+    assert (expected, [3, 43]) == (trips, pages)
+
+
+@pytest.mark.parametrize(
+    ("list_limits", "expected"),
+    [(ListLimits(remembered=60, lengths=5), 3), (ListLimits(remembered=60, lengths=4), 4)],
+    ids=["enough", "too few"],
+)
+async def test_so_many_lengths_are_remembered_and_no_more(redis_views, redis_projection, expected):
+    """However many tags are asked for."""
+    redis_projection.commit(person(1, tags=("a", "b", "c", "d")), position=7)
+    await redis_views.list(ProfileQuery(tags=("a", "b")))
+    await redis_views.list(ProfileQuery(tags=("c", "d")))
+
+    with redis_projection.counting_trips() as made:
+        await redis_views.list(ProfileQuery(tags=("a", "b")))
+        trips_made = made()
+
+    assert expected == trips_made
+
+
+@pytest.mark.parametrize("list_limits", [ListLimits(remembered=0)])
+async def test_a_list_is_read_whole_rather_than_all_but_a_few(redis_views, redis_projection):
+    """However unlikely it was that those who fit are the last of it."""
+    seldom = [person(number, tags=("a", "b") if number > 130 else ("a",)) for number in range(1, 141)]
+    others = [person(number, tags=("b",) if number < 281 else ()) for number in range(141, 301)]
+    redis_projection.commit(*seldom, *others, position=7)
+    await redis_views.list(ProfileQuery())
+
+    with redis_projection.counting_trips() as made:
+        page = await redis_views.list(ProfileQuery(tags=("a", "b"), order="created_at"))
+        trips_made = made()
+
+    assert (len(handles(page)), page.after, trips_made) == (10, None, 4)
+
+
 @pytest.mark.parametrize("list_limits", [ListLimits(chunk=2)])
 async def test_who_moves_among_the_words_between_two_trips_is_not_left_out(redis_views, redis_projection):
     """From the words still to be read to those that were read: the place in the order asked for stays the same."""

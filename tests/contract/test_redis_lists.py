@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from projector.projections.profiles import GROUP
+from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.views import Page, ProfileQuery
 from shared.errors import Unavailable
@@ -36,6 +37,7 @@ SLUG = IN_GROUP.groups[0].slug
         (ProfileQuery(limit=4, words=("and", "car"), order=None), 4),
     ],
 )
+@pytest.mark.parametrize("list_limits", [ListLimits(remembered=0)])
 async def test_a_page_takes_so_many_trips_however_deep_it_is(redis_views, redis_projection, query, expected):
     """Two for one filter: the range, the documents. Lengths, index rows and slugs are one more each."""
     redis_projection.commit(*PEOPLE, position=7)

@@ -11,10 +11,11 @@ from shared.read_model.ordering import (
     EVERYBODY,
     IndexRow,
     end_of,
+    first_matches,
     group_facet,
     id_at,
-    is_first_match,
     name_at,
+    names_at,
     number_key,
     place,
     tag_facet,
@@ -101,6 +102,12 @@ def test_what_begins_with_a_prefix_comes_before_its_end(prefix, rest):
     assert rest.startswith(prefix) == (prefix <= rest < end)
 
 
+@given(st.lists(st.tuples(TEXTS, IDS), max_size=5))
+def test_ids_at_the_ends_of_places_have_the_names_that_hashes_know(records):
+    """Of none, one or many."""
+    assert [str(id_).encode() for _, id_ in records] == names_at([place(text_key(key), id_) for key, id_ in records])
+
+
 @given(WORDS, st.text(st.sampled_from("abéz김"), min_size=1, max_size=3))
 def test_an_index_row_knows_the_first_word_with_a_prefix(some_words, prefix):
     matching = sorted(each.encode() for each in some_words if each.startswith(prefix))
@@ -115,10 +122,9 @@ def test_a_record_is_met_once_by_every_prefix(some_words, id_, prefix):
 
     found = [each for each in word_entries(index_row, id_) if each.startswith(sought)]
 
-    firsts = [each for each in found if is_first_match(each, len(prefix.encode()))]
-    assert len(firsts) == bool(found)
-    assert firsts == found[:1]
-    assert [index_row.matched(prefix)] * bool(found) == [word_place(each).split(b"\0")[0] for each in firsts]
+    firsts = first_matches(found, len(prefix.encode()))
+    assert firsts == [word_place(each) for each in found[:1]]
+    assert [index_row.matched(prefix)] * bool(found) == [each.split(b"\0")[0] for each in firsts]
 
 
 def test_very_long_words_are_met_once():
@@ -127,7 +133,7 @@ def test_very_long_words_are_met_once():
     entries = list(word_entries(index_row_with([long + "a", long + "b"]), UUID(int=1)))
 
     assert [each[-1] for each in entries] == [0, 255]
-    assert [is_first_match(each, 255) for each in entries] == [True, False]
+    assert first_matches(entries, 255) == [word_place(entries[0])]
 
 
 @given(st.lists(st.tuples(TEXTS, WORDS, IDS), max_size=5))

@@ -8,7 +8,8 @@ index rows too, in one transaction, and drops those that do not fit any more, or
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from read_side.adapters.list_query import ListLimits, ListQuery
+from read_side.adapters.list_query import ListQuery
+from read_side.adapters.redis.lists.lengths import ListLengths
 from read_side.adapters.redis.lists.search import INDEX_ROWS, Places, Search, fields, places_of
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Field
@@ -40,18 +41,19 @@ async def page(
     read: ConsistentRead,
     query: ListQuery,
     *,
-    limits: ListLimits,
+    lengths: ListLengths,
     shown: Shown,
     guards: Sequence[Field] = (),
 ) -> GuardedPage:
     """
     Find a page and read it.
 
+    :param lengths: what is known of the lists, and what finding a page may cost.
     :param shown: takes out of stored documents what is shown of them.
     :param guards: what has to be read in the moment in which the page is.
     :raises QueryTooBroad: see `read_side.views.ProfileViews.list`.
     """
-    return await _shown(read, query, await Search(read, query, limits).page(), shown, guards)
+    return await _shown(read, query, await Search(read, query, lengths).page(), shown, guards)
 
 
 async def _shown(

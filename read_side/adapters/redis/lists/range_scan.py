@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from read_side.adapters.redis.transport.reads import Count, Range, ends
-from shared.read_model.ordering import is_first_match, word_place
+from shared.read_model.ordering import first_matches, word_place
 
 
 class Chunk(NamedTuple):
@@ -88,7 +88,7 @@ def _up_to(end: bytes | None, places: Iterable[bytes], *, descending: bool) -> S
 def _places(entries: Sequence[bytes], prefix: bytes, word: bytes) -> Sequence[bytes]:
     if not word:
         return list(map(itemgetter(slice(len(prefix), None)), entries))
-    return [word_place(entry) for entry in entries if is_first_match(entry, len(word))]
+    return first_matches(entries, len(word))
 
 
 def _place(entry: bytes, prefix: bytes, word: bytes) -> bytes:

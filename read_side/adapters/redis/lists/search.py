@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from read_side.adapters.list_query import ListLimits, ListQuery, Term
+from read_side.adapters.redis.lists.lengths import ListLengths
 from read_side.adapters.redis.lists.range_scan import Chunk, RangeScan
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
 from read_side.adapters.redis.transport.reads import Fields, Range, Read, Scores
@@ -75,8 +76,9 @@ class TooManyToSort(Exception):
 class Search:
     """The search for one page."""
 
-    def __init__(self, read: ConsistentRead, query: ListQuery, limits: ListLimits) -> None:
-        self._read, self._query, self._limits = read, query, limits
+    def __init__(self, read: ConsistentRead, query: ListQuery, lengths: ListLengths) -> None:
+        self._read, self._query = read, query
+        self._limits, self._lengths = lengths.limits, lengths
 
     async def page(self) -> Places:
         """
@@ -92,7 +94,9 @@ class Search:
         if query.terms:
             return await self._sorted()
         facets = self._facets()
-        *lengths, total = await self._lengths([*facets, self._everybody()]) if len(facets) > 1 else (0, 0)
+        *lengths, total = (
+            await self._lengths.of(self._read, [*facets, self._everybody()]) if len(facets) > 1 else (0, 0)
+        )
         return await self._along_facet(facets, lengths, total)
 
     async def _by_word(self) -> Places:
@@ -102,7 +106,7 @@ class Search:
         others += self._facets() if self._query.facets else []
         if not others:
             return await self._along(lead)
-        length, *lengths, total = await self._lengths([lead, *others, self._everybody()])
+        length, *lengths, total = await self._lengths.of(self._read, [lead, *others, self._everybody()])
         shortest = min(lengths)
         if shortest <= self._limits.gathered and shortest * self._limits.narrower <= length:
             with suppress(TooManyToSort):  # it has grown since
@@ -113,7 +117,7 @@ class Search:
         """Records that words find, in another order than that of the words."""
         words, facets = list(map(self._term, self._query.terms)), self._facets()
         scans = [*words, *facets] if self._query.facets else words
-        lengths = await self._lengths(scans) if len(scans) > 1 else [0]
+        lengths = await self._lengths.of(self._read, scans) if len(scans) > 1 else [0]
         by_word, by_facet = lengths[: len(words)], lengths[len(words) :]
         if by_facet and min(by_facet) <= min(by_word):
             return await self._along_facet(facets, by_facet)
@@ -132,23 +136,21 @@ class Search:
         :param total: how many records there are in all; 0 where that is unknown.
         """
         nth = lengths.index(min(lengths))
-        return await self._along(facets[nth], facet=nth, chance=_chance([*lengths[:nth], *lengths[nth + 1 :]], total))
+        chance = _chance([*lengths[:nth], *lengths[nth + 1 :]], total)
+        return await self._along(facets[nth], facet=nth, chance=chance, length=lengths[nth])
 
-    async def _along(self, scan: RangeScan, *, facet: int | None = None, chance: float = 1.0) -> Places:
+    async def _along(
+        self, scan: RangeScan, *, facet: int | None = None, chance: float = 1.0, length: int = 0
+    ) -> Places:
         """
         :param facet: the one of the query's facets whose list it is; None: it is the index by word.
         :param chance: that the filters let a record pass.
+        :param length: of what is scanned; 0 where that is unknown.
         """
         filters = Filters.of_scan(self._query, facet)
         if filters.index_rows:
             chance = self._limits.chance
-        return await PageScan(self._read, self._query, self._limits, scan, filters, chance=chance).page()
-
-    async def _lengths(self, scans: Sequence[RangeScan]) -> list[int]:
-        """How many entries each has."""
-        counts = [scan.counts() for scan in scans]
-        results = iter((await self._read.ask(reads=[each for own in counts for each in own])).results)
-        return [sum(next(results) for _ in own) for own in counts]
+        return await PageScan(self._read, self._query, self._limits, scan, filters, chance=chance, length=length).page()
 
     def _facets(self) -> list[RangeScan]:
         return [self._scan(self._query.order, facet) for facet in self._query.facets or (EVERYBODY,)]
@@ -232,16 +234,12 @@ class Filters(NamedTuple):
         """Ask for what tells which candidates fit."""
         if self.index_rows:
             return [fields(INDEX_ROWS, chunk.places)]
-        places = list(map(name_place, chunk.places)) if self.by_word else chunk.places
-        return [Scores(self.of, self._entries(facet, chunk, places)) for facet in self.facets]
-
-    @staticmethod
-    def _entries(facet: bytes, chunk: Chunk, places: Sequence[bytes]) -> tuple[bytes, ...]:
-        """The entries that candidates would have in the list of a facet, each under its own status."""
-        lists = chunk.lists
+        places, lists = tuple(map(name_place, chunk.places) if self.by_word else chunk.places), chunk.lists
         if isinstance(lists, bytes):
-            return tuple(map((facet + lists[-1:]).__add__, places))
-        return tuple(facet + lists[each][-1:] + place for each, place in zip(chunk.places, places, strict=True))
+            return [Scores(self.of, facet + lists[-1:], places) for facet in self.facets]
+        of_status = zip(chunk.places, places, strict=True)
+        places = tuple(lists[each][-1:] + place for each, place in of_status)
+        return [Scores(self.of, facet, places) for facet in self.facets]
 
     def fitting(self, query: ListQuery, chunk: Chunk, results: Sequence[Sequence[bytes | None]]) -> list[bytes]:
         """
@@ -250,7 +248,8 @@ class Filters(NamedTuple):
         :param results: what `reads` were answered.
         """
         if not self.index_rows:
-            return list(compress(chunk.places, map(all, zip(*results, strict=True))))  # a score is b"0" in RESP2
+            fits = results[0] if len(results) == 1 else map(all, zip(*results, strict=True))
+            return list(compress(chunk.places, fits))  # a score is b"0" in RESP2
         stand = places_of(query, list(map(id_at, chunk.places)), results[0])
         return [place for place, at in zip(chunk.places, stand, strict=True) if at == place]
 
@@ -260,6 +259,7 @@ class PageScan:
     Going along a list that is in the order asked for, until a page is full.
 
     :param filters: what the scan does not know of.
+    :param length: of the scan; 0 where that is unknown.
     """
 
     def __init__(
@@ -271,9 +271,10 @@ class PageScan:
         filters: Filters,
         *,
         chance: float,
+        length: int,
     ) -> None:
         self._read, self._query, self._limits, self._scan = read, query, limits, scan
-        self._filters = filters
+        self._filters, self._length = filters, length
         self._found: list[bytes] = []
         self._expect(chance if scan.words == (b"",) else chance / limits.words_a_record)
 
@@ -300,6 +301,8 @@ class PageScan:
         """
         limits, missing = self._limits, self._query.limit + 1 - len(self._found)
         likely = missing if chance == 1 else max(limits.spare * missing / max(chance, 1e-9), limits.fewest)
+        if likely <= self._length < limits.spare * likely:
+            likely = self._length + 1  # all of it: a trip for what is left would cost more
         self._chance, self._size = chance, min(ceil(likely), limits.greatest_chunk)
 
     async def _fitting(self, chunk: Chunk, *, go_on: bool) -> tuple[Sequence[bytes], Chunk | None]:

@@ -27,7 +27,7 @@ class LiveGeneration:
         self.pointer = pointer
         self.name, self.version = msgspec.structs.astuple(_decode_pointer(pointer))
         own = keys.generation(self.name)
-        self._keys = names(own)
+        self._keys = {name: key.encode() for name, key in names(own).items()}
         self._opening = pack("MULTI") + pack("GET", keys.live) + pack("GET", own.checkpoint)
 
     def packed(self, wanted: Mapping[str, Iterable[bytes]], reads: Iterable[Read]) -> bytes:
@@ -37,5 +37,5 @@ class LiveGeneration:
         It is answered with OK, with QUEUED for each of its commands, and with all their answers.
         """
         hashes = [pack("HMGET", self._keys[name], *fields) for name, fields in wanted.items()]
-        others = [pack(*read.command(self._keys[read.of])) for read in reads]
+        others = [read.packed(self._keys[read.of]) for read in reads]
         return b"".join((self._opening, *hashes, *others, _EXECUTE))

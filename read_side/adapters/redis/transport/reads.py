@@ -1,9 +1,9 @@
 """What can be read of a projection in one command: of hashes and sorted sets that a view names for short."""
 
-from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 from shared.read_model.ordering import end_of
+from shared.redis.pipelined import pack, pack_alike
 
 
 class Field(NamedTuple):
@@ -23,8 +23,8 @@ class Fields(NamedTuple):
     def weight(self) -> int:
         return len(self.fields)
 
-    def command(self, key: str) -> Iterable[str | bytes]:
-        return ("HMGET", key, *self.fields)
+    def packed(self, key: bytes) -> bytes:
+        return pack_alike(b"HMGET", key, self.fields)
 
 
 class Range(NamedTuple):
@@ -44,9 +44,9 @@ class Range(NamedTuple):
     def weight(self) -> int:
         return _weight(self.limit)
 
-    def command(self, key: str) -> Iterable[str | bytes]:
+    def packed(self, key: bytes) -> bytes:
         direction = ("REV",) if self.descending else ()
-        return ("ZRANGE", key, self.start, self.stop, "BYLEX", *direction, "LIMIT", "0", str(self.limit))
+        return pack("ZRANGE", key, self.start, self.stop, "BYLEX", *direction, "LIMIT", "0", self.limit)
 
 
 class Count(NamedTuple):
@@ -59,22 +59,28 @@ class Count(NamedTuple):
     def weight(self) -> int:
         return 1
 
-    def command(self, key: str) -> Iterable[str | bytes]:
-        return ("ZLEXCOUNT", key, *ends(self.prefix))
+    def packed(self, key: bytes) -> bytes:
+        return pack("ZLEXCOUNT", key, *ends(self.prefix))
 
 
 class Scores(NamedTuple):
-    """Whether entries stand in a sorted set, one at least; answered with a list in which those that do not are None."""
+    """
+    Whether entries stand in a sorted set, one at least; answered with a list in which those that do not are None.
+
+    :param prefix: of all of them.
+    :param rests: what follows it in each.
+    """
 
     of: str
-    entries: tuple[bytes, ...]
+    prefix: bytes
+    rests: tuple[bytes, ...]
 
     @property
     def weight(self) -> int:
-        return _weight(len(self.entries))
+        return _weight(len(self.rests))
 
-    def command(self, key: str) -> Iterable[str | bytes]:
-        return ("ZMSCORE", key, *self.entries)
+    def packed(self, key: bytes) -> bytes:
+        return pack_alike(b"ZMSCORE", key, self.rests, prefix=self.prefix)
 
 
 def _weight(entries: int) -> int:

@@ -32,7 +32,7 @@ class RedisGroupViews(RedisViews):
 
     async def _list(self, query: GroupQuery) -> Attempt[Page]:
         read = ConsistentRead(self._ask_for_list)
-        shown = await page(read, ListQuery.of_groups(query), limits=self._list_limits, shown=full_forms)
+        shown = await page(read, ListQuery.of_groups(query), lengths=self._list_lengths, shown=full_forms)
         return Attempt(shown.page, consistent=True)
 
     async def _members(self, group: GroupReference, query: MemberQuery) -> Attempt[Page]:

@@ -63,7 +63,7 @@ class RedisProfileViews(RedisViews):
         if cannot_be(*query.tags):
             return await _nobody(read)
         if query.group is None:
-            found = await page(read, ListQuery.of_profiles(query), limits=self._list_limits, shown=show)
+            found = await page(read, ListQuery.of_profiles(query), lengths=self._list_lengths, shown=show)
             return Attempt(found.page, consistent=True)
         return await self._list_of_group(query, GroupReference(query.group, documents="group"), show, read)
 
@@ -75,7 +75,7 @@ class RedisProfileViews(RedisViews):
             return await _nobody(read)
         members = ListQuery.of_profiles(query, group=UUID(lead.decode()))
         guards = () if group.is_id else (group.field(lead),)
-        found = await page(read, members, limits=self._list_limits, shown=show, guards=guards)
+        found = await page(read, members, lengths=self._list_lengths, shown=show, guards=guards)
         if not all(map(group.is_of, found.guards)):
             return Attempt(Page(read.position, ()), consistent=False)
         return Attempt(found.page, consistent=True)

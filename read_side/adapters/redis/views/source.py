@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
+from read_side.adapters.redis.lists.lengths import ListLengths
 from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.batcher import Batcher, Reply
 from read_side.adapters.redis.transport.consistent_read import Attempt, until_consistent
@@ -49,7 +50,7 @@ class RedisViews(ABC):
         limits, keys = limits or RedisReadLimits(), keyspace.projection(self.projection)
         self.freshness = freshness
         self._limits = limits
-        self._list_limits = list_limits or ListLimits()
+        self._list_lengths = ListLengths(list_limits or ListLimits())
         self._eviction = eviction or EvictionWatch(connect, limits=limits)
         batcher = partial(
             Batcher,

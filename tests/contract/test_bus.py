@@ -35,6 +35,7 @@ LIMITS = BusLimits(wait_seconds=0.05, share_seconds=0.01, first_retry=0.01, long
 ERP = Principal("erp", frozenset())
 REGISTER = {"command": "register-account", **ANDRE}
 BOB = {"email": "bob@example.org", "handle": "bob", "display_name": "Bob"}
+CAT = {"email": "cat@example.org", "handle": "cat", "display_name": "Cat"}
 POISON = [
     (b"\xff", "/problems/not-json"),
     (b'{"command": "fly"}', "/problems/invalid"),
@@ -215,7 +216,8 @@ async def test_one_that_was_thought_dead_settles_nothing(url, bus):
         zombie, other = (ShardStream(client, 0, consumer=each, limits=LIMITS) for each in ("zombie", "other"))
         await zombie.open()
         [message] = await zombie.take()
-        assert await other.take() == [message]
+        [again] = await other.take()
+        assert (again.key, again.deaths) == (message.key, 1)
 
         with pytest.raises(Unavailable):
             await zombie.settle([answer_to(message, ending)])
@@ -233,14 +235,48 @@ async def test_more_is_pending_than_is_read_at_once(url, bus):
             ShardStream(client, 0, consumer=each, limits=BusLimits(at_once=2)) for each in ("dead", "next")
         )
         await dead.open()
-        for _ in range(2):
-            await dead.take()
+        await client.xreadgroup(GROUP, "dead", {commands(0): ">"}, count=4)
         taken = []
         while messages := await next_one.take():
             taken += [message.key for message in messages]
             await next_one.settle([answer_to(message, Refusal(INVALID, "no")) for message in messages])
 
     assert taken == sent
+
+
+async def test_a_message_that_kills_its_consumers_is_tried_no_more(url, bus, consuming, store):
+    """Its sender is answered, and those beside it are carried out, though they were read with it each time at first."""
+    before, kills, behind = (bus.send("a", line(command="register-account", **each)) for each in (ANDRE, BOB, CAT))
+    async with connect(url) as client:
+        for nth in range(LIMITS.deaths):
+            doomed = ShardStream(client, 0, consumer=f"doomed {nth}", limits=LIMITS)
+            await doomed.open()
+            for each in await doomed.take():
+                if each.key == kills:
+                    break
+                await doomed.settle([answer_to(each, Refusal(INVALID, "no"))])
+        pending = await client.xpending_range(commands(0), GROUP, "-", "+", 10)
+    assert [each["times_delivered"] for each in pending] == [LIMITS.deaths, 2]
+
+    async with consuming():
+        await settled(bus)
+
+    answers = dict(bus.answers())
+    assert [answers[each]["status"] for each in (before, kills, behind)] == [422, 500, 200]
+    [(dead, reason)] = bus.dead_letters()
+    assert (dead, reason["title"]) == (kills, "Consumers ended whenever they carried it out")
+    assert [each.event.handle for each in store.log.events if hasattr(each.event, "handle")] == [CAT["handle"]]
+
+
+async def test_what_a_consumer_takes_again_itself_is_not_counted(url, bus):
+    """It does so with all that stands behind a refusal, and while PostgreSQL is away."""
+    bus.send("andre", line(**REGISTER))
+    async with connect(url) as client:
+        stream = ShardStream(client, 0, consumer="one", limits=LIMITS)
+        await stream.open()
+        deaths = [(await stream.take())[0].deaths for _ in range(10)]
+
+    assert deaths == [0] * 10
 
 
 class Messages:

@@ -1,11 +1,11 @@
 """What stands in the streams of the bus: messages, answers and dead letters."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from shared.problems import FieldError, Refusal
+from shared.problems import INTERNAL_ERROR, FieldError, Refusal
 from write_side.execution.endings import Ending, StreamedAnswer
 from write_side.execution.invocation import Answer
 
@@ -23,8 +23,11 @@ def commands(shard: int) -> str:
     return f"muster:{{bus}}:commands:{shard}"
 
 
+KILLS_CONSUMERS = msgspec.structs.replace(INTERNAL_ERROR, title="Consumers ended whenever they carried it out")
+
+
 class Poison(Refusal):
-    """A message that is no command, and never will be."""
+    """A message that is no command, or that cannot be carried out, and never will be."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.problem, refusal.detail, errors=refusal.errors)
@@ -36,12 +39,14 @@ class Message(NamedTuple):
 
     :param id: as Redis has it, unique in its shard.
     :param body: a line as `POST /commands` takes it.
+    :param deaths: how many consumers ended that had taken it.
     """
 
     shard: int
     id: str
     body: bytes
     traceparent: str | None
+    deaths: int = 0
 
     @property
     def key(self) -> str:
@@ -49,10 +54,12 @@ class Message(NamedTuple):
         return f"{self.shard}:{self.id}"
 
     @classmethod
-    def of(cls, shard: int, entry: tuple[bytes, Mapping[bytes, bytes]]) -> "Message":
-        id_, fields = entry
+    def of(cls, shard: int, id: bytes, entry: Sequence[bytes], deaths: int) -> "Message":
+        """:param entry: its fields and their values in turn."""
+        fields = dict(zip(entry[::2], entry[1::2], strict=True))
         trace = fields.get(b"traceparent")
-        return cls(shard, id_.decode(), fields.get(b"command", b""), trace.decode("latin-1") if trace else None)
+        body = fields.get(b"command", b"")
+        return cls(shard, id.decode(), body, trace.decode("latin-1") if trace else None, deaths)
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

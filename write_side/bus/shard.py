@@ -12,7 +12,7 @@ from shared.errors import Unavailable
 from shared.observability.logging import log_defect
 from shared.problems import INTERNAL_ERROR, Refusal
 from shared.runtime.retry import Backoff, RetryPolicy, repeat
-from write_side.bus.entries import Message, Poison, SettledMessage, settled
+from write_side.bus.entries import KILLS_CONSUMERS, Message, Poison, SettledMessage, settled
 from write_side.bus.limits import BusLimits
 from write_side.bus.stream import ShardStream
 from write_side.execution.endings import Ending
@@ -58,6 +58,7 @@ class ShardConsumer:
         self._locks = locks
         self._executor = executor
         self._principal = principal
+        self._deaths = limits.deaths
         self._in_order = InOrder(self._ending)
         self._pauses = Backoff(RetryPolicy(first=limits.first_retry, longest=limits.longest_retry))
         self._is_open = False
@@ -113,6 +114,9 @@ class ShardConsumer:
 
     async def _ending(self, message: Message, place: Place) -> Ending:
         """:raises NotYet: those before it have to be settled first."""
+        if message.deaths >= self._deaths:
+            log.error("a message of the bus is tried no more", message=message.key, deaths=message.deaths)
+            return Poison(Refusal(KILLS_CONSUMERS, "Consumers ended over the message"))
         try:
             with observed(CHANNEL, traceparent=message.traceparent) as observation:
                 invocation = self._read_in_turn(message, place, observation)

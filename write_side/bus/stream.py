@@ -11,6 +11,31 @@ from shared.redis.failures import reachable
 from write_side.bus.entries import ANSWERS, DEAD_LETTERS, GROUP, Message, SettledMessage, commands
 from write_side.bus.limits import BusLimits
 
+# Another consumer may have been killed over what it has read and not settled: that is counted. What this one took is
+# not: it takes anew what stands behind a refusal. From the second such death on a message is taken alone, so that those
+# are not counted that only stand beside one that kills.
+_TAKE = """
+local group, consumer, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local taken = {}
+local function take(entries, deaths)
+    for _, each in ipairs(entries) do taken[#taken + 1] = {each[1], each[2], deaths} end
+end
+local pending = redis.call('XPENDING', KEYS[1], group, '-', '+', most)
+for _, each in ipairs(pending) do
+    local id, owner, times = each[1], each[2], each[4]
+    local is_foreign = owner ~= consumer
+    local deaths = is_foreign and times or times - 1
+    if deaths > 1 and #taken > 0 then return taken end
+    if is_foreign then redis.call('XCLAIM', KEYS[1], group, consumer, 0, id) end
+    take(redis.call('XRANGE', KEYS[1], id, id), deaths)
+    if deaths > 1 then return taken end
+end
+if #pending < most then
+    local new = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', most - #pending, 'STREAMS', KEYS[1], '>')
+    if new then take(new[1][2], 0) end
+end
+return taken
+"""
 # A message that another consumer has claimed meanwhile is that one's to answer.
 _SETTLE = """
 local settled = 0
@@ -50,6 +75,7 @@ class ShardStream:
         self._key = commands(shard)
         self._consumer = consumer
         self._limits = limits
+        self._take: Any = client.register_script(_TAKE)
         self._settle: Any = client.register_script(_SETTLE)
         self._forget: Any = client.register_script(_FORGET)
 
@@ -67,18 +93,11 @@ class ShardStream:
         """
         Take what is to be done first, in order: what any consumer has read and not settled, then what is new.
 
-        In one transaction: a consumer that was thought dead cannot come in between with what it reads.
+        At once: a consumer that was thought dead cannot come in between with what it reads.
         """
-        most = self._limits.at_once
         with reachable():
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.xautoclaim(self._key, GROUP, self._consumer, min_idle_time=0, start_id=_START, count=most)
-                pipe.xreadgroup(GROUP, self._consumer, {self._key: ">"}, count=most)
-                (cursor, claimed, *_), new = await pipe.execute()
-        entries = list(claimed)
-        if cursor.decode() == _START:  # else what is new stands behind further ones that are pending
-            entries += _entries(new)
-        return [Message.of(self._shard, each) for each in entries]
+            taken = await self._take(keys=[self._key], args=[GROUP, self._consumer, self._limits.at_once])
+        return [Message.of(self._shard, *each) for each in taken]
 
     async def wait(self) -> None:
         """Return once there may be something to be done."""
@@ -99,14 +118,3 @@ class ShardStream:
             )
         if settled < len(messages):
             raise Unavailable(f"shard {self._shard} of the bus is carried out by another consumer")
-
-
-def _entries(reply: Any) -> Sequence[Any]:
-    """Return the entries of one stream, from a reply of RESP2 or RESP3."""
-    if not reply:
-        return ()
-    if isinstance(reply, dict):
-        [[entries]] = reply.values()
-    else:
-        [[_, entries]] = reply
-    return list(entries)

@@ -102,6 +102,7 @@ def register_reactions(registry: svcs.Registry, settings: Settings, *, log: Even
         companions=[partial(send_webhooks, settings, clock)] if settings.read_url else [],  # by the feed of that API
         limits=limits,
     )
+    registry.register_value(Mailer, mailer, on_registry_close=mailer.aclose)
     register_reactor(registry, reactor)
 
 

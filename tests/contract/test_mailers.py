@@ -1,5 +1,6 @@
 """Every mailer sends what it is given, and says alike why it did not."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from shared.errors import Unavailable
 from shared.urls.mail import SmtpServer
 from tests.support.certificates import certified
 from tests.support.mail_servers import LOGIN, mail_server
+from tests.support.patience import until
 from write_side.adapters.mail.folder import FolderMailer
 from write_side.adapters.mail.message import message_of
 from write_side.adapters.mail.smtp import SmtpLimits, SmtpMailer
@@ -65,6 +67,7 @@ async def mailing(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             async with mail_server() as server:
                 mailer = SmtpMailer(SmtpServer.parse(f"smtp://127.0.0.1:{server.port}"), sender=SENDER)
                 yield Mailing(mailer, lambda: [each.message for each in server.taken])
+                await mailer.aclose()
 
 
 def read(path: Path) -> EmailMessage:
@@ -208,6 +211,50 @@ async def test_a_server_that_takes_no_addresses_in_other_scripts_refuses_those()
     async with mail_server(enable_SMTPUTF8=False) as server:
         with pytest.raises(MailRefused):
             await smtp(f"smtp://127.0.0.1:{server.port}").send(mail("jürgen@example.org"))
+
+
+async def test_mails_that_follow_one_another_take_one_connection():
+    """Also after one that the server refused."""
+    async with mail_server() as server:
+        server.answers["no@example.org"] = "550 no"
+        mailer = smtp(f"smtp://127.0.0.1:{server.port}")
+        await mailer.send(mail())
+        with pytest.raises(MailRefused):
+            await mailer.send(mail("no@example.org"))
+        await mailer.send(mail("andre@example.org", id=UUID(int=8)))
+        await mailer.aclose()
+
+        assert len(server.connections) == 1
+        assert [each.recipients for each in server.taken] == [["andre@example.org"]] * 2
+
+
+async def test_what_the_server_has_closed_meanwhile_is_opened_anew():
+    async with mail_server() as server:
+        mailer = smtp(f"smtp://127.0.0.1:{server.port}")
+        await mailer.send(mail())
+        server.drop_connections()
+        await mailer.send(mail())
+        await mailer.aclose()
+
+        assert (len(server.taken), len(server.connections)) == (2, 2)
+
+
+async def test_a_connection_without_mails_is_ended():
+    async with mail_server() as server:
+        mailer = smtp(f"smtp://127.0.0.1:{server.port}", idle_seconds=0.01)
+        await mailer.send(mail())
+
+        await until(lambda: server.connections[0].transport is None)
+
+
+async def test_mails_at_once_take_connections_of_their_own():
+    async with mail_server() as server:
+        mailer = smtp(f"smtp://127.0.0.1:{server.port}")
+        for _ in range(2):
+            await asyncio.gather(*(mailer.send(mail(id=UUID(int=number))) for number in range(3)))
+        await mailer.aclose()
+
+        assert (len(server.taken), len(server.connections)) == (6, 3)
 
 
 async def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path):

@@ -49,6 +49,9 @@ class Mailer(Protocol):
         :raises Unavailable: they may be removed later.
         """
 
+    async def aclose(self) -> None:
+        """End what is kept open for the next mail."""
+
 
 class TokenKey(Protocol):
     """The key that seals what is mailed to people, of this directory alone."""

@@ -38,6 +38,9 @@ class FolderMailer:
         except OSError as error:
             raise Unavailable(f"mails in {self._folder} cannot be removed: {error.strerror}") from error
 
+    async def aclose(self) -> None:
+        """Do nothing: no file is kept open."""
+
     def _path(self, id: UUID) -> Path:
         return self._folder / f"{id}.eml"
 

@@ -1,8 +1,9 @@
-"""Mails handed to a server by SMTP (RFC 5321), each on a connection of its own."""
+"""Mails handed to a server by SMTP (RFC 5321), those that follow one another on one connection."""
 
 import asyncio
 import ssl
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.headerregistry import Address
 from uuid import UUID
@@ -31,10 +32,12 @@ class SmtpLimits:
 
     :param answer_seconds: for the connection, and for each of its answers.
     :param mail_seconds: for a mail in all.
+    :param idle_seconds: for which a connection is kept for the next mail: less than servers wait.
     """
 
     answer_seconds: float = 10.0
     mail_seconds: float = 30.0
+    idle_seconds: float = 5.0
 
 
 SMTP_LIMITS = SmtpLimits()
@@ -47,11 +50,13 @@ class SmtpMailer:
         self._server = server
         self._sender = sender
         self._limits = limits
+        self._idle: list[aiosmtplib.SMTP] = []
+        self._leaving: set[asyncio.Task[None]] = set()
         self._tls = ssl.create_default_context(cafile=server.ca_certs) if server.has_tls or server.starttls else None
 
     async def send(self, mail: Mail) -> None:
         try:
-            async with asyncio.timeout(self._limits.mail_seconds), self._client() as client:
+            async with asyncio.timeout(self._limits.mail_seconds), self._lent() as client:
                 await self._hand_over(mail, client)
         except (SMTPException, OSError) as error:  # among the latter is TimeoutError
             raise Unavailable(_kind_of(error)) from None
@@ -59,9 +64,49 @@ class SmtpMailer:
     async def forget(self, ids: Collection[UUID]) -> None:
         """Do nothing: a mail that was handed over is not kept."""
 
-    def _client(self) -> aiosmtplib.SMTP:
+    async def aclose(self) -> None:
+        await asyncio.gather(*map(_quit, self._idle), *self._leaving)
+        self._idle.clear()
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        """Lend a connection; one on which something failed is not kept."""
+        client = await self._kept() or await self._connected()
+        try:
+            yield client
+        except MailRefused:
+            self._keep(client)
+            raise
+        except BaseException:
+            client.close()
+            raise
+        self._keep(client)
+
+    async def _kept(self) -> aiosmtplib.SMTP | None:
+        """Return a connection that still stands; nothing of a former mail is left on it."""
+        while self._idle:
+            client = self._idle.pop()
+            try:
+                await client.rset()
+            except (SMTPException, OSError):  # the server has closed it, or is to be asked anew
+                client.close()
+            else:
+                return client
+        return None
+
+    def _keep(self, client: aiosmtplib.SMTP) -> None:
+        self._idle.append(client)
+        asyncio.get_running_loop().call_later(self._limits.idle_seconds, self._let_go, client)
+
+    def _let_go(self, client: aiosmtplib.SMTP) -> None:
+        if client in self._idle:
+            self._idle.remove(client)
+            self._leaving.add(task := asyncio.create_task(_quit(client), name="leaving a mail server"))
+            task.add_done_callback(self._leaving.discard)
+
+    async def _connected(self) -> aiosmtplib.SMTP:
         server = self._server
-        return aiosmtplib.SMTP(
+        client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
             username=server.user,
@@ -72,6 +117,8 @@ class SmtpMailer:
             timeout=self._limits.answer_seconds,
             local_hostname=self._sender.domain,
         )
+        await client.connect()
+        return client
 
     async def _hand_over(self, mail: Mail, client: aiosmtplib.SMTP) -> None:
         message, to = message_of(mail, sender=self._sender), recipient_of(mail.to).addr_spec
@@ -84,6 +131,12 @@ class SmtpMailer:
             if (status := _status_of(error)) in _PERMANENT:
                 raise MailRefused(str(status)) from None
             raise
+
+
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    with suppress(SMTPException, OSError):
+        await client.quit()
+    client.close()
 
 
 def _kind_of(error: Exception) -> str:

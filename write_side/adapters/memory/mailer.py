@@ -24,3 +24,6 @@ class MemoryMailer:
 
     async def forget(self, ids: Collection[UUID]) -> None:
         self.sent = [each for each in self.sent if each.id not in ids]
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is kept open."""

@@ -13,6 +13,8 @@ from typing import TypeAlias
 import svcs
 import uuid_utils
 
+from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
+from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.processes.filler import RangeFillerInChild
 from projector.adapters.redis.leases import RedisLease
@@ -22,6 +24,7 @@ from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
 from projector.declaring.projection import Projection
 from projector.declaring.retention import RetentionPolicy
+from projector.monitoring.deliveries import GivenUpDeliveries
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
@@ -75,7 +78,16 @@ def register_services(registry: svcs.Registry) -> None:
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
     projections = projections_of(settings)
     url = settings.required("redis_url")
-    register_redis(registry, url=url, log=log, settings=settings, projections=projections, filler=_filler_in_children)
+    given_up = PostgresGivenUpDeliveries(settings.required("database_url"))
+    register_redis(
+        registry,
+        url=url,
+        log=log,
+        settings=settings,
+        projections=projections,
+        filler=_filler_in_children,
+        deliveries=given_up,
+    )
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
     registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
 
@@ -102,6 +114,7 @@ def register_redis(
     projections: Sequence[Projection] = PROJECTIONS,
     keyspace: Keyspace = HOME,
     filler: MakeFiller | None = None,
+    deliveries: GivenUpDeliveries | None = None,
 ) -> None:
     """Register a projector that keeps everything in one Redis; see `register_projector`."""
     settings, client = settings or Settings.load({}), connect(url)
@@ -116,6 +129,7 @@ def register_redis(
         clock=SystemClock(),
         settings=settings,
         filler=filler,
+        deliveries=deliveries,
     )
     registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
 
@@ -130,11 +144,13 @@ def register_projector(
     settings: Settings | None = None,
     limits: ProcessorLimits | None = None,
     filler: MakeFiller | None = None,
+    deliveries: GivenUpDeliveries | None = None,
 ) -> None:
     """
     Register what feeds all projections, on any adapters.
 
     :param limits: of each projection, instead of those of the settings.
+    :param deliveries: what operators are shown; none, where there is no database of a write side.
     :param filler: makes what fills generations, instead of what does it in this process.
     """
     settings = settings or Settings.load({})
@@ -166,6 +182,7 @@ def register_projector(
     parked = ParkedEvents(models={each.projection.name: each.model for each in stores}, clock=clock)
     registry.register_value(LeaderElection, election)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
+    registry.register_value(GivenUpDeliveries, deliveries or MemoryGivenUpDeliveries())
     _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)
 
 
@@ -180,7 +197,8 @@ def _register_monitoring(
 ) -> None:
     """Register what operators see; what reads the status all the time has a session of its own with the log."""
     board, persistent = board_on(log=log), PersistentEventLog(log)
-    history = StatusHistory(board_on(log=persistent), parked=parked, clock=clock, limits=limits)
+    deliveries = svcs.Container(registry).get_abstract(GivenUpDeliveries)
+    history = StatusHistory(board_on(log=persistent), parked=parked, deliveries=deliveries, clock=clock, limits=limits)
     registry.register_value(Clock, clock)
     registry.register_value(StallDetector, StallDetector(limits=limits), ping=StallDetector.require_moving)
     registry.register_value(Sessions, MemorySessions())

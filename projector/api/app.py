@@ -9,6 +9,7 @@ import svcs
 from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
+from projector.api import deliveries as delivering
 from projector.api import orders, pages
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
@@ -51,9 +52,10 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
             *pages.SIGN_IN.handlers,
             *generations.HANDLERS,
             *parking.HANDLERS,
+            *delivering.HANDLERS,
         ],
         registers=[*registers, _register],
-        problems=[problem for part in (orders, guard, events, pages) for problem in part.PROBLEMS],
+        problems=[problem for part in (orders, guard, events, pages, delivering) for problem in part.PROBLEMS],
         document=_document(),
         policy=POLICY,
         lifespan=[*([beside] if beside else []), _end_streams],
@@ -135,5 +137,6 @@ def _document() -> dict[str, Any]:
             *events.OPERATIONS,
             *generations.OPERATIONS,
             *parking.OPERATIONS,
+            *delivering.OPERATIONS,
         ],
     )

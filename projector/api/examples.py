@@ -1,8 +1,10 @@
 """Answers as the documentation shows them."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from projector.monitoring.answers import Arrangement, GenerationStatus, ProjectionStatus, ProjectorStatus, Status
+from projector.monitoring.deliveries import DeliveriesReport, DeliveryRetried, GivenUpDelivery
 from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport
 from shared.http.openapi.examples import EXAMPLE_ID
 
@@ -14,6 +16,15 @@ _PARKED = ParkedDocument(
     stale_since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
     waiting=(1042,),
     failed=(FailedEvent(position=1042, error="KeyError", code="7c1f"),),
+)
+_GIVEN_UP = GivenUpDelivery(
+    id=UUID("5f0e2c1a-6f0d-5b5e-9a55-0c1d2e3f4a5b"),
+    reaction="send-verification-mail",
+    account_id=UUID(EXAMPLE_ID),
+    position=1042,
+    attempts=1,
+    error="refused: 550",
+    given_up_at=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
 )
 
 EXAMPLES = (
@@ -40,6 +51,8 @@ EXAMPLES = (
         ],
         projectors=[ProjectorStatus(id="host-4711", role="holder", since="2026-11-25T09:30:00Z")],
     ),
+    DeliveriesReport(waiting=3, given_up=1, deliveries=(_GIVEN_UP,)),
+    DeliveryRetried(id=_GIVEN_UP.id, retried=True),
     ParkedReport(parked=(_PARKED,), skipped=()),
     ParkedReply(settled=True, parked=(), skipped=()),
     Arrangement(projection="profiles", live=_LIVE, building=None, kept=None),

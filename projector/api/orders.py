@@ -71,6 +71,7 @@ async def order_in(request: Request[Any, Any, Any], decode: Callable[[bytes], T]
 _TAGS = {
     "status": OperationTag("status", "How far each projection is."),
     "projections": OperationTag("projections", "Rebuild a projection, and switch between its generations."),
+    "deliveries": OperationTag("deliveries", "What `muster react` was to deliver and has given up."),
     "parked": OperationTag("parked", "Events that could not be folded, and the documents that wait for them."),
 }
 """By the first word of a path."""

@@ -11,11 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from projector.monitoring.answers import ProjectionStatus, Status
+from projector.monitoring.deliveries import DeliveriesReport, GivenUpDeliveries
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status import StatusBoard
 from projector.processing.parked_answers import ParkedReport
@@ -23,6 +24,15 @@ from projector.processing.parked_events import Busy, ParkedEvents
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.runtime.retry import repeat
+
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class ReportSource(Protocol[R_co]):
+    """Something that a page shows beside the status."""
+
+    async def read(self) -> R_co: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +43,8 @@ class StatusSnapshot:
     status: Status
     parked: ParkedReport | None = None
     """None where it is unknown."""
+    deliveries: DeliveriesReport | None = None
+    """Likewise."""
 
 
 class Figures(NamedTuple):
@@ -67,10 +79,17 @@ class StatusHistory:
     """Take one snapshot after the other; however many look on, everything is asked once."""
 
     def __init__(
-        self, board: StatusBoard, *, parked: ParkedEvents, clock: Clock, limits: MonitoringLimits | None = None
+        self,
+        board: StatusBoard,
+        *,
+        parked: ParkedEvents,
+        deliveries: GivenUpDeliveries,
+        clock: Clock,
+        limits: MonitoringLimits | None = None,
     ) -> None:
         self._board = board
         self._parked = parked
+        self._deliveries = deliveries
         self._clock = clock
         self._limits = limits or MonitoringLimits()
         self._points: deque[_Point] = deque(maxlen=self._limits.remembered)
@@ -152,13 +171,14 @@ class StatusHistory:
         status = await self._board.read(whole=whole)
         for observe in (*self._observers, self._board.measure):
             observe(status)
-        self._show(StatusSnapshot(self._clock.now(), status, await self._read_parked() if whole else None), whole=whole)
+        shown = await asyncio.gather(self._known(self._parked), self._known(self._deliveries)) if whole else ()
+        self._show(StatusSnapshot(self._clock.now(), status, *shown), whole=whole)
         self._taken = monotonic()
 
-    async def _read_parked(self) -> ParkedReport | None:
+    async def _known(self, source: ReportSource[T]) -> T | None:
         try:
             async with asyncio.timeout(self._limits.patience):
-                return await self._parked.read()
+                return await source.read()
         except (Unavailable, Unsound, Busy, TimeoutError):
             return None  # the status says why
 

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -10,6 +12,7 @@ from alembic import command
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
+from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.traces import PostgresTraces
 from projector.projections.registry import PROJECTIONS
@@ -151,6 +154,15 @@ def test_the_role_that_writes_cannot_change_what_was_appended(as_role, statement
 def test_the_role_that_projects_cannot_change_anything(as_role, statement):
     """Nor read more of the state than is published."""
     assert_refused(as_role("muster_project"), statement)
+
+
+async def test_the_role_that_projects_retries_deliveries_and_cannot_make_or_move_any(as_role):
+    given_up = PostgresGivenUpDeliveries(as_role("muster_project"))
+
+    assert not await given_up.retry(UUID(int=1), now=datetime.now(UTC))
+    assert (await given_up.read()).given_up == 0
+    for statement in ("delete from deliveries", "update deliveries set account_id = gen_random_uuid()"):
+        assert_refused(as_role("muster_project"), statement)
 
 
 async def test_who_may_not_look_everywhere_hears_so_before_anybody_is_erased(as_role):

@@ -206,7 +206,10 @@ def send_to_operators(sender):
     for segment in SEGMENTS:
         for path in addresses(segment, ("/problems/{}", "/sign-in?token={}", "/parked/profiles/{}", "/parked/{}/x")):
             sender.ask(ops, path)
-        for path in addresses(segment, ("/projections/{}/abort", "/parked/{}/x/retry", "/parked/profiles/{}/retry")):
+        for path in addresses(
+            segment,
+            ("/projections/{}/abort", "/parked/{}/x/retry", "/parked/profiles/{}/retry", "/deliveries/{}/retry"),
+        ):
             sender.ask(ops, path, "POST", json={})
     for text in TEXTS.values():
         for field in ("reason", "by"):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
 from projector.main import projector_app
 from projector.monitoring.answers import Status
 from projector.monitoring.limits import MonitoringLimits
@@ -142,7 +143,7 @@ def shows_everything():
 
     def register(registry):
         register_on(registry, around, clock=SystemClock())
-        history = StatusHistory(Board(), parked=Parked(), clock=SystemClock())
+        history = StatusHistory(Board(), parked=Parked(), deliveries=MemoryGivenUpDeliveries(), clock=SystemClock())
         remember(history)
         registry.register_value(StatusHistory, history)
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from projector.api.page.figures import tally
 from projector.monitoring.answers import GenerationStatus, ProjectionStatus, RebuildStatus
+from projector.monitoring.deliveries import GivenUpDelivery
+from projector.monitoring.deliveries import path_of as path_of_a_delivery
 from projector.processing.parked_answers import ParkedDocument, path_of
 from projector.rebuilding.comparison import reason_to_hold
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison, Order
@@ -72,6 +74,17 @@ def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
         fields=("reason", "by"),
     )
     return retry, skip
+
+
+def button_of_a_delivery(delivery: GivenUpDelivery) -> Button:
+    """Return what can be done with a delivery that was given up."""
+    return Button(
+        id=f"deliveries-{delivery.id}-retry",
+        path=f"{path_of_a_delivery(delivery)}/retry",
+        action="Retry",
+        what=f"delivery {delivery.id}",
+        consequence=f"It is tried at once: {delivery.reaction} for account {delivery.account_id}, if still needed.",
+    )
 
 
 def buttons_of_a_projection(status: ProjectionStatus) -> Iterator[Button]:

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from projector.api.page.buttons import buttons_of_a_document, buttons_of_a_projection
+from projector.api.page.buttons import button_of_a_delivery, buttons_of_a_document, buttons_of_a_projection
 from projector.api.page.figures import number, part_done, size, tally, time_left
 from projector.monitoring.status_history import StatusSnapshot
 from shared.http.pages.documentation import ROOT, STYLE
@@ -27,6 +27,7 @@ _templates.globals |= {
     "time_left": time_left,
     "buttons_of_a_projection": buttons_of_a_projection,
     "buttons_of_a_document": buttons_of_a_document,
+    "button_of_a_delivery": button_of_a_delivery,
 }
 _parts: Any = _templates.get_template("parts.html").module
 
@@ -50,6 +51,7 @@ def parts(snapshot: StatusSnapshot) -> dict[str, str]:
         "projectors": _parts.projectors(snapshot.status.projectors),
         "parked-documents": _parts.parked_documents(snapshot.parked),
         "parked-skipped": _parts.parked_skipped(snapshot.parked),
+        "deliveries-given-up": _parts.deliveries(snapshot.deliveries),
     }
     for each in snapshot.status.projections:
         made |= {

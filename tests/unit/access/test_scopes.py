@@ -79,6 +79,8 @@ ROUTES = {
         "GET /parked/{projection}/{id}": OPS,
         "POST /parked/{projection}/{id}/retry": OPS,
         "POST /parked/{projection}/{id}/skip": OPS,
+        "GET /deliveries": OPS,
+        "POST /deliveries/{id}/retry": OPS,
     },
 }
 FORMS = {"POST /sign-in", "POST /sign-out", "POST /", "POST /people/{handle}"}

@@ -219,6 +219,8 @@ async def test_the_openapi_document_describes_every_route(client):
         *(f"/projections/{{name}}/{action}" for action in ("rebuild", "abort", "rollback")),
         "/parked",
         *(f"/parked/{{projection}}/{{id}}{action}" for action in ("", "/retry", "/skip")),
+        "/deliveries",
+        "/deliveries/{id}/retry",
     ]
     assert {"ProjectionStatus", "ParkedDocument"} <= document["components"]["schemas"].keys()
 

@@ -215,7 +215,7 @@ def test_a_page_is_sent_what_has_changed():
 
 def test_there_are_no_more_streams_than_there_are_places():
     """And one that is left can be taken."""
-    streams = Streams(StatusHistory(None, parked=None, clock=None), limits=StreamLimits(streams=2))
+    streams = Streams(StatusHistory(None, parked=None, deliveries=None, clock=None), limits=StreamLimits(streams=2))
     with streams.places.place():
         with streams.places.place(), pytest.raises(Rejection) as refused, streams.places.place():
             pass

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
 from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status_history import StatusHistory
@@ -55,7 +56,8 @@ def a_history(*, interval=0.0):
     clock = SettableClock(DAWN)
     board = Board(clock)
     limits = MonitoringLimits(interval=interval, longest_rest=3_600)
-    return StatusHistory(board, parked=Parked(), clock=clock, limits=limits), board
+    shown = {"parked": Parked(), "deliveries": MemoryGivenUpDeliveries()}
+    return StatusHistory(board, **shown, clock=clock, limits=limits), board
 
 
 @asynccontextmanager

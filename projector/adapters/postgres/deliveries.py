@@ -1,0 +1,43 @@
+"""Deliveries that were given up, in the table of the write side."""
+
+from datetime import datetime
+from functools import partial
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from projector.monitoring.deliveries import DeliveriesReport, GivenUpDelivery
+from shared.postgres.connection import connected, reachable
+
+SHOWN = 50
+
+_COUNTS = """
+    select count(*) filter (where given_up_at is null), count(*) filter (where given_up_at is not null)
+      from deliveries"""
+_GIVEN_UP = """
+    select id, reaction, account_id, position, attempts, error, given_up_at
+      from deliveries where given_up_at is not null order by given_up_at, number limit %s"""
+_RETRY: LiteralString = """
+    update deliveries set attempts = 0, due_at = %s, given_up_at = null
+     where id = %s and given_up_at is not null returning id"""
+
+
+class PostgresGivenUpDeliveries:
+    """Opens a connection for each question: they are asked while a page is looked at."""
+
+    def __init__(self, url: str) -> None:
+        self._connected = partial(connected, url, autocommit=True)
+
+    async def read(self) -> DeliveriesReport:
+        async with self._connected() as connection:
+            with reachable():
+                [(waiting, given_up)] = await (await connection.execute(_COUNTS)).fetchall()
+                cursor = connection.cursor(row_factory=class_row(GivenUpDelivery))
+                found = await (await cursor.execute(_GIVEN_UP, (SHOWN,))).fetchall() if given_up else []
+        return DeliveriesReport(waiting=waiting, given_up=given_up, deliveries=found)
+
+    async def retry(self, id: UUID, *, now: datetime) -> bool:
+        async with self._connected() as connection:
+            with reachable():
+                return bool(await (await connection.execute(_RETRY, (now, id))).fetchall())

@@ -243,7 +243,8 @@ def _filler_here(
 
 
 def _filler_in_children(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
-    elsewhere = RangeFillerInChild(("-m", "projector.cli.fill", store.projection.name))
+    command, niceness = ("-m", "projector.cli.fill", store.projection.name), settings.limits_of(FillingLimits).niceness
+    elsewhere = RangeFillerInChild(command, niceness=niceness)
     return _filler_here(store, log, settings, elsewhere=elsewhere)
 
 

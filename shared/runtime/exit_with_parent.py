@@ -1,9 +1,10 @@
 """
 Processes that end with the one that started them, even when that one is killed with -9.
 
-As a program, `python exit_with_parent.py PARENT ACCOUNT COMMAND…` binds itself to PARENT, becomes the numeric
-user:group ACCOUNT unless that is `-`, and turns into COMMAND. A program of its own, because nothing of Python may run
-between fork and exec in a process that has threads; standard library only, because it runs in front of every server.
+As a program, `python exit_with_parent.py PARENT ACCOUNT NICENESS COMMAND…` binds itself to PARENT, becomes the numeric
+user:group ACCOUNT unless that is `-`, lets others go before it by NICENESS, and turns into COMMAND. A program of its
+own, because nothing of Python may run between fork and exec in a process that has threads; standard library only,
+because it runs in front of every server.
 """
 
 import ctypes
@@ -18,14 +19,18 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 
 
-def ending_with_parent(command: Sequence[str], *, account: tuple[int, int] | None = None) -> list[str]:
+def ending_with_parent(
+    command: Sequence[str], *, account: tuple[int, int] | None = None, niceness: int = 0
+) -> list[str]:
     """
     Return the command line that runs `command` until the calling process ends, as `account` (uid, gid) if given.
+
+    :param niceness: how much less of a busy processor it gets than the calling process, see nice(2).
 
     The kernel watches the thread that starts it: start it from one that lives as long as the process does.
     """
     who = "-" if account is None else f"{account[0]}:{account[1]}"
-    return [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), who, *command]
+    return [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), who, str(niceness), *command]
 
 
 def exit_with_parent(parent: int) -> None:
@@ -56,7 +61,8 @@ def _become(account: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    parent, account, *command = arguments
+    parent, account, niceness, *command = arguments
+    os.nice(int(niceness))
     if account != "-":
         _become(account)
     if sys.platform == "linux":  # a thread would not outlive the exec

@@ -21,9 +21,13 @@ class RangeFillerInChild:
     It is killed where that is cancelled.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
-        """:param command: what runs the child; the order follows, in JSON."""
+    def __init__(self, command: Sequence[str], *, niceness: int) -> None:
+        """
+        :param command: what runs the child; the order follows, in JSON.
+        :param niceness: how much less of a busy processor it gets than this process.
+        """
         self._command = command
+        self._niceness = niceness
 
     async def fill(self, order: RangeOrder, *, turn: Turn, report: Report) -> RangeOutcome:
         async with self._running(order) as child:
@@ -31,9 +35,10 @@ class RangeFillerInChild:
 
     @asynccontextmanager
     async def _running(self, order: RangeOrder) -> AsyncIterator[asyncio.subprocess.Process]:
-        command = ending_with_parent([sys.executable, *self._command, encode(order).decode()])
+        command = [sys.executable, *self._command, encode(order).decode()]
+        bound = ending_with_parent(command, niceness=self._niceness)
         pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=LONGEST_LINE)
+        child = await asyncio.create_subprocess_exec(*bound, stdin=pipe, stdout=pipe, limit=LONGEST_LINE)
         try:
             yield child
         finally:

@@ -45,7 +45,7 @@ class Turns:
 
 
 def filler(script):
-    return RangeFillerInChild(("-I", "-S", "-c", script))
+    return RangeFillerInChild(("-I", "-S", "-c", script), niceness=3)
 
 
 async def filled(script, turns=None):
@@ -66,6 +66,12 @@ async def test_it_is_told_what_to_fill():
     order = msgspec.json.encode(ORDER).decode()
 
     assert await filled(f"import sys; assert sys.argv[1:] == [{order!r}];" + ENDS) == (ENDED, [])
+
+
+async def test_others_go_before_it():
+    niceness = os.nice(0) + 3
+
+    assert await filled(f"import os; assert os.nice(0) == {niceness};" + ENDS) == (ENDED, [])
 
 
 async def test_it_writes_when_it_may():

@@ -30,6 +30,7 @@ from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
+from projector.processing.commit_order import CommitOrder
 from projector.processing.filling import Filler, RangeFiller
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
@@ -51,13 +52,14 @@ from shared.clock import Clock, SystemClock
 from shared.event_log import EventLog
 from shared.event_log.adapters.persistent import PersistentEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.event_log.tap import EventTap, TapLimits
 from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect
 from shared.settings import Settings
 
 AT_ONCE = frozenset({"profiles"})
-"""Projections that commit events one by one: of the others a few share a commit, as no reader waits for a number."""
+"""Projections that commit events one by one, and before the others, of which a few events share a commit."""
 SHARED_SECONDS = 0.02
 
 MakeFiller: TypeAlias = Callable[[ProjectionStore, EventLog, Settings], Filler]
@@ -155,6 +157,8 @@ def register_projector(
     """
     settings = settings or Settings.load({})
     candidate = _candidate(clock)
+    idle = (limits or settings.limits_of(ProcessorLimits)).idle
+    tap, order = EventTap(log, idle=idle, limits=settings.limits_of(TapLimits)), CommitOrder()
     leaderships = [Leadership(each.projection.name, each.projection.version) for each in stores]
     reconcilers = Reconcilers(
         [
@@ -162,6 +166,8 @@ def register_projector(
                 Feed(
                     store=store,
                     log=log,
+                    tap=tap,
+                    order=order,
                     leadership=leadership,
                     filler=(filler or _filler_here)(store, log, settings),
                     clock=clock,

@@ -2,7 +2,7 @@
 
 from projector.store.hints import forced_rebuild
 from shared.errors import Unsound
-from shared.event_log import EventReader, LogIdentity
+from shared.event_log import EventFollower, LogIdentity
 from shared.read_model.positions import Checkpoint
 from shared.wording import counted
 
@@ -27,7 +27,7 @@ class ForkCheck:
         self._projection = projection
         self._anchor = self._next_anchor = Checkpoint()
 
-    async def require(self, reader: EventReader, checkpoint: Checkpoint) -> None:
+    async def require(self, reader: EventFollower, checkpoint: Checkpoint) -> None:
         """
         Return if the checkpoint lies on the log.
 
@@ -43,7 +43,7 @@ class ForkCheck:
         if checkpoint.count - self._next_anchor.count >= self._recent:
             self._anchor, self._next_anchor = self._next_anchor, checkpoint
 
-    async def _require_by_counting_all(self, reader: EventReader, checkpoint: Checkpoint) -> None:
+    async def _require_by_counting_all(self, reader: EventFollower, checkpoint: Checkpoint) -> None:
         """What is remembered may be of a log that was replaced together with the checkpoint."""
         self._anchor = self._next_anchor = Checkpoint()
         if actual := await _differs(reader, checkpoint, since=Checkpoint()):
@@ -55,7 +55,7 @@ class ForkCheck:
             )
 
 
-async def _differs(reader: EventReader, checkpoint: Checkpoint, *, since: Checkpoint) -> LogIdentity | None:
+async def _differs(reader: EventFollower, checkpoint: Checkpoint, *, since: Checkpoint) -> LogIdentity | None:
     actual = await reader.identity(position=checkpoint.position, since=since.position)
     expected = LogIdentity(checkpoint.event_id, checkpoint.count - since.count)
     return None if actual == expected else actual

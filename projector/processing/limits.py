@@ -38,6 +38,8 @@ class ProcessorLimits:
     """Documents in a step of a fan-out."""
     interval: float = 0.0
     """From one commit of events to the next: what comes in between travels together."""
+    patience: float = 0.02
+    """For which a commit that no reader waits for, as of a generation that is built, lets others go first."""
     poll: float = 0.25
     """The notification of a commit is only a hint; this is the floor beneath it, while something goes on."""
     rest: float = 4.0

@@ -12,6 +12,7 @@ from projector.folding.code_version import code_version
 from projector.folding.fold import MOST_FAN_OUTS, MOST_WRITES, ProjectionFold
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing
+from projector.processing.commit_order import CommitOrder
 from projector.processing.filling import Filler, Piece
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
@@ -25,7 +26,8 @@ from projector.store.generations import Survey
 from projector.store.hints import broken
 from projector.store.ports import ProjectionStore
 from shared.clock import Clock
-from shared.event_log import EventLog, EventReader, RecordedEvent
+from shared.event_log import EventFollower, EventLog, RecordedEvent
+from shared.event_log.tap import EventTap
 from shared.observability.tracing import record_commit
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.cancellation import is_cancelled, to_the_end
@@ -37,6 +39,10 @@ class Feed:
 
     store: ProjectionStore
     log: EventLog
+    tap: EventTap
+    """By which the processors of one process read the log."""
+    order: CommitOrder
+    """Of the commits of one process."""
     leadership: Leadership
     filler: Filler
     clock: Clock
@@ -112,7 +118,7 @@ class Processor:
         if await self._is_to_be_filled() and await self._fill():
             return
         self._read = ()  # by a session that is over: the log may be another one
-        async with self._feed.log.connect() as reader:
+        async with self._feed.tap.connect() as reader:
             await self._feed_while_leading(reader)
 
     async def _is_to_be_filled(self) -> bool:
@@ -142,7 +148,7 @@ class Processor:
         self.progress.folded(events=piece.events)
         await self._after_commit(piece.seconds)
 
-    async def _feed_while_leading(self, reader: EventReader) -> None:
+    async def _feed_while_leading(self, reader: EventFollower) -> None:
         standing, attested = None, float("-inf")
         while self._feed.leadership.is_held and not is_cancelled():
             if perf_counter() - attested > self._feed.limits.attest:
@@ -157,7 +163,7 @@ class Processor:
                 if await self._is_to_be_filled():
                     return
 
-    async def _pass(self, reader: EventReader, standing: Standing) -> Standing:
+    async def _pass(self, reader: EventFollower, standing: Standing) -> Standing:
         """
         Take a step of the first fan-out, and the next events: neither waits for all of the other.
 
@@ -181,23 +187,30 @@ class Processor:
             await self._wait(reader)
         return standing
 
-    def _has_more(self, events: Sequence[RecordedEvent], reader: EventReader) -> bool:
+    def _has_more(self, events: Sequence[RecordedEvent], reader: EventFollower) -> bool:
         """Whether the log is likely to have more than these events."""
         return bool(events) and (bool(self._read) or reader.has_more)
 
-    async def _wait(self, reader: EventReader) -> None:
+    async def _wait(self, reader: EventFollower) -> None:
         if await reader.wait(seconds=self._idle.next()):
             self._idle.reset()
 
-    async def _next_events(self, reader: EventReader, standing: Standing) -> Sequence[RecordedEvent]:
+    async def _next_events(self, reader: EventFollower, standing: Standing) -> Sequence[RecordedEvent]:
         if len(standing.fan_outs) >= MOST_FAN_OUTS:
             return ()
         if (early := self._committed + self._feed.limits.interval - perf_counter()) > 0:
             await asyncio.sleep(early)
+        if not self._goes_first:
+            await self._feed.order.let_others_go_first(within=self._feed.limits.patience)
         if not self._read or standing.checkpoint.position != self._read_after:
             self._read = await reader.read(after=standing.checkpoint.position, limit=self._feed.limits.batch)
             self._read_after = standing.checkpoint.position
         return self._read[: self._size]
+
+    @property
+    def _goes_first(self) -> bool:
+        """Whether readers wait for each commit."""
+        return self.progress.is_measured and not self._feed.limits.interval
 
     async def _commit_what_can_be_folded(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         """Commit; an event that stops the projection does so only once what came before it has been fanned out."""
@@ -211,7 +224,8 @@ class Processor:
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()
         commit = self._writer.commit_events(events, standing)
-        folded = await to_the_end(commit)
+        with self._feed.order.under_way():
+            folded = await to_the_end(commit)
         applied = folded.batch.checkpoint.count - standing.checkpoint.count
         self._verified = self._committed = perf_counter()
         self._size = self._fitting(applied, folded.batch.weight) if applied == len(events) else max(1, applied)
@@ -246,7 +260,7 @@ class Processor:
         await self._after_commit(self._verified - began)
         return standing.after(folded)
 
-    async def _retry_parked(self, reader: EventReader, standing: Standing) -> Standing:
+    async def _retry_parked(self, reader: EventFollower, standing: Standing) -> Standing:
         limit = self._feed.limits.batch
         folded = await retry_next(reader, self._writer, standing, limit=limit)
         self._verified = perf_counter()
@@ -271,7 +285,7 @@ class Processor:
         if since > self._verified and self._checkpoint_in(survey) != standing.checkpoint:
             raise Superseded("the store is not as it was left")
 
-    async def _stand(self, reader: EventReader) -> Standing:
+    async def _stand(self, reader: EventFollower) -> Standing:
         """Take what the store says, having made sure that it can be gone on from."""
         self._verified = perf_counter()
         checkpoint = self._checkpoint_in(await self._feed.store.model.survey())
@@ -290,7 +304,7 @@ class Processor:
             raise GenerationDamaged(broken(self._name, why))
         return checkpoint
 
-    async def _taken_up(self, progress: FanOutProgress, reader: EventReader) -> RunningFanOut:
+    async def _taken_up(self, progress: FanOutProgress, reader: EventFollower) -> RunningFanOut:
         """Take up a fan-out that was under way when the generation was left: the log has what it does."""
         for recorded in await reader.read(after=progress.position - 1, limit=1):
             if recorded.position == progress.position and (fan_out := self._fold.fan_out_of(recorded)):

@@ -15,14 +15,16 @@ from projector.processing.fork_check import LogForked
 from projector.store.hints import broken
 from projector.store.ports import Commit
 from projector.store.writes import unique_entries_in
-from shared.event_log import EventReader, RecordedEvent
+from shared.event_log import EventFollower, RecordedEvent
 from shared.read_model.envelope import unseal
 
 NEIGHBOURS = 100
 """Events that are read in one go: those of one queue often lie close together."""
 
 
-async def retry_next(reader: EventReader, writer: GenerationWriter, standing: Standing, *, limit: int) -> Folded | None:
+async def retry_next(
+    reader: EventFollower, writer: GenerationWriter, standing: Standing, *, limit: int
+) -> Folded | None:
     """
     Commit what becomes of the first parked events that are due, while no fan-out is under way; None if none are.
 
@@ -44,7 +46,7 @@ async def retry_next(reader: EventReader, writer: GenerationWriter, standing: St
 
 
 async def _recorded(
-    parked: Iterable[Parked], reader: EventReader, *, projection: str
+    parked: Iterable[Parked], reader: EventFollower, *, projection: str
 ) -> Sequence[tuple[Parked, RecordedEvent]]:
     known: dict[int, RecordedEvent] = {}
     pairs = []

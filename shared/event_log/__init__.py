@@ -2,6 +2,7 @@
 
 from shared.event_log.adapters.memory import MemoryEventLog
 from shared.event_log.ports import (
+    EventFollower,
     EventLog,
     EventLogUnsound,
     EventReader,
@@ -13,6 +14,7 @@ from shared.event_log.ports import (
 )
 
 __all__ = [
+    "EventFollower",
     "EventLog",
     "EventLogUnsound",
     "EventReader",

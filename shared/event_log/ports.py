@@ -77,8 +77,8 @@ class Holder(NamedTuple):
     since: datetime
 
 
-class EventReader(Protocol):
-    """One session with the log. Every method raises `Unavailable` when the session is lost."""
+class EventFollower(Protocol):
+    """A session in which the log is read on and on. Every method raises `Unavailable` when the session is lost."""
 
     has_more: bool
     """Whether the last `read` left something out that may be read at once; of what comes later, `wait` tells."""
@@ -88,7 +88,18 @@ class EventReader(Protocol):
         Events after a position, in order, at most `limit`.
 
         Nothing that can still appear before the last one returned is left out. Empty: nothing can be delivered now.
+        What is redacted meanwhile may come in its former state, but nothing so that is behind something redacted.
         """
+
+    async def identity(self, *, position: int, since: int = 0) -> LogIdentity:
+        """The id of the event at `position` (None if there is none) and the number of events in (since, position]."""
+
+    async def wait(self, *, seconds: float) -> bool:
+        """Wait until an append may have been committed, or for so many seconds; return whether one was notified."""
+
+
+class EventReader(EventFollower, Protocol):
+    """One session with the log, for one caller at a time."""
 
     async def horizon(self) -> int:
         """Return the position up to which nothing more can appear; that of a hole at times, and 0 for an empty log."""
@@ -109,9 +120,6 @@ class EventReader(Protocol):
     async def head(self) -> int:
         """The highest committed position, 0 for an empty log. A rolled-back tail does not count."""
 
-    async def identity(self, *, position: int, since: int = 0) -> LogIdentity:
-        """The id of the event at `position` (None if there is none) and the number of events in (since, position]."""
-
     async def oldest(self, *, after: int) -> datetime | None:
         """Return the time of the first committed event after a position; None if there is none."""
 
@@ -121,8 +129,8 @@ class EventReader(Protocol):
     async def holder(self, *, after: int) -> Holder | None:
         """The oldest transaction that holds up what is committed after a position, if one does."""
 
-    async def wait(self, *, seconds: float) -> bool:
-        """Wait until an append may have been committed, or for so many seconds; return whether one was notified."""
+    def wake(self) -> None:
+        """Have the `wait` that is under way end at once; the next one if none is."""
 
 
 class EventLog(Protocol):

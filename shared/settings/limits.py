@@ -41,6 +41,7 @@ COMPONENTS: tuple[str, ...] = (
     "shared.auth.rate_limits:RateLimiterLimits",
     "shared.client.sender:SenderLimits",
     "shared.event_log.adapters.postgres:EventLogLimits",
+    "shared.event_log.tap:TapLimits",
     "shared.http.limits:HttpLimits",
     "shared.postgres.arguments:PostgresLimits",
     "shared.server.limits:ServerLimits",

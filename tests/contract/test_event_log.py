@@ -1,6 +1,7 @@
 """What every event log promises to its readers, on every adapter."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,6 +10,9 @@ from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from shared.event_log import LogIdentity
 from shared.event_log.ranges import IdRange
+from shared.event_log.tap import EventTap
+from shared.runtime.retry import Backoff, poll
+from tests.support.reading import CountedReads, Reading
 from tests.support.write_side import ANDRE, memory_write_side
 
 pytestmark = pytest.mark.anyio
@@ -130,3 +134,31 @@ async def test_a_ring_in_memory_wakes_a_waiting_reader():
         await memory.run("register-account", **ANDRE, account_id=str(uuid4()))
 
         assert await waiting
+
+
+async def test_all_that_follow_by_a_tap_read_each_event_once(write_side):
+    """What they get is what a session of their own gives; one that comes later begins in a read of its own."""
+    log = CountedReads(write_side.log)
+    tap = EventTap(log, idle=lambda: Backoff(poll(0.01)))
+
+    async def register(n):
+        await write_side.run("register-account", email=f"{n}@example.org", handle=f"h{n}", display_name=str(n))
+
+    async with AsyncExitStack() as following:
+        readings = [Reading(await following.enter_async_context(tap.connect()), limit=100) for _ in range(5)]
+        for each in readings:
+            await each.once()
+        for n in range(5):
+            await register(n)
+            await asyncio.gather(*(each.reach(2 * n + 2) for each in readings))
+        assert (log.sessions, log.given) == (1, 10)
+        late = Reading(await following.enter_async_context(tap.connect()), limit=3)
+        await late.reach(10)
+        await register(5)
+        await asyncio.gather(*(each.reach(12) for each in (late, *readings)))
+        last = late.events[-1]
+        assert await late.follower.identity(position=last.position) == LogIdentity(last.event_id, 12)
+
+    everything = await write_side.events()
+    assert all(each.events == everything for each in (late, *readings))
+    assert (log.sessions, log.given) == (1, 22)

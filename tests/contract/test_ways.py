@@ -3,6 +3,7 @@
 import re
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +15,8 @@ from shared.ids import TimeOrderedIds
 from shared.redis.client import connect
 from tests.support.apps import app_client
 from tests.support.pages import ROOT
-from tests.support.patience import until
-from tests.support.projectors import projector_with, running
+from tests.support.patience import SECONDS, until
+from tests.support.projectors import HASTE, projector_with, running
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.memory import MemoryTokenKey
 from write_side.http.app import write_api
@@ -70,12 +71,19 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
     assert (ROOT / serving).exists()
 
 
-PROCESSING = {"projector/processing/processor.py", "projector/processing/commit.py"}
+PROCESSING = {"shared/event_log/tap.py", "projector/processing/processor.py", "projector/processing/commit.py"}
+
+
+LIMITS = replace(HASTE, attest=SECONDS)
+"""Settings of the store are not looked at on the way."""
+
+ASIDE = {"__init__", "wait", "wake"}
+"""Neither an object that is made is entered yet, nor one at which the next event is waited for."""
 
 
 class Way:
     """
-    The modules that calls of a processor enter, in order: an object that is made is not entered yet.
+    The modules that calls of a processor, or of the tap it reads by, enter in order.
 
     A module that calls others has not been left, nor is one entered anew that is called twice in a row.
     """
@@ -87,7 +95,7 @@ class Way:
 
     def note(self, frame, event, _):
         name = module_of(frame)
-        if event != "call" or name not in self._modules or frame.f_code.co_name == "__init__":
+        if event != "call" or name not in self._modules or frame.f_code.co_name in ASIDE:
             return
         callers = {module_of(each) for each in callers_of(frame)}
         if frame in self._frames or PROCESSING.isdisjoint({name, *callers}):
@@ -112,7 +120,7 @@ async def test_an_event_takes_the_way_of_an_event(database_url, redis_server):
     log = PostgresEventLog(database_url, allow_unsafe=True)
 
     async with postgres_write_side(database_url) as side, connect(redis_server.url) as client:
-        projector = projector_with(profiles, store=store_in_redis(client, profiles), log=log)
+        projector = projector_with(profiles, store=store_in_redis(client, profiles), log=log, limits=LIMITS)
         async with running(projector):
             await side.run("register-account", **BOB)
             await until(lambda: projector.progress.reached == 2)

@@ -19,6 +19,7 @@ from projector.adapters.memory.store import MemoryStore
 from projector.declaring.projection import Projection
 from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus
+from projector.processing.commit_order import CommitOrder
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import LeadershipLimits, ProcessorLimits
 from projector.processing.processor import Feed
@@ -35,6 +36,7 @@ from projector.store.ports import Candidate, Lease, ProjectionStore, ReadModel
 from shared.auth.setup import admit_everyone
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
+from shared.event_log.tap import EventTap
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
@@ -149,6 +151,8 @@ def projector_with(
         Feed(
             store=store,
             log=log,
+            tap=EventTap(log, idle=limits.idle),
+            order=CommitOrder(),
             leadership=leadership,
             filler=LogFiller(store, log, limits=FillingLimits(piece=0.0), breaker=limits.breaker),
             clock=clock or SettableClock(),

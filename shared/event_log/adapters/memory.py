@@ -120,6 +120,9 @@ class MemoryEventReader:
         self._notified.clear()
         return True
 
+    def wake(self) -> None:
+        self._notified.set()
+
     def _after(self, position: int) -> list[RecordedEvent]:
         self._log.check()
         return [event for event in self._events if event.position > position]

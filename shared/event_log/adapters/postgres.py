@@ -135,19 +135,6 @@ async def read_snapshot(connection: psycopg.AsyncConnection, *, after: int, limi
     return [_recorded(row) for row in _portion(rows, limit=EVENT_LOG_LIMITS.portion_bytes)]
 
 
-async def _is_readable(fileno: int, *, within: float) -> bool:
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(fileno, readable.set)
-    try:
-        async with asyncio.timeout(within):
-            return await readable.wait()
-    except TimeoutError:
-        return False
-    finally:
-        loop.remove_reader(fileno)
-
-
 class PostgresEventLog:
     """Reads `event_log` on the primary that `url` names; a session is a connection of its own in autocommit."""
 
@@ -210,7 +197,10 @@ class PostgresEventReader:
         self._connection = connection
         self._limits = limits
         self._answer_seconds = postgres.answer_seconds
+        self._news = asyncio.Event()
+        self._is_notified = False
         self.has_more = False
+        connection.add_notify_handler(self._note)
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         rows = await self._all(_FOLLOWING, (after, limit))
@@ -289,13 +279,37 @@ class PostgresEventReader:
 
     async def wait(self, *, seconds: float) -> bool:
         with reachable():
-            return await self._is_notified() or (
-                await _is_readable(self._connection.fileno(), within=seconds) and await self._is_notified()
-            )
+            if not self._has_been_notified():
+                await self._until_readable(seconds)
+                return self._has_been_notified()
+        return True
 
-    async def _is_notified(self) -> bool:
-        """Return whether a notification has come; asked to wait for one, psycopg would look ten times a second."""
-        return bool([each async for each in self._connection.notifies(timeout=0, stop_after=1)])
+    def wake(self) -> None:
+        self._news.set()
+
+    def _note(self, _: psycopg.Notify) -> None:
+        self._is_notified = True
+
+    def _has_been_notified(self) -> bool:
+        """Take what has come; asked for it, psycopg would take several turns of the event loop, or look ever again."""
+        line = self._connection.pgconn
+        line.consume_input()
+        while line.notifies():
+            self._is_notified = True
+        notified, self._is_notified = self._is_notified, False
+        return notified
+
+    async def _until_readable(self, seconds: float) -> None:
+        loop, fileno = asyncio.get_running_loop(), self._connection.fileno()
+        loop.add_reader(fileno, self._news.set)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._news.clear()
+            loop.remove_reader(fileno)
 
     async def _all(self, query: Statement, parameters: Params | None = None) -> list[Any]:
         with reachable(), answered_within(self._connection, seconds=self._answer_seconds):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import timedelta
+from http import HTTPStatus
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.auth.setup import admit_everyone
 from shared.http.problems import Rejection
 from tests.support.apps import app_client
+from tests.support.patience import answered
 from tests.support.showcase import COMPARISON, ERROR, NOW, STATUS, generation, projection, rebuild, shows_everything
 
 LOCAL = ("localhost", "localhost:8003", "127.0.0.1", "127.0.0.1:8003", "127.9.9.9:1", "[::1]", "[::1]:8003")
@@ -101,6 +103,8 @@ async def test_under_the_names_of_this_machine_there_is(client, host):
 @pytest.mark.parametrize("path", ["/status", "/metrics", "/livez", "/readyz"])
 async def test_what_only_tells_answers_under_any_name(client, path):
     """Monitoring asks for it from elsewhere."""
+    await answered(client, "/readyz", lambda answer: answer.status_code == HTTPStatus.OK)
+
     answer = await client.get(path, headers={"Host": "projector:8003"})
 
     assert answer.status_code == 200

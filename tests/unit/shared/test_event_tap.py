@@ -1,0 +1,217 @@
+"""One session with the event log for all that follow it."""
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from shared.errors import Unavailable
+from shared.event_log import LogIdentity
+from shared.event_log.tap import EventTap, TapLimits
+from shared.events import Redacted
+from shared.runtime.retry import Backoff, poll
+from tests.support.histories import History
+from tests.support.patience import SECONDS
+from tests.support.reading import CountedMemoryLog, Reading
+
+SELDOM, OFTEN = 60.0, 0.001
+
+
+@pytest.fixture
+def log():
+    return CountedMemoryLog()
+
+
+@pytest.fixture
+def history():
+    return History()
+
+
+def tap_on(log, *, every=SELDOM, **limits):
+    return EventTap(log, idle=lambda: Backoff(poll(every)), limits=TapLimits(**limits))
+
+
+def append(log, history, count=1):
+    """Register so many people, of two events each, and notify."""
+    for _ in range(count):
+        history.register(f"h{len(history.handles)}")
+    log.append(each for each in history.events if each.position >= log.next_position)
+    log.notify()
+
+
+@asynccontextmanager
+async def readings(tap, *limits):
+    async with AsyncExitStack() as open_ones:
+        yield [Reading(await open_ones.enter_async_context(tap.connect()), limit=limit) for limit in limits]
+
+
+async def test_what_is_new_is_read_once_for_all(log, history):
+    async with readings(tap_on(log), *[100] * 5) as all_:
+        for each in all_:
+            await each.once()
+        began = log.counted.reads
+        for nth in range(1, 11):
+            following = [asyncio.create_task(each.reach(2 * nth)) for each in all_]
+            await asyncio.sleep(0)
+            append(log, history)
+            await asyncio.gather(*following)
+
+    assert all(each.events == history.events for each in all_)
+    assert log.counted.sessions == 1
+    assert log.counted.given == len(history.events)
+    assert log.counted.reads - began == 10
+
+
+async def test_an_event_is_decoded_once(log, history):
+    async with readings(tap_on(log), 100, 100) as (one, other):
+        await one.once()
+        await other.once()
+        append(log, history)
+        await one.reach(2)
+        await other.reach(2)
+
+    assert all(mine is theirs for mine, theirs in zip(one.events, other.events, strict=True))
+
+
+async def test_one_that_stands_still_holds_up_nobody(log, history):
+    """It goes on from where it was, and reads for itself what is not kept for it any longer."""
+    async with readings(tap_on(log, window=4), 100, 3) as (fast, slow):
+        await fast.once()
+        await slow.once()
+        for nth in range(1, 21):
+            append(log, history)
+            await fast.reach(2 * nth)
+        given = log.counted.given
+
+        await slow.reach(40)
+
+    assert fast.events == slow.events == history.events
+    assert 40 - 4 <= log.counted.given - given <= 40
+
+
+async def test_one_that_comes_later_gets_everything(log, history):
+    tap = tap_on(log)
+    append(log, history, 3)
+    async with readings(tap, 100) as (first,):
+        await first.reach(6)
+        async with readings(tap, 2) as (late,):
+            await late.reach(6)
+            append(log, history)
+            await asyncio.gather(first.reach(8), late.reach(8))
+
+    assert first.events == late.events == history.events
+    assert log.counted.sessions == 1
+
+
+async def test_nobody_sees_what_was_redacted_behind_its_redaction(log, history):
+    """One who has read that an earlier event is redacted gets no later one that was kept from before the erasure."""
+    ada = history.register("ada")
+    history.register("bob")
+    history.change_handle(ada, "countess")
+    append(log, history, 0)
+    async with readings(tap_on(log), 100, 2) as (fast, slow):
+        await fast.once()
+        history.erase(ada)
+        log.redact(lambda each: each.aggregate_id == ada, by=history.events[-1].position)
+        log.append(history.events[5:])
+
+        await slow.once()
+        while slow.position < 5:
+            await slow.once()
+
+    assert slow.events[:5] == list(log.events[:5])
+    assert isinstance(slow.events[0].event, Redacted)
+    assert isinstance(slow.events[4].event, Redacted)
+    assert not isinstance(fast.events[4].event, Redacted)
+
+
+async def test_what_nobody_notifies_is_found_as_well(log, history):
+    async with readings(tap_on(log, every=OFTEN), 100) as (each,):
+        await each.once()
+        history.register("ada")
+        log.append(history.events)
+
+        await each.reach(2)
+
+    assert each.events == history.events
+
+
+async def test_a_backlog_is_read_portion_by_portion(log, history):
+    """No wait lies between two of them, and nothing is read before it is asked for."""
+    append(log, history, 10)
+    async with readings(tap_on(log, portion=3), 4) as (each,):
+        await each.once()
+        assert (log.counted.reads, each.follower.has_more) == (1, True)
+
+        await each.reach(20)
+
+    assert each.events == history.events
+    assert log.counted.reads == 5
+
+
+async def test_a_lost_session_is_lost_by_all(log, history):
+    """And those who follow again do so in a new one."""
+    tap = tap_on(log)
+    async with readings(tap, 100, 100) as both:
+        for each in both:
+            await each.once()
+        waiting = [asyncio.create_task(each.follower.wait(seconds=SECONDS)) for each in both]
+        await asyncio.sleep(0)
+        log.available = False
+        log.notify()
+
+        lost = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(each) for each in lost] == [Unavailable, Unavailable]
+        with pytest.raises(Unavailable):
+            await both[0].once()
+        with pytest.raises(Unavailable):
+            await both[1].follower.identity(position=1)
+        with pytest.raises(Unavailable):
+            async with tap.connect():
+                pass
+        log.available = True
+        async with readings(tap, 100) as (again,):
+            append(log, history)
+            await again.reach(2)
+
+    assert again.events == history.events
+    assert log.counted.sessions == 2
+
+
+async def test_one_that_is_cancelled_disturbs_nobody(log, history):
+    async with readings(tap_on(log), 100, 100) as (one, other):
+        await other.once()
+        for work in (one.once(), one.follower.identity(position=0), one.follower.wait(seconds=SECONDS)):
+            task = asyncio.create_task(work)
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        append(log, history)
+
+        await other.reach(2)
+
+    assert other.events == history.events
+
+
+async def test_the_session_ends_with_the_last_that_follows(log):
+    tap = tap_on(log)
+    async with readings(tap, 1, 1):
+        assert len(log._waiting) == 1
+    assert not log._waiting
+
+    async with readings(tap, 1):
+        assert len(log._waiting) == 1
+
+
+async def test_a_history_is_counted_in_steps(log, history):
+    history.register("ada")
+    history.skip(3)
+    history.register("bob")
+    append(log, history, 0)
+    last = history.events[-1]
+    async with readings(tap_on(log, counted=2), 1) as (each,):
+        assert await each.follower.identity(position=last.position) == LogIdentity(last.event_id, 4)
+        assert await each.follower.identity(position=last.position, since=2) == LogIdentity(last.event_id, 2)
+        assert await each.follower.identity(position=4) == LogIdentity(None, 2)
+        assert await each.follower.identity(position=0) == LogIdentity(None, 0)

@@ -43,7 +43,7 @@ class ProcessorLimits:
     poll: float = 0.25
     """The notification of a commit is only a hint; this is the floor beneath it, while something goes on."""
     rest: float = 4.0
-    """As many times as long as `poll`, once nothing goes on; a reconciler rests three times as long."""
+    """As many times as long as `poll`, once nothing goes on; processors and reconcilers rest three times as long."""
     attest: float = 5.0
     """From one check of the store's settings to the next."""
     recheck: float = 3.0

@@ -79,7 +79,7 @@ class Processor:
         )
         self._fork_check = ForkCheck(projection=self._name, recent=feed.limits.recounted)
         self._recovery = Recovery(progress, feed.limits)
-        self._idle = feed.limits.idle()
+        self._idle = feed.limits.idle(times=3)
         self._given_up: TooManyParked | None = None
         self._size = feed.limits.batch
         self._read: Sequence[RecordedEvent] = ()

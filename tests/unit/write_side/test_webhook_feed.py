@@ -78,6 +78,19 @@ async def test_values_are_left_out_where_everybody_is_shown_them():
     assert [b"values" in each.body for each in without.changes] == [False] * 4
 
 
+@pytest.mark.parametrize(("with_values", "scopes"), [(False, (READ,)), (True, (READ, PRIVATE))])
+async def test_no_more_scopes_are_asked_for_than_a_webhook_has(client, keys, with_values, scopes):
+    asked, tokens = [], ReaderTokens(keys.directory, audience="muster")
+
+    def headers(scopes):
+        asked.append(scopes)
+        return tokens(scopes)
+
+    await read(HttpChangeFeed(client, headers=headers, answer_seconds=5), with_values=with_values)
+
+    assert asked == [scopes]
+
+
 def answering(status: int, body: object = None) -> HttpChangeFeed:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json=body))
     client = httpx.AsyncClient(transport=transport, base_url="http://read")

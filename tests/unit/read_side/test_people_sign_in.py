@@ -2,6 +2,8 @@
 
 import pytest
 
+from read_side.adapters.memory.commands import MemoryCommandSender
+from read_side.commands import CommandSender, Done
 from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ
@@ -168,3 +170,23 @@ async def test_the_write_api_knows_a_session_by_its_name_and_heeds_no_cookie(app
         made_up = await write.post("/commands/register-account", json=register, headers=bearing("x" * 43))
 
     assert (done.status_code, by_cookie.status_code, made_up.status_code) == (200, 401, 401)
+
+
+async def test_a_form_is_sent_on_as_who_is_signed_in(authentication, sessions, keys):
+    """By the name of their session, or by the token that came with the form; without the scope it is not."""
+    sender = MemoryCommandSender(lambda _: Done(2, 7))
+
+    def register(registry):
+        registry.register_value(Sessions, sessions)
+        registry.register_value(CommandSender, sender)
+
+    token, form = keys.token(READ, COMMANDS), {"action": "suspend", "key": "k"}
+    async with AuthenticatedApps(authentication, register=register).client("read") as client:
+        _, cookie = await signed_in(client, token)
+        by_session = await client.post("/people/ada", data=form, headers={**OURS, **cookie})
+        by_token = await client.post("/people/ada", data=form, headers={**OURS, **bearing(token)})
+        _, cannot = await signed_in(client, keys.token(READ))
+        refused = await client.post("/people/ada", data=form, headers={**OURS, **cannot})
+
+    assert (by_session.status_code, by_token.status_code, refused.status_code) == (303, 303, 403)
+    assert [credential for _, credential in sender.sent] == [cookie["Cookie"].partition("=")[2], token]

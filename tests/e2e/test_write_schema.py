@@ -37,8 +37,9 @@ def first_line(_context, response):
     return json.loads(response.content.partition(b"\n")[0])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[COMMANDS])
 def keys(server_home):
+    """A parameter, for the operations stand in ids only behind one: xdist runs one alone of those with the same id."""
     return Keys(server_home / "write-keys")
 
 

@@ -4,8 +4,9 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import msgspec
 from shared.server.limits import ServerLimits
 from shared.server.serving import allow_open_files
 from tests.support.access import headers_for
+from tests.support.patience import SECONDS
 from tests.support.people import registration
 from tests.support.raw_http import RawConnection
 from tests.support.stack import Child, Stack
@@ -22,9 +24,15 @@ from tests.support.stack import Child, Stack
 CLIENTS = 1_000
 """More than a write process takes on."""
 
+OPENING = 50
+"""Connections that are opened at once: a busy machine would keep more from asking until they are ended for that."""
+
 LOAD_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
-"""What an answer may take, also on a busy machine: two for a turn, the rest for the event loop of the clients."""
+"""What an answer may take: two for a turn, the rest for the event loop of the clients."""
+
+ALONE_SECONDS = 0.05
+"""In which a client that is alone has its answer, unless the machine is busy: then all may take as much longer."""
 
 GROWTH = 64 * 1024
 """By how much the memory of a process may grow, in KiB."""
@@ -52,15 +60,16 @@ class Timed(NamedTuple):
 async def test_beyond_its_capacity_it_says_so_within_a_bounded_time(mortal_stack):
     """200 or 503 with Retry-After; memory does not grow with what is asked, and right after all is as ever."""
     await mortal_stack.ready()
+    longest = ANSWER_SECONDS * await slowdown(mortal_stack.addresses.write, "p1449")
     before = resident(mortal_stack, Child.WRITE)
 
     answers = await hammered(mortal_stack.addresses.write, name="p1450")
 
     assert {each.status for each in answers} == {200, 503}
     assert all(each.retry_after for each in answers if each.status == 503)
-    assert max(each.seconds for each in answers) < ANSWER_SECONDS
+    assert max(each.seconds for each in answers) < longest
     assert resident(mortal_stack, Child.WRITE) - before < GROWTH
-    async with asyncio.timeout(ANSWER_SECONDS):
+    async with asyncio.timeout(longest):
         assert [each.status for each in await in_turn(mortal_stack.addresses.write, "p1451", 20)] == [200] * 20
 
 
@@ -68,6 +77,7 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
     """Half-open connections, bodies that do not come, streams that idle, answers that nobody reads."""
     addresses = mortal_stack.addresses
     await mortal_stack.ready()
+    longest = await slowdown(addresses.write, "p1453")
     with ExitStack() as open_sockets:
         for url in (addresses.write, addresses.read):
             for said in slow_words(mortal_stack.headers):
@@ -75,12 +85,12 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
 
         answers = await in_turn(addresses.write, "p1452", 20)
         async with httpx.AsyncClient(
-            base_url=addresses.read, headers=mortal_stack.headers, timeout=10, trust_env=False
+            base_url=addresses.read, headers=mortal_stack.headers, timeout=SECONDS, trust_env=False
         ) as client:
             found = [await client.get(f"/profiles/by-handle/p1452.{n}?{once_visible(answers)}") for n in range(20)]
 
     assert [each.status for each in answers] == [200] * 20
-    assert sorted(each.seconds for each in answers)[10] < 1
+    assert median(each.seconds for each in answers) < longest
     assert {each.status_code for each in found} == {200}
 
 
@@ -88,6 +98,7 @@ async def test_answers_that_nobody_reads_fill_no_memory(mortal_stack):
     """What a client that reads nothing has sent is carried out and answered; its answers wait on disk."""
     url = mortal_stack.addresses.write
     await mortal_stack.ready()
+    longest = await slowdown(url, "p1599")
     before = resident(mortal_stack, Child.WRITE)
     async with deaf_streams(url, mortal_stack.headers) as streams:
         await asyncio.gather(*streams)
@@ -96,7 +107,7 @@ async def test_answers_that_nobody_reads_fill_no_memory(mortal_stack):
         after = resident(mortal_stack, Child.WRITE)
 
     assert [each.status for each in answers] == [200] * 20
-    assert sorted(each.seconds for each in answers)[10] < 1
+    assert median(each.seconds for each in answers) < longest
     assert after - before < GROWTH
 
 
@@ -116,6 +127,7 @@ async def test_connections_that_idle_hold_nobody_up(mortal_stack):
     addresses = mortal_stack.addresses
     allow_open_files(ServerLimits().open_files)
     await mortal_stack.ready()
+    longest = await slowdown(addresses.write, "p1602")
     before = {child: resident(mortal_stack, child) for child in (Child.WRITE, Child.READ)}
     async with connections(addresses.write, IDLE, first=post), connections(addresses.read, IDLE, first=get) as readers:
         answers = await in_turn(addresses.write, "p1601", 20)
@@ -123,7 +135,7 @@ async def test_connections_that_idle_hold_nobody_up(mortal_stack):
         after = {child: resident(mortal_stack, child) for child in before}
 
     assert [each.status for each in answers] == [200] * 20
-    assert sorted(each.seconds for each in answers)[10] < 1
+    assert median(each.seconds for each in answers) < longest
     assert {each.status for each in found} == {200}
     assert all(after[child] - before[child] < GROWTH for child in before)
 
@@ -167,30 +179,37 @@ def slow_words(headers: Mapping[str, str]) -> list[bytes]:
 
 def half_open(url: str, said: bytes) -> socket.socket:
     parts = urlsplit(url)
-    connection = socket.create_connection((parts.hostname, parts.port), timeout=10)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=SECONDS)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.sendall(said)
     return connection
 
 
 async def hammered(url: str, *, name: str) -> list[Timed]:
-    """What clients are answered who ask again and again, whatever they are told."""
-    end = time.monotonic() + LOAD_SECONDS
-    async with connections(url, CLIENTS) as clients:
-        answered = await asyncio.gather(*(until_then(client, f"{name}.{n}", end) for n, client in enumerate(clients)))
+    """What clients are answered who ask again and again, whatever they are told; each asks once at least."""
+    end, opening = time.monotonic() + LOAD_SECONDS, asyncio.Semaphore(OPENING)
+
+    async def client(nth: int) -> list[Timed]:
+        async with opening:
+            connection = await RawConnection.open(url, headers_for(url))
+        with closing(connection):
+            answers = [await timed(connection, f"{name}.{nth}.0")]
+            while time.monotonic() < end:
+                answers.append(await timed(connection, f"{name}.{nth}.{len(answers)}"))
+        return answers
+
+    answered = await asyncio.gather(*map(client, range(CLIENTS)))
     return [each for some in answered for each in some]
-
-
-async def until_then(client: RawConnection, name: str, end: float) -> list[Timed]:
-    answers: list[Timed] = []
-    while time.monotonic() < end:
-        answers.append(await timed(client, f"{name}.{len(answers)}"))
-    return answers
 
 
 async def in_turn(url: str, name: str, count: int) -> list[Timed]:
     async with connections(url, 1) as [client]:
         return [await timed(client, f"{name}.{nth}") for nth in range(count)]
+
+
+async def slowdown(url: str, name: str) -> float:
+    """How many times as long as a machine that is not busy this one takes for an answer; once at least."""
+    return max(1.0, median(each.seconds for each in await in_turn(url, name, 20)) / ALONE_SECONDS)
 
 
 async def timed(client: RawConnection, name: str) -> Timed:
@@ -210,11 +229,13 @@ async def connections(
     url: str, count: int, *, first: Callable[[RawConnection], Awaitable[None]] | None = None
 ) -> AsyncIterator[list[RawConnection]]:
     """:param first: what is asked on each as soon as it is open."""
+    opening = asyncio.Semaphore(OPENING)
 
     async def one() -> RawConnection:
-        connection = await RawConnection.open(url, headers_for(url))
-        if first:
-            await first(connection)
+        async with opening:
+            connection = await RawConnection.open(url, headers_for(url))
+            if first:
+                await first(connection)
         return connection
 
     opened = await asyncio.gather(*(one() for _ in range(count)))

@@ -13,10 +13,11 @@ from projector.folding.document_session import Stored
 from projector.folding.fold import Basis, ProjectionFold
 from projector.folding.parking import Failure, Parked, Parking
 from projector.projections.profiles import PROFILE, REGISTRATION, Registration, profiles
+from projector.projections.stats import DIRECTORY, STATS, stats
 from shared.events import AccountErased, AccountRegistered, AccountSuspended
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
-from shared.read_model.records import ProfileRecord
+from shared.read_model.records import ProfileRecord, StatsRecord
 from tests.support.folding import at_once, cleanly_folded, folded
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.projections import derived
@@ -34,6 +35,16 @@ def test_the_checkpoint_moves_over_every_event(history):
     batch = folded(history.events, after=Checkpoint(0, None, 0, 3))
 
     assert Checkpoint(2, history.events[-1].event_id, 2, 4) == batch.checkpoint
+
+
+def test_each_event_is_folded_once(history):
+    """Numbers show it, which two of the same event would raise twice."""
+    history.register("bob")
+
+    batch = folded(history.events, projection=stats)
+
+    numbers = msgspec.json.decode(unseal(batch.full[STATS.key(DIRECTORY)]).body, type=StatsRecord)
+    assert (numbers.accounts.active, sum(day.count for day in numbers.registrations)) == (2, 2)
 
 
 def test_a_gap_in_positions_is_passed_over(history):

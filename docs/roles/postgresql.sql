@@ -37,8 +37,9 @@ grant select on event_log, event_log_position_seq, alembic_version to muster_pro
 grant select on directory_profiles, directory_groups, directory_memberships to muster_project;
 grant pg_read_all_stats to muster_project;
 
--- The ops page shows what was given up, and has it tried again.
+-- The ops page shows what was given up, and has it tried again; it shows how webhooks do, but neither URLs nor secrets.
 grant select, update (attempts, due_at, given_up_at) on deliveries to muster_project;
+grant select (name, position, failures, failing_since, error, paused_at, reason) on webhooks to muster_project;
 
 -- A proof that nothing is left of a person reads every table there is, also those that are not ours, and changes none.
 grant pg_read_all_data to muster_prove;

@@ -79,7 +79,8 @@ OPERATIONS = (
         "/deliveries",
         "List the deliveries that were given up",
         DeliveriesReport,
-        description="The oldest 50 of them, and how many there are; `muster deliveries list` has what waits, too.",
+        description="The oldest 50 of them, how many there are, and how webhooks do. `muster deliveries list` has what "
+        "waits, too; `muster webhooks list` has where they lead.",
         problems=(orders.REFUSED, orders.UNAVAILABLE),
     ),
     orders.operation(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from projector.monitoring.answers import Arrangement, GenerationStatus, ProjectionStatus, ProjectorStatus, Status
-from projector.monitoring.deliveries import DeliveriesReport, DeliveryRetried, GivenUpDelivery
+from projector.monitoring.deliveries import DeliveriesReport, DeliveryRetried, GivenUpDelivery, WebhookStatus
 from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport
 from shared.http.openapi.examples import EXAMPLE_ID
 
@@ -25,6 +25,14 @@ _GIVEN_UP = GivenUpDelivery(
     attempts=1,
     error="refused: 550",
     given_up_at=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
+)
+_WEBHOOK = WebhookStatus(
+    name="billing",
+    state="paused",
+    position=1042,
+    failures=0,
+    why="it answers 410: it is gone",
+    since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
 )
 
 EXAMPLES = (
@@ -51,7 +59,7 @@ EXAMPLES = (
         ],
         projectors=[ProjectorStatus(id="host-4711", role="holder", since="2026-11-25T09:30:00Z")],
     ),
-    DeliveriesReport(waiting=3, given_up=1, deliveries=(_GIVEN_UP,)),
+    DeliveriesReport(waiting=3, given_up=1, deliveries=(_GIVEN_UP,), webhooks=(_WEBHOOK,)),
     DeliveryRetried(id=_GIVEN_UP.id, retried=True),
     ParkedReport(parked=(_PARKED,), skipped=()),
     ParkedReply(settled=True, parked=(), skipped=()),

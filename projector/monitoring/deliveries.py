@@ -1,4 +1,4 @@
-"""Deliveries of `muster react` as operators see them: what waits, and what was given up."""
+"""What `muster react` sends as operators see it: deliveries that wait or were given up, and webhooks."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,16 +24,36 @@ class GivenUpDelivery(msgspec.Struct, frozen=True, kw_only=True):
     given_up_at: datetime
 
 
+class WebhookStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A webhook, without its URL, in which a secret may stand.
+
+    :param state: `active`, `failing` or `paused`.
+    :param position: of the log, up to which it was sent everything.
+    :param why: it was paused, or its last attempt failed.
+    :param since: when.
+    """
+
+    name: str
+    state: str
+    position: int
+    failures: int
+    why: str | None
+    since: datetime | None
+
+
 class DeliveriesReport(msgspec.Struct, frozen=True, kw_only=True):
     """
     How many deliveries there are.
 
     :param deliveries: the oldest of those that were given up.
+    :param webhooks: those that are paused first, then those that fail.
     """
 
     waiting: int
     given_up: int
     deliveries: Sequence[GivenUpDelivery]
+    webhooks: Sequence[WebhookStatus] = ()
 
 
 class DeliveryRetried(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +67,7 @@ class GivenUpDeliveries(Protocol):
     """Every method raises `Unavailable`."""
 
     async def read(self) -> DeliveriesReport:
-        """Read how many there are, and the first that were given up."""
+        """Read how many there are, the first that were given up, and how webhooks do."""
 
     async def retry(self, id: UUID, *, now: datetime) -> bool:
         """Have one tried again as if it never had been; return whether there is one that was given up."""

@@ -1,11 +1,14 @@
-"""What operators see of deliveries: what `muster react` keeps in its table."""
+"""What operators see of deliveries and webhooks: what `muster react` keeps in its tables."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from tests.support.reacting import reacting_on
+from tests.support.webhooks import NOW, webhook
+from write_side.adapters.postgres.webhooks import PostgresWebhooks
 from write_side.reactions.limits import ReactionLimits
 
 pytestmark = pytest.mark.anyio
@@ -32,3 +35,20 @@ async def test_what_was_given_up_is_read_and_retried(database_url):
     assert (shown.id, shown.account_id, shown.attempts) == (waiting.id, andre, 1)
     assert shown.error == "the mailer in memory was made unavailable"
     assert [mail.id for mail in reacting.mailer.sent] == [shown.id]
+
+
+async def test_webhooks_are_read_those_in_trouble_first(database_url):
+    """Without where they lead."""
+    failing = webhook(2).failed("it answers 500", at=NOW, pause=timedelta(seconds=5))
+    paused = webhook(3).failed("it answers 500", at=NOW, pause=timedelta(seconds=5)).paused("enough", at=NOW)
+    async with PostgresWebhooks(database_url).connect() as session:
+        for each in (webhook(1), failing, paused):
+            await session.add(each)
+
+    report = await PostgresGivenUpDeliveries(database_url).read()
+
+    assert [(each.name, each.state, each.failures, each.why, each.since) for each in report.webhooks] == [
+        ("hook-3", "paused", 1, "enough", NOW),
+        ("hook-2", "failing", 1, "it answers 500", NOW),
+        ("hook-1", "active", 0, None, None),
+    ]

@@ -161,6 +161,7 @@ async def test_the_role_that_projects_retries_deliveries_and_cannot_make_or_move
 
     assert not await given_up.retry(UUID(int=1), now=datetime.now(UTC))
     assert (await given_up.read()).given_up == 0
+    assert_refused(as_role("muster_project"), "select secret from webhooks")
     for statement in ("delete from deliveries", "update deliveries set account_id = gen_random_uuid()"):
         assert_refused(as_role("muster_project"), statement)
 

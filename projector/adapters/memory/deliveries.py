@@ -1,19 +1,22 @@
 """Deliveries that were given up, in memory."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from projector.monitoring.deliveries import DeliveriesReport, GivenUpDelivery
+from projector.monitoring.deliveries import DeliveriesReport, GivenUpDelivery, WebhookStatus
 
 
 class MemoryGivenUpDeliveries:
-    def __init__(self, *deliveries: GivenUpDelivery) -> None:
+    def __init__(self, *deliveries: GivenUpDelivery, webhooks: Sequence[WebhookStatus] = ()) -> None:
+        self._webhooks = webhooks
         self._given_up = {each.id: each for each in deliveries}
         self.retried: dict[UUID, datetime] = {}
 
     async def read(self) -> DeliveriesReport:
         found = sorted(self._given_up.values(), key=lambda each: each.given_up_at)
-        return DeliveriesReport(waiting=len(self.retried), given_up=len(found), deliveries=found)
+        waiting = len(self.retried)
+        return DeliveriesReport(waiting=waiting, given_up=len(found), deliveries=found, webhooks=self._webhooks)
 
     async def retry(self, id: UUID, *, now: datetime) -> bool:
         if self._given_up.pop(id, None) is None:

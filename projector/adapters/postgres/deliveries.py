@@ -1,4 +1,4 @@
-"""Deliveries that were given up, in the table of the write side."""
+"""Deliveries that were given up, and webhooks, in the tables of the write side."""
 
 from datetime import datetime
 from functools import partial
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from projector.monitoring.deliveries import DeliveriesReport, GivenUpDelivery
+from projector.monitoring.deliveries import DeliveriesReport, GivenUpDelivery, WebhookStatus
 from shared.postgres.connection import connected, reachable
 
 SHOWN = 50
@@ -18,6 +18,11 @@ _COUNTS = """
 _GIVEN_UP = """
     select id, reaction, account_id, position, attempts, error, given_up_at
       from deliveries where given_up_at is not null order by given_up_at, number limit %s"""
+_WEBHOOKS = """
+    select name,
+           case when paused_at is not null then 'paused' when failures > 0 then 'failing' else 'active' end as state,
+           position, failures, coalesce(reason, error) as why, coalesce(paused_at, failing_since) as since
+      from webhooks order by paused_at is null, failures = 0, name limit %s"""
 _RETRY: LiteralString = """
     update deliveries set attempts = 0, due_at = %s, given_up_at = null
      where id = %s and given_up_at is not null returning id"""
@@ -35,7 +40,9 @@ class PostgresGivenUpDeliveries:
                 [(waiting, given_up)] = await (await connection.execute(_COUNTS)).fetchall()
                 cursor = connection.cursor(row_factory=class_row(GivenUpDelivery))
                 found = await (await cursor.execute(_GIVEN_UP, (SHOWN,))).fetchall() if given_up else []
-        return DeliveriesReport(waiting=waiting, given_up=given_up, deliveries=found)
+                webhook_rows = connection.cursor(row_factory=class_row(WebhookStatus))
+                webhooks = await (await webhook_rows.execute(_WEBHOOKS, (SHOWN,))).fetchall()
+        return DeliveriesReport(waiting=waiting, given_up=given_up, deliveries=found, webhooks=webhooks)
 
     async def retry(self, id: UUID, *, now: datetime) -> bool:
         async with self._connected() as connection:

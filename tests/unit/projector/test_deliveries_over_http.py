@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
-from projector.monitoring.deliveries import GivenUpDelivery
+from projector.monitoring.deliveries import GivenUpDelivery, WebhookStatus
 from tests.support.projectors import ops_client, with_people
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -19,12 +19,20 @@ GIVEN_UP = GivenUpDelivery(
     error="the mail server is away (SMTPConnectError)",
     given_up_at=datetime(2026, 11, 25, tzinfo=UTC),
 )
+PAUSED = WebhookStatus(
+    name="billing",
+    state="paused",
+    position=41,
+    failures=0,
+    why="it answers 410: it is gone",
+    since=datetime(2026, 11, 26, tzinfo=UTC),
+)
 RETRY = f"/deliveries/{GIVEN_UP.id}/retry"
 
 
 @pytest.fixture
 def given_up():
-    return MemoryGivenUpDeliveries(GIVEN_UP)
+    return MemoryGivenUpDeliveries(GIVEN_UP, webhooks=[PAUSED])
 
 
 @pytest.fixture
@@ -48,6 +56,16 @@ async def test_what_was_given_up_is_listed_with_why(client):
             "given_up_at": "2026-11-25T00:00:00Z",
         }
     ]
+
+
+async def test_a_webhook_is_shown_with_its_state_and_why(client):
+    """On the page too."""
+    report, page = (await client.get("/deliveries")).json(), (await client.get("/")).text
+
+    assert [(each["name"], each["state"], each["why"]) for each in report["webhooks"]] == [
+        ("billing", "paused", PAUSED.why)
+    ]
+    assert PAUSED.why in page
 
 
 async def test_it_is_retried_once(client, given_up):

@@ -104,15 +104,18 @@ def _columns(titles: Sequence[str], fields: Mapping[str, str]) -> Sequence[Colum
     if unknown := fields.keys() - set(titles):
         raise WrongUsage(f"the table has no column {min(unknown)!r}: it has {', '.join(titles)}")
     columns = [_column(title, fields.get(title)) for title in titles]
-    filled = {column.field.name for column in columns if column.field}
-    missing = [field.name for field in FIELDS.values() if field.is_required and field.name not in filled]
-    if missing:
+    _require_one_for_each(Counter((column.field.name, column.label) for column in columns if column.field))
+    return columns
+
+
+def _require_one_for_each(filled: Counter[tuple[str, str]]) -> None:
+    """:raises WrongUsage: a field that is needed has no column, or one has several."""
+    names = {name for name, _ in filled}
+    if missing := [field.name for field in FIELDS.values() if field.is_required and field.name not in names]:
         hint = ", ".join(f"--map COLUMN={name}" for name in missing)
         raise WrongUsage(f"no column is called {' or '.join(missing)}: say which it is with {hint}")
-    targets = Counter((column.field.name, column.label) for column in columns if column.field)
-    if twice := [".".join(filter(None, target)) for target, count in targets.items() if count > 1]:
+    if twice := [".".join(filter(None, target)) for target, count in filled.items() if count > 1]:
         raise WrongUsage(f"several columns go to {', '.join(twice)}: leave all but one out with --map COLUMN=")
-    return columns
 
 
 def _column(title: str, given: str | None) -> Column:

@@ -149,9 +149,7 @@ class WebhookSender:
 
     async def _note(self, page: FeedPage, failure: ReceiverFailed | None) -> None:
         """Store how far it is, and how it goes on."""
-        left = [each.position for each in page.changes if each.id not in self._taken]
-        before = [each.position for each in page.changes if left and each.position < left[0]]
-        position = max(before, default=self.webhook.position) if left else page.position
+        position = self._reached(page)
         self._taken &= {each.id for each in page.changes if each.position > position}
         if position > self.webhook.position or (failure is None and self.webhook.failures):
             await self._save(self.webhook.moved(position))
@@ -159,6 +157,15 @@ class WebhookSender:
             await self._save(self._paused(str(failure)))
         elif failure is not None:
             await self.fail(str(failure))
+
+    def _reached(self, page: FeedPage) -> int:
+        """Return the position up to which everything was taken."""
+        reached = self.webhook.position
+        for each in page.changes:
+            if each.id not in self._taken:
+                return reached
+            reached = each.position
+        return page.position
 
     async def fail(self, error: str) -> None:
         """Try no more for a while; for good, if that was the last attempt."""

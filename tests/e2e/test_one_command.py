@@ -40,13 +40,15 @@ async def test_one_command_and_everything_is_there(muster, stack):
     assert second.stderr.startswith(f"another `muster up` runs at {stack.home}")
 
 
-def test_the_link_that_is_announced_lets_in_once(stack):
-    mails, token, about, link = stack.announced[3:]
+def test_each_link_that_is_announced_lets_in_once(stack):
+    mails, token, about, to_people, and_to, to_ops = stack.announced[3:]
 
     assert mails == f"mails  {stack.home / 'mail'}"
     assert token == f"token  {stack.home / 'token'}"
-    assert "once, within 15 minutes" in about
-    with httpx.Client(timeout=SECONDS) as browser:
-        assert browser.get(link, follow_redirects=True).url.path == "/"
-        assert browser.get(f"{stack.addresses.ops}/status").status_code == 200
-    assert httpx.get(link, timeout=SECONDS).status_code == 401
+    assert about == "sign in to the people page, once, within 15 minutes:"
+    assert and_to == "and to the ops page:"
+    for link, inside in ((to_people, f"{stack.addresses.read}/profiles"), (to_ops, f"{stack.addresses.ops}/status")):
+        with httpx.Client(timeout=SECONDS) as browser:
+            assert browser.get(link, follow_redirects=True).url.path == "/"
+            assert browser.get(inside).status_code == 200
+        assert httpx.get(link, timeout=SECONDS).status_code == 401

@@ -162,7 +162,7 @@ async def mailed_token(running: Running) -> str:
             message = message_from_bytes(path.read_bytes(), policy=default)
             if message["To"] == "p1700@changed.example":
                 text = message.get_body(("plain",)).get_content()
-                return re.search(r"token=(\S+)", text)[1]
+                return re.search(r"token=([^&\s]+)", text)[1]
         return None
 
     return await until(find)

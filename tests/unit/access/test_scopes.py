@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from shared.auth.authentication import TokenAuthentication
-from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
+from shared.auth.principal import COMMANDS, EXPORT, OPS, PRIVATE, READ, SCOPES
 from tests.support.access import Keys, bearing
 from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.read_side import ADA
@@ -62,6 +62,7 @@ ROUTES = {
         "GET /groups/{group}/members": READ,
         "GET /groups/{group}/members/{account_id}": READ,
         "GET /stats": READ,
+        "GET /export": EXPORT,
     },
     "ops": {
         "GET /": OPS,

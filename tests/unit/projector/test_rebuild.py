@@ -398,7 +398,7 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
         await projector.reconciler.begin(HOLD)
         await until(lambda: around.is_held)
 
-    assert asked == [timedelta(hours=1)] * 7
+    assert asked == [timedelta(hours=1)] * 8
 
 
 async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(around, history, monkeypatch):

@@ -71,8 +71,9 @@ class BusTransport(httpx.AsyncBaseTransport):
 
     async def faults(self) -> tuple[list[str], list[str]]:
         """What is lost, and what is there twice, once all load has ended."""
-        await until(self._is_empty)
-        answered, dead = await self._messages_in(ANSWERS), await self._messages_in(DEAD_LETTERS)
+        async with self._redis:  # opened anew, since the load closed it
+            await until(self._is_empty)
+            answered, dead = await self._messages_in(ANSWERS), await self._messages_in(DEAD_LETTERS)
         lost = [f"message {each} has no answer" for each in self._sent - answered.keys()]
         lost += [f"message {each} has no dead letter" for each in self._poison - dead.keys()]
         twice = [f"message {each} has {count} answers" for each, count in answered.items() if count > 1]

@@ -12,10 +12,10 @@ from msgspec import Meta
 from read_side.http.parameters import filters
 from read_side.http.parameters.conditions import GREATEST_POSITION, position
 from read_side.http.parameters.filters import Filter
+from read_side.http.problems import group_not_found
 from read_side.views import ChangeQuery, GroupViews
 from shared.events import EVENTS, type_of
-from shared.http.parsing.parameters import Malformed, Parameters, invalid
-from shared.problems import FieldError
+from shared.http.parsing.parameters import Malformed, Parameters
 
 TYPES = frozenset(map(type_of, EVENTS))
 LONGEST_WAIT = 30
@@ -83,13 +83,13 @@ class Wanted(NamedTuple):
         Return the query of the group that is meant now; a reader that goes on does so by its id.
 
         :param minimum: the position that the slugs must reflect.
-        :raises Rejection: 422, no group has the slug.
+        :raises Rejection: 404, no group has the slug.
         """
         if self.group is None or filters.is_uuid(self.group):
             return msgspec.structs.replace(self.query, group=self.group and UUID(self.group).bytes)
         found = await groups.freshness.reach(minimum, partial(groups.get, self.group))
         if found.document is None:
-            raise invalid(FieldError(f"?{GROUP.name}", "must be the id or the slug of a group that there is"))
+            raise group_not_found(found.position)
         return msgspec.structs.replace(self.query, group=_decode(found.document.body).group_id.bytes)
 
 

@@ -14,7 +14,7 @@ from read_side.http.feed.filters import AFTER, FILTERS, wanted_changes
 from read_side.http.feed.reading import FeedReader, ShownChanges
 from read_side.http.feed.values import RecordValues
 from read_side.http.parameters.conditions import wanted_position
-from read_side.http.problems import CHANGES_TRIMMED, UNANSWERED, rejection
+from read_side.http.problems import CHANGES_TRIMMED, GROUP_NOT_FOUND, UNANSWERED, rejection
 from read_side.http.resource import StreamRoute
 from read_side.views import ChangeQuery, ChangesTrimmed, ChangeViews, GroupViews, ProfileViews
 from shared.auth.authentication import Authentication
@@ -146,7 +146,7 @@ STREAM = StreamRoute(
     answer=Annotated[str, Meta(examples=['id: 1042\ndata: {"specversion":"1.0",…}\n\n'])],
     media_type=MEDIA_TYPE,
     parameters=(*(each.parameter for each in FILTERS), LAST_EVENT_ID),
-    problems=(CHANGES_TRIMMED, TOO_MANY_STREAMS),
+    problems=(CHANGES_TRIMMED, GROUP_NOT_FOUND, TOO_MANY_STREAMS),
     is_whole=True,
     handler=follow_changes,
 )

@@ -13,7 +13,7 @@ from read_side.http.feed.reading import FeedReader, ShownChanges
 from read_side.http.feed.values import RecordValues
 from read_side.http.parameters import filters
 from read_side.http.parameters.conditions import wanted_position
-from read_side.http.problems import CHANGES_TRIMMED
+from read_side.http.problems import CHANGES_TRIMMED, GROUP_NOT_FOUND
 from read_side.http.resource import Opened, ReadRoute, Resource
 from read_side.http.resources.change_stream import STREAM
 from read_side.http.responses import DocumentResponse
@@ -63,7 +63,7 @@ FEED = ChangesRoute(
     "`profiles:read.private`, as the records have them by now.",
     answer=ChangePage,
     parameters=tuple(each.parameter for each in (*FILTERS, LIMIT, WAIT)),
-    problems=(CHANGES_TRIMMED,),
+    problems=(CHANGES_TRIMMED, GROUP_NOT_FOUND),
     is_whole=True,
 )
 

@@ -49,15 +49,15 @@ async def test_a_subject_is_where_the_record_is_read(client, directory):
 
 
 async def test_a_group_is_named_by_its_id_or_its_slug(client, directory):
-    """In any case, as everywhere; what no group is called names the parameter."""
+    """In any case, as everywhere; one that no group has is found nowhere, and what is none names the parameter."""
     by_id = await positions(client, f"/changes?group={JUDICIARY.group_id}")
     by_slug = [await positions(client, f"/changes?group={each}") for each in (JUDICIARY.slug, JUDICIARY.slug.upper())]
 
     assert by_id[0] != []
     assert by_slug == [by_id, by_id]
-    for nobody in ("no-such-group", "/"):
-        assert problem(await client.get(f"/changes?group={nobody}")) == ("invalid", ["?group"])
-        assert problem(await client.get(f"/changes/stream?group={nobody}")) == ("invalid", ["?group"])
+    for path in ("/changes", "/changes/stream"):
+        assert problem(await client.get(f"{path}?group=no-such-group")) == ("group-not-found", [])
+        assert problem(await client.get(f"{path}?group=/")) == ("invalid", ["?group"])
 
 
 async def test_values_are_those_that_the_record_has_by_now(client, directory):
@@ -121,7 +121,7 @@ async def test_what_was_trimmed_is_gone(client, directory):
 
 @pytest.mark.parametrize(
     "query",
-    ["after=-1", "after=x", "type=enchanted", "account=ada", "group=x", "limit=201", "wait=31", "wait=x", "z=1"],
+    ["after=-1", "after=x", "type=enchanted", "account=ada", "group=/", "limit=201", "wait=31", "wait=x", "z=1"],
 )
 async def test_a_bad_question_is_refused_by_name(client, directory, query):
     response = await client.get(f"/changes?{query}")

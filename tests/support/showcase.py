@@ -8,6 +8,7 @@ import msgspec
 from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
 from projector.main import projector_app
 from projector.monitoring.answers import Status
+from projector.monitoring.deliveries import GivenUpDelivery, WebhookStatus
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from projector.processing.parked_answers import ParkedReport
@@ -119,6 +120,31 @@ PARKED = {
     ],
 }
 
+DELIVERIES = MemoryGivenUpDeliveries(
+    GivenUpDelivery(
+        id=nth_id(7),
+        reaction="send-verification-mail",
+        account_id=nth_id(1),
+        position=4_242,
+        attempts=82,
+        error="the mail server is away (SMTPConnectError)",
+        given_up_at=NOW,
+    ),
+    webhooks=[
+        WebhookStatus(name=name, state=state, position=4_242, failures=failures, why=why, since=why and NOW)
+        for name, state, failures, why in (
+            (
+                "a-webhook-with-a-name-as-long-as-any-" + 26 * "x",
+                "paused",
+                82,
+                "it cannot be reached in time",
+            ),
+            ("billing", "failing", 3, "it answers 302: redirects are not followed"),
+            ("search", "active", 0, None),
+        )
+    ],
+)
+
 
 class Parked:
     """Likewise."""
@@ -143,7 +169,7 @@ def shows_everything():
 
     def register(registry):
         register_on(registry, around, clock=SystemClock())
-        history = StatusHistory(Board(), parked=Parked(), deliveries=MemoryGivenUpDeliveries(), clock=SystemClock())
+        history = StatusHistory(Board(), parked=Parked(), deliveries=DELIVERIES, clock=SystemClock())
         remember(history)
         registry.register_value(StatusHistory, history)
 

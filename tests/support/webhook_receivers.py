@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 
 ANSWERS: Mapping[str, str] = {
     "/well": "204 No Content",
@@ -41,6 +42,14 @@ class RealReceivers:
         for headers, body in zip(self.came[path], self.bodies[path], strict=True):
             for secret in secrets:
                 Verifier(secret).verify(body, dict(headers))
+
+    def last_is_signed(self, path: str, secret: str) -> bool:
+        """Whether what came last was signed by a secret."""
+        try:
+            Verifier(secret).verify(self.bodies[path][-1], dict(self.came[path][-1]))
+        except WebhookVerificationError:
+            return False
+        return True
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -68,14 +68,17 @@ def restore(settings: Settings, file: Path, *, fresh: bool) -> int:
         postgres, redis = _postgres(settings), EmbeddedRedis(settings.home / "data" / "redis")
         if not fresh and (postgres.directory.exists() or redis.directory.exists()):
             raise BackupError(f"{settings.home} is not empty: name another --home, or replace what it has with --fresh")
-        unfinished = _postgres(settings, name="postgres.unfinished")
+        unfinished, former = (_postgres(settings, name=f"postgres.{each}") for each in ("unfinished", "former"))
         unfinished.empty()
         try:
             with unfinished:
                 position = _restored(unfinished.url, source, settings)
             redis.empty()  # what it has was made of another log
-            postgres.empty()
+            former.empty()
+            if postgres.directory.exists():
+                postgres.directory.rename(former.directory)
             unfinished.directory.rename(postgres.directory)
+            former.empty()  # may take long; a restore that is killed by then is done
         finally:
             unfinished.empty()
     return position

@@ -22,9 +22,6 @@ from write_side.execution.messages import read_message
 from write_side.execution.refusals import refusal_of
 from write_side.use_cases.register_account import RegisterAccount
 
-MOST_KEYS = 500
-"""Of a batch-get."""
-
 
 class _UniqueKey(NamedTuple):
     """A key that one account alone may have: its field, its name in a batch-get, its form, and who has it already."""
@@ -113,13 +110,12 @@ class DryRun:
         return None
 
     def _taken(self, registrations: Sequence[Mapping[str, str]]) -> Mapping[str, set[str]]:
-        """Ask which keys accounts have."""
-        taken: dict[str, set[str]] = {kind.field: set() for kind in KINDS}
+        """Ask which keys accounts have; those of a kind in a chunk are fewer than a batch may have."""
+        taken: dict[str, set[str]] = {}
         for kind in KINDS:
-            keys = sorted({each[kind.field] for each in registrations if kind.field in each})
-            for begin in range(0, len(keys), MOST_KEYS):
-                asked = keys[begin : begin + MOST_KEYS]
-                taken[kind.field] |= set(asked) - set(self._missing({kind.asked: asked}).get(kind.asked, ()))
+            keys = {each[kind.field] for each in registrations if kind.field in each}
+            missing = self._missing({kind.asked: sorted(keys)}).get(kind.asked, ()) if keys else ()
+            taken[kind.field] = keys.difference(missing)
         return taken
 
     def _missing(self, asked: Mapping[str, Sequence[str]]) -> Mapping[str, list[str]]:

@@ -10,10 +10,12 @@ import pytest
 from projector.adapters.postgres.traces import PostgresTraces
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
-from tests.support.webhooks import ADA, BOB, NOW, webhook
+from tests.support.webhooks import ADA, BOB, EVE, NOW, webhook
 from write_side.adapters.memory import MemoryDatabase
 from write_side.adapters.memory.webhooks import MemoryWebhooks
 from write_side.adapters.postgres.webhooks import PostgresWebhooks
+from write_side.domain.errors import GroupNotFound
+from write_side.domain.references import GroupRef
 from write_side.webhooks.administration import change_webhook
 from write_side.webhooks.ports import WebhookChanged, WebhookExists, WebhookNotFound
 
@@ -110,6 +112,17 @@ async def test_what_was_removed_is_not_stored_again(session):
 async def test_what_is_not_there_is_not_found(session, ask):
     with pytest.raises(WebhookNotFound):
         await getattr(session, ask)("hook-1")
+
+
+async def test_a_group_is_named_by_its_id_or_by_its_slug(session, reacting):
+    """In any case of letters; a webhook may be there before its group."""
+    group = (await reacting.side.run("create-group", slug="ssaf", name="Science")).outcome.id
+
+    found = [await session.group_id(GroupRef.parse(each)) for each in ("ssaf", "SSAF", str(group), str(EVE))]
+
+    assert found == [group, group, group, EVE]
+    with pytest.raises(GroupNotFound):
+        await session.group_id(GroupRef.parse("none"))
 
 
 async def test_an_erased_account_is_no_account(session, reacting):

@@ -220,6 +220,9 @@ async def test_commands_say_what_is_wrong(stack):
     unknown = muster(stack.home, "webhooks", "show", "none")
     misspelt = muster(stack.home, "webhooks", "add", "a", "https://a.example", "--type", "handle-change")
 
+    groups = [status("add", "a", "https://a.example", "--group", each) for each in ("no-such-group", "No Slug")]
+
+    assert groups == [1, 2]
     assert (unknown.returncode, "`muster webhooks list`" in unknown.stderr) == (1, True)
     assert (misspelt.returncode, "handle-changed" in misspelt.stderr) == (2, True)
     for name, url in (("A Name", "https://a.example"), ("a", "ftp://a.example"), ("a", "https://me:mine@a.example")):

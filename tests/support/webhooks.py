@@ -12,7 +12,7 @@ from standardwebhooks import Webhook as Verifier
 
 from shared.errors import Unavailable
 from write_side.webhooks.administration import new_webhook
-from write_side.webhooks.ports import FeedChange, FeedPage, HistoryTrimmed, ReceiverFailed
+from write_side.webhooks.ports import FeedChange, FeedPage, HistoryTrimmed, ReceiverAnswer, ReceiverFailed
 from write_side.webhooks.webhook import Webhook
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -75,7 +75,7 @@ class Sent(NamedTuple):
         Verifier(secret).verify(self.body, dict(self.headers))
 
 
-Answer = Callable[[Sent], Awaitable[int]]
+Answer = Callable[[Sent], Awaitable[ReceiverAnswer]]
 
 
 class FakeReceivers:
@@ -87,7 +87,7 @@ class FakeReceivers:
         self.under_way: defaultdict[str, int] = defaultdict(int)
         self.most: defaultdict[str, int] = defaultdict(int)
 
-    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> ReceiverAnswer:
         sent = Sent(UUID(headers["webhook-id"]), headers, body)
         self.sent[url].append(sent)
         self.under_way[url] += 1
@@ -101,28 +101,28 @@ class FakeReceivers:
         return [each.position for each in self.sent[webhook.url]]
 
 
-async def taking(_: Sent) -> int:
+async def taking(_: Sent) -> ReceiverAnswer:
     await asyncio.sleep(0)
-    return 204
+    return ReceiverAnswer(204)
 
 
-def answering(status: int, *, only: int | None = None) -> Answer:
+def answering(status: int, retry_after: str | None = None, *, only: int | None = None) -> Answer:
     """:param only: at this position; everything else is taken."""
 
-    async def answer(sent: Sent) -> int:
+    async def answer(sent: Sent) -> ReceiverAnswer:
         if only not in {None, sent.position}:
             return await taking(sent)
         for _ in range(5):  # what others take meanwhile is not undone by it
             await asyncio.sleep(0)
-        return status
+        return ReceiverAnswer(status, retry_after)
 
     return answer
 
 
-async def unreachable(_: Sent) -> int:
+async def unreachable(_: Sent) -> ReceiverAnswer:
     raise ReceiverFailed("it cannot be reached")
 
 
-async def silent(_: Sent) -> int:
+async def silent(_: Sent) -> ReceiverAnswer:
     await asyncio.Event().wait()
     raise AssertionError("it says nothing")

@@ -20,6 +20,9 @@ from shared.ids import TimeOrderedIds
 from shared.settings import Settings
 from shared.wording import suggestion
 from write_side.adapters.postgres.webhooks import PostgresWebhooks
+from write_side.domain.errors import GroupNotFound
+from write_side.domain.references import GroupRef
+from write_side.domain.values import InvalidValue
 from write_side.webhooks.administration import PAUSED_BY_HAND, ChangeOfWebhook, change_webhook, new_webhook
 from write_side.webhooks.ports import WebhookExists, WebhookNotFound, WebhookSession
 from write_side.webhooks.signing import new_secret
@@ -65,7 +68,7 @@ def add(
     *,
     type: list[str] | None = None,
     account: UUID | None = None,
-    group: UUID | None = None,
+    group: str | None = None,
     values: bool = False,
     begin: From | None = None,
     json: bool = False,
@@ -77,17 +80,19 @@ def add(
     :param url: https://host/path; what else it may be, MUSTER_WEBHOOKS_ALLOW says.
     :param type: of event, such as handle-changed; several times for several; all, unless given.
     :param account: only those of the account with this id.
-    :param group: only those of the group with this id.
+    :param group: only those of the group with this id or slug.
     :param values: send the values of changed fields too, private ones among them.
     :param begin: the position of the log to begin with, instead of what happens from now on.
     :param json: print one JSON document instead of lines.
     """
     _require_types(type or [])
+    ref = None if group is None else _group(group)
 
     async def make(session: WebhookSession, settings: Settings) -> Webhook:
         position = await _head(settings) if begin is None else begin - 1
-        about: dict[str, Any] = {"types": type or (), "account_id": account, "group_id": group, "with_values": values}
-        made = _new(name, url, id=TimeOrderedIds().new(), at=datetime.now(UTC), position=position, **about)
+        group_id = None if ref is None else await session.group_id(ref)
+        filters: dict[str, Any] = {"types": type or (), "account_id": account, "group_id": group_id}
+        made = _new(name, url, position=position, with_values=values, **filters)
         await session.add(made)
         return made
 
@@ -212,6 +217,8 @@ def _asked(question: Callable[[WebhookSession, Settings], Awaitable[T]]) -> T:
         return asyncio.run(ask())
     except WebhookNotFound as error:
         raise CommandFailed(f"webhook {str(error)!r} not found: `muster webhooks list` shows which there are") from None
+    except GroupNotFound as error:
+        raise CommandFailed(f"{error}: list groups with `muster search groups`") from None
     except WebhookExists as error:
         raise CommandFailed(f"there is a webhook {str(error)!r} already: choose another name, or remove it") from None
     except (Unavailable, Unsound) as error:
@@ -225,9 +232,16 @@ async def _head(settings: Settings) -> int:
 
 def _new(name: str, url: str, **about: Any) -> Webhook:
     try:
-        return new_webhook(name, url, **about)
+        return new_webhook(name, url, id=TimeOrderedIds().new(), at=datetime.now(UTC), **about)
     except ValueError as error:
         raise WrongUsage(str(error)) from None
+
+
+def _group(text: str) -> GroupRef:
+    try:
+        return GroupRef.parse(text)
+    except InvalidValue as error:
+        raise WrongUsage(f"--group {error}") from None
 
 
 def _require_types(types: list[str]) -> None:

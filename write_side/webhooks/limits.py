@@ -10,7 +10,7 @@ class WebhookLimits:
     :param ahead: changes that are taken up of a webhook; a process that is killed sends so many again, at most.
     :param wait_seconds: for which the feed is asked to wait for a change.
     :param poll_seconds: between two looks at which webhooks there are, and which are due again.
-    :param answer_seconds: within which a receiver has to answer, from the look-up of its name on.
+    :param answer_seconds: within which a receiver has to answer, from the look-up of its name to the end of its answer.
     :param answer_bytes: of an answer's body that are read, to no end but to end well.
     :param first_seconds: from a failure to the next attempt; each later pause is twice as long.
     :param longest_seconds: of a pause.
@@ -27,9 +27,13 @@ class WebhookLimits:
     longest_seconds: float = 3_600.0
     attempts: int = 82
 
-    def pause(self, failures: int) -> float:
-        """Return the seconds until the next attempt after so many failures."""
-        return min(self.first_seconds * 2.0 ** min(failures - 1, 32), self.longest_seconds)
+    def pause(self, failures: int, *, asked: float = 0.0) -> float:
+        """
+        Return the seconds until the next attempt after so many failures.
+
+        :param asked: seconds for which the receiver asks.
+        """
+        return min(max(self.first_seconds * 2.0 ** min(failures - 1, 32), asked), self.longest_seconds)
 
     def share(self, webhooks: int) -> int:
         """Return how many requests one of so many webhooks may have under way."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
+from write_side.domain.references import GroupRef
 from write_side.webhooks.webhook import Webhook
 
 
@@ -43,6 +44,13 @@ class WebhookSession(Protocol):
 
     async def remove(self, name: str) -> None:
         """:raises WebhookNotFound: there is none."""
+
+    async def group_id(self, ref: GroupRef) -> UUID:
+        """
+        Return the id of a group; whether a group has an id that it is named by is not asked.
+
+        :raises GroupNotFound: none has the slug.
+        """
 
     async def has_account(self, id: UUID) -> bool:
         """Return whether there is such an account; one that there was has been erased."""
@@ -105,15 +113,30 @@ class ChangeFeed(Protocol):
 
 
 class ReceiverFailed(Exception):
-    """A receiver has not taken what was sent; the text says why, and nothing that it answered but the status."""
+    """
+    A receiver has not taken what was sent; the text says why, and nothing that it answered but the status.
+
+    :ivar retry_after: seconds for which it asks not to be sent anything; at most 0 if it does not.
+    """
+
+    def __init__(self, why: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+
+
+class ReceiverAnswer(NamedTuple):
+    """What a receiver answers: a status, and its `Retry-After`."""
+
+    status: int
+    retry_after: str | None = None
 
 
 class Receivers(Protocol):
     """The servers behind the URLs of webhooks."""
 
-    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> ReceiverAnswer:
         """
-        Send a body once; return the status of the answer.
+        Send a body once; return the answer.
 
-        :raises ReceiverFailed: there is no answer.
+        :raises ReceiverFailed: there is none, or none in time.
         """

@@ -1,8 +1,7 @@
 """Sends one webhook what the feed has for it: at least once, and in order for each account."""
 
-from asyncio import timeout
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from uuid import UUID
@@ -18,10 +17,12 @@ from write_side.webhooks.ports import (
     FeedChange,
     FeedPage,
     HistoryTrimmed,
+    ReceiverAnswer,
     ReceiverFailed,
     Receivers,
     WebhookSession,
 )
+from write_side.webhooks.retry_after import retry_after
 from write_side.webhooks.signing import signed
 from write_side.webhooks.webhook import Webhook
 
@@ -30,6 +31,9 @@ _ATTEMPTS = Counter(
 )
 for _outcome in ("taken", "failed"):
     _ATTEMPTS.labels(_outcome)  # from a sample that was not there before, Prometheus sees no increase
+
+_BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""With these a receiver may say when it wants to be asked again."""
 
 log = structlog.get_logger()
 
@@ -119,7 +123,7 @@ class WebhookSender:
             partial(send_chain, chains[about]) for about in sorted(chains, key=lambda about: about == self._failed)
         ]
         await side_by_side(works, at_once=self.share)
-        return min(failures, key=lambda each: not isinstance(each, ReceiverGone), default=None)
+        return max(failures, key=lambda each: (isinstance(each, ReceiverGone), each.retry_after), default=None)
 
     async def _send_one(self, change: FeedChange) -> None:
         """:raises ReceiverFailed: it was not taken."""
@@ -136,16 +140,7 @@ class WebhookSender:
     async def _attempt(self, change: FeedChange) -> None:
         now = self._clock.now()
         headers = signed(str(change.id), change.body, by=self.webhook.secrets(now), at=now)
-        try:
-            async with timeout(self._limits.answer_seconds):
-                status = await self._receivers.post(self.webhook.url, headers=headers, body=change.body)
-        except TimeoutError:
-            raise ReceiverFailed(f"no answer within {self._limits.answer_seconds:g} s") from None
-        if status == HTTPStatus.GONE:
-            raise ReceiverGone
-        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            is_elsewhere = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-            raise ReceiverFailed(f"it answers {status}" + ": redirects are not followed" * is_elsewhere)
+        _require_taken(await self._receivers.post(self.webhook.url, headers=headers, body=change.body), now)
 
     async def _note(self, page: FeedPage, failure: ReceiverFailed | None) -> None:
         """Store how far it is, and how it goes on."""
@@ -156,7 +151,7 @@ class WebhookSender:
         if isinstance(failure, ReceiverGone):
             await self._save(self._paused(str(failure)))
         elif failure is not None:
-            await self.fail(str(failure))
+            await self.fail(str(failure), asked=failure.retry_after)
 
     def _reached(self, page: FeedPage) -> int:
         """Return the position up to which everything was taken."""
@@ -167,10 +162,15 @@ class WebhookSender:
             reached = each.position
         return page.position
 
-    async def fail(self, error: str) -> None:
-        """Try no more for a while; for good, if that was the last attempt."""
+    async def fail(self, error: str, *, asked: float = 0.0) -> None:
+        """
+        Try no more for a while; for good, if that was the last attempt.
+
+        :param asked: seconds for which the receiver asks.
+        """
         now, failures = self._clock.now(), self.webhook.failures + 1
-        failed = self.webhook.failed(error, at=now, pause=timedelta(seconds=self._limits.pause(failures)))
+        pause = timedelta(seconds=self._limits.pause(failures, asked=asked))
+        failed = self.webhook.failed(error, at=now, pause=pause)
         if failures >= self._limits.attempts:
             failed = self._paused(f"{error}, {failures} times since {failed.failing_since:%Y-%m-%d %H:%M}Z")
         await self._save(failed)
@@ -181,3 +181,15 @@ class WebhookSender:
 
     async def _save(self, changed: Webhook) -> None:
         self.webhook = await self._session.save(changed)
+
+
+def _require_taken(answer: ReceiverAnswer, now: datetime) -> None:
+    """:raises ReceiverFailed: a receiver has not taken what it was sent at this time."""
+    status = answer.status
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return
+    if status == HTTPStatus.GONE:
+        raise ReceiverGone
+    is_elsewhere = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    asked = retry_after(answer.retry_after or "", now=now) if status in _BUSY else 0.0
+    raise ReceiverFailed(f"it answers {status}" + ": redirects are not followed" * is_elsewhere, retry_after=asked)

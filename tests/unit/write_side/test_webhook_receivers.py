@@ -11,7 +11,7 @@ from shared.urls.addresses import AllowedNetworks
 from tests.support.certificates import certified
 from write_side.adapters.webhooks.receivers import AddressForbidden, HttpReceivers, ThreadedResolver
 from write_side.webhooks.limits import WebhookLimits
-from write_side.webhooks.ports import ReceiverFailed
+from write_side.webhooks.ports import ReceiverAnswer, ReceiverFailed
 
 HERE = AllowedNetworks.parse("127.0.0.1")
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -36,6 +36,8 @@ class Server:
         self.requests: list[bytes] = []
         self.port = 0
         self.answer = TAKEN
+        self.may_end = asyncio.Event()
+        self.may_end.set()
 
 
 @asynccontextmanager
@@ -47,6 +49,7 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         served.requests.append(head + await reader.readexactly(length))
         writer.write(served.answer)
+        await served.may_end.wait()
         writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
@@ -68,11 +71,11 @@ def receivers(names, *, allowed=HERE, tls=None, **limits) -> HttpReceivers:
 async def test_a_request_has_its_headers_and_its_body(server):
     url = f"http://hook.example:{server.port}/changes?token=t"
 
-    status = await receivers(Names(["127.0.0.1"])).post(url, headers={"webhook-id": "7"}, body=b'{"a": 1}')
+    answer = await receivers(Names(["127.0.0.1"])).post(url, headers={"webhook-id": "7"}, body=b'{"a": 1}')
 
     [request] = server.requests
     head, _, body = request.partition(b"\r\n\r\n")
-    assert (status, body) == (204, b'{"a": 1}')
+    assert (answer, body) == (ReceiverAnswer(204), b'{"a": 1}')
     assert head.startswith(b"POST /changes?token=t HTTP/1.1\r\n")
     lines = head.lower().split(b"\r\n")
     for line in (f"host: hook.example:{server.port}".encode(), b"webhook-id: 7", b"content-length: 8"):
@@ -138,7 +141,9 @@ async def test_another_address_is_tried_where_one_is_not_reached(server):
     names = Names(["127.0.0.9", "127.0.0.1"])
     allowed = AllowedNetworks.parse("127.0.0.0/8")
 
-    assert await receivers(names, allowed=allowed).post(f"http://h:{server.port}/", headers={}, body=b"") == 204
+    answer = await receivers(names, allowed=allowed).post(f"http://h:{server.port}/", headers={}, body=b"")
+
+    assert answer.status == 204
 
 
 async def test_without_tls_only_what_is_allowed_is_reached():
@@ -150,7 +155,9 @@ async def test_redirects_are_not_followed(server):
     names = Names(["127.0.0.1"])
     server.answer = b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
 
-    assert await receivers(names).post(f"http://hook.example:{server.port}/", headers={}, body=b"") == 307
+    answer = await receivers(names).post(f"http://hook.example:{server.port}/", headers={}, body=b"")
+
+    assert answer.status == 307
     assert len(names.asked) == 1
 
 
@@ -158,11 +165,42 @@ async def test_an_answer_without_end_is_not_read_to_its_end(server):
     length = 10**12
     server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + bytes(200_000)
 
-    status = await receivers(Names(["127.0.0.1"]), answer_bytes=1_000).post(
+    answer = await receivers(Names(["127.0.0.1"]), answer_bytes=1_000).post(
         f"http://h:{server.port}/", headers={}, body=b""
     )
 
-    assert status == 200
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nso far"])
+async def test_an_answer_that_does_not_come_in_time_is_none(server, answer):
+    """However much of it has come: the time is that of all of it."""
+    server.answer = answer
+    server.may_end.clear()
+
+    with pytest.raises(ReceiverFailed, match=r"no answer within 0\.05 s"):
+        await receivers(Names(["127.0.0.1"]), answer_seconds=0.05).post(
+            f"http://h:{server.port}/", headers={}, body=b""
+        )
+
+    server.may_end.set()
+
+
+async def test_a_name_server_that_is_silent_is_not_waited_for():
+    async def silent(*_) -> list[str]:
+        await asyncio.Event().wait()
+        raise AssertionError("it says nothing")
+
+    with pytest.raises(ReceiverFailed, match=r"no answer within 0\.05 s"):
+        await receivers(silent, answer_seconds=0.05).post("https://hook.example/", headers={}, body=b"")
+
+
+async def test_when_to_ask_again_is_handed_on(server):
+    server.answer = b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\nContent-Length: 0\r\n\r\n"
+
+    answer = await receivers(Names(["127.0.0.1"])).post(f"http://h:{server.port}/", headers={}, body=b"")
+
+    assert answer == ReceiverAnswer(503, "7")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +244,7 @@ async def test_tls_is_verified_for_the_name_and_not_for_the_address(tls):
     async with serving(ours) as server:
         asked = receivers(Names(["127.0.0.1"]), tls=theirs)
 
-        assert await asked.post(f"https://127.0.0.1:{server.port}/", headers={}, body=b"") == 204
+        assert await asked.post(f"https://127.0.0.1:{server.port}/", headers={}, body=b"") == ReceiverAnswer(204)
         with pytest.raises(ReceiverFailed, match="its certificate is not good"):
             await asked.post(f"https://hook.example:{server.port}/", headers={}, body=b"")
 

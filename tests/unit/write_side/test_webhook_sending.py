@@ -223,13 +223,40 @@ async def test_what_is_no_success_is_a_failure(one, status, why):
     assert (one.kept.error, one.kept.position) == (why, 0)
 
 
-async def test_a_receiver_that_is_silent_is_not_waited_for(one):
+@pytest.mark.parametrize(
+    ("status", "asks", "pause"),
+    [
+        (429, "120", 120),
+        (503, "Wed, 25 Nov 2026 12:02:00 GMT", 120),
+        (503, "Wednesday, 25-Nov-26 12:02:00 GMT", 120),
+        (503, "2", 5),
+        (503, "999999999", 3_600),
+        (503, "Wed, 25 Nov 2026 11:00:00 GMT", 5),
+        (503, "soon", 5),
+        (503, "-120", 5),
+        (503, "Wed, 25 Nov 2026 12:02:00 +99999999999999999999", 5),
+        (503, None, 5),
+        (500, "120", 5),
+    ],
+)
+async def test_one_that_says_when_to_ask_again_is_asked_then(one, status, asks, pause):
+    """Never sooner than without it, and never later than after the longest pause."""
     one.feed.append(change(1))
-    one.answers(silent)
+    one.answers(answering(status, asks))
 
-    await one.another_sender(answer_seconds=0.01).step()
+    await one.step()
 
-    assert one.kept.error == "no answer within 0.01 s"
+    assert (one.kept.retry_at - one.clock.now()).total_seconds() == pause
+
+
+async def test_of_several_that_say_so_the_longest_counts(one):
+    one.feed.append(change(1, ADA), change(2, BOB), change(3, EVE))
+    answers = {1: answering(500), 2: answering(503, "90"), 3: answering(503, "60")}
+    one.answers(lambda sent: answers[sent.position](sent))
+
+    await one.step()
+
+    assert (one.kept.retry_at - one.clock.now()).total_seconds() == 90
 
 
 async def test_one_that_is_resumed_goes_on_where_it_stopped(one):

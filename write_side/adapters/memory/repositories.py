@@ -136,7 +136,7 @@ class MemoryGroups(Copies[Group]):
         self._had_events = database.had_events
 
     async def get_unchanging(self, ref: GroupRef) -> Group:
-        if (group := self._found(lambda each: _names_group(ref, each))) is None:
+        if (group := self._found(lambda each: names_group(ref, each))) is None:
             raise GroupNotFound(ref)
         return group
 
@@ -207,7 +207,7 @@ def _names_account(ref: AccountRef, account: Account) -> bool:
     return account.id == ref.by
 
 
-def _names_group(ref: GroupRef, group: Group) -> bool:
+def names_group(ref: GroupRef, group: Group) -> bool:
     if isinstance(ref.by, Slug):
         return group.slug.unique == ref.by.unique
     return group.id == ref.by

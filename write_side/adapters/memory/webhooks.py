@@ -8,6 +8,9 @@ import msgspec
 
 from shared.errors import Unavailable
 from write_side.adapters.memory.database import MemoryDatabase
+from write_side.adapters.memory.repositories import names_group
+from write_side.domain.errors import GroupNotFound
+from write_side.domain.references import GroupRef
 from write_side.webhooks.ports import WebhookChanged, WebhookExists, WebhookNotFound
 from write_side.webhooks.webhook import Webhook
 
@@ -56,6 +59,15 @@ class MemoryWebhookSession:
 
     async def remove(self, name: str) -> None:
         del self._all.kept[(await self.get(name)).id]
+
+    async def group_id(self, ref: GroupRef) -> UUID:
+        self._check()
+        if isinstance(ref.by, UUID):
+            return ref.by
+        for each in self._all.database.groups.values():
+            if names_group(ref, each):
+                return each.id
+        raise GroupNotFound(ref)
 
     async def has_account(self, id: UUID) -> bool:
         self._check()

@@ -12,6 +12,8 @@ from psycopg.abc import Params
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.postgres.connection import connected, reachable
 from shared.postgres.terminate import answered_within
+from write_side.domain.errors import GroupNotFound
+from write_side.domain.references import GroupRef
 from write_side.webhooks.ports import WebhookChanged, WebhookExists, WebhookNotFound
 from write_side.webhooks.webhook import Webhook
 
@@ -27,6 +29,7 @@ _SAVE = f"""
     update webhooks set {", ".join(f"{each} = %({each})s" for each in _CHANGEABLE)}, revision = revision + 1
      where id = %(id)s and revision = %(revision)s returning {_COLUMNS}"""  # noqa: S608
 _REMOVE = "delete from webhooks where name = %s returning id"
+_GROUP_ID = "select id from groups where slug_unique = %s"
 _HAS_ACCOUNT = "select exists (select from accounts where id = %s)"
 
 
@@ -67,6 +70,14 @@ class PostgresWebhookSession:
     async def remove(self, name: str) -> None:
         if not await self._rows(_REMOVE, (name,)):
             raise WebhookNotFound(name)
+
+    async def group_id(self, ref: GroupRef) -> UUID:
+        if isinstance(ref.by, UUID):
+            return ref.by
+        for (id_,) in await self._rows(_GROUP_ID, (ref.by.unique,)):
+            found: UUID = id_
+            return found
+        raise GroupNotFound(ref)
 
     async def has_account(self, id: UUID) -> bool:
         [[found]] = await self._rows(_HAS_ACCOUNT, (id,))

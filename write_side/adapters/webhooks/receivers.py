@@ -9,7 +9,7 @@ asked. TLS is verified for the name.
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
@@ -19,7 +19,7 @@ import httpcore
 
 from shared.urls.addresses import Address, AllowedNetworks, is_public, parsed_address
 from write_side.webhooks.limits import WEBHOOK_LIMITS, WebhookLimits
-from write_side.webhooks.ports import ReceiverFailed
+from write_side.webhooks.ports import ReceiverAnswer, ReceiverFailed
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Looks a name up; gives addresses as text."""
@@ -54,22 +54,29 @@ class HttpReceivers:
         self._tls = tls or ssl.create_default_context()
         self._limits = limits
 
-    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> ReceiverAnswer:
+        seconds = self._limits.answer_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._answer(url, headers, body)
+        except TimeoutError:
+            raise ReceiverFailed(f"no answer within {seconds:g} s") from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+            raise ReceiverFailed(_reason(error)) from error
+
+    async def _answer(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverAnswer:
         network = CheckedNetwork(
             self._resolve,
             self._allowed,
             has_tls=url.startswith("https:"),
             seconds=self._limits.answer_seconds,
         )
-        try:
-            async with (
-                httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=network) as pool,
-                pool.stream("POST", url, headers=[*_SENT, *headers.items()], content=body) as response,
-            ):
-                await self._hear_out(response)
-                return response.status
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            raise ReceiverFailed(_reason(error)) from error
+        async with (
+            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=network) as pool,
+            pool.stream("POST", url, headers=[*_SENT, *headers.items()], content=body) as response,
+        ):
+            await self._hear_out(response)
+            return ReceiverAnswer(response.status, _header(response, b"retry-after"))
 
     async def _hear_out(self, response: httpcore.Response) -> None:
         """Read what a receiver says, as far as that is bounded: cut short, it would take it for an error."""
@@ -139,24 +146,33 @@ def _look_up(host: str, port: int) -> Sequence[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
+def _header(response: httpcore.Response, wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in response.headers if name.lower() == wanted), None)
+
+
 def _reason(error: Exception) -> str:
     """Say why there is no answer, in words of ours and of this system: never in those of a receiver."""
-    if isinstance(error, httpcore.ProtocolError):
-        return "it breaks off, or does not speak HTTP"
-    if isinstance(error, httpcore.TimeoutException):
-        return "it cannot be reached in time"
-    causes = _causes(error)
-    if certificate := next((each for each in causes if isinstance(each, ssl.SSLCertVerificationError)), None):
-        return f"its certificate is not good ({certificate.verify_message})"
-    if any(isinstance(each, ssl.SSLError) for each in causes):
-        return "it does not speak TLS as we do"
-    said = next((each.strerror for each in causes if isinstance(each, OSError) and each.strerror), None)
-    return f"it cannot be reached ({said or type(error).__name__})"
+    known = (words for each in _causes(error) if (words := _words(each)))
+    return next(known, f"it cannot be reached ({type(error).__name__})")
 
 
-def _causes(error: BaseException | None) -> Sequence[BaseException]:
-    found = []
+def _words(cause: BaseException) -> str | None:
+    """Return what an error says of a receiver; None if that is left to what caused it."""
+    match cause:
+        case httpcore.ProtocolError():
+            return "it breaks off, or does not speak HTTP"
+        case httpcore.TimeoutException():
+            return "it cannot be reached in time"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not good ({cause.verify_message})"
+        case ssl.SSLError():
+            return "it does not speak TLS as we do"
+        case OSError(strerror=str(said)):
+            return f"it cannot be reached ({said})"
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        found.append(error)
+        yield error
         error = error.__cause__ or error.__context__
-    return found

@@ -1,5 +1,6 @@
 """What people are written because of what happens to their accounts, on every adapter."""
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,9 @@ import msgspec
 import pytest
 
 from shared.event_log import Metadata, UnknownEvent
+from write_side.adapters.memory import MemoryMailer
 from write_side.domain.email_token import TokenNotGood
+from write_side.reactions.deliverer import Deliverer
 from write_side.reactions.limits import ReactionLimits
 from write_side.reactions.registry import REACTIONS, ReactionTimes, reactions_at
 from write_side.reactions.scheduler import EventNotKnown, Scheduler
@@ -206,6 +209,42 @@ async def test_what_was_written_to_an_erased_person_is_forgotten(reacting):
     ]
     assert [mail.to for mail in left] == ["bela@example.org"]
     assert {each.account_id for each in await reacting.left()} == {bela}
+
+
+class HeldMailer(MemoryMailer):
+    """Takes no mail until it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.may_take = asyncio.Event(), asyncio.Event()
+
+    async def send(self, mail) -> None:
+        self.is_asked.set()
+        await self.may_take.wait()
+        await super().send(mail)
+
+
+async def test_what_is_under_way_at_an_erasure_is_forgotten_when_it_is_done(reacting):
+    """A reminder too, though it holds up nothing of the account by its order."""
+    mailer, at_once = HeldMailer(), reactions_at(ReactionTimes(reminder=timedelta(0)))
+    reactions = [each for each in at_once if each.name in {"remind-to-verify", "forget-mails"}]
+    reacting = replace(reacting, mailer=mailer, reactions=reactions)
+    deliverer = Deliverer(reacting.world(reacting.session), reactions)
+    andre = await reacting.register()
+    await reacting.schedule()
+    await deliverer.take_up()
+    await mailer.is_asked.wait()
+
+    await reacting.side.run("erase-account", account=str(andre))
+    await reacting.schedule()
+    settling = asyncio.create_task(deliverer.settle())
+    for _ in range(20):  # time for what does not wait
+        await reacting.session.counts()
+        await asyncio.sleep(0)
+    mailer.may_take.set()
+    await settling
+
+    assert (mailer.sent, await reacting.left()) == ([], [])
 
 
 async def test_mails_are_forgotten_though_none_may_be_sent(reacting):

@@ -1,7 +1,7 @@
 """Carries deliveries out, several at once, each until it is done or given up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import structlog
@@ -24,9 +24,10 @@ log = structlog.get_logger()
 
 class Deliverer:
     """
-    Takes up what is due.
+    Takes up what is due, of one account one after the other.
 
-    A delivery is deleted once it was carried out: one that is killed in between is carried out again.
+    So nothing that was begun before an erasure is under way when what was written to the person is forgotten. A
+    delivery is deleted once it was carried out: one that is killed in between is carried out again.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class Deliverer:
         under_way = [each.id for each in self._under_way]
         found = await self._world.session.due(now=self._world.clock.now(), limit=room, besides=under_way)
         for each in found:
-            self._under_way[each] = asyncio.create_task(self._carry_out(each), name=each.reaction)
+            before = [task for other, task in self._under_way.items() if other.account_id == each.account_id]
+            self._under_way[each] = asyncio.create_task(self._carry_out(each, before), name=each.reaction)
         return len(found)
 
     async def settle(self) -> None:
@@ -92,7 +94,9 @@ class Deliverer:
         for each in [each for each, task in self._under_way.items() if task.done()]:
             self._under_way.pop(each).result()
 
-    async def _carry_out(self, delivery: Delivery) -> None:
+    async def _carry_out(self, delivery: Delivery, before: Collection[asyncio.Task[None]]) -> None:
+        if before:
+            await asyncio.wait(before)
         async with self._permits:
             outcome = await self._attempt(delivery)
         _DELIVERIES.labels(delivery.reaction, outcome).inc()

@@ -13,11 +13,11 @@ async def send_verification_mail(delivery: Delivery, world: World) -> bool:
 
 async def ask_to_verify(delivery: Delivery, world: World, *, text: str) -> bool:
     """Send a link that verifies an address, if that is still to be done."""
+    key, now = await world.token_key.read(), world.clock.now()
     if (to := await unverified(delivery, world)) is None:
         return False
-    now = world.clock.now()
     until = now + timedelta(days=world.letters.valid_days)
-    token = EmailToken.issue(to.account_id, to.email, to.email_version, key=await world.token_key.read(), until=until)
+    token = EmailToken.issue(to.account_id, to.email, to.email_version, key=key, until=until)
     await world.mailer.send(world.letters.write(text, delivery.id, to, at=now, token=str(token)))
     return True
 

@@ -7,9 +7,11 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -28,15 +30,23 @@ from tests.support.proxy import Cut, CuttingProxy, Proxy
 from tests.support.readers import Readers
 from tests.support.stack import Stack, answers, environment, until
 from tests.support.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
+from tests.support.webhook_receivers import RealReceivers
+from write_side.adapters.postgres.webhooks import PostgresWebhooks
+from write_side.webhooks.administration import new_webhook
 
 DISK_MEGABYTES = 512
 CONSUMERS = 2
 SHARDS = 4
 LIMITS = (
     "reaction.first_seconds=0.2,reaction.longest_seconds=1,reaction.again_seconds=0.2,"
-    "bus.longest_retry=0.5,bus.share_seconds=0.2"
+    "bus.longest_retry=0.5,bus.share_seconds=0.2,"
+    "webhook.first_seconds=0.2,webhook.longest_seconds=1,webhook.poll_seconds=0.2,webhook.answer_seconds=2,"
+    "webhook.attempts=10000"
 )
 """What was broken is tried again soon, for tests to be short."""
+
+RECEIVER = "/everything"
+"""Where all changes go."""
 
 Clocked = Literal["postgres", "redis", "processes"]
 """Whose clock it is: a server's, or that of our own processes together."""
@@ -45,6 +55,8 @@ Clocked = Literal["postgres", "redis", "processes"]
 class Bench:
     """
     The processes under `muster up` and two consumers of the bus, on servers that are ours; what dies comes back.
+
+    A mail server takes mails, and a receiver of webhooks all changes.
 
     Each server stands behind a line that can be slow or cut; the judge comes to it directly. The bus has a Redis of its
     own: it holds what no log has yet.
@@ -61,9 +73,10 @@ class Bench:
         self.postgres.clock, self.redis.clock = self._clock("postgres"), self._clock("redis")
         self.bus = EmbeddedRedis(home / "bus", fsync="always")
         self.mailbox = Mailbox()
+        self.receivers = RealReceivers()
         self.consumers: list[MusterProcess] = []
-        self.forgotten: set[str] = set()
-        """Addresses of those of whom the database was made to forget something: they may have mail because of it."""
+        self.forgotten: list[Person] = []
+        """Those of whom the database was made to forget something: mails and changes may have come because of it."""
         self._keepers: dict[SupervisedProgram, asyncio.Task[None]] = {}
         self._names = 0
 
@@ -74,7 +87,15 @@ class Bench:
             self.database_line = CuttingProxy(self.postgres.url, cut=Cut.AFTER, share=0, seed=self.seed)
             self.redis_line = Proxy(self.redis.url)
             lines = self.database_line.running(), self.redis_line.running()
-            async with lines[0], lines[1], self._kept(), self._mailbox(), self._up(), self._consuming():
+            async with (
+                lines[0],
+                lines[1],
+                self._kept(),
+                self._mailbox(),
+                self._up(),
+                self._consuming(),
+                self._sending(),
+            ):
                 yield
 
     @asynccontextmanager
@@ -139,16 +160,20 @@ class Bench:
         """
         Return once a command is carried out, read with its position, and every process says that it is ready.
 
-        By HTTP and by the bus, and once its mail has come.
+        By HTTP and by the bus, and once its mail and its change have come.
         """
         for person in (await self.registered(), await self.load.register(self._name(), self._by_bus)):
             url, minimum = f"{self.addresses.read}/profiles/{person.id}", {"Muster-Min-Position": str(person.position)}
             await until(lambda url=url, minimum=minimum: answers(self._client, url, **minimum))
             await until(lambda person=person: self._has_mail(person))
+            await until(lambda person=person: self._has_change(person))
         await self.stack.ready()
 
     async def _has_mail(self, person: Person) -> bool:
         return any(person.account.email in mail.recipients for mail in self.mailbox.taken)
+
+    async def _has_change(self, person: Person) -> bool:
+        return any(person.id.encode() in body for body in self.receivers.bodies[RECEIVER])
 
     @asynccontextmanager
     async def unattended(self, server: EmbeddedServer) -> AsyncIterator[None]:
@@ -189,6 +214,7 @@ class Bench:
             "MUSTER_SMTP_URL": f"smtp://127.0.0.1:{self.mailbox.port}",
             "MUSTER_MAIL_FROM": "muster@example.org",
             "MUSTER_PUBLIC_URL": "https://muster.example",
+            "MUSTER_WEBHOOKS_ALLOW": "127.0.0.1",
         }
         self.stack = await asyncio.to_thread(Stack, self.home / "up", **self._urls(), **mails)
         try:
@@ -219,6 +245,20 @@ class Bench:
             yield
         finally:
             await self.mailbox.go()
+
+    @asynccontextmanager
+    async def _sending(self) -> AsyncIterator[None]:
+        """All changes go to a receiver, from the first one on."""
+        await self.receivers.come()
+        url, now = self.receivers.url(RECEIVER), datetime.now(UTC)
+        self.webhook = new_webhook("everything", url, id=uuid4(), at=now, position=0)
+        async with PostgresWebhooks(self.postgres.url).connect() as session:
+            await session.add(self.webhook)
+        try:
+            yield
+        finally:
+            self.receivers.slow_may_answer.set()
+            await self.receivers.go()
 
     def _urls(self) -> Mapping[str, str]:
         """What all processes are started with."""

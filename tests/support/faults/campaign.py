@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -16,14 +16,22 @@ from shared.event_log import RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
 from shared.wording import counted
-from tests.support.bench import Bench, running_bench
+from tests.support.bench import RECEIVER, Bench, running_bench
 from tests.support.faults.fault import Fault
 from tests.support.mail_oracle import MailFaults, mail_faults
 from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells, verdict_on
 from tests.support.stack import until
 from tests.support.verifying import HandInRedis, unwatched
+from tests.support.webhook_oracle import WebhookFaults, webhook_faults
 from write_side.adapters.postgres.deliveries import PostgresDeliveries
+from write_side.adapters.postgres.webhooks import PostgresWebhooks
 from write_side.ports import DeliverySession
+from write_side.webhooks.administration import change_webhook
+from write_side.webhooks.ports import WebhookSession
+from write_side.webhooks.webhook import Webhook
+
+AHEAD = timedelta(minutes=1)
+"""Nothing but a clock that was ahead has put anything off for as long."""
 
 
 @dataclass
@@ -104,25 +112,47 @@ class Campaign:
 async def _judged(bench: Bench) -> Verdict:
     """What is to be said once the load has ended."""
     unanswered, answered_twice = await bench.messages.faults()
-    mails = await _mail_faults(bench)
+    events = await _events(bench)
+    mails, changes = await _mail_faults(bench, events), await _webhook_faults(bench, events)
     with bench.database() as database, bench.redis_client() as redis:
         verdict = await verdict_on(bench.load, read_url=bench.addresses.read, database=database)
         verdict.stale = [*bench.readers.taken_back, *bench.readers.wrong()]
         verdict.differences = await _differences(bench)
-        verdict.lost += [*unanswered, *mails.lost]
-        verdict.duplicated += [*answered_twice, *mails.strange]
+        verdict.lost += [*unanswered, *mails.lost, *changes.lost]
+        verdict.duplicated += [*answered_twice, *mails.strange, *changes.strange]
+        verdict.false += bench.receivers.not_signed(RECEIVER, bench.webhook.secret)
         assert_directory_is_what_the_log_tells(database, redis)
     return verdict
 
 
-async def _mail_faults(bench: Bench) -> MailFaults:
-    log = PostgresEventLog(bench.postgres.url)
-    async with PostgresDeliveries(bench.postgres.url).connect() as session, log.connect() as reader:
-        await until(lambda: _is_delivered(session, head=bench.load.position))
+async def _events(bench: Bench) -> Sequence[RecordedEvent]:
+    """All that the log has: nothing changes any more."""
+    async with PostgresEventLog(bench.postgres.url).connect() as reader:
         events: list[RecordedEvent] = []
         while some := await reader.read(after=events[-1].position if events else 0, limit=1_000):
             events += some
-    return mail_faults(events, bench.mailbox.taken, besides=bench.forgotten)
+    return events
+
+
+async def _mail_faults(bench: Bench, events: Sequence[RecordedEvent]) -> MailFaults:
+    async with PostgresDeliveries(bench.postgres.url).connect() as session:
+        await until(lambda: _is_delivered(session, head=events[-1].position))
+    return mail_faults(events, bench.mailbox.taken, besides={each.account.email for each in bench.forgotten})
+
+
+async def _webhook_faults(bench: Bench, events: Sequence[RecordedEvent]) -> WebhookFaults:
+    async with PostgresWebhooks(bench.postgres.url).connect() as session:
+        await until(lambda: _is_sent(session, head=events[-1].position))
+    besides = {each.id for each in bench.forgotten}
+    return webhook_faults(events, bench.receivers.taken(RECEIVER), besides=besides)
+
+
+async def _is_sent(session: WebhookSession, *, head: int) -> bool:
+    """Whether everything was sent; what a clock that was ahead has put off is tried at once, as by hand."""
+    [webhook] = await session.all()
+    if webhook.retry_at and webhook.retry_at > datetime.now(UTC) + AHEAD:
+        await change_webhook(session, webhook.name, Webhook.resumed)
+    return webhook.position >= head
 
 
 async def _is_delivered(session: DeliverySession, *, head: int) -> bool:

@@ -12,6 +12,7 @@ from tests.support.faults.lines import cut_line, lost_commits, lost_notify, lost
 from tests.support.faults.log import failover_of_less, open_transaction, rolled_back_appends
 from tests.support.faults.mails import lost_mail_server
 from tests.support.faults.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
+from tests.support.faults.webhooks import failing_receiver, lost_receiver, silent_receiver
 from tests.support.stack import Child
 from tests.support.wall_clock import can_set_clocks
 
@@ -42,6 +43,9 @@ FAULTS = (
     Fault("freeze Redis", partial(processes.frozen_server, name="redis")),
     Fault("freeze PostgreSQL", partial(processes.frozen_server, name="postgres")),
     Fault("mail server goes away", lost_mail_server),
+    Fault("webhook receiver goes away", lost_receiver),
+    Fault("webhook receiver fails", failing_receiver),
+    Fault("webhook receiver is silent", silent_receiver),
     Fault("two projectors, one wakes late", processes.two_projectors, lasts=0),
     Fault("slow line to PostgreSQL", partial(slow_line, name="database_line")),
     Fault("slow line to Redis", partial(slow_line, name="redis_line")),

@@ -88,7 +88,7 @@ async def failover_of_less(bench: Bench) -> AsyncIterator[None]:
     names = [each.name for each in PROJECTIONS]
     unlucky, lucky = await bench.registered(), await bench.registered()
     bench.load.accepted.remove(unlucky)  # nobody shall read what is going to be lost
-    bench.forgotten.add(unlucky.account.email)
+    bench.forgotten.append(unlucky)
     async with bench.load.at_rest():
         await _commit_out_of_order(bench, unlucky, lucky)
         async with bench.unattended(bench.postgres):

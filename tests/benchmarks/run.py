@@ -26,7 +26,7 @@ from tests.benchmarks.load_generator import WITHOUT_WRK, has_wrk
 from tests.benchmarks.plots import bars, curves
 from tests.benchmarks.results import BenchResult, failed, markdown, rows, table
 from tests.benchmarks.scenario import QUICK, Scale, Scenario
-from tests.benchmarks.scenarios import big_group, growth, once, reads, rebuilds, soak, writes
+from tests.benchmarks.scenarios import big_group, growth, once, reactions, reads, rebuilds, soak, writes
 from tests.benchmarks.servers import BenchedMuster, BenchServers, running_muster, running_servers
 
 LONG = 3_600.0
@@ -84,15 +84,16 @@ ON_A_LOG: Sequence[Scenario] = (
 SELDOM: Sequence[Scenario] = (
     Scenario(names=growth.NAMES, run=growth.growth, limit=3 * LONG),
     Scenario(names=["soak"], run=soak.soak, limit=3 * LONG),
+    Scenario(names=[reactions.NAME], run=reactions.reacting, limit=600),
     Scenario(names=["big-group-member", "big-group-name", "big-group-end"], run=big_group.big_group, limit=LONG),
 )
-"""They take long, so they run only when they are named."""
+"""They take long, or servers of their own, so they run only when they are named."""
 
 Grounds: TypeAlias = Sequence[tuple[Callable[[Scale], AbstractAsyncContextManager[Any]], Sequence[Scenario]]]
 GROUNDS: Grounds = (
     (_directory, ON_A_DIRECTORY),
     (_log, ON_A_LOG),
-    *zip((_nothing, _directory, _one_group), [[each] for each in SELDOM], strict=True),
+    *zip((_nothing, _directory, _nothing, _one_group), [[each] for each in SELDOM], strict=True),
 )
 """The servers that scenarios share, and the scenarios."""
 

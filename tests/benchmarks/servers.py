@@ -80,7 +80,7 @@ class BenchedMuster:
 
     def pids(self, *names: str) -> Mapping[str, Sequence[int]]:
         """
-        The processes of a part, by name: `write`, `read`, `projector`, `postgres`, `valkey`.
+        The processes of a part, by name: `write`, `read`, `projector`, `react`, `postgres`, `valkey`.
 
         A name in brackets is that of a part beside what is compared.
         """
@@ -92,7 +92,9 @@ class BenchedMuster:
                 return self.servers.postgres.pid
             case "valkey":
                 return self.servers.valkey.pid
-        pid = self.stack.pid({"write": Child.WRITE, "read": Child.READ, "projector": Child.PROJECT}[name])
+        pid = self.stack.pid(
+            {"write": Child.WRITE, "read": Child.READ, "projector": Child.PROJECT, "react": Child.REACT}[name]
+        )
         assert pid is not None, f"{name} does not run"
         return pid
 

@@ -61,13 +61,12 @@ def prefix() -> str:
     return f"b{uuid4().hex[:10]}."
 
 
-def registering(url: str, headers: Mapping[str, str], *, connections: int = 64):
+def registering(url: str, headers: Mapping[str, str], *, connections: int = 64, mails: bool = False):
     """Send registrations, each of another person."""
+    sent = headers if mails else {**headers, **WITHOUT_MAIL}
 
     async def run(seconds: float) -> Received:
-        traffic = Traffic(
-            url=url, requests=[REGISTER], headers={**headers, **WITHOUT_MAIL}, connections=connections, unique=prefix()
-        )
+        traffic = Traffic(url=url, requests=[REGISTER], headers=sent, connections=connections, unique=prefix())
         return await sending(traffic)(seconds)
 
     return run

@@ -69,6 +69,8 @@ class Projection:
     :param name: in keys and for operators.
     :param version: raised with every change that makes older documents wrong; a generation is fed by its own version
         only.
+    :param rekeyed: the version since which documents have the keys that they have now: what an older generation has
+        under others is not missed in a newer one.
     :param documents: every kind that it keeps. A commit writes them in this order. After a crash in its middle,
         documents of the first kinds may be ahead of those of the last: what is counted comes before what its
         counting depends on.
@@ -83,6 +85,7 @@ class Projection:
         name: str,
         *,
         version: int,
+        rekeyed: int = 1,
         documents: Sequence[Kind[Any]],
         waits_to_read: bool = False,
         parks: bool = True,
@@ -90,6 +93,7 @@ class Projection:
     ) -> None:
         self.name = name
         self.version = version
+        self.rekeyed = rekeyed
         self.kinds = documents
         self.waits_to_read = waits_to_read
         self.parks = parks

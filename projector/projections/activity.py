@@ -96,7 +96,7 @@ ITEMS: Mapping[type[events.Event], Callable[[Any], Details]] = {
 
 def activity_keeping(items: int) -> Projection:
     """Make the projection; of each account it keeps so many items at most."""
-    made = Projection("activity", version=3, documents=(ACTIVITY, GROUP), waits_to_read=True)
+    made = Projection("activity", version=3, rekeyed=3, documents=(ACTIVITY, GROUP), waits_to_read=True)
     for event, details in ITEMS.items():
         # What a group has been called is only read: an item that was parked holds up no later event of the group.
         reads = group if issubclass(event, OfMembership) else None

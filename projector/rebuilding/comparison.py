@@ -62,6 +62,8 @@ class Comparer:
         kinds = [kind.name for kind in self._projection.kinds]
         tags = {kind: await self._tags(live, kind, trimmed) for kind in kinds}
         suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own, trimmed)]
+        if min(live.version, other.version) < self._projection.rekeyed:
+            suspects = [(key, difference) for key, difference in suspects if difference != "gone"]
         samples = await self._confirmed(live, other, [key for key, _ in suspects[: self._limits.confirmed]])
         counts = Counter(each.difference for each in samples)
         counts.update(difference for _, difference in suspects[self._limits.confirmed :])

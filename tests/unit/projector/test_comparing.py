@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from projector.declaring.projection import Projection
 from projector.folding.parking import NOTHING
 from projector.projections.changes import changes
 from projector.projections.profiles import profiles
@@ -102,6 +103,17 @@ async def test_each_kind_of_difference_is_told_with_its_fields(is_tagged):
         ("gone", "profile", "bob", ()),
         ("new", "profile", "cyd", ()),
     }
+
+
+@pytest.mark.parametrize(("rekeyed", "gone"), [(1, 1), (2, 0)])
+async def test_what_had_another_key_in_an_older_version_is_not_missed(rekeyed, gone):
+    """LIVE is of version 1, OTHER of version 2."""
+    profile = Projection("profiles", version=2, rekeyed=rekeyed, documents=profiles.kinds)
+    ada = sealed(3, title="Dr")
+
+    comparison, _ = await compared(look((9, {"item-1": ada}), (9, {"ada": ada})), projection=profile)
+
+    assert (comparison.records, comparison.new, comparison.gone) == (1, 1, gone)
 
 
 @pytest.mark.parametrize(
